@@ -1,0 +1,59 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed (set PYTHON=... to name yours)"; exit 1; }
+	@test -x $(BIN)/python || { echo "Creating $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing what Simwarden needs to run (about half a minute, once) ..."
+	@$(PIP) install --require-hashes -r requirements/build.txt -r requirements/runtime.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	@echo "Installing the development tools (once) ..."
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/.runtime ## Create .venv with all that Simwarden needs to run
+
+.PHONY: develop
+develop: $(VENV)/.dev ## Create .venv with the development tools too
+
+.PHONY: demo
+demo: $(VENV)/.runtime ## Play the stolen-SIM story against a real, freshly started server
+	@$(BIN)/simwarden demo
+
+.PHONY: serve
+serve: $(VENV)/.runtime ## Run the server on 127.0.0.1:8080 with the embedded PostgreSQL
+	@$(BIN)/simwarden serve
+
+.PHONY: test
+test: $(VENV)/.dev ## Run all tests (embedded PostgreSQL, nothing to install)
+	@$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Linters and the strict type checker
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+.PHONY: format
+format: $(VENV)/.dev ## Put the code into the project's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: bench
+bench: $(VENV)/.runtime ## Measure sightings/s and report-to-lock latency on this machine
+	@$(BIN)/python -m benchmarks
+
+.PHONY: clean
+clean: ## Remove the environment and caches
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
