@@ -1,0 +1,63 @@
+"""What can go wrong, in the caller's words. Each class's docstring is its default message."""
+
+from __future__ import annotations
+
+
+class SimwardenError(Exception):
+    """Something went wrong in Simwarden."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+    @property
+    def message(self) -> str:
+        """The sentence to show to whoever caused or operates this."""
+        return str(self.args[0])
+
+
+class InvalidIdentifier(SimwardenError, ValueError):
+    """This is not a valid identifier."""
+
+
+class SimNotFound(SimwardenError):
+    """No SIM with this identifier belongs to the caller."""
+
+
+class SimExists(SimwardenError):
+    """A SIM with this identifier exists already."""
+
+
+class AccountNotFound(SimwardenError):
+    """No account has this name or id."""
+
+
+class AlreadyExists(SimwardenError):
+    """Something with this name exists already."""
+
+
+class ApplicationNotFound(SimwardenError):
+    """No application has this app key."""
+
+
+class GatewayNotFound(SimwardenError):
+    """No gateway has this name or token."""
+
+
+class SubscriptionNotFound(SimwardenError):
+    """No subscription with this id belongs to the caller."""
+
+
+class NotBound(SimwardenError):
+    """The SIM is not bound to a device."""
+
+
+class NoDeviceSeen(SimwardenError):
+    """No device has been seen for this SIM yet, so there is none to bind it to."""
+
+
+class InvalidBinding(SimwardenError, ValueError):
+    """This binding cannot be made."""
+
+
+class StoreUnavailable(SimwardenError):
+    """The database cannot be reached at the moment."""

@@ -1,0 +1,70 @@
+"""Events: facts that were committed. What changed, why, and caused by which report, call or person."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+class EventType(enum.StrEnum):
+    """Everything that can happen to a SIM."""
+
+    SIM_ADDED = "SIM_ADDED"
+    DEVICE_SEEN = "DEVICE_SEEN"
+    """First device of this SIM."""
+    DEVICE_CHANGED = "DEVICE_CHANGED"
+    """In another device than before (or, on first sight, than bound)."""
+    DEVICE_UNKNOWN = "DEVICE_UNKNOWN"
+    """The IMEI is missing or unreadable now."""
+    BINDING_CREATED = "BINDING_CREATED"
+    BINDING_REPLACED = "BINDING_REPLACED"
+    BINDING_REMOVED = "BINDING_REMOVED"
+    BINDING_ARMED = "BINDING_ARMED"
+    BINDING_LEARNT = "BINDING_LEARNT"
+    """An armed binding took the first device seen."""
+    BINDING_DIFFERED = "BINDING_DIFFERED"
+    BINDING_RESTORED = "BINDING_RESTORED"
+    BAR_RAISED = "BAR_RAISED"
+    BAR_LIFTED = "BAR_LIFTED"
+    ENFORCEMENT_COMMANDED = "ENFORCEMENT_COMMANDED"
+    ENFORCEMENT_APPLIED = "ENFORCEMENT_APPLIED"
+    ENFORCEMENT_FAILED = "ENFORCEMENT_FAILED"
+
+
+class CauseKind(enum.StrEnum):
+    """Who or what started a chain of events."""
+
+    REPORT = "REPORT"
+    CALL = "CALL"
+    OPERATOR = "OPERATOR"
+    ENFORCEMENT = "ENFORCEMENT"
+
+
+class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What started a chain of events."""
+
+    kind: CauseKind
+    source: str
+    """Name of the gateway, of the application (app key), or of the person or command."""
+    at: datetime
+    """When it reached Simwarden."""
+    message: str | None = None
+    """Message type of the report, or operation of the call."""
+    reference: str | None = None
+    """What finds it again in the caller's own log: x-correlator, or gateway port and sequence number."""
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One committed fact about a SIM."""
+
+    n: int
+    """Counts from 1 per SIM, without gaps."""
+    type: EventType
+    at: datetime
+    cause: Cause
+    data: dict[str, Any] = {}
+    parent: int | None = None
+    """The event of the same SIM that led to this one."""

@@ -1,0 +1,196 @@
+"""A SIM and everything that is decided about it."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+
+class Function(enum.IntFlag):
+    """Communication functions of a SIM; a set of them fits in one small integer."""
+
+    VOICE = 1
+    SMS = 2
+    DATA = 4
+
+
+ALL_FUNCTIONS = Function.VOICE | Function.SMS | Function.DATA
+
+
+class BindingState(enum.StrEnum):
+    """Where a SIM stands with its device."""
+
+    NEUTRAL = "NEUTRAL"
+    """No binding."""
+    ARMED = "ARMED"
+    """Will bind to the first device seen."""
+    LOCKED = "LOCKED"
+    """Bound, and in a device that matches."""
+    DIFFERED = "DIFFERED"
+    """Bound, and in another device."""
+
+
+class BindingKind(enum.StrEnum):
+    """What a binding compares."""
+
+    IMEI = "IMEI"
+    """One device: 14 digits."""
+    TAC = "TAC"
+    """Any device of a model: 8 digits."""
+    LIST = "LIST"
+    """Any device of a list of IMEIs."""
+
+
+class Learnt(enum.StrEnum):
+    """Where a binding took its device from."""
+
+    EXPLICIT = "EXPLICIT"
+    CURRENT = "CURRENT"
+    FIRST_SEEN = "FIRST_SEEN"
+
+
+class OnMismatch(enum.StrEnum):
+    """What a mismatch leads to."""
+
+    ENFORCE = "ENFORCE"
+    ALERT = "ALERT"
+
+
+class OnUnknown(enum.StrEnum):
+    """What a missing or unreadable IMEI leads to."""
+
+    ALLOW = "ALLOW"
+    DENY = "DENY"
+
+
+class Resume(enum.StrEnum):
+    """How a SIM that came back is opened again."""
+
+    AUTO = "AUTO"
+    MANUAL = "MANUAL"
+
+
+class IdentifierKind(enum.StrEnum):
+    """The names by which a SIM can be found."""
+
+    IMSI = "imsi"
+    ICCID = "iccid"
+    MSISDN = "msisdn"
+    NAI = "nai"
+    IPV4 = "ipv4"
+    """`public:port` or `public/private`."""
+    IPV6 = "ipv6"
+
+
+class SimRef(msgspec.Struct, frozen=True):
+    """One name of a SIM, in canonical form."""
+
+    kind: IdentifierKind
+    value: str
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """What a binding does when it is not met."""
+
+    on_mismatch: OnMismatch = OnMismatch.ENFORCE
+    unknown: OnUnknown = OnUnknown.ALLOW
+    resume: Resume = Resume.AUTO
+
+
+class Binding(msgspec.Struct, frozen=True):
+    """Which device(s) a SIM may be in."""
+
+    kind: BindingKind
+    values: tuple[str, ...]
+    """14 digit IMEIs, or one 8 digit TAC; empty while ARMED."""
+    learnt: Learnt
+    policy: Policy
+    since: datetime
+
+
+class BarCause(enum.StrEnum):
+    """The reasons for which a function may not work."""
+
+    IMEI_MISMATCH = "IMEI_MISMATCH"
+    AREA_EXIT = "AREA_EXIT"
+    CLOSED_BY_CUSTOMER = "CLOSED_BY_CUSTOMER"
+    SUSPENDED = "SUSPENDED"
+    RISK = "RISK"
+    QUOTA = "QUOTA"
+
+
+class Bar(msgspec.Struct, frozen=True):
+    """One reason why functions may not work now."""
+
+    cause: BarCause
+    functions: int
+    """Set of Function bits that this bar switches off."""
+    since: datetime
+    event: int
+    """Number of the SIM's event that raised it."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where in a SIM gateway a card sits."""
+
+    gateway_id: int
+    port: int
+    slot: int
+    """Slot of the port, from 1; 0 when the gateway names none."""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The newest sighting that counted."""
+
+    at: datetime
+    """Source time: when the device was seen, not when we heard of it."""
+    imei: str | None
+    """Last known device, 14 digits."""
+    unknown: bool = False
+    """The newest sighting carried no readable IMEI, so `imei` is from an earlier one."""
+    place: Place | None = None
+
+
+class Sim(msgspec.Struct, frozen=True, kw_only=True):
+    """One subscription, with what was decided about it."""
+
+    bucket: int
+    imsi: str
+    account_id: str
+    iccid: str | None = None
+    msisdn: str | None = None
+    nai: str | None = None
+    binding: Binding | None = None
+    state: BindingState = BindingState.NEUTRAL
+    seen: Seen | None = None
+    bars: tuple[Bar, ...] = ()
+    event_count: int = 0
+    """Number of the newest event of this SIM; they count from 1 without gaps."""
+
+    @property
+    def functions_off(self) -> Function:
+        """All functions for which at least one bar stands."""
+        off = Function(0)
+        for bar in self.bars:
+            off |= Function(bar.functions)
+        return off
+
+    def bar(self, cause: BarCause) -> Bar | None:
+        """The bar of this cause, if it stands."""
+        return next((bar for bar in self.bars if bar.cause is cause), None)
+
+
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """A source saw a SIM in a device."""
+
+    imsi: str
+    imei: str | None
+    """14 digits; None when the report carried none that could be read."""
+    at: datetime
+    """Source time, never later than the time of receipt."""
+    place: Place | None = None
+    confirmed_at: datetime | None = None
+    """The last time the SIM's known place was confirmed by a whole status of its gateway. `Seen.at` is refreshed
+    coarsely; a report that comes late must be newer than this too."""

@@ -1,0 +1,146 @@
+"""Connections to PostgreSQL: a pool, transactions, notifications, and one error for "not there"."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import msgspec
+
+from simwarden.domain.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+_encoder = msgspec.json.Encoder()
+
+UNAVAILABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+)
+"""What asyncpg raises when the server is gone, going or coming."""
+
+
+def to_json(value: Any) -> str:
+    """JSON text of any value msgspec knows, for a jsonb column."""
+    return _encoder.encode(value).decode()
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=to_json, decoder=msgspec.json.decode, format="text"
+    )
+
+
+@contextlib.contextmanager
+def available() -> Any:
+    """Turn the loss of the database into StoreUnavailable; let every other error through."""
+    try:
+        yield
+    except UNAVAILABLE as error:
+        raise StoreUnavailable(f"The database cannot be reached at the moment ({type(error).__name__})") from error
+
+
+class Database:
+    """A pool of connections to one PostgreSQL."""
+
+    def __init__(self, pool: asyncpg.Pool, url: str) -> None:
+        self._pool = pool
+        self.url = url
+
+    @classmethod
+    async def connect(cls, url: str, *, size: int = 6) -> Database:
+        """Open a pool of up to `size` connections to `url`. Raises StoreUnavailable."""
+        with available():
+            pool = await asyncpg.create_pool(
+                url, min_size=1, max_size=size, init=_prepare, command_timeout=60, max_inactive_connection_lifetime=0
+            )
+        return cls(pool, url)
+
+    async def close(self) -> None:
+        """Close all connections; whatever hangs is cut after five seconds."""
+        try:
+            await asyncio.wait_for(self._pool.close(), 5)
+        except TimeoutError:
+            self._pool.terminate()
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection of the pool. Raises StoreUnavailable, also when it is lost while in use."""
+        with available():
+            async with self._pool.acquire(timeout=10) as connection:
+                yield connection
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection inside a transaction: committed at the end, rolled back on an exception."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def fetch(self, query: str, *args: Any) -> Sequence[asyncpg.Record]:
+        """All rows of one statement."""
+        async with self.connection() as connection:
+            rows: Sequence[asyncpg.Record] = await connection.fetch(query, *args)
+            return rows
+
+    async def fetchrow(self, query: str, *args: Any) -> asyncpg.Record | None:
+        """The first row of one statement, or None."""
+        async with self.connection() as connection:
+            return await connection.fetchrow(query, *args)
+
+    async def fetchval(self, query: str, *args: Any) -> Any:
+        """The first column of the first row, or None."""
+        async with self.connection() as connection:
+            return await connection.fetchval(query, *args)
+
+    async def execute(self, query: str, *args: Any) -> int:
+        """Run one statement; returns the number of rows it touched."""
+        async with self.connection() as connection:
+            tag: str = await connection.execute(query, *args)
+        count = tag.rsplit(" ", 1)[-1]
+        return int(count) if count.isdigit() else 0
+
+
+class Listener:
+    """Hears NOTIFY on some channels over a connection of its own, reconnecting for as long as it lives."""
+
+    def __init__(self, url: str, handlers: dict[str, Callable[[str], None]]) -> None:
+        self._url = url
+        self._handlers = handlers
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._task = asyncio.create_task(self._run(), name="listener")
+
+    async def stop(self) -> None:
+        """Stop listening and close the connection."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(*UNAVAILABLE):
+                connection = await asyncpg.connect(self._url)
+                lost = asyncio.Event()
+                connection.add_termination_listener(lambda _c, lost=lost: lost.set())
+                try:
+                    for channel, handler in self._handlers.items():
+                        await connection.add_listener(
+                            channel, lambda _c, _pid, _channel, payload, handler=handler: handler(payload)
+                        )
+                        handler("")  # whatever was notified while nobody listened
+                    await lost.wait()
+                finally:
+                    connection.terminate()
+            await asyncio.sleep(0.5)
