@@ -1,0 +1,95 @@
+"""PostgreSQL for every test: the embedded server once per run, a fresh migrated database per test."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from simwarden.store import migrate
+from simwarden.store.database import Database
+from simwarden.store.embedded import EmbeddedPostgres
+from simwarden.store.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder beside the checkout that holds upstream contracts and message samples; skips when absent."""
+    path = REPOSITORY.parent / "shared"
+    if not path.is_dir():
+        pytest.skip("../shared (upstream contracts and samples) is not beside this checkout")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """An administrator's URL: the server of SIMWARDEN_TEST_DATABASE_URL, else an embedded one made for this run."""
+    given = os.environ.get("SIMWARDEN_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="simwarden-tests-") as directory:
+        server = EmbeddedPostgres(Path(directory))
+        server.acquire()
+        try:
+            yield server.url("postgres")
+        finally:
+            server.release()
+
+
+def at_database(url: str, name: str) -> str:
+    """The same server's URL for another database."""
+    head, _, options = url.partition("?")
+    return f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{options}" if options else "")
+
+
+async def _administrate(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def template(postgres_url: str) -> AsyncIterator[str]:
+    """Name of a migrated database to copy from."""
+    name = f"simwarden_template_{uuid.uuid4().hex[:8]}"
+    await _administrate(postgres_url, f"create database {name} template template0 encoding 'UTF8'")
+    await migrate.migrate(at_database(postgres_url, name))
+    yield name
+    await _administrate(postgres_url, f"drop database {name} with (force)")
+
+
+@pytest_asyncio.fixture
+async def database_url(postgres_url: str, template: str) -> AsyncIterator[str]:
+    """URL of a fresh migrated database."""
+    name = f"simwarden_{uuid.uuid4().hex[:12]}"
+    await _administrate(postgres_url, f"create database {name} template {template}")
+    yield at_database(postgres_url, name)
+    await _administrate(postgres_url, f"drop database {name} with (force)")
+
+
+@pytest_asyncio.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An open pool on a fresh migrated database."""
+    opened = await Database.connect(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def vault() -> Vault:
+    """A vault with a fixed key."""
+    return Vault(bytes(range(32)))
