@@ -1,0 +1,150 @@
+"""`simwarden simulate`: virtual SIM gateways and a reference event sink on this machine."""
+
+from __future__ import annotations
+
+import click
+
+_EXAMPLES = """
+\b
+Examples:
+  simwarden simulate
+      Four gateways of 32 ports x 4 slots; says where they take commands.
+  simwarden simulate --gateways 2 --report-url 'http://127.0.0.1:8080/southbound/ejoin/{gateway}'
+      Each reports to its own URL.
+  simwarden simulate --generation 3 --username admin --password "$PASSWORD"
+      Devices with API v3.
+  simwarden simulate --json --duration 30
+      For programs: JSON lines, ends by itself.
+  simwarden simulate sink --port 9000
+      Receive CloudEvents; GET /events shows them.
+"""
+
+
+class _DefaultsToGateways(click.Group):
+    """`simulate [options]` means `simulate gateways [options]`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["gateways", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_DefaultsToGateways, epilog=_EXAMPLES)
+def simulate() -> None:
+    """Run virtual SIM gateways (the default) or a reference event sink.
+
+    Without a subcommand, options are those of `gateways`; see `simwarden simulate gateways --help`.
+    """
+
+
+@simulate.command(epilog=_EXAMPLES)
+@click.option("--gateways", default=4, show_default=True, type=click.IntRange(1, 10_000), help="How many devices.")
+@click.option("--ports", default=32, show_default=True, type=click.IntRange(1, 512), help="Ports a device has.")
+@click.option("--slots", default=4, show_default=True, type=click.IntRange(1, 99), help="SIM slots a port has.")
+@click.option(
+    "--generation", default="2", show_default=True, type=click.Choice(["2", "3"]), help="HTTP API: 1.x/2.x or v3."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the command pages.")
+@click.option(
+    "--base-port", default=0, type=click.IntRange(0, 65535), help="Command port of the first device [free ports]."
+)
+@click.option(
+    "--control-port", default=0, type=click.IntRange(0, 65535), help="Port of the control server [a free one]."
+)
+@click.option("--username", default="root", show_default=True, help="Login for commands.")
+@click.option("--password", default="root", envvar="SIMWARDEN_SIMULATE_PASSWORD", help="[the factory's: root]")
+@click.option(
+    "--report-url", "report_urls", multiple=True, help="Where to report; one a device, or one with {gateway}."
+)
+@click.option(
+    "--interval", default=60.0, show_default=True, type=click.FloatRange(0), help="Seconds between dev-status; 0 none."
+)
+@click.option(
+    "--effect-delay", default=0.02, show_default=True, type=click.FloatRange(0), help="Seconds a command takes."
+)
+@click.option("--fill", default=1.0, show_default=True, type=click.FloatRange(0, 1), help="Share of slots with a card.")
+@click.option(
+    "--imsi-base", default=460000990000000, show_default=True, type=click.IntRange(0, 10**15 - 1), help="First IMSI."
+)
+@click.option("--one-active", is_flag=True, help="Only a port's active slot registers, other cards report idle.")
+@click.option("--counters", is_flag=True, help="Add the call and SMS counters to the reports.")
+@click.option("--seed", default=1, show_default=True, type=int, help="Same seed, same devices.")
+@click.option("--duration", type=click.FloatRange(0), help="Seconds to run [until Ctrl-C].")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line for everything, the first says ready.")
+def gateways(
+    *,
+    gateways: int,
+    ports: int,
+    slots: int,
+    generation: str,
+    host: str,
+    base_port: int,
+    control_port: int,
+    username: str,
+    password: str,
+    report_urls: tuple[str, ...],
+    interval: float,
+    effect_delay: float,
+    fill: float,
+    imsi_base: int,
+    one_active: bool,
+    counters: bool,
+    seed: int,
+    duration: float | None,
+    as_json: bool,
+) -> None:
+    """Run virtual SIM gateways that push reports and take commands like the vendor's devices."""
+    import asyncio
+
+    from simwarden.simulator.errors import SimulatorError
+    from simwarden.simulator.fleet import FleetPlan
+    from simwarden.simulator.session import Voice, run_gateways
+
+    plan = FleetPlan(
+        gateways=gateways,
+        ports=ports,
+        slots=slots,
+        fill=fill,
+        generation=3 if generation == "3" else 2,
+        host=host,
+        base_port=base_port,
+        username=username,
+        password=password,
+        report_urls=report_urls,
+        interval=interval,
+        effect_delay=effect_delay,
+        imsi_base=imsi_base,
+        seed=seed,
+        one_active=one_active,
+        counters=counters,
+    )
+    try:
+        asyncio.run(run_gateways(plan, control_port=control_port, duration=duration, voice=Voice(as_json)))
+    except (SimulatorError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@simulate.command()
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port to listen on, on 127.0.0.1 [a free one].")
+@click.option("--bearer", envvar="SIMWARDEN_SINK_BEARER", help="Expect this bearer token [none].")
+@click.option("--secret", envvar="SIMWARDEN_SINK_SECRET", help="Expect standardwebhooks signatures (whsec_...) [none].")
+@click.option("--keep", default=10_000, show_default=True, type=click.IntRange(1), help="Deliveries to remember.")
+@click.option("--duration", type=click.FloatRange(0), help="Seconds to run [until Ctrl-C].")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line for everything, the first says ready.")
+def sink(
+    *, port: int, bearer: str | None, secret: str | None, keep: int, duration: float | None, as_json: bool
+) -> None:
+    """Receive CloudEvents: GET /events shows them, DELETE /events forgets, POST /behaviour misbehaves."""
+    import asyncio
+    import binascii
+
+    from simwarden.simulator.session import Voice, run_sink
+
+    try:
+        asyncio.run(
+            run_sink(port=port, bearer=bearer, secret=secret, keep=keep, duration=duration, voice=Voice(as_json))
+        )
+    except binascii.Error as error:
+        raise click.ClickException("--secret must be base64, as in whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw") from error
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
