@@ -1,0 +1,1 @@
+"""The sources: one folder for each kind of network element that reports SIMs or takes commands about them."""

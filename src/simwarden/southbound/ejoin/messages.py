@@ -1,0 +1,584 @@
+"""What an Ejoin gateway can say, as frozen types.
+
+Clause numbers ("4.1" to "4.5") are those of the vendor document "Status Notification"; "v2.2" is the vendor's HTTP
+development specification 2.2, "v3" the vendor's API 3.x for firmware 8.0d and later. Every text in these types can be
+stored in PostgreSQL (no NUL, no lone surrogate), every number fits 64 bits, and an empty field is None. What a device
+sent and these types have no field for, or what could not be read, is kept in `extra` under the key the device used.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from hashlib import sha256
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Undecodable(Exception):
+    """The body is not a message of an Ejoin gateway; `reason` says in one sentence why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class PortState(StrEnum):
+    """What a port's `st` code means for the platform: may its SIM use the network now?"""
+
+    ONLINE = "online"
+    TRANSITIONAL = "transitional"
+    LOCKED_HERE = "locked_here"
+    LOCKED_BY_OPERATOR = "locked_by_operator"
+    REMOVED = "removed"
+    FAULT = "fault"
+    UNKNOWN = "unknown"
+
+
+STATUS_MEANING: Mapping[int, str] = MappingProxyType(
+    {
+        0: "no SIM",
+        1: "idle SIM exists",
+        2: "registering",
+        3: "registered",
+        4: "call connected",
+        5: "no balance or alarm",
+        6: "register failed",
+        7: "SIM locked by device",
+        8: "SIM locked by operator",
+        9: "recognise-SIM error",
+        11: "card detected",
+        12: "user locked",
+        13: "port inter-calling",
+        14: "inter-calling holding",
+        15: "accessing mobile network",
+        16: "module response timeout",
+    }
+)
+"""The vendor's words for each `st` code (4.1; 15 and 16 from v2.4 and v3). 10 is assigned in no document."""
+
+_PORT_STATES: Mapping[int, PortState] = MappingProxyType(
+    {
+        0: PortState.REMOVED,
+        **dict.fromkeys((1, 2, 11), PortState.TRANSITIONAL),
+        **dict.fromkeys((3, 4, 13, 14, 15), PortState.ONLINE),
+        **dict.fromkeys((5, 6, 9, 16), PortState.FAULT),
+        **dict.fromkeys((7, 12), PortState.LOCKED_HERE),
+        8: PortState.LOCKED_BY_OPERATOR,
+    }
+)
+
+
+def port_state(status: int | None) -> PortState:
+    """What the `st` code `status` means for the platform; `UNKNOWN` for None and for codes no document assigns."""
+    return PortState.UNKNOWN if status is None else _PORT_STATES.get(status, PortState.UNKNOWN)
+
+
+class SimSource(StrEnum):
+    """Where the card sits: in the gateway itself, or in a SIM pool elsewhere (`sim_src`, 4.3)."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+
+
+class SmsKind(StrEnum):
+    """What a received row is: a short message, or the network's report on one sent earlier (4.3, row position 0)."""
+
+    SMS = "sms"
+    REPORT = "report"
+
+
+class ContentEncoding(StrEnum):
+    """How the content of a short message arrived."""
+
+    BASE64 = "base64"
+    """base64 of UTF-8, as documented."""
+
+    BASE64_OTHER = "base64_other"
+    """base64 of a header block that is not UTF-8; read as GB18030 or Latin-1."""
+
+    PLAIN = "plain"
+    """Not base64 (or base64 of something that is not text): taken as it stands."""
+
+
+class CallDirection(StrEnum):
+    """Seen from the SIM. The vendor's `MT` is outbound and `MO` inbound, the reverse of 3GPP usage (4.4)."""
+
+    OUTBOUND = "outbound"
+    INBOUND = "inbound"
+
+
+class CallPhase(StrEnum):
+    """How far a call has come; a gateway pushes the same call several times (4.4)."""
+
+    DIALLING = "dialling"
+    CONNECTED = "connected"
+    FINISHED = "finished"
+
+
+class Counter(msgspec.Struct, frozen=True, gc=False):
+    """An `n/m` counter: used and allowed."""
+
+    used: int
+    """The number before the slash: minutes, calls, talks or short messages, by the counter's name (4.1)."""
+
+    limit: int | None
+    """The number after the slash; None where the gateway says -1, unlimited (4.1)."""
+
+
+class PortReport(msgspec.Struct, frozen=True):
+    """One port (and slot) of a gateway with the SIM in it: the object of `port-status` and of each `dev-status` row."""
+
+    port: int
+    """Working port, from 1 (4.1 `port`, before the dot or letter)."""
+
+    slot: int | None = None
+    """Slot of that port, from 1; letter A is 1 (4.1 `port`). None when the gateway names only the port."""
+
+    pool: str | None = None
+    """Name of the SIM pool a remote card sits in, such as `sp128` (4.3 position form `port.simpool.slot`)."""
+
+    pool_slot: int | None = None
+    """Slot within that pool (4.3)."""
+
+    sequence: int | None = None
+    """The gateway's counter of port messages (4.1 `seq`); not proven to survive a reboot."""
+
+    status: int | None = None
+    """The `st` code, table in 4.1; key `status` in v2.2. `state` says what it means."""
+
+    status_text: str | None = None
+    """Words that followed the code, such as `OK` in `3 OK` (v2.2)."""
+
+    imei: str | None = None
+    """IMEI of the port's module, digits as reported, check digit not verified (4.1 `imei`)."""
+
+    imsi: str | None = None
+    """IMSI of the card, digits as reported (4.1 `imsi`)."""
+
+    iccid: str | None = None
+    """ICCID of the card, digits as reported without the padding F (4.1 `iccid`)."""
+
+    msisdn: str | None = None
+    """The card's own number, digits with an optional leading plus (4.1 `sn`)."""
+
+    plmn: str | None = None
+    """MCC and MNC of the serving network, 5 or 6 digits (4.1 `opr`, first word); None while it says `0`."""
+
+    operator: str | None = None
+    """Name of the serving network (4.1 `opr`, rest); valid when `status` is 3 or 4."""
+
+    balance: str | None = None
+    """Balance as a decimal with two places; the currency is not told (4.1 `bal`)."""
+
+    signal: int | None = None
+    """Signal strength, presumably CSQ: 0 to 31, 99 unknown (4.1 `sig`)."""
+
+    active: bool | None = None
+    """Whether this slot is the port's slot in use (4.1 `active`)."""
+
+    inserted: bool | None = None
+    """Whether a card is in the slot (v3 `inserted`)."""
+
+    slot_active: bool | None = None
+    """Whether the slot is enabled (v3 `slot_active`)."""
+
+    network: int | None = None
+    """Radio generation: 2, 3 or 4 (v2.4 and v3 `network`)."""
+
+    sim: str | None = None
+    """Id of a card in a SIM pool (4.1 `sim`); None for a card in the gateway itself."""
+
+    counters: dict[str, Counter | str] | None = None
+    """Counters by the vendor's name (4.1): `tot_dur`, `men_day`, `smsctl_mon` … as `Counter`; `dataflow_…` as a decimal
+    in MB, `dataflow_url` as text."""
+
+    extra: dict[str, object] | None = None
+    """Keys no field is for, and known keys whose value could not be read."""
+
+    @property
+    def state(self) -> PortState:
+        """What `status` means for the platform."""
+        return port_state(self.status)
+
+
+class PortStatus(msgspec.Struct, frozen=True):
+    """`port-status` (4.1): something about one port changed. Carries no device id."""
+
+    report: PortReport
+    """The port."""
+
+
+class DeviceStatus(msgspec.Struct, frozen=True):
+    """`dev-status` (4.2): the periodic report about every port; also the answer to a status request."""
+
+    sequence: int | None = None
+    """Counter of these messages, from 1 (4.2 `seq`)."""
+
+    expires: int | None = None
+    """How long the report holds, in s or ms by firmware, -1 when it was requested (4.2 `expires`): a hint at best."""
+
+    mac: str | None = None
+    """The gateway's MAC address, 12 lower-case hex digits (4.2 `mac`)."""
+
+    ip: str | None = None
+    """The gateway's address in its own network (4.2 `ip`); no proof of where the message came from."""
+
+    version: str | None = None
+    """Firmware version (4.2 `ver`)."""
+
+    max_ports: int | None = None
+    """How many ports the gateway has (4.2 `max-ports`)."""
+
+    max_slots: int | None = None
+    """How many slots a port has (4.2 `max-slots`, in examples `max-slot`); None when not told, which means 1."""
+
+    ports: tuple[PortReport, ...] = ()
+    """The ports (4.2 `status`)."""
+
+    extra: dict[str, object] | None = None
+    """Keys no field is for, unreadable values, and under `status` the port objects without a readable port."""
+
+
+class SmsRow(msgspec.Struct, frozen=True):
+    """One short message a SIM received, or one delivery report (4.3 rows; v3 `smses`)."""
+
+    kind: SmsKind
+    """Short message or delivery report (row position 0; v3 `is_report`)."""
+
+    port: int | None = None
+    """Working port (row position 1; v3 `port`). None only in the plain-text form of old devices."""
+
+    slot: int | None = None
+    """Slot of that port (row position 1; v3 `slot`); None for a remote card."""
+
+    pool: str | None = None
+    """SIM pool of a remote card (row position 1, middle part)."""
+
+    pool_slot: int | None = None
+    """Slot within the pool (row position 1, last part)."""
+
+    at: int | None = None
+    """When the gateway took it from the network, epoch seconds (row position 2; v3 `ts`)."""
+
+    sender: str | None = None
+    """Sender, digits or a name; of a report the message centre (row position 3; v3 `from`)."""
+
+    receiver: str | None = None
+    """Receiver; of a report the recipient of the message it is about (row position 4; v3 `to`)."""
+
+    text: str | None = None
+    """The text without the header block, at most 4096 characters; None for a report."""
+
+    encoding_flag: ContentEncoding = ContentEncoding.PLAIN
+    """How the content arrived (row position 5)."""
+
+    headers: dict[str, str] | None = None
+    """Header block before the text, names in lower case: sender, receiver, smsc, scts, slot (seen in client code)."""
+
+    report_code: int | None = None
+    """Of a report: 0 delivered, others depend on the module (row position 5, first number; v3 `status`)."""
+
+    report_time: str | None = None
+    """Of a report: the operator's timestamp as it stands (row position 5, rest)."""
+
+    iccid: str | None = None
+    """ICCID of the card, newer firmware only (row position 6; v3 `iccid`)."""
+
+    imsi: str | None = None
+    """IMSI of the card, newer firmware only (row position 7; v3 `imsi`)."""
+
+    imei: str | None = None
+    """IMEI of the module, newer firmware only (row position 8; v3 `imei`)."""
+
+    raw_content: str = ""
+    """The content as received (row position 5), for the idempotency key; one over 4096 characters is cut and ends in
+    its SHA-256."""
+
+    extra: dict[str, object] | None = None
+    """Further row positions by number (v3: keys), and values that could not be read."""
+
+
+class ReceivedSms(msgspec.Struct, frozen=True):
+    """`recv-sms` (4.3) and v3 `received-sms`: short messages and delivery reports the gateway received."""
+
+    mac: str | None = None
+    """The gateway's MAC address, 12 lower-case hex digits; v3 only."""
+
+    source: SimSource = SimSource.LOCAL
+    """Whether the rows are about cards in the gateway or in a pool (4.3 `sim_src`)."""
+
+    messages: tuple[SmsRow, ...] = ()
+    """The rows (4.3 `sms`; v3 `smses`). `sms_num` is not trusted."""
+
+    extra: dict[str, object] | None = None
+    """Keys no field is for, unreadable values, and under `sms` (v3 `smses`) the rows that could not be read."""
+
+
+class CallRecord(msgspec.Struct, frozen=True):
+    """`cdr` (4.4): one call as it stands now. Pushed repeatedly for one call; (`mac`, `call_id`) names the call."""
+
+    report: PortReport
+    """The port and the SIM, as in `port-status`."""
+
+    mac: str | None = None
+    """The gateway's MAC address, 12 lower-case hex digits (4.4 `mac`)."""
+
+    ip: str | None = None
+    """The gateway's address in its own network (4.4 example `ip`)."""
+
+    sip_user: str | None = None
+    """SIP account the call used (4.4 `sip_usr`)."""
+
+    call_id: str | None = None
+    """SIP Call-ID, opaque (4.4 `cid`)."""
+
+    direction: CallDirection | None = None
+    """Direction seen from the SIM (4.4 `cdir`)."""
+
+    caller: str | None = None
+    """Calling number or account (4.4 `caller`)."""
+
+    callee: str | None = None
+    """Called number (4.4 `callee`)."""
+
+    begin_at: int | None = None
+    """Start of dialling, epoch seconds (4.4 `begin`)."""
+
+    alert_at: int | None = None
+    """Ringing, epoch seconds (4.4 `alert`); None while the gateway says 0."""
+
+    answer_at: int | None = None
+    """Answered, epoch seconds (4.4 `answer`); None while the gateway says 0."""
+
+    update_at: int | None = None
+    """The last push during the call, epoch seconds (4.4 `update`)."""
+
+    end_at: int | None = None
+    """End, epoch seconds (4.4 `end`); None while the call lasts."""
+
+    reason_code: int | None = None
+    """Code of the end reason, `201` in `201 Caller Hangup` (4.4 `reason`)."""
+
+    reason: str | None = None
+    """Words of the end reason (4.4 `reason`)."""
+
+    gw_reason_code: int | None = None
+    """The module's hang-up code (4.4 `gw_reason`)."""
+
+    gw_reason: str | None = None
+    """Words after the module's hang-up code (4.4 `gw_reason`)."""
+
+    @property
+    def phase(self) -> CallPhase:
+        """Dialling, connected or finished, by which times are set."""
+        if self.end_at is not None:
+            return CallPhase.FINISHED
+        return CallPhase.DIALLING if self.answer_at is None else CallPhase.CONNECTED
+
+
+class SentSms(msgspec.Struct, frozen=True):
+    """`sent-sms` (4.5, whose table breaks off: most fields are read by the names in its example)."""
+
+    mac: str | None = None
+    """The gateway's MAC address, 12 lower-case hex digits (`mac`)."""
+
+    source: SimSource = SimSource.LOCAL
+    """Whether the card sits in the gateway or in a pool (4.5 `sim_src`)."""
+
+    port: int | None = None
+    """Working port (`port`)."""
+
+    slot: int | None = None
+    """Slot of that port (`port`)."""
+
+    pool: str | None = None
+    """SIM pool of a remote card (`port`)."""
+
+    pool_slot: int | None = None
+    """Slot within the pool (`port`)."""
+
+    sequence: int | None = None
+    """Counter of these messages (`seq`)."""
+
+    task_id: int | None = None
+    """The `tid` of the task that asked for it (`sms_tid`)."""
+
+    source_type: int | None = None
+    """Who asked for it (`src_type`); the values are not documented."""
+
+    source_ip: str | None = None
+    """Address of who asked (`src_ip`)."""
+
+    source_port: int | None = None
+    """TCP or UDP port of who asked (`src_port`)."""
+
+    status: int | None = None
+    """Result code, 0 is sent (`status`; codes in the table of the HTTP API)."""
+
+    status_text: str | None = None
+    """Words after the code (`status`)."""
+
+    at: int | None = None
+    """When it was sent, epoch seconds (`time`)."""
+
+    duration_ms: int | None = None
+    """How long sending took, milliseconds (`dur`)."""
+
+    recipient: str | None = None
+    """Destination (`recver`)."""
+
+    smsc: str | None = None
+    """Message centre (`smsc`)."""
+
+    charset: str | None = None
+    """How `data` was given: `UTF-8`, `base64`, `PDU` (`charset`)."""
+
+    text: str | None = None
+    """The text, at most 4096 characters (`data`)."""
+
+    encoding_flag: ContentEncoding = ContentEncoding.PLAIN
+    """How the text arrived."""
+
+    extra: dict[str, object] | None = None
+    """Keys no field is for, and known keys whose value could not be read."""
+
+
+class SmsOutcome(msgspec.Struct, frozen=True):
+    """What became of one recipient of a task (an entry of `sdr` or `fdr`)."""
+
+    index: int | None = None
+    """Number of the recipient within the task (v2 position 0; v3 `seq`)."""
+
+    number: str | None = None
+    """The recipient (v2 position 1; v3 `number`)."""
+
+    port: int | None = None
+    """Working port (v2 position 2; v3 `port`)."""
+
+    slot: int | None = None
+    """Slot of that port (v2 position 2; v3 `slot`)."""
+
+    at: int | None = None
+    """Epoch seconds (v2 position 3; v3 `ts`)."""
+
+    cost_ms: int | None = None
+    """How long sending took, milliseconds (v3 `cost`)."""
+
+    code: int | None = None
+    """Why it failed, table of the HTTP API (v2 position 4, leading number; v3 `code`)."""
+
+    reason: str | None = None
+    """Words after that code (v2 position 4)."""
+
+    cause: str | None = None
+    """What the carrier said (v2 position 5; v3 `gsm_cause`)."""
+
+
+class SmsTask(msgspec.Struct, frozen=True):
+    """Progress of one sending task."""
+
+    task_id: int | None = None
+    """The task (`tid`)."""
+
+    sending: int | None = None
+    """Messages under way (`sending`)."""
+
+    sent: int | None = None
+    """Messages sent so far (`sent`)."""
+
+    failed: int | None = None
+    """Messages failed so far (`failed`)."""
+
+    unsent: int | None = None
+    """Messages still to send (`unsent`)."""
+
+    successes: tuple[SmsOutcome, ...] = ()
+    """Recipients served since the last report (`sdr`)."""
+
+    failures: tuple[SmsOutcome, ...] = ()
+    """Recipients failed since the last report (`fdr`)."""
+
+    extra: dict[str, object] | None = None
+    """Keys no field is for, and what could not be read."""
+
+
+class SmsTaskStatus(msgspec.Struct, frozen=True):
+    """`status-report` (v2.2) and v3 `sms-sent-status`: progress of sending tasks."""
+
+    mac: str | None = None
+    """The gateway's MAC address, 12 lower-case hex digits, when it tells."""
+
+    tasks: tuple[SmsTask, ...] = ()
+    """The tasks (v2.2 `rpts`; v3 `statuses`)."""
+
+    extra: dict[str, object] | None = None
+    """Keys no field is for, and what could not be read."""
+
+
+class Keepalive(msgspec.Struct, frozen=True):
+    """The keepalive of first-generation firmware (seen in client code): an object with `etms_usr` and no `type`."""
+
+    user: str | None = None
+    """Account the gateway is set up with (`etms_usr`)."""
+
+    extra: dict[str, object] | None = None
+    """The other keys; passwords are blotted out."""
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """An object whose `type` no document names, or a message that lacks the one thing it cannot do without."""
+
+    type: str | None
+    """The `type` as sent; None when there is none."""
+
+    raw: dict[str, object]
+    """The whole object."""
+
+
+Message = PortStatus | DeviceStatus | ReceivedSms | CallRecord | SentSms | SmsTaskStatus | Keepalive | Unknown
+"""Everything `decode` can return."""
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """The messages of one body."""
+
+    messages: tuple[Message, ...]
+    """In the order of the body; one unless the body is an array."""
+
+    repaired: bool = False
+    """Whether the body was not valid JSON and was read after one repair. Keep the raw bytes of such a body."""
+
+
+class SmsKey(NamedTuple):
+    """What makes a received row the same row when the gateway sends it again; the caller puts its device in front."""
+
+    position: str
+    """Port and slot, or port, pool and pool slot, in one spelling whatever the gateway's."""
+
+    at: int | None
+    """Epoch seconds. None in the plain-text form: use the key within a short window only."""
+
+    sender: str | None
+    """Sender, or message centre of a report."""
+
+    digest: str
+    """SHA-256 of the content, hex."""
+
+
+def idempotency_key(row: SmsRow) -> SmsKey:
+    """The parts of `row` that identify it: position, time, sender and a digest of the content (4.3).
+
+    The digest of a delivery report covers its recipient too: two reports in one second for two recipients have the same
+    message centre and often the same content.
+    """
+    if row.pool is None:
+        position = f"{row.port or 0}.{row.slot or 0:02d}"
+    else:
+        position = f"{row.port or 0}.{row.pool}.{row.pool_slot or 0:03d}"
+    content = row.raw_content if row.kind is SmsKind.SMS else f"{row.receiver or ''}\n{row.raw_content}"
+    return SmsKey(position, row.at, row.sender, sha256(content.encode()).hexdigest())
