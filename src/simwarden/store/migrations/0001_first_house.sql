@@ -15,9 +15,10 @@ create table application (
     secret_hash  bytea not null,
     scopes       text[] not null,
     created_at   timestamptz not null default now(),
-    revoked_at   timestamptz,
-    unique (account_id, name)
+    revoked_at   timestamptz
 );
+-- The name of a revoked application may be used again.
+create unique index application_name on application (account_id, name) where revoked_at is null;
 
 create table signing_key (
     kid          text primary key,
@@ -97,6 +98,7 @@ create table gateway (
     boot              integer not null default 0,
     status_sequence   bigint,
     boot_digests      bytea[] not null default '{}',
+    unreachable_since timestamptz,    -- commands cannot reach it
     reports           bigint not null default 0,
     rejected          bigint not null default 0
 ) with (fillfactor = 70);
@@ -167,6 +169,7 @@ create table subscription (
     type                   text not null,      -- the CloudEvents type it is told
     protocol               text not null,
     sink                   text not null,
+    origin                 text not null,      -- account and scheme://host:port: what is slow or dead together
     protocol_settings      jsonb,
     device                 jsonb,
     config                 jsonb not null,
@@ -181,14 +184,14 @@ create table subscription (
     event_count            integer not null default 0,
     delivery_count         integer not null default 0,
     lane_due_at            timestamptz,        -- when the head of its lane may be sent; null: lane empty
-    lane_attempts          integer not null default 0,
+    lane_next              integer not null default 1,  -- no delivery before this one is pending
     created_at             timestamptz not null default now(),
     ended_at               timestamptz,
     ended_reason           text,
     primary key (bucket, id)
 ) with (fillfactor = 80);
 create index subscription_sim on subscription (bucket, imsi) where ended_at is null;
-create index subscription_app on subscription (app_key) where ended_at is null;
+create index subscription_app on subscription (app_key, api, created_at) where status <> 'DELETED';
 create index subscription_lane on subscription (lane_due_at) where lane_due_at is not null;
 create index subscription_end on subscription (ends_at) where ended_at is null and ends_at is not null;
 
@@ -201,19 +204,35 @@ create table delivery (
     event_id         text not null,            -- CloudEvents id
     type             text not null,            -- CloudEvents type
     time             timestamptz not null,     -- CloudEvents time
-    data             jsonb not null,           -- what its data is rendered from
+    data             jsonb not null,           -- the CloudEvents data, without the subscription's id
+    correlator       text,                     -- x-correlator of the call that caused it
     ends             boolean not null default false,  -- the last one: the lane closes behind it
     status           text not null,            -- PENDING, DELIVERED, DEAD, DROPPED
     created_at       timestamptz not null,
-    attempts         integer not null default 0,
+    queued_at        timestamptz not null,     -- created, or replayed: the time for retries counts from here
+    attempts         integer not null default 0,  -- since queued_at
     attempted_at     timestamptz,
     finished_at      timestamptz,
     last_status      integer,
     last_error       text,
     primary key (bucket, subscription_id, n)
 ) with (fillfactor = 80);
-create index delivery_pending on delivery (bucket, subscription_id, n) where status = 'PENDING';
 create index delivery_sim on delivery (bucket, imsi, event);
+create index delivery_age on delivery using brin (created_at);
+
+-- What each attempt to hand a delivery out met with.
+create table delivery_attempt (
+    bucket           smallint not null,
+    subscription_id  text collate "C" not null,
+    n                integer not null,
+    at               timestamptz not null,
+    duration_ms      integer not null,
+    status           integer,                  -- HTTP status; null: no answer
+    error            text,
+    answer           text,                     -- first bytes of the answer's body
+    primary key (bucket, subscription_id, n, at)
+);
+create index delivery_attempt_age on delivery_attempt using brin (at);
 
 -- Records of traffic. `imsi` is null while the SIM is unknown; the bucket is then that of the gateway's name.
 create table sms (
@@ -268,4 +287,12 @@ create table lease (
     owner  text not null,
     until  timestamptz not null,
     primary key (role, share)
+);
+
+-- Who is there to take shares.
+create table lease_worker (
+    role   text not null,
+    owner  text not null,
+    until  timestamptz not null,
+    primary key (role, owner)
 );

@@ -1,0 +1,1 @@
+"""Tenants, their applications (APPKEY, APPSECRET), scopes and access tokens."""

@@ -1,0 +1,88 @@
+"""Opening accounts and giving applications their credentials."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import string
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from simwarden.accounts import scopes as known_scopes
+from simwarden.domain.errors import SimwardenError
+from simwarden.store.accounts import Account, Accounts, AccountSettings, Application
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+APP_KEY_PREFIX = "swk_"
+APP_SECRET_PREFIX = "sws_"  # noqa: S105 - what secret scanners are to look for, not a secret
+MAX_NAME = 100
+_ALPHABET = string.ascii_lowercase + string.digits
+
+
+class InvalidName(SimwardenError, ValueError):
+    """A name has 1 to 100 printable characters and no blank at either end."""
+
+
+class Issued(msgspec.Struct, frozen=True):
+    """A new application and its secret, which is shown this once."""
+
+    application: Application
+    app_secret: str
+
+
+def hash_secret(secret: str) -> bytes:
+    """What is stored of a secret.
+
+    Plain SHA-256 is right here: the secret is 256 random bits that we chose, so nothing is left to guess that a slow,
+    salted password hash would have to protect, and a token request stays cheap.
+    """
+    return hashlib.sha256(secret.encode()).digest()
+
+
+_NOBODY = hash_secret(secrets.token_urlsafe(32))
+
+
+async def open_account(accounts: Accounts, name: str, settings: AccountSettings | None = None) -> Account:
+    """Open an account. Raises InvalidName, AlreadyExists."""
+    return await accounts.add(f"acc_{_random(12)}", _checked(name), settings or AccountSettings())
+
+
+async def issue(accounts: Accounts, account: str, name: str, scopes: Iterable[str] | None = None) -> Issued:
+    """Create an application of the account with this name or id, with the given scopes (None: all there are).
+
+    Raises AccountNotFound, InvalidName, UnknownScope, AlreadyExists.
+    """
+    granted = known_scopes.checked(known_scopes.KNOWN if scopes is None else scopes)
+    owner = await accounts.get(account)
+    secret = APP_SECRET_PREFIX + secrets.token_urlsafe(32)
+    application = await accounts.add_application(
+        APP_KEY_PREFIX + _random(24), owner.id, _checked(name), hash_secret(secret), granted
+    )
+    return Issued(application, secret)
+
+
+async def authenticate(accounts: Accounts, app_key: str, secret: str) -> Application | None:
+    """The application with this key, if the secret is its own and it is not revoked.
+
+    An unknown key takes the same path as a wrong secret; comparing takes the same time for every secret.
+    """
+    plausible = app_key.startswith(APP_KEY_PREFIX) and app_key.isascii() and app_key.isprintable()
+    found = await accounts.credentials(app_key) if plausible else None
+    right = hmac.compare_digest(found.secret_hash if found else _NOBODY, hash_secret(secret))
+    if found is None or not right or found.application.revoked_at is not None:
+        return None
+    return found.application
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def _checked(name: str) -> str:
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
+        raise InvalidName
+    return name

@@ -1,0 +1,199 @@
+"""Access tokens: JWTs of RFC 9068, signed with Ed25519, checked once and then remembered."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.util import urlsafe_b64decode
+
+from simwarden.accounts.keys import ALGORITHM
+from simwarden.domain.errors import ApplicationNotFound, InvalidIdentifier
+from simwarden.domain.identifiers import parse_msisdn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from simwarden.accounts.keys import SigningKeys
+    from simwarden.store.accounts import Accounts, Application
+
+LIFETIME = 3600
+"""Seconds for which an access token is valid."""
+STATUS_FOR = 5.0
+"""Seconds after which an application's status is read again, should a notification have been lost."""
+REMEMBERED = 20_000
+"""Checked tokens that are remembered at most."""
+MAX_LENGTH = 4096
+_TYPE = "at+jwt"
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who calls, as its token says."""
+
+    app_key: str
+    account_id: str
+    scopes: frozenset[str]
+    device: str | None = None
+    """Phone number of the device that a 3-legged token identifies; None for a 2-legged one."""
+
+
+class _Header(msgspec.Struct, frozen=True):
+    typ: str
+    kid: str
+
+
+_header_decoder = msgspec.json.Decoder(_Header)
+
+
+class _Checked(msgspec.Struct, frozen=True):
+    caller: Caller
+    expires_at: int
+
+
+class _Status(msgspec.Struct, frozen=True):
+    account_id: str | None
+    """None: revoked, or never there."""
+    read_at: float
+
+
+class Tokens:
+    """Issues and checks the access tokens of this installation."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        keys: SigningKeys,
+        *,
+        issuer: str,
+        audience: str | None = None,
+        lifetime: int = LIFETIME,
+        remembered: int = REMEMBERED,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`issuer` is the public address of this server; `audience` is the same unless given."""
+        self.issuer = issuer
+        self.lifetime = lifetime
+        self._audience = audience or issuer
+        self._accounts = accounts
+        self._keys = keys
+        self._remembered = remembered
+        self._now = now
+        self._checked: dict[str, _Checked] = {}
+        self._status: dict[str, _Status] = {}
+        self._reading: dict[str, asyncio.Task[_Status]] = {}
+
+    async def issue(self, application: Application, scopes: Iterable[str], *, subject: str | None = None) -> str:
+        """A token for `application` with these scopes; `subject` (`tel:+...`) makes it 3-legged (RFC 9068 clause 2)."""
+        kid, key = await self._keys.signer()
+        now = int(self._now())
+        claims: dict[str, Any] = {
+            "iss": self.issuer,
+            "aud": self._audience,
+            "sub": subject or application.app_key,
+            "client_id": application.app_key,
+            "iat": now,
+            "exp": now + self.lifetime,
+            "jti": secrets.token_urlsafe(12),
+            "scope": " ".join(scopes),
+        }
+        return jwt.encode({"alg": ALGORITHM, "kid": kid, "typ": _TYPE}, claims, key, algorithms=[ALGORITHM])
+
+    async def check(self, token: str) -> Caller | None:
+        """Who calls with this token; None when it is not ours, expired, or its application is revoked.
+
+        Raises StoreUnavailable.
+        """
+        checked = self._checked.get(token) or await self._verify(token)
+        if checked is None:
+            return None
+        if checked.expires_at <= self._now():
+            self._checked.pop(token, None)
+            return None
+        status = await self._current(checked.caller.app_key)
+        return checked.caller if status.account_id == checked.caller.account_id else None
+
+    def invalidate(self, app_key: str) -> None:
+        """Forget what is known of an application ("": of all), so that its status is read anew with the next call."""
+        if app_key:
+            self._status.pop(app_key, None)
+            self._reading.pop(app_key, None)
+        else:
+            self._status.clear()
+            self._reading.clear()
+
+    async def _verify(self, token: str) -> _Checked | None:
+        claims = await self._claims(token)
+        if claims is None:
+            return None
+        app_key, subject, expires_at = claims.get("client_id"), claims.get("sub"), claims.get("exp")
+        scope = claims.get("scope")
+        if claims.get("iss") != self.issuer or claims.get("aud") != self._audience:
+            return None
+        if not (isinstance(app_key, str) and isinstance(expires_at, int) and isinstance(scope, str)):
+            return None
+        device = None
+        if subject != app_key:
+            try:
+                device = parse_msisdn(str(subject).removeprefix("tel:")) if str(subject).startswith("tel:+") else None
+            except InvalidIdentifier:
+                return None
+            if device is None:
+                return None  # identifies somebody, but nobody that we could find
+        if expires_at <= self._now():
+            return None
+        status = await self._current(app_key)
+        if status.account_id is None:
+            return None
+        checked = _Checked(Caller(app_key, status.account_id, frozenset(scope.split()), device), expires_at)
+        while len(self._checked) >= self._remembered:
+            del self._checked[next(iter(self._checked))]
+        self._checked[token] = checked
+        return checked
+
+    async def _claims(self, token: str) -> dict[str, Any] | None:
+        """What a token says, if one of our keys signed it (RFC 9068 clause 4)."""
+        if len(token) > MAX_LENGTH or not token.isascii():
+            return None
+        try:
+            header = _header_decoder.decode(urlsafe_b64decode(token.partition(".")[0].encode()))
+        except (ValueError, RecursionError):  # not base64url, not JSON, or not such a header
+            return None
+        key = await self._keys.verifier(header.kid) if header.typ == _TYPE else None
+        if key is None:
+            return None
+        try:
+            return jwt.decode(token, key, algorithms=[ALGORITHM]).claims
+        except JoseError:
+            return None
+
+    async def _current(self, app_key: str) -> _Status:
+        """The status of an application, at most `STATUS_FOR` old; concurrent calls share one look."""
+        status = self._status.get(app_key)
+        if status is not None and self._now() - status.read_at < STATUS_FOR:
+            return status
+        task = self._reading.get(app_key)
+        if task is None:
+            task = asyncio.create_task(self._status_of(app_key))
+            self._reading[app_key] = task
+            task.add_done_callback(lambda done: self._keep(app_key, done))
+        return await asyncio.shield(task)
+
+    def _keep(self, app_key: str, done: asyncio.Task[_Status]) -> None:
+        if self._reading.get(app_key) is not done:
+            return  # invalidated while it was being read: what it found may be old
+        del self._reading[app_key]
+        if not done.cancelled() and done.exception() is None:
+            self._status[app_key] = done.result()
+
+    async def _status_of(self, app_key: str) -> _Status:
+        read_at = self._now()
+        try:
+            application = await self._accounts.application(app_key)
+        except ApplicationNotFound:
+            return _Status(None, read_at)
+        return _Status(None if application.revoked_at else application.account_id, read_at)

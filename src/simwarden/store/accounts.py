@@ -1,0 +1,173 @@
+"""Accounts (tenants), their applications, and the keys that sign access tokens."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from simwarden.domain.errors import AccountNotFound, AlreadyExists, ApplicationNotFound
+from simwarden.domain.sim import Policy
+from simwarden.store.queries import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import asyncpg
+
+    from simwarden.store.database import Database
+
+Q = load("accounts")
+_SIGNING_KEY_LOCK = 0x53494D57_4B455953
+"""Advisory lock "SIMWKEYS": one process at a time makes signing keys."""
+
+
+class AccountSettings(msgspec.Struct, frozen=True):
+    """What an account wants where a call leaves it open."""
+
+    policy: Policy = Policy()
+    """What a binding does when it is not met, unless the call says otherwise."""
+    strict: bool = False
+    """Refuse to bind a SIM that has never been seen, instead of binding it to the first device seen."""
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A tenant."""
+
+    id: str
+    name: str
+    settings: AccountSettings
+    created_at: datetime
+
+
+class Application(msgspec.Struct, frozen=True):
+    """A client of an account, with credentials and scopes of its own."""
+
+    app_key: str
+    account_id: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """An application and what proves that a caller is it."""
+
+    application: Application
+    secret_hash: bytes
+
+
+class StoredKey(msgspec.Struct, frozen=True):
+    """A signing key as it lies in the database."""
+
+    kid: str
+    algorithm: str
+    private_key: bytes
+    """Encrypted."""
+    public_jwk: dict[str, Any]
+    created_at: datetime | None = None
+    retired_at: datetime | None = None
+
+
+class Accounts:
+    """Accounts, applications and signing keys in PostgreSQL. Every method may raise StoreUnavailable."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def add(self, id: str, name: str, settings: AccountSettings) -> Account:  # noqa: A002 - the column's name
+        """Store a new account. Raises AlreadyExists when the name is taken."""
+        row = await self._db.fetchrow(Q["insert_account"], id, name, settings)
+        if row is None:
+            raise AlreadyExists(f"An account named {name!r} exists already")
+        return _account(row)
+
+    async def list(self) -> Sequence[Account]:
+        """All accounts, by name."""
+        return [_account(row) for row in await self._db.fetch(Q["accounts"])]
+
+    async def get(self, name_or_id: str) -> Account:
+        """The account with this id or name. Raises AccountNotFound."""
+        row = await self._db.fetchrow(Q["account"], name_or_id)
+        if row is None:
+            raise AccountNotFound(f"No account has the name or id {name_or_id!r}")
+        return _account(row)
+
+    async def set_settings(self, account_id: str, settings: AccountSettings) -> Account:
+        """Replace an account's settings. Raises AccountNotFound."""
+        row = await self._db.fetchrow(Q["set_account_settings"], account_id, settings)
+        if row is None:
+            raise AccountNotFound(f"No account has the id {account_id!r}")
+        return _account(row)
+
+    async def add_application(
+        self, app_key: str, account_id: str, name: str, secret_hash: bytes, scopes: Sequence[str]
+    ) -> Application:
+        """Store a new application. Raises AlreadyExists when a live one of the account has this name."""
+        args = (app_key, account_id, name, secret_hash, list(scopes))
+        row = await self._db.fetchrow(Q["insert_application"], *args)
+        if row is None:
+            raise AlreadyExists(f"The account has an application named {name!r} already")
+        return _application(row)
+
+    async def applications(self, account_id: str) -> Sequence[Application]:
+        """The applications of an account, revoked ones included, by name."""
+        return [_application(row) for row in await self._db.fetch(Q["applications"], account_id)]
+
+    async def application(self, app_key: str) -> Application:
+        """One application, also a revoked one. Raises ApplicationNotFound."""
+        row = await self._db.fetchrow(Q["application"], app_key)
+        if row is None:
+            raise ApplicationNotFound
+        return _application(row)
+
+    async def credentials(self, app_key: str) -> Credentials | None:
+        """An application, also a revoked one, with its secret's hash."""
+        row = await self._db.fetchrow(Q["credentials"], app_key)
+        return None if row is None else Credentials(_application(row), row["secret_hash"])
+
+    async def revoke(self, app_key: str) -> Application:
+        """Revoke an application (once is enough) and notify `simwarden_application`. Raises ApplicationNotFound."""
+        row = await self._db.fetchrow(Q["revoke_application"], app_key)
+        if row is None:
+            raise ApplicationNotFound
+        return _application(row)
+
+    async def signing_keys(self, make: Callable[[], StoredKey], accept_retired_for: timedelta) -> Sequence[StoredKey]:
+        """The keys that tokens may be signed with, the one to sign with first.
+
+        The first call ever stores what `make` returns; of several processes only one does. Keys retired for no longer
+        than `accept_retired_for` follow behind.
+        """
+        keys = await self._db.fetch(Q["signing_keys"], accept_retired_for)
+        if not keys or keys[0]["retired_at"] is not None:
+            async with self._db.transaction() as connection:
+                await connection.execute(Q["lock_signing_keys"], _SIGNING_KEY_LOCK)
+                keys = await connection.fetch(Q["signing_keys"], accept_retired_for)
+                if not keys or keys[0]["retired_at"] is not None:
+                    await _insert(connection, make())
+                    keys = await connection.fetch(Q["signing_keys"], accept_retired_for)
+        return [msgspec.convert(dict(row), StoredKey) for row in keys]
+
+    async def rotate_signing_key(self, key: StoredKey) -> None:
+        """Sign with `key` from now on; the others are retired."""
+        async with self._db.transaction() as connection:
+            await connection.execute(Q["lock_signing_keys"], _SIGNING_KEY_LOCK)
+            await _insert(connection, key)
+            await connection.execute(Q["retire_signing_keys"], key.kid)
+
+
+async def _insert(connection: asyncpg.Connection, key: StoredKey) -> None:
+    await connection.execute(Q["insert_signing_key"], key.kid, key.algorithm, key.private_key, key.public_jwk)
+
+
+def _account(row: asyncpg.Record) -> Account:
+    return Account(row["id"], row["name"], msgspec.convert(row["settings"], AccountSettings), row["created_at"])
+
+
+def _application(row: asyncpg.Record) -> Application:
+    return Application(
+        row["app_key"], row["account_id"], row["name"], tuple(row["scopes"]), row["created_at"], row["revoked_at"]
+    )

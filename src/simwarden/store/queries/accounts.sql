@@ -1,0 +1,52 @@
+-- name: insert_account
+insert into account (id, name, settings) values ($1, $2, $3)
+on conflict (name) do nothing
+returning id, name, settings, created_at
+
+-- name: accounts
+select id, name, settings, created_at from account order by name
+
+-- name: account
+-- An id never looks like a name a person chose by accident: it carries a prefix. The id wins all the same.
+select id, name, settings, created_at from account where id = $1 or name = $1 order by (id = $1) desc limit 1
+
+-- name: set_account_settings
+update account set settings = $2 where id = $1 returning id, name, settings, created_at
+
+-- name: insert_application
+insert into application (app_key, account_id, name, secret_hash, scopes) values ($1, $2, $3, $4, $5)
+on conflict (account_id, name) where revoked_at is null do nothing
+returning app_key, account_id, name, scopes, created_at, revoked_at
+
+-- name: applications
+select app_key, account_id, name, scopes, created_at, revoked_at
+from application where account_id = $1 order by name, created_at
+
+-- name: application
+select app_key, account_id, name, scopes, created_at, revoked_at from application where app_key = $1
+
+-- name: credentials
+select app_key, account_id, name, scopes, created_at, revoked_at, secret_hash from application where app_key = $1
+
+-- name: revoke_application
+-- Every process drops what it remembers of the application as soon as this commits.
+with revoked as (
+    update application set revoked_at = coalesce(revoked_at, now()) where app_key = $1
+    returning app_key, account_id, name, scopes, created_at, revoked_at
+)
+select revoked.*, pg_notify('simwarden_application', revoked.app_key) as told from revoked
+
+-- name: lock_signing_keys
+select pg_advisory_xact_lock($1)
+
+-- name: signing_keys
+-- Newest first. A retired key signs no more, but what it signed is accepted until it expires.
+select kid, algorithm, private_key, public_jwk, created_at, retired_at from signing_key
+where retired_at is null or retired_at > now() - $1::interval
+order by (retired_at is null) desc, created_at desc, kid
+
+-- name: insert_signing_key
+insert into signing_key (kid, algorithm, private_key, public_jwk) values ($1, $2, $3, $4)
+
+-- name: retire_signing_keys
+update signing_key set retired_at = now() where kid <> $1 and retired_at is null
