@@ -1,0 +1,118 @@
+"""What a source reports, in the house's words: the same for every kind of gateway."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+class PortObservation(msgspec.Struct, frozen=True, kw_only=True):
+    """One slot of one port as its gateway shows it."""
+
+    port: int
+    slot: int
+    """From 1; 0 when the gateway names none."""
+    sequence: int | None = None
+    status: int | None = None
+    """The vendor's code."""
+    status_text: str | None = None
+    locked: bool | None = None
+    """The gateway keeps the slot from the network; None when the report does not tell."""
+    imei: str | None = None
+    """14 digits; None when missing or unreadable."""
+    imsi: str | None = None
+    iccid: str | None = None
+    msisdn: str | None = None
+    plmn: str | None = None
+    operator: str | None = None
+    signal: int | None = None
+    detail: dict[str, Any] | None = None
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """A record (call, SMS) that tells in which device a SIM was at a time."""
+
+    imsi: str | None
+    iccid: str | None
+    imei: str
+    """14 digits."""
+    at: datetime
+    port: int | None = None
+    slot: int = 0
+
+
+class SmsRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A short message that went through a gateway."""
+
+    key: bytes
+    """What identifies the message at its gateway; a repeated report changes nothing."""
+    direction: str
+    """inbound, outbound or report."""
+    at: datetime
+    imsi: str | None = None
+    iccid: str | None = None
+    port: int | None = None
+    slot: int | None = None
+    pool: str | None = None
+    pool_slot: int | None = None
+    sender: str | None = None
+    receiver: str | None = None
+    content: str | None = None
+    status: int | None = None
+    detail: dict[str, Any] | None = None
+
+
+class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that goes through a gateway, as far as it has come: several reports are one call."""
+
+    call_id: str
+    imsi: str | None = None
+    iccid: str | None = None
+    port: int | None = None
+    slot: int | None = None
+    direction: str | None = None
+    """outbound or inbound, seen from the SIM."""
+    caller: str | None = None
+    callee: str | None = None
+    begin_at: datetime | None = None
+    alert_at: datetime | None = None
+    answer_at: datetime | None = None
+    update_at: datetime | None = None
+    end_at: datetime | None = None
+    reason_code: int | None = None
+    reason: str | None = None
+    detail: dict[str, Any] | None = None
+
+
+class GatewayFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a whole status says about the gateway itself."""
+
+    mac: str | None = None
+    address: str | None = None
+    version: str | None = None
+    max_ports: int | None = None
+    max_slots: int | None = None
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of one gateway."""
+
+    gateway_id: int
+    gateway_name: str
+    received_at: datetime
+    message: str
+    """The vendor's message type."""
+    digest: bytes = b""
+    """Of a whole status: recognises a replayed one."""
+    whole: bool = False
+    """A status of all ports, not of a single one."""
+    polled: bool = False
+    """We asked for it, so it is of now."""
+    sequence: int | None = None
+    facts: GatewayFacts | None = None
+    ports: tuple[PortObservation, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    sms: tuple[SmsRecord, ...] = ()
+    calls: tuple[CallRecord, ...] = ()

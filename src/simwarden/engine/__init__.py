@@ -1,0 +1,1 @@
+"""Use cases: what is done when something is reported or asked for. Knows no protocol and no framework."""

@@ -1,0 +1,187 @@
+"""One commit for one cause: state, events, enforcement intents and deliveries are written here, together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from simwarden.domain import attachment as rules
+from simwarden.domain.attachment import Attachment, AttachmentStatus
+from simwarden.domain.events import Cause, CauseKind, Event, EventType
+from simwarden.engine import subscriptions
+from simwarden.store import attachments, gateways, sims
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    import asyncpg
+
+    from simwarden.domain.decide import Decision
+    from simwarden.domain.sim import Place, Sim
+
+
+class SlotView(msgspec.Struct, frozen=True):
+    """What a gateway shows of a slot."""
+
+    locked: bool | None
+    """None for an empty slot, which does not show whether it is locked."""
+    held: bool
+    """The lock is ours, or one of ours is on its way."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a commit leaves to be done by others."""
+
+    changed: int = 0
+    events: int = 0
+    enforcement_due: bool = False
+    deliveries: int = 0
+
+
+class Changes:
+    """Changes to SIMs that this transaction has locked, written by `write()`."""
+
+    def __init__(self, connection: asyncpg.Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+        self.sims: dict[str, Sim] = {}
+        self._attachments: dict[str, dict[Place, Attachment]] = {}
+        self._before: dict[str, dict[Place, Attachment]] = {}
+        self._original: dict[str, Sim] = {}
+        self._events: dict[str, list[Event]] = {}
+        self._held: set[Place] = set()
+
+    async def lock(self, imsis: Iterable[str]) -> None:
+        """Lock SIMs and read them with their attachments."""
+        wanted = set(imsis) - self.sims.keys()
+        if not wanted:
+            return
+        found = await sims.lock(self._connection, sorted(wanted))
+        self.sims.update(found)
+        self._original.update(found)
+        for imsi, items in (await attachments.of_sims(self._connection, found)).items():
+            self._attachments[imsi] = {item.place: item for item in items}
+            self._before[imsi] = dict(self._attachments[imsi])
+
+    def attachments(self, imsi: str) -> list[Attachment]:
+        """Where a locked SIM can be acted upon, as far as this transaction has come."""
+        return list(self._attachments[imsi].values())
+
+    def attachment(self, imsi: str, place: Place) -> Attachment | None:
+        """The attachment of a locked SIM at a place."""
+        return self._attachments.get(imsi, {}).get(place)
+
+    def decide(self, decision: Decision, slots: Mapping[Place, SlotView] | None = None) -> None:
+        """Take over a decision about a locked SIM. `slots`: what is known of the slot it is in now."""
+        sim = decision.sim
+        self.sims[sim.imsi] = sim
+        self._events.setdefault(sim.imsi, []).extend(decision.events)
+        self._move(sim, decision.events[-1].n if decision.events else None, slots or {})
+
+    def observe(self, place: Place, view: SlotView, cause: Cause) -> None:
+        """A gateway showed a slot: proof, or its absence, for what was commanded there."""
+        for imsi, items in self._attachments.items():
+            if place in items and imsi in self.sims:
+                before = items[place]
+                after = rules.observe(before, self._now, locked=view.locked, held=view.held)
+                self.replace(imsi, after)
+                if before.is_open and not after.is_open:
+                    self.record(imsi, EventType.ENFORCEMENT_APPLIED, cause, after.event, _told(after))
+                    if not after.current:
+                        del items[place]
+
+    def replace(self, imsi: str, attachment: Attachment) -> None:
+        """Set one attachment of a locked SIM."""
+        self._attachments[imsi][attachment.place] = attachment
+
+    def record(self, imsi: str, kind: EventType, cause: Cause, parent: int | None, data: dict[str, object]) -> int:
+        """Add an event to a locked SIM; returns its number."""
+        sim = self.sims[imsi]
+        n = sim.event_count + 1
+        self.sims[imsi] = msgspec.structs.replace(sim, event_count=n)
+        self._events.setdefault(imsi, []).append(Event(n, kind, self._now, cause, data, parent))
+        return n
+
+    def is_done_with(self, place: Place, view: SlotView) -> bool:
+        """Whether a lock of ours at this slot is gone, and none is wanted or on its way."""
+        here = [items[place] for items in self._attachments.values() if place in items]
+        return not view.locked and not any(item.wants_lock or item.is_open for item in here)
+
+    def _move(self, sim: Sim, event: int | None, slots: Mapping[Place, SlotView]) -> None:
+        items = self._attachments[sim.imsi]
+        desired = int(sim.functions_off)
+        reason = event or (sim.bars[-1].event if sim.bars else None)
+        place = sim.seen.place if sim.seen else None
+        if place is not None and not (place in items and items[place].current):
+            for old in list(items.values()):
+                if old.place != place and old.current:
+                    # Ours to lift when we locked it, or may be about to.
+                    gone = rules.leave(old, reason, self._now, held=old.desired != 0 or bool(old.applied))
+                    if gone is None:
+                        del items[old.place]
+                    else:
+                        items[old.place] = gone
+            view = slots.get(place, SlotView(locked=False, held=False))
+            here = rules.arrive(place, desired, reason, self._now, locked=bool(view.locked), held=view.held)
+            items[place] = here
+            self._evict(place, sim.imsi)
+            if here.wants_lock and not here.is_open:
+                cause = Cause(CauseKind.ENFORCEMENT, "engine", self._now, "already locked")
+                self.record(sim.imsi, EventType.ENFORCEMENT_APPLIED, cause, reason, _told(here))
+        else:
+            for item in list(items.values()):
+                if item.current:
+                    items[item.place] = rules.aim(item, desired, reason, self._now)
+        self._held |= {item.place for item in items.values() if item.wants_lock and item.is_open}
+
+    def _evict(self, place: Place, imsi: str) -> None:
+        """Another SIM is in the slot now: what was to be done there for the SIM before is the new one's business."""
+        for other, items in self._attachments.items():
+            if other != imsi and place in items:
+                del items[place]
+
+    async def write(self) -> Outcome:
+        """Write everything. The caller commits, then wakes whoever the outcome names."""
+        changed = [sim for imsi, sim in self.sims.items() if sim != self._original[imsi]]
+        if changed:
+            await sims.save(self._connection, changed)
+        events = [(self.sims[imsi], event) for imsi, items in self._events.items() for event in items]
+        if events:
+            await sims.add_events(self._connection, events)
+        due = await self._write_attachments()
+        deliveries = 0
+        if events:
+            told = [(self.sims[imsi], items) for imsi, items in self._events.items() if items]
+            deliveries = await subscriptions.publish(self._connection, told)
+        if due:
+            await self._connection.execute("select pg_notify('simwarden_enforcement', '')")
+        return Outcome(len(changed), len(events), due, deliveries)
+
+    async def _write_attachments(self) -> bool:
+        save, drop = [], []
+        for imsi, items in self._attachments.items():
+            before = self._before[imsi]
+            save += [(imsi, item) for place, item in items.items() if before.get(place) != item]
+            drop += [(imsi, place) for place in before if place not in items]
+        if drop:
+            await attachments.drop(self._connection, drop)
+        if save:
+            await attachments.save(self._connection, save)
+        if self._held:
+            await gateways.hold(self._connection, sorted(self._held, key=lambda p: (p.gateway_id, p.port, p.slot)))
+        return any(item.status is not AttachmentStatus.APPLIED for _, item in save)
+
+
+def _told(attachment: Attachment) -> dict[str, object]:
+    """What an event says about an attachment."""
+    place = attachment.place
+    return {
+        "gateway": place.gateway_id,
+        "port": place.port,
+        "slot": place.slot,
+        "locked": attachment.wants_lock,
+        "attempts": attachment.attempts,
+        "commanded_at": attachment.commanded_at and attachment.commanded_at.isoformat(),
+    }

@@ -1,0 +1,264 @@
+"""Making the network match: every slot that is to be locked or opened, at every gateway, until it is seen to be so.
+
+One lane per gateway: a dead one waits alone. Commands for many slots go together. A command is followed by the proof
+(the report that the gateway pushes) or, when none comes, by asking for the status; only the proof counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from simwarden.domain import attachment as rules
+from simwarden.domain.attachment import Attachment, AttachmentStatus
+from simwarden.domain.errors import SimwardenError, StoreUnavailable
+from simwarden.domain.events import Cause, CauseKind, EventType
+from simwarden.engine.changes import Changes
+from simwarden.engine.ports import CommandFailed, now_utc
+from simwarden.store import attachments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from simwarden.domain.sim import Place
+    from simwarden.engine.ingest import Ingest
+    from simwarden.engine.ports import DriverFactory, NetworkDriver
+    from simwarden.store.database import Database
+    from simwarden.store.gateways import CommandAccess, Gateways
+    from simwarden.store.leases import Leases
+
+_log = structlog.get_logger()
+BATCH = 500
+"""SIMs taken up at once."""
+IDLE = timedelta(seconds=5)
+"""How long to sleep at most."""
+
+
+class Work(msgspec.Struct, frozen=True):
+    """One slot to be acted upon, for one SIM."""
+
+    imsi: str
+    attachment: Attachment
+
+
+class Enforcement:
+    """Reconciles what is desired with what is applied, for the SIMs whose buckets this worker holds."""
+
+    def __init__(
+        self,
+        db: Database,
+        gateways: Gateways,
+        ingest: Ingest,
+        leases: Leases,
+        driver_for: DriverFactory,
+        *,
+        observed: Callable[[str, float], None] = lambda _result, _seconds: None,
+        clock: Callable[[], datetime] = now_utc,
+    ) -> None:
+        self._db = db
+        self._gateways = gateways
+        self._ingest = ingest
+        self._leases = leases
+        self._driver_for = driver_for
+        self._observed = observed
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._lanes: dict[int, asyncio.Task[None]] = {}
+
+    async def start(self) -> None:
+        """Begin to work."""
+        self._task = asyncio.create_task(self._run(), name="enforcement")
+
+    async def stop(self) -> None:
+        """Stop at once: what is under way is repeated by whoever takes over."""
+        tasks = [task for task in (self._task, *self._lanes.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Something became due."""
+        self._wake.set()
+
+    async def _run(self) -> None:
+        troubled = False
+        while True:
+            self._wake.clear()
+            pause = IDLE
+            try:
+                buckets = sorted(await self._leases.refresh())
+                if buckets:
+                    pause = await self._start_lanes(buckets)
+                troubled = False
+            except StoreUnavailable as error:
+                if not troubled:
+                    _log.warning("enforcement waits for the database", reason=str(error))
+                troubled = True
+                pause = timedelta(seconds=1)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), max(pause.total_seconds(), 0.01))
+
+    async def _start_lanes(self, buckets: Sequence[int]) -> timedelta:
+        """Start a lane for every gateway with due work; returns how long nothing else will be due."""
+        async with self._db.connection() as connection:
+            due = await attachments.due(connection, buckets, self._clock(), BATCH)
+            upcoming = await attachments.next_due(connection, buckets, self._clock())
+        work: dict[int, set[str]] = defaultdict(set)
+        for item in due:
+            work[item.gateway_id].add(item.imsi)
+        for gateway_id, imsis in work.items():
+            if gateway_id not in self._lanes:
+                lane = asyncio.create_task(self._lane(gateway_id, imsis), name=f"gateway-{gateway_id}")
+                self._lanes[gateway_id] = lane
+                lane.add_done_callback(functools.partial(self._lane_done, gateway_id))
+        # What is due already runs in a lane that wakes us when it ends.
+        return IDLE if upcoming is None else min(IDLE, upcoming - self._clock())
+
+    def _lane_done(self, gateway_id: int, _task: asyncio.Task[None]) -> None:
+        self._lanes.pop(gateway_id, None)
+        self._wake.set()
+
+    async def _lane(self, gateway_id: int, imsis: set[str]) -> None:
+        try:
+            access = await self._gateways.access(gateway_id)
+            driver = self._driver_for(access)
+            await self._serve(access, driver, imsis)
+        except StoreUnavailable as error:
+            _log.warning("enforcement interrupted", gateway=gateway_id, reason=str(error))
+            await asyncio.sleep(1)
+        except SimwardenError as error:
+            await self._fail(gateway_id, imsis, error.message)
+            _log.warning("enforcement failed", gateway=gateway_id, reason=error.message)
+
+    async def _serve(self, access: CommandAccess, driver: NetworkDriver, imsis: set[str]) -> None:
+        if access.url is None:
+            raise CommandFailed("The gateway has no command URL: add one to let Simwarden lock and unlock")
+        work = await self._due_work(access.id, imsis)
+        if any(item.attachment.commanded_at is not None for item in work):
+            # Commanded before, and no proof came: ask, rather than command blindly again.
+            try:
+                await self._ingest.submit(await driver.status())
+            except CommandFailed as error:
+                await self._command_failed(access, work, error)
+                return
+            work = await self._judge(access, await self._due_work(access.id, imsis))
+        work = await self._announce(access, work)
+        for lock in (True, False):  # deny first
+            group = [item for item in work if item.attachment.wants_lock is lock]
+            if group:
+                await self._command(access, driver, group, lock=lock)
+        if driver.generation is not None and driver.generation != access.generation:
+            await self._gateways.remember_generation(access.id, driver.generation)
+
+    async def _command(self, access: CommandAccess, driver: NetworkDriver, group: list[Work], *, lock: bool) -> None:
+        places = [item.attachment.place for item in group]
+        started = self._clock()
+        try:
+            await (driver.lock(places) if lock else driver.unlock(places))
+        except CommandFailed as error:
+            self._observed("refused" if error.reached else "unreachable", (self._clock() - started).total_seconds())
+            await self._command_failed(access, group, error)
+        else:
+            self._observed("answered", (self._clock() - started).total_seconds())
+
+    async def _due_work(self, gateway_id: int, imsis: set[str]) -> list[Work]:
+        now = self._clock()
+        async with self._db.connection() as connection:
+            found = await attachments.of_sims(connection, sorted(imsis))
+        return [
+            Work(imsi, item)
+            for imsi, items in found.items()
+            for item in items
+            if item.place.gateway_id == gateway_id and item.next_attempt_at is not None and item.next_attempt_at <= now
+        ]
+
+    async def _judge(self, access: CommandAccess, work: list[Work]) -> list[Work]:
+        """The status shows that commands had no effect: count that, and command again when the wait is over."""
+        unproven = [item for item in work if item.attachment.commanded_at is not None]
+        fresh = [item for item in work if item.attachment.commanded_at is None]
+        reason = "The gateway answered, but its status does not show the effect"
+        given_up = [
+            item
+            for item in unproven
+            if item.attachment.attempts >= rules.FAILED_AFTER and item.attachment.status is not AttachmentStatus.FAILED
+        ]
+        again = [item for item in unproven if item not in given_up]
+        if given_up:
+            await self._fail(access.id, {item.imsi for item in given_up}, reason)
+        return fresh + again
+
+    async def _announce(self, access: CommandAccess, work: list[Work]) -> list[Work]:
+        """Commit that commands are about to be sent; leave out what changed meanwhile."""
+        if not work:
+            return []
+        now = self._clock()
+        cause = Cause(CauseKind.ENFORCEMENT, access.name, now, "command")
+        announced = []
+        async with self._db.transaction() as connection:
+            changes = Changes(connection, now)
+            await changes.lock({item.imsi for item in work})
+            for item in work:
+                current = changes.attachment(item.imsi, item.attachment.place)
+                if current != item.attachment:
+                    continue
+                after = rules.commanded(current, now)
+                changes.replace(item.imsi, after)
+                if after.attempts == 1:
+                    changes.record(
+                        item.imsi,
+                        EventType.ENFORCEMENT_COMMANDED,
+                        cause,
+                        after.event,
+                        _told(access, after.place, after),
+                    )
+                announced.append(Work(item.imsi, after))
+            await changes.write()
+        return announced
+
+    async def _command_failed(self, access: CommandAccess, work: list[Work], error: CommandFailed) -> None:
+        if not error.reached:
+            await self._gateways.mark_unreachable(access.id, self._clock())
+        await self._fail(access.id, {item.imsi for item in work}, error.message)
+
+    async def _fail(self, gateway_id: int, imsis: set[str], reason: str) -> None:
+        """Note a failed attempt and when to try again; say so once when it has failed too often."""
+        now = self._clock()
+        names = await self._gateways.names()
+        cause = Cause(CauseKind.ENFORCEMENT, names.get(gateway_id, str(gateway_id)), now, "command")
+        async with self._db.transaction() as connection:
+            changes = Changes(connection, now)
+            await changes.lock(imsis)
+            for imsi in changes.sims:
+                for item in changes.attachments(imsi):
+                    if item.place.gateway_id != gateway_id or not item.is_open or item.next_attempt_at is None:
+                        continue
+                    if item.attempts == 0:  # failed before a command could be sent
+                        item = msgspec.structs.replace(item, attempts=1)
+                    after = rules.failed(item, reason, now)
+                    changes.replace(imsi, after)
+                    if after.status is AttachmentStatus.FAILED and item.status is not AttachmentStatus.FAILED:
+                        told = {
+                            "attempts": after.attempts,
+                            "reason": reason,
+                            "port": item.place.port,
+                            "slot": item.place.slot,
+                        }
+                        changes.record(imsi, EventType.ENFORCEMENT_FAILED, cause, after.event, told)
+            await changes.write()
+
+
+def _told(access: CommandAccess, place: Place, attachment: Attachment) -> dict[str, object]:
+    return {
+        "gateway": access.name,
+        "port": place.port,
+        "slot": place.slot,
+        "command": "lock" if attachment.wants_lock else "unlock",
+    }

@@ -1,0 +1,118 @@
+"""Attachments: where SIMs can be acted upon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from simwarden.domain.attachment import Attachment, AttachmentStatus
+from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.sim import Place
+from simwarden.store.queries import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    import asyncpg
+
+Q = load("attachments")
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A SIM at a gateway for which something is to be done now."""
+
+    imsi: str
+    gateway_id: int
+
+
+def from_row(row: asyncpg.Record) -> Attachment:
+    """A row of `attachment` as the domain sees it."""
+    return Attachment(
+        place=Place(row["gateway_id"], row["port"], row["slot"]),
+        current=row["current"],
+        desired=row["desired"],
+        applied=row["applied"],
+        status=AttachmentStatus(row["status"]),
+        event=row["event"],
+        since=row["since"],
+        attempts=row["attempts"],
+        next_attempt_at=row["next_attempt_at"],
+        commanded_at=row["commanded_at"],
+        last_error=row["last_error"],
+    )
+
+
+async def of_sims(connection: asyncpg.Connection, imsis: Iterable[str]) -> dict[str, list[Attachment]]:
+    """The attachments of some SIMs, by IMSI."""
+    wanted = list(imsis)
+    rows = await connection.fetch(Q["of_sims"], [bucket_of(imsi) for imsi in wanted], wanted)
+    found: dict[str, list[Attachment]] = {imsi: [] for imsi in wanted}
+    for row in rows:
+        found[row["imsi"]].append(from_row(row))
+    return found
+
+
+async def at_slots(connection: asyncpg.Connection, places: Sequence[Place]) -> set[str]:
+    """IMSIs of the SIMs that have an attachment at one of these places."""
+    rows = await connection.fetch(
+        Q["at_slots"],
+        [place.gateway_id for place in places],
+        [place.port for place in places],
+        [place.slot for place in places],
+    )
+    return {row["imsi"] for row in rows}
+
+
+async def save(connection: asyncpg.Connection, items: Sequence[tuple[str, Attachment]]) -> None:
+    """Write attachments of SIMs (by IMSI) that this transaction has locked."""
+    ordered = sorted(items, key=lambda item: (bucket_of(item[0]), item[0]))
+    attachments = [attachment for _, attachment in ordered]
+    await connection.execute(
+        Q["save"],
+        [bucket_of(imsi) for imsi, _ in ordered],
+        [imsi for imsi, _ in ordered],
+        [a.place.gateway_id for a in attachments],
+        [a.place.port for a in attachments],
+        [a.place.slot for a in attachments],
+        [a.current for a in attachments],
+        [a.desired for a in attachments],
+        [a.applied for a in attachments],
+        [a.status for a in attachments],
+        [a.event for a in attachments],
+        [a.since for a in attachments],
+        [a.attempts for a in attachments],
+        [a.next_attempt_at for a in attachments],
+        [a.commanded_at for a in attachments],
+        [a.last_error for a in attachments],
+    )
+
+
+async def drop(connection: asyncpg.Connection, items: Sequence[tuple[str, Place]]) -> None:
+    """Forget attachments at which nothing is left to do."""
+    await connection.execute(
+        Q["drop"],
+        [bucket_of(imsi) for imsi, _ in items],
+        [imsi for imsi, _ in items],
+        [place.gateway_id for _, place in items],
+        [place.port for _, place in items],
+        [place.slot for _, place in items],
+    )
+
+
+async def due(connection: asyncpg.Connection, buckets: Sequence[int], now: datetime, limit: int) -> list[Due]:
+    """What is to be done now for SIMs of these buckets, longest waiting first."""
+    rows = await connection.fetch(Q["due"], buckets, now, limit)
+    return [Due(row["imsi"], row["gateway_id"]) for row in rows]
+
+
+async def next_due(connection: asyncpg.Connection, buckets: Sequence[int], now: datetime) -> datetime | None:
+    """When, after `now`, something will next have to be done for SIMs of these buckets."""
+    when: datetime | None = await connection.fetchval(Q["next_due"], buckets, now)
+    return when
+
+
+async def hurry(connection: asyncpg.Connection, gateway_ids: Sequence[int], now: datetime) -> None:
+    """These gateways are back: what waits for them is due now."""
+    await connection.execute(Q["hurry"], gateway_ids, now)

@@ -1,0 +1,308 @@
+"""Gateways, the state of their ports, and reports that could not be read."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import msgspec
+
+from simwarden.domain.errors import AlreadyExists, GatewayNotFound
+from simwarden.domain.report_order import ReportOrder
+from simwarden.domain.sim import Place
+from simwarden.store.queries import load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simwarden.domain.reports import GatewayFacts, PortObservation
+    from simwarden.store.database import Database
+    from simwarden.store.vault import Vault
+
+Q = load("gateways")
+KEPT_REJECTS = 1000
+"""Unreadable bodies kept per gateway."""
+KEPT_BYTES = 65_536
+"""Bytes kept of each."""
+
+
+class GatewayRef(msgspec.Struct, frozen=True):
+    """What the receiver must know of a gateway."""
+
+    id: int
+    name: str
+    report_interval: int
+    mac: str | None
+
+
+class CommandAccess(msgspec.Struct, frozen=True):
+    """How to reach a gateway's command interface."""
+
+    id: int
+    name: str
+    kind: str
+    url: str | None
+    username: str | None
+    password: str | None
+    generation: str | None
+
+    def __repr__(self) -> str:
+        return f"CommandAccess({self.name!r})"  # never the password
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """What a batch of reports says about one gateway."""
+
+    id: int
+    at: datetime
+    reports: int
+    order: ReportOrder
+    new_boot: bool
+    status_at: datetime | None = None
+    facts: GatewayFacts | None = None
+
+
+class LockedGateway(msgspec.Struct, frozen=True):
+    """A gateway that this transaction has locked."""
+
+    id: int
+    report_interval: int
+    order: ReportOrder
+    unreachable: bool
+
+
+class PortState(msgspec.Struct, frozen=True):
+    """What is stored of a slot."""
+
+    boot: int
+    sequence: int | None
+    imsi: str | None
+    held: bool
+
+
+def token_hash(token: str) -> bytes:
+    """What is stored of a gateway's secret. The token is 256 random bits, so a plain hash cannot be searched."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+class Gateways:
+    """Registered gateways."""
+
+    def __init__(self, db: Database, vault: Vault) -> None:
+        self._db = db
+        self._vault = vault
+
+    async def add(
+        self,
+        name: str,
+        *,
+        command_url: str | None,
+        username: str | None,
+        password: str | None,
+        generation: str | None = None,
+        report_interval: int = 60,
+    ) -> tuple[int, str]:
+        """Register an Ejoin gateway. Returns its id and its report token, shown once. Raises AlreadyExists."""
+        token = secrets.token_urlsafe(32)
+        try:
+            async with self._db.transaction() as connection:
+                row = await connection.fetchrow(
+                    *(Q["add"], name, "ejoin", command_url, username, None, token_hash(token), generation),
+                    report_interval,
+                )
+                if password is not None:
+                    sealed = self._vault.seal(password.encode(), _purpose(row["id"]))
+                    await connection.execute(Q["set_password"], row["id"], sealed)
+        except asyncpg.UniqueViolationError as error:
+            raise AlreadyExists(f"A gateway named {name!r} exists already") from error
+        return row["id"], token
+
+    async def renew_token(self, name: str) -> str:
+        """A new report token; the old one stops working. Raises GatewayNotFound."""
+        token = secrets.token_urlsafe(32)
+        if await self._db.fetchval(Q["set_token"], name, token_hash(token)) is None:
+            raise GatewayNotFound(f"No gateway is named {name!r}")
+        return token
+
+    async def by_token(self, token: str) -> GatewayRef | None:
+        """The gateway whose report URL carries this token."""
+        row = await self._db.fetchrow(Q["by_token"], token_hash(token))
+        return None if row is None else GatewayRef(row["id"], row["name"], row["report_interval"], row["mac"])
+
+    async def access(self, gateway_id: int) -> CommandAccess:
+        """How to command a gateway, password included. Raises GatewayNotFound, WrongKey."""
+        row = await self._db.fetchrow(Q["by_id"], gateway_id)
+        if row is None:
+            raise GatewayNotFound
+        sealed = row["password"]
+        password = None if sealed is None else self._vault.open(sealed, _purpose(gateway_id)).decode()
+        return CommandAccess(
+            gateway_id, row["name"], row["kind"], row["command_url"], row["username"], password, row["generation"]
+        )
+
+    async def id_of(self, name: str) -> int:
+        """Raises GatewayNotFound."""
+        row = await self._db.fetchrow(Q["by_name"], name)
+        if row is None:
+            raise GatewayNotFound(f"No gateway is named {name!r}")
+        return int(row["id"])
+
+    async def all(self) -> list[dict[str, Any]]:
+        """Every gateway with its state, without secrets."""
+        hidden = {"password", "token_hash", "boot_digests"}
+        return [{k: v for k, v in row.items() if k not in hidden} for row in await self._db.fetch(Q["all"])]
+
+    async def names(self) -> dict[int, str]:
+        """Names by id."""
+        return {row["id"]: row["name"] for row in await self._db.fetch(Q["all"])}
+
+    async def ports(self, gateway_id: int) -> list[dict[str, Any]]:
+        """The state of every slot that was reported."""
+        return [dict(row) for row in await self._db.fetch(Q["ports"], gateway_id)]
+
+    async def port(self, place: Place) -> dict[str, Any] | None:
+        """The state of one slot."""
+        row = await self._db.fetchrow(Q["port"], place.gateway_id, place.port, place.slot)
+        return None if row is None else dict(row)
+
+    async def remember_generation(self, gateway_id: int, generation: str) -> None:
+        """Keep which generation of the command interface a gateway answers."""
+        await self._db.execute(Q["set_generation"], gateway_id, generation)
+
+    async def mark_unreachable(self, gateway_id: int, now: datetime) -> None:
+        """Commands do not get through; the next report of this gateway makes what waits due at once."""
+        await self._db.execute(Q["unreachable"], gateway_id, now)
+
+    async def reject(self, gateway_id: int, now: datetime, reason: str, content_type: str | None, body: bytes) -> None:
+        """Count and keep a body that could not be read, up to KEPT_BYTES of it and KEPT_REJECTS per gateway."""
+        async with self._db.transaction() as connection:
+            await connection.execute(
+                Q["reject"], gateway_id, now, reason[:500], (content_type or "")[:200], len(body), body[:KEPT_BYTES]
+            )
+            await connection.execute(Q["prune_rejects"], gateway_id, KEPT_REJECTS)
+
+    async def rejects(self, name: str | None, limit: int) -> list[dict[str, Any]]:
+        """Bodies that could not be read, newest first."""
+        return [dict(row) for row in await self._db.fetch(Q["rejects"], name, limit)]
+
+
+def _purpose(gateway_id: int) -> str:
+    return f"gateway-password:{gateway_id}"
+
+
+async def lock(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, LockedGateway]:
+    """Lock gateways, so that reports of one gateway are taken in one after the other."""
+    rows = await connection.fetch(Q["lock"], sorted(ids))
+    return {
+        row["id"]: LockedGateway(
+            row["id"],
+            row["report_interval"],
+            ReportOrder(row["boot"], row["status_sequence"], tuple(row["boot_digests"]), row["accepted_at"]),
+            row["unreachable_since"] is not None,
+        )
+        for row in rows
+    }
+
+
+async def heard(connection: asyncpg.Connection, items: Sequence[Heard]) -> None:
+    """Write what reports say about their gateways."""
+    facts = [item.facts for item in items]
+    await connection.execute(
+        Q["heard"],
+        [item.id for item in items],
+        [item.at for item in items],
+        [item.reports for item in items],
+        [item.order.boot for item in items],
+        [item.order.status_sequence for item in items],
+        [item.order.accepted_at for item in items],
+        [item.status_at for item in items],
+        [f and f.mac for f in facts],
+        [f and f.address for f in facts],
+        [f and f.version for f in facts],
+        [f and f.max_ports for f in facts],
+        [f and f.max_slots for f in facts],
+    )
+    for item in items:
+        if item.new_boot:
+            await connection.execute(Q["set_boot_digests"], item.id, list(item.order.boot_digests))
+
+
+async def changed_ports(
+    connection: asyncpg.Connection, items: Sequence[tuple[Place, PortObservation, int]], fresh_since: datetime
+) -> dict[Place, PortState | None]:
+    """Of slots as reported (place, observation, boot): those that differ from what is stored, with the stored state."""
+    rows = await connection.fetch(
+        Q["changed_ports"],
+        [place.gateway_id for place, _, _ in items],
+        [place.port for place, _, _ in items],
+        [place.slot for place, _, _ in items],
+        [seen.status for _, seen, _ in items],
+        [seen.imei for _, seen, _ in items],
+        [seen.imsi for _, seen, _ in items],
+        [seen.iccid for _, seen, _ in items],
+        [boot for _, _, boot in items],
+        fresh_since,
+    )
+    changed: dict[Place, PortState | None] = {}
+    for row in rows:
+        place = items[row["ord"] - 1][0]
+        known = row["gateway_id"] is not None
+        changed[place] = PortState(row["boot"], row["sequence"], row["imsi"], row["held"]) if known else None
+    return changed
+
+
+async def save_ports(
+    connection: asyncpg.Connection, items: Sequence[tuple[Place, PortObservation, int, datetime]]
+) -> None:
+    """Write the newest state of slots: place, observation, boot, time."""
+    ordered = sorted(items, key=lambda item: (item[0].gateway_id, item[0].port, item[0].slot))
+    seen = [item[1] for item in ordered]
+    await connection.execute(
+        Q["save_ports"],
+        [item[0].gateway_id for item in ordered],
+        [item[0].port for item in ordered],
+        [item[0].slot for item in ordered],
+        [item[2] for item in ordered],
+        [s.sequence for s in seen],
+        [s.status for s in seen],
+        [s.status_text for s in seen],
+        [s.imei for s in seen],
+        [s.imsi for s in seen],
+        [s.iccid for s in seen],
+        [s.msisdn for s in seen],
+        [s.plmn for s in seen],
+        [s.operator for s in seen],
+        [s.signal for s in seen],
+        [s.detail for s in seen],
+        [item[3] for item in ordered],
+        [item[3] for item in ordered],
+    )
+
+
+async def hold(connection: asyncpg.Connection, places: Sequence[Place]) -> None:
+    """Remember that locks at these places are ours."""
+    await connection.execute(Q["hold"], *_columns(places))
+
+
+async def release(connection: asyncpg.Connection, places: Sequence[Place]) -> None:
+    """Locks at these places have been seen lifted."""
+    await connection.execute(Q["release"], *_columns(places))
+
+
+async def held(connection: asyncpg.Connection, places: Sequence[Place]) -> set[Place]:
+    """Of these places: those at which a lock is ours."""
+    rows = await connection.fetch(Q["held"], *_columns(places))
+    return {places[row["ord"] - 1] for row in rows}
+
+
+async def sims_at(connection: asyncpg.Connection, places: Sequence[Place]) -> dict[Place, tuple[str, str | None]]:
+    """Which SIM (IMSI, ICCID) was last reported at each place."""
+    rows = await connection.fetch(Q["sims_at"], *_columns(places))
+    return {places[row["ord"] - 1]: (row["imsi"], row["iccid"]) for row in rows}
+
+
+def _columns(places: Sequence[Place]) -> tuple[list[int], list[int], list[int]]:
+    return [p.gateway_id for p in places], [p.port for p in places], [p.slot for p in places]

@@ -1,0 +1,117 @@
+-- name: add
+insert into gateway (name, kind, command_url, username, password, token_hash, generation, report_interval)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+returning *
+
+-- name: set_password
+update gateway set password = $2 where id = $1
+
+-- name: set_token
+update gateway set token_hash = $2 where name = $1 returning id
+
+-- name: by_token
+select id, name, report_interval, mac from gateway where token_hash = $1
+
+-- name: by_name
+select * from gateway where name = $1
+
+-- name: by_id
+select * from gateway where id = $1
+
+-- name: all
+select g.*, (select count(*) from gateway_port p where p.gateway_id = g.id and p.imsi is not null) as sims,
+       (select count(*) from attachment a where a.gateway_id = g.id and a.status <> 'APPLIED') as open_enforcements
+from gateway g order by name
+
+-- name: lock
+select id, report_interval, boot, status_sequence, boot_digests, accepted_at, unreachable_since
+from gateway where id = any ($1::int[]) order by id for update
+
+-- name: heard
+update gateway g
+set reported_at = i.at, reports = g.reports + i.reports,
+    boot = i.boot, status_sequence = i.status_sequence, accepted_at = i.accepted_at,
+    status_at = coalesce(i.status_at, g.status_at),
+    mac = coalesce(i.mac, g.mac), address = coalesce(i.address, g.address), version = coalesce(i.version, g.version),
+    max_ports = coalesce(i.max_ports, g.max_ports), max_slots = coalesce(i.max_slots, g.max_slots),
+    unreachable_since = null
+from unnest($1::int[], $2::timestamptz[], $3::int[], $4::int[], $5::bigint[], $6::timestamptz[], $7::timestamptz[],
+            $8::text[], $9::text[], $10::text[], $11::int[], $12::int[])
+     as i (id, at, reports, boot, status_sequence, accepted_at, status_at, mac, address, version, max_ports, max_slots)
+where g.id = i.id
+
+-- name: set_boot_digests
+update gateway set boot_digests = $2 where id = $1
+
+-- name: unreachable
+update gateway set unreachable_since = coalesce(unreachable_since, $2) where id = $1
+
+-- name: set_generation
+update gateway set generation = $2 where id = $1 and generation is distinct from $2
+
+-- name: changed_ports
+select i.ord, p.*
+from unnest($1::int[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[], $7::text[], $8::int[])
+     with ordinality as i (gateway_id, port, slot, status, imei, imsi, iccid, boot, ord)
+left join gateway_port p on p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot
+where p.gateway_id is null
+   or p.status is distinct from i.status
+   or p.imsi is distinct from i.imsi
+   or p.imei is distinct from i.imei
+   or p.iccid is distinct from i.iccid
+   or p.boot <> i.boot
+   or p.reported_at < $9
+
+-- name: save_ports
+insert into gateway_port as p (gateway_id, port, slot, boot, sequence, status, status_text, imei, imsi, iccid, msisdn,
+                               plmn, operator, signal, detail, changed_at, reported_at)
+select * from unnest($1::int[], $2::int[], $3::int[], $4::int[], $5::bigint[], $6::int[], $7::text[], $8::text[],
+                     $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::int[], $15::jsonb[],
+                     $16::timestamptz[], $17::timestamptz[])
+on conflict (gateway_id, port, slot) do update
+set boot = excluded.boot, sequence = excluded.sequence, status = excluded.status, status_text = excluded.status_text,
+    imei = excluded.imei, imsi = excluded.imsi, iccid = excluded.iccid, msisdn = excluded.msisdn, plmn = excluded.plmn,
+    operator = excluded.operator, signal = excluded.signal, detail = excluded.detail, changed_at = excluded.changed_at, reported_at = excluded.reported_at
+
+-- name: hold
+update gateway_port p set held = true
+from unnest($1::int[], $2::int[], $3::int[]) as i (gateway_id, port, slot)
+where p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot
+
+-- name: release
+update gateway_port p set held = false
+from unnest($1::int[], $2::int[], $3::int[]) as i (gateway_id, port, slot)
+where p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot and p.held
+
+-- name: held
+select i.ord
+from unnest($1::int[], $2::int[], $3::int[]) with ordinality as i (gateway_id, port, slot, ord)
+join gateway_port p on p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot
+where p.held
+
+-- name: port
+select * from gateway_port where gateway_id = $1 and port = $2 and slot = $3
+
+-- name: ports
+select * from gateway_port where gateway_id = $1 order by port, slot
+
+-- name: sims_at
+select i.ord, p.imsi, p.iccid, p.imei
+from unnest($1::int[], $2::int[], $3::int[]) with ordinality as i (gateway_id, port, slot, ord)
+join gateway_port p on p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot
+where p.imsi is not null
+
+-- name: reject
+with counted as (update gateway set rejected = rejected + 1 where id = $1 returning id)
+insert into gateway_reject (gateway_id, received_at, reason, content_type, size, body)
+select id, $2, $3, $4, $5, $6 from counted
+
+-- name: prune_rejects
+delete from gateway_reject where gateway_id = $1 and id <= (
+    select id from gateway_reject where gateway_id = $1 order by id desc offset $2 limit 1)
+
+-- name: rejects
+select r.id, g.name as gateway, r.received_at, r.reason, r.content_type, r.size, r.body
+from gateway_reject r join gateway g on g.id = r.gateway_id
+where $1::text is null or g.name = $1
+order by r.id desc limit $2

@@ -1,0 +1,36 @@
+-- name: add_sms
+insert into sms (bucket, gateway_id, key, direction, imsi, port, slot, pool, pool_slot, at, sender, receiver, content,
+                 status, detail, received_at)
+select * from unnest($1::smallint[], $2::int[], $3::bytea[], $4::text[], $5::text[], $6::int[], $7::int[], $8::text[],
+                     $9::int[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::int[], $15::jsonb[],
+                     $16::timestamptz[])
+on conflict do nothing
+
+-- name: known_calls
+select gateway_id, call_id, bucket from call_record
+join unnest($1::int[], $2::text[]) as i (gateway_id, call_id) using (gateway_id, call_id)
+
+-- name: save_call
+insert into call_record as c (bucket, gateway_id, call_id, imsi, port, slot, direction, caller, callee, begin_at,
+                              alert_at, answer_at, update_at, end_at, reason_code, reason, detail, received_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+on conflict (bucket, gateway_id, call_id) do update
+set imsi = coalesce(c.imsi, excluded.imsi),
+    port = coalesce(c.port, excluded.port), slot = coalesce(c.slot, excluded.slot),
+    direction = coalesce(excluded.direction, c.direction),
+    caller = coalesce(excluded.caller, c.caller), callee = coalesce(excluded.callee, c.callee),
+    begin_at = coalesce(c.begin_at, excluded.begin_at),
+    alert_at = coalesce(c.alert_at, excluded.alert_at),
+    answer_at = coalesce(c.answer_at, excluded.answer_at),
+    update_at = greatest(c.update_at, excluded.update_at),
+    end_at = coalesce(c.end_at, excluded.end_at),
+    reason_code = coalesce(excluded.reason_code, c.reason_code),
+    reason = coalesce(excluded.reason, c.reason),
+    detail = coalesce(excluded.detail, c.detail),
+    received_at = excluded.received_at
+
+-- name: sms_of
+select * from sms where bucket = $1 and imsi = $2 order by at desc limit $3
+
+-- name: calls_of
+select * from call_record where bucket = $1 and imsi = $2 order by begin_at desc limit $3

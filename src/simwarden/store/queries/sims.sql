@@ -1,0 +1,86 @@
+-- name: find
+select i.ord, s.*
+from unnest($1::text[], $2::text[]) with ordinality as i (kind, value, ord)
+join sim_identifier d on d.kind = i.kind and d.value = i.value
+join sim s on s.bucket = d.bucket and s.imsi = d.imsi
+
+-- name: lock
+select s.* from sim s
+join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on s.bucket = i.bucket and s.imsi = i.imsi
+where s.bucket = any ($1::smallint[])
+order by s.bucket, s.imsi
+for update of s
+
+-- name: imsi_of_iccid
+select value, imsi from sim_identifier where kind = 'iccid' and value = any ($1::text[])
+
+-- name: interesting
+select i.ord, s.imsi is null as unknown
+from unnest($1::smallint[], $2::text[], $3::text[], $4::timestamptz[], $5::int[], $6::int[], $7::int[])
+     with ordinality as i (bucket, imsi, imei, at, gateway, port, slot, ord)
+left join sim s on s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
+where s.imsi is null
+   or s.seen_at is null
+   or (i.imei is null) <> s.seen_unknown
+   or i.imei <> s.seen_imei
+   or s.seen_imei is null
+   or i.gateway is distinct from s.seen_gateway
+   or i.port is distinct from s.seen_port
+   or i.slot is distinct from s.seen_slot
+   or i.at >= s.seen_at + $8::interval
+
+-- name: confirmed
+select s.imsi, g.status_at
+from sim s
+join gateway_port p on p.gateway_id = s.seen_gateway and p.port = s.seen_port and p.slot = s.seen_slot and p.imsi = s.imsi
+join gateway g on g.id = p.gateway_id
+where s.bucket = any ($1::smallint[]) and s.imsi = any ($2::text[])
+
+-- name: save
+update sim s
+set binding = i.binding, state = i.state,
+    seen_at = i.seen_at, seen_imei = i.seen_imei, seen_unknown = i.seen_unknown,
+    seen_gateway = i.seen_gateway, seen_port = i.seen_port, seen_slot = i.seen_slot,
+    bars = i.bars, functions_off = i.functions_off, event_count = i.event_count
+from unnest($1::smallint[], $2::text[], $3::jsonb[], $4::text[], $5::timestamptz[], $6::text[], $7::boolean[],
+            $8::int[], $9::int[], $10::int[], $11::jsonb[], $12::smallint[], $13::int[])
+     as i (bucket, imsi, binding, state, seen_at, seen_imei, seen_unknown, seen_gateway, seen_port, seen_slot,
+           bars, functions_off, event_count)
+where s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
+
+-- name: add_events
+insert into event (bucket, imsi, n, type, at, parent, cause, data)
+select * from unnest($1::smallint[], $2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::int[], $7::jsonb[], $8::jsonb[])
+
+-- name: insert
+insert into sim (bucket, imsi, account_id, iccid, msisdn, nai, event_count)
+select i.bucket, i.imsi, $3, i.iccid, i.msisdn, i.nai, 1
+from unnest($1::smallint[], $2::text[], $4::text[], $5::text[], $6::text[]) as i (bucket, imsi, iccid, msisdn, nai)
+on conflict do nothing
+returning imsi
+
+-- name: insert_identifiers
+insert into sim_identifier (kind, value, bucket, imsi, account_id)
+select i.kind, i.value, i.bucket, i.imsi, $5
+from unnest($1::text[], $2::text[], $3::smallint[], $4::text[]) as i (kind, value, bucket, imsi)
+on conflict do nothing
+returning kind, value
+
+-- name: taken
+select kind, value from sim_identifier
+join unnest($1::text[], $2::text[]) as i (kind, value) using (kind, value)
+
+-- name: latest_events
+select n, type, at, parent, cause, data from event where bucket = $1 and imsi = $2 order by n desc limit $3
+
+-- name: page
+select s.* from sim s
+where ($1::text is null or s.account_id = $1) and ($2::text is null or s.state = $2) and s.imsi > $3
+order by s.imsi limit $4
+
+-- name: any_account
+select i.ord, s.*
+from unnest($1::text[], $2::text[]) with ordinality as i (kind, value, ord)
+join sim_identifier d on d.kind = i.kind and d.value = i.value
+join sim s on s.bucket = d.bucket and s.imsi = d.imsi
+order by i.ord limit 1

@@ -1,0 +1,209 @@
+"""SIMs and their events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from simwarden.domain.events import Event
+from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.sim import Bar, Binding, BindingState, IdentifierKind, Place, Seen, Sim, SimRef
+from simwarden.store.coalesce import Coalescer
+from simwarden.store.queries import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    import asyncpg
+
+    from simwarden.domain.sim import Sighting
+    from simwarden.store.database import Database
+
+Q = load("sims")
+
+
+def from_row(row: asyncpg.Record) -> Sim:
+    """A row of `sim` as the domain sees it."""
+    place = None
+    if row["seen_gateway"] is not None:
+        place = Place(row["seen_gateway"], row["seen_port"], row["seen_slot"])
+    seen = None
+    if row["seen_at"] is not None:
+        seen = Seen(row["seen_at"], row["seen_imei"], row["seen_unknown"], place)
+    return Sim(
+        bucket=row["bucket"],
+        imsi=row["imsi"],
+        account_id=row["account_id"],
+        iccid=row["iccid"],
+        msisdn=row["msisdn"],
+        nai=row["nai"],
+        binding=None if row["binding"] is None else msgspec.convert(row["binding"], Binding),
+        state=BindingState(row["state"]),
+        seen=seen,
+        bars=msgspec.convert(row["bars"], tuple[Bar, ...]),
+        event_count=row["event_count"],
+    )
+
+
+class Sims:
+    """Reading SIMs, one request at a time but gathered into few statements."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._lookups: Coalescer[SimRef, Sim] = Coalescer(self._find_all)
+
+    async def find(self, account_id: str, ref: SimRef) -> Sim | None:
+        """The account's SIM of this name. A foreign SIM and an unknown one both give None, after the same work."""
+        sim = await self._lookups.get(ref)
+        return sim if sim is not None and sim.account_id == account_id else None
+
+    async def find_any(self, text: str) -> Sim | None:
+        """For the operator: the SIM that has `text` as IMSI, ICCID, phone number or NAI, whosever it is."""
+        plus = text if text.startswith("+") else f"+{text}"
+        names = [("imsi", text), ("iccid", text), ("msisdn", plus), ("nai", text)]
+        row = await self._db.fetchrow(Q["any_account"], [kind for kind, _ in names], [value for _, value in names])
+        return None if row is None else from_row(row)
+
+    async def page(
+        self, *, account_id: str | None = None, state: str | None = None, after: str = "", limit: int = 100
+    ) -> list[Sim]:
+        """SIMs in the order of their IMSI, from behind `after`."""
+        rows = await self._db.fetch(Q["page"], account_id, state, after, limit)
+        return [from_row(row) for row in rows]
+
+    async def events(self, sim: Sim, *, limit: int = 200) -> list[Event]:
+        """The newest events of a SIM, oldest first."""
+        rows = await self._db.fetch(Q["latest_events"], sim.bucket, sim.imsi, limit)
+        return [msgspec.convert(dict(row), Event) for row in reversed(rows)]
+
+    async def _find_all(self, refs: Sequence[SimRef]) -> Mapping[SimRef, Sim]:
+        rows = await self._db.fetch(Q["find"], [ref.kind for ref in refs], [ref.value for ref in refs])
+        return {refs[row["ord"] - 1]: from_row(row) for row in rows}
+
+
+async def lock(connection: asyncpg.Connection, imsis: Iterable[str]) -> dict[str, Sim]:
+    """Lock SIMs against change, in one order for everybody, and read them. Unknown ones are missing in the answer."""
+    wanted = list(imsis)
+    rows = await connection.fetch(Q["lock"], [bucket_of(imsi) for imsi in wanted], wanted)
+    return {row["imsi"]: from_row(row) for row in rows}
+
+
+async def imsi_of_iccid(connection: asyncpg.Connection, iccids: Sequence[str]) -> dict[str, str]:
+    """Which IMSI belongs to each known ICCID."""
+    rows = await connection.fetch(Q["imsi_of_iccid"], iccids)
+    return {row["value"]: row["imsi"] for row in rows}
+
+
+async def interesting(
+    connection: asyncpg.Connection, sightings: Sequence[Sighting], refresh: timedelta
+) -> tuple[set[str], int]:
+    """The IMSIs among `sightings` for which something may change, and how many sightings are of unknown SIMs.
+
+    A SIM seen again where it was costs one probe of the primary key here, and nothing else.
+    """
+    places = [sighting.place for sighting in sightings]
+    rows = await connection.fetch(
+        Q["interesting"],
+        [bucket_of(sighting.imsi) for sighting in sightings],
+        [sighting.imsi for sighting in sightings],
+        [sighting.imei for sighting in sightings],
+        [sighting.at for sighting in sightings],
+        [place and place.gateway_id for place in places],
+        [place and place.port for place in places],
+        [place and place.slot for place in places],
+        refresh,
+    )
+    known = {sightings[row["ord"] - 1].imsi for row in rows if not row["unknown"]}
+    return known, sum(row["unknown"] for row in rows)
+
+
+async def confirmed(connection: asyncpg.Connection, imsis: Sequence[str]) -> dict[str, datetime]:
+    """When a whole status of its gateway last showed each SIM at its known place."""
+    rows = await connection.fetch(Q["confirmed"], [bucket_of(imsi) for imsi in imsis], imsis)
+    return {row["imsi"]: row["status_at"] for row in rows if row["status_at"] is not None}
+
+
+async def save(connection: asyncpg.Connection, sims: Sequence[Sim]) -> None:
+    """Write what was decided about SIMs that this transaction has locked."""
+    ordered = sorted(sims, key=lambda sim: (sim.bucket, sim.imsi))
+    seen = [sim.seen for sim in ordered]
+    places = [s.place if s else None for s in seen]
+    await connection.execute(
+        Q["save"],
+        [sim.bucket for sim in ordered],
+        [sim.imsi for sim in ordered],
+        [_plain(sim.binding) for sim in ordered],
+        [sim.state for sim in ordered],
+        [s and s.at for s in seen],
+        [s and s.imei for s in seen],
+        [bool(s and s.unknown) for s in seen],
+        [place and place.gateway_id for place in places],
+        [place and place.port for place in places],
+        [place and place.slot for place in places],
+        [_plain(sim.bars) for sim in ordered],
+        [int(sim.functions_off) for sim in ordered],
+        [sim.event_count for sim in ordered],
+    )
+
+
+async def add_events(connection: asyncpg.Connection, events: Sequence[tuple[Sim, Event]]) -> None:
+    """Write events of SIMs that this transaction has locked."""
+    await connection.execute(
+        Q["add_events"],
+        [sim.bucket for sim, _ in events],
+        [sim.imsi for sim, _ in events],
+        [event.n for _, event in events],
+        [event.type for _, event in events],
+        [event.at for _, event in events],
+        [event.parent for _, event in events],
+        [_plain(event.cause) for _, event in events],
+        [_plain(event.data) for _, event in events],
+    )
+
+
+def names_of(sim: Sim) -> list[tuple[IdentifierKind, str]]:
+    """All names by which a SIM can be found."""
+    pairs = (
+        (IdentifierKind.IMSI, sim.imsi),
+        (IdentifierKind.ICCID, sim.iccid),
+        (IdentifierKind.MSISDN, sim.msisdn),
+        (IdentifierKind.NAI, sim.nai),
+    )
+    return [(kind, value) for kind, value in pairs if value]
+
+
+async def taken(connection: asyncpg.Connection, names: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Which of these names belong to a SIM already."""
+    rows = await connection.fetch(Q["taken"], [kind for kind, _ in names], [value for _, value in names])
+    return {(row["kind"], row["value"]) for row in rows}
+
+
+async def insert(connection: asyncpg.Connection, account_id: str, sims: Sequence[Sim]) -> set[str]:
+    """Insert new SIMs with their names; returns the IMSIs inserted. Names must have been found free before."""
+    rows = await connection.fetch(
+        Q["insert"],
+        [sim.bucket for sim in sims],
+        [sim.imsi for sim in sims],
+        account_id,
+        [sim.iccid for sim in sims],
+        [sim.msisdn for sim in sims],
+        [sim.nai for sim in sims],
+    )
+    inserted = {row["imsi"] for row in rows}
+    names = [(kind, value, sim) for sim in sims if sim.imsi in inserted for kind, value in names_of(sim)]
+    await connection.fetch(
+        Q["insert_identifiers"],
+        [kind for kind, _, _ in names],
+        [value for _, value, _ in names],
+        [sim.bucket for _, _, sim in names],
+        [sim.imsi for _, _, sim in names],
+        account_id,
+    )
+    return inserted
+
+
+def _plain(value: Any) -> Any:
+    """Structs as plain JSON values; the connection's codec writes the text."""
+    return None if value is None else msgspec.to_builtins(value)
