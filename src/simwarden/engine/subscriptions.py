@@ -1,0 +1,272 @@
+"""Subscribing to what happens to a SIM, and writing the deliveries of what happened.
+
+`publish` runs inside the transaction that commits the events, so a committed event always has its deliveries
+(promises 2 and 3). Handing them out is the work of `simwarden.notify`.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from simwarden.domain.errors import SimNotFound, SubscriptionNotFound
+from simwarden.domain.events import CauseKind, Event, EventType
+from simwarden.domain.identifiers import full_imei
+from simwarden.domain.sim import Sim
+from simwarden.notify.address import InvalidSink, parse_sink
+from simwarden.notify.secrets import SigningSecret, seal_credential, seal_secrets, unseal_secrets
+from simwarden.store import subscriptions as store
+from simwarden.store.subscriptions import EndReason, Lane, Status, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import asyncpg
+
+    from simwarden.store.database import Database
+    from simwarden.store.vault import Vault
+
+__all__ = [
+    "Credential",
+    "EndReason",
+    "InvalidSink",
+    "NewSubscription",
+    "Status",
+    "Subscription",
+    "Subscriptions",
+    "publish",
+]
+
+MAX_LISTED = 1000
+"""Longest answer of `list` (CAMARA, maxItems of listSubscriptions)."""
+CREDENTIAL_LEAD = timedelta(seconds=60)
+"""So long before its access token expires a subscription ends, that the sink can still be told."""
+ROTATION = timedelta(hours=24)
+"""So long after a rotation notifications are signed with the old secret too."""
+_ID = re.compile(r"[0-9a-f]{34}")
+_CORRELATOR = re.compile(r"[a-zA-Z0-9\-_:;./<>{}]{1,256}")
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """What the sink wants to see (CAMARA sinkCredential ACCESSTOKEN)."""
+
+    access_token: str
+    expires_at: datetime
+
+
+class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
+    """A wish for events, checked against the API's contract by the caller."""
+
+    sim: Sim
+    account_id: str
+    app_key: str
+    api: str
+    topic: EventType
+    type: str
+    protocol: str
+    sink: str
+    protocol_settings: dict[str, Any] | None
+    device: dict[str, Any] | None
+    """The device as the client named it; told with every event."""
+    config: dict[str, Any]
+    credential: Credential | None
+    expires_at: datetime | None
+    max_events: int | None
+    initial_event: bool
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Subscriptions:
+    """A client's subscriptions."""
+
+    def __init__(
+        self,
+        db: Database,
+        vault: Vault,
+        *,
+        allow_private_sinks: bool,
+        credential_lead: timedelta = CREDENTIAL_LEAD,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self._db = db
+        self._vault = vault
+        self._allow_private_sinks = allow_private_sinks
+        self._credential_lead = credential_lead
+        self._clock = clock
+
+    async def create(self, new: NewSubscription) -> tuple[Subscription, str]:
+        """Subscribe; returns the subscription and its signing secret `whsec_…`, which is shown this once.
+
+        The sink is told `subscription-started`, and with `initial_event` at once the device that the SIM is in, if that
+        is known; this counts towards `max_events`. Raises InvalidSink, SimNotFound, StoreUnavailable.
+        """
+        sink = parse_sink(new.sink, allow_private=self._allow_private_sinks)
+        now = self._clock()
+        bucket, imsi = new.sim.bucket, new.sim.imsi
+        subscription = Subscription(
+            id=new_id(bucket, now),
+            bucket=bucket,
+            imsi=imsi,
+            account_id=new.account_id,
+            app_key=new.app_key,
+            api=new.api,
+            topic=str(new.topic),
+            type=new.type,
+            protocol=new.protocol,
+            sink=new.sink,
+            protocol_settings=new.protocol_settings,
+            device=new.device,
+            config=new.config,
+            status=Status.ACTIVE,
+            starts_at=now,
+            expires_at=new.expires_at,
+            max_events=new.max_events,
+            event_count=0,
+            created_at=now,
+            ended_at=None,
+            ended_reason=None,
+        )
+        secret = new_secret()
+        credential = None
+        if new.credential is not None:
+            credential = seal_credential(self._vault, subscription.id, new.credential.access_token)
+        async with self._db.transaction() as connection:
+            seen = await store.lock_seen(connection, bucket, imsi, new.account_id)
+            if seen is None:
+                raise SimNotFound
+            lane = await store.insert(
+                connection,
+                subscription,
+                origin=f"{new.account_id} {sink.origin}",
+                credential=credential,
+                credential_expires_at=None if new.credential is None else new.credential.expires_at,
+                signing_secrets=seal_secrets(self._vault, subscription.id, [SigningSecret(secret)]),
+                ends_at=self._ends_at(new, now),
+            )
+            lane.start(now)
+            if new.initial_event and new.topic is EventType.DEVICE_CHANGED and seen["imei"] is not None:
+                lane.tell({"imei": full_imei(seen["imei"])}, now, event=None)
+            await store.grow(connection, [lane])
+        told = msgspec.structs.replace(
+            subscription,
+            event_count=lane.event_count,
+            status=str(lane.status),
+            ended_at=lane.ended_at,
+            ended_reason=lane.ended_reason,
+        )
+        return told, secret
+
+    async def get(self, app_key: str, id: str) -> Subscription:  # noqa: A002
+        """A client's subscription. Raises SubscriptionNotFound, also for another client's and for a deleted one."""
+        found = await store.find(self._db, app_key, bucket_of_id(id), id)
+        if found is None:
+            raise SubscriptionNotFound
+        return self._as_of_now(found)
+
+    async def list(self, app_key: str, api: str) -> list[Subscription]:
+        """A client's subscriptions of one API, live ones first, then the newest; at most 1000."""
+        return [self._as_of_now(found) for found in await store.list_of(self._db, app_key, api, MAX_LISTED)]
+
+    async def delete(self, app_key: str, id: str) -> None:  # noqa: A002
+        """End a subscription; a live one's sink is told as the last thing. Raises SubscriptionNotFound."""
+        async with self._db.transaction() as connection:
+            row = await store.lock_one(connection, app_key, bucket_of_id(id), id)
+            if row is None:
+                raise SubscriptionNotFound
+            lane = store.lane(row)
+            if row["ended_at"] is None:
+                lane.end(EndReason.SUBSCRIPTION_DELETED, self._clock())
+            else:
+                lane.close(EndReason.SUBSCRIPTION_DELETED, row["ended_at"])
+            await store.grow(connection, [lane])
+
+    async def rotate_secret(self, app_key: str, id: str) -> str:  # noqa: A002
+        """Make a new signing secret; the old one signs too for 24 hours. Raises SubscriptionNotFound."""
+        secret = new_secret()
+        async with self._db.transaction() as connection:
+            row = await store.lock_one(connection, app_key, bucket_of_id(id), id)
+            if row is None:
+                raise SubscriptionNotFound
+            now = self._clock()
+            current, *older = unseal_secrets(self._vault, id, row["signing_secrets"])
+            old = [SigningSecret(current.secret, now + ROTATION), *(s for s in older if s.until and s.until > now)]
+            sealed = seal_secrets(self._vault, id, [SigningSecret(secret), *old])
+            await store.save_secrets(connection, row["bucket"], id, sealed)
+        return secret
+
+    def _as_of_now(self, found: Subscription) -> Subscription:
+        """A subscription is over when its time is, even if nobody has written so yet."""
+        over = found.expires_at is not None and found.expires_at <= self._clock()
+        if over and found.status == Status.ACTIVE:
+            return msgspec.structs.replace(found, status=Status.EXPIRED)
+        return found
+
+    def _ends_at(self, new: NewSubscription, now: datetime) -> datetime | None:
+        limits = [] if new.expires_at is None else [new.expires_at]
+        if new.credential is not None:
+            remaining = max(new.credential.expires_at - now, timedelta(0))
+            limits.append(new.credential.expires_at - min(self._credential_lead, remaining / 2))
+        return min(limits, default=None)
+
+
+async def publish(connection: asyncpg.Connection, changes: Sequence[tuple[Sim, Sequence[Event]]]) -> int:
+    """Write the deliveries of events for every live subscription that waits for them; returns how many.
+
+    Call it inside the transaction that commits the events, after the rows of the SIMs are locked; then wake the
+    notifier. One statement when nobody waits, four more when somebody does, for the whole batch. On a cluster a batch
+    holds the SIMs of one shard.
+    """
+    told = [(sim, events) for sim, events in changes if events]
+    if not told:
+        return 0
+    topics = sorted({str(event.type) for _, events in told for event in events})
+    lanes = await store.lock_listening(connection, sorted({(sim.bucket, sim.imsi) for sim, _ in told}), topics)
+    waiting: dict[str, list[Lane]] = {}
+    for lane in lanes:
+        waiting.setdefault(lane.imsi, []).append(lane)
+    for sim, events in told:
+        for event in events:
+            for lane in waiting.get(sim.imsi, ()):
+                if lane.topic == event.type:
+                    lane.tell(_data(event), event.at, event=event.n, correlator=_correlator(event))
+    return await store.grow(connection, lanes)
+
+
+def new_id(bucket: int, now: datetime) -> str:
+    """An id that says where it lives: bucket as two hexadecimal digits, then a UUID version 7 (RFC 9562 5.7)."""
+    milliseconds = int(now.timestamp() * 1000) & 0xFFFFFFFFFFFF
+    value = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
+    return f"{bucket:02x}{value:032x}"
+
+
+def bucket_of_id(id: str) -> int:  # noqa: A002
+    """The bucket in which the subscription of this id lives. Raises SubscriptionNotFound when it cannot be one."""
+    if not _ID.fullmatch(id):
+        raise SubscriptionNotFound
+    return int(id[:2], 16)
+
+
+def new_secret() -> str:
+    """A signing secret in the form of Standard Webhooks: `whsec_` and 32 bytes in base64."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _data(event: Event) -> dict[str, Any]:
+    if event.type is EventType.DEVICE_CHANGED:
+        return {"imei": event.data["imei"]}
+    return dict(event.data)
+
+
+def _correlator(event: Event) -> str | None:
+    reference = event.cause.reference
+    if event.cause.kind is CauseKind.CALL and reference and _CORRELATOR.fullmatch(reference):
+        return reference
+    return None

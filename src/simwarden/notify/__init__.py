@@ -1,0 +1,1 @@
+"""Turns committed events into CloudEvents and hands them to the sinks of subscriptions."""

@@ -1,0 +1,69 @@
+-- Subscriptions, and the growth of their lanes. Every statement carries the bucket; those on several rows
+-- (`bucket = any`) are given the buckets of one shard where there are shards.
+
+-- name: lock_seen
+select case when seen_unknown then null else seen_imei end as imei
+from sim
+where bucket = $1 and imsi = $2 and account_id = $3
+for share
+
+-- name: insert
+insert into subscription (bucket, id, imsi, account_id, app_key, api, topic, type, protocol, sink, origin,
+                          protocol_settings, device, config, credential, credential_expires_at, signing_secrets,
+                          status, starts_at, expires_at, ends_at, max_events, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+
+-- name: find
+select * from subscription where bucket = $1 and id = $2 and app_key = $3 and status <> 'DELETED'
+
+-- name: list_of
+select * from subscription
+where bucket = any ($1::smallint[]) and app_key = $2 and api = $3 and status <> 'DELETED'
+order by (ended_at is not null), created_at desc, id desc
+limit $4
+
+-- name: lock_listening
+select s.* from subscription s
+join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on s.bucket = i.bucket and s.imsi = i.imsi
+where s.bucket = any ($1::smallint[]) and s.ended_at is null and s.topic = any ($3::text[])
+order by s.bucket, s.id
+for update of s
+
+-- name: lock_one
+select * from subscription
+where bucket = $1 and id = $2 and ($3::text is null or app_key = $3) and status <> 'DELETED'
+for update
+
+-- name: lock_ending
+select * from subscription
+where bucket = any ($1::smallint[]) and ended_at is null and ends_at <= now()
+order by bucket, id
+limit $2
+for update
+
+-- name: add_deliveries
+insert into delivery (bucket, subscription_id, n, imsi, event, event_id, type, time, data, correlator, ends,
+                      status, created_at, queued_at)
+select i.*, 'PENDING', now(), now()
+from unnest($1::smallint[], $2::text[], $3::int[], $4::text[], $5::int[], $6::text[], $7::text[], $8::timestamptz[],
+            $9::jsonb[], $10::text[], $11::boolean[]) as i
+
+-- name: grow
+update subscription s
+set delivery_count = i.delivery_count, event_count = i.event_count, status = i.status,
+    ended_at = i.ended_at, ended_reason = i.ended_reason,
+    lane_due_at = case when i.told then coalesce(s.lane_due_at, now()) else s.lane_due_at end
+from unnest($1::smallint[], $2::text[], $3::int[], $4::int[], $5::text[], $6::timestamptz[], $7::text[], $8::boolean[])
+     as i (bucket, id, delivery_count, event_count, status, ended_at, ended_reason, told)
+where s.bucket = i.bucket and s.id = i.id and s.bucket = any ($1::smallint[])
+
+-- name: wake
+select pg_notify('simwarden_delivery', '')
+
+-- name: save_secrets
+update subscription set signing_secrets = $3 where bucket = $1 and id = $2
+
+-- name: prune
+delete from subscription s
+where s.bucket = any ($1::smallint[]) and s.ended_at < $2 and s.lane_due_at is null
+  and not exists (select 1 from delivery d where d.bucket = s.bucket and d.subscription_id = s.id)

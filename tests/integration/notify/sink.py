@@ -1,0 +1,95 @@
+"""A sink on the loopback address that can be told how to answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any, Self
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+
+class Received:
+    """One request as it came in."""
+
+    def __init__(self, headers: Mapping[str, str], body: bytes, path: str) -> None:
+        self.headers = headers
+        self.body = body
+        self.path = path
+        self.event: dict[str, Any] = json.loads(body)
+
+    @property
+    def id(self) -> str:
+        return str(self.event["id"])
+
+    @property
+    def kind(self) -> str:
+        return str(self.event["type"]).rpartition(".")[2]
+
+    @property
+    def device(self) -> int:
+        return int(self.event["data"]["imei"][8:14])
+
+
+class Sink:
+    """Answers what `answer` says: a status, or a coroutine that makes a response."""
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.answer: int | Callable[[Received], Awaitable[web.StreamResponse] | int] = 204
+        self.open_requests = 0
+        self.most_open = 0
+        self._came = asyncio.Condition()
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/sink"
+
+    @property
+    def devices(self) -> list[int]:
+        """The devices told, in order of arrival, repeats included."""
+        return [one.device for one in self.received if one.kind == "imei-change"]
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._runner is not None
+        await self._runner.cleanup()
+
+    async def until(self, condition: Callable[[], bool], limit: float = 10) -> None:
+        """Wait until the condition holds; looked at with every arrival. Fails after `limit` seconds."""
+        async with self._came:
+            await asyncio.wait_for(self._came.wait_for(condition), limit)
+
+    async def until_received(self, count: int, limit: float = 10) -> list[Received]:
+        """Wait for so many requests."""
+        await self.until(lambda: len(self.received) >= count, limit)
+        return self.received
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        one = Received(request.headers, await request.read(), request.path)
+        self.open_requests += 1
+        self.most_open = max(self.most_open, self.open_requests)
+        try:
+            self.received.append(one)
+            async with self._came:
+                self._came.notify_all()
+            answer = self.answer(one) if callable(self.answer) else self.answer
+            if isinstance(answer, int):
+                return web.Response(status=answer)
+            return await answer
+        finally:
+            self.open_requests -= 1
