@@ -1,0 +1,158 @@
+"""Shares of the buckets: dealt out fairly, renewed, given away, taken over."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simwarden.domain.errors import StoreUnavailable
+from simwarden.store.database import Database
+from simwarden.store.leases import Leases, fair_share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ALL = frozenset(range(256))
+
+
+class Clock:
+    """A monotonic clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def worker(database: Database, clock: Clock) -> Callable[[str], Leases]:
+    def make(owner: str) -> Leases:
+        return Leases(database, "notify", owner, term=timedelta(seconds=20), clock=clock)
+
+    return make
+
+
+async def _run_out(database: Database, owner: str) -> None:
+    """What the passing of 20 seconds does to a worker that died."""
+    await database.execute("update lease set until = now() - interval '1 s' where owner = $1", owner)
+    await database.execute("update lease_worker set until = now() - interval '1 s' where owner = $1", owner)
+
+
+async def test_a_single_worker_owns_everything(worker: Callable[[str], Leases]) -> None:
+    assert await worker("a").refresh() == ALL
+
+
+async def test_roles_do_not_meet(database: Database) -> None:
+    assert await Leases(database, "notify", "a").refresh() == ALL
+    assert await Leases(database, "enforce", "b").refresh() == ALL
+
+
+async def test_the_database_is_asked_once_in_an_interval(
+    database: Database, worker: Callable[[str], Leases], clock: Clock
+) -> None:
+    leases = worker("a")
+    await leases.refresh()
+    before = await database.fetchval("select until from lease_worker")
+    clock.now += leases.interval - 0.1
+    await leases.refresh()
+    assert await database.fetchval("select until from lease_worker") == before
+    clock.now += 0.2
+    await leases.refresh()
+    assert await database.fetchval("select until from lease_worker") > before
+
+
+async def test_a_newcomer_gets_half_and_nobody_shares_a_bucket(worker: Callable[[str], Leases], clock: Clock) -> None:
+    first, second = worker("a"), worker("b")
+    assert await first.refresh() == ALL
+    assert await second.refresh() == frozenset()
+    clock.now += 6
+    kept = await first.refresh()
+    assert len(kept) == 128
+    assert len(first.leaving) == 8
+    assert await second.refresh() == frozenset()  # still the first one's, until it lets go
+    await first.release(first.leaving)
+    clock.now += 6
+    taken = await second.refresh()
+    assert len(taken) == 128
+    assert not taken & kept
+    assert taken | kept == ALL
+    assert await first.refresh() == kept
+
+
+async def test_shares_that_nobody_released_run_out(
+    database: Database, worker: Callable[[str], Leases], clock: Clock
+) -> None:
+    first, second = worker("a"), worker("b")
+    await first.refresh()
+    await second.refresh()
+    clock.now += 6
+    await first.refresh()
+    leaving = first.leaving
+    bucket = next(iter(leaving))
+    deadline = first.deadline(bucket)
+    assert deadline == 1020.0
+    clock.now += 6
+    await first.refresh()
+    assert first.deadline(bucket) == deadline, "a share that is given away is not renewed"
+    await database.execute("update lease set until = now() where share = any($1::smallint[])", sorted(leaving))
+    clock.now += 10
+    assert len(await second.refresh()) == 128
+
+
+async def test_a_dead_workers_shares_are_taken_over(
+    database: Database, worker: Callable[[str], Leases], clock: Clock
+) -> None:
+    dead, heir = worker("a"), worker("b")
+    await dead.refresh()
+    await heir.refresh()
+    await _run_out(database, "a")
+    clock.now += 6
+    assert await heir.refresh() == ALL
+
+
+async def test_a_worker_that_comes_back_under_its_name_goes_on_at_once(worker: Callable[[str], Leases]) -> None:
+    await worker("a").refresh()
+    assert await worker("a").refresh() == ALL
+
+
+async def test_leaving_gives_everything_to_the_others(worker: Callable[[str], Leases], clock: Clock) -> None:
+    first, second = worker("a"), worker("b")
+    await first.refresh()
+    await second.refresh()
+    await first.close()
+    assert first.owned() == frozenset()
+    clock.now += 6
+    assert await second.refresh() == ALL
+
+
+async def test_without_a_renewal_nothing_is_owned_after_the_term(
+    database_url: str, clock: Clock, worker: Callable[[str], Leases]
+) -> None:
+    db = await Database.connect(database_url)
+    leases = Leases(db, "notify", "a", term=timedelta(seconds=20), clock=clock)
+    assert await leases.refresh() == ALL
+    await db.close()
+    clock.now += 19
+    with pytest.raises(StoreUnavailable):
+        await leases.refresh()
+    assert leases.owned() == ALL
+    assert leases.deadline(0) == 1020.0
+    clock.now += 1
+    assert leases.owned() == frozenset()
+
+
+@given(shares=st.integers(1, 64), workers=st.integers(1, 80))
+def test_fair_shares_deal_out_everything_evenly(shares: int, workers: int) -> None:
+    dealt = [fair_share(shares, workers, rank) for rank in range(workers)]
+    assert sum(dealt) == shares
+    assert max(dealt) - min(dealt) <= 1
