@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from simwarden.southbound.ejoin import fastpath
@@ -87,6 +87,35 @@ PORTS = st.builds(
     st.sampled_from(["1.02", "2B", 1.1, 3, "x", ""]),
     st.dictionaries(st.sampled_from(PORT_KEYS), st.one_of(WORDS, NUMBERS, SCALARS), max_size=10),
 )
+FLAGS = st.sampled_from([0, 1, "0", "1", "", "true"])
+COUNTER = st.one_of(
+    st.sampled_from(["", "0/-1", "5/10", "x/1", "-1/0"]), st.builds("{}/{}".format, st.integers(), NUMBERS)
+)
+MEGABYTES = st.one_of(st.sampled_from(["", "0", "1.50", " 2", "+3"]), st.decimals(allow_nan=False, places=3).map(str))
+DIGITS = st.one_of(st.from_regex(r"[0-9]{0,23}F?", fullmatch=True), st.sampled_from(["", " 12 3", "\u0663"]))
+WELL_SPELT = st.fixed_dictionaries(
+    {"port": st.sampled_from(["1.02", "1.2", "2B", 1.1, 1.02, 3, "1.sp128.016", "32.04", "5"])},
+    optional={
+        "sim": st.text(max_size=6),
+        "seq": st.integers(-1, 2**63),
+        "st": st.one_of(st.integers(-1, 20), st.sampled_from(["3", "3 OK", "", "x", " 12"])),
+        "imei": DIGITS,
+        "iccid": DIGITS,
+        "imsi": DIGITS,
+        "sn": st.sampled_from(["", "+8613900000000", "139 0000 0000"]),
+        "opr": st.sampled_from(["46000 CHINA MOBILE", "0 X", "0", "", "46000", "3 Ireland", "460 X"]),
+        "bal": st.one_of(st.sampled_from(["", "0. 00", "5", 0, -0.0, 1e14]), st.floats(-1e6, 1e6), st.integers(-9, 9)),
+        "sig": st.one_of(st.integers(-120, 99), st.sampled_from(["23", "", " 7"])),
+        "active": FLAGS,
+        "inserted": FLAGS,
+        "slot_active": FLAGS,
+        "led": st.integers(0, 1),
+        "network": st.sampled_from([2, 3, 4, "4", ""]),
+        **dict.fromkeys(COUNTERS, COUNTER),
+        **dict.fromkeys(TRAFFIC, MEGABYTES),
+        "dataflow_url": st.text(max_size=8),
+    },
+)
 DEVICES = st.builds(
     lambda fields, ports: {"type": "dev-status"} | fields | {"status": ports},
     st.dictionaries(
@@ -163,6 +192,17 @@ def storable(decoded: Decoded) -> None:
         if isinstance(message, ReceivedSms):
             for row in message.messages:
                 assert len(idempotency_key(row).digest) == 64
+
+
+@PATIENT
+@given(st.lists(WELL_SPELT, min_size=1, max_size=2))
+def test_the_quick_way_agrees_on_well_spelt_ports(ports: list[dict[str, object]]) -> None:
+    for message in ({"type": "port-status"} | ports[0], {"type": "dev-status", "max-slots": "4", "status": ports}):
+        body = json.dumps(message).encode()
+        quick = fastpath.decode(body)
+        event(f"quick: {quick is not None}")
+        if quick is not None:
+            assert Decoded((quick,)) == decode_tolerant(body)
 
 
 @PATIENT

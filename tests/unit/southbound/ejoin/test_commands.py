@@ -1,0 +1,124 @@
+"""What is sent to a gateway, and how its answers read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from simwarden.southbound.ejoin.commands import (
+    Answer,
+    Generation,
+    Operation,
+    Slot,
+    encode_command,
+    encode_sms_task,
+    is_passing,
+    read_answer,
+)
+from simwarden.southbound.ejoin.normalise import Unreadable, position
+
+
+@pytest.mark.parametrize("generation", [Generation.V1, Generation.V2])
+def test_pages_take_a_port_list(generation: Generation) -> None:
+    body = encode_command("lock", [Slot(1, 1), Slot(2, 2), Slot(3), Slot(4, 27)], generation)
+    assert json.loads(body) == {"type": "command", "op": "lock", "ports": "1A,2B,3,4.27"}
+
+
+def test_a_port_list_reads_back() -> None:
+    slots = [Slot(port, slot) for port in (1, 32) for slot in (None, *range(1, 40))]
+    ports = json.loads(encode_command("unlock", slots))["ports"].split(",")
+    assert [Slot(*position(place)[:2]) for place in ports] == slots
+
+
+def test_v3_takes_slots() -> None:
+    body = encode_command(Operation.UNLOCK, [Slot(1, 2), Slot(3, 10)], Generation.V3)
+    assert json.loads(body) == {"slots": [{"port": 1, "slot": 2}, {"port": 3, "slot": 10}]}
+    assert json.loads(encode_command("lock", [Slot(1), Slot(2, 3)], Generation.V3)) == {"slots_pattern": "1,2.03"}
+
+
+@pytest.mark.parametrize("slots", [[], [Slot(0, 1)], [Slot(1, 0)]])
+def test_what_could_mean_more_than_was_asked_is_not_written(slots: list[Slot]) -> None:
+    with pytest.raises(ValueError, match=r"slots"):
+        encode_command("lock", slots)
+
+
+@pytest.mark.parametrize("operation", ["reboot", "set_imeis", "save"])
+def test_there_are_no_other_operations(operation: str) -> None:
+    with pytest.raises(ValueError, match=operation):
+        encode_command(operation, [Slot(1, 1)])
+
+
+def test_sms_tasks() -> None:
+    assert json.loads(encode_sms_task(7, [Slot(1, 2)], ["10086", "+861"], "你好")) == {
+        "type": "send-sms",
+        "task_num": 1,
+        "tasks": [
+            {
+                "tid": 7,
+                "from": "1B",
+                "to": "10086,+861",
+                "sms": "你好",
+                "chs": "utf8",
+                "coding": 0,
+                "sdr": 1,
+                "fdr": 1,
+            }
+        ],
+    }
+    assert json.loads(encode_sms_task(7, [Slot(1, 2), Slot(3)], ["10086"], "hi", Generation.V3)) == [
+        {
+            "id": 7,
+            "from": "1.02,3",
+            "recipients": ["10086"],
+            "sms": "hi",
+            "charset": "UTF-8",
+            "coding": 0,
+            "sdr": True,
+            "fdr": True,
+        }
+    ]
+    for recipients in ([], [""], ["1,2"]):
+        with pytest.raises(ValueError, match="recipient"):
+            encode_sms_task(7, [Slot(1)], recipients, "hi")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"code":0,"reason":"OK"}', Answer(0, "OK")),
+        (b'\xef\xbb\xbf{"code":"200","reason":"OK"}\0', Answer(200, "OK")),
+        (b'{"code":"2 Invalid Port"}', Answer(2, "Invalid Port")),
+        (b'{"code":200,"reason":"OK","type":"task-status","status":[{"tid":1,"status":"0 OK"}]}', Answer(200, "OK")),
+        (b'{"code":200,"reason":"OK","status":[{"tid":1,"status":"13 Duplicated TaskId"}]}', None),
+        (b'[{"id":1,"code":0,"reason":"OK"},{"id":2,"code":5,"reason":"SIM"}]', Answer(5, "SIM")),
+        (b'{"code":7,"reason":"\xb4\xed"}', None),
+        (b"{}", None),
+        (b"[]", None),
+        (b"7", None),
+        (b'{"code":{},"reason":[]}', None),
+    ],
+)
+def test_answers(body: bytes, expected: Answer | None) -> None:
+    answer = read_answer(body)
+    if b"Duplicated" in body:
+        assert answer == Answer(13, "Duplicated TaskId")
+    elif b"\xb4" in body:
+        assert answer is not None
+        assert answer.code == 7
+    else:
+        assert answer == expected
+    assert answer is None or answer.succeeded is (answer.code in {0, 200})
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[" * 100_000, b"\xff"])
+def test_answers_that_are_no_json(body: bytes) -> None:
+    with pytest.raises(Unreadable):
+        read_answer(body)
+
+
+def test_which_refusals_pass() -> None:
+    assert [code for code in range(1, 21) if is_passing(code)] == [4, 5, 6, 7, 10, 16]
+    assert is_passing(503)
+    assert is_passing(99)
+    assert not is_passing(404)
