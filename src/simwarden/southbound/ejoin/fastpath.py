@@ -90,7 +90,11 @@ class _DeviceStatus(
     max_slots: Whole | UnsetType = UNSET
 
 
-_decoder = msgspec.json.Decoder(_PortStatus | _DeviceStatus)
+class _DeviceStatusV3(_DeviceStatus, forbid_unknown_fields=True, tag_field="type", tag="dev-Status", gc=False):
+    """As the examples of v3 spell it."""
+
+
+_decoder = msgspec.json.Decoder(_PortStatus | _DeviceStatus | _DeviceStatusV3)
 
 _FIRST_COUNTER = _Port.__struct_fields__.index(COUNTERS[0])
 _NO_COUNTERS = (None,) * (len(COUNTERS) + len(TRAFFIC) + 1)
@@ -162,7 +166,24 @@ def _counters(values: tuple[str | None, ...]) -> dict[str, Counter | str] | None
             "smsctl_day": counter[smsctl_day],
         }
     else:
-        counters = {name: counter[value] for name, value in zip(COUNTERS, values, strict=False) if value}
+        # A switch of the gateway adds three at a time; a lone one is left to the tolerant way.
+        counters = {}
+        if tot_dur or mon_dur or day_dur:
+            counters["tot_dur"] = counter[tot_dur]
+            counters["mon_dur"] = counter[mon_dur]
+            counters["day_dur"] = counter[day_dur]
+        if men_tot or men_mon or men_day:
+            counters["men_tot"] = counter[men_tot]
+            counters["men_mon"] = counter[men_mon]
+            counters["men_day"] = counter[men_day]
+        if mtn_tot or mtn_mon or mtn_day:
+            counters["mtn_tot"] = counter[mtn_tot]
+            counters["mtn_mon"] = counter[mtn_mon]
+            counters["mtn_day"] = counter[mtn_day]
+        if smsctl_tot or smsctl_mon or smsctl_day:
+            counters["smsctl_tot"] = counter[smsctl_tot]
+            counters["smsctl_mon"] = counter[smsctl_mon]
+            counters["smsctl_day"] = counter[smsctl_day]
     if flow_tot:
         counters["dataflow_tot"] = _traffic[flow_tot]
     if flow_day:

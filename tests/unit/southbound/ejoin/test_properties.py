@@ -111,7 +111,7 @@ WELL_SPELT = st.fixed_dictionaries(
         "slot_active": FLAGS,
         "led": st.integers(0, 1),
         "network": st.sampled_from([2, 3, 4, "4", ""]),
-        **dict.fromkeys(COUNTERS, COUNTER),
+        **dict.fromkeys(COUNTERS[3:], COUNTER),
         **dict.fromkeys(TRAFFIC, MEGABYTES),
         "dataflow_url": st.text(max_size=8),
     },
@@ -197,6 +197,14 @@ def storable(decoded: Decoded) -> None:
 @PATIENT
 @given(st.lists(WELL_SPELT, min_size=1, max_size=2))
 def test_the_quick_way_agrees_on_well_spelt_ports(ports: list[dict[str, object]]) -> None:
+    # Each group of counters comes whole or not at all, or else the quick way would seldom be taken.
+    for port in ports:
+        for first in range(0, len(COUNTERS), 3):
+            value = port.get(COUNTERS[first], "0/-1" if first == 0 else None)
+            for name in COUNTERS[first : first + 3]:
+                port.pop(name, None)
+                if value is not None:
+                    port[name] = value
     for message in ({"type": "port-status"} | ports[0], {"type": "dev-status", "max-slots": "4", "status": ports}):
         body = json.dumps(message).encode()
         quick = fastpath.decode(body)
@@ -287,6 +295,7 @@ def test_well_spelt_messages_take_the_quick_way() -> None:
     assert quick.ports[4].counters is not None
     assert len(quick.ports[4].counters) == 15
     assert Decoded((quick,)) == decode_tolerant(body)
+    assert fastpath.decode(body.replace(b"dev-status", b"dev-Status")) == quick
     for port in ({"port": 1.1, "st": "3", "active": 1, "led": 1, "network": 4}, {"port": "2B", "status": "3 OK"}):
         body = json.dumps({"type": "port-status"} | port).encode()
         quick_port = fastpath.decode(body)
