@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 import click
 
 _EXAMPLES = """
@@ -11,13 +14,30 @@ Examples:
       Four gateways of 32 ports x 4 slots; says where they take commands.
   simwarden simulate --gateways 2 --report-url 'http://127.0.0.1:8080/southbound/ejoin/{gateway}'
       Each reports to its own URL.
+  simwarden simulate --scenario sim-moved --report-url 'http://127.0.0.1:8080/southbound/ejoin/{gateway}'
+      Play a story; --scenario list names them.
   simwarden simulate --generation 3 --username admin --password "$PASSWORD"
       Devices with API v3.
+  simwarden simulate --gateways 100 --slots 1 --rate 20000 --changed 0.02 --report-url '...{gateway}'
+      A load for benchmarks: 20,000 sightings a second, 2 % of the cards moved.
   simwarden simulate --json --duration 30
       For programs: JSON lines, ends by itself.
   simwarden simulate sink --port 9000
       Receive CloudEvents; GET /events shows them.
 """
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run on uvloop where there is one."""
+    import asyncio
+    import sys
+
+    if sys.platform == "win32":
+        asyncio.run(work)
+        return
+    import uvloop
+
+    uvloop.run(work)
 
 
 class _DefaultsToGateways(click.Group):
@@ -28,12 +48,19 @@ class _DefaultsToGateways(click.Group):
             args = ["gateways", *args]
         return super().parse_args(ctx, args)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show the options of `gateways` too, since they may be given here."""
+        own = [record for param in gateways.get_params(ctx) if (record := param.get_help_record(ctx)) is not None]
+        with formatter.section("Options"):
+            formatter.write_dl(own)
+        self.format_commands(ctx, formatter)
+
 
 @click.group(cls=_DefaultsToGateways, epilog=_EXAMPLES)
 def simulate() -> None:
     """Run virtual SIM gateways (the default) or a reference event sink.
 
-    Without a subcommand, options are those of `gateways`; see `simwarden simulate gateways --help`.
+    Without a subcommand the options are those of `gateways`.
     """
 
 
@@ -68,6 +95,13 @@ def simulate() -> None:
 )
 @click.option("--one-active", is_flag=True, help="Only a port's active slot registers, other cards report idle.")
 @click.option("--counters", is_flag=True, help="Add the call and SMS counters to the reports.")
+@click.option(
+    "--rate", default=0.0, type=click.FloatRange(0), help="Load: sightings/s in dev-status reports, all devices."
+)
+@click.option(
+    "--changed", default=0.0, type=click.FloatRange(0, 1), help="Load: share of cards that moved since the last report."
+)
+@click.option("--scenario", metavar="NAME|FILE", help="Play a story: a name (see --scenario list) or a TOML file.")
 @click.option("--seed", default=1, show_default=True, type=int, help="Same seed, same devices.")
 @click.option("--duration", type=click.FloatRange(0), help="Seconds to run [until Ctrl-C].")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line for everything, the first says ready.")
@@ -89,17 +123,22 @@ def gateways(
     imsi_base: int,
     one_active: bool,
     counters: bool,
+    rate: float,
+    changed: float,
+    scenario: str | None,
     seed: int,
     duration: float | None,
     as_json: bool,
 ) -> None:
     """Run virtual SIM gateways that push reports and take commands like the vendor's devices."""
-    import asyncio
-
     from simwarden.simulator.errors import SimulatorError
     from simwarden.simulator.fleet import FleetPlan
+    from simwarden.simulator.scenario import load_scenario, packaged
     from simwarden.simulator.session import Voice, run_gateways
 
+    if scenario == "list":
+        click.echo("\n".join(f"{name:16} {load_scenario(name).title}" for name in packaged()))
+        return
     plan = FleetPlan(
         gateways=gateways,
         ports=ports,
@@ -111,7 +150,7 @@ def gateways(
         username=username,
         password=password,
         report_urls=report_urls,
-        interval=interval,
+        interval=0.0 if rate else interval,
         effect_delay=effect_delay,
         imsi_base=imsi_base,
         seed=seed,
@@ -119,7 +158,17 @@ def gateways(
         counters=counters,
     )
     try:
-        asyncio.run(run_gateways(plan, control_port=control_port, duration=duration, voice=Voice(as_json)))
+        _run(
+            run_gateways(
+                plan,
+                control_port=control_port,
+                duration=duration,
+                rate=rate,
+                changed=changed,
+                scenario=load_scenario(scenario) if scenario else None,
+                voice=Voice(as_json),
+            )
+        )
     except (SimulatorError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -135,16 +184,10 @@ def sink(
     *, port: int, bearer: str | None, secret: str | None, keep: int, duration: float | None, as_json: bool
 ) -> None:
     """Receive CloudEvents: GET /events shows them, DELETE /events forgets, POST /behaviour misbehaves."""
-    import asyncio
-    import binascii
-
+    from simwarden.simulator.errors import SimulatorError
     from simwarden.simulator.session import Voice, run_sink
 
     try:
-        asyncio.run(
-            run_sink(port=port, bearer=bearer, secret=secret, keep=keep, duration=duration, voice=Voice(as_json))
-        )
-    except binascii.Error as error:
-        raise click.ClickException("--secret must be base64, as in whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw") from error
-    except OSError as error:
+        _run(run_sink(port=port, bearer=bearer, secret=secret, keep=keep, duration=duration, voice=Voice(as_json)))
+    except (SimulatorError, OSError) as error:
         raise click.ClickException(str(error)) from error

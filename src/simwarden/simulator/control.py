@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from simwarden.simulator.actions import FLEET_OPERATIONS, GATEWAY_OPERATIONS, perform, read_operation
 from simwarden.simulator.errors import InvalidRequest, NotFound, SimulatorError
 from simwarden.simulator.fleet import Fleet
 from simwarden.simulator.messages import Message
-from simwarden.simulator.operations import FLEET_OPERATIONS, GATEWAY_OPERATIONS, perform, read_operation
 from simwarden.simulator.pages import Handler
 from simwarden.simulator.server import GatewayServer
 from simwarden.simulator.serving import Serving
@@ -142,7 +142,7 @@ async def _read(request: web.Request) -> dict[str, Any]:
     raw = await request.read()
     try:
         body = json.loads(raw) if raw.strip() else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise InvalidRequest("the body must be a JSON object")

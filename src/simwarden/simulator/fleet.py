@@ -13,6 +13,7 @@ from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.identity import SERIALS, VirtualSim, make_imei, make_mac, make_sim
 from simwarden.simulator.places import Place
 from simwarden.simulator.server import FACTORY_LOGIN, GatewayServer, Generation
+from simwarden.simulator.serving import stop_task
 
 Happening = dict[str, Any]
 
@@ -80,9 +81,8 @@ class Fleet:
 
     async def close(self) -> None:
         """Stop every gateway and what still runs in the background."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for task in list(self._tasks):
+            await stop_task(task)
         await asyncio.gather(*(server.close() for server in self.servers.values()))
 
     def server(self, name: str) -> GatewayServer:

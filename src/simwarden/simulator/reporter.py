@@ -15,6 +15,8 @@ from typing import Any
 
 import aiohttp
 
+from simwarden.simulator.serving import stop_task
+
 #: Pushes remembered for the control server.
 HISTORY = 1000
 
@@ -89,9 +91,7 @@ class Reporter:
 
     async def close(self) -> None:
         """Stop sending; what still waits is dropped."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await stop_task(self._task)
         self.discard()
         if self._session is not None:
             await self._session.close()

@@ -16,6 +16,7 @@ from simwarden.simulator.pages_v2 import PagesV2
 from simwarden.simulator.pages_v3 import PagesV3
 from simwarden.simulator.places import Place
 from simwarden.simulator.reporter import Push, Reporter
+from simwarden.simulator.serving import stop_task
 
 Generation = Literal[2, 3]
 
@@ -87,9 +88,7 @@ class GatewayServer:
         """Stop everything and release the port."""
         self.executor.fault.cleared.set()
         self.executor.close()
-        if self._beat is not None:
-            self._beat.cancel()
-            await asyncio.gather(self._beat, return_exceptions=True)
+        await stop_task(self._beat)
         await self.reporter.close()
         await self._stop_listening()
         if self._socket is not None:

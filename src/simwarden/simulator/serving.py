@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
 
 LOOPBACK = "127.0.0.1"
+
+
+async def stop_task(task: asyncio.Task[None] | None) -> None:
+    """Cancel a task and wait for its end; an error it died of is raised here, not lost."""
+    if task is not None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 class Serving:

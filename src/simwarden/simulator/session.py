@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from simwarden.simulator.commands import Command
 from simwarden.simulator.control import ControlServer
 from simwarden.simulator.fleet import Fleet, FleetPlan, build_fleet
+from simwarden.simulator.load import Load
+from simwarden.simulator.scenario import Scenario, check_scenario, play
 from simwarden.simulator.server import GatewayServer
 from simwarden.simulator.sink import Delivery, Sink
 
@@ -28,6 +30,7 @@ class Voice:
 
     def say(self, message: Message, sentence: str) -> None:
         """Tell one thing now."""
+        self.progress("")
         print(json.dumps(message) if self.as_json else sentence, flush=True)
 
     def progress(self, line: str) -> None:
@@ -42,9 +45,21 @@ class Voice:
         self.say(message, f"{message['event']}: {details}")
 
 
-async def run_gateways(plan: FleetPlan, *, control_port: int = 0, duration: float | None = None, voice: Voice) -> None:
-    """Run virtual gateways until a signal or for `duration` seconds."""
+async def run_gateways(
+    plan: FleetPlan,
+    *,
+    control_port: int = 0,
+    duration: float | None = None,
+    rate: float = 0.0,
+    changed: float = 0.0,
+    scenario: Scenario | None = None,
+    voice: Voice,
+) -> None:
+    """Run virtual gateways until a signal or for `duration` seconds, with a load of `rate` sightings/s if not 0."""
     fleet = build_fleet(plan)
+    if scenario is not None:
+        check_scenario(scenario, fleet)
+    load = Load(fleet, rate=rate, changed=changed) if rate > 0 else None
     fleet.on_happening = voice.happening
     for server in fleet.servers.values():
         server.executor.on_command = _teller(fleet, server)
@@ -53,8 +68,15 @@ async def run_gateways(plan: FleetPlan, *, control_port: int = 0, duration: floa
         await fleet.start()
         await control.start()
         _introduce(fleet, control, plan, voice)
-        await _until_stopped(duration, lambda: voice.progress(_progress(fleet)))
+        if scenario is not None:
+            fleet.background(play(scenario, fleet))
+        if load is not None:
+            load.start()
+        await _until_stopped(duration, lambda: _tick(fleet, load, voice))
     finally:
+        if load is not None:
+            await load.close()
+            _tell_load(load, voice)
         await control.close()
         await fleet.close()
     totals = _totals(fleet)
@@ -89,7 +111,7 @@ async def run_sink(
             "behaviour": f"{sink.url}/behaviour",
         }
         voice.say(message, f"Sink at {sink.url}/, received events at {sink.url}/events. Ctrl-C ends.")
-        await _until_stopped(duration, lambda: None)
+        await _until_stopped(duration, lambda: True)
     finally:
         await sink.close()
     voice.say({"event": "stopped", "received": sink.received}, f"Stopped: {sink.received} deliveries received")
@@ -128,6 +150,21 @@ def _teller(fleet: Fleet, server: GatewayServer) -> Callable[[Command], None]:
     return tell
 
 
+def _tick(fleet: Fleet, load: Load | None, voice: Voice) -> bool:
+    """Once a second; False when there is no point in going on."""
+    voice.progress(_progress(fleet))
+    if load is None:
+        return True
+    _tell_load(load, voice)
+    return not load.failed
+
+
+def _tell_load(load: Load, voice: Voice) -> None:
+    numbers = load.take_tally().describe()
+    if numbers["reports"] or numbers["answered"]:
+        voice.happening({"event": "load"} | numbers)
+
+
 def _totals(fleet: Fleet) -> dict[str, int]:
     servers = fleet.servers.values()
     return {
@@ -147,16 +184,15 @@ def _progress(fleet: Fleet) -> str:
     )
 
 
-async def _until_stopped(duration: float | None, tick: Callable[[], None]) -> None:
-    """Wait for SIGINT, SIGTERM or `duration` seconds; `tick` runs once a second."""
+async def _until_stopped(duration: float | None, tick: Callable[[], bool]) -> None:
+    """Wait for SIGINT, SIGTERM or `duration` seconds; `tick` runs once a second and ends it by answering False."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     end = None if duration is None else loop.time() + duration
     try:
-        while not stop.is_set() and (end is None or loop.time() < end):
-            tick()
+        while not stop.is_set() and (end is None or loop.time() < end) and tick():
             rest = 1.0 if end is None else min(1.0, max(end - loop.time(), 0))
             try:
                 await asyncio.wait_for(stop.wait(), rest)

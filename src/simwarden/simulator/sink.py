@@ -6,6 +6,7 @@ Deliveries are POSTed to any path but the control paths `/events` and `/behaviou
 from __future__ import annotations
 
 import asyncio
+import binascii
 import hmac
 import json
 import time
@@ -16,7 +17,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
 from simwarden.simulator.control import errors_as_json
 from simwarden.simulator.envelope import problem
@@ -83,7 +84,7 @@ class Sink:
         self.deliveries: deque[Delivery] = deque(maxlen=keep)
         self.on_delivery: Callable[[Delivery], None] = lambda _delivery: None
         self._bearer = bearer
-        self._webhook = Webhook(secret) if secret is not None else None
+        self._webhook = _verifier(secret) if secret is not None else None
         self._changed = asyncio.Event()
         routes = [
             web.get("/events", self.events),
@@ -192,10 +193,17 @@ class Sink:
         return (204, None) if wrong is None else (400, wrong)
 
 
+def _verifier(secret: str) -> Webhook:
+    try:
+        return Webhook(secret)
+    except (binascii.Error, EmptyWebhookSecretError) as error:
+        raise InvalidRequest("the secret must be base64 with or without whsec_ before it, and not empty") from error
+
+
 def _parse(raw: bytes) -> Any:
     try:
         return json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return raw.decode(errors="replace")
 
 

@@ -34,7 +34,7 @@ class Receiver:
         self.connections.add(request.transport.get_extra_info("peername") if request.transport else None)
         try:
             body = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             body = raw
         async with self._arrived:
             self.reports.append((request.match_info["name"], body))
