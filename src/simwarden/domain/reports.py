@@ -28,7 +28,8 @@ class PortObservation(msgspec.Struct, frozen=True, kw_only=True):
     plmn: str | None = None
     operator: str | None = None
     signal: int | None = None
-    detail: dict[str, Any] | None = None
+    detail: Any = None
+    """Whatever else the source said; stored as JSON."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +62,8 @@ class SmsRecord(msgspec.Struct, frozen=True, kw_only=True):
     receiver: str | None = None
     content: str | None = None
     status: int | None = None
-    detail: dict[str, Any] | None = None
+    detail: Any = None
+    """Whatever else the source said; stored as JSON."""
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +85,8 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     end_at: datetime | None = None
     reason_code: int | None = None
     reason: str | None = None
-    detail: dict[str, Any] | None = None
+    detail: Any = None
+    """Whatever else the source said; stored as JSON."""
 
 
 class GatewayFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -84,16 +84,18 @@ class Ingest:
         self._waiting: list[tuple[Report, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def submit(self, report: Report) -> None:
-        """Take in one report; returns when its effects are committed.
+    async def submit(self, *reports: Report) -> None:
+        """Take in reports that came together; returns when their effects are committed.
 
         Raises StoreUnavailable (nothing was taken in, send again) and UnacceptableReport (it never will be).
         """
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((report, future))
-        if self._task is None:
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[None]] = [loop.create_future() for _ in reports]
+        self._waiting += zip(reports, futures, strict=True)
+        if self._task is None and futures:
             self._task = asyncio.create_task(self._run(), name="ingest")
-        await asyncio.shield(future)
+        for future in futures:
+            await asyncio.shield(future)
 
     async def drain(self) -> None:
         """Wait until everything that was submitted is committed or refused."""
@@ -342,11 +344,9 @@ class _Batch:
         calls = [(report.gateway_id, call, report.received_at) for report in self._reports for call in report.calls]
         if not messages and not calls:
             return
-        places = {
-            Place(gateway_id, record.port, record.slot or 0)
-            for gateway_id, record, _ in (*messages, *calls)
-            if record.imsi is None and record.port is not None
-        }
+        nameless = [(g, sms.port, sms.slot) for g, sms, _ in messages if sms.imsi is None]
+        nameless += [(g, call.port, call.slot) for g, call, _ in calls if call.imsi is None]
+        places = {Place(gateway_id, port, slot or 0) for gateway_id, port, slot in nameless if port is not None}
         there = await gateways.sims_at(self._connection, list(places)) if places else {}
         if messages:
             await records.add_sms(self._connection, [(g, _with_sim(sms, g, there), at) for g, sms, at in messages])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import msgspec
 
+from simwarden.domain.errors import SimExists
 from simwarden.domain.events import Event
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Bar, Binding, BindingState, IdentifierKind, Place, Seen, Sim, SimRef
@@ -16,12 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    import asyncpg
-
     from simwarden.domain.sim import Sighting
     from simwarden.store.database import Database
 
 Q = load("sims")
+Connection = asyncpg.Connection
 
 
 def from_row(row: asyncpg.Record) -> Sim:
@@ -180,8 +181,8 @@ async def taken(connection: asyncpg.Connection, names: Sequence[tuple[str, str]]
     return {(row["kind"], row["value"]) for row in rows}
 
 
-async def insert(connection: asyncpg.Connection, account_id: str, sims: Sequence[Sim]) -> set[str]:
-    """Insert new SIMs with their names; returns the IMSIs inserted. Names must have been found free before."""
+async def insert(connection: asyncpg.Connection, account_id: str, sims: Sequence[Sim]) -> None:
+    """Insert new SIMs with their names, which the caller has found free. Raises SimExists when one is not any more."""
     rows = await connection.fetch(
         Q["insert"],
         [sim.bucket for sim in sims],
@@ -193,7 +194,7 @@ async def insert(connection: asyncpg.Connection, account_id: str, sims: Sequence
     )
     inserted = {row["imsi"] for row in rows}
     names = [(kind, value, sim) for sim in sims if sim.imsi in inserted for kind, value in names_of(sim)]
-    await connection.fetch(
+    named = await connection.fetch(
         Q["insert_identifiers"],
         [kind for kind, _, _ in names],
         [value for _, value, _ in names],
@@ -201,7 +202,9 @@ async def insert(connection: asyncpg.Connection, account_id: str, sims: Sequence
         [sim.imsi for _, _, sim in names],
         account_id,
     )
-    return inserted
+    if len(inserted) != len(sims) or len(named) != len(names):
+        # Another transaction took a name since the caller looked: nothing of this may stay.
+        raise SimExists("Another import registers the same SIMs at the same time")
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,7 @@ from urllib.parse import quote, quote_plus
 import aiohttp
 from yarl import URL
 
+from simwarden.engine import ports
 from simwarden.southbound.ejoin import normalise
 from simwarden.southbound.ejoin.codec import DeviceStatus, Undecodable, decode
 from simwarden.southbound.ejoin.commands import (
@@ -55,11 +56,11 @@ def redact(url: str) -> str:
     return _USER_INFO.sub(r"\1***@", _QUERY_SECRETS.sub(r"\1***", url))
 
 
-class CommandFailed(Exception):
+class CommandFailed(ports.CommandFailed):
     """The gateway did not take a command."""
 
     def __init__(self, reason: str, *, retryable: bool, code: int | None = None) -> None:
-        super().__init__(reason)
+        super().__init__(reason, reached=not isinstance(self, _NoAnswer))
         self.reason = reason
         """What went wrong, in a sentence without credentials."""
 

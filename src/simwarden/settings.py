@@ -1,0 +1,189 @@
+"""All settings, one line each. A flag beats the environment (`SIMWARDEN_<NAME>`), which beats the TOML file."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from simwarden.domain.errors import SimwardenError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "SIMWARDEN_"
+CONFIG_FILES = (Path("simwarden.toml"), Path("/etc/simwarden/simwarden.toml"))
+SECRETS = frozenset({"secret_key"})
+
+
+class InvalidSettings(SimwardenError, ValueError):
+    """A setting cannot be used."""
+
+
+def _default_data_dir() -> str:
+    if os.geteuid() == 0:
+        return "/var/lib/simwarden"
+    home = os.environ.get("XDG_DATA_HOME") or str(Path("~/.local/share").expanduser())
+    return str(Path(home) / "simwarden")
+
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is in force."""
+
+    data_dir: str = msgspec.field(default_factory=_default_data_dir)
+    """Folder of the embedded PostgreSQL and of the master key."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Port = 8080
+    """TCP port to listen on (HTTP/1.1 and HTTP/2 with prior knowledge)."""
+    public_url: str | None = None
+    """How gateways and customers reach this server; default: http://HOST:PORT."""
+    database_url: str | None = None
+    """A PostgreSQL of your own, 15 or later; default: the embedded one in the data directory."""
+    database_connections: Positive = 6
+    """Connections held per worker."""
+    workers: Positive = 1
+    """Worker processes."""
+    secret_key: str | None = None
+    """Master key, 64 hex digits, for what is encrypted at rest; default: the file master.key in the data directory."""
+    allow_private_sinks: bool = False
+    """Let customers' sinks be plain http and on private or loopback addresses (for tests and demos)."""
+    subscriptions_async: bool = False
+    """Answer 202 instead of 201 when a subscription is made."""
+    nai_identification: bool = False
+    """Accept networkAccessIdentifier to name a device (CAMARA does not currently allow it)."""
+    token_seconds: Positive = 3600
+    """How long an access token is valid."""
+    seen_refresh: Seconds = 900.0
+    """Seconds after which a repeated sighting refreshes the stored time."""
+    command_timeout: Seconds = 5.0
+    """Seconds that a gateway may take to answer a command."""
+    delivery_hours: Seconds = 24.0
+    """Hours for which an event is offered to a sink that does not take it."""
+    attempts_kept_days: Positive = 7
+    """Days for which delivery attempts are kept for inspection."""
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """console for people, json for machines; auto: console on a terminal."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged."""
+
+    @property
+    def base_url(self) -> str:
+        """Where this server is reached, without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+    def environment(self) -> dict[str, str]:
+        """These settings as environment variables, for worker processes."""
+        values = msgspec.to_builtins(self)
+        return {PREFIX + name.upper(): _text(value) for name, value in values.items() if value is not None}
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] = os.environ,
+    file: Path | None = None,
+) -> tuple[Settings, dict[str, str]]:
+    """The settings in force, and where each one comes from. Raises InvalidSettings, naming the setting and its source.
+
+    `file` (or SIMWARDEN_CONFIG) names a TOML file that must exist; else simwarden.toml here or under /etc is read.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    path = _config_file(file, environ)
+    if path is not None:
+        for name, value in _read_toml(path).items():
+            _take(values, sources, name, value, str(path))
+    for variable, text in environ.items():
+        if variable.startswith(PREFIX) and variable not in (PREFIX + "CONFIG", PREFIX + "TEST_DATABASE_URL"):
+            _take(values, sources, variable[len(PREFIX) :].lower(), text, variable)
+    for name, value in (flags or {}).items():
+        if value is not None:
+            _take(values, sources, name, value, f"--{name.replace('_', '-')}")
+    try:
+        return msgspec.convert(values, Settings, strict=False), sources
+    except msgspec.ValidationError as error:
+        name = str(error).rpartition("`$.")[2].rstrip("`") if "`$." in str(error) else ""
+        source = sources.get(name, "the settings")
+        raise InvalidSettings(f"{source}: {str(error).partition(' - at')[0]}") from None
+
+
+def shown(settings: Settings) -> dict[str, Any]:
+    """The settings for people to see: secrets masked, the database's password too."""
+    values: dict[str, Any] = msgspec.to_builtins(settings)
+    for name in SECRETS:
+        if values[name]:
+            values[name] = "********"
+    if values["database_url"]:
+        values["database_url"] = masked_url(values["database_url"])
+    return values
+
+
+def masked_url(url: str) -> str:
+    """A URL without its password."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":********@")))
+
+
+def master_key(settings: Settings) -> bytes:
+    """The master key: the setting, else the key file, made on first use. Raises InvalidSettings."""
+    if settings.secret_key:
+        try:
+            key = bytes.fromhex(settings.secret_key)
+        except ValueError:
+            key = b""
+        if len(key) != 32:
+            raise InvalidSettings("SIMWARDEN_SECRET_KEY: 64 hex digits are needed")
+        return key
+    path = Path(settings.data_dir).expanduser() / "master.key"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - mode 0600
+            file.write(os.urandom(32).hex() + "\n")
+    except FileExistsError:
+        pass
+    key = bytes.fromhex(path.read_text().strip())
+    if len(key) != 32:
+        raise InvalidSettings(f"{path}: 64 hex digits are needed")
+    return key
+
+
+def _take(values: dict[str, Any], sources: dict[str, str], name: str, value: Any, source: str) -> None:
+    if name not in Settings.__struct_fields__:
+        known = ", ".join(sorted(Settings.__struct_fields__))
+        raise InvalidSettings(f"{source}: there is no setting {name!r}. There are: {known}")
+    if isinstance(value, str) and value.lower() in ("yes", "on", "no", "off"):
+        value = value.lower() in ("yes", "on")
+    values[name] = value
+    sources[name] = source
+
+
+def _config_file(file: Path | None, environ: Mapping[str, str]) -> Path | None:
+    named = file or (Path(environ[PREFIX + "CONFIG"]) if environ.get(PREFIX + "CONFIG") else None)
+    if named is not None:
+        if not named.is_file():
+            raise InvalidSettings(f"There is no settings file {named}")
+        return named
+    return next((path for path in CONFIG_FILES if path.is_file()), None)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f"{path} is not valid TOML: {error}") from None
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,149 @@
+"""Where Ejoin gateways push their reports: `POST /southbound/ejoin/{token}`, one secret URL per gateway.
+
+Answered in the vendor's form, `{"code": ..., "reason": ...}`, after what was reported is committed.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+from starlette.responses import Response
+from starlette.routing import Route
+
+from simwarden.domain.errors import StoreUnavailable
+from simwarden.engine.ingest import UnacceptableReport
+from simwarden.engine.ports import now_utc
+from simwarden.southbound.ejoin import translate
+from simwarden.southbound.ejoin.codec import decode, decode_plain_sms
+from simwarden.southbound.ejoin.messages import Decoded, Undecodable, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from simwarden.engine.ingest import Ingest
+    from simwarden.store.gateways import GatewayRef, Gateways
+
+_log = structlog.get_logger()
+MAX_BODY = 1 << 20
+"""Bytes: 256 ports make less than 100 kB."""
+_TOKEN_SECONDS = 15.0
+_TOKENS_KEPT = 10_000
+
+
+class _TooLarge(Exception):
+    """The body is over MAX_BODY."""
+
+
+class Receiver:
+    """`counted(outcome, message type)` is called once per request and once per message for the metrics."""
+
+    def __init__(
+        self, gateways: Gateways, ingest: Ingest, *, counted: Callable[[str, str], None] = lambda _outcome, _type: None
+    ) -> None:
+        self._gateways = gateways
+        self._ingest = ingest
+        self._counted = counted
+        self._known: dict[str, tuple[float, GatewayRef]] = {}
+
+    def routes(self) -> list[Route]:
+        """To be mounted at the root."""
+        return [Route("/southbound/ejoin/{token}", self.receive, methods=["POST"])]
+
+    async def receive(self, request: Request) -> Response:
+        """Take in one push."""
+        try:
+            return await self._receive(request)
+        except StoreUnavailable:
+            self._counted("unavailable", "")
+            return _answer(503, "The reports cannot be stored at the moment, send again", {"Retry-After": "1"})
+
+    async def _receive(self, request: Request) -> Response:
+        gateway = await self._gateway(request.path_params["token"])
+        if gateway is None:
+            self._counted("unknown_token", "")
+            return _answer(404, "No gateway has this report URL")
+        content_type = request.headers.get("content-type")
+        try:
+            body = await _read(request)
+        except _TooLarge:
+            self._counted("too_large", "")
+            await self._reject(gateway, f"The body is larger than {MAX_BODY} bytes", content_type, b"")
+            return _answer(413, f"A report has at most {MAX_BODY} bytes")
+        now = now_utc()
+        try:
+            decoded = self._decode(request, body, content_type)
+        except Undecodable as error:
+            self._counted("undecodable", "")
+            await self._reject(gateway, error.reason, content_type, body)
+            return _answer(400, error.reason)
+        await self._keep_oddities(gateway, decoded, content_type, body)
+        try:
+            await self._ingest.submit(
+                *(translate.to_report(gateway, message, body, now) for message in decoded.messages)
+            )
+        except UnacceptableReport as error:
+            self._counted("unacceptable", "")
+            await self._reject(gateway, error.message, content_type, body)
+            return _answer(400, error.message)
+        for message in decoded.messages:
+            self._counted("accepted", translate.type_of(message))
+        return _answer(200, "OK")
+
+    def _decode(self, request: Request, body: bytes, content_type: str | None) -> Decoded:
+        # A few old devices send a plain text with query parameters instead of JSON.
+        if "sender" in request.query_params and body[:1] not in (b"{", b"["):
+            return decode_plain_sms(request.query_params, body, content_type)
+        return decode(body, content_type)
+
+    async def _keep_oddities(
+        self, gateway: GatewayRef, decoded: Decoded, content_type: str | None, body: bytes
+    ) -> None:
+        if decoded.repaired:
+            self._counted("repaired", "")
+            await self._reject(gateway, "Read after one repair of its quotes or commas", content_type, body)
+        for message in decoded.messages:
+            if isinstance(message, Unknown):
+                self._counted("unknown_type", "")
+                await self._reject(gateway, f"Unknown message type {message.type!r}, kept", content_type, body)
+
+    async def _reject(self, gateway: GatewayRef, reason: str, content_type: str | None, body: bytes) -> None:
+        _log.info("report kept for inspection", gateway=gateway.name, reason=reason, size=len(body))
+        clean = content_type.replace("\x00", "") if content_type else None
+        await self._gateways.reject(gateway.id, now_utc(), reason.replace("\x00", ""), clean, body)
+
+    async def _gateway(self, token: str) -> GatewayRef | None:
+        """The gateway of a token; known ones are remembered for a few seconds."""
+        kept = self._known.get(token)
+        if kept is not None and time.monotonic() - kept[0] < _TOKEN_SECONDS:
+            return kept[1]
+        gateway = await self._gateways.by_token(token)
+        if gateway is None:
+            self._known.pop(token, None)
+            return None
+        if len(self._known) >= _TOKENS_KEPT:
+            self._known.clear()
+        self._known[token] = (time.monotonic(), gateway)
+        return gateway
+
+
+async def _read(request: Request) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > MAX_BODY:
+        raise _TooLarge
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BODY:
+            raise _TooLarge
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _answer(code: int, reason: str, headers: dict[str, str] | None = None) -> Response:
+    body = msgspec.json.encode({"code": code, "reason": reason})
+    return Response(body, status_code=code, media_type="application/json", headers=headers)
