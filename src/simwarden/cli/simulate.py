@@ -96,7 +96,7 @@ def simulate() -> None:
 @click.option("--one-active", is_flag=True, help="Only a port's active slot registers, other cards report idle.")
 @click.option("--counters", is_flag=True, help="Add the call and SMS counters to the reports.")
 @click.option(
-    "--rate", default=0.0, type=click.FloatRange(0), help="Load: sightings/s in dev-status reports, all devices."
+    "--rate", default=0.0, type=click.FloatRange(0), help="Load: sightings/s of all devices, in place of --interval."
 )
 @click.option(
     "--changed", default=0.0, type=click.FloatRange(0, 1), help="Load: share of cards that moved since the last report."

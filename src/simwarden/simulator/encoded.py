@@ -60,7 +60,7 @@ class Shuffle:
         self._gateway = gateway
         self._share = share
         self._rng = rng
-        self._owed = 0.0
+        self._owed = rng.random() * 2  # so that many gateways do not all move their cards in the same round
         self._away: list[tuple[Place, Place]] = []
 
     def step(self) -> int:
