@@ -122,6 +122,21 @@ class EmbeddedPostgres:
             raise EmbeddedServerFailed(f"The embedded PostgreSQL could not be started; its log ({log}) ends:\n{tail}")
         return True
 
+    def revive(self) -> bool:
+        """Start the server again if it died under us; cheap while it lives. Raises EmbeddedServerFailed."""
+        process = self.process_id()
+        if process is not None:
+            try:
+                os.kill(process, 0)
+            except ProcessLookupError:
+                pass
+            except PermissionError:
+                return False
+            else:
+                return False
+        with self._gate():
+            return self._users is not None and self.ensure_running()
+
     def url(self, database: str = DATABASE) -> str:
         """The connection URL of a database on this server."""
         return f"postgresql://{SUPERUSER}@/{database}?host={self._socket_dir()}"

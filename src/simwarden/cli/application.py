@@ -1,0 +1,82 @@
+"""`simwarden app`."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from simwarden.accounts.applications import Issued, issue
+from simwarden.accounts.scopes import KNOWN
+from simwarden.cli.common import Store, json_option, print_fields, print_json, print_table, with_store
+from simwarden.store.accounts import Accounts, Application
+
+
+@click.group()
+def app() -> None:
+    """Applications: clients of an account, with an APPKEY, an APPSECRET and scopes of their own."""
+
+
+@app.command(
+    epilog="\b\nExamples:\n  simwarden app create --account ACME --name meters\n"
+    "  simwarden app create --account ACME --name reader --scope iot-sim-fraud-prevention:query\n\n"
+    "\b\nScopes:\n" + "\n".join(f"  {name}" for name in KNOWN)
+)
+@click.option("--account", required=True, help="Name or id of the account.")
+@click.option("--name", required=True, help="What to call it.")
+@click.option("--scope", "scopes", multiple=True, help="What it may do; repeatable [everything].")
+@json_option
+def create(account: str, name: str, scopes: tuple[str, ...], *, as_json: bool) -> None:
+    """Create an application; its secret is shown this once."""
+
+    async def work(store: Store) -> Issued:
+        wanted = [scope for given in scopes for scope in given.replace(",", " ").split()]
+        return await issue(Accounts(store.db), account, name, wanted or None)
+
+    made = with_store(work)
+    if as_json:
+        print_json({**msgspec.to_builtins(made.application), "app_secret": made.app_secret})
+        return
+    print_fields(
+        {
+            "APPKEY": made.application.app_key,
+            "APPSECRET": made.app_secret,
+            "Scopes": " ".join(made.application.scopes),
+        }
+    )
+    click.echo("The secret is not kept: store it now.")
+
+
+@app.command("list")
+@click.option("--account", help="Only this account's.")
+@json_option
+def list_(account: str | None, *, as_json: bool) -> None:
+    """Show applications, without their secrets."""
+
+    async def work(store: Store) -> list[Application]:
+        accounts = Accounts(store.db)
+        owners = [await accounts.get(account)] if account else await accounts.list()
+        return [found for owner in owners for found in await accounts.applications(owner.id)]
+
+    rows = with_store(work)
+    if as_json:
+        print_json(rows)
+    else:
+        table = [msgspec.structs.asdict(row) for row in rows]
+        columns = ["app_key", "name", "account_id", "scopes", "created_at", "revoked_at"]
+        print_table(table, columns, empty="No applications yet: simwarden app create --account A --name N")
+
+
+@app.command(epilog="\b\nExample:\n  simwarden app revoke swk_…")
+@click.argument("app_key")
+@json_option
+def revoke(app_key: str, *, as_json: bool) -> None:
+    """Revoke an application: its secret and its tokens stop working at once."""
+
+    async def work(store: Store) -> Application:
+        return await Accounts(store.db).revoke(app_key)
+
+    done = with_store(work)
+    if as_json:
+        print_json(done)
+    else:
+        click.echo(f"Revoked {done.app_key} ({done.name})")

@@ -1,0 +1,148 @@
+"""`simwarden serve`: the database, the workers, and one process that watches over them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from simwarden import __version__, telemetry
+from simwarden import settings as settings_module
+from simwarden.cli.common import current_settings
+from simwarden.domain.errors import SimwardenError
+from simwarden.settings import masked_url
+from simwarden.store import migrate
+from simwarden.store.embedded import EmbeddedPostgres
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from simwarden.settings import Settings
+
+_EXAMPLES = """
+\b
+Examples:
+  simwarden serve
+  simwarden serve --port 9000 --data-dir ./data
+  simwarden serve --workers 2 --database-url postgresql://simwarden@db/simwarden
+"""
+_WATCH_SECONDS = 0.5
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option("--host", help="Address to listen on [127.0.0.1].")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one [8080].")
+@click.option("--data-dir", help="Folder of the embedded PostgreSQL and the master key.")
+@click.option("--database-url", help="A PostgreSQL of your own, 15 or later.")
+@click.option("--workers", type=click.IntRange(1), help="Worker processes [1].")
+@click.option("--allow-private-sinks", is_flag=True, default=None, help="Let sinks be http and on private addresses.")
+@click.option("--log-format", type=click.Choice(["auto", "console", "json"]), help="How to log [auto].")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="What to log [info].")
+def serve(**flags: object) -> None:
+    """Run the server until Ctrl-C or SIGTERM."""
+    settings, _ = current_settings(**flags)
+    if settings.port == 0:
+        settings = msgspec.structs.replace(settings, port=_free_port(settings.host))
+    telemetry.configure_logs(settings)
+    run(settings)
+
+
+def run(settings: Settings) -> None:
+    """Serve with these settings; returns when told to stop. Raises SimwardenError when it cannot begin."""
+    _refuse_taken_port(settings)
+    signal.signal(signal.SIGTERM, _interrupt)  # also while the database is still starting
+    server = None
+    stop = threading.Event()
+    try:
+        if settings.database_url is None:
+            server = EmbeddedPostgres(Path(settings.data_dir))
+            settings = msgspec.structs.replace(settings, database_url=server.acquire(serve=True))
+            threading.Thread(target=_watch_over, args=(server, stop), daemon=True, name="postgres-watch").start()
+        settings_module.master_key(settings)  # made before workers could race for it
+        asyncio.run(_prepare(settings))
+        _serve(settings)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        stop.set()
+        if server is not None:
+            server.release()
+
+
+async def _prepare(settings: Settings) -> None:
+    assert settings.database_url is not None
+    for migration in await migrate.migrate(settings.database_url):
+        click.echo(f"Applied migration {migration.version:04}_{migration.name}", err=True)
+
+
+def _serve(settings: Settings) -> None:
+    from granian import Granian
+    from granian.constants import Interfaces, Loops
+    from granian.log import LogLevels
+
+    os.environ.update(settings.environment())
+    if settings.workers > 1:
+        directory = Path(settings.data_dir).expanduser() / "run" / f"metrics-{settings.port}"
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
+    assert settings.database_url is not None
+    click.echo(
+        f"Simwarden {__version__} on {settings.base_url}  (database: {masked_url(settings.database_url)})", err=True
+    )
+    Granian(
+        "simwarden.app:from_environment",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        loop=Loops.uvloop,
+        workers=settings.workers,
+        respawn_failed_workers=True,
+        workers_kill_timeout=10,
+        backlog=2048,
+        websockets=False,
+        log_level=LogLevels.warning if settings.log_level == "info" else LogLevels(settings.log_level),
+        log_dictconfig=None,
+    ).serve()
+
+
+def _watch_over(server: EmbeddedPostgres, stop: threading.Event) -> None:
+    """Start the database again when it dies: the workers wait for it meanwhile."""
+    while not stop.wait(_WATCH_SECONDS):
+        try:
+            if server.revive():
+                click.echo("The embedded PostgreSQL had died and was started again", err=True)
+        except SimwardenError as error:
+            click.echo(f"The embedded PostgreSQL cannot be started: {error.message}", err=True)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _refuse_taken_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            reason = error.strerror or error
+            raise SimwardenError(
+                f"Cannot listen on {settings.host}:{settings.port}: {reason}. Choose another with --port."
+            ) from error
+
+
+def _free_port(host: str) -> int:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

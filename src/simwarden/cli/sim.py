@@ -1,0 +1,358 @@
+"""`simwarden sim`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from simwarden.cli.common import (
+    Store,
+    by_operator,
+    find_sim,
+    human,
+    json_option,
+    print_fields,
+    print_json,
+    print_table,
+    with_store,
+)
+from simwarden.domain.decide import Target
+from simwarden.domain.identifiers import full_imei
+from simwarden.domain.sim import BindingState, IdentifierKind, OnMismatch, OnUnknown, Policy, Resume, Sim, SimRef
+from simwarden.engine import explain as explaining
+from simwarden.engine import provision
+from simwarden.engine.binding import Bindings
+from simwarden.store import records
+from simwarden.store.accounts import Accounts
+from simwarden.store.gateways import Gateways
+from simwarden.store.sims import Sims
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simwarden.domain.decide import Decision
+
+
+@click.group()
+def sim() -> None:
+    """SIMs. ID is an IMSI, an ICCID, a phone number or a network access identifier."""
+
+
+@sim.command(
+    epilog="\b\nExample:\n  simwarden sim add --account ACME --iccid 89860042191782899541 --imsi 460000990123698 "
+    "--msisdn +8613900000001"
+)
+@click.option("--account", required=True, help="Name or id of the account it belongs to.")
+@click.option("--imsi", required=True)
+@click.option("--iccid")
+@click.option("--msisdn", help="Phone number with country code.")
+@click.option("--nai", help="Network access identifier, user@realm.")
+@click.option("--imei", help="Bind it to this device at once.")
+@json_option
+def add(
+    account: str, imsi: str, iccid: str | None, msisdn: str | None, nai: str | None, imei: str | None, *, as_json: bool
+) -> None:
+    """Register one SIM."""
+
+    async def work(store: Store) -> Sim:
+        owner = await Accounts(store.db).get(account)
+        made = provision.new_sim(owner.id, imsi=imsi, iccid=iccid, msisdn=msisdn, nai=nai)
+        await provision.add(store.db, made, by_operator("sim add"), imei=imei)
+        return await find_sim(store, made.imsi)
+
+    show_sim(with_store(work), as_json=as_json)
+
+
+@sim.command(
+    "import",
+    epilog="\b\nExamples:\n  simwarden sim import --account ACME sims.csv\n"
+    "  zcat sims.csv.gz | simwarden sim import --account ACME -\n\n"
+    "The first line names the columns: iccid,imsi,msisdn[,imei]; with an imei the SIM is bound to it.",
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--account", help="Name or id of the account they belong to [the only one].")
+@json_option
+def import_(file: Path, account: str | None, *, as_json: bool) -> None:
+    """Register many SIMs from a CSV file. Bad rows are told with their line; the others are taken."""
+    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    bad_rows: list[provision.BadRow] = []
+
+    async def work(store: Store) -> tuple[int, int]:
+        accounts = Accounts(store.db)
+        owner = await accounts.get(account) if account else await _only_account(accounts)
+        rows = provision.read_rows(provision.lines_of(data), owner.id)
+        with _Progress(data.count(b"\n"), quiet=as_json) as bar:
+
+            def progress(added: int, bad: Sequence[provision.BadRow]) -> None:
+                bar.advance(added + len(bad))
+                bad_rows.extend(bad)
+                if not as_json:
+                    for row in bad:
+                        bar.say(f"line {row.line}: {row.reason}")
+
+            return await provision.import_rows(store.db, rows, owner.id, by_operator("sim import"), progress)
+
+    added, refused = with_store(work)
+    if as_json:
+        print_json({"added": added, "refused": refused, "bad_rows": bad_rows})
+    else:
+        click.echo(f"{added} SIMs added, {refused} rows refused")
+    if refused:
+        raise SystemExit(1)
+
+
+async def _only_account(accounts: Accounts) -> Any:
+    found = await accounts.list()
+    if len(found) != 1:
+        raise click.UsageError("Name the account they belong to with --account")
+    return found[0]
+
+
+class _Progress:
+    """A progress bar on a terminal; nothing in a pipe."""
+
+    def __init__(self, total: int, *, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        self._progress = Progress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=quiet or not console.is_terminal,
+        )
+        self._task = self._progress.add_task("rows", total=total)
+
+    def __enter__(self) -> _Progress:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def advance(self, rows: int) -> None:
+        self._progress.advance(self._task, rows)
+
+    def say(self, text: str) -> None:
+        click.echo(text, err=True)
+
+
+@sim.command(
+    "list", epilog="\b\nExamples:\n  simwarden sim list --state DIFFERED\n  simwarden sim list --account ACME --json"
+)
+@click.option("--account", help="Only this account's.")
+@click.option("--state", type=click.Choice([str(state) for state in BindingState], case_sensitive=False))
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 100_000), help="How many.")
+@click.option("--after", default="", help="Begin behind this IMSI.")
+@json_option
+def list_(account: str | None, state: str | None, limit: int, after: str, *, as_json: bool) -> None:
+    """Show SIMs in the order of their IMSI."""
+
+    async def work(store: Store) -> list[Sim]:
+        owner = (await Accounts(store.db).get(account)).id if account else None
+        wanted = state.upper() if state else None
+        return await Sims(store.db).page(account_id=owner, state=wanted, after=after, limit=limit)
+
+    rows = [view(found) for found in with_store(work)]
+    if as_json:
+        print_json(rows)
+    else:
+        columns = ["imsi", "msisdn", "iccid", "state", "bound_to", "device", "bars", "seen_at"]
+        print_table(rows, columns, empty="No SIMs: simwarden sim add --help, simwarden sim import --help")
+
+
+@sim.command(epilog="\b\nExample:\n  simwarden sim show 460000990123698")
+@click.argument("id")
+@json_option
+def show(id: str, *, as_json: bool) -> None:  # noqa: A002 - as the user calls it
+    """Show one SIM, with its newest messages and calls."""
+
+    async def work(store: Store) -> tuple[Sim, list[dict[str, Any]], list[dict[str, Any]]]:
+        found = await find_sim(store, id)
+        return found, await records.sms_of(store.db, found, 10), await records.calls_of(store.db, found, 10)
+
+    found, messages, calls = with_store(work)
+    for row in (*messages, *calls):
+        row.pop("key", None)
+        row.pop("detail", None)
+    if as_json:
+        print_json({**view(found), "sms": messages, "calls": calls})
+        return
+    show_sim(found, as_json=False)
+    if messages:
+        click.echo("\nMessages")
+        print_table(messages, ["at", "direction", "sender", "receiver", "content", "status"], empty="")
+    if calls:
+        click.echo("\nCalls")
+        print_table(calls, ["begin_at", "direction", "caller", "callee", "answer_at", "end_at", "reason"], empty="")
+
+
+@sim.command(epilog="\b\nExample:\n  simwarden sim explain 460000990123698")
+@click.argument("id")
+@click.option("--all", "whole", is_flag=True, help="The whole history, not only the newest chain.")
+@json_option
+def explain(id: str, *, whole: bool, as_json: bool) -> None:  # noqa: A002 - as the user calls it
+    """Say why a SIM is as it is: from the report that started it to the command that the gateway confirmed."""
+
+    async def work(store: Store) -> explaining.Explanation:
+        found = await find_sim(store, id)
+        return await explaining.explain(store.db, Gateways(store.db, store.vault), found, history=500 if whole else 100)
+
+    told = with_store(work)
+    if as_json:
+        print_json(told)
+        return
+    print_fields(
+        {
+            "SIM": f"{told.imsi}  {told.msisdn or ''}  {told.iccid or ''}".rstrip(),
+            "State": told.state,
+            "Bound to": told.bound_to,
+            "Policy": ", ".join(f"{name} {value}" for name, value in (told.policy or {}).items()),
+            "In device": f"{told.device or '-'}, seen {human(told.seen_at)}",
+            "Note": "The device hides its IMEI now" if told.device_unknown else None,
+        }
+    )
+    for function in told.functions:
+        words = "works" if function.effective else f"off since {human(function.since)}: {', '.join(function.bars)}"
+        click.echo(f"{function.function:<6} {words}" + (f"  [{function.enforcement}]" if function.enforcement else ""))
+    for place in told.places:
+        where = f"{place.gateway} port {place.port}" + (f".{place.slot:02}" if place.slot else "")
+        click.echo(f"At {where}: to be {place.wanted}, seen {place.seen}, {place.status}" + _trouble(place))
+    click.echo("\nHistory" if whole else "\nHow it came to this")
+    for step in told.history if whole else told.chain:
+        click.echo(f"  {step.n:>4}  {human(step.at)}  {_sentence(step)}")
+
+
+def _trouble(place: explaining.PlaceView) -> str:
+    parts = [place.note or ""]
+    if place.last_error:
+        parts.append(f"attempt {place.attempts}: {place.last_error}")
+    text = "; ".join(part for part in parts if part)
+    return f" ({text})" if text else ""
+
+
+def _sentence(step: explaining.Step) -> str:
+    cause = step.cause
+    facts = ", ".join(f"{name} {human(value)}" for name, value in step.data.items() if value not in (None, [], ""))
+    origin = f"by {step.cause['kind'].lower()} of {cause['source']}"
+    if cause.get("message"):
+        origin += f": {cause['message']}"
+    if cause.get("reference"):
+        origin += f" ({cause['reference']})"
+    parent = f", from {step.caused_by}" if step.caused_by else ""
+    return f"{step.type}{' ' + facts if facts else ''}  [{origin}{parent}]"
+
+
+@sim.command(
+    epilog="\b\nExamples:\n  simwarden sim bind ID                      to the device it is in now\n"
+    "  simwarden sim bind ID --imei 353689530707903\n  simwarden sim bind ID --tac 35368953 --alert-only\n"
+    "  simwarden sim bind ID --first-seen          to the first device seen from now on"
+)
+@click.argument("id")
+@click.option("--imei", "imeis", multiple=True, help="The device; repeat for a list of devices.")
+@click.option("--tac", help="Any device of this model (8 digits).")
+@click.option("--first-seen", is_flag=True, help="The first device seen from now on.")
+@click.option("--enforce/--alert-only", default=None, help="Bar the SIM in another device, or only tell.")
+@click.option("--unknown", type=click.Choice(["allow", "deny"]), help="When the IMEI is missing or unreadable.")
+@click.option("--resume", "resume_", type=click.Choice(["auto", "manual"]), help="How it is opened when it is back.")
+@json_option
+def bind(
+    id: str,  # noqa: A002 - as the user calls it
+    imeis: tuple[str, ...],
+    tac: str | None,
+    *,
+    first_seen: bool,
+    enforce: bool | None,
+    unknown: str | None,
+    resume_: str | None,
+    as_json: bool,
+) -> None:
+    """Bind a SIM to its device, replacing what bound it."""
+    target = Target(
+        imei=imeis[0] if len(imeis) == 1 else None,
+        imeis=imeis if len(imeis) > 1 else (),
+        tac=tac,
+        first_seen=first_seen,
+    )
+
+    async def work(store: Store) -> Sim:
+        found = await find_sim(store, id)
+        policy = found.binding.policy if found.binding else Policy()
+        if enforce is not None:
+            policy = msgspec.structs.replace(policy, on_mismatch=OnMismatch.ENFORCE if enforce else OnMismatch.ALERT)
+        if unknown is not None:
+            policy = msgspec.structs.replace(policy, unknown=OnUnknown(unknown.upper()))
+        if resume_ is not None:
+            policy = msgspec.structs.replace(policy, resume=Resume(resume_.upper()))
+        bindings = Bindings(store.db, Sims(store.db))
+        return (await bindings.bind(found.account_id, _ref(found), target, policy, by_operator("sim bind"))).sim
+
+    show_sim(with_store(work), as_json=as_json)
+
+
+@sim.command(epilog="\b\nExample:\n  simwarden sim unbind 460000990123698")
+@click.argument("id")
+@json_option
+def unbind(id: str, *, as_json: bool) -> None:  # noqa: A002 - as the user calls it
+    """Remove a SIM's binding, and the bar that it raised."""
+
+    async def work(store: Store) -> Decision:
+        found = await find_sim(store, id)
+        return await Bindings(store.db, Sims(store.db)).unbind(found.account_id, _ref(found), by_operator("sim unbind"))
+
+    show_sim(with_store(work).sim, as_json=as_json)
+
+
+@sim.command(epilog="\b\nExample:\n  simwarden sim resume 460000990123698")
+@click.argument("id")
+@json_option
+def resume(id: str, *, as_json: bool) -> None:  # noqa: A002 - as the user calls it
+    """Open a SIM that came back, where its policy leaves that to a person."""
+
+    async def work(store: Store) -> Decision:
+        found = await find_sim(store, id)
+        return await Bindings(store.db, Sims(store.db)).resume(found.account_id, _ref(found), by_operator("sim resume"))
+
+    show_sim(with_store(work).sim, as_json=as_json)
+
+
+def _ref(found: Sim) -> SimRef:
+    return SimRef(IdentifierKind.IMSI, found.imsi)
+
+
+def view(found: Sim) -> dict[str, Any]:
+    """A SIM as the commands show it."""
+    binding, seen = found.binding, found.seen
+    return {
+        "imsi": found.imsi,
+        "iccid": found.iccid,
+        "msisdn": found.msisdn,
+        "nai": found.nai,
+        "account_id": found.account_id,
+        "state": str(found.state),
+        "bound_to": [v if len(v) == 8 else full_imei(v) for v in binding.values] if binding else [],
+        "learnt": str(binding.learnt) if binding else None,
+        "policy": msgspec.to_builtins(binding.policy) if binding else None,
+        "device": full_imei(seen.imei) if seen and seen.imei else None,
+        "device_unknown": bool(seen and seen.unknown),
+        "seen_at": seen.at if seen else None,
+        "bars": [str(bar.cause) for bar in found.bars],
+        "events": found.event_count,
+    }
+
+
+def show_sim(found: Sim, *, as_json: bool) -> None:
+    """Print one SIM."""
+    fields = view(found)
+    if as_json:
+        print_json(fields)
+        return
+    policy = fields.pop("policy") or {}
+    fields["policy"] = ", ".join(f"{name} {value}" for name, value in policy.items())
+    print_fields({name.replace("_", " "): value for name, value in fields.items()})
