@@ -177,7 +177,8 @@ def _subscription(row: asyncpg.Record) -> Subscription:
     return Subscription(**{name: row[name] for name in _COLUMNS})
 
 
-def _lane(row: asyncpg.Record) -> Lane:
+def lane(row: asyncpg.Record) -> Lane:
+    """A locked row as a lane that nothing was added to."""
     return Lane(**{name: row[name] for name in _LANE}, added=[])
 
 
@@ -258,47 +259,49 @@ async def lock_listening(
     """Lock the live subscriptions of these SIMs (bucket, IMSI) to these event types, in order of bucket and id."""
     buckets = [bucket for bucket, _ in sims]
     return [
-        _lane(row) for row in await connection.fetch(Q["lock_listening"], buckets, [imsi for _, imsi in sims], topics)
+        lane(row) for row in await connection.fetch(Q["lock_listening"], buckets, [imsi for _, imsi in sims], topics)
     ]
 
 
-async def lock_one(connection: asyncpg.Connection, app_key: str | None, bucket: int, id: str) -> asyncpg.Record | None:  # noqa: A002
-    """Lock one subscription that was not deleted; `app_key` None: whoever owns it. `lane` makes a Lane of the row."""
+async def lock_one(connection: asyncpg.Connection, app_key: str, bucket: int, id: str) -> asyncpg.Record | None:  # noqa: A002
+    """Lock a client's subscription unless it deleted it. `lane` makes a Lane of the row."""
     return await connection.fetchrow(Q["lock_one"], bucket, id, app_key)
+
+
+async def lock_any(connection: asyncpg.Connection, bucket: int, id: str) -> asyncpg.Record | None:  # noqa: A002
+    """Lock a subscription, whoever owns it. `lane` makes a Lane of the row."""
+    return await connection.fetchrow(Q["lock_any"], bucket, id)
 
 
 async def lock_ending(connection: asyncpg.Connection, buckets: Sequence[int], limit: int) -> list[Lane]:
     """Lock up to `limit` live subscriptions of these buckets whose time is over."""
-    return [_lane(row) for row in await connection.fetch(Q["lock_ending"], buckets, limit)]
-
-
-lane = _lane
+    return [lane(row) for row in await connection.fetch(Q["lock_ending"], buckets, limit)]
 
 
 async def grow(connection: asyncpg.Connection, lanes: Iterable[Lane]) -> int:
     """Write what was added to locked lanes; returns the number of deliveries. Wakes the notifiers at the commit."""
-    grown = [lane for lane in lanes if lane.added or lane.ended_at is not None]
+    grown = [one for one in lanes if one.added or one.ended_at is not None]
     if not grown:
         return 0
     rows = [
-        (lane.bucket, lane.id, d.n, lane.imsi, d.event, d.event_id, d.type, d.time, d.data, d.correlator, d.ends)
-        for lane in grown
-        for d in lane.added
+        (one.bucket, one.id, d.n, one.imsi, d.event, d.event_id, d.type, d.time, d.data, d.correlator, d.ends)
+        for one in grown
+        for d in one.added
     ]
     if rows:
         await connection.execute(Q["add_deliveries"], *map(list, zip(*rows, strict=True)))
     ends = [
         (
-            lane.bucket,
-            lane.id,
-            lane.delivery_count,
-            lane.event_count,
-            str(lane.status),
-            lane.ended_at,
-            lane.ended_reason,
-            bool(lane.added),
+            one.bucket,
+            one.id,
+            one.delivery_count,
+            one.event_count,
+            str(one.status),
+            one.ended_at,
+            one.ended_reason,
+            bool(one.added),
         )
-        for lane in grown
+        for one in grown
     ]
     await connection.execute(Q["grow"], *map(list, zip(*ends, strict=True)))
     await connection.execute(Q["wake"])

@@ -31,8 +31,11 @@ for update of s
 
 -- name: lock_one
 select * from subscription
-where bucket = $1 and id = $2 and ($3::text is null or app_key = $3) and status <> 'DELETED'
+where bucket = $1 and id = $2 and app_key = $3 and status <> 'DELETED'
 for update
+
+-- name: lock_any
+select * from subscription where bucket = $1 and id = $2 for update
 
 -- name: lock_ending
 select * from subscription

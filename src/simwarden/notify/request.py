@@ -1,0 +1,118 @@
+"""What is posted to a sink: headers and body of one attempt."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from yarl import URL
+
+from simwarden import __version__
+from simwarden.notify import cloudevents
+from simwarden.notify.address import parse_sink
+from simwarden.notify.secrets import SigningSecret, unseal_credential, unseal_secrets
+from simwarden.notify.signature import sign
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from simwarden.store.deliveries import DueLane, Head
+    from simwarden.store.vault import Vault
+
+_RESERVED = frozenset(
+    {
+        "authorization",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "expect",
+        "forwarded",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "via",
+        "x-correlator",
+    }
+)
+_RESERVED_PREFIXES = ("webhook-", "proxy-", "ce-", "x-forwarded-")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")
+_VALUE = re.compile(r"[\x20-\x7e\t]{0,512}")
+_parse_sink = lru_cache(maxsize=4096)(parse_sink)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One attempt, ready to be sent."""
+
+    url: URL
+    headers: dict[str, str]
+    body: bytes
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A lane with its secrets opened: makes the requests of its deliveries."""
+
+    lane: DueLane
+    url: URL
+    token: str | None
+    secrets: list[SigningSecret]
+    custom: dict[str, str]
+    source: str
+
+    def request(self, head: Head, now: datetime) -> Request:
+        """The request that hands out this delivery now."""
+        body = cloudevents.render(
+            event_id=head.event_id,
+            source=self.source,
+            type=head.type,
+            time=head.time,
+            subscription_id=self.lane.id,
+            data=head.data,
+        )
+        headers = {
+            **self.custom,
+            "content-type": cloudevents.CONTENT_TYPE,
+            "user-agent": f"Simwarden/{__version__}",
+            **sign(self.secrets, event_id=head.event_id, at=now, body=body),
+        }
+        if self.token is not None:
+            headers["authorization"] = f"Bearer {self.token}"
+        if head.correlator:
+            headers["x-correlator"] = head.correlator
+        return Request(self.url, headers, body)
+
+
+def open_lane(lane: DueLane, vault: Vault, *, source: str, allow_private: bool) -> Opened:
+    """Open what is needed to send. Raises WrongKey, InvalidSink (a sink that is not allowed any more)."""
+    return Opened(
+        lane,
+        _parse_sink(lane.sink, allow_private=allow_private).url,
+        None if lane.credential is None else unseal_credential(vault, lane.id, lane.credential),
+        unseal_secrets(vault, lane.id, lane.signing_secrets),
+        custom_headers(lane.protocol_settings),
+        source,
+    )
+
+
+def custom_headers(settings: Mapping[str, Any] | None) -> dict[str, str]:
+    """The customer's own headers (CAMARA protocolSettings.headers), without any that are ours or the connection's."""
+    given = (settings or {}).get("headers")
+    if not isinstance(given, dict):
+        return {}
+    kept = {}
+    for name, value in given.items():
+        lower = str(name).lower()
+        if lower in _RESERVED or lower.startswith(_RESERVED_PREFIXES):
+            continue
+        if _TOKEN.fullmatch(lower) and isinstance(value, str) and _VALUE.fullmatch(value):
+            kept[lower] = value
+    return kept

@@ -1,0 +1,94 @@
+"""What has to be done to lanes from time to time: ending, giving up, counting, forgetting."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from simwarden.domain.errors import StoreUnavailable
+from simwarden.notify.kept import kept
+from simwarden.store import deliveries
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from simwarden.notify.metrics import NotifyMetrics
+    from simwarden.notify.settings import NotifySettings
+    from simwarden.store.database import Database
+    from simwarden.store.leases import Leases
+
+    Duty = Callable[[list[int]], Awaitable[None]]
+
+
+class Upkeep:
+    """Each duty in its own rhythm, on the buckets that this worker leases."""
+
+    def __init__(self, db: Database, leases: Leases, settings: NotifySettings, metrics: NotifyMetrics) -> None:
+        self._db = db
+        self._leases = leases
+        self._settings = settings
+        self._metrics = metrics
+        self._task: asyncio.Task[None] | None = None
+        self._duties: dict[Duty, float] = {self.end_due: 1.0, self.count: 15.0, self.give_up: 600.0, self.prune: 3600.0}
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(kept("notify-upkeep", self._run))
+
+    async def stop(self) -> None:
+        """Stop."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def end_due(self, buckets: list[int]) -> None:
+        """End the subscriptions whose time, or the time of whose token, is over."""
+        while await deliveries.end_due(self._db, buckets, datetime.now(UTC)) == deliveries.END_BATCH:
+            pass
+
+    async def count(self, buckets: list[int]) -> None:
+        """Count the lanes that have something to deliver."""
+        self._metrics.lanes_pending.set(await deliveries.pending_lanes(self._db, buckets))
+
+    async def give_up(self, buckets: list[int]) -> None:
+        """Give up what was never tried because its origin is dead: the window has long closed for it."""
+        schedule = self._settings.schedule
+        before = datetime.now(UTC) - schedule.window - 2 * schedule.longest
+        for some in self._by_share(buckets):
+            count = await deliveries.give_up_old(self._db, some, before)
+            self._metrics.attempts.labels("dead").inc(count)
+
+    async def prune(self, buckets: list[int]) -> None:
+        """Forget what is finished and old."""
+        now = datetime.now(UTC)
+        for some in self._by_share(buckets):
+            await deliveries.prune(
+                self._db,
+                some,
+                before=now - self._settings.keep_deliveries,
+                attempts_before=now - self._settings.keep_attempts,
+            )
+
+    def _by_share(self, buckets: list[int]) -> list[list[int]]:
+        """One statement a share, so that none holds its locks for long."""
+        shares: dict[int, list[int]] = {}
+        for bucket in buckets:
+            shares.setdefault(self._leases.share_of(bucket), []).append(bucket)
+        return list(shares.values())
+
+    async def _run(self) -> None:
+        due = dict.fromkeys(self._duties, float("-inf"))
+        while True:
+            await asyncio.sleep(min(self._duties.values()))
+            owned = sorted(self._leases.owned())
+            for duty, period in self._duties.items():
+                if not owned or due[duty] > time.monotonic():
+                    continue
+                with contextlib.suppress(StoreUnavailable, asyncpg.PostgresError):
+                    await duty(owned)
+                due[duty] = time.monotonic() + period

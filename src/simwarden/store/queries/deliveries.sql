@@ -1,0 +1,153 @@
+-- Lanes and their deliveries. Every statement carries the bucket; `bucket = any` is given the buckets of one shard
+-- where there are shards. A lane is worked on by the one worker that leases its bucket, so nothing is locked to claim it.
+
+-- name: due_lanes
+select bucket, id, account_id, sink, origin, protocol_settings, credential, signing_secrets, ended_at is not null as ended,
+       lane_next, delivery_count
+from subscription s
+where bucket = any ($1::smallint[]) and lane_due_at <= now()
+  and not exists (select 1 from unnest($2::text[]) as busy (id) where busy.id = s.id)
+  and not exists (select 1 from unnest($3::text[]) as full_up (origin) where full_up.origin = s.origin)
+order by lane_due_at
+limit $4
+
+-- name: next_due
+select extract(epoch from min(lane_due_at) - now())::float8
+from subscription
+where bucket = any ($1::smallint[]) and lane_due_at > now()
+
+-- name: heads
+select l.ord, d.*
+from unnest($1::smallint[], $2::text[], $3::int[]) with ordinality as l (bucket, id, next, ord)
+cross join lateral (
+    select n, event_id, type, time, data, correlator, ends, created_at, queued_at, attempts
+    from delivery
+    where bucket = l.bucket and bucket = any ($1::smallint[]) and subscription_id = l.id and n >= l.next
+      and status = 'PENDING'
+    order by n
+    limit $4
+) d
+order by l.ord, d.n
+
+-- name: lock_lanes
+select bucket, id from subscription
+where bucket = any ($1::smallint[]) and id = any ($2::text[])
+order by bucket, id
+for update
+
+-- name: record_deliveries
+update delivery d
+set status = r.status, attempts = r.attempts, attempted_at = r.at, last_status = r.answer, last_error = r.error,
+    finished_at = case when r.status <> 'PENDING' then r.at end
+from unnest($1::smallint[], $2::text[], $3::int[], $4::text[], $5::int[], $6::timestamptz[], $7::int[], $8::text[])
+     as r (bucket, subscription_id, n, status, attempts, at, answer, error)
+where d.bucket = r.bucket and d.subscription_id = r.subscription_id and d.n = r.n and d.status = 'PENDING'
+  and d.bucket = any ($1::smallint[])
+
+-- name: record_attempts
+insert into delivery_attempt (bucket, subscription_id, n, at, duration_ms, status, error, answer)
+select * from unnest($1::smallint[], $2::text[], $3::int[], $4::timestamptz[], $5::int[], $6::int[], $7::text[], $8::text[])
+on conflict do nothing
+
+-- name: advance_lanes
+update subscription s
+set lane_next = case when s.lane_next = r.claimed then r.next else s.lane_next end,
+    lane_due_at = case
+        when s.lane_next = r.claimed and r.next > s.delivery_count then null
+        else now() + r.delay
+    end
+from unnest($1::smallint[], $2::text[], $3::int[], $4::int[], $5::interval[]) as r (bucket, id, claimed, next, delay)
+where s.bucket = r.bucket and s.id = r.id and s.bucket = any ($1::smallint[])
+returning s.lane_due_at is not null as waiting
+
+-- name: postpone_origin
+with waiting as (
+    select bucket, id from subscription s
+    where bucket = any ($1::smallint[]) and origin = $2 and lane_due_at < now() + $3::interval
+      and not exists (select 1 from unnest($5::text[]) as busy (id) where busy.id = s.id)
+    order by bucket, id
+    for update
+)
+update subscription s
+set lane_due_at = now() + $3::interval + random() * $4::interval
+from waiting w
+where s.bucket = w.bucket and s.id = w.id and s.bucket = any ($1::smallint[])
+
+-- name: drop_pending
+update delivery
+set status = 'DROPPED', finished_at = now(), last_error = $4
+where bucket = $1 and subscription_id = $2 and n > $3 and status = 'PENDING'
+
+-- name: give_up_old
+update delivery d
+set status = 'DEAD', finished_at = now(), last_error = coalesce(d.last_error, 'the sink could not be reached in time')
+from subscription s
+where s.bucket = any ($1::smallint[]) and s.lane_due_at is not null
+  and d.bucket = s.bucket and d.bucket = any ($1::smallint[]) and d.subscription_id = s.id
+  and d.n >= s.lane_next and d.status = 'PENDING' and d.queued_at < $2
+
+-- name: pending_lanes
+select count(*) from subscription where bucket = any ($1::smallint[]) and lane_due_at is not null
+
+-- name: list
+select d.bucket, d.subscription_id, d.n, d.imsi, d.event, d.event_id, d.type, d.time, d.data, d.ends, d.status,
+       d.created_at, d.queued_at, d.attempts, d.attempted_at, d.finished_at, d.last_status, d.last_error, s.sink
+from delivery d
+join subscription s on s.bucket = d.bucket and s.id = d.subscription_id and s.bucket = any ($1::smallint[])
+where d.bucket = any ($1::smallint[])
+  and ($2::text is null or d.status = $2)
+  and ($3::text is null or d.subscription_id = $3)
+  and ($4::text is null or d.imsi = $4)
+  and ($5::text is null or s.account_id = $5)
+order by d.created_at desc, d.subscription_id, d.n desc
+limit $6
+
+-- name: show
+select d.bucket, d.subscription_id, d.n, d.imsi, d.event, d.event_id, d.type, d.time, d.data, d.ends, d.status,
+       d.created_at, d.queued_at, d.attempts, d.attempted_at, d.finished_at, d.last_status, d.last_error, s.sink
+from delivery d
+join subscription s on s.bucket = d.bucket and s.id = d.subscription_id and s.bucket = $1
+where d.bucket = $1 and d.subscription_id = $2 and d.n = $3
+
+-- name: attempts
+select at, duration_ms, status, error, answer from delivery_attempt
+where bucket = $1 and subscription_id = $2 and n = $3
+order by at
+
+-- name: lock_replayable
+select s.bucket, s.id from subscription s
+where s.bucket = any ($1::smallint[]) and ($2::text is null or s.id = $2)
+  and (s.ended_reason is null or s.ended_reason in ('SUBSCRIPTION_EXPIRED', 'MAX_EVENTS_REACHED'))
+  and exists (
+      select 1 from delivery d
+      where d.bucket = s.bucket and d.subscription_id = s.id and d.status <> 'PENDING'
+        and ($3::int is null or d.n = $3)
+        and ($4::timestamptz is null or d.created_at >= $4)
+        and ($5::text is null or d.status = $5)
+  )
+order by s.bucket, s.id
+for update of s
+
+-- name: replay
+update delivery
+set status = 'PENDING', attempts = 0, queued_at = now(), finished_at = null
+where bucket = any ($1::smallint[]) and subscription_id = any ($2::text[]) and status <> 'PENDING'
+  and ($3::int is null or n = $3)
+  and ($4::timestamptz is null or created_at >= $4)
+  and ($5::text is null or status = $5)
+returning bucket, subscription_id, n
+
+-- name: reopen
+update subscription s
+set lane_next = least(s.lane_next, r.n), lane_due_at = now()
+from unnest($1::smallint[], $2::text[], $3::int[]) as r (bucket, id, n)
+where s.bucket = r.bucket and s.id = r.id and s.bucket = any ($1::smallint[])
+
+-- name: wake
+select pg_notify('simwarden_delivery', '')
+
+-- name: prune
+delete from delivery where bucket = any ($1::smallint[]) and status <> 'PENDING' and created_at < $2 and finished_at < $2
+
+-- name: prune_attempts
+delete from delivery_attempt where bucket = any ($1::smallint[]) and at < $2
