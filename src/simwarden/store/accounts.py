@@ -95,6 +95,13 @@ class Accounts:
             raise AccountNotFound(f"No account has the name or id {name_or_id!r}")
         return _account(row)
 
+    async def settings(self, account_id: str) -> AccountSettings:
+        """What an account wants. Raises AccountNotFound."""
+        found = await self._db.fetchval(Q["account_settings"], account_id)
+        if found is None:
+            raise AccountNotFound(f"No account has the id {account_id!r}")
+        return msgspec.convert(found, AccountSettings)
+
     async def set_settings(self, account_id: str, settings: AccountSettings) -> Account:
         """Replace an account's settings. Raises AccountNotFound."""
         row = await self._db.fetchrow(Q["set_account_settings"], account_id, settings)

@@ -10,6 +10,9 @@ select id, name, settings, created_at from account order by name
 -- An id never looks like a name a person chose by accident: it carries a prefix. The id wins all the same.
 select id, name, settings, created_at from account where id = $1 or name = $1 order by (id = $1) desc limit 1
 
+-- name: account_settings
+select settings from account where id = $1
+
 -- name: set_account_settings
 update account set settings = $2 where id = $1 returning id, name, settings, created_at
 

@@ -1,0 +1,56 @@
+"""The APIs that customers call, each in a folder of its own, over a kernel that they share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.routing import Mount
+
+from simwarden.northbound import iot_sim_fraud_prevention, iot_sim_fraud_prevention_subscriptions
+from simwarden.northbound.iot_sim_fraud_prevention import routes as fraud_prevention
+from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import routes as fraud_prevention_subscriptions
+from simwarden.northbound.kernel.devices import Devices
+from simwarden.northbound.kernel.ports import no_meter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simwarden.northbound.kernel.ports import (
+        Binder,
+        Meter,
+        PreferenceSource,
+        SimSource,
+        SubscriptionBook,
+        TokenCheck,
+    )
+
+DOCUMENTS = {
+    fraud_prevention.NAME: iot_sim_fraud_prevention,
+    fraud_prevention_subscriptions.NAME: iot_sim_fraud_prevention_subscriptions,
+}
+"""API name to the package that holds its `openapi.yaml`: `importlib.resources.files(package) / "openapi.yaml"`."""
+
+
+def routes(
+    *,
+    sims: SimSource,
+    bindings: Binder,
+    subscriptions: SubscriptionBook,
+    accounts: PreferenceSource,
+    tokens: TokenCheck,
+    meter: Meter = no_meter,
+    nai_identification: bool = False,
+    allow_private_sinks: bool = False,
+    subscriptions_async: bool = False,
+) -> Sequence[Mount]:
+    """All customer APIs, to be put into the server's route table.
+
+    `nai_identification`: accept NAIs as device identifiers; `allow_private_sinks`: let events go to plain http
+    and private addresses (demo and tests); `subscriptions_async`: answer 202 to creating and deleting subscriptions.
+    """
+    devices = Devices(sims, network_access_identifiers=nai_identification)
+    binding = fraud_prevention.api(devices, bindings, accounts, tokens, meter)
+    subscribing = fraud_prevention_subscriptions.api(
+        devices, subscriptions, tokens, meter, allow_private_sinks=allow_private_sinks, asynchronous=subscriptions_async
+    )
+    return [Mount(f"/{api.name}", app=api, name=api.name) for api in (binding, subscribing)]

@@ -1,0 +1,126 @@
+"""bind, unbind and query."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from msgspec.json import Decoder
+
+from simwarden.domain.decide import Target
+from simwarden.domain.errors import NotBound
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.northbound.iot_sim_fraud_prevention import schemas
+from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.northbound.kernel.bodies import decode
+from simwarden.northbound.kernel.errors import CamaraError, ServiceNotApplicable
+from simwarden.northbound.kernel.ports import no_meter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from msgspec import UnsetType
+
+    from simwarden.domain.sim import Sim, SimRef
+    from simwarden.northbound.kernel.devices import Device, Devices
+    from simwarden.northbound.kernel.ports import Binder, Meter, PreferenceSource, TokenCheck
+
+NAME = "iot-sim-fraud-prevention"
+AREA = "AREALIMIT"
+_DEVICE_IN_USE = Target()
+"""A bare bind is to the device that the SIM is in now."""
+_NO_AREAS = "Area limits are not available for this SIM"
+
+
+class UnnecessaryUnbindImei(CamaraError):
+    """The current device imei has been unbound"""
+
+    status, code = 422, "UNNECESSARY_UNBIND_IMEI"
+
+
+class FraudPrevention:
+    """The three operations, for one version of the contract."""
+
+    def __init__(
+        self,
+        devices: Devices,
+        bindings: Binder,
+        preferences: PreferenceSource,
+        *,
+        strict: bool,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`strict`: refuse unknown properties (Commonalities 0.8)."""
+        self._devices = devices
+        self._bindings = bindings
+        self._preferences = preferences
+        self._clock = clock
+        self._bind = Decoder(schemas.StrictBindRequest if strict else schemas.BindRequest)
+        self._unbind = Decoder(schemas.StrictUnbindRequest if strict else schemas.UnbindRequest)
+        self._query = Decoder(schemas.StrictQueryRequest if strict else schemas.QueryRequest)
+
+    async def bind(self, request: Request) -> Answer:
+        """Bind the SIM to the device it is in, replacing what bound it (bindDeviceImei)."""
+        wanted = decode(self._bind, request.body, schemas.BIND)
+        ref, sim = await self._sim(request, wanted.device, wanted.bind_type)
+        settings = await self._preferences.settings(request.caller.account_id)
+        policy = settings.policy if sim.binding is None else None  # bound before: as before
+        cause = self._cause(request, "bind")
+        await self._bindings.bind(request.caller.account_id, ref, _DEVICE_IN_USE, policy, cause, strict=settings.strict)
+        return Answer(200, schemas.BindResponse(bound=True))
+
+    async def unbind(self, request: Request) -> Answer:
+        """Remove the binding (unBindDeviceImei)."""
+        wanted = decode(self._unbind, request.body, schemas.UNBIND)
+        ref, _ = await self._sim(request, wanted.device, wanted.un_bind_type)
+        try:
+            await self._bindings.unbind(request.caller.account_id, ref, self._cause(request, "unbind"))
+        except NotBound as error:
+            raise UnnecessaryUnbindImei from error
+        return Answer(200, schemas.UnbindResponse(unbound=True))
+
+    async def query(self, request: Request) -> Answer:
+        """Say how the SIM is bound (query)."""
+        wanted = decode(self._query, request.body, schemas.QUERY)
+        _, sim = await self._sim(request, wanted.device, wanted.query_type)
+        return Answer(200, schemas.QueryResponse(schemas.imei_bind(sim)))
+
+    async def _sim(self, request: Request, device: Device | UnsetType, what: str) -> tuple[SimRef, Sim]:
+        """The SIM that is meant. Raises ServiceNotApplicable for area limits, which no SIM has."""
+        ref = self._devices.name(request.caller, device)
+        sim = await self._devices.find(request.caller, ref)
+        if what == AREA:
+            raise ServiceNotApplicable(_NO_AREAS)
+        return ref, sim
+
+    def _cause(self, request: Request, operation: str) -> Cause:
+        return Cause(
+            CauseKind.CALL, request.caller.app_key, self._clock(), message=operation, reference=request.correlator
+        )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def api(
+    devices: Devices,
+    bindings: Binder,
+    preferences: PreferenceSource,
+    tokens: TokenCheck,
+    meter: Meter = no_meter,
+    *,
+    clock: Callable[[], datetime] = _now,
+) -> Api:
+    """The API, to be mounted at `/iot-sim-fraud-prevention`."""
+    operations = {}
+    for version, strict in (("v0.1", False), ("vwip", True)):
+        served = FraudPrevention(devices, bindings, preferences, strict=strict, clock=clock)
+        for path, name, handle in (
+            ("bind", "bindDeviceImei", served.bind),
+            ("unbind", "unBindDeviceImei", served.unbind),
+            ("query", "query", served.query),
+        ):
+            scopes = frozenset({f"{NAME}:{path}"})
+            operations[f"/{version}/{path}"] = {"POST": Operation(name, scopes, handle, has_body=True)}
+    return Api(NAME, operations, tokens, meter)

@@ -1,0 +1,162 @@
+"""Create, list, get and delete."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import UNSET
+
+from simwarden.domain.events import EventType
+from simwarden.engine.subscriptions import InvalidSink, NewSubscription
+from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import checks, schemas
+from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.northbound.kernel.bodies import decode
+from simwarden.northbound.kernel.devices import as_written
+from simwarden.northbound.kernel.errors import NotFound, ServiceNotApplicable, SinkRefused
+from simwarden.northbound.kernel.ports import no_meter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simwarden.engine.subscriptions import Subscription
+    from simwarden.northbound.kernel.devices import Devices
+    from simwarden.northbound.kernel.ports import Caller, Meter, SubscriptionBook, TokenCheck
+
+NAME = "iot-sim-fraud-prevention-subscriptions"
+SECRET_HEADER = b"x-simwarden-webhook-secret"
+
+
+class FraudPreventionSubscriptions:
+    """The four operations, for one version of the contract."""
+
+    def __init__(
+        self,
+        devices: Devices,
+        subscriptions: SubscriptionBook,
+        *,
+        strict: bool,
+        allow_private_sinks: bool,
+        asynchronous: bool,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`strict`: refuse unknown properties (Commonalities 0.8); `asynchronous`: answer 202, not 201 and 204."""
+        self._devices = devices
+        self._subscriptions = subscriptions
+        self._allow_private_sinks = allow_private_sinks
+        self._asynchronous = asynchronous
+        self._clock = clock
+        self._decoder = msgspec.json.Decoder(schemas.StrictSubscribeRequest if strict else schemas.SubscribeRequest)
+
+    async def create(self, request: Request) -> Answer:
+        """Subscribe (subscribeFraudPrevention). The signing secret goes into a header, once."""
+        wanted = decode(self._decoder, request.body, schemas.WORDING)
+        now = self._clock()
+        checks.check(wanted, now, allow_private_sinks=self._allow_private_sinks)
+        credential = None if wanted.sink_credential is UNSET else checks.credential(wanted.sink_credential, now)
+        config = wanted.config
+        device = config.subscription_detail.device
+        sim = await self._devices.find(request.caller, self._devices.name(request.caller, device))
+        if wanted.types == [checks.AREA_CHANGE]:
+            raise ServiceNotApplicable("Area limits are not available for this SIM")
+        settings = wanted.protocol_settings
+        expires_at = config.subscription_expire_time
+        new = NewSubscription(
+            sim=sim,
+            account_id=request.caller.account_id,
+            app_key=request.caller.app_key,
+            api=NAME,
+            topic=EventType.DEVICE_CHANGED,
+            type=wanted.types[0],
+            protocol=wanted.protocol,
+            sink=wanted.sink,
+            protocol_settings=None if settings is UNSET else msgspec.to_builtins(settings),
+            device=as_written(device),
+            config=msgspec.to_builtins(config),
+            credential=credential,
+            expires_at=None if expires_at is UNSET else checks.in_utc(expires_at, "subscriptionExpireTime"),
+            max_events=None if config.subscription_max_events is UNSET else config.subscription_max_events,
+            initial_event=config.initial_event is True,
+        )
+        try:
+            made, secret = await self._subscriptions.create(new)
+        except InvalidSink as error:
+            raise SinkRefused(f"{(SinkRefused.__doc__ or '').strip()} ({error.message})") from error
+        headers = [(SECRET_HEADER, secret.encode("ascii"))]
+        if self._asynchronous:
+            return Answer(202, schemas.CreatedLater(made.id), headers)
+        return Answer(201, schemas.shown(made), headers)
+
+    async def list(self, request: Request) -> Answer:
+        """All of the client's own subscriptions (listSubscriptions)."""
+        imsi = await self._imsi(request.caller)
+        found = await self._subscriptions.list(request.caller.app_key, NAME)
+        return Answer(200, [self._shown(each, request.caller) for each in found if imsi in (None, each.imsi)])
+
+    async def get(self, request: Request) -> Answer:
+        """One of the client's own subscriptions (getSubscription)."""
+        return Answer(200, self._shown(await self._own(request), request.caller))
+
+    async def delete(self, request: Request) -> Answer:
+        """End one of the client's own subscriptions (deleteSubscription)."""
+        found = await self._own(request)
+        await self._subscriptions.delete(request.caller.app_key, found.id)
+        return Answer(202, schemas.DeletedLater(found.id)) if self._asynchronous else Answer(204)
+
+    async def _own(self, request: Request) -> Subscription:
+        """The subscription of the path, if it is this client's, and with a 3-legged token this device's."""
+        found = await self._subscriptions.get(request.caller.app_key, request.parameter)
+        if found.api != NAME or await self._imsi(request.caller) not in (None, found.imsi):
+            raise NotFound
+        return found
+
+    async def _imsi(self, caller: Caller) -> str | None:
+        """The SIM to which a 3-legged token limits its bearer (Design Guide 6.7)."""
+        if caller.device is None:
+            return None
+        return (await self._devices.find(caller, self._devices.name(caller, UNSET))).imsi
+
+    def _shown(self, found: Subscription, caller: Caller) -> schemas.SubscriptionResponse:
+        """A 3-legged token never gets to see how the device is named (Event Guide 2.2.2)."""
+        answer = schemas.shown(found)
+        if caller.device is None:
+            return answer
+        return msgspec.structs.replace(answer, config={**answer.config, "subscriptionDetail": {}})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def api(
+    devices: Devices,
+    subscriptions: SubscriptionBook,
+    tokens: TokenCheck,
+    meter: Meter = no_meter,
+    *,
+    allow_private_sinks: bool = False,
+    asynchronous: bool = False,
+    clock: Callable[[], datetime] = _now,
+) -> Api:
+    """The API, to be mounted at `/iot-sim-fraud-prevention-subscriptions`."""
+    operations: dict[str, dict[str, Operation]] = {}
+    for version, strict in (("v0.1", False), ("vwip", True)):
+        served = FraudPreventionSubscriptions(
+            devices,
+            subscriptions,
+            strict=strict,
+            allow_private_sinks=allow_private_sinks,
+            asynchronous=asynchronous,
+            clock=clock,
+        )
+        subscribe, read, delete = (frozenset({f"{NAME}:{action}"}) for action in ("subscribe", "read", "delete"))
+        operations[f"/{version}/subscriptions"] = {
+            "POST": Operation("subscribeFraudPrevention", subscribe, served.create, has_body=True),
+            "GET": Operation("listSubscriptions", read, served.list, has_body=False),
+        }
+        operations[f"/{version}/subscriptions/{{}}"] = {
+            "GET": Operation("getSubscription", read, served.get, has_body=False),
+            "DELETE": Operation("deleteSubscription", delete, served.delete, has_body=False),
+        }
+    return Api(NAME, operations, tokens, meter)

@@ -1,0 +1,200 @@
+"""The ASGI edge of one CAMARA API: everything that happens to a request before and after its operation.
+
+Order of the checks: x-correlator (400), path (404), token (401), method (405), scope (403), Accept (406), media type
+(415), size and content of the body (400), then the operation's own. Every answer carries x-correlator.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from simwarden.domain.errors import SimwardenError
+from simwarden.northbound.kernel import headers as header_rules
+from simwarden.northbound.kernel.errors import (
+    CamaraError,
+    Internal,
+    InvalidArgument,
+    MethodNotAllowed,
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+    Unavailable,
+    of_domain,
+)
+from simwarden.northbound.kernel.ports import Caller, Meter, TokenCheck, no_meter
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from starlette.types import Receive, Scope, Send
+
+MAX_BODY = 64 * 1024
+"""Bytes of a request body."""
+_log = structlog.get_logger()
+_encoder = msgspec.json.Encoder()
+_JSON = (b"content-type", b"application/json")
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A call that has passed all checks that need no knowledge of its operation."""
+
+    caller: Caller
+    correlator: str
+    body: bytes
+    parameter: str
+    """The last segment of the path where the operation's path ends in a parameter."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What an operation answers."""
+
+    status: int
+    body: Any = None
+    """Anything that msgspec can encode; None for no body."""
+    headers: Sequence[tuple[bytes, bytes]] = ()
+
+
+if TYPE_CHECKING:
+    Handler = Callable[[Request], Awaitable[Answer]]
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One operation of the API's document."""
+
+    name: str
+    """operationId."""
+    scopes: frozenset[str]
+    """Any one of them allows the call."""
+    handle: Handler
+    has_body: bool
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was complete; there is nobody to answer."""
+
+
+class Api:
+    """One API as an ASGI application, to be mounted at `/<api-name>`.
+
+    `operations` maps a path below that (`/v0.1/bind`, `/v0.1/subscriptions/{}`) to operations by method.
+    """
+
+    def __init__(
+        self, name: str, operations: Mapping[str, Mapping[str, Operation]], tokens: TokenCheck, meter: Meter = no_meter
+    ) -> None:
+        self.name = name
+        self._operations = operations
+        self._tokens = tokens
+        self._meter = meter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1003})
+            return
+        call = _Call()
+        try:
+            answer = await self._answer(call, scope, receive)
+        except ClientGone:
+            return
+        except CamaraError as error:
+            answer = _refusal(error, call.allow)
+        except SimwardenError as error:
+            answer = _refusal(of_domain(error) or self._failure(call, scope, error))
+        except Exception as error:  # the one place where whatever went wrong becomes an answer
+            answer = _refusal(self._failure(call, scope, error))
+        if call.caller is not None and call.operation is not None:
+            self._meter(call.caller.app_key, self.name, call.operation.name, answer.status)
+        await _send(answer, call.correlator or header_rules.correlator(None), send)
+
+    async def _answer(self, call: _Call, scope: Scope, receive: Receive) -> Answer:
+        headers = header_rules.read(scope["headers"])
+        call.correlator = header_rules.correlator(headers.correlator)
+        methods, parameter = self._resource(scope["path"].removeprefix(scope.get("root_path", "")))
+        token = header_rules.bearer(headers.authorization)
+        caller = call.caller = None if token is None else await self._tokens.check(token)
+        if caller is None:
+            raise Unauthenticated
+        operation = call.operation = methods.get(scope["method"])
+        if operation is None:
+            call.allow = ", ".join(sorted(methods))
+            raise MethodNotAllowed
+        if caller.scopes.isdisjoint(operation.scopes):
+            raise PermissionDenied
+        header_rules.check_accept(headers.accept)
+        body = b""
+        if operation.has_body:
+            header_rules.check_content(headers)
+            body = await _read(receive, headers.content_length)
+        return await operation.handle(Request(caller, call.correlator, body, parameter))
+
+    def _resource(self, path: str) -> tuple[Mapping[str, Operation], str]:
+        methods = self._operations.get(path)
+        if methods is not None:
+            return methods, ""
+        parent, _, last = path.rpartition("/")
+        methods = self._operations.get(f"{parent}/{{}}") if last else None
+        if methods is None:
+            raise NotFound
+        return methods, last
+
+    def _failure(self, call: _Call, scope: Scope, error: Exception) -> CamaraError:
+        operation = call.operation.name if call.operation else scope["method"]
+        _log.error("call failed", api=self.name, operation=operation, correlator=call.correlator, exc_info=error)
+        return Internal()
+
+
+class _Call:
+    """What becomes known of a request while it is checked."""
+
+    def __init__(self) -> None:
+        self.correlator = ""
+        self.caller: Caller | None = None
+        self.operation: Operation | None = None
+        self.allow = ""
+
+
+async def _read(receive: Receive, declared: str | None) -> bytes:
+    """The body. Raises InvalidArgument when it is too long, ClientGone."""
+    too_long = f"The request body must not exceed {MAX_BODY} bytes"
+    if declared is not None and declared.isdecimal() and (len(declared) > 9 or int(declared) > MAX_BODY):
+        raise InvalidArgument(too_long)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        body: bytes = message.get("body", b"")
+        if len(body) > MAX_BODY:
+            raise InvalidArgument(too_long)
+        return body
+    collected = bytearray()
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        collected += message.get("body", b"")
+        if len(collected) > MAX_BODY:
+            raise InvalidArgument(too_long)
+        if not message.get("more_body", False):
+            return bytes(collected)
+        message = await receive()
+
+
+def _refusal(error: CamaraError, allow: str = "") -> Answer:
+    extra: list[tuple[bytes, bytes]] = []
+    if isinstance(error, Unauthenticated):
+        extra.append((b"www-authenticate", b"Bearer"))
+    elif isinstance(error, Unavailable):
+        extra.append((b"retry-after", b"1"))
+    elif allow:
+        extra.append((b"allow", allow.encode()))
+    return Answer(error.status, error.info, extra)
+
+
+async def _send(answer: Answer, correlator: str, send: Send) -> None:
+    body = b"" if answer.body is None else _encoder.encode(answer.body)
+    headers = [(b"x-correlator", correlator.encode("ascii")), *answer.headers]
+    if answer.body is not None:
+        headers += [_JSON, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

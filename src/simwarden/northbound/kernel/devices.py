@@ -1,0 +1,150 @@
+"""Which SIM a request is about (Commonalities 0.8, Design Guide 3.2.2 and Appendix A, cases 0 to 5)."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from simwarden.domain.errors import InvalidIdentifier
+from simwarden.domain.identifiers import parse_nai
+from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.northbound.kernel.bodies import NO_DEVICE
+from simwarden.northbound.kernel.errors import (
+    IdentifierNotFound,
+    InvalidArgument,
+    MissingIdentifier,
+    UnnecessaryIdentifier,
+    UnsupportedIdentifier,
+)
+
+if TYPE_CHECKING:
+    from simwarden.domain.sim import Sim
+    from simwarden.northbound.kernel.ports import Caller, SimSource
+
+PhoneNumber = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{4,14}\Z")]
+Nai = Annotated[str, Meta(min_length=1, max_length=2048)]
+Ipv4 = Annotated[str, Meta(max_length=15)]
+Ipv6 = Annotated[str, Meta(max_length=45)]
+
+
+class Ipv4Address(msgspec.Struct, frozen=True, rename="camel"):
+    """DeviceIpv4Addr: a public address with a port or with the private address behind it."""
+
+    public_address: Ipv4 | UnsetType = UNSET
+    private_address: Ipv4 | UnsetType = UNSET
+    public_port: Annotated[int, Meta(ge=0, le=65535)] | UnsetType = UNSET
+
+
+class Device(msgspec.Struct, frozen=True, rename="camel"):
+    """Device: one to four identifiers of the same device."""
+
+    phone_number: PhoneNumber | UnsetType = UNSET
+    network_access_identifier: Nai | UnsetType = UNSET
+    ipv4_address: Ipv4Address | UnsetType = UNSET
+    ipv6_address: Ipv6 | UnsetType = UNSET
+
+
+class StrictIpv4Address(Ipv4Address, frozen=True, forbid_unknown_fields=True):
+    """DeviceIpv4Addr of Commonalities 0.8: nothing unknown, no port 0."""
+
+    public_port: Annotated[int, Meta(ge=1, le=65535)] | UnsetType = UNSET
+
+
+class StrictDevice(Device, frozen=True, forbid_unknown_fields=True):
+    """Device of Commonalities 0.8: nothing unknown."""
+
+    ipv4_address: StrictIpv4Address | UnsetType = UNSET
+
+
+class Devices:
+    """Finds the SIM that a caller means."""
+
+    def __init__(self, sims: SimSource, *, network_access_identifiers: bool = False) -> None:
+        """`network_access_identifiers`: accept them, which CAMARA keeps for the future (Appendix A, NOTE 2)."""
+        self._sims = sims
+        self._network_access_identifiers = network_access_identifiers
+
+    def name(self, caller: Caller, device: Device | UnsetType) -> SimRef:
+        """The name by which to look for the SIM: the token's device, or one identifier of the request.
+
+        Of several identifiers the first supported one counts; whether the others name the same device is not looked
+        at, as Commonalities demands. Raises InvalidArgument (case 0), UnnecessaryIdentifier (3), MissingIdentifier
+        (5), UnsupportedIdentifier (1).
+        """
+        candidates = [] if device is UNSET else self._candidates(device)
+        if caller.device is not None:
+            if device is not UNSET:
+                raise UnnecessaryIdentifier
+            return SimRef(IdentifierKind.MSISDN, caller.device)
+        if device is UNSET:
+            raise MissingIdentifier
+        if not candidates:
+            raise UnsupportedIdentifier
+        return candidates[0]
+
+    async def find(self, caller: Caller, ref: SimRef) -> Sim:
+        """The caller's SIM of this name. Raises IdentifierNotFound (case 2), for a foreign one too."""
+        sim = await self._sims.find(caller.account_id, ref)
+        if sim is None:
+            raise IdentifierNotFound
+        return sim
+
+    def _candidates(self, device: Device) -> list[SimRef]:
+        """The supported identifiers of `device`, after all of them were found well-formed (case 0)."""
+        found: list[SimRef] = []
+        if device.phone_number is not UNSET:
+            found.append(SimRef(IdentifierKind.MSISDN, device.phone_number))
+        if device.ipv4_address is not UNSET:
+            found.append(SimRef(IdentifierKind.IPV4, _ipv4_name(device.ipv4_address)))
+        if device.ipv6_address is not UNSET:
+            found.append(SimRef(IdentifierKind.IPV6, _ipv6(device.ipv6_address)))
+        if device.network_access_identifier is not UNSET:
+            if self._network_access_identifiers:
+                found.append(SimRef(IdentifierKind.NAI, _nai(device.network_access_identifier)))
+        elif not found:
+            raise InvalidArgument(NO_DEVICE)
+        return found
+
+
+def as_written(device: Device | UnsetType) -> dict[str, Any] | None:
+    """A device as plain JSON values with the client's own property names; None when there is none."""
+    return None if device is UNSET else msgspec.to_builtins(device)
+
+
+def _ipv4_name(given: Ipv4Address) -> str:
+    """`public/private`, else `public:port`: the private address holds for the whole session, a port for a flow."""
+    if given.public_address is UNSET:
+        raise InvalidArgument("Invalid format: ipv4Address")
+    public = _ipv4(given.public_address)
+    if given.private_address is not UNSET:
+        return f"{public}/{_ipv4(given.private_address)}"
+    if given.public_port is UNSET:
+        raise InvalidArgument("Invalid format: ipv4Address")
+    return f"{public}:{given.public_port}"
+
+
+def _ipv4(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError as error:
+        raise InvalidArgument("Invalid format: ipv4Address") from error
+
+
+def _ipv6(text: str) -> str:
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError as error:
+        raise InvalidArgument("Invalid format: ipv6Address") from error
+    if address.scope_id is not None:
+        raise InvalidArgument("Invalid format: ipv6Address")
+    return address.compressed
+
+
+def _nai(text: str) -> str:
+    try:
+        return parse_nai(text)
+    except InvalidIdentifier as error:
+        raise InvalidArgument("Invalid format: networkAccessIdentifier") from error

@@ -1,0 +1,131 @@
+"""Holds answers against OpenAPI documents: CAMARA's own and ours."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from openapi_schema_validator import OAS30Validator, oas30_format_checker
+
+from simwarden import northbound
+
+if TYPE_CHECKING:
+    from tests.unit.northbound.asgi import Reply
+
+UPSTREAM = (
+    Path(__file__).parents[3] / "shared" / "camara" / "IoTSIMFraudPrevention" / "r1.2" / "code" / "API_definitions"
+)
+"""CAMARA's documents, which lie beside the checkout and are not part of it."""
+
+BEYOND = {
+    (400, "INVALID_TOKEN"),
+    (405, "METHOD_NOT_ALLOWED"),
+    (406, "NOT_ACCEPTABLE"),
+    (409, "INCOMPATIBLE_STATE"),
+    (415, "UNSUPPORTED_MEDIA_TYPE"),
+    (422, "MULTIEVENT_SUBSCRIPTION_NOT_SUPPORTED"),
+    (422, "PRIVATE_KEY_JWT_NOT_CONFIGURED"),
+    (422, "SERVICE_NOT_APPLICABLE"),
+    (500, "INTERNAL"),
+    (503, "UNAVAILABLE"),
+}
+"""Errors of the CAMARA error model that we answer though the 0.1.0 documents do not list them (Commonalities 0.8)."""
+
+
+class ContractBroken(AssertionError):
+    """An answer is not what the document promises."""
+
+
+class Contract:
+    """One OpenAPI document."""
+
+    def __init__(self, document: dict[str, Any], *, beyond: set[tuple[int, str]]) -> None:
+        """`beyond`: errors that may be answered though the document does not list them."""
+        self._document = document
+        self._beyond = beyond
+
+    def check(self, method: str, path: str, reply: Reply) -> None:
+        """Raise ContractBroken unless `reply` is an answer that the document allows to `method path`.
+
+        `path` is the path below the version. A path or method that the document does not know leaves the error model.
+        """
+        if "x-correlator" not in reply.headers:
+            raise ContractBroken(f"{method} {path}: x-correlator is missing")
+        if reply.body and reply.headers.get("content-type") != "application/json":
+            raise ContractBroken(f"{method} {path}: content-type is {reply.headers.get('content-type')!r}")
+        operation = self._operation(method, path)
+        if operation is None:
+            if reply.status not in (400, 401, 404, 405):
+                raise ContractBroken(f"{method} {path} is not in the document, yet answered {reply.status}")
+            self._valid({"$ref": "#/components/schemas/ErrorInfo"}, reply)
+            return
+        if reply.status >= 400 and (reply.status, reply.json["code"]) in self._beyond:
+            self._valid({"$ref": "#/components/schemas/ErrorInfo"}, reply)
+            return
+        response = operation["responses"].get(str(reply.status))
+        if response is None:
+            raise ContractBroken(f"{method} {path}: {reply.status} is not documented")
+        content = self.inlined(response).get("content")
+        if content is None:
+            if reply.body:
+                raise ContractBroken(f"{method} {path}: {reply.status} has a body")
+            return
+        self._valid(content["application/json"]["schema"], reply)
+
+    def request(self, method: str, path: str) -> OAS30Validator:
+        """The schema of an operation's request body."""
+        operation = self._operation(method, path)
+        assert operation is not None
+        return validator(self.inlined(operation["requestBody"])["content"]["application/json"]["schema"])
+
+    def schema(self, name: str) -> OAS30Validator:
+        """A schema of the document; upper and lower case of the first letter count alike."""
+        schemas = self._document["components"]["schemas"]
+        found = next(key for key in schemas if key[0].lower() + key[1:] == name[0].lower() + name[1:])
+        return validator(self.inlined(schemas[found]))
+
+    def inlined(self, node: Any) -> Any:
+        """`node` with every reference replaced by what it refers to."""
+        if isinstance(node, list):
+            return [self.inlined(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        if isinstance(node.get("$ref"), str):
+            target: Any = self._document
+            for key in node["$ref"].removeprefix("#/").split("/"):
+                target = target[key.replace("~1", "/").replace("~0", "~")]
+            return self.inlined(target)
+        return {key: self.inlined(value) for key, value in node.items() if key != "discriminator"}
+
+    def _operation(self, method: str, path: str) -> Any:
+        template = path if path in self._document["paths"] else path.rpartition("/")[0] + "/{subscriptionId}"
+        return self._document["paths"].get(template, {}).get(method.lower())
+
+    def _valid(self, schema: Any, reply: Reply) -> None:
+        errors = sorted(validator(self.inlined(schema)).iter_errors(reply.json), key=str)
+        if errors:
+            raise ContractBroken(f"{errors[0].message} in {reply.body!r}")
+        if reply.status >= 400 and reply.json["status"] != reply.status:
+            raise ContractBroken(f"status in the body is {reply.json['status']}, in the answer {reply.status}")
+
+
+def validator(schema: Any) -> OAS30Validator:
+    """A validator of an inlined schema, formats included."""
+    return OAS30Validator(schema, format_checker=oas30_format_checker)
+
+
+@cache
+def ours(api: str) -> Contract:
+    """Our own document of this API: every answer must be in it."""
+    text = (resources.files(northbound.DOCUMENTS[api]) / "openapi.yaml").read_text(encoding="utf-8")
+    return Contract(yaml.safe_load(text), beyond=set())
+
+
+@cache
+def camaras(api: str) -> Contract | None:
+    """CAMARA's document of this API; None when it is not beside this checkout."""
+    path = UPSTREAM / f"{api}.yaml"
+    return Contract(yaml.safe_load(path.read_text(encoding="utf-8")), beyond=BEYOND) if path.is_file() else None

@@ -1,0 +1,229 @@
+"""A small world for the customer APIs: SIMs in memory, tokens by name, and a client that holds every answer
+against the contracts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.applications import Starlette
+from tests.conformance import contract
+from tests.unit.northbound.asgi import Reply, call
+
+from simwarden import northbound
+from simwarden.domain import decide as rules
+from simwarden.domain.errors import SimNotFound, SubscriptionNotFound
+from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
+from simwarden.engine.subscriptions import NewSubscription, Subscription
+from simwarden.notify.address import parse_sink
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simwarden.domain.decide import Decision, Target
+    from simwarden.domain.events import Cause
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+IMEI = "35209900176148"
+FULL_IMEI = "352099001761481"
+API = "iot-sim-fraud-prevention"
+SUBSCRIPTIONS = f"{API}-subscriptions"
+SCOPES = frozenset(
+    {f"{API}:bind", f"{API}:unbind", f"{API}:query"}
+    | {f"{SUBSCRIPTIONS}:{action}" for action in ("subscribe", "read", "delete")}
+)
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who calls."""
+
+    app_key: str
+    account_id: str
+    scopes: frozenset[str] = SCOPES
+    device: str | None = None
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What the account wants."""
+
+    policy: Policy = Policy()
+    strict: bool = False
+
+
+def sim(number: str, account_id: str = "acc_meters", *, imei: str | None = IMEI) -> Sim:
+    """A SIM with this phone number, seen in a device or never."""
+    imsi = "46000" + number[-10:]
+    seen = None if imei is None else Seen(NOW - timedelta(minutes=1), imei)
+    return Sim(bucket=bucket_of(imsi), imsi=imsi, account_id=account_id, msisdn=number, seen=seen)
+
+
+class World:
+    """Everything the APIs need, in memory; it plays all the ports at once."""
+
+    def __init__(self, **options: bool) -> None:
+        self.settings_of: dict[str, Settings] = {}
+        self.failure: Exception | None = None
+        self.sims: dict[SimRef, Sim] = {}
+        self.causes: list[Cause] = []
+        self.policies: list[Policy | None] = []
+        self.created: list[NewSubscription] = []
+        self.subscriptions: dict[str, Subscription] = {}
+        self.metered: list[tuple[str, str, str, int]] = []
+        self.callers = {
+            "good": Caller("swk_meters", "acc_meters"),
+            "colleague": Caller("swk_other", "acc_meters"),
+            "stranger": Caller("swk_stranger", "acc_stranger"),
+            "narrow": Caller("swk_narrow", "acc_meters", frozenset({"something:else"})),
+            "device": Caller("swk_meters", "acc_meters", device="+8613800000001"),
+            "other-device": Caller("swk_meters", "acc_meters", device="+8613800000002"),
+            "lost-device": Caller("swk_meters", "acc_meters", device="+8613899999999"),
+        }
+        self.add(sim("+8613800000001"))
+        self.add(sim("+8613800000002", imei=None))
+        self.add(sim("+8613800000009", "acc_stranger"))
+        self.app = Starlette(
+            routes=northbound.routes(
+                sims=self,
+                bindings=self,
+                subscriptions=Book(self),
+                accounts=self,
+                tokens=self,
+                meter=lambda *call: self.metered.append(call),
+                **options,
+            )
+        )
+
+    def add(self, sim: Sim, *others: SimRef) -> None:
+        """Add a SIM, found by its phone number and by `others`."""
+        for ref in (SimRef(IdentifierKind.MSISDN, str(sim.msisdn)), *others):
+            self.sims[ref] = sim
+
+    async def check(self, token: str) -> Caller | None:
+        """TokenCheck."""
+        self._fail()
+        return self.callers.get(token)
+
+    async def find(self, account_id: str, ref: SimRef) -> Sim | None:
+        """SimSource."""
+        self._fail()
+        found = self.sims.get(ref)
+        return found if found and found.account_id == account_id else None
+
+    async def settings(self, account_id: str) -> Settings:
+        """PreferenceSource."""
+        return self.settings_of.get(account_id, Settings())
+
+    async def bind(
+        self, account_id: str, ref: SimRef, target: Target, policy: Policy | None, cause: Cause, *, strict: bool = False
+    ) -> Decision:
+        """Binder, by the rules themselves."""
+        found = await self._locked(account_id, ref, cause)
+        self.policies.append(policy)
+        return self._keep(ref, rules.bind(found, target, policy or Policy(), NOW, cause, strict=strict))
+
+    async def unbind(self, account_id: str, ref: SimRef, cause: Cause) -> Decision:
+        """Binder, by the rules themselves."""
+        return self._keep(ref, rules.unbind(await self._locked(account_id, ref, cause), NOW, cause))
+
+    async def _locked(self, account_id: str, ref: SimRef, cause: Cause) -> Sim:
+        found = await self.find(account_id, ref)
+        if found is None:
+            raise SimNotFound
+        self.causes.append(cause)
+        return found
+
+    def _keep(self, ref: SimRef, decision: Decision) -> Decision:
+        self.sims[ref] = decision.sim
+        return decision
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+class Book:
+    """SubscriptionBook in memory."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def create(self, new: NewSubscription) -> tuple[Subscription, str]:
+        """Remember a subscription."""
+        parse_sink(new.sink, allow_private=False)
+        self._world.created.append(new)
+        made = Subscription(
+            id=f"{new.sim.bucket:02x}{len(self._world.created):032x}",
+            bucket=new.sim.bucket,
+            imsi=new.sim.imsi,
+            account_id=new.account_id,
+            app_key=new.app_key,
+            api=new.api,
+            topic=new.topic,
+            type=new.type,
+            protocol=new.protocol,
+            sink=new.sink,
+            protocol_settings=new.protocol_settings,
+            device=new.device,
+            config=new.config,
+            status="ACTIVE",
+            starts_at=NOW,
+            expires_at=new.expires_at,
+            max_events=new.max_events,
+            event_count=0,
+            created_at=NOW,
+            ended_at=None,
+            ended_reason=None,
+        )
+        self._world.subscriptions[made.id] = made
+        return made, "whsec_c2VjcmV0"
+
+    async def get(self, app_key: str, id: str) -> Subscription:  # noqa: A002
+        """The client's own."""
+        found = self._world.subscriptions.get(id)
+        if found is None or found.app_key != app_key:
+            raise SubscriptionNotFound
+        return found
+
+    async def list(self, app_key: str, api: str) -> Sequence[Subscription]:
+        """The client's own."""
+        return [each for each in self._world.subscriptions.values() if (each.app_key, each.api) == (app_key, api)]
+
+    async def delete(self, app_key: str, id: str) -> None:  # noqa: A002
+        """Forget it."""
+        await self.get(app_key, id)
+        del self._world.subscriptions[id]
+
+
+class Client:
+    """Calls the APIs; every answer must keep both contracts, ours and (where it is at hand) CAMARA's."""
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+
+    async def __call__(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = "good",
+        headers: Sequence[tuple[str, str]] = (),
+        camara: bool = True,
+    ) -> Reply:
+        """One call. `body`: bytes as they are, anything else as JSON, None for none. `camara`: hold CAMARA's too."""
+        raw = b"" if body is None else body if isinstance(body, bytes) else msgspec.json.encode(body)
+        sent = [*headers]
+        if token is not None:
+            sent.append(("authorization", f"Bearer {token}"))
+        if body is not None and not any(name == "content-type" for name, _ in headers):
+            sent.append(("content-type", "application/json"))
+        reply = await call(self._app, method, path, raw, sent)
+        _, api, _version, *rest = path.split("/")
+        below = "/" + "/".join(rest)
+        contract.ours(api).check(method, below, reply)
+        upstream = contract.camaras(api)
+        if camara and upstream is not None:
+            upstream.check(method, below, reply)
+        return reply
