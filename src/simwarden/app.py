@@ -1,0 +1,216 @@
+"""The composition root: builds the parts from the settings and wires them. Nothing else knows all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import aiohttp
+import msgspec
+import structlog
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from simwarden import __version__, northbound, telemetry
+from simwarden import settings as settings_module
+from simwarden.accounts import oauth
+from simwarden.accounts.keys import SigningKeys
+from simwarden.accounts.tokens import Tokens
+from simwarden.domain.errors import SimwardenError, StoreUnavailable
+from simwarden.engine.binding import Bindings
+from simwarden.engine.enforcement import Enforcement
+from simwarden.engine.ingest import Ingest, Tally
+from simwarden.engine.subscriptions import Subscriptions
+from simwarden.notify.metrics import NotifyMetrics
+from simwarden.notify.notifier import Notifier
+from simwarden.notify.settings import NotifySettings
+from simwarden.southbound.ejoin.network import EjoinNetwork
+from simwarden.southbound.ejoin.receiver import Receiver
+from simwarden.store import migrate
+from simwarden.store.accounts import Accounts
+from simwarden.store.database import Database, Listener
+from simwarden.store.gateways import CommandAccess, Gateways
+from simwarden.store.leases import Leases
+from simwarden.store.sims import Sims
+from simwarden.store.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+
+    from simwarden.engine.changes import Outcome
+    from simwarden.engine.ports import NetworkDriver
+    from simwarden.settings import Settings
+
+_log = structlog.get_logger()
+
+
+def from_environment() -> Starlette:
+    """The application as the settings in the environment want it; what worker processes load."""
+    settings, _ = settings_module.load()
+    telemetry.configure_logs(settings)
+    return create(settings)
+
+
+def create(settings: Settings) -> Starlette:
+    """The application. Connections are opened when it starts and closed when it stops."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with House.open(settings) as house:
+            app.router.routes.extend(house.routes())
+            yield
+
+    return Starlette(lifespan=lifespan)
+
+
+class House:
+    """All parts of one worker process."""
+
+    def __init__(self, settings: Settings, db: Database, session: aiohttp.ClientSession, worker: str) -> None:
+        vault = Vault(settings_module.master_key(settings))
+        self._settings = settings
+        self.db = db
+        self.metrics = telemetry.Metrics()
+        self.accounts = Accounts(db)
+        self.keys = SigningKeys(self.accounts, vault)
+        self.tokens = Tokens(self.accounts, self.keys, issuer=settings.base_url, lifetime=settings.token_seconds)
+        self.sims = Sims(db)
+        self.gateways = Gateways(db, vault)
+        self.ingest = Ingest(db, refresh=timedelta(seconds=settings.seen_refresh), committed=self._took_in)
+        self.bindings = Bindings(db, self.sims, committed=self._wake)
+        self.subscriptions = Subscriptions(db, vault, allow_private_sinks=settings.allow_private_sinks)
+        self.enforcement = Enforcement(
+            db,
+            self.gateways,
+            self.ingest,
+            Leases(db, "enforce", worker),
+            lambda access: self._driver(session, access),
+            observed=lambda result, seconds: self.metrics.commands.labels(result).observe(seconds),
+        )
+        self.notifier = Notifier(
+            db,
+            vault,
+            worker=worker,
+            allow_private_sinks=settings.allow_private_sinks,
+            settings=NotifySettings(keep_attempts=timedelta(days=settings.attempts_kept_days)),
+            metrics=NotifyMetrics(self.metrics.registry),
+        )
+        self.receiver = Receiver(
+            self.gateways,
+            self.ingest,
+            counted=lambda outcome, type_: self.metrics.southbound.labels(outcome, type_).inc(),
+        )
+        self.listener = Listener(
+            db.url,
+            {
+                "simwarden_enforcement": lambda _payload: self.enforcement.wake(),
+                "simwarden_application": self.tokens.invalidate,
+            },
+        )
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[House]:
+        """Connect, start what works in the background, and stop it all in order at the end."""
+        assert settings.database_url is not None, "the command that serves names the database"
+        async with contextlib.AsyncExitStack() as stack:
+            name, claim = _worker_name(settings)
+            stack.callback(claim.close)
+            db = await Database.connect(settings.database_url, size=settings.database_connections)
+            stack.push_async_callback(db.close)
+            session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+            house = cls(settings, db, session, name)
+            house.listener.start()
+            stack.push_async_callback(house.listener.stop)
+            stack.push_async_callback(house.ingest.drain)
+            await house.notifier.start()
+            stack.push_async_callback(house.notifier.stop)
+            await house.enforcement.start()
+            stack.push_async_callback(house.enforcement.stop)
+            _log.info("ready", version=__version__, worker=name, process=os.getpid())
+            yield house
+            _log.info("stopping", worker=name)
+
+    def routes(self) -> list[BaseRoute]:
+        """Everything that is answered."""
+        return [
+            Route("/healthz", self._healthz),
+            Route("/readyz", self._readyz),
+            Route("/metrics", self._metrics_page),
+            *self.receiver.routes(),
+            *oauth.routes(self.accounts, self.tokens, self.keys),
+            *northbound.routes(
+                tokens=self.tokens,
+                sims=self.sims,
+                accounts=self.accounts,
+                bindings=self.bindings,
+                subscriptions=self.subscriptions,
+                allow_private_sinks=self._settings.allow_private_sinks,
+                subscriptions_async=self._settings.subscriptions_async,
+                nai_identification=self._settings.nai_identification,
+                meter=self._meter,
+            ),
+        ]
+
+    def _meter(self, app_key: str, api: str, operation: str, status: int) -> None:
+        del app_key  # bounded labels only; metering per application is the ledger's business
+        self.metrics.requests.labels(api, operation, str(status)).inc()
+
+    def _driver(self, session: aiohttp.ClientSession, access: CommandAccess) -> NetworkDriver:
+        return EjoinNetwork(session, access, self._settings.command_timeout)
+
+    def _took_in(self, tally: Tally) -> None:
+        self.metrics.took_in(tally)
+        self._wake(tally.outcome)
+
+    def _wake(self, outcome: Outcome) -> None:
+        if outcome.enforcement_due:
+            self.enforcement.wake()
+        if outcome.deliveries:
+            self.notifier.wake()
+
+    async def _healthz(self, _request: Request) -> Response:
+        return _json(200, {"status": "ok", "version": __version__})
+
+    async def _readyz(self, _request: Request) -> Response:
+        try:
+            found = await migrate.status(self.db.url)
+        except (StoreUnavailable, SimwardenError) as error:
+            return _json(503, {"status": "not ready", "database": error.message})
+        if found.version != found.target:
+            return _json(503, {"status": "not ready", "database": f"at migration {found.version} of {found.target}"})
+        return _json(200, {"status": "ready", "database": "ok", "migration": found.version})
+
+    async def _metrics_page(self, _request: Request) -> Response:
+        return Response(self.metrics.page(), media_type="text/plain; version=0.0.4")
+
+
+def _json(status: int, body: object) -> Response:
+    return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")
+
+
+def _worker_name(settings: Settings) -> tuple[str, TextIO]:
+    """A name that no other running worker has, and that this one gets again after a restart.
+
+    Leases are held under it, so a worker that was killed takes up its share of the work without waiting.
+    """
+    directory = Path(settings.data_dir).expanduser() / "run"
+    directory.mkdir(parents=True, exist_ok=True)
+    number = 0
+    while True:
+        number += 1
+        claim = (directory / f"worker-{settings.port}-{number}.lock").open("w")
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            claim.close()
+            continue
+        return f"{socket.gethostname()}:{settings.port}:{number}", claim

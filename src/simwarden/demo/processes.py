@@ -1,0 +1,96 @@
+"""Starting the demo's processes, and making sure that none of them is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+
+class StepFailed(Exception):
+    """A step of the story did not happen."""
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Processes:
+    """Programs of this installation, run as separate processes with one data directory."""
+
+    def __init__(self, directory: Path, environment: dict[str, str]) -> None:
+        self.directory = directory
+        self._environment = {**os.environ, **environment}
+        self._running: list[tuple[str, asyncio.subprocess.Process]] = []
+
+    async def start(self, name: str, *arguments: str) -> asyncio.subprocess.Process:
+        """Run `simwarden <arguments>` in the background; its errors go to `<name>.log`."""
+        with (self.directory / f"{name}.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "simwarden", *arguments),
+                env=self._environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C reaches us first; we stop them in order
+                limit=1 << 20,
+            )
+        self._running.append((name, process))
+        return process
+
+    async def ready_line(self, process: asyncio.subprocess.Process, name: str) -> dict[str, Any]:
+        """The first line that a simulator prints: where it listens."""
+        assert process.stdout is not None
+        line = await asyncio.wait_for(process.stdout.readline(), 20)
+        if not line:
+            raise StepFailed(f"The {name} process ended at once:\n{self.log_tail(name)}")
+        found: dict[str, Any] = json.loads(line)
+        drain = asyncio.create_task(_drain(process.stdout))
+        process._simwarden_drain = drain  # type: ignore[attr-defined]
+        return found
+
+    async def command(self, *arguments: str) -> Any:
+        """Run `simwarden <arguments> --json` and return what it printed."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "simwarden", *arguments, "--json"),
+            env=self._environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        if process.returncode != 0:
+            raise StepFailed(f"simwarden {' '.join(arguments)} failed: {err.decode().strip() or out.decode().strip()}")
+        return json.loads(out)
+
+    def log_tail(self, name: str, lines: int = 15) -> str:
+        """The end of a process's log."""
+        path = self.directory / f"{name}.log"
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
+
+    async def stop(self) -> None:
+        """End all of them, the last one started first; whoever does not listen is killed."""
+        for _, process in reversed(self._running):
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGTERM)
+                try:
+                    await asyncio.wait_for(process.wait(), 20)
+                except TimeoutError:
+                    process.kill()
+                    await process.wait()
+        self._running.clear()
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    while await stream.readline():
+        pass
