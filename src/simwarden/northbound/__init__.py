@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from starlette.routing import Mount
@@ -13,8 +14,9 @@ from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.ports import no_meter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from starlette.routing import BaseRoute
 
+    from simwarden.northbound.kernel.api import Api
     from simwarden.northbound.kernel.ports import (
         Binder,
         Meter,
@@ -31,6 +33,14 @@ DOCUMENTS = {
 """API name to the package that holds its `openapi.yaml`: `importlib.resources.files(package) / "openapi.yaml"`."""
 
 
+class Beneath(Mount):
+    """All paths beneath an API's name, those with an encoded line break too, so that no stray answer is given there."""
+
+    def __init__(self, api: Api) -> None:
+        super().__init__(f"/{api.name}", app=api, name=api.name)
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
+
+
 def routes(
     *,
     sims: SimSource,
@@ -42,7 +52,7 @@ def routes(
     nai_identification: bool = False,
     allow_private_sinks: bool = False,
     subscriptions_async: bool = False,
-) -> Sequence[Mount]:
+) -> list[BaseRoute]:
     """All customer APIs, to be put into the server's route table.
 
     `nai_identification`: accept NAIs as device identifiers; `allow_private_sinks`: let events go to plain http
@@ -53,4 +63,4 @@ def routes(
     subscribing = fraud_prevention_subscriptions.api(
         devices, subscriptions, tokens, meter, allow_private_sinks=allow_private_sinks, asynchronous=subscriptions_async
     )
-    return [Mount(f"/{api.name}", app=api, name=api.name) for api in (binding, subscribing)]
+    return [Beneath(binding), Beneath(subscribing)]

@@ -220,8 +220,8 @@ class Client:
         if body is not None and not any(name == "content-type" for name, _ in headers):
             sent.append(("content-type", "application/json"))
         reply = await call(self._app, method, path, raw, sent)
-        _, api, _version, *rest = path.split("/")
-        below = "/" + "/".join(rest)
+        _, api, *rest = path.partition("?")[0].split("/")
+        below = "/" + "/".join(rest[1:])
         contract.ours(api).check(method, below, reply)
         upstream = contract.camaras(api)
         if camara and upstream is not None:

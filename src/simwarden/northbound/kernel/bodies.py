@@ -63,9 +63,8 @@ def _worded(text: str, wording: Wording) -> CamaraError:
     missing = _MISSING.match(text)
     if missing:
         path = f"{path}.{missing[1]}" if path else missing[1]
-        if path in wording.missing:
-            return InvalidArgument(wording.missing[path])
-    elif _UNKNOWN.match(text):
+        return InvalidArgument(wording.missing.get(path, f"{path} must be specified"))
+    if _UNKNOWN.match(text):
         return InvalidArgument(text)
     while path:
         if path in wording.invalid:
