@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -127,6 +128,7 @@ class House:
             db = await Database.connect(settings.database_url, size=settings.database_connections)
             stack.push_async_callback(db.close)
             session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+            stack.callback(asyncio.create_task(_end_with_parent(), name="parent-watch").cancel)
             house = cls(settings, db, session, name)
             house.listener.start()
             stack.push_async_callback(house.listener.stop)
@@ -191,6 +193,15 @@ class House:
 
     async def _metrics_page(self, _request: Request) -> Response:
         return Response(self.metrics.page(), media_type="text/plain; version=0.0.4")
+
+
+async def _end_with_parent() -> None:
+    """A worker whose supervisor was killed would keep the port from the next one: end at once, as in a crash."""
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing else tells
+        await asyncio.sleep(0.2)
+    _log.error("the supervising process is gone, this worker ends")
+    os._exit(70)
 
 
 def _json(status: int, body: object) -> Response:

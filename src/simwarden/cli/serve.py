@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ Examples:
   simwarden serve --workers 2 --database-url postgresql://simwarden@db/simwarden
 """
 _WATCH_SECONDS = 0.5
+_PORT_SECONDS = 2.0
 
 
 @click.command(epilog=_EXAMPLES)
@@ -131,15 +133,20 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 def _refuse_taken_port(settings: Settings) -> None:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            reason = error.strerror or error
-            raise SimwardenError(
-                f"Cannot listen on {settings.host}:{settings.port}: {reason}. Choose another with --port."
-            ) from error
+    until = time.monotonic() + _PORT_SECONDS
+    while True:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.host, settings.port))
+            except OSError as error:
+                if time.monotonic() > until:  # workers of a server that was killed need a moment to go
+                    reason = error.strerror or error
+                    where = f"{settings.host}:{settings.port}"
+                    raise SimwardenError(f"Cannot listen on {where}: {reason}. Choose another with --port.") from error
+            else:
+                return
+        time.sleep(0.1)
 
 
 def _free_port(host: str) -> int:

@@ -40,8 +40,8 @@ class World:
         self.gateways: list[dict[str, Any]] = []
         self._token = ""
 
-    async def start_server(self) -> None:
-        """Start the server on an empty data directory and wait until it is ready."""
+    async def start_server(self) -> asyncio.subprocess.Process:
+        """Start the server on the world's data directory and wait until it is ready."""
         process = await self.processes.start("server", "serve")
 
         async def ready() -> bool:
@@ -54,6 +54,7 @@ class World:
                 return False
 
         await until(ready, "the server is ready", 60)
+        return process
 
     async def start_simulators(self, *gateway_options: str) -> None:
         """Start the virtual gateways and the sink."""

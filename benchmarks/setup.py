@@ -1,0 +1,101 @@
+"""A server with many SIMs and gateways, made quickly: through the engine, not through hundreds of commands."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+
+from simwarden.accounts.applications import issue, open_account
+from simwarden.demo.world import World
+from simwarden.domain.decide import Target
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.engine import provision
+from simwarden.engine.binding import Bindings
+from simwarden.engine.ports import now_utc
+from simwarden.settings import Settings, master_key
+from simwarden.store.accounts import Accounts
+from simwarden.store.database import Database
+from simwarden.store.embedded import EmbeddedPostgres
+from simwarden.store.gateways import Gateways
+from simwarden.store.sims import Sims
+from simwarden.store.vault import Vault
+
+IMSI_BASE = 460000990000000
+CAUSE = Cause(CauseKind.OPERATOR, "benchmark", now_utc())
+
+
+class Bench(World):
+    """The demo's world, with means to fill it."""
+
+    def __init__(self, session: aiohttp.ClientSession, directory: Path) -> None:
+        super().__init__(session, directory)
+        self.directory = directory
+        self.session = session
+
+    async def fill(self, sims: int) -> tuple[str, str]:
+        """Register SIMs with consecutive IMSIs; returns an app key and secret of their account."""
+        async with self.database() as db:
+            account = await open_account(Accounts(db), "bench")
+            await provision.import_rows(db, _rows(account.id, sims), account.id, CAUSE)
+            await db.execute("analyze")
+            made = await issue(Accounts(db), "bench", "bench")
+        return made.application.app_key, made.app_secret
+
+    async def add_gateways(self) -> None:
+        """Register the virtual gateways that run, and tell each where to report."""
+        async with self.database() as db:
+            vault = Vault(master_key(Settings(data_dir=str(self.directory / "data"))))
+            for gateway in self.gateways:
+                _, token = await Gateways(db, vault).add(
+                    gateway["name"],
+                    command_url=gateway["command_url"],
+                    username=gateway["username"],
+                    password=gateway["password"],
+                )
+                await self.steer(
+                    f"/gateways/{gateway['name']}/report-url",
+                    url=f"{self.url}/southbound/ejoin/{token}",
+                    report_now=False,
+                )
+
+    async def bind_current(self, imsis: list[str]) -> None:
+        """Bind SIMs to the devices they are in."""
+        async with self.database() as db:
+            account = (await Accounts(db).list())[0]
+            bindings = Bindings(db, Sims(db))
+            for imsi in imsis:
+                await bindings.bind(account.id, SimRef(IdentifierKind.IMSI, imsi), Target(), None, CAUSE)
+
+    @contextlib.asynccontextmanager
+    async def database(self) -> AsyncIterator[Database]:
+        """A connection of our own to the server's database."""
+        db = await Database.connect(EmbeddedPostgres(self.directory / "data").url(), size=2)
+        try:
+            yield db
+        finally:
+            await db.close()
+
+
+def _rows(account_id: str, sims: int) -> Iterator[provision.Row]:
+    for number in range(sims):
+        imsi = str(IMSI_BASE + number)
+        made = provision.new_sim(account_id, imsi=imsi, iccid=f"8986{IMSI_BASE + number}", msisdn=f"+8690{number:010}")
+        yield provision.Row(number, made)
+
+
+@contextlib.asynccontextmanager
+async def bench() -> AsyncIterator[Bench]:
+    """A fresh server; everything is stopped and removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="simwarden-bench-") as directory:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+            world = Bench(session, Path(directory))
+            try:
+                await world.start_server()
+                yield world
+            finally:
+                await world.processes.stop()
