@@ -149,7 +149,8 @@ def bind(sim: Sim, target: Target, policy: Policy, now: datetime, cause: Cause, 
     if sim.seen is None:
         return change.decision(Verdict.UNKNOWN)  # never seen: nothing to judge, not even an unknown device
     if armed:
-        verdict = Verdict.UNKNOWN
+        # Nothing to compare with yet. Only a hidden device is an unknown one, not the known one that was not chosen.
+        verdict = Verdict.UNKNOWN if seen is None else Verdict.NOT_BOUND
     else:
         verdict, _ = compare(change.sim.binding, seen)
         if verdict is Verdict.UNKNOWN and current is not None:
@@ -175,12 +176,19 @@ def unbind(sim: Sim, now: datetime, cause: Cause) -> Decision:
 def resume(sim: Sim, now: datetime, cause: Cause) -> Decision:
     """Lift the bar of a SIM that came back, where its policy leaves that to a person. Raises NotBound.
 
-    A SIM that is still in another device stays barred: bind it to that device, or unbind it.
+    A SIM that is still in another device, or in one that its policy bars because it is unknown, stays barred: bind it
+    to the device, or unbind it. Raises InvalidBinding.
     """
     if sim.binding is None:
         raise NotBound
     if sim.state is BindingState.DIFFERED:
         raise InvalidBinding("The SIM is still in another device: bind it to that device, or unbind it")
+    policy = sim.binding.policy
+    hidden = sim.seen is not None and sim.seen.unknown
+    if hidden and policy.on_mismatch is OnMismatch.ENFORCE and policy.unknown is OnUnknown.DENY:
+        raise InvalidBinding(
+            "The SIM's device is not known now, and its policy denies that: bind it anew, or unbind it"
+        )
     change = _Change(sim, now, cause)
     change.lift(BarCause.IMEI_MISMATCH)
     return change.decision(Verdict.MATCH)
