@@ -82,9 +82,9 @@ class Contract:
         return validator(self.inlined(operation["requestBody"])["content"]["application/json"]["schema"])
 
     def schema(self, name: str) -> OAS30Validator:
-        """A schema of the document; upper and lower case of the first letter count alike."""
+        """A schema of the document; upper and lower case count alike, as the feature files mix them."""
         schemas = self._document["components"]["schemas"]
-        found = next(key for key in schemas if key[0].lower() + key[1:] == name[0].lower() + name[1:])
+        found = next(key for key in schemas if key.lower() == name.lower())
         return validator(self.inlined(schemas[found]))
 
     def inlined(self, node: Any) -> Any:

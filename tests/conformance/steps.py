@@ -1,0 +1,224 @@
+"""The steps of CAMARA's bind.feature and unbind.feature, done to a real server in this process."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from tests.conformance import contract
+from tests.conformance.gherkin import StepFailed, Steps
+from tests.unit.northbound.asgi import Reply, call
+
+from simwarden.accounts.tokens import Tokens
+
+if TYPE_CHECKING:
+    from tests.integration.northbound.house import House
+
+step = Steps()
+API = "iot-sim-fraud-prevention"
+CORRELATOR = "b4333c46-49c0-4f62-80d7-f0ef930f1c46"
+DEVICE = {"phoneNumber": "+8613800000001"}
+UNKNOWN_DEVICE = {"phoneNumber": "+8613899999999"}
+UNSUPPORTED_DEVICE = {"networkAccessIdentifier": "123456789@domain.com"}
+IDENTIFIERS = r"(?:device identifier\(s\) supported by the implementation|valid device identifier\(s\))"
+
+
+class NotDone(StepFailed):
+    """The step needs something that Simwarden does not have yet."""
+
+
+class FeatureWorld:
+    """What the steps of one scenario share."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.path = ""
+        self.headers: dict[str, str] = {}
+        self.body: dict[str, Any] = {}
+        self.reply: Reply | None = None
+
+    @property
+    def answer(self) -> Reply:
+        """The answer; there must be one by now."""
+        assert self.reply is not None, "nothing was sent"
+        return self.reply
+
+    def property(self, path: str) -> Any:
+        """A property of the answer's body by `$.name`."""
+        return self.answer.json[path.removeprefix("$.")]
+
+    async def authorize(self, *, scopes: frozenset[str] | None = None, subject: str | None = None) -> None:
+        """Carry a valid access token with these scopes (None: all)."""
+        application = self.house.issued.application
+        token = await self.house.tokens.issue(application, scopes or application.scopes, subject=subject)
+        self.headers["Authorization"] = f"Bearer {token}"
+
+
+@step('an environment at "apiRoot"')
+def environment(world: FeatureWorld) -> None:
+    assert world.house.app is not None
+
+
+@step('the resource "(.+)"')
+def resource(world: FeatureWorld, path: str) -> None:
+    """The body is a valid one until a step changes it."""
+    world.path = path
+    kind = {"bind": "bindType", "unbind": "unBindType"}[path.rpartition("/")[2]]
+    world.body = {kind: "IMEIBIND", "device": DEVICE}
+
+
+@step('the header "Content-Type" is set to "(.+)"')
+def content_type(world: FeatureWorld, value: str) -> None:
+    world.headers["Content-Type"] = value
+
+
+@step('the header "Authorization" is set to a valid access token(?: which does not identify a single device)?')
+async def valid_token(world: FeatureWorld) -> None:
+    await world.authorize()
+
+
+@step('the header "Authorization" is set to a valid access token identifying a device')
+async def device_token(world: FeatureWorld) -> None:
+    await world.authorize(subject=f"tel:{DEVICE['phoneNumber']}")
+
+
+@step('the header "Authorization" is set to a valid access token without scope "(.+)"')
+async def narrow_token(world: FeatureWorld, scope: str) -> None:
+    await world.authorize(scopes=frozenset(world.house.issued.application.scopes) - {scope})
+
+
+@step('the header "Authorization" is set to an expired access token')
+async def expired_token(world: FeatureWorld) -> None:
+    house = world.house
+    past = Tokens(house.accounts, house.keys, issuer=house.tokens.issuer, now=lambda: time.time() - 7200)
+    token = await past.issue(house.issued.application, house.issued.application.scopes)
+    world.headers["Authorization"] = f"Bearer {token}"
+
+
+@step('the header "x-correlator" complies with the schema at "#/components/schemas/XCorrelator"')
+def correlator(world: FeatureWorld) -> None:
+    world.headers["x-correlator"] = CORRELATOR
+
+
+@step("a valid (?:bind|unbind) request body")
+def valid_body(world: FeatureWorld) -> None:
+    assert world.body
+
+
+@step('a valid (?:bind|unbind) request body with (bindType|unBindType) "(.+)"')
+def valid_body_with(world: FeatureWorld, name: str, value: str) -> None:
+    world.body[name] = value
+
+
+@step(f"the request body includes {IDENTIFIERS}")
+def with_device(world: FeatureWorld) -> None:
+    world.body["device"] = DEVICE
+
+
+@step(r'the request body (?:does not include property "\$\.(\w+)"|property "\$\.(\w+)" is not included)')
+def without(world: FeatureWorld, name: str | None, same: str | None) -> None:
+    del world.body[name or same or ""]
+
+
+@step(r'the request body property "\$\.(\w+)" is set to an invalid value')
+def invalid(world: FeatureWorld, name: str) -> None:
+    world.body[name] = "INVALID"
+
+
+@step(r'the request body property "\$\.device" is set to a valid device')
+def valid_device(world: FeatureWorld) -> None:
+    world.body["device"] = DEVICE
+
+
+@step(r'the request body property "\$\.device" includes identifiers that cannot be matched to a registered device')
+def unknown_device(world: FeatureWorld) -> None:
+    world.body["device"] = UNKNOWN_DEVICE
+
+
+@step("that some types of device identifiers are not supported by the implementation")
+def some_unsupported(_world: FeatureWorld) -> None:
+    """Network access identifiers are switched off."""
+
+
+@step(r'the request body property "\$\.device" only includes device identifiers not supported by the implementation')
+def unsupported_device(world: FeatureWorld) -> None:
+    world.body["device"] = UNSUPPORTED_DEVICE
+
+
+@step("the device has existing IMEI binding")
+async def bound(world: FeatureWorld) -> None:
+    status, _ = await world.house.ask(f"/{API}/v0.1/bind", DEVICE)
+    assert status == 200
+
+
+@step("the device does not have existing IMEI binding")
+async def unbound(world: FeatureWorld) -> None:
+    _, answer = await world.house.ask(f"/{API}/v0.1/query", DEVICE)
+    assert answer["imeiBind"]["bindStatus"] == "UNBOUND"
+
+
+@step("the device has existing area restriction")
+def restricted(_world: FeatureWorld) -> None:
+    raise NotDone("there are no area limits yet")
+
+
+@step("the API consumer has exceeded their quota limit")
+def quota_exceeded(_world: FeatureWorld) -> None:
+    raise NotDone("there are no quotas yet")
+
+
+@step('the HTTP POST request "(?:bind|unbind)DeviceImei" is sent')
+async def send(world: FeatureWorld) -> None:
+    body = msgspec.json.encode(world.body)
+    world.reply = await call(world.house.app, "POST", world.path, body, list(world.headers.items()))
+
+
+@step(r"the response (?:status )?code is (\d+)")
+def status_is(world: FeatureWorld, status: str) -> None:
+    assert world.answer.status == int(status), f"{world.answer.status} {world.answer.body!r}"
+
+
+@step('the response header "Content-Type" is "(.+)"')
+def content_type_is(world: FeatureWorld, value: str) -> None:
+    assert world.answer.headers["content-type"] == value
+
+
+@step('the response header "x-correlator" has same value as the request header "x-correlator"')
+def correlator_is(world: FeatureWorld) -> None:
+    assert world.answer.headers["x-correlator"] == world.headers["x-correlator"]
+
+
+@step('the response body complies with the schema defined by "#/components/schemas/(.+)"')
+def complies(world: FeatureWorld, name: str) -> None:
+    upstream = contract.camaras(API)
+    assert upstream is not None
+    errors = list(upstream.schema(name).iter_errors(world.answer.json))
+    assert not errors, errors[0].message
+
+
+@step(r'the response property "(\$\.\w+)" is true')
+def is_true(world: FeatureWorld, path: str) -> None:
+    assert world.property(path) is True
+
+
+@step(r'the response property "(\$\.\w+)" is (\d+)')
+def is_number(world: FeatureWorld, path: str, value: str) -> None:
+    assert world.property(path) == int(value)
+
+
+@step(r'the response property "(\$\.\w+)" is "(.+)"')
+def is_text(world: FeatureWorld, path: str, value: str) -> None:
+    assert world.property(path) == value
+
+
+@step(r'the response property "(\$\.\w+)" contains "(.+)"')
+def contains(world: FeatureWorld, path: str, value: str) -> None:
+    assert value in world.property(path), world.property(path)
+
+
+@step(r'the response property "(\$\.\w+)" contains a user[ -]friendly text')
+def friendly(world: FeatureWorld, path: str) -> None:
+    text = world.property(path)
+    assert isinstance(text, str)
+    assert " " in text

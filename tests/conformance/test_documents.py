@@ -1,0 +1,179 @@
+"""Our OpenAPI documents: well-formed by CAMARA's rules, in step with the code, and not wider than CAMARA's own."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from starlette.routing import Mount
+from tests.conformance import contract
+from tests.unit.northbound.asgi import Reply
+from tests.unit.northbound.world import World
+
+from simwarden import northbound
+from simwarden.accounts.scopes import KNOWN
+from simwarden.northbound.kernel.api import Api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+@pytest.fixture(params=sorted(northbound.DOCUMENTS))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def document(name: str) -> dict[str, Any]:
+    text = (resources.files(northbound.DOCUMENTS[name]) / "openapi.yaml").read_text(encoding="utf-8")
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if method in METHODS:
+                yield method, path, operation
+
+
+def schemas(node: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every schema with a type, wherever it stands."""
+    if isinstance(node, dict):
+        if isinstance(node.get("type"), str) and not {"in", "scheme", "openIdConnectUrl"} & node.keys():
+            yield name, node
+        for key, value in node.items():
+            if key not in ("example", "examples"):
+                yield from schemas(value, f"{name}/{key}")
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from schemas(value, f"{name}/{index}")
+
+
+def test_the_head_is_as_camara_wants_it(name: str, document: dict[str, Any]) -> None:
+    assert document["openapi"] == "3.0.3"
+    assert document["info"]["version"] == "0.1.0"
+    assert document["info"]["license"] == {
+        "name": "Apache 2.0",
+        "url": "https://www.apache.org/licenses/LICENSE-2.0.html",
+    }
+    assert document["info"]["x-camara-commonalities"]
+    assert document["servers"][0]["url"] == f"{{apiRoot}}/{name}/v0.1"
+
+
+def test_every_operation_is_fully_described(name: str, document: dict[str, Any]) -> None:
+    ids = set()
+    for method, path, operation in operations(document):
+        assert re.fullmatch(r"(/[a-z0-9-]+|/\{[a-z][A-Za-z]+Id\})+", path)
+        assert re.fullmatch(r"[a-z][A-Za-z]+", operation["operationId"])
+        ids.add(operation["operationId"])
+        assert operation["summary"]
+        assert operation["description"]
+        assert len(operation["tags"]) == 1
+        assert {"400", "401", "403"} <= operation["responses"].keys()
+        assert {"$ref": "#/components/parameters/x-correlator"} in operation["parameters"]
+        assert ("requestBody" in operation) == (method == "post")
+        [requirement] = operation["security"]
+        [scope] = requirement["openId"]
+        assert scope.startswith(f"{name}:")
+        assert scope in KNOWN
+        held = contract.ours(name)
+        for response in operation["responses"].values():
+            assert "x-correlator" in held.inlined(response)["headers"]
+    assert len(ids) == len(list(operations(document)))
+
+
+def test_every_schema_has_its_limits(document: dict[str, Any]) -> None:
+    for where, schema in schemas({key: document[key] for key in ("paths", "components")}):
+        if schema["type"] == "string":
+            assert {"maxLength", "enum"} & schema.keys(), where
+            assert ("format" in schema and "RFC 3339" in schema["description"]) or schema.get("format") != "date-time"
+        elif schema["type"] == "integer" and "enum" not in schema:
+            assert {"format", "minimum", "maximum"} <= schema.keys(), where
+        elif schema["type"] == "array":
+            assert {"maxItems", "items"} <= schema.keys(), where
+        if "/properties/" in where and "/allOf/" not in where:
+            assert schema.get("description"), where
+
+
+def test_code_and_document_have_the_same_operations_and_scopes(name: str, document: dict[str, Any]) -> None:
+    [api] = [route.app for route in World().app.routes if isinstance(route, Mount) and route.name == name]
+    assert isinstance(api, Api)
+    served = {
+        (path, method.lower(), operation.name, scope)
+        for path, methods in api._operations.items()
+        for method, operation in methods.items()
+        for scope in operation.scopes
+    }
+    written = {
+        (f"/{version}{re.sub(r'{[^}]+}', '{}', path)}", method, each["operationId"], each["security"][0]["openId"][0])
+        for version in ("v0.1", "vwip")
+        for method, path, each in operations(document)
+    }
+    assert served == written
+
+
+def test_examples_keep_their_own_schemas(name: str, document: dict[str, Any]) -> None:
+    held = contract.ours(name)
+    checked = 0
+    for _, _, operation in operations(document):
+        bodies = [operation.get("requestBody", {}), *(held.inlined(each) for each in operation["responses"].values())]
+        for body in bodies:
+            for media in body.get("content", {}).values():
+                for example in media.get("examples", {}).values():
+                    errors = list(contract.validator(held.inlined(media["schema"])).iter_errors(example["value"]))
+                    assert not errors, (operation["operationId"], errors[0].message)
+                    checked += 1
+    assert checked > 20
+
+
+def test_operations_scopes_and_answers_are_camaras(name: str, document: dict[str, Any]) -> None:
+    path = contract.UPSTREAM / f"{name}.yaml"
+    if not path.is_file():
+        pytest.skip("CAMARA's documents (../shared/camara) are not beside this checkout")
+    upstream = yaml.safe_load(path.read_text(encoding="utf-8"))
+    ours = {(method, route): each for method, route, each in operations(document)}
+    theirs = {(method, route): each for method, route, each in operations(upstream)}
+    assert ours.keys() == theirs.keys()
+    for key, operation in theirs.items():
+        assert ours[key]["operationId"] == operation["operationId"]
+        assert ours[key]["security"] == operation["security"]
+        successes = {status for status in operation["responses"] if status.startswith("2")}
+        assert successes == {status for status in ours[key]["responses"] if status.startswith("2")}
+
+
+@pytest.mark.parametrize(
+    ("reply", "complaint"),
+    [
+        (Reply(200, {"content-type": "application/json"}, b'{"bound":true}'), "x-correlator"),
+        (Reply(200, {"x-correlator": "a", "content-type": "application/json"}, b'{"bound":1}'), "1 is not of type"),
+        (Reply(200, {"x-correlator": "a", "content-type": "text/plain"}, b"{}"), "content-type"),
+        (Reply(201, {"x-correlator": "a", "content-type": "application/json"}, b"{}"), "201 is not documented"),
+        (
+            Reply(
+                404,
+                {"x-correlator": "a", "content-type": "application/json"},
+                b'{"status":404,"code":"GONE","message":""}',
+            ),
+            "GONE",
+        ),
+        (
+            Reply(
+                422,
+                {"x-correlator": "a", "content-type": "application/json"},
+                b'{"status":400,"code":"MISSING_IDENTIFIER","message":""}',
+            ),
+            "400",
+        ),
+    ],
+)
+def test_the_validator_itself_finds_what_is_wrong(reply: Reply, complaint: str) -> None:
+    for held in (contract.ours("iot-sim-fraud-prevention"), contract.camaras("iot-sim-fraud-prevention")):
+        if held is not None:
+            with pytest.raises(contract.ContractBroken, match=complaint):
+                held.check("POST", "/bind", reply)

@@ -1,0 +1,111 @@
+"""CAMARA's own feature files, as they stand, against a real server.
+
+What is known not to pass is listed here with its reason, and must fail: once it passes, the list has to shrink.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.conformance.contract import UPSTREAM
+from tests.conformance.gherkin import Scenario, StepFailed, Steps, UnknownStep, scenarios
+from tests.conformance.steps import FeatureWorld, NotDone, step
+from tests.integration.northbound.house import House
+
+if TYPE_CHECKING:
+    from simwarden.store.database import Database
+    from simwarden.store.vault import Vault
+
+FEATURES = [
+    UPSTREAM.parent / "Test_definitions" / f"iot-sim-fraud-prevention-{name}.feature" for name in ("bind", "unbind")
+]
+
+DEVIATIONS = {
+    "iot_sim_fraud_prevention_bind_400_missing_device": "contradicts bind_422_missing_identifier, whose steps are the "
+    "same; Commonalities wants the latter",
+}
+"""Scenarios that cannot pass beside others. They stay here for good."""
+
+NOT_YET = {
+    "iot_sim_fraud_prevention_bind_success_arealimit": "area limits do not exist yet; answered 422 "
+    "SERVICE_NOT_APPLICABLE",
+    "iot_sim_fraud_prevention_unbind_success_arealimit": "area limits do not exist yet; answered 422 "
+    "SERVICE_NOT_APPLICABLE",
+    "iot_sim_fraud_prevention_bind_429_quota_exceeded": "quotas do not exist yet",
+    "iot_sim_fraud_prevention_unbind_429_quota_exceeded": "quotas do not exist yet",
+}
+"""Scenarios that need what is not built yet."""
+
+
+def collected() -> list[object]:
+    """Every scenario as a parameter; the expected failures must fail in a step, not anywhere."""
+    found: list[object] = []
+    for path in FEATURES:
+        if not path.is_file():
+            reason = "CAMARA's feature files (../shared/camara) are not beside this checkout"
+            found.append(pytest.param(None, id=path.name, marks=pytest.mark.skip(reason=reason)))
+            continue
+        for scenario in scenarios(path.read_text(encoding="utf-8")):
+            why = DEVIATIONS.get(scenario.tag) or NOT_YET.get(scenario.tag)
+            marks = [pytest.mark.xfail(reason=why, raises=StepFailed, strict=True)] if why else []
+            found.append(pytest.param(scenario, id=scenario.tag, marks=marks))
+    return found
+
+
+@pytest.mark.parametrize("scenario", collected())
+async def test_scenario(scenario: Scenario, database: Database, vault: Vault) -> None:
+    house = House(database, vault)
+    await house.furnish()
+    await step.run(scenario, FeatureWorld(house))
+
+
+@pytest.mark.skipif(not all(path.is_file() for path in FEATURES), reason="CAMARA's feature files are not at hand")
+def test_the_lists_name_scenarios_that_exist() -> None:
+    tags = [scenario.tag for path in FEATURES for scenario in scenarios(path.read_text(encoding="utf-8"))]
+    assert len(tags) == len(set(tags)) == 24
+    assert DEVIATIONS.keys() | NOT_YET.keys() <= set(tags)
+
+
+TEXT = """
+Feature: Something
+
+  # a remark
+  Background: Common
+    Given the resource "/x/bind"
+
+  @one @more
+  Scenario: The first
+    When it runs
+    Then the number is 3
+    And nothing else
+"""
+
+
+async def test_a_feature_is_read_and_run_step_by_step() -> None:
+    [scenario] = scenarios(TEXT)
+    assert (scenario.tag, scenario.name) == ("one", "The first")
+    assert scenario.steps == ('the resource "/x/bind"', "it runs", "the number is 3", "nothing else")
+    library, seen = Steps(), list[str]()
+    library('the resource "(.+)"')(lambda world, path: world.append(path))
+    library("it runs|nothing else")(lambda world: world.append("ran"))
+    with pytest.raises(UnknownStep, match="the number is 3"):
+        await library.run(scenario, seen)
+    assert seen == ["/x/bind", "ran"]
+
+    async def number_is(world: list[str], number: str) -> None:
+        assert len(world) == int(number), "counted wrong"
+
+    library(r"the number is (\d+)")(number_is)
+    seen.clear()
+    with pytest.raises(StepFailed, match="the number is 3: counted wrong"):
+        await library.run(scenario, seen)
+
+
+def test_lines_that_are_not_understood_are_refused() -> None:
+    with pytest.raises(ValueError, match="line 4 is not understood"):
+        scenarios("Feature: x\n\nScenario: y\n  Whenever it rains")
+
+
+def test_not_done_counts_as_a_failed_step() -> None:
+    assert issubclass(NotDone, StepFailed)

@@ -1,0 +1,90 @@
+"""A server of two accounts with a few SIMs, made of the real parts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.applications import Starlette
+from tests.unit.northbound.asgi import call
+from tests.unit.northbound.world import IMEI, Client
+
+from simwarden import accounts as accounts_room
+from simwarden import northbound
+from simwarden.accounts import applications
+from simwarden.accounts.keys import SigningKeys
+from simwarden.accounts.tokens import Tokens
+from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.sim import Seen, Sim
+from simwarden.engine.binding import Bindings
+from simwarden.engine.subscriptions import Subscriptions
+from simwarden.store import sims as sim_store
+from simwarden.store.accounts import Accounts
+from simwarden.store.sims import Sims
+
+if TYPE_CHECKING:
+    from simwarden.store.database import Database
+    from simwarden.store.vault import Vault
+
+PHONE = {"phoneNumber": "+8613800000001"}
+
+
+def sim(number: str) -> Sim:
+    imsi = "46000" + number[-10:]
+    return Sim(bucket=bucket_of(imsi), imsi=imsi, account_id="", msisdn=number)
+
+
+class House:
+    """A server of two accounts with a few SIMs."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self.db = database
+        self.accounts = Accounts(database)
+        self.keys = SigningKeys(self.accounts, vault)
+        self.tokens = Tokens(self.accounts, self.keys, issuer="https://warden.example")
+        self.sims = Sims(database)
+        self.metered: list[tuple[str, str, str, int]] = []
+        self.app = Starlette(
+            routes=[
+                *accounts_room.routes(self.accounts, self.tokens, self.keys),
+                *northbound.routes(
+                    sims=self.sims,
+                    bindings=Bindings(database, self.sims),
+                    subscriptions=Subscriptions(database, vault, allow_private_sinks=False),
+                    accounts=self.accounts,
+                    tokens=self.tokens,
+                    meter=lambda *call: self.metered.append(call),
+                ),
+            ]
+        )
+        self.client = Client(self.app)
+
+    async def furnish(self) -> None:
+        """Two accounts: `meters` with a seen and an unseen SIM, `stranger` with one."""
+        self.account = await applications.open_account(self.accounts, "meters")
+        stranger = await applications.open_account(self.accounts, "stranger")
+        self.issued = await applications.issue(self.accounts, "meters", "billing")
+        self.token = await self.token_of(self.issued)
+        self.stranger = await self.token_of(await applications.issue(self.accounts, "stranger", "theirs"))
+        mine = [sim("+8613800000001"), sim("+8613800000002")]
+        async with self.db.transaction() as connection:
+            await sim_store.insert(connection, self.account.id, mine)
+            await sim_store.insert(connection, stranger.id, [sim("+8613800000009")])
+            seen = Seen(datetime.now(UTC) - timedelta(minutes=1), IMEI)
+            await sim_store.save(connection, [msgspec.structs.replace(mine[0], seen=seen)])
+
+    async def token_of(self, issued: applications.Issued) -> str:
+        """An access token by way of the token endpoint."""
+        form = f"grant_type=client_credentials&client_id={issued.application.app_key}&client_secret={issued.app_secret}"
+        headers = [("content-type", "application/x-www-form-urlencoded")]
+        reply = await call(self.app, "POST", "/oauth2/token", form.encode(), headers)
+        token: str = reply.json["access_token"]
+        return token
+
+    async def ask(self, path: str, device: dict[str, Any], *, token: str | None = None, correlator: str = "c-1") -> Any:
+        """POST to bind, unbind or query; status and body."""
+        body = {"device": device, "bindType": "IMEIBIND", "unBindType": "IMEIBIND", "queryType": "IMEIBIND"}
+        headers = [("x-correlator", correlator)]
+        reply = await self.client("POST", path, body, token=token or self.token, headers=headers)
+        return reply.status, reply.json
