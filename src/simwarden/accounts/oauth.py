@@ -45,7 +45,7 @@ class OAuthError(Exception):
 
 
 def routes(accounts: Accounts, tokens: Tokens, keys: SigningKeys) -> Sequence[Route]:
-    """`POST /oauth2/token`, the metadata and the key set. Scopes and addresses come from `tokens.issuer`."""
+    """`POST /oauth2/token`, the metadata and the key set. Addresses in the metadata begin with `tokens.issuer`."""
 
     async def token(request: Request) -> Response:
         try:

@@ -10,8 +10,9 @@ import pytest
 from starlette.applications import Starlette
 from tests.unit.northbound.asgi import Reply, call
 
-from simwarden.accounts import applications, routes
+from simwarden.accounts import applications
 from simwarden.accounts.keys import SigningKeys
+from simwarden.accounts.oauth import routes
 from simwarden.accounts.tokens import Tokens
 from simwarden.store.accounts import Accounts
 

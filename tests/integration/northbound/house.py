@@ -10,9 +10,8 @@ from starlette.applications import Starlette
 from tests.unit.northbound.asgi import call
 from tests.unit.northbound.world import IMEI, Client
 
-from simwarden import accounts as accounts_room
 from simwarden import northbound
-from simwarden.accounts import applications
+from simwarden.accounts import applications, oauth
 from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.tokens import Tokens
 from simwarden.domain.identifiers import bucket_of
@@ -47,7 +46,7 @@ class House:
         self.metered: list[tuple[str, str, str, int]] = []
         self.app = Starlette(
             routes=[
-                *accounts_room.routes(self.accounts, self.tokens, self.keys),
+                *oauth.routes(self.accounts, self.tokens, self.keys),
                 *northbound.routes(
                     sims=self.sims,
                     bindings=Bindings(database, self.sims),
