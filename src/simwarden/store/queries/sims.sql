@@ -24,6 +24,7 @@ where s.imsi is null
    or (i.imei is null) <> s.seen_unknown
    or i.imei <> s.seen_imei
    or s.seen_imei is null
+   or s.state = 'ARMED'
    or i.gateway is distinct from s.seen_gateway
    or i.port is distinct from s.seen_port
    or i.slot is distinct from s.seen_slot
