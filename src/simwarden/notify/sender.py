@@ -178,5 +178,8 @@ async def _read(response: aiohttp.ClientResponse) -> str | None:
 
 
 def _sentence(failure: BaseException, default: str) -> str:
-    text = (str(failure).strip() or default)[:500]
+    """One line for the attempt log. aiohttp hides what the system said behind its own words."""
+    inner = getattr(failure, "os_error", None)
+    said = str(getattr(inner, "strerror", None) or inner or failure)
+    text = (said.strip() or default)[:500]
     return text.encode("utf-8", "replace").decode().replace("\x00", "")

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 class Received:
     """One request as it came in."""
 
-    def __init__(self, headers: Mapping[str, str], body: bytes, path: str) -> None:
-        self.headers = headers
+    def __init__(self, request: web.Request, body: bytes) -> None:
+        self.request = request
+        self.headers: Mapping[str, str] = request.headers
         self.body = body
-        self.path = path
+
         self.event: dict[str, Any] = json.loads(body)
 
     @property
@@ -80,7 +81,7 @@ class Sink:
         return self.received
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        one = Received(request.headers, await request.read(), request.path)
+        one = Received(request, await request.read())
         self.open_requests += 1
         self.most_open = max(self.most_open, self.open_requests)
         try:

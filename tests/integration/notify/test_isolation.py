@@ -1,0 +1,119 @@
+"""One slow or dead sink delays nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from tests.integration.notify.running import eventually, running
+from tests.integration.notify.sink import Sink
+
+from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.sim import Sim
+from simwarden.notify.origin import Limits
+
+if TYPE_CHECKING:
+    from tests.integration.notify.house import House
+    from tests.integration.notify.sink import Received
+
+
+async def fleet(house: House, count: int) -> list[Sim]:
+    """More SIMs of the account."""
+    sims = [Sim(bucket=bucket_of(f"46001{n:010}"), imsi=f"46001{n:010}", account_id="acme") for n in range(count)]
+    for sim in sims:
+        await house.add_sim(sim)
+    return sims
+
+
+async def test_a_sink_that_hangs_delays_no_other(house: House, sink: Sink) -> None:
+    """Sixty lanes hang for as long as they may, with few slots in all; the other sink is served at once."""
+
+    async def hang(_: Received) -> web.StreamResponse:
+        await asyncio.sleep(60)
+        return web.Response()
+
+    async with Sink() as slow:
+        slow.answer = hang
+        for sim in await fleet(house, 60):
+            await house.subscribe(slow.url, sim=sim)
+        few = Limits(parallel=8, start=8)
+        async with running(house, total_timeout=30.0, limits=few, in_flight=12, held=40) as notifier:
+            await slow.until_received(8)
+            await house.subscribe(sink.url)
+            begun = time.monotonic()
+            for number in range(1, 11):
+                await house.publish(number)
+                notifier.wake()
+                await sink.until(lambda number=number: sink.devices[-1:] == [number])  # type: ignore[misc]
+            assert time.monotonic() - begun < 2
+            assert slow.most_open == 8, "an origin takes no more than its share"
+    assert sink.devices == list(range(1, 11))
+
+
+async def test_a_dead_origin_costs_one_probe_at_a_time_and_comes_back(house: House, sink: Sink) -> None:
+    sims = await fleet(house, 40)
+    dead = Sink()
+    async with dead:
+        port = dead.port
+    for sim in sims:
+        await house.subscribe(f"http://127.0.0.1:{port}/sink", sim=sim)
+    limits = Limits(start=8, first_open=0.1, longest_open=0.2)
+    async with running(house, limits=limits) as notifier:
+
+        async def probing() -> bool:
+            return any(origin.probing for origin in notifier._origins.values())
+
+        await eventually(probing)
+        retried = notifier.metrics.attempts.labels("retried")._value.get()
+        await house.subscribe(sink.url)
+        await sink.until_received(1, limit=1)
+        await asyncio.sleep(0.5)  # a rate is measured: how often a dead origin is asked in this time
+        asked = notifier.metrics.attempts.labels("retried")._value.get() - retried
+        assert asked <= 10, "forty lanes must not all knock at a dead origin"
+        back = Sink()
+        back.port = port
+        async with back:
+            await back.until(lambda: len({one.id for one in back.received}) == 40, limit=20)
+
+
+async def test_tenants_behind_one_host_are_apart(house: House, sink: Sink) -> None:
+    """The unit of isolation is the account at a host: one tenant cannot use up another's share of it."""
+    await house.db.execute("insert into sim (bucket, imsi, account_id) values (1, '99901', 'other')")
+    await house.subscribe(sink.url)
+    await house.subscribe(sink.url, sim=Sim(bucket=1, imsi="99901", account_id="other"), account_id="other")
+    origins = {row["origin"] for row in await house.db.fetch("select origin from subscription")}
+    assert origins == {f"acme http://127.0.0.1:{sink.port}", f"other http://127.0.0.1:{sink.port}"}
+
+
+async def test_one_origin_with_many_lanes_is_served_in_parallel_within_its_share(house: House, sink: Sink) -> None:
+    sims = await fleet(house, 80)
+    for sim in sims:
+        await house.subscribe(sink.url, sim=sim)
+
+    async def slowly(_: Received) -> web.StreamResponse:
+        await asyncio.sleep(0.02)
+        return web.Response(status=204)
+
+    sink.answer = slowly
+    async with running(house, limits=Limits(parallel=16, start=4)):
+        await sink.until_received(80)
+    assert 4 < sink.most_open <= 16
+
+
+async def test_never_two_at_once_for_one_subscription(house: House, sink: Sink) -> None:
+    await house.subscribe(sink.url)
+
+    async def slowly(_: Received) -> web.StreamResponse:
+        await asyncio.sleep(0.01)
+        return web.Response(status=204)
+
+    sink.answer = slowly
+    async with running(house, burst=3) as notifier:
+        for number in range(1, 31):
+            await house.publish(number)
+            notifier.wake()
+        await sink.until_received(31)
+    assert sink.most_open == 1
+    assert sink.devices == list(range(1, 31))

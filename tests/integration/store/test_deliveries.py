@@ -1,0 +1,259 @@
+"""Looking at deliveries, sending them again, giving them up and forgetting them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+from tests.integration.notify.house import House
+
+from simwarden.engine.subscriptions import Subscriptions
+from simwarden.store import deliveries
+from simwarden.store.deliveries import DeliveryNotFound, LaneResult, Tried
+from simwarden.store.subscriptions import ALL_BUCKETS, EndReason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simwarden.store.database import Database
+    from simwarden.store.deliveries import DueLane
+    from simwarden.store.subscriptions import Subscription
+    from simwarden.store.vault import Vault
+
+SINK = "http://127.0.0.1:9/sink"
+NOW = datetime.now(UTC)
+
+
+@pytest_asyncio.fixture
+async def house(database: Database, vault: Vault) -> House:
+    made = House(database, vault, Subscriptions(database, vault, allow_private_sinks=True))
+    await made.prepare()
+    return made
+
+
+async def claim(house: House, busy: Sequence[str] = (), full: Sequence[str] = ()) -> list[DueLane]:
+    lanes = await deliveries.claim(house.db, ALL_BUCKETS, busy=busy, full=full, limit=100)
+    return await deliveries.heads(house.db, lanes, 3)
+
+
+def result(lane: DueLane, statuses: Sequence[str], *, delay: float = 0, end: EndReason | None = None) -> LaneResult:
+    """What a worker reports that sent the heads of a lane with these results."""
+    tried = tuple(
+        Tried(
+            n=head.n,
+            status=status,
+            attempts=head.attempts + 1,
+            at=datetime.now(UTC),
+            duration=timedelta(milliseconds=3),
+            answer_status=204 if status == "DELIVERED" else 500,
+            error=None,
+            answer=None,
+        )
+        for head, status in zip(lane.heads, statuses, strict=False)
+    )
+    last = tried[-1]
+    return LaneResult(
+        bucket=lane.bucket,
+        id=lane.id,
+        claimed=lane.lane_next,
+        next=last.n if last.status == "PENDING" else last.n + 1,
+        delay=timedelta(seconds=delay),
+        tried=tried,
+        end=end,
+    )
+
+
+async def work(house: House, *statuses: str) -> None:
+    """Claim the only lane and report."""
+    (lane,) = await claim(house)
+    await deliveries.record(house.db, [result(lane, statuses)], NOW)
+
+
+async def lane_of(house: House, subscription: Subscription) -> tuple[int, bool]:
+    row = await house.db.fetchrow("select lane_next, lane_due_at from subscription where id = $1", subscription.id)
+    assert row is not None
+    return row["lane_next"], row["lane_due_at"] is not None
+
+
+async def test_a_lane_is_claimed_in_order_and_closes_behind_its_last(house: House) -> None:
+    made, _ = await house.subscribe(SINK)
+    await house.publish(1, 2, 3)
+    (lane,) = await claim(house)
+    assert [head.n for head in lane.heads] == [1, 2, 3]
+    assert await deliveries.record(house.db, [result(lane, ["DELIVERED"] * 3)], NOW)
+    assert await lane_of(house, made) == (4, True)
+    (lane,) = await claim(house)
+    assert [head.n for head in lane.heads] == [4]
+    assert not await deliveries.record(house.db, [result(lane, ["DELIVERED"])], NOW)
+    assert await lane_of(house, made) == (5, False)
+    assert await claim(house) == []
+
+
+async def test_busy_lanes_and_full_origins_are_left_out(house: House) -> None:
+    first, _ = await house.subscribe(SINK)
+    second, _ = await house.subscribe("http://127.0.0.1:10/sink")
+    assert [lane.id for lane in await claim(house, busy=[first.id])] == [second.id]
+    assert [lane.id for lane in await claim(house, full=["acme http://127.0.0.1:10"])] == [first.id]
+    assert await deliveries.claim(house.db, [(house.sim.bucket + 1) % 256], busy=(), full=(), limit=9) == []
+
+
+async def test_an_event_written_meanwhile_keeps_the_lane_open(house: House) -> None:
+    made, _ = await house.subscribe(SINK)
+    (lane,) = await claim(house)
+    await house.publish(1)
+    assert await deliveries.record(house.db, [result(lane, ["DELIVERED"])], NOW)
+    assert await lane_of(house, made) == (2, True)
+
+
+async def test_a_waiting_lane_becomes_due_later(house: House) -> None:
+    made, _ = await house.subscribe(SINK)
+    (lane,) = await claim(house)
+    await deliveries.record(house.db, [result(lane, ["PENDING"], delay=100)], NOW)
+    assert await claim(house) == []
+    due = await deliveries.next_due(house.db, ALL_BUCKETS)
+    assert due is not None
+    assert 95 < due <= 100
+    await house.publish(1)
+    assert await claim(house) == [], "a new event does not hurry a lane that waits"
+    assert await lane_of(house, made) == (1, True)
+
+
+async def test_postponing_an_origin_spares_what_is_busy_and_what_waits_longer(house: House) -> None:
+    waiting, _ = await house.subscribe(SINK)
+    busy, _ = await house.subscribe(SINK)
+    other, _ = await house.subscribe("http://127.0.0.1:10/sink")
+    second = timedelta(seconds=30)
+    moved = await deliveries.postpone(house.db, ALL_BUCKETS, "acme http://127.0.0.1:9", second, second, busy=[busy.id])
+    assert moved == 1
+    assert {lane.id for lane in await claim(house)} == {busy.id, other.id}
+    assert (
+        await deliveries.postpone(house.db, ALL_BUCKETS, "acme http://127.0.0.1:9", second / 2, second, busy=[busy.id])
+        == 0
+    )
+    assert await lane_of(house, waiting) == (1, True)
+
+
+async def test_listing_filters_and_showing_tells_the_attempts(house: House) -> None:
+    first, _ = await house.subscribe(SINK)
+    await work(house, "PENDING")
+    await work(house, "DELIVERED")
+    second, _ = await house.subscribe(SINK)
+    await house.publish(7)
+    listed = await deliveries.list_deliveries(house.db)
+    assert len(listed) == 4
+    assert listed == sorted(listed, key=lambda one: one.created_at, reverse=True)
+    assert [one.n for one in await deliveries.list_deliveries(house.db, subscription_id=first.id)] == [2, 1]
+    assert len(await deliveries.list_deliveries(house.db, status="DELIVERED")) == 1
+    assert len(await deliveries.list_deliveries(house.db, imsi=house.sim.imsi, limit=3)) == 3
+    assert await deliveries.list_deliveries(house.db, imsi="1") == []
+    assert await deliveries.list_deliveries(house.db, account_id="other") == []
+    one, attempts = await deliveries.show(house.db, f"{first.id}-1")
+    assert (one.status, one.attempts, one.last_status, one.sink) == ("DELIVERED", 2, 204, SINK)
+    assert [attempt.status for attempt in attempts] == [500, 204]
+    assert [attempt.duration_ms for attempt in attempts] == [3, 3]
+    for unknown in (f"{second.id}-9", "nonsense", "", f"{second.id}-99999999999999999999"):
+        with pytest.raises(DeliveryNotFound):
+            await deliveries.show(house.db, unknown)
+        with pytest.raises(DeliveryNotFound):
+            await deliveries.replay(house.db, unknown)
+
+
+async def test_one_delivery_is_sent_again_with_its_id(house: House) -> None:
+    made, _ = await house.subscribe(SINK)
+    await house.publish(1, 2)
+    await work(house, "DELIVERED", "DEAD", "DELIVERED")
+    assert await claim(house) == []
+    assert await deliveries.replay(house.db, f"{made.id}-2") == 1
+    assert await deliveries.replay(house.db, f"{made.id}-2") == 0, "it is pending now"
+    (lane,) = await claim(house)
+    assert [(head.n, head.event_id, head.attempts) for head in lane.heads] == [(2, f"{made.id}-2", 0)]
+    assert lane.heads[0].queued_at > lane.heads[0].created_at
+    assert not await deliveries.record(house.db, [result(lane, ["DELIVERED"])], NOW) or True
+    (rest,) = await claim(house)
+    assert rest.heads == (), "nothing else is sent again"
+
+
+async def test_a_replay_while_the_lane_is_worked_on_is_not_lost(house: House) -> None:
+    made, _ = await house.subscribe(SINK)
+    await work(house, "DEAD")
+    await house.publish(1)
+    (lane,) = await claim(house)
+    assert await deliveries.replay(house.db, f"{made.id}-1") == 1
+    assert await deliveries.record(house.db, [result(lane, ["DELIVERED"])], NOW)
+    assert await lane_of(house, made) == (1, True)
+    (lane,) = await claim(house)
+    assert [head.n for head in lane.heads] == [1]
+
+
+async def test_all_since_a_time_are_sent_again_dead_ones_only_or_all(house: House) -> None:
+    made, _ = await house.subscribe(SINK)
+    await house.publish(1, 2)
+    await work(house, "DEAD", "DELIVERED", "DEAD")
+    assert await deliveries.replay_since(house.db, datetime.now(UTC) + timedelta(seconds=1)) == 0
+    assert await deliveries.replay_since(house.db, NOW - timedelta(hours=1)) == 2
+    (lane,) = await claim(house)
+    assert [head.n for head in lane.heads] == [1, 3]
+    await deliveries.record(house.db, [result(lane, ["DELIVERED", "DELIVERED"])], NOW)
+    again = await deliveries.replay_since(house.db, NOW - timedelta(hours=1), subscription_id=made.id, only_dead=False)
+    assert again == 3
+
+
+@pytest.mark.parametrize("how", ["deleted", "gone"])
+async def test_who_wants_no_more_gets_no_more(house: House, how: str) -> None:
+    made, _ = await house.subscribe(SINK)
+    if how == "deleted":
+        await house.subscriptions.delete("app-1", made.id)
+        await work(house, "DEAD", "DEAD")
+    else:
+        (lane,) = await claim(house)
+        await deliveries.record(house.db, [result(lane, ["DEAD"], end=EndReason.NETWORK_TERMINATED)], NOW)
+    assert await deliveries.replay_since(house.db, NOW - timedelta(hours=1), only_dead=False) == 0
+    assert await deliveries.replay(house.db, f"{made.id}-1") == 0
+
+
+async def test_what_an_earlier_owner_records_late_changes_nothing_that_is_finished(house: House) -> None:
+    made, _ = await house.subscribe(SINK)
+    (lane,) = await claim(house)
+    await deliveries.record(house.db, [result(lane, ["DELIVERED"])], NOW)
+    await house.publish(1)
+    await deliveries.record(house.db, [result(lane, ["PENDING"], delay=5)], NOW)
+    rows = await house.deliveries(made.id)
+    assert [row["status"] for row in rows] == ["DELIVERED", "PENDING"]
+    next_, open_ = await lane_of(house, made)
+    assert (next_, open_) == (2, True)
+
+
+async def test_old_untried_deliveries_are_given_up(house: House) -> None:
+    made, _ = await house.subscribe(SINK)
+    await house.publish(1)
+    await house.db.execute("update delivery set queued_at = now() - interval '2 days' where n = 1")
+    assert await deliveries.give_up_old(house.db, ALL_BUCKETS, NOW - timedelta(days=1)) == 1
+    assert [row["status"] for row in await house.deliveries(made.id)] == ["DEAD", "PENDING"]
+    assert (await house.deliveries(made.id))[0]["last_error"]
+    (lane,) = await claim(house)
+    assert [head.n for head in lane.heads] == [2]
+
+
+async def test_old_and_finished_is_forgotten_and_nothing_else(house: House) -> None:
+    ended, _ = await house.subscribe(SINK)
+    await house.subscriptions.delete("app-1", ended.id)
+    await work(house, "DELIVERED", "DELIVERED")
+    live, _ = await house.subscribe(SINK)
+    await house.publish(1)
+    old = datetime.now(UTC) + timedelta(seconds=1)
+    assert await deliveries.prune(house.db, ALL_BUCKETS, before=NOW - timedelta(days=1), attempts_before=old) == 0
+    assert await house.db.fetchval("select count(*) from delivery_attempt") == 0
+    assert await deliveries.prune(house.db, ALL_BUCKETS, before=old, attempts_before=old) == 2
+    assert [row["id"] for row in await house.db.fetch("select id from subscription")] == [live.id]
+    assert len(await house.deliveries(live.id)) == 2
+
+
+async def test_what_is_due_to_end_ends_once(house: House) -> None:
+    made, _ = await house.subscribe(SINK, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    await house.subscribe(SINK, expires_at=datetime.now(UTC) + timedelta(hours=1))
+    assert await deliveries.end_due(house.db, ALL_BUCKETS, datetime.now(UTC)) == 1
+    assert await deliveries.end_due(house.db, ALL_BUCKETS, datetime.now(UTC)) == 0
+    assert (await house.lane(made.id))[-1] == ("subscription-ended", "SUBSCRIPTION_EXPIRED")
+    assert await deliveries.pending_lanes(house.db, ALL_BUCKETS) == 2

@@ -1,0 +1,97 @@
+"""What an origin is given to do at once."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simwarden.notify.origin import Limits, Origin
+
+LIMITS = Limits(parallel=64, start=8, trip=5, first_open=1.0, longest_open=30.0)
+
+
+def origin() -> Origin:
+    return Origin("acme https://example.com:443", LIMITS)
+
+
+def test_quick_answers_let_the_share_grow_to_its_limit() -> None:
+    one = origin()
+    assert one.share == 8
+    one.answered(0.01)
+    assert one.share == 9
+    for _ in range(200):
+        one.answered(0.01)
+    assert one.share == 64
+
+
+def test_slow_answers_do_not() -> None:
+    one = origin()
+    one.answered(9.0)
+    assert one.share == 8
+
+
+def test_silence_halves_the_share_and_then_opens_the_circuit() -> None:
+    one = origin()
+    assert [one.silent(0.0) for _ in range(4)] == [None] * 4
+    assert one.share == 1
+    assert one.silent(0.0) == 1.0
+    assert one.room(0.5) == 0
+    assert one.opens_in(0.5) == 0.5
+    assert one.silent(0.5) is None, "a send begun before it opened says nothing new"
+    assert one.room(1.0) == 1, "one probe"
+    one.active += 1
+    assert one.room(1.0) == 0
+    assert one.silent(1.0) == 2.0
+    assert one.silent(3.0) == 4.0
+
+
+def test_the_pause_has_a_limit_however_long_it_lasts() -> None:
+    one = origin()
+    now = 0.0
+    for _ in range(2000):
+        now += one.silent(now) or 0.0
+    assert one.opens_in(now - 1.0) <= 30.0
+    assert one.silent(now) == 30.0
+
+
+def test_one_answer_closes_the_circuit() -> None:
+    one = origin()
+    for _ in range(5):
+        one.silent(0.0)
+    one.answered(0.01)
+    assert not one.probing
+    assert one.room(0.0) > 0
+    assert one.silent(0.0) is None
+
+
+def test_an_origin_is_forgotten_only_when_nothing_is_known_or_held() -> None:
+    one = origin()
+    assert one.forgettable(0.0)
+    one.reserved += 1
+    assert not one.forgettable(0.0)
+    one.reserved -= 1
+    one.silent(0.0)
+    assert not one.forgettable(1.0)
+    assert one.forgettable(601.0)
+
+
+@given(st.lists(st.one_of(st.floats(0, 20), st.none()), max_size=300))
+def test_whatever_happens_it_keeps_between_one_and_its_limit(answers: list[float | None]) -> None:
+    one = origin()
+    for now, duration in enumerate(answers):
+        if duration is None:
+            one.silent(float(now))
+        else:
+            one.answered(duration)
+        assert 1 <= one.share <= 64
+        assert 0 <= one.room(float(now)) <= 128
+
+
+def test_waiting_lanes_begin_within_the_share() -> None:
+    one = origin()
+    one.waiting.append(cast("Any", object()))
+    assert one.startable(0.0)
+    one.active = 8
+    assert not one.startable(0.0)
