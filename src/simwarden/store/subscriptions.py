@@ -248,6 +248,12 @@ async def list_of(db: Database, app_key: str, api: str, limit: int) -> list[Subs
     return [_subscription(row) for row in rows]
 
 
+async def page(db: Database, *, account_id: str | None, ended: bool, limit: int) -> list[Subscription]:
+    """For the operator: the newest subscriptions, of one account or of all, those that ended only when asked for."""
+    rows = await db.fetch(Q["page"], ALL_BUCKETS, account_id, ended, limit)
+    return [_subscription(row) for row in rows]
+
+
 async def lock_seen(connection: asyncpg.Connection, bucket: int, imsi: str, account_id: str) -> asyncpg.Record | None:
     """Hold the SIM still until the end of the transaction; `imei` is the device it is in now, None when unknown."""
     return await connection.fetchrow(Q["lock_seen"], bucket, imsi, account_id)

@@ -22,6 +22,12 @@ where bucket = any ($1::smallint[]) and app_key = $2 and api = $3 and status <> 
 order by (ended_at is not null), created_at desc, id desc
 limit $4
 
+-- name: page
+select * from subscription
+where bucket = any ($1::smallint[]) and ($2::text is null or account_id = $2) and ($3 or ended_at is null)
+order by created_at desc, id desc
+limit $4
+
 -- name: lock_listening
 select s.* from subscription s
 join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on s.bucket = i.bucket and s.imsi = i.imsi
