@@ -29,7 +29,8 @@ def delivery() -> None:
 
 @delivery.command(
     "list",
-    epilog="\b\nExamples:\n  simwarden delivery list --status DEAD\n  simwarden delivery list --sim 460000990123698 --json",
+    epilog="\b\nExamples:\n  simwarden delivery list --status DEAD\n"
+    "  simwarden delivery list --sim 460000990123698 --json",
 )
 @click.option("--status", type=click.Choice(["PENDING", "DELIVERED", "DEAD", "DROPPED"], case_sensitive=False))
 @click.option("--subscription", "subscription_id", help="Only this subscription's.")

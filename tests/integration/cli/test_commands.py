@@ -1,0 +1,180 @@
+"""Every command as an operator types it, on a real database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from simwarden.cli import main
+
+Run = Callable[..., Result]
+IMSI, ICCID, MSISDN = "460000990123698", "89860042191782899541", "+8613900000001"
+
+
+@pytest.fixture
+def run(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("SIMWARDEN_DATABASE_URL", database_url)
+    monkeypatch.setenv("SIMWARDEN_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    runner = CliRunner()
+    return lambda *arguments, **options: runner.invoke(main, list(arguments), **options)
+
+
+def told(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.output)
+
+
+def commands(group: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """All commands, subcommands included."""
+    if not isinstance(group, click.Group):
+        return [path]
+    context = click.Context(group)
+    found = [path] if path else []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        found += commands(command, (*path, name))
+    return found
+
+
+@pytest.mark.parametrize("path", commands(main), ids=" ".join)
+def test_help_is_there_and_says_something(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(main, [*path, "--help"])
+    assert result.exit_code == 0
+    assert len(result.output.split("Options")[0].strip().splitlines()) > 2
+
+
+@pytest.mark.parametrize("path", [path for path in commands(main) if path[-1] == "list"], ids=" ".join)
+def test_an_empty_list_is_a_list_for_programs_and_a_hint_for_people(run: Run, path: tuple[str, ...]) -> None:
+    assert told(run(*path, "--json")) == []
+    result = run(*path)
+    assert result.exit_code == 0
+    assert result.output.strip()
+
+
+def test_the_first_hour(run: Run) -> None:
+    account = told(run("account", "create", "ACME", "--json"))
+    app = told(run("app", "create", "--account", "ACME", "--name", "meters", "--json"))
+    assert app["account_id"] == account["id"]
+    assert app["app_key"].startswith("swk_")
+    assert app["app_secret"].startswith("sws_")
+    listed = told(run("app", "list", "--json"))
+    assert [row["app_key"] for row in listed] == [app["app_key"]]
+    assert "secret" not in json.dumps(listed)
+
+    sim = told(run("sim", "add", "--account", "ACME", "--imsi", IMSI, "--iccid", ICCID, "--msisdn", MSISDN, "--json"))
+    assert sim["state"] == "NEUTRAL"
+    for name in (IMSI, ICCID, MSISDN, MSISDN[1:]):
+        assert told(run("sim", "show", name, "--json"))["imsi"] == IMSI
+    bound = told(run("sim", "bind", IMSI, "--imei", "35-368953-070790-3", "--alert-only", "--json"))
+    assert (bound["state"], bound["bound_to"]) == ("LOCKED", ["353689530707903"])
+    assert bound["policy"]["on_mismatch"] == "ALERT"
+    again = told(run("sim", "bind", IMSI, "--tac", "35368953", "--json"))
+    assert again["bound_to"] == ["35368953"]
+    assert again["policy"]["on_mismatch"] == "ALERT", "binding again keeps the policy"
+    explained = told(run("sim", "explain", IMSI, "--all", "--json"))
+    assert [step["type"] for step in explained["history"]] == ["SIM_ADDED", "BINDING_CREATED", "BINDING_REPLACED"]
+    assert explained["history"][1]["cause"]["kind"] == "OPERATOR"
+    assert told(run("sim", "unbind", IMSI, "--json"))["state"] == "NEUTRAL"
+    assert [row["imsi"] for row in told(run("sim", "list", "--state", "neutral", "--json"))] == [IMSI]
+
+    revoked = told(run("app", "revoke", app["app_key"], "--json"))
+    assert revoked["revoked_at"]
+
+
+def test_a_gateway_shows_its_url_once_and_never_its_password(run: Run) -> None:
+    made = told(
+        run(
+            *("gateway", "add", "--name", "gw1", "--command-url", "http://127.0.0.1:9", "--username", "root"),
+            *("--password", "kept-secret", "--json"),
+        )
+    )
+    token = made["report_url"].rpartition("/")[2]
+    shown = run("gateway", "list", "--json").output + run("gateway", "list").output
+    assert "kept-secret" not in shown
+    assert token not in shown
+    assert told(run("gateway", "list", "--json"))[0]["state"] == "never reported"
+    renewed = told(run("gateway", "renew", "gw1", "--json"))
+    assert renewed["report_url"] != made["report_url"]
+    assert told(run("gateway", "rejects", "gw1", "--json")) == []
+    assert told(run("gateway", "ports", "gw1", "--json")) == []
+
+
+def test_import_takes_the_good_rows_and_tells_the_bad_ones(run: Run, tmp_path: Path) -> None:
+    run("account", "create", "ACME")
+    file = tmp_path / "sims.csv"
+    file.write_text(
+        "iccid,imsi,msisdn,imei\n"
+        f"{ICCID},{IMSI},{MSISDN},353689530707903\n"
+        "89860042191782899558,46000099012369x,+8613900000002,\n"
+        f"89860042191782899566,460000990123699,{MSISDN},\n"
+        "89860042191782899574,460000990123700,+8613900000003,\n"
+    )
+    result = run("sim", "import", "--account", "ACME", str(file), "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.output)
+    assert (found["added"], found["refused"]) == (2, 2)
+    assert [row["line"] for row in found["bad_rows"]] == [3, 4]
+    assert "IMSI" in found["bad_rows"][0]["reason"]
+    assert MSISDN in found["bad_rows"][1]["reason"]
+    assert told(run("sim", "show", IMSI, "--json"))["bound_to"] == ["353689530707903"]
+    plain = run("sim", "import", "--account", "ACME", str(file))
+    assert "line 3:" in plain.output
+    assert "0 SIMs added, 4 rows refused" in plain.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["sim", "show", "460000000000000"], "No SIM has"),
+        (["sim", "unbind", "460000000000000"], "No SIM has"),
+        (["app", "create", "--account", "nobody", "--name", "x"], "No account"),
+        (["app", "revoke", "swk_nothing"], "No application"),
+        (["gateway", "renew", "gw9"], "No gateway is named 'gw9'"),
+        (["delivery", "show", "nothing"], "deliver"),
+        (["sim", "add", "--account", "ACME", "--imsi", "12"], "An IMSI has 6 to 15 digits"),
+        (["gatway", "list"], "Did you mean 'gateway'?"),
+        (["delivery", "replay"], "Give an event id, or --since"),
+        (["gateway", "add", "--name", "x", "--command-url", "gw.example"], "must begin with http://"),
+    ],
+)
+def test_mistakes_are_answered_in_a_sentence(run: Run, arguments: list[str], says: str) -> None:
+    run("account", "create", "ACME")
+    result = run(*arguments)
+    assert result.exit_code != 0
+    assert says in result.output
+    assert "Traceback" not in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_a_sim_belongs_to_one_account(run: Run) -> None:
+    run("account", "create", "ACME")
+    run("account", "create", "Other")
+    assert run("sim", "add", "--account", "ACME", "--imsi", IMSI, "--msisdn", MSISDN).exit_code == 0
+    result = run("sim", "add", "--account", "Other", "--imsi", "460000990123699", "--msisdn", MSISDN)
+    assert result.exit_code == 1
+    assert "exists already" in result.output
+    assert "ACME" not in result.output
+
+
+def test_the_database_and_the_settings_are_shown(run: Run) -> None:
+    status = told(run("db", "status", "--json"))
+    assert status["version"] == status["target"]
+    assert status["pending"] == []
+    assert told(run("db", "migrate", "--json")) == {"applied": []}
+    settings = told(run("config", "show", "--json"))
+    assert settings["port"] == 8080
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_the_program(run: Run, shell: str) -> None:
+    result = run("completion", shell)
+    assert result.exit_code == 0
+    assert "_SIMWARDEN_COMPLETE" in result.output
