@@ -62,11 +62,16 @@ def _matches(desired: int, applied: int | None) -> bool:
     return applied is not None and (applied == whole) == (desired == whole)
 
 
-def aim(attachment: Attachment, desired: int, event: int | None, now: datetime) -> Attachment:
-    """Change what is to be; due at once when it is not so already."""
+def aim(attachment: Attachment, desired: int, event: int | None, now: datetime, *, held: bool) -> Attachment:
+    """Change what is to be; due at once when it is not so already. `held` says that a lock there is ours.
+
+    A lock of somebody else's that stood before the bar is left alone when the bar goes.
+    """
     if desired == attachment.desired:
         return attachment
-    done = _matches(desired, attachment.applied) and not attachment.is_open
+    whole = int(ALL_FUNCTIONS)
+    foreign = attachment.applied == whole and not held and desired != whole
+    done = (_matches(desired, attachment.applied) or foreign) and not attachment.is_open
     return msgspec.structs.replace(
         attachment,
         desired=desired,
@@ -154,13 +159,18 @@ def commanded(attachment: Attachment, now: datetime) -> Attachment:
     return msgspec.structs.replace(attachment, attempts=attempts, commanded_at=now, next_attempt_at=now + wait)
 
 
-def failed(attachment: Attachment, reason: str, now: datetime) -> Attachment:
-    """An attempt failed: when to try again, and whether to say that it failed."""
+def failed(attachment: Attachment, reason: str, now: datetime, *, commanded: bool) -> Attachment:
+    """An attempt failed: when to try again, and whether to say that it failed.
+
+    `commanded`: it was counted when the command was sent; otherwise it failed before that and counts now.
+    """
+    attempts = attachment.attempts + (0 if commanded else 1)
     return msgspec.structs.replace(
         attachment,
-        status=AttachmentStatus.FAILED if attachment.attempts >= FAILED_AFTER else attachment.status,
+        attempts=attempts,
+        status=AttachmentStatus.FAILED if attempts >= FAILED_AFTER else attachment.status,
         last_error=reason[:500],
-        next_attempt_at=now + backoff(attachment.attempts),
+        next_attempt_at=now + backoff(attempts),
     )
 
 

@@ -39,6 +39,8 @@ def follow_status(
     """A whole status came. Returns the new order and whether the status is to be believed."""
     last = order.status_sequence
     silent = order.accepted_at is not None and now - order.accepted_at > offline_after(interval)
+    if last is None and sequence is not None and digest in order.boot_digests:
+        return order, False  # began an earlier boot
     if sequence is None or last is None or last < sequence <= _plausible(order, last, now, interval):
         begins = last is None or order.boot == 0
         remembered = (
@@ -67,8 +69,11 @@ def follow_port(order: ReportOrder, now: datetime, interval: int) -> ReportOrder
     return msgspec.structs.replace(order, boot=max(order.boot, 1))
 
 
-def is_late(order: ReportOrder, sequence: int | None, known_boot: int, known_sequence: int | None) -> bool:
-    """Whether a port object with this number was made before the one that the port's state is from."""
-    if sequence is None or known_sequence is None or known_boot != order.boot:
+def is_late(boot: int, sequence: int | None, known_boot: int, known_sequence: int | None) -> bool:
+    """Whether a port object with this number was made before the one that the port's state is from.
+
+    Numbers of different boots say nothing about each other.
+    """
+    if sequence is None or known_sequence is None or known_boot != boot:
         return False
     return sequence < known_sequence

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from simwarden.domain import decide as rules
 from simwarden.domain.errors import SimNotFound
 from simwarden.domain.sim import Policy
-from simwarden.engine.changes import Changes, SlotView
+from simwarden.engine.changes import Changes
 from simwarden.engine.ports import now_utc
-from simwarden.store import gateways
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,11 +77,7 @@ class Bindings:
             if known.imsi not in changes.sims:
                 raise SimNotFound
             decision = rule(changes.sims[known.imsi])
-            place = decision.sim.seen.place if decision.sim.seen else None
-            views = {}
-            if place is not None:
-                views[place] = SlotView(None, place in await gateways.held(connection, [place]))
-            changes.decide(decision, views)
+            changes.decide(decision)
             outcome = await changes.write()
         self._committed(outcome)
         return decision

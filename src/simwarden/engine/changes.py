@@ -51,7 +51,7 @@ class Changes:
         self._before: dict[str, dict[Place, Attachment]] = {}
         self._original: dict[str, Sim] = {}
         self._events: dict[str, list[Event]] = {}
-        self._held: set[Place] = set()
+        self._ours: set[Place] = set()
 
     async def lock(self, imsis: Iterable[str]) -> None:
         """Lock SIMs and read them with their attachments."""
@@ -64,6 +64,9 @@ class Changes:
         for imsi, items in (await attachments.of_sims(self._connection, found)).items():
             self._attachments[imsi] = {item.place: item for item in items}
             self._before[imsi] = dict(self._attachments[imsi])
+        places = [place for imsi in found for place in self._before[imsi]]
+        if places:
+            self._ours |= await gateways.held(self._connection, places)
 
     def attachments(self, imsi: str) -> list[Attachment]:
         """Where a locked SIM can be acted upon, as far as this transaction has come."""
@@ -74,7 +77,10 @@ class Changes:
         return self._attachments.get(imsi, {}).get(place)
 
     def decide(self, decision: Decision, slots: Mapping[Place, SlotView] | None = None) -> None:
-        """Take over a decision about a locked SIM. `slots`: what is known of the slot it is in now."""
+        """Take over a decision about a locked SIM. `slots`: what is known of the slot it is in now.
+
+        A SIM gets a new attachment only in a slot that `slots` names: one where it is, not where it was once.
+        """
         sim = decision.sim
         self.sims[sim.imsi] = sim
         self._events.setdefault(sim.imsi, []).extend(decision.events)
@@ -114,16 +120,15 @@ class Changes:
         desired = int(sim.functions_off)
         reason = event or (sim.bars[-1].event if sim.bars else None)
         place = sim.seen.place if sim.seen else None
-        if place is not None and not (place in items and items[place].current):
+        view = slots.get(place) if place is not None else None
+        if place is not None and view is not None and not (place in items and items[place].current):
             for old in list(items.values()):
                 if old.place != place and old.current:
-                    # Ours to lift when we locked it, or may be about to.
-                    gone = rules.leave(old, reason, self._now, held=old.desired != 0 or bool(old.applied))
+                    gone = rules.leave(old, reason, self._now, held=self._is_ours(old))
                     if gone is None:
                         del items[old.place]
                     else:
                         items[old.place] = gone
-            view = slots.get(place, SlotView(locked=False, held=False))
             here = rules.arrive(place, desired, reason, self._now, locked=bool(view.locked), held=view.held)
             items[place] = here
             self._evict(place, sim.imsi)
@@ -133,8 +138,11 @@ class Changes:
         else:
             for item in list(items.values()):
                 if item.current:
-                    items[item.place] = rules.aim(item, desired, reason, self._now)
-        self._held |= {item.place for item in items.values() if item.wants_lock and item.is_open}
+                    items[item.place] = rules.aim(item, desired, reason, self._now, held=self._is_ours(item))
+
+    def _is_ours(self, item: Attachment) -> bool:
+        """Whether a lock in this slot is ours, or may be about to be."""
+        return item.place in self._ours or _locks(item)
 
     def _evict(self, place: Place, imsi: str) -> None:
         """Another SIM is in the slot now: what was to be done there for the SIM before is the new one's business."""
@@ -169,9 +177,15 @@ class Changes:
             await attachments.drop(self._connection, drop)
         if save:
             await attachments.save(self._connection, save)
-        if self._held:
-            await gateways.hold(self._connection, sorted(self._held, key=lambda p: (p.gateway_id, p.port, p.slot)))
+        held = {item.place for imsi, item in save if _locks(item) and not _locks(self._before[imsi].get(item.place))}
+        if held:
+            await gateways.hold(self._connection, sorted(held, key=lambda p: (p.gateway_id, p.port, p.slot)))
         return any(item.status is not AttachmentStatus.APPLIED for _, item in save)
+
+
+def _locks(attachment: Attachment | None) -> bool:
+    """Whether we lock this slot, or will: from then on the lock counts as ours."""
+    return attachment is not None and attachment.wants_lock and attachment.is_open
 
 
 def _told(attachment: Attachment) -> dict[str, object]:

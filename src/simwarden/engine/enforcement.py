@@ -22,7 +22,7 @@ from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.engine.changes import Changes
 from simwarden.engine.ports import CommandFailed, now_utc
-from simwarden.store import attachments
+from simwarden.store import attachments, gateways
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +39,8 @@ BATCH = 500
 """SIMs taken up at once."""
 IDLE = timedelta(seconds=5)
 """How long to sleep at most."""
+PAUSE = timedelta(seconds=1)
+"""How long to wait after a trouble that is not a gateway's."""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -102,14 +104,17 @@ class Enforcement:
                 if not troubled:
                     _log.warning("enforcement waits for the database", reason=str(error))
                 troubled = True
-                pause = timedelta(seconds=1)
+                pause = PAUSE
+            except Exception:
+                _log.exception("enforcement stumbled and goes on")
+                pause = PAUSE
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), max(pause.total_seconds(), 0.01))
 
     async def _start_lanes(self, buckets: Sequence[int]) -> timedelta:
         """Start a lane for every gateway with due work; returns how long nothing else will be due."""
         async with self._db.connection() as connection:
-            due = await attachments.due(connection, buckets, self._clock(), BATCH)
+            due = await attachments.due(connection, buckets, self._clock(), BATCH, list(self._lanes))
             upcoming = await attachments.next_due(connection, buckets, self._clock())
         work: dict[int, set[str]] = defaultdict(set)
         for item in due:
@@ -119,6 +124,8 @@ class Enforcement:
                 lane = asyncio.create_task(self._lane(gateway_id, imsis), name=f"gateway-{gateway_id}")
                 self._lanes[gateway_id] = lane
                 lane.add_done_callback(functools.partial(self._lane_done, gateway_id))
+        if len(due) == BATCH:
+            return timedelta(0)  # there may be more, at other gateways
         # What is due already runs in a lane that wakes us when it ends.
         return IDLE if upcoming is None else min(IDLE, upcoming - self._clock())
 
@@ -128,26 +135,41 @@ class Enforcement:
 
     async def _lane(self, gateway_id: int, imsis: set[str]) -> None:
         try:
-            access = await self._gateways.access(gateway_id)
-            driver = self._driver_for(access)
-            await self._serve(access, driver, imsis)
+            await self._attend(gateway_id, imsis)
         except StoreUnavailable as error:
             _log.warning("enforcement interrupted", gateway=gateway_id, reason=str(error))
-            await asyncio.sleep(1)
-        except SimwardenError as error:
-            await self._fail(gateway_id, imsis, error.message)
-            _log.warning("enforcement failed", gateway=gateway_id, reason=error.message)
+            await asyncio.sleep(PAUSE.total_seconds())
+        except Exception:
+            _log.exception("enforcement at a gateway stumbled and goes on", gateway=gateway_id)
+            await asyncio.sleep(PAUSE.total_seconds())
 
-    async def _serve(self, access: CommandAccess, driver: NetworkDriver, imsis: set[str]) -> None:
+    async def _attend(self, gateway_id: int, imsis: set[str]) -> None:
+        try:
+            access = await self._gateways.access(gateway_id)
+            await self._serve(access, self._driver(access), imsis)
+        except StoreUnavailable:
+            raise
+        except SimwardenError as error:
+            _log.warning("enforcement failed", gateway=gateway_id, reason=error.message)
+            work = await self._due_work(gateway_id, imsis)
+            await self._fail(gateway_id, work, error.message, commanded=False)
+
+    def _driver(self, access: CommandAccess) -> NetworkDriver:
         if access.url is None:
             raise CommandFailed("The gateway has no command URL: add one to let Simwarden lock and unlock")
+        try:
+            return self._driver_for(access)
+        except ValueError as error:
+            raise CommandFailed(f"The gateway cannot be commanded as it is registered: {error}") from error
+
+    async def _serve(self, access: CommandAccess, driver: NetworkDriver, imsis: set[str]) -> None:
         work = await self._due_work(access.id, imsis)
         if any(item.attachment.commanded_at is not None for item in work):
             # Commanded before, and no proof came: ask, rather than command blindly again.
             try:
                 await self._ingest.submit(await driver.status())
             except CommandFailed as error:
-                await self._command_failed(access, work, error)
+                await self._command_failed(access, work, error, commanded=False)
                 return
             work = await self._judge(access, await self._due_work(access.id, imsis))
         work = await self._announce(access, work)
@@ -165,7 +187,7 @@ class Enforcement:
             await (driver.lock(places) if lock else driver.unlock(places))
         except CommandFailed as error:
             self._observed("refused" if error.reached else "unreachable", (self._clock() - started).total_seconds())
-            await self._command_failed(access, group, error)
+            await self._command_failed(access, group, error, commanded=True)
         else:
             self._observed("answered", (self._clock() - started).total_seconds())
 
@@ -192,7 +214,7 @@ class Enforcement:
         ]
         again = [item for item in unproven if item not in given_up]
         if given_up:
-            await self._fail(access.id, {item.imsi for item in given_up}, reason)
+            await self._fail(access.id, given_up, reason, commanded=True)
         return fresh + again
 
     async def _announce(self, access: CommandAccess, work: list[Work]) -> list[Work]:
@@ -211,7 +233,7 @@ class Enforcement:
                     continue
                 after = rules.commanded(current, now)
                 changes.replace(item.imsi, after)
-                if after.attempts == 1:
+                if current.commanded_at is None:
                     changes.record(
                         item.imsi,
                         EventType.ENFORCEMENT_COMMANDED,
@@ -223,36 +245,43 @@ class Enforcement:
             await changes.write()
         return announced
 
-    async def _command_failed(self, access: CommandAccess, work: list[Work], error: CommandFailed) -> None:
-        if not error.reached:
-            await self._gateways.mark_unreachable(access.id, self._clock())
-        await self._fail(access.id, {item.imsi for item in work}, error.message)
+    async def _command_failed(
+        self, access: CommandAccess, work: list[Work], error: CommandFailed, *, commanded: bool
+    ) -> None:
+        await self._fail(access.id, work, error.message, commanded=commanded, reached=error.reached)
 
-    async def _fail(self, gateway_id: int, imsis: set[str], reason: str) -> None:
-        """Note a failed attempt and when to try again; say so once when it has failed too often."""
+    async def _fail(
+        self, gateway_id: int, work: list[Work], reason: str, *, commanded: bool, reached: bool = True
+    ) -> None:
+        """Note a failed attempt and when to try again; say so once when it has failed too often.
+
+        `commanded`: the attempt was counted when its command was announced. `reached` False: together with the failure
+        the gateway is marked, so that its next report makes all of this due.
+        """
         now = self._clock()
         names = await self._gateways.names()
         cause = Cause(CauseKind.ENFORCEMENT, names.get(gateway_id, str(gateway_id)), now, "command")
         async with self._db.transaction() as connection:
+            if not reached:
+                # First, as a report locks the gateway first: either it sees the failure, or it came before.
+                await gateways.mark_unreachable(connection, gateway_id, now)
             changes = Changes(connection, now)
-            await changes.lock(imsis)
-            for imsi in changes.sims:
-                for item in changes.attachments(imsi):
-                    if item.place.gateway_id != gateway_id or not item.is_open or item.next_attempt_at is None:
-                        continue
-                    if item.attempts == 0:  # failed before a command could be sent
-                        item = msgspec.structs.replace(item, attempts=1)
-                    after = rules.failed(item, reason, now)
-                    changes.replace(imsi, after)
-                    if after.status is AttachmentStatus.FAILED and item.status is not AttachmentStatus.FAILED:
-                        told = {
-                            "attempts": after.attempts,
-                            "reason": reason,
-                            "port": item.place.port,
-                            "slot": item.place.slot,
-                        }
-                        changes.record(imsi, EventType.ENFORCEMENT_FAILED, cause, after.event, told)
+            await changes.lock({item.imsi for item in work})
+            for imsi, place in sorted({(item.imsi, item.attachment.place) for item in work}, key=_order):
+                item = changes.attachment(imsi, place)
+                if item is None or not item.is_open or item.next_attempt_at is None:
+                    continue
+                after = rules.failed(item, reason, now, commanded=commanded)
+                changes.replace(imsi, after)
+                if after.status is AttachmentStatus.FAILED and item.status is not AttachmentStatus.FAILED:
+                    told = {"attempts": after.attempts, "reason": reason, "port": place.port, "slot": place.slot}
+                    changes.record(imsi, EventType.ENFORCEMENT_FAILED, cause, after.event, told)
             await changes.write()
+
+
+def _order(item: tuple[str, Place]) -> tuple[str, int, int, int]:
+    imsi, place = item
+    return imsi, place.gateway_id, place.port, place.slot
 
 
 def _told(access: CommandAccess, place: Place, attachment: Attachment) -> dict[str, object]:

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 R = TypeVar("R", bound=SmsRecord | CallRecord)
+Numbers = dict[Place, tuple[int, int]]
+"""Boot and sequence number of the newest report of each slot. A report that says what is stored already is not written,
+so its number is known only to who read it; a report that comes late must not slip in behind it."""
+_NUMBERS_KEPT = 200_000
+_TRIES = 3
 
 
 class UnacceptableReport(SimwardenError):
@@ -83,6 +88,7 @@ class Ingest:
         self._clock = clock
         self._waiting: list[tuple[Report, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
+        self._numbers: Numbers = {}
 
     async def submit(self, *reports: Report) -> None:
         """Take in reports that came together; returns when their effects are committed.
@@ -143,8 +149,18 @@ class Ingest:
         self._committed(tally)
 
     async def _write(self, reports: Sequence[Report]) -> Tally:
-        async with self._db.transaction() as connection:
-            return await _Batch(connection, reports, self._refresh, self._clock()).run()
+        for _ in range(_TRIES):
+            try:
+                async with self._db.transaction() as connection:
+                    batch = _Batch(connection, reports, self._refresh, self._clock(), self._numbers)
+                    tally = await batch.run()
+            except asyncpg.TransactionRollbackError:
+                continue  # another transaction went first: nothing was written
+            if len(self._numbers) > _NUMBERS_KEPT:
+                self._numbers.clear()
+            self._numbers |= batch.numbers
+            return tally
+        raise StoreUnavailable("The database has too much to do at the moment")
 
 
 def _settle(batch: list[tuple[Report, asyncio.Future[None]]], error: BaseException | None) -> None:
@@ -162,7 +178,12 @@ class _Batch:
     """One transaction's worth of reports."""
 
     def __init__(
-        self, connection: asyncpg.Connection, reports: Sequence[Report], refresh: timedelta, now: datetime
+        self,
+        connection: asyncpg.Connection,
+        reports: Sequence[Report],
+        refresh: timedelta,
+        now: datetime,
+        known: Numbers,
     ) -> None:
         self._connection = connection
         self._reports = reports
@@ -170,7 +191,10 @@ class _Batch:
         self._now = now
         self._tally = Tally(reports=len(reports))
         self._ports: list[tuple[Place, PortObservation, Report, int]] = []
-        self._orders: dict[int, ReportOrder] = {}
+        self._gateways: set[int] = set()
+        self._back: list[int] = []
+        self._known = known
+        self.numbers: Numbers = {}
 
     async def run(self) -> Tally:
         await self._hear_gateways()
@@ -188,6 +212,10 @@ class _Batch:
                 [(place, port, boot, report.received_at) for place, (port, report, boot) in newest.items()],
             )
         await self._store_records()
+        if self._back:
+            await attachments.hurry(self._connection, self._back, self._now)
+            await self._connection.execute("select pg_notify('simwarden_enforcement', '')")
+            self._tally.outcome = msgspec.structs.replace(self._tally.outcome, enforcement_due=True)
         return self._tally
 
     async def _hear_gateways(self) -> None:
@@ -216,14 +244,10 @@ class _Batch:
                 ]
             else:
                 self._tally.late += len(report.ports)
-        self._orders = {item.id: item.order for item in heard.values()}
+        self._gateways = set(locked)
+        self._back = sorted(gateway.id for gateway in locked.values() if gateway.unreachable)
         if heard:
             await gateways.heard(self._connection, [heard[id_] for id_ in sorted(heard)])
-        back = [gateway.id for gateway in locked.values() if gateway.unreachable]
-        if back:
-            await attachments.hurry(self._connection, back, self._now)
-            await self._connection.execute("select pg_notify('simwarden_enforcement', '')")
-            self._tally.outcome = Outcome(enforcement_due=True)
 
     def _newest_ports(
         self, changed: dict[Place, gateways.PortState | None]
@@ -234,19 +258,26 @@ class _Batch:
         for item in self._ports:
             place, port, report, boot = item
             if place in changed:
-                known = changed[place]
-                last = newest.get(place)
-                known_boot = boot if last else (known.boot if known else -1)
-                known_sequence = last[0].sequence if last else (known.sequence if known else None)
-                if not report.polled and is_late(
-                    self._orders[place.gateway_id], port.sequence, known_boot, known_sequence
-                ):
+                if not report.polled and self._is_late(place, port, boot, changed[place]):
                     self._tally.late += 1
                     continue
                 newest[place] = (port, report, boot)
+            if port.sequence is not None:
+                read = self._read(place)
+                if read is None or report.polled or not is_late(boot, port.sequence, *read):
+                    self.numbers[place] = (boot, port.sequence)
             kept.append(item)
         self._ports = kept
         return newest
+
+    def _read(self, place: Place) -> tuple[int, int] | None:
+        return self.numbers.get(place) or self._known.get(place)
+
+    def _is_late(self, place: Place, port: PortObservation, boot: int, stored: gateways.PortState | None) -> bool:
+        read = self._read(place)
+        return (read is not None and is_late(boot, port.sequence, *read)) or (
+            stored is not None and is_late(boot, port.sequence, stored.boot, stored.sequence)
+        )
 
     async def _sightings(self) -> list[_Seen]:
         """Everything in the batch that tells which device a SIM is in, in the order in which it came."""
@@ -256,6 +287,8 @@ class _Batch:
             if port.imsi or port.iccid
         ]
         for report in self._reports:
+            if report.gateway_id not in self._gateways:
+                continue  # removed meanwhile: its slots are nowhere
             for item in report.evidence:
                 at = min(item.at, report.received_at)
                 found.append((item.imsi, item.iccid, item.imei, at, _place(report, item), report, True, None))
@@ -282,6 +315,9 @@ class _Batch:
         if seen:
             moving, unknown = await sims.interesting(self._connection, [item.sighting for item in seen], self._refresh)
             self._tally.unknown_sims += unknown
+            # Who is new in a slot may have been there before, and another SIM since.
+            taken = {place for place, (port, _, _) in newest.items() if _occupant(changed[place]) != port.imsi}
+            moving |= {item.sighting.imsi for item in seen if item.sighting.place in taken}
         # A single port's report, or a status we asked for, may be the proof of a command even if nothing changed.
         watched = {place: (port, report) for place, (port, report, _) in newest.items()}
         watched |= {
@@ -301,12 +337,7 @@ class _Batch:
         outcome = await changes.write()
         if lifted:
             await gateways.release(self._connection, lifted)
-        self._tally.outcome = Outcome(
-            outcome.changed,
-            outcome.events,
-            outcome.enforcement_due or self._tally.outcome.enforcement_due,
-            outcome.deliveries,
-        )
+        self._tally.outcome = outcome
 
     async def _decide(self, changes: Changes, moving: list[_Seen], views: dict[Place, SlotView]) -> None:
         late_possible = [item.sighting.imsi for item in moving if item.timed]
@@ -316,7 +347,7 @@ class _Batch:
             if sim is None:
                 continue
             sighting = item.sighting
-            if item.timed and sim.seen and sighting.imei != sim.seen.imei:
+            if item.timed:
                 sighting = msgspec.structs.replace(sighting, confirmed_at=confirmed.get(sim.imsi))
             decision = decide(sim, sighting, self._now, _cause(item.report, sighting.place, item.sequence))
             if decision.verdict is Verdict.STALE:
@@ -360,6 +391,10 @@ def _with_sim(record: R, gateway_id: int, there: dict[Place, tuple[str, str | No
         return record
     known = there.get(Place(gateway_id, record.port, record.slot or 0))
     return record if known is None else msgspec.structs.replace(record, imsi=known[0])
+
+
+def _occupant(known: gateways.PortState | None) -> str | None:
+    return None if known is None else known.imsi
 
 
 def _follow(order: ReportOrder, report: Report, interval: int) -> tuple[ReportOrder, bool]:

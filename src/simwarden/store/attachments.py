@@ -67,7 +67,9 @@ async def at_slots(connection: asyncpg.Connection, places: Sequence[Place]) -> s
 
 async def save(connection: asyncpg.Connection, items: Sequence[tuple[str, Attachment]]) -> None:
     """Write attachments of SIMs (by IMSI) that this transaction has locked."""
-    ordered = sorted(items, key=lambda item: (bucket_of(item[0]), item[0]))
+    ordered = sorted(
+        items, key=lambda item: (bucket_of(item[0]), item[0], *msgspec.structs.astuple(item[1].place))
+    )  # rows are locked in one order by everybody
     attachments = [attachment for _, attachment in ordered]
     await connection.execute(
         Q["save"],
@@ -101,9 +103,11 @@ async def drop(connection: asyncpg.Connection, items: Sequence[tuple[str, Place]
     )
 
 
-async def due(connection: asyncpg.Connection, buckets: Sequence[int], now: datetime, limit: int) -> list[Due]:
-    """What is to be done now for SIMs of these buckets, longest waiting first."""
-    rows = await connection.fetch(Q["due"], buckets, now, limit)
+async def due(
+    connection: asyncpg.Connection, buckets: Sequence[int], now: datetime, limit: int, busy: Sequence[int] = ()
+) -> list[Due]:
+    """What is to be done now for SIMs of these buckets, longest waiting first, but not at the `busy` gateways."""
+    rows = await connection.fetch(Q["due"], buckets, now, limit, busy)
     return [Due(row["imsi"], row["gateway_id"]) for row in rows]
 
 

@@ -23,10 +23,10 @@ UNAVAILABLE = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
 )
-"""What asyncpg raises when the server is gone, going or coming."""
+"""What asyncpg raises when the server is gone, going or coming, or has no room left."""
 
 
 def to_json(value: Any) -> str:

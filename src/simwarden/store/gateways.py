@@ -172,10 +172,6 @@ class Gateways:
         """Keep which generation of the command interface a gateway answers."""
         await self._db.execute(Q["set_generation"], gateway_id, generation)
 
-    async def mark_unreachable(self, gateway_id: int, now: datetime) -> None:
-        """Commands do not get through; the next report of this gateway makes what waits due at once."""
-        await self._db.execute(Q["unreachable"], gateway_id, now)
-
     async def reject(self, gateway_id: int, now: datetime, reason: str, content_type: str | None, body: bytes) -> None:
         """Count and keep a body that could not be read, up to KEPT_BYTES of it and KEPT_REJECTS per gateway."""
         async with self._db.transaction() as connection:
@@ -205,6 +201,11 @@ async def lock(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, 
         )
         for row in rows
     }
+
+
+async def mark_unreachable(connection: asyncpg.Connection, gateway_id: int, now: datetime) -> None:
+    """Commands do not get through; the next report of this gateway makes what waits due at once."""
+    await connection.execute(Q["unreachable"], gateway_id, now)
 
 
 async def heard(connection: asyncpg.Connection, items: Sequence[Heard]) -> None:
@@ -283,7 +284,7 @@ async def save_ports(
 
 
 async def hold(connection: asyncpg.Connection, places: Sequence[Place]) -> None:
-    """Remember that locks at these places are ours."""
+    """Remember that locks at these places are ours, also of a slot that its gateway has not reported yet."""
     await connection.execute(Q["hold"], *_columns(places))
 
 

@@ -27,13 +27,20 @@ where a.bucket = i.bucket and a.imsi = i.imsi and a.gateway_id = i.gateway_id an
 
 -- name: due
 select a.bucket, a.imsi, a.gateway_id from attachment a
-where a.bucket = any ($1::smallint[]) and a.next_attempt_at <= $2
+where a.bucket = any ($1::smallint[]) and a.next_attempt_at <= $2 and a.gateway_id <> all ($4::int[])
 order by a.next_attempt_at limit $3
 
 -- name: next_due
 select min(next_attempt_at) from attachment where bucket = any ($1::smallint[]) and next_attempt_at > $2
 
 -- name: hurry
-update attachment
-set next_attempt_at = greatest($2, coalesce(commanded_at, $2) + interval '1 second')
-where gateway_id = any ($1::int[]) and next_attempt_at > $2 and last_error is not null
+with waiting as (
+    select bucket, imsi, gateway_id, port, slot from attachment
+    where gateway_id = any ($1::int[]) and next_attempt_at > $2 and last_error is not null
+    order by bucket, imsi, gateway_id, port, slot  -- as everybody else locks them
+    for update
+)
+update attachment a
+set next_attempt_at = greatest($2, coalesce(a.commanded_at, $2) + interval '1 second')
+from waiting w
+where a.bucket = w.bucket and a.imsi = w.imsi and a.gateway_id = w.gateway_id and a.port = w.port and a.slot = w.slot

@@ -74,9 +74,10 @@ set boot = excluded.boot, sequence = excluded.sequence, status = excluded.status
     operator = excluded.operator, signal = excluded.signal, detail = excluded.detail, changed_at = excluded.changed_at, reported_at = excluded.reported_at
 
 -- name: hold
-update gateway_port p set held = true
+insert into gateway_port (gateway_id, port, slot, boot, held, changed_at, reported_at)
+select gateway_id, port, slot, -1, true, now(), now()
 from unnest($1::int[], $2::int[], $3::int[]) as i (gateway_id, port, slot)
-where p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot
+on conflict (gateway_id, port, slot) do update set held = true
 
 -- name: release
 update gateway_port p set held = false
