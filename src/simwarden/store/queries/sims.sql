@@ -24,7 +24,7 @@ where s.imsi is null
    or (i.imei is null) <> s.seen_unknown
    or i.imei <> s.seen_imei
    or s.seen_imei is null
-   or s.state = 'ARMED'
+   or (s.state = 'ARMED' and i.imei is not null)
    or i.gateway is distinct from s.seen_gateway
    or i.port is distinct from s.seen_port
    or i.slot is distinct from s.seen_slot
@@ -33,7 +33,8 @@ where s.imsi is null
 -- name: confirmed
 select s.imsi, g.status_at
 from sim s
-join gateway_port p on p.gateway_id = s.seen_gateway and p.port = s.seen_port and p.slot = s.seen_slot and p.imsi = s.imsi
+join gateway_port p on p.gateway_id = s.seen_gateway and p.port = s.seen_port and p.slot = s.seen_slot
+     and (p.imsi = s.imsi or p.imsi is null and p.iccid = s.iccid)
 join gateway g on g.id = p.gateway_id
 where s.bucket = any ($1::smallint[]) and s.imsi = any ($2::text[])
 
