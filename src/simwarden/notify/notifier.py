@@ -27,7 +27,7 @@ from simwarden.store.database import Listener
 from simwarden.store.leases import Leases
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from simwarden.notify.retry import Outcome
     from simwarden.store.database import Database
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 CHANNEL = "simwarden_delivery"
 BATCH = 256
 _CRASH_DELAY = timedelta(seconds=60)
+_SPREAD = timedelta(minutes=5)
+_HORIZON = timedelta(minutes=7)
 log = structlog.get_logger(__name__)
 
 
@@ -139,8 +141,8 @@ class Notifier:
         if not owned:
             return wait
         await self._claim(owned)
-        if not self._woken.is_set():
-            due = await deliveries.next_due(self._db, owned)
+        if not self._woken.is_set() and len(self._busy) < self._settings.held:
+            due = await deliveries.next_due(self._db, owned, busy=self._busy, full=self._full)
             wait = min([wait, *([] if due is None else [due])])
         now = time.monotonic()
         opens = [origin.opens_in(now) for origin in self._origins.values() if origin.probing]
@@ -237,14 +239,18 @@ class Notifier:
     def _heard(self, origin: Origin, outcome: Outcome) -> None:
         """An origin answered or did not: adjust its share; when its circuit opens let all its lanes wait."""
         if outcome.status is not None:
-            origin.answered(outcome.duration.total_seconds())
+            if origin.answered(outcome.duration.total_seconds()):
+                self._aside(self._hasten(origin))
             return
         seconds = origin.silent(time.monotonic())
         if seconds is None:
             return
         log.info("a sink does not answer", origin=origin.key, error=outcome.error, pause_seconds=seconds)
         self._put_back(origin, timedelta(seconds=seconds))
-        task = asyncio.create_task(self._postpone(origin, seconds))
+        self._aside(self._postpone(origin, seconds))
+
+    def _aside(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._side.add(task)
         task.add_done_callback(self._side.discard)
 
@@ -259,11 +265,18 @@ class Notifier:
             )
 
     async def _postpone(self, origin: Origin, seconds: float) -> None:
-        """Take the lanes of a dead origin out of the way of the others', spread over as long again."""
+        """Take the due lanes of a dead origin out of the way of the others'."""
         delay = timedelta(seconds=seconds)
         owned = sorted(self.leases.owned())
         with contextlib.suppress(StoreUnavailable, asyncpg.PostgresError):
-            await deliveries.postpone(self._db, owned, origin.key, delay, delay, busy=self._busy)
+            await deliveries.postpone(self._db, owned, origin.key, delay, min(10 * delay, _SPREAD), busy=self._busy)
+
+    async def _hasten(self, origin: Origin) -> None:
+        """An origin is back: its lanes need not wait any longer, except where a sink asked for much patience."""
+        owned = sorted(self.leases.owned())
+        with contextlib.suppress(StoreUnavailable, asyncpg.PostgresError):
+            await deliveries.hasten(self._db, owned, origin.key, _HORIZON, busy=self._busy)
+        self.wake()
 
     def _recorded(self, results: Sequence[LaneResult], more: bool) -> None:  # noqa: FBT001 - a callback
         crowded = len(self._busy) >= self._settings.held

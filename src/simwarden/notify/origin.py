@@ -81,11 +81,12 @@ class Origin:
         """Whether a waiting lane may begin."""
         return bool(self.waiting) and self.active < self.share and self.opens_in(now) == 0
 
-    def answered(self, duration: float) -> None:
-        """It answered something after so many seconds."""
-        self._failures = 0
+    def answered(self, duration: float) -> bool:
+        """It answered something after so many seconds; returns whether it had been believed to be dead."""
+        back, self._failures = self.probing, 0
         if duration <= self._limits.quick:
             self._share = min(self._share + 1, self._limits.parallel)
+        return back
 
     def silent(self, now: float) -> float | None:
         """It did not answer; returns for how many seconds the circuit opens by this, None when it does not.

@@ -152,9 +152,14 @@ async def heads(db: Database, lanes: Sequence[DueLane], limit: int) -> list[DueL
     return [msgspec.structs.replace(lane, heads=tuple(items)) for lane, items in zip(lanes, found, strict=True)]
 
 
-async def next_due(db: Database, buckets: Sequence[int]) -> float | None:
-    """Seconds until the next lane that is not due yet becomes due; None when there is none."""
-    seconds: float | None = await db.fetchval(Q["next_due"], buckets)
+async def next_due(
+    db: Database, buckets: Sequence[int], *, busy: Collection[str], full: Collection[str]
+) -> float | None:
+    """Seconds until the next lane becomes due, leaving out the same as `claim`; None when there is none.
+
+    Negative for a lane that became due since it was last claimed from.
+    """
+    seconds: float | None = await db.fetchval(Q["next_due"], buckets, list(busy), list(full))
     return seconds
 
 
@@ -228,8 +233,13 @@ async def _end(connection: asyncpg.Connection, result: LaneResult, now: datetime
 async def postpone(
     db: Database, buckets: Sequence[int], origin: str, delay: timedelta, spread: timedelta, *, busy: Collection[str]
 ) -> int:
-    """Let all lanes of an origin wait, each a little longer at random up to `spread`; returns how many."""
+    """Let the due lanes of an origin wait, each longer by chance by up to `spread`; returns how many."""
     return await db.execute(Q["postpone_origin"], buckets, origin, delay, spread, list(busy))
+
+
+async def hasten(db: Database, buckets: Sequence[int], origin: str, within: timedelta, *, busy: Collection[str]) -> int:
+    """Make the lanes of an origin due now that are due within this time anyway; returns how many."""
+    return await db.execute(Q["hasten_origin"], buckets, origin, within, list(busy))
 
 
 async def end_due(db: Database, buckets: Sequence[int], now: datetime, limit: int = END_BATCH) -> int:

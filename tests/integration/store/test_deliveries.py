@@ -112,7 +112,7 @@ async def test_a_waiting_lane_becomes_due_later(house: House) -> None:
     (lane,) = await claim(house)
     await deliveries.record(house.db, [result(lane, ["PENDING"], delay=100)], NOW)
     assert await claim(house) == []
-    due = await deliveries.next_due(house.db, ALL_BUCKETS)
+    due = await deliveries.next_due(house.db, ALL_BUCKETS, busy=(), full=())
     assert due is not None
     assert 95 < due <= 100
     await house.publish(1)
@@ -120,19 +120,29 @@ async def test_a_waiting_lane_becomes_due_later(house: House) -> None:
     assert await lane_of(house, made) == (1, True)
 
 
-async def test_postponing_an_origin_spares_what_is_busy_and_what_waits_longer(house: House) -> None:
-    waiting, _ = await house.subscribe(SINK)
+async def test_a_lane_that_became_due_just_now_is_not_overlooked(house: House) -> None:
+    made, _ = await house.subscribe(SINK)
+    due = await deliveries.next_due(house.db, ALL_BUCKETS, busy=(), full=())
+    assert due is not None
+    assert due <= 0
+    assert await deliveries.next_due(house.db, ALL_BUCKETS, busy=[made.id], full=()) is None
+    assert await deliveries.next_due(house.db, ALL_BUCKETS, busy=(), full=["acme http://127.0.0.1:9"]) is None
+
+
+async def test_a_dead_origin_steps_aside_and_comes_back(house: House) -> None:
+    await house.subscribe(SINK)
     busy, _ = await house.subscribe(SINK)
     other, _ = await house.subscribe("http://127.0.0.1:10/sink")
-    second = timedelta(seconds=30)
-    moved = await deliveries.postpone(house.db, ALL_BUCKETS, "acme http://127.0.0.1:9", second, second, busy=[busy.id])
-    assert moved == 1
+    origin, minute = "acme http://127.0.0.1:9", timedelta(minutes=1)
+    assert await deliveries.postpone(house.db, ALL_BUCKETS, origin, minute, minute, busy=[busy.id]) == 1
     assert {lane.id for lane in await claim(house)} == {busy.id, other.id}
-    assert (
-        await deliveries.postpone(house.db, ALL_BUCKETS, "acme http://127.0.0.1:9", second / 2, second, busy=[busy.id])
-        == 0
-    )
-    assert await lane_of(house, waiting) == (1, True)
+    due = await deliveries.next_due(house.db, ALL_BUCKETS, busy=[busy.id, other.id], full=())
+    assert due is not None
+    assert 55 < due <= 120
+    assert await deliveries.postpone(house.db, ALL_BUCKETS, origin, minute, minute, busy=[busy.id]) == 0
+    assert await deliveries.hasten(house.db, ALL_BUCKETS, origin, minute / 2, busy=()) == 0, "that one has to wait"
+    assert await deliveries.hasten(house.db, ALL_BUCKETS, origin, 3 * minute, busy=()) == 1
+    assert len(await claim(house)) == 3
 
 
 async def test_listing_filters_and_showing_tells_the_attempts(house: House) -> None:

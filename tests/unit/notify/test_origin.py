@@ -60,7 +60,8 @@ def test_one_answer_closes_the_circuit() -> None:
     one = origin()
     for _ in range(5):
         one.silent(0.0)
-    one.answered(0.01)
+    assert one.answered(0.01) is True
+    assert one.answered(0.01) is False
     assert not one.probing
     assert one.room(0.0) > 0
     assert one.silent(0.0) is None

@@ -12,9 +12,12 @@ order by lane_due_at
 limit $4
 
 -- name: next_due
+-- Looks back a little: a lane that became due since the last claim must not be overlooked.
 select extract(epoch from min(lane_due_at) - now())::float8
-from subscription
-where bucket = any ($1::smallint[]) and lane_due_at > now()
+from subscription s
+where bucket = any ($1::smallint[]) and lane_due_at > now() - interval '10 seconds'
+  and not exists (select 1 from unnest($2::text[]) as busy (id) where busy.id = s.id)
+  and not exists (select 1 from unnest($3::text[]) as full_up (origin) where full_up.origin = s.origin)
 
 -- name: heads
 select l.ord, d.*
@@ -63,13 +66,26 @@ returning s.lane_due_at is not null as waiting
 -- name: postpone_origin
 with waiting as (
     select bucket, id from subscription s
-    where bucket = any ($1::smallint[]) and origin = $2 and lane_due_at < now() + $3::interval
+    where bucket = any ($1::smallint[]) and origin = $2 and lane_due_at <= now()
       and not exists (select 1 from unnest($5::text[]) as busy (id) where busy.id = s.id)
     order by bucket, id
     for update
 )
 update subscription s
 set lane_due_at = now() + $3::interval + random() * $4::interval
+from waiting w
+where s.bucket = w.bucket and s.id = w.id and s.bucket = any ($1::smallint[])
+
+-- name: hasten_origin
+with waiting as (
+    select bucket, id from subscription s
+    where bucket = any ($1::smallint[]) and origin = $2 and lane_due_at > now() and lane_due_at <= now() + $3::interval
+      and not exists (select 1 from unnest($4::text[]) as busy (id) where busy.id = s.id)
+    order by bucket, id
+    for update
+)
+update subscription s
+set lane_due_at = now()
 from waiting w
 where s.bucket = w.bucket and s.id = w.id and s.bucket = any ($1::smallint[])
 
