@@ -27,12 +27,14 @@ from simwarden.northbound.kernel.errors import (
 from simwarden.northbound.kernel.ports import Caller, Meter, TokenCheck, no_meter
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from starlette.types import Receive, Scope, Send
 
 MAX_BODY = 64 * 1024
-"""Bytes of a request body."""
+"""Bytes of a request body, where the operation does not allow for more."""
+_SEGMENTS = 8
+"""Segments of a path that are looked at: no operation has more."""
 _log = structlog.get_logger()
 _encoder = msgspec.json.Encoder()
 _JSON = (b"content-type", b"application/json")
@@ -45,7 +47,9 @@ class Request(msgspec.Struct, frozen=True):
     correlator: str
     body: bytes
     parameter: str
-    """The last segment of the path where the operation's path ends in a parameter."""
+    """What stands in the path for its (first) parameter."""
+    query: str = ""
+    """What follows the question mark."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -55,6 +59,8 @@ class Answer(msgspec.Struct, frozen=True):
     body: Any = None
     """Anything that msgspec can encode; None for no body."""
     headers: Sequence[tuple[bytes, bytes]] = ()
+    stream: AsyncIterator[bytes] | None = None
+    """A body that is not JSON, piece by piece; `headers` name its type."""
 
 
 if TYPE_CHECKING:
@@ -70,6 +76,10 @@ class Operation(msgspec.Struct, frozen=True):
     """Any one of them allows the call."""
     handle: Handler
     has_body: bool
+    max_body: int = MAX_BODY
+    """Bytes of its request body."""
+    produces: str = header_rules.MEDIA_TYPE
+    """Media type of its answer."""
 
 
 class ClientGone(Exception):
@@ -79,7 +89,8 @@ class ClientGone(Exception):
 class Api:
     """One API as an ASGI application, to be mounted at `/<api-name>`.
 
-    `operations` maps a path below that (`/v0.1/bind`, `/v0.1/subscriptions/{}`) to operations by method.
+    `operations` maps a path below that (`/v0.1/bind`, `/v0.1/subscriptions/{}`, `/v1/sims/{}/events`) to operations by
+    method. A parameter matches one segment that is not empty.
     """
 
     def __init__(
@@ -124,22 +135,25 @@ class Api:
             raise MethodNotAllowed
         if caller.scopes.isdisjoint(operation.scopes):
             raise PermissionDenied
-        header_rules.check_accept(headers.accept)
+        header_rules.check_accept(headers.accept, operation.produces)
         body = b""
         if operation.has_body:
             header_rules.check_content(headers)
-            body = await _read(receive, headers.content_length)
-        return await operation.handle(Request(caller, call.correlator, body, parameter))
+            body = await _read(receive, headers.content_length, operation.max_body)
+        query = scope.get("query_string", b"").decode("latin-1")
+        return await operation.handle(Request(caller, call.correlator, body, parameter, query))
 
     def _resource(self, path: str) -> tuple[Mapping[str, Operation], str]:
         methods = self._operations.get(path)
         if methods is not None:
             return methods, ""
-        parent, _, last = path.rpartition("/")
-        methods = self._operations.get(f"{parent}/{{}}") if last else None
-        if methods is None:
-            raise NotFound
-        return methods, last
+        parts = path.split("/", _SEGMENTS)
+        for at in range(len(parts) - 1, 1, -1):  # behind the version; the last segment is the usual one
+            if parts[at]:
+                methods = self._operations.get("/".join((*parts[:at], "{}", *parts[at + 1 :])))
+                if methods is not None:
+                    return methods, parts[at]
+        raise NotFound
 
     def _failure(self, call: _Call, scope: Scope, error: Exception) -> CamaraError:
         operation = call.operation.name if call.operation else scope["method"]
@@ -157,15 +171,15 @@ class _Call:
         self.allow = ""
 
 
-async def _read(receive: Receive, declared: str | None) -> bytes:
+async def _read(receive: Receive, declared: str | None, most: int) -> bytes:
     """The body. Raises InvalidArgument when it is too long, ClientGone."""
-    too_long = f"The request body must not exceed {MAX_BODY} bytes"
-    if declared is not None and declared.isdecimal() and (len(declared) > 9 or int(declared) > MAX_BODY):
+    too_long = f"The request body must not exceed {most} bytes"
+    if declared is not None and declared.isdecimal() and (len(declared) > 9 or int(declared) > most):
         raise InvalidArgument(too_long)
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body", False):
         body: bytes = message.get("body", b"")
-        if len(body) > MAX_BODY:
+        if len(body) > most:
             raise InvalidArgument(too_long)
         return body
     collected = bytearray()
@@ -173,7 +187,7 @@ async def _read(receive: Receive, declared: str | None) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientGone
         collected += message.get("body", b"")
-        if len(collected) > MAX_BODY:
+        if len(collected) > most:
             raise InvalidArgument(too_long)
         if not message.get("more_body", False):
             return bytes(collected)
@@ -194,6 +208,12 @@ def _refusal(error: CamaraError, allow: str = "") -> Answer:
 async def _send(answer: Answer, correlator: str, send: Send) -> None:
     body = b"" if answer.body is None else _encoder.encode(answer.body)
     headers = [(b"x-correlator", correlator.encode("ascii")), *answer.headers]
+    if answer.stream is not None:
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        async for piece in answer.stream:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return
     if answer.body is not None:
         headers += [_JSON, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -67,16 +67,20 @@ def bearer(authorization: str | None) -> str | None:
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def check_accept(accept: str | None) -> None:
-    """Raise NotAcceptable unless JSON is among what the client accepts (RFC 9110 12.5.1)."""
+def check_accept(accept: str | None, produced: str = MEDIA_TYPE) -> None:
+    """Raise NotAcceptable unless `produced` is among what the client accepts (RFC 9110 12.5.1).
+
+    What produces something else than JSON takes a client that asks for JSON too: its errors are JSON.
+    """
     if accept is None or accept in _ACCEPTED or not accept.strip():
         return
+    ranges = (produced, f"{produced.partition('/')[0]}/*", "*/*")
     best: dict[str, float] = {}
     for entry in accept.split(","):
         media_type, *parameters = (part.strip().lower() for part in entry.split(";"))
-        if media_type in _ACCEPTED:
+        if media_type in ranges:
             best[media_type] = max(best.get(media_type, 0.0), _quality(parameters))
-    for media_type in (MEDIA_TYPE, "application/*", "*/*"):  # the most specific one that is there decides
+    for media_type in ranges:  # the most specific one that is there decides
         if media_type in best:
             if best[media_type] > 0:
                 return
