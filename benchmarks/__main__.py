@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import time
 
-from benchmarks import latency, machine, sightings
+from benchmarks import calls, latency, machine, sightings
 from benchmarks.setup import bench
 
 
@@ -15,8 +15,13 @@ async def run(sims: int, rounds: int, seconds: float, moves: int) -> None:
     print(f"Machine: {machine.shape()}")
     async with bench() as world:
         began = time.monotonic()
-        await world.fill(sims)
+        app_key, app_secret = await world.fill(sims)
         print(f"Register {sims:,} SIMs: {sims / (time.monotonic() - began):,.0f} rows/s")
+        await world.log_in(app_key, app_secret)
+        for operation in ("query", "bind"):
+            await calls.measure(world, operation, sims, seconds, rounds)
+        memory = machine.memory_of(world.server.pid)
+        print(f"Memory of the server: Python {memory['python']:.0f} MiB, PostgreSQL {memory['postgres']:.0f} MiB (PSS)")
     for changed, name in ((0.0, "steady"), (0.02, "2 % moved")):
         figures = []
         for _ in range(rounds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -36,6 +37,7 @@ class Bench(World):
         super().__init__(session, directory)
         self.directory = directory
         self.session = session
+        self.server: asyncio.subprocess.Process
 
     async def fill(self, sims: int) -> tuple[str, str]:
         """Register SIMs with consecutive IMSIs; returns an app key and secret of their account."""
@@ -95,7 +97,7 @@ async def bench() -> AsyncIterator[Bench]:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
             world = Bench(session, Path(directory))
             try:
-                await world.start_server()
+                world.server = await world.start_server()
                 yield world
             finally:
                 await world.processes.stop()

@@ -38,7 +38,7 @@ class World:
         self.control = ""
         self.sink = ""
         self.gateways: list[dict[str, Any]] = []
-        self._token = ""
+        self.token = ""
 
     async def start_server(self) -> asyncio.subprocess.Process:
         """Start the server on the world's data directory and wait until it is ready."""
@@ -90,11 +90,11 @@ class World:
             body = await answer.json()
         if answer.status != 200:
             raise StepFailed(f"No access token: {body}")
-        self._token = body["access_token"]
+        self.token = body["access_token"]
 
     async def call(self, path: str, body: dict[str, Any], expected: int = 200) -> dict[str, Any]:
         """Call a CAMARA API with the access token."""
-        headers = {"Authorization": f"Bearer {self._token}", "x-correlator": f"demo-{time.time_ns()}"}
+        headers = {"Authorization": f"Bearer {self.token}", "x-correlator": f"demo-{time.time_ns()}"}
         return await self._json("POST", f"{self.url}{path}", body, headers, expected)
 
     async def _json(

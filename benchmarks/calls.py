@@ -1,0 +1,58 @@
+"""CAMARA calls per second and their times, token checked, on the embedded PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+
+from benchmarks import http_load, machine
+from benchmarks.setup import Bench
+from simwarden.demo.story import FRAUD
+
+CEILING = {"query": 12_600, "bind": 8_900}
+"""Requests/s of a bare server that looks one row up: gathered into `unnest` statements; a held connection."""
+
+
+def requests(world: Bench, operation: str, sims: int) -> tuple[str, Callable[[int], bytes]]:
+    """The URL of an operation, and what makes its requests: a random SIM each."""
+    url = f"{world.url}{FRAUD}/{operation}"
+    chance = random.Random(1)
+    field = {"query": "queryType", "bind": "bindType", "unbind": "unBindType"}[operation]
+    headers = {"Authorization": f"Bearer {world.token}"}
+    ready = [
+        http_load.request(
+            url,
+            json.dumps({"device": {"phoneNumber": f"+8690{number:010}"}, field: "IMEIBIND"}).encode(),
+            headers,
+        )
+        for number in (chance.randrange(sims) for _ in range(20_000))
+    ]
+    return url, lambda n: ready[n % len(ready)]
+
+
+async def measure(world: Bench, operation: str, sims: int, seconds: float, rounds: int) -> None:
+    """Print the most that goes through, and the times at 2,300 calls a second (the plan of the busy hour)."""
+    url, make = requests(world, operation, sims)
+    await http_load.run(url, make, seconds=2, connections=16)
+    rates, spread = [], []
+    for _ in range(rounds):
+        result = await http_load.run(url, make, seconds=seconds, connections=48)
+        assert set(result.statuses) == {200}, result.statuses
+        rates.append(result.rate)
+        spread.append(machine.percentiles(result.latencies))
+    middle = machine.median(rates)
+    ceiling = CEILING[operation]
+    print(
+        f"CAMARA {operation}, most: {middle:,.0f} requests/s (rounds {', '.join(f'{rate:,.0f}' for rate in rates)}; "
+        f"48 connections, {spread[0]}); ceiling {ceiling:,}/s, ratio {middle / ceiling:.2f}"
+    )
+    paced = [await http_load.run(url, make, seconds=seconds, connections=64, rate=2_300) for _ in range(rounds)]
+    for result in paced:
+        assert set(result.statuses) == {200}, result.statuses
+    middle_run = sorted(paced, key=lambda result: sorted(result.latencies)[int(0.99 * len(result.latencies))])[
+        rounds // 2
+    ]
+    print(
+        f"CAMARA {operation} at 2,300/s: {middle_run.rate:,.0f}/s answered, {machine.percentiles(middle_run.latencies)}"
+    )
