@@ -31,6 +31,8 @@ from simwarden.engine.subscriptions import Subscriptions
 from simwarden.notify.metrics import NotifyMetrics
 from simwarden.notify.notifier import Notifier
 from simwarden.notify.settings import NotifySettings
+from simwarden.reference import routes as reference
+from simwarden.reference.documents import Documents
 from simwarden.southbound.ejoin.network import EjoinNetwork
 from simwarden.southbound.ejoin.receiver import Receiver
 from simwarden.store import migrate
@@ -149,6 +151,7 @@ class House:
             Route("/metrics", self._metrics_page),
             *self.receiver.routes(),
             *oauth.routes(self.accounts, self.tokens, self.keys),
+            *reference.routes(Documents(northbound.DOCUMENTS, self._settings.base_url)),
             *northbound.routes(
                 tokens=self.tokens,
                 sims=self.sims,

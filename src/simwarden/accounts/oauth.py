@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MAX_FORM = 16 * 1024
 """Bytes of a token request."""
 TOKEN_PATH = "/oauth2/token"  # noqa: S105
+METADATA_PATH = "/.well-known/openid-configuration"
 JWKS_PATH = "/.well-known/jwks.json"
 _FORM = "application/x-www-form-urlencoded"
 _encoder = msgspec.json.Encoder()
@@ -68,7 +69,7 @@ def routes(accounts: Accounts, tokens: Tokens, keys: SigningKeys) -> Sequence[Ro
 
     return [
         Route(TOKEN_PATH, token, methods=["POST"], name="token"),
-        Route("/.well-known/openid-configuration", metadata, methods=["GET"], name="openid_configuration"),
+        Route(METADATA_PATH, metadata, methods=["GET"], name="openid_configuration"),
         Route("/.well-known/oauth-authorization-server", metadata, methods=["GET"], name="oauth_metadata"),
         Route(JWKS_PATH, jwks, methods=["GET"], name="jwks"),
     ]

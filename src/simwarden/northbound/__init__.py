@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
+from importlib import resources
 from typing import TYPE_CHECKING
 
 from starlette.routing import Mount
 
-from simwarden.northbound import iot_sim_fraud_prevention, iot_sim_fraud_prevention_subscriptions
 from simwarden.northbound.iot_sim_fraud_prevention import routes as fraud_prevention
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import routes as fraud_prevention_subscriptions
 from simwarden.northbound.kernel.devices import Devices
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     )
 
 DOCUMENTS = {
-    fraud_prevention.NAME: iot_sim_fraud_prevention,
-    fraud_prevention_subscriptions.NAME: iot_sim_fraud_prevention_subscriptions,
+    found.name.replace("_", "-"): f"{__name__}.{found.name}"
+    for found in pkgutil.iter_modules(__path__)
+    if found.ispkg and (resources.files(__name__) / found.name / "openapi.yaml").is_file()
 }
-"""API name to the package that holds its `openapi.yaml`: `importlib.resources.files(package) / "openapi.yaml"`."""
+"""API name to the package that holds its `openapi.yaml`: every folder here that has one."""
 
 
 class Beneath(Mount):

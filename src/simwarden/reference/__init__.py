@@ -1,0 +1,1 @@
+"""What an integrator reads: the OpenAPI documents, and a page on which to read and try them."""

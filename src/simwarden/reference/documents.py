@@ -1,0 +1,81 @@
+"""The OpenAPI documents of the customer APIs, as this server serves them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import yaml
+
+from simwarden.accounts.oauth import METADATA_PATH, TOKEN_PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE = "openapi.yaml"
+_API_ROOT = "default: http://localhost:9091"
+_METADATA = "openIdConnectUrl: https://localhost/.well-known/openid-configuration"
+"""What the documents say of the server's place, in the words that CAMARA prescribes for them."""
+_encoder = msgspec.json.Encoder()
+
+
+class Document:
+    """One document. It is read when it is first asked for, and kept."""
+
+    def __init__(self, name: str, package: str, base_url: str) -> None:
+        """`name`: of the API; `package`: the one that holds its `openapi.yaml`."""
+        self.name = name
+        self._package = package
+        self._base_url = base_url
+
+    @cached_property
+    def text(self) -> str:
+        """The YAML with this server's own address in it, otherwise as it was written."""
+        written = (resources.files(self._package) / FILE).read_text(encoding="utf-8")
+        placed = written.replace(_API_ROOT, f"default: {self._base_url}")
+        return placed.replace(_METADATA, f"openIdConnectUrl: {self._base_url}{METADATA_PATH}")
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """What it says."""
+        found: dict[str, Any] = yaml.load(self.text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        return found
+
+    @cached_property
+    def json(self) -> bytes:
+        """The same as JSON."""
+        return _encoder.encode(self.content)
+
+
+class Documents:
+    """All documents there are, by API name."""
+
+    def __init__(self, packages: Mapping[str, str], base_url: str) -> None:
+        """`packages`: API name to the package that holds its document (`simwarden.northbound.DOCUMENTS`)."""
+        self._base_url = base_url
+        self._documents = {name: Document(name, package, base_url) for name, package in sorted(packages.items())}
+
+    def find(self, name: str) -> Document | None:
+        """The document of this API."""
+        return self._documents.get(name)
+
+    @cached_property
+    def index(self) -> bytes:
+        """Which documents there are, and where access tokens come from; addresses are relative to this list's own."""
+        return _encoder.encode(
+            {
+                "documents": [
+                    {
+                        "name": name,
+                        "title": document.content["info"]["title"],
+                        "version": document.content["info"]["version"],
+                        "yaml": f"{name}.yaml",
+                        "json": f"{name}.json",
+                    }
+                    for name, document in self._documents.items()
+                ],
+                "token_endpoint": f"..{TOKEN_PATH}",
+            }
+        )

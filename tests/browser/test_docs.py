@@ -1,0 +1,83 @@
+"""The page `/docs`, in a browser, as an integrator uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from simwarden import northbound
+from simwarden.accounts import applications
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.engine import provision
+from simwarden.engine.ports import now_utc
+from simwarden.store.accounts import Accounts
+
+if TYPE_CHECKING:
+    from tests.browser.chrome import Page
+
+    from simwarden.store.database import Database
+
+PHONE = "+8613800000001"
+QUERY = "#operations-Card_Binding-query"
+PICTURES = os.environ.get("SIMWARDEN_TEST_PICTURES")
+
+
+async def picture(page: Page, name: str) -> None:
+    """Keep what is seen, where somebody wants to see it."""
+    if PICTURES:
+        (Path(PICTURES) / f"{name}.png").write_bytes(await page.picture())
+
+
+async def test_read_the_documents_get_a_token_and_call_query(page: Page, url: str, database: Database) -> None:
+    accounts = Accounts(database)
+    account = await applications.open_account(accounts, "ACME")
+    issued = await applications.issue(accounts, "ACME", "meters")
+    sim = provision.new_sim(account.id, imsi="460000990123698", msisdn=PHONE)
+    cause = Cause(CauseKind.OPERATOR, "test", now_utc())
+    await provision.add(database, sim, cause, imei="352099001761481")
+
+    await page.open(f"{url}/docs?api=iot-sim-fraud-prevention")
+    await page.until(f"document.querySelector('{QUERY}') !== null")
+    listed = await page.evaluate("[...document.querySelector('#document').options].map(o => o.value)")
+    assert sorted(listed) == sorted(northbound.DOCUMENTS)
+    shown = await page.evaluate("[...document.querySelectorAll('.opblock-summary-path')].map(e => e.dataset.path)")
+    assert shown == ["/bind", "/unbind", "/query"]
+    await picture(page, "docs")
+
+    await page.type("#app-key", issued.application.app_key)
+    await page.type("#app-secret", "sws_wrong")
+    await page.click("#get-token")
+    await page.until("document.querySelector('#state').className === 'bad'")
+    await page.evaluate("document.querySelector('#app-secret').value = ''")
+    await page.type("#app-secret", issued.app_secret)
+    await page.click("#get-token")
+    await page.until("document.querySelector('#state').className === 'good'")
+
+    await page.click(f"{QUERY} .opblock-summary-control")
+    await page.until(f"document.querySelector('{QUERY} textarea') !== null")
+    sample = json.loads(await page.evaluate(f"document.querySelector('{QUERY} textarea').value"))
+    assert sample == {"device": {"phoneNumber": PHONE}, "queryType": "IMEIBIND"}
+    await page.click(f"{QUERY} .execute")
+    answer = f"document.querySelector('{QUERY} .live-responses-table tbody')"
+    await page.until(f"{answer} !== null && {answer}.querySelector('.microlight') !== null")
+    said = json.loads(await page.evaluate(f"{answer}.querySelector('.microlight').innerText"))
+    status = await page.evaluate(f"{answer}.querySelector('.response-col_status').innerText")
+    await picture(page, "query")
+    assert status.split() == ["200"]
+    assert said == {"imeiBind": {"bindImei": "352099001761481", "bindStatus": "BOUND"}}
+
+    assert {urlsplit(each).netloc for each in page.requested if each.startswith("http")} == {urlsplit(url).netloc}
+    assert [each for each in page.errors if "401" not in each] == []  # 401: the wrong secret
+
+
+@pytest.mark.parametrize("name", sorted(northbound.DOCUMENTS))
+async def test_every_document_is_rendered_without_complaint(page: Page, url: str, name: str) -> None:
+    await page.open(f"{url}/docs?api={name}")
+    await page.until("document.querySelector('.opblock') !== null")
+    assert await page.evaluate("document.querySelector('.swagger-ui .errors-wrapper') === null")
+    assert page.errors == []
