@@ -50,10 +50,16 @@ format: $(VENV)/.dev ## Put the code into the project's format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+$(VENV)-bench/.ready: requirements/bench.txt
+	@test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
+	@echo "Installing what the naive twins of the benchmarks need (once) ..."
+	@$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@touch $@
+
 .PHONY: bench
-bench: $(VENV)/.runtime ## Measure sightings/s and report-to-lock latency on this machine
+bench: $(VENV)/.runtime $(VENV)-bench/.ready ## Measure this machine: sightings/s, calls/s, report-to-lock, ... (about 10 minutes)
 	@$(BIN)/python -m benchmarks
 
 .PHONY: clean
 clean: ## Remove the environment and caches
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf $(VENV) $(VENV)-bench .pytest_cache .mypy_cache .ruff_cache

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import time
 
-from benchmarks import calls, latency, machine, sightings
+from benchmarks import calls, latency, machine, sightings, twins
 from benchmarks.setup import bench
 
 
@@ -18,8 +18,10 @@ async def run(sims: int, rounds: int, seconds: float, moves: int) -> None:
         app_key, app_secret = await world.fill(sims)
         print(f"Register {sims:,} SIMs: {sims / (time.monotonic() - began):,.0f} rows/s")
         await world.log_in(app_key, app_secret)
-        for operation in ("query", "bind"):
-            await calls.measure(world, operation, sims, seconds, rounds)
+        queries = await calls.measure(world, "query", sims, seconds, rounds)
+        await twins.naive_query(world, sims, seconds, queries)
+        await twins.pyhss(world, sims, seconds)
+        await calls.measure(world, "bind", sims, seconds, rounds)
         memory = machine.memory_of(world.server.pid)
         print(f"Memory of the server: Python {memory['python']:.0f} MiB, PostgreSQL {memory['postgres']:.0f} MiB (PSS)")
     for changed, name in ((0.0, "steady"), (0.02, "2 % moved")):

@@ -1,0 +1,1 @@
+"""What the same work costs when it is done the usual way. Measured in the same run as ours."""
