@@ -58,6 +58,7 @@ def follow_status(
 def _plausible(order: ReportOrder, last: int, now: datetime, interval: int) -> int:
     """How far the number may have come since: a larger one is from before a restart."""
     elapsed = (now - order.accepted_at).total_seconds() if order.accepted_at else 0.0
+    elapsed = max(elapsed, 0.0)  # a clock that was set back does not make the next number implausible
     return last + 50 + int(4 * elapsed / max(interval, 1))
 
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
 
 _log = structlog.get_logger()
+SET_BACK = timedelta(seconds=5)
+"""A stored time so far in the future is from before the clock was set back: what is received now is newer."""
 R = TypeVar("R", bound=SmsRecord | CallRecord)
 Numbers = dict[Place, tuple[int, int]]
 """Boot and sequence number of the newest report of each slot. A report that says what is stored already is not written,
@@ -349,6 +351,8 @@ class _Batch:
             sighting = item.sighting
             if item.timed:
                 sighting = msgspec.structs.replace(sighting, confirmed_at=confirmed.get(sim.imsi))
+            elif sim.seen is not None and sim.seen.at > self._now + SET_BACK:
+                sim = msgspec.structs.replace(sim, seen=msgspec.structs.replace(sim.seen, at=sighting.at))
             decision = decide(sim, sighting, self._now, _cause(item.report, sighting.place, item.sequence))
             if decision.verdict is Verdict.STALE:
                 self._tally.late += 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain.attachment import Attachment, AttachmentStatus
+from simwarden.domain.attachment import BACKOFF_CAP, Attachment, AttachmentStatus
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Place
 from simwarden.store.queries import load
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import asyncpg
 
 Q = load("attachments")
+LATEST = 2 * BACKOFF_CAP
+"""Nothing is put off for longer than this."""
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -112,9 +114,17 @@ async def due(
 
 
 async def next_due(connection: asyncpg.Connection, buckets: Sequence[int], now: datetime) -> datetime | None:
-    """When, after `now`, something will next have to be done for SIMs of these buckets."""
-    when: datetime | None = await connection.fetchval(Q["next_due"], buckets, now)
-    return when
+    """When, after `now`, something will next have to be done for SIMs of these buckets.
+
+    What is due later than anything is ever put off was put off before the clock was set back: it becomes due now.
+    """
+    row = await connection.fetchrow(Q["next_due"], buckets, now)
+    assert row is not None
+    first: datetime | None = row["first"]
+    if first is None or row["last"] <= now + LATEST:
+        return first
+    await connection.execute(Q["recall"], buckets, now, now + LATEST)
+    return now
 
 
 async def hurry(connection: asyncpg.Connection, gateway_ids: Sequence[int], now: datetime) -> None:

@@ -31,7 +31,12 @@ where a.bucket = any ($1::smallint[]) and a.next_attempt_at <= $2 and a.gateway_
 order by a.next_attempt_at limit $3
 
 -- name: next_due
-select min(next_attempt_at) from attachment where bucket = any ($1::smallint[]) and next_attempt_at > $2
+select min(next_attempt_at) as first, max(next_attempt_at) as last
+from attachment where bucket = any ($1::smallint[]) and next_attempt_at > $2
+
+-- name: recall
+update attachment set next_attempt_at = $2
+where bucket = any ($1::smallint[]) and next_attempt_at > $3
 
 -- name: hurry
 with waiting as (
