@@ -22,7 +22,17 @@ from simwarden.cli.common import (
 )
 from simwarden.domain.decide import Target
 from simwarden.domain.identifiers import full_imei
-from simwarden.domain.sim import BindingState, IdentifierKind, OnMismatch, OnUnknown, Policy, Resume, Sim, SimRef
+from simwarden.domain.sim import (
+    BindingState,
+    Function,
+    IdentifierKind,
+    OnMismatch,
+    OnUnknown,
+    Policy,
+    Resume,
+    Sim,
+    SimRef,
+)
 from simwarden.engine import explain as explaining
 from simwarden.engine import provision
 from simwarden.engine.binding import Bindings
@@ -35,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simwarden.domain.decide import Decision
+    from simwarden.engine.functions import FunctionView
 
 
 @click.group()
@@ -211,7 +222,8 @@ def explain(id: str, *, whole: bool, as_json: bool) -> None:  # noqa: A002 - as 
     print_fields(
         {
             "SIM": f"{told.imsi}  {told.msisdn or ''}  {told.iccid or ''}".rstrip(),
-            "State": told.state,
+            "Life": f"{told.lifecycle}, since {human(told.lifecycle_since)}",
+            "Binding": told.state,
             "Bound to": told.bound_to,
             "Policy": ", ".join(f"{name} {value}" for name, value in (told.policy or {}).items()),
             "In device": f"{told.device or '-'}, seen {human(told.seen_at)}",
@@ -219,14 +231,26 @@ def explain(id: str, *, whole: bool, as_json: bool) -> None:  # noqa: A002 - as 
         }
     )
     for function in told.functions:
-        words = "works" if function.effective else f"off since {human(function.since)}: {', '.join(function.bars)}"
-        click.echo(f"{function.function:<6} {words}" + (f"  [{function.enforcement}]" if function.enforcement else ""))
+        click.echo(f"{function.function:<6} {_state(told, function)}")
+    for apn in told.closed_apns:
+        click.echo(
+            f"APN {apn.apn}: closed since {human(apn.since)} (event {apn.event}); no source can separate APNs yet"
+        )
     for place in told.places:
         where = f"{place.gateway} port {place.port}" + (f".{place.slot:02}" if place.slot else "")
         click.echo(f"At {where}: to be {place.wanted}, seen {place.seen}, {place.status}" + _trouble(place))
     click.echo("\nHistory" if whole else "\nHow it came to this")
     for step in told.history if whole else told.chain:
         click.echo(f"  {step.n:>4}  {human(step.at)}  {_sentence(step)}")
+
+
+def _state(told: explaining.Explanation, function: FunctionView) -> str:
+    wish = "open" if function.requested else "closed"
+    reasons = [f"{bar.cause} since {human(bar.since)} (event {bar.event})" for bar in function.bars]
+    if not function.effective and told.lifecycle != "ACTIVE":
+        reasons.append(f"the SIM is {told.lifecycle}")
+    words = f"works since {human(function.since)}" if function.effective else f"off: {', '.join(reasons)}"
+    return f"wanted {wish}, {words}" + (f"  [{function.enforcement}]" if function.enforcement else "")
 
 
 def _trouble(place: explaining.PlaceView) -> str:
@@ -335,6 +359,7 @@ def view(found: Sim) -> dict[str, Any]:
         "msisdn": found.msisdn,
         "nai": found.nai,
         "account_id": found.account_id,
+        "lifecycle": str(found.lifecycle),
         "state": str(found.state),
         "bound_to": [v if len(v) == 8 else full_imei(v) for v in binding.values] if binding else [],
         "learnt": str(binding.learnt) if binding else None,
@@ -342,7 +367,9 @@ def view(found: Sim) -> dict[str, Any]:
         "device": full_imei(seen.imei) if seen and seen.imei else None,
         "device_unknown": bool(seen and seen.unknown),
         "seen_at": seen.at if seen else None,
-        "bars": [str(bar.cause) for bar in found.bars],
+        "bars": list(dict.fromkeys(str(bar.cause) for bar in found.bars)),
+        "closed": [str(function.name) for function in Function if function & found.closed],
+        "closed_apns": [closed.apn for closed in found.closed_apns],
         "events": found.event_count,
     }
 

@@ -65,11 +65,16 @@ def _matches(desired: int, applied: int | None) -> bool:
 def aim(attachment: Attachment, desired: int, event: int | None, now: datetime, *, held: bool) -> Attachment:
     """Change what is to be; due at once when it is not so already. `held` says that a lock there is ours.
 
-    A lock of somebody else's that stood before the bar is left alone when the bar goes.
+    A lock of somebody else's that stood before the bar is left alone when the bar goes. Functions that change without
+    changing the lock are noted, and nothing is commanded: what is under way for the lock goes on.
     """
     if desired == attachment.desired:
         return attachment
     whole = int(ALL_FUNCTIONS)
+    if (desired == whole) == attachment.wants_lock:
+        if attachment.is_open:
+            return msgspec.structs.replace(attachment, desired=desired)
+        return msgspec.structs.replace(attachment, desired=desired, event=event, since=now)
     foreign = attachment.applied == whole and not held and desired != whole
     done = (_matches(desired, attachment.applied) or foreign) and not attachment.is_open
     return msgspec.structs.replace(

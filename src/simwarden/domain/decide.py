@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
+from simwarden.domain.change import Change
 from simwarden.domain.errors import InvalidBinding, NoDeviceSeen, NotBound
 from simwarden.domain.events import Cause, Event, EventType
-from simwarden.domain.identifiers import full_imei, parse_imei, parse_tac
+from simwarden.domain.identifiers import parse_imei, parse_tac
 from simwarden.domain.sim import (
-    ALL_FUNCTIONS,
-    Bar,
     BarCause,
     Binding,
     BindingKind,
@@ -215,24 +213,8 @@ def _resolve(target: Target, current: str | None, *, strict: bool) -> tuple[Bind
     return BindingKind.IMEI, (), Learnt.FIRST_SEEN
 
 
-class _Change:
-    """Collects what happens to one SIM, numbering its events and chaining them to the one before."""
-
-    def __init__(self, sim: Sim, now: datetime, cause: Cause) -> None:
-        self.sim = sim
-        self._first = sim.event_count
-        self._now = now
-        self._cause = cause
-        self._events: list[Event] = []
-
-    def record(self, type: EventType, **data: Any) -> int:  # noqa: A002 - the field's name in Event
-        n = self._first + len(self._events) + 1
-        parent = self._events[-1].n if self._events else None
-        for key in ("imei", "before", "last"):
-            if data.get(key):
-                data[key] = full_imei(data[key])
-        self._events.append(Event(n, type, self._now, self._cause, data, parent))
-        return n
+class _Change(Change):
+    """What a device and a binding lead to."""
 
     def settle(self, verdict: Verdict, *, seen: str | None, rebound: bool = False) -> None:
         """Bring state and bar in line with the verdict on the device the SIM is in."""
@@ -265,17 +247,6 @@ class _Change:
         if not came_from_armed:
             self.record(event, imei=seen)
 
-    def raise_bar(self, cause: BarCause, **data: Any) -> None:
-        n = self.record(EventType.BAR_RAISED, bar=str(cause), functions=int(ALL_FUNCTIONS), **data)
-        bar = Bar(cause, int(ALL_FUNCTIONS), self._now, n)
-        self.sim = msgspec.structs.replace(self.sim, bars=(*self.sim.bars, bar))
-
-    def lift(self, cause: BarCause) -> None:
-        if self.sim.bar(cause) is None:
-            return
-        self.sim = msgspec.structs.replace(self.sim, bars=tuple(bar for bar in self.sim.bars if bar.cause is not cause))
-        self.record(EventType.BAR_LIFTED, bar=str(cause))
-
     def decision(self, verdict: Verdict) -> Decision:
-        sim = msgspec.structs.replace(self.sim, event_count=self._first + len(self._events))
-        return Decision(sim, verdict, tuple(self._events))
+        changed = self.done()
+        return Decision(changed.sim, verdict, changed.events)

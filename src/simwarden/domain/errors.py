@@ -59,5 +59,21 @@ class InvalidBinding(SimwardenError, ValueError):
     """This binding cannot be made."""
 
 
+class NothingToChange(SimwardenError):
+    """This is so already."""
+
+
+class TooManyApns(SimwardenError):
+    """No more access point names can be closed for this SIM."""
+
+
+class IllegalTransition(SimwardenError):
+    """The SIM's state does not allow this."""
+
+
+class KeyReused(SimwardenError):
+    """This Idempotency-Key was used for another request in the last 24 hours. Use a new key for a new request."""
+
+
 class StoreUnavailable(SimwardenError):
     """The database cannot be reached at the moment."""

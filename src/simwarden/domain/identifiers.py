@@ -16,6 +16,7 @@ from simwarden.domain.errors import InvalidIdentifier
 BUCKETS = 256
 _NOISE = re.compile(r"[\s\-./]")
 _MSISDN = re.compile(r"\+?[1-9][0-9]{4,14}")
+_APN = re.compile(r"(?=.{1,100}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 _NAI = re.compile(r"[^@\s\x00-\x1f]{1,255}@[^@\s\x00-\x1f]{1,253}")
 
 
@@ -118,6 +119,15 @@ def parse_nai(text: str) -> str:
     if not _NAI.fullmatch(plain):
         raise InvalidIdentifier(f"A network access identifier has the form user@realm; this has not: {text[:40]!r}")
     return plain.lower()
+
+
+def parse_apn(text: str) -> str:
+    """An access point name in lower case: labels of letters, digits and hyphens, at most 100 characters in all
+    (3GPP TS 23.003 9.1). Raises InvalidIdentifier."""
+    plain = text.strip().lower()
+    if not _APN.fullmatch(plain):
+        raise InvalidIdentifier(f"An access point name has 1 to 100 letters, digits, hyphens and dots: {text[:40]!r}")
+    return plain
 
 
 def bucket_of(imsi: str) -> int:

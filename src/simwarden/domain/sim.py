@@ -110,6 +110,20 @@ class Binding(msgspec.Struct, frozen=True):
     since: datetime
 
 
+class Lifecycle(enum.StrEnum):
+    """Where a SIM stands in its life. Only an ACTIVE one may use the network."""
+
+    PRE_ACTIVE = "PRE_ACTIVE"
+    """Registered, not yet in use."""
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    """Kept from the network for a while."""
+    DEACTIVATED = "DEACTIVATED"
+    """Out of use; may be activated again."""
+    DELETED = "DELETED"
+    """The end: the register does not know the SIM any more."""
+
+
 class BarCause(enum.StrEnum):
     """The reasons for which a function may not work."""
 
@@ -130,6 +144,15 @@ class Bar(msgspec.Struct, frozen=True):
     since: datetime
     event: int
     """Number of the SIM's event that raised it."""
+
+
+class ClosedApn(msgspec.Struct, frozen=True):
+    """One access point name that the customer closed; data as such is a function of its own."""
+
+    apn: str
+    since: datetime
+    event: int
+    """Number of the SIM's event that closed it."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -165,21 +188,43 @@ class Sim(msgspec.Struct, frozen=True, kw_only=True):
     binding: Binding | None = None
     state: BindingState = BindingState.NEUTRAL
     seen: Seen | None = None
+    lifecycle: Lifecycle = Lifecycle.ACTIVE
+    lifecycle_since: datetime | None = None
+    """None: not known before it is stored."""
     bars: tuple[Bar, ...] = ()
+    """A set: any order of the same bars means the same."""
+    closed_apns: tuple[ClosedApn, ...] = ()
+    """In the order of their names."""
+    first_event: int = 1
+    """Number of the event that added this SIM. Higher than 1 when its IMSI was another SIM's, deleted since."""
     event_count: int = 0
-    """Number of the newest event of this SIM; they count from 1 without gaps."""
+    """Number of the newest event of this SIM; they count from `first_event` without gaps."""
+
+    @property
+    def barred(self) -> Function:
+        """All functions for which at least one bar stands."""
+        return self._union(None)
+
+    @property
+    def closed(self) -> Function:
+        """The functions that the customer wants closed."""
+        return self._union(BarCause.CLOSED_BY_CUSTOMER)
 
     @property
     def functions_off(self) -> Function:
-        """All functions for which at least one bar stands."""
-        off = Function(0)
-        for bar in self.bars:
-            off |= Function(bar.functions)
-        return off
+        """All functions that may not work: the barred ones, and every one while the SIM is not active."""
+        return self.barred if self.lifecycle is Lifecycle.ACTIVE else ALL_FUNCTIONS
 
     def bar(self, cause: BarCause) -> Bar | None:
-        """The bar of this cause, if it stands."""
+        """The first bar of this cause, if one stands."""
         return next((bar for bar in self.bars if bar.cause is cause), None)
+
+    def _union(self, cause: BarCause | None) -> Function:
+        off = Function(0)
+        for bar in self.bars:
+            if cause is None or bar.cause is cause:
+                off |= Function(bar.functions)
+        return off
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):

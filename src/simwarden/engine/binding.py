@@ -5,37 +5,47 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simwarden.domain import decide as rules
+from simwarden.domain.decide import Decision
 from simwarden.domain.errors import SimNotFound
 from simwarden.domain.sim import Policy
-from simwarden.engine.changes import Changes
+from simwarden.engine import orders
+from simwarden.engine.gather import Gather
+from simwarden.engine.orders import Order
 from simwarden.engine.ports import now_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from simwarden.domain.decide import Decision, Target
+    import asyncpg
+
+    from simwarden.domain.decide import Target
     from simwarden.domain.events import Cause
     from simwarden.domain.sim import Sim, SimRef
     from simwarden.engine.changes import Outcome
+    from simwarden.engine.idempotency import Once
+    from simwarden.engine.orders import Preview, Result
     from simwarden.store.database import Database
     from simwarden.store.sims import Sims
 
 
 class Bindings:
-    """Bind, unbind and resume. Each is one transaction; `committed` is called after it."""
+    """Bind, unbind and resume: committed when they return, together with what others do at the same time.
+
+    `gather` is where; without one the bindings have their own, which calls `committed` after each commit.
+    """
 
     def __init__(
         self,
         db: Database,
         sims: Sims,
         *,
+        gather: Gather | None = None,
         committed: Callable[[Outcome], None] = lambda _outcome: None,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
-        self._db = db
         self._sims = sims
-        self._committed = committed
+        self._gather = gather or Gather(db, committed=committed, clock=clock)
         self._clock = clock
 
     async def bind(
@@ -47,37 +57,73 @@ class Bindings:
         cause: Cause,
         *,
         strict: bool = False,
+        once: Once | None = None,
     ) -> Decision:
         """Bind the account's SIM, replacing what bound it. `policy` None: as bound before, else the default.
 
-        Raises SimNotFound, InvalidBinding, InvalidIdentifier; with `strict` NoDeviceSeen when none was seen yet.
+        Raises SimNotFound, InvalidBinding, InvalidIdentifier; with `strict` NoDeviceSeen when none was seen yet; with
+        `once` Replayed, KeyReused.
         """
+        now = self._clock()
+        return await self._change(
+            account_id, ref, lambda sim: _bind(sim, target, policy, now, cause, strict=strict), once
+        )
 
-        def rule(sim: Sim) -> Decision:
-            chosen = policy or (sim.binding.policy if sim.binding else Policy())
-            return rules.bind(sim, target, chosen, self._clock(), cause, strict=strict)
-
-        return await self._change(account_id, ref, rule)
-
-    async def unbind(self, account_id: str, ref: SimRef, cause: Cause) -> Decision:
-        """Remove the binding and its bar. Raises SimNotFound, NotBound."""
-        return await self._change(account_id, ref, lambda sim: rules.unbind(sim, self._clock(), cause))
+    async def unbind(self, account_id: str, ref: SimRef, cause: Cause, *, once: Once | None = None) -> Decision:
+        """Remove the binding and its bar. Raises SimNotFound, NotBound; with `once` Replayed, KeyReused."""
+        now = self._clock()
+        return await self._change(account_id, ref, lambda sim: rules.unbind(sim, now, cause), once)
 
     async def resume(self, account_id: str, ref: SimRef, cause: Cause) -> Decision:
         """Open a SIM that came back, where its policy waits for a person. Raises SimNotFound, NotBound."""
-        return await self._change(account_id, ref, lambda sim: rules.resume(sim, self._clock(), cause))
+        now = self._clock()
+        return await self._change(account_id, ref, lambda sim: rules.resume(sim, now, cause))
 
-    async def _change(self, account_id: str, ref: SimRef, rule: Callable[[Sim], Decision]) -> Decision:
+    async def _change(
+        self, account_id: str, ref: SimRef, rule: Callable[[Sim], Decision], once: Once | None = None
+    ) -> Decision:
         known = await self._sims.find(account_id, ref)
         if known is None:
             raise SimNotFound
-        async with self._db.transaction() as connection:
-            changes = Changes(connection, self._clock())
-            await changes.lock([known.imsi])
-            if known.imsi not in changes.sims:
-                raise SimNotFound
-            decision = rule(changes.sims[known.imsi])
-            changes.decide(decision)
-            outcome = await changes.write()
-        self._committed(outcome)
-        return decision
+        decided = await self._gather.submit(Order(known.imsi, rule, account_id), once)
+        assert isinstance(decided, Decision)
+        return decided
+
+
+async def bind_many(
+    connection: asyncpg.Connection,
+    imsis: Iterable[str],
+    target: Target,
+    policy: Policy | None,
+    cause: Cause,
+    now: datetime,
+    *,
+    strict: bool = False,
+    account_id: str | None = None,
+) -> tuple[list[Result], Outcome]:
+    """Bind many SIMs in the caller's transaction; see `orders.many`. A target without a device: each to its own."""
+    return await orders.many(
+        connection, imsis, lambda sim: _bind(sim, target, policy, now, cause, strict=strict), now, account_id=account_id
+    )
+
+
+async def unbind_many(
+    connection: asyncpg.Connection, imsis: Iterable[str], cause: Cause, now: datetime, *, account_id: str | None = None
+) -> tuple[list[Result], Outcome]:
+    """Unbind many SIMs in the caller's transaction; see `orders.many`."""
+    return await orders.many(connection, imsis, lambda sim: rules.unbind(sim, now, cause), now, account_id=account_id)
+
+
+def preview_bind(sim: Sim, target: Target, policy: Policy | None, now: datetime, *, strict: bool = False) -> Preview:
+    """What binding would change of a SIM, or why it cannot. Writes nothing."""
+    return orders.preview(sim, lambda sim, now, cause: _bind(sim, target, policy, now, cause, strict=strict), now)
+
+
+def preview_unbind(sim: Sim, now: datetime) -> Preview:
+    """What unbinding would change of a SIM, or why it cannot. Writes nothing."""
+    return orders.preview(sim, rules.unbind, now)
+
+
+def _bind(sim: Sim, target: Target, policy: Policy | None, now: datetime, cause: Cause, *, strict: bool) -> Decision:
+    chosen = policy or (sim.binding.policy if sim.binding else Policy())
+    return rules.bind(sim, target, chosen, now, cause, strict=strict)

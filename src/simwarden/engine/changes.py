@@ -9,6 +9,7 @@ import msgspec
 from simwarden.domain import attachment as rules
 from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
+from simwarden.domain.sim import Lifecycle
 from simwarden.engine import subscriptions
 from simwarden.store import attachments, gateways, sims
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from simwarden.domain.change import Changed
     from simwarden.domain.decide import Decision
     from simwarden.domain.sim import Place, Sim
 
@@ -76,7 +78,7 @@ class Changes:
         """The attachment of a locked SIM at a place."""
         return self._attachments.get(imsi, {}).get(place)
 
-    def decide(self, decision: Decision, slots: Mapping[Place, SlotView] | None = None) -> None:
+    def decide(self, decision: Decision | Changed, slots: Mapping[Place, SlotView] | None = None) -> None:
         """Take over a decision about a locked SIM. `slots`: what is known of the slot it is in now.
 
         A SIM gets a new attachment only in a slot that `slots` names: one where it is, not where it was once.
@@ -153,8 +155,14 @@ class Changes:
     async def write(self) -> Outcome:
         """Write everything. The caller commits, then wakes whoever the outcome names."""
         changed = [sim for imsi, sim in self.sims.items() if sim != self._original[imsi]]
-        if changed:
-            await sims.save(self._connection, changed)
+        gone = [sim for sim in changed if sim.lifecycle is Lifecycle.DELETED]
+        for sim in gone:
+            self._attachments[sim.imsi] = {}  # a lock of ours stays, and is lifted for the next SIM in the slot
+        kept = [sim for sim in changed if sim.lifecycle is not Lifecycle.DELETED]
+        if kept:
+            await sims.save(self._connection, kept)
+        if gone:
+            await sims.delete(self._connection, gone, self._now)
         events = [(self.sims[imsi], event) for imsi, items in self._events.items() for event in items]
         if events:
             await sims.add_events(self._connection, events)
@@ -163,6 +171,8 @@ class Changes:
         if events:
             told = [(self.sims[imsi], items) for imsi, items in self._events.items() if items]
             deliveries = await subscriptions.publish(self._connection, told)
+        if gone:
+            deliveries += await subscriptions.end_of_sims(self._connection, gone, self._now)
         if due:
             await self._connection.execute("select pg_notify('simwarden_enforcement', '')")
         return Outcome(len(changed), len(events), due, deliveries)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from simwarden.domain.attachment import AttachmentStatus
 from simwarden.domain.identifiers import full_imei
-from simwarden.domain.sim import ALL_FUNCTIONS, Function
+from simwarden.domain.sim import ALL_FUNCTIONS
+from simwarden.engine.functions import ApnView, FunctionView, apn_views, function_views
 from simwarden.store import attachments
 from simwarden.store.sims import Sims
 
@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
     from simwarden.store.gateways import Gateways
-
-
-class FunctionView(msgspec.Struct, frozen=True):
-    """Whether one communication function works."""
-
-    function: str
-    effective: bool
-    bars: list[str]
-    """Causes that keep it off."""
-    since: datetime | None
-    enforcement: str | None
-    """PENDING, APPLIED or FAILED for what is to be off (or back on); None where nothing can be acted upon."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -66,21 +54,27 @@ class Explanation(msgspec.Struct, frozen=True):
     iccid: str | None
     msisdn: str | None
     state: str
+    lifecycle: str
+    lifecycle_since: datetime | None
     bound_to: list[str]
     policy: dict[str, Any] | None
     device: str | None
     device_unknown: bool
     seen_at: datetime | None
     functions: list[FunctionView]
+    closed_apns: list[ApnView]
     places: list[PlaceView]
     chain: list[Step]
     """Newest chain: from what started it to its last effect."""
     history: list[Step]
+    life: list[Step]
+    """The states it has gone through."""
 
 
 async def explain(db: Database, gateways: Gateways, sim: Sim, *, history: int = 50) -> Explanation:
     """Explain one SIM. `history` is how many of its newest events are read."""
-    events = await Sims(db).events(sim, limit=max(history, 1))
+    sims = Sims(db)
+    events = await sims.events(sim, limit=max(history, 1))
     async with db.connection() as connection:
         items = (await attachments.of_sims(connection, [sim.imsi]))[sim.imsi]
     names = await gateways.names()
@@ -90,6 +84,8 @@ async def explain(db: Database, gateways: Gateways, sim: Sim, *, history: int = 
         iccid=sim.iccid,
         msisdn=sim.msisdn,
         state=sim.state,
+        lifecycle=sim.lifecycle,
+        lifecycle_since=sim.lifecycle_since,
         bound_to=[]
         if binding is None
         else [value if len(value) == 8 else full_imei(value) for value in binding.values],
@@ -97,10 +93,12 @@ async def explain(db: Database, gateways: Gateways, sim: Sim, *, history: int = 
         device=full_imei(sim.seen.imei) if sim.seen and sim.seen.imei else None,
         device_unknown=bool(sim.seen and sim.seen.unknown),
         seen_at=sim.seen.at if sim.seen else None,
-        functions=[_function(sim, function, items) for function in Function],
+        functions=function_views(sim, items, await sims.turned_on(sim)),
+        closed_apns=apn_views(sim),
         places=[_place(item, names) for item in items],
         chain=chain_of(events),
         history=[_step(event) for event in events],
+        life=[_step(event) for event in await sims.life(sim)],
     )
 
 
@@ -120,24 +118,6 @@ def chain_of(events: list[Event]) -> list[Step]:
 def _step(event: Event) -> Step:
     cause = msgspec.to_builtins(event.cause)
     return Step(event.n, event.at, event.type, event.parent, cause, event.data)
-
-
-def _function(sim: Sim, function: Function, items: list[Attachment]) -> FunctionView:
-    bars = [bar for bar in sim.bars if bar.functions & function]
-    return FunctionView(
-        function=str(function.name),
-        effective=not bars,
-        bars=[str(bar.cause) for bar in bars],
-        since=min((bar.since for bar in bars), default=None),
-        enforcement=_worst(items),
-    )
-
-
-def _worst(items: list[Attachment]) -> str | None:
-    for status in (AttachmentStatus.FAILED, AttachmentStatus.PENDING, AttachmentStatus.APPLIED):
-        if any(item.status is status for item in items):
-            return str(status)
-    return None
 
 
 def _place(item: Attachment, names: dict[int, str]) -> PlaceView:

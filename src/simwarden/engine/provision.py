@@ -13,7 +13,7 @@ from simwarden.domain.decide import Target, bind
 from simwarden.domain.errors import InvalidIdentifier, SimExists, SimwardenError
 from simwarden.domain.events import Cause, Event, EventType
 from simwarden.domain.identifiers import bucket_of
-from simwarden.domain.sim import Policy, Sim
+from simwarden.domain.sim import Lifecycle, Policy, Sim
 from simwarden.engine.ports import now_utc
 from simwarden.store import sims
 
@@ -47,9 +47,15 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def new_sim(
-    account_id: str, *, imsi: str, iccid: str | None = None, msisdn: str | None = None, nai: str | None = None
+    account_id: str,
+    *,
+    imsi: str,
+    iccid: str | None = None,
+    msisdn: str | None = None,
+    nai: str | None = None,
+    lifecycle: Lifecycle = Lifecycle.ACTIVE,
 ) -> Sim:
-    """A SIM as it is to be registered. Raises InvalidIdentifier."""
+    """A SIM as it is to be registered, ACTIVE or PRE_ACTIVE. Raises InvalidIdentifier."""
     number = identifiers.parse_imsi(imsi)
     return Sim(
         bucket=bucket_of(number),
@@ -58,6 +64,7 @@ def new_sim(
         iccid=identifiers.parse_iccid(iccid) if iccid else None,
         msisdn=identifiers.parse_msisdn(msisdn) if msisdn else None,
         nai=identifiers.parse_nai(nai) if nai else None,
+        lifecycle=lifecycle,
     )
 
 
@@ -132,37 +139,43 @@ async def import_rows(
 
 
 async def _insert(db: Database, account_id: str, rows: Sequence[Row], cause: Cause) -> list[BadRow]:
-    """Insert what is free, in one transaction; returns what was not."""
+    async with db.transaction() as connection:
+        return await insert(connection, account_id, rows, cause)
+
+
+async def insert(connection: sims.Connection, account_id: str, rows: Sequence[Row], cause: Cause) -> list[BadRow]:
+    """Insert what is free, in the caller's transaction; returns what was not.
+
+    Raises SimExists when somebody else takes a name meanwhile: nothing of this transaction may stay then.
+    """
     bad: list[BadRow] = []
     free: list[Row] = []
     used: set[tuple[str, str]] = set()
-    async with db.transaction() as connection:
-        names = [(str(kind), value) for row in rows for kind, value in sims.names_of(row.sim)]
-        taken = await sims.taken(connection, names) if names else set()
-        for row in rows:
-            mine = [(str(kind), value) for kind, value in sims.names_of(row.sim)]
-            clash = next((name for name in mine if name in taken or name in used), None)
-            if clash:
-                # Whose it is is not said: tenants never meet.
-                bad.append(BadRow(row.line, f"a SIM with the {clash[0]} {clash[1]} exists already"))
-            else:
-                used.update(mine)
-                free.append(row)
-        if free:
-            await sims.insert(connection, account_id, [row.sim for row in free])
-            await _record(connection, free, cause)
+    names = [(str(kind), value) for row in rows for kind, value in sims.names_of(row.sim)]
+    taken = await sims.taken(connection, names) if names else set()
+    for row in rows:
+        mine = [(str(kind), value) for kind, value in sims.names_of(row.sim)]
+        clash = next((name for name in mine if name in taken or name in used), None)
+        if clash:
+            # Whose it is is not said: tenants never meet.
+            bad.append(BadRow(row.line, f"a SIM with the {clash[0]} {clash[1]} exists already"))
+        else:
+            used.update(mine)
+            free.append(row)
+    if free:
+        added = await sims.insert(connection, account_id, [row.sim for row in free])
+        await _record(connection, list(zip(added, free, strict=True)), cause)
     return bad
 
 
-async def _record(connection: sims.Connection, rows: Sequence[Row], cause: Cause) -> None:
+async def _record(connection: sims.Connection, rows: Sequence[tuple[Sim, Row]], cause: Cause) -> None:
     now = now_utc()
     events: list[tuple[Sim, Event]] = []
     bound: list[Sim] = []
-    for row in rows:
-        events.append((row.sim, Event(1, EventType.SIM_ADDED, now, cause)))
+    for sim, row in rows:
+        events.append((sim, Event(sim.first_event, EventType.SIM_ADDED, now, cause, {"lifecycle": str(sim.lifecycle)})))
         if row.imei:
-            known = msgspec.structs.replace(row.sim, event_count=1)
-            decision = bind(known, Target(imei=row.imei), Policy(), now, cause)
+            decision = bind(sim, Target(imei=row.imei), Policy(), now, cause)
             events += [(decision.sim, event) for event in decision.events]
             bound.append(decision.sim)
     await sims.add_events(connection, events)

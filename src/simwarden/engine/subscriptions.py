@@ -240,6 +240,17 @@ async def publish(connection: asyncpg.Connection, changes: Sequence[tuple[Sim, S
     return await store.grow(connection, lanes)
 
 
+async def end_of_sims(connection: asyncpg.Connection, sims: Sequence[Sim], now: datetime) -> int:
+    """End all live subscriptions of SIMs that are no more, and tell their sinks; returns the number of deliveries.
+
+    Call it after `publish`, inside the transaction that deletes the SIMs; then wake the notifier.
+    """
+    lanes = await store.lock_living(connection, sorted({(sim.bucket, sim.imsi) for sim in sims}))
+    for lane in lanes:
+        lane.end(EndReason.NETWORK_TERMINATED, now)
+    return await store.grow(connection, lanes)
+
+
 def new_id(bucket: int, now: datetime) -> str:
     """An id that says where it lives: bucket as two hexadecimal digits, then a UUID version 7 (RFC 9562 5.7)."""
     milliseconds = int(now.timestamp() * 1000) & 0xFFFFFFFFFFFF

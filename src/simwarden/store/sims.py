@@ -10,7 +10,18 @@ import msgspec
 from simwarden.domain.errors import SimExists
 from simwarden.domain.events import Event
 from simwarden.domain.identifiers import bucket_of
-from simwarden.domain.sim import Bar, Binding, BindingState, IdentifierKind, Place, Seen, Sim, SimRef
+from simwarden.domain.sim import (
+    Bar,
+    Binding,
+    BindingState,
+    ClosedApn,
+    IdentifierKind,
+    Lifecycle,
+    Place,
+    Seen,
+    Sim,
+    SimRef,
+)
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.queries import load
 
@@ -43,7 +54,11 @@ def from_row(row: asyncpg.Record) -> Sim:
         binding=None if row["binding"] is None else msgspec.convert(row["binding"], Binding),
         state=BindingState(row["state"]),
         seen=seen,
+        lifecycle=Lifecycle(row["lifecycle"]),
+        lifecycle_since=row["lifecycle_since"] or row["created_at"],
         bars=msgspec.convert(row["bars"], tuple[Bar, ...]),
+        closed_apns=msgspec.convert(row["closed_apns"], tuple[ClosedApn, ...]) if row["closed_apns"] else (),
+        first_event=row["first_event"],
         event_count=row["event_count"],
     )
 
@@ -76,8 +91,18 @@ class Sims:
 
     async def events(self, sim: Sim, *, limit: int = 200) -> list[Event]:
         """The newest events of a SIM, oldest first."""
-        rows = await self._db.fetch(Q["latest_events"], sim.bucket, sim.imsi, limit)
+        rows = await self._db.fetch(Q["latest_events"], sim.bucket, sim.imsi, sim.first_event, limit)
         return [msgspec.convert(dict(row), Event) for row in reversed(rows)]
+
+    async def life(self, sim: Sim, *, limit: int = 200) -> list[Event]:
+        """The states a SIM has gone through: its newest SIM_ADDED and LIFECYCLE_CHANGED events, oldest first."""
+        rows = await self._db.fetch(Q["lifecycle_events"], sim.bucket, sim.imsi, sim.first_event, limit)
+        return [msgspec.convert(dict(row), Event) for row in reversed(rows)]
+
+    async def turned_on(self, sim: Sim) -> dict[str | None, datetime]:
+        """When something last came on again: by name of a function that was opened, under None for the whole SIM."""
+        rows = await self._db.fetch(Q["turned_on"], sim.bucket, sim.imsi, sim.first_event)
+        return {row["function"]: row["at"] for row in rows}
 
     async def _find_all(self, refs: Sequence[SimRef]) -> Mapping[SimRef, Sim]:
         rows = await self._db.fetch(Q["find"], [ref.kind for ref in refs], [ref.value for ref in refs])
@@ -146,6 +171,25 @@ async def save(connection: asyncpg.Connection, sims: Sequence[Sim]) -> None:
         [_plain(sim.bars) for sim in ordered],
         [int(sim.functions_off) for sim in ordered],
         [sim.event_count for sim in ordered],
+        [sim.lifecycle for sim in ordered],
+        [sim.lifecycle_since for sim in ordered],
+        [_plain(sim.closed_apns) for sim in ordered],
+    )
+
+
+async def delete(connection: asyncpg.Connection, sims: Sequence[Sim], now: datetime) -> None:
+    """Forget SIMs that this transaction has locked: their names are free again, their events stay under a stone."""
+    ordered = sorted(sims, key=lambda sim: (sim.bucket, sim.imsi))
+    keys = [sim.bucket for sim in ordered], [sim.imsi for sim in ordered]
+    names = [(kind, value, sim) for sim in ordered for kind, value in names_of(sim)]
+    await connection.execute(Q["bury"], *keys, [sim.event_count for sim in ordered], now)
+    await connection.execute(Q["delete"], *keys)
+    await connection.execute(
+        Q["delete_identifiers"],
+        [kind for kind, _, _ in names],
+        [value for _, value, _ in names],
+        [sim.bucket for _, _, sim in names],
+        [sim.imsi for _, _, sim in names],
     )
 
 
@@ -181,8 +225,10 @@ async def taken(connection: asyncpg.Connection, names: Sequence[tuple[str, str]]
     return {(row["kind"], row["value"]) for row in rows}
 
 
-async def insert(connection: asyncpg.Connection, account_id: str, sims: Sequence[Sim]) -> None:
-    """Insert new SIMs with their names, which the caller has found free. Raises SimExists when one is not any more."""
+async def insert(connection: asyncpg.Connection, account_id: str, sims: Sequence[Sim]) -> list[Sim]:
+    """Insert new SIMs with their names, which the caller has found free; returns them with the number of their first
+    event, which the caller has to write. Raises SimExists when a name is not free any more.
+    """
     rows = await connection.fetch(
         Q["insert"],
         [sim.bucket for sim in sims],
@@ -191,8 +237,10 @@ async def insert(connection: asyncpg.Connection, account_id: str, sims: Sequence
         [sim.iccid for sim in sims],
         [sim.msisdn for sim in sims],
         [sim.nai for sim in sims],
+        [sim.lifecycle for sim in sims],
+        [int(sim.functions_off) for sim in sims],
     )
-    inserted = {row["imsi"] for row in rows}
+    inserted = {row["imsi"]: row["first_event"] for row in rows}
     names = [(kind, value, sim) for sim in sims if sim.imsi in inserted for kind, value in names_of(sim)]
     named = await connection.fetch(
         Q["insert_identifiers"],
@@ -205,6 +253,9 @@ async def insert(connection: asyncpg.Connection, account_id: str, sims: Sequence
     if len(inserted) != len(sims) or len(named) != len(names):
         # Another transaction took a name since the caller looked: nothing of this may stay.
         raise SimExists("Another import registers the same SIMs at the same time")
+    return [
+        msgspec.structs.replace(sim, first_event=inserted[sim.imsi], event_count=inserted[sim.imsi]) for sim in sims
+    ]
 
 
 def _plain(value: Any) -> Any:

@@ -269,6 +269,12 @@ async def lock_listening(
     ]
 
 
+async def lock_living(connection: asyncpg.Connection, sims: Sequence[tuple[int, str]]) -> list[Lane]:
+    """Lock all live subscriptions of these SIMs (bucket, IMSI), in order of bucket and id."""
+    rows = await connection.fetch(Q["lock_living"], [bucket for bucket, _ in sims], [imsi for _, imsi in sims])
+    return [lane(row) for row in rows]
+
+
 async def lock_one(connection: asyncpg.Connection, app_key: str, bucket: int, id: str) -> asyncpg.Record | None:  # noqa: A002
     """Lock a client's subscription unless it deleted it. `lane` makes a Lane of the row."""
     return await connection.fetchrow(Q["lock_one"], bucket, id, app_key)

@@ -30,7 +30,15 @@ set imsi = coalesce(c.imsi, excluded.imsi),
     received_at = excluded.received_at
 
 -- name: sms_of
-select * from sms where bucket = $1 and imsi = $2 order by at desc limit $3
+select * from sms r
+where r.bucket = $1 and r.imsi = $2
+  and not exists (  -- what came before belongs to who had this IMSI then
+      select 1 from sim_deleted d where d.bucket = $1 and d.imsi = $2 and d.deleted_at >= r.received_at
+  )
+order by r.at desc limit $3
 
 -- name: calls_of
-select * from call_record where bucket = $1 and imsi = $2 order by begin_at desc limit $3
+select * from call_record r
+where r.bucket = $1 and r.imsi = $2
+  and not exists (select 1 from sim_deleted d where d.bucket = $1 and d.imsi = $2 and d.deleted_at >= r.received_at)
+order by r.begin_at desc limit $3

@@ -43,11 +43,13 @@ update sim s
 set binding = i.binding, state = i.state,
     seen_at = i.seen_at, seen_imei = i.seen_imei, seen_unknown = i.seen_unknown,
     seen_gateway = i.seen_gateway, seen_port = i.seen_port, seen_slot = i.seen_slot,
-    bars = i.bars, functions_off = i.functions_off, event_count = i.event_count
+    bars = i.bars, functions_off = i.functions_off, event_count = i.event_count,
+    lifecycle = i.lifecycle, lifecycle_since = coalesce(i.lifecycle_since, s.lifecycle_since), closed_apns = i.closed_apns
 from unnest($1::smallint[], $2::text[], $3::jsonb[], $4::text[], $5::timestamptz[], $6::text[], $7::boolean[],
-            $8::int[], $9::int[], $10::int[], $11::jsonb[], $12::smallint[], $13::int[])
+            $8::int[], $9::int[], $10::int[], $11::jsonb[], $12::smallint[], $13::int[], $14::text[], $15::timestamptz[],
+            $16::jsonb[])
      as i (bucket, imsi, binding, state, seen_at, seen_imei, seen_unknown, seen_gateway, seen_port, seen_slot,
-           bars, functions_off, event_count)
+           bars, functions_off, event_count, lifecycle, lifecycle_since, closed_apns)
 where s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
 
 -- name: add_events
@@ -55,11 +57,33 @@ insert into event (bucket, imsi, n, type, at, parent, cause, data)
 select * from unnest($1::smallint[], $2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::int[], $7::jsonb[], $8::jsonb[])
 
 -- name: insert
-insert into sim (bucket, imsi, account_id, iccid, msisdn, nai, event_count)
-select i.bucket, i.imsi, $3, i.iccid, i.msisdn, i.nai, 1
-from unnest($1::smallint[], $2::text[], $4::text[], $5::text[], $6::text[]) as i (bucket, imsi, iccid, msisdn, nai)
+insert into sim (bucket, imsi, account_id, iccid, msisdn, nai, lifecycle, functions_off, first_event, event_count)
+select i.bucket, i.imsi, $3, i.iccid, i.msisdn, i.nai, i.lifecycle, i.functions_off, before.n + 1, before.n + 1
+from unnest($1::smallint[], $2::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::smallint[])
+     as i (bucket, imsi, iccid, msisdn, nai, lifecycle, functions_off)
+cross join lateral (
+    select coalesce(max(d.event_count), 0) as n from sim_deleted d
+    where d.bucket = i.bucket and d.imsi = i.imsi and d.bucket = any ($1::smallint[])
+) as before
 on conflict do nothing
-returning imsi
+returning imsi, first_event
+
+-- name: bury
+insert into sim_deleted (bucket, imsi, first_event, event_count, account_id, iccid, msisdn, nai, created_at, deleted_at)
+select s.bucket, s.imsi, s.first_event, i.event_count, s.account_id, s.iccid, s.msisdn, s.nai, s.created_at, $4
+from sim s
+join unnest($1::smallint[], $2::text[], $3::int[]) as i (bucket, imsi, event_count) on s.bucket = i.bucket and s.imsi = i.imsi
+where s.bucket = any ($1::smallint[])
+
+-- name: delete
+delete from sim s
+using unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
+where s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
+
+-- name: delete_identifiers
+delete from sim_identifier d
+using unnest($1::text[], $2::text[], $3::smallint[], $4::text[]) as i (kind, value, bucket, imsi)
+where d.kind = i.kind and d.value = i.value and d.bucket = i.bucket and d.imsi = i.imsi
 
 -- name: insert_identifiers
 insert into sim_identifier (kind, value, bucket, imsi, account_id)
@@ -73,7 +97,21 @@ select kind, value from sim_identifier
 join unnest($1::text[], $2::text[]) as i (kind, value) using (kind, value)
 
 -- name: latest_events
-select n, type, at, parent, cause, data from event where bucket = $1 and imsi = $2 order by n desc limit $3
+select n, type, at, parent, cause, data from event
+where bucket = $1 and imsi = $2 and n >= $3
+order by n desc limit $4
+
+-- name: lifecycle_events
+select n, type, at, parent, cause, data from event
+where bucket = $1 and imsi = $2 and n >= $3 and type in ('SIM_ADDED', 'LIFECYCLE_CHANGED')
+order by n desc limit $4
+
+-- name: turned_on
+select case when type = 'FUNCTION_OPENED' then data ->> 'function' end as function, max(at) as at
+from event
+where bucket = $1 and imsi = $2 and n >= $3
+  and type in ('SIM_ADDED', 'FUNCTION_OPENED', 'BAR_LIFTED', 'LIFECYCLE_CHANGED')
+group by 1
 
 -- name: page
 select s.* from sim s

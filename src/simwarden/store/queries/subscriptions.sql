@@ -35,6 +35,13 @@ where s.bucket = any ($1::smallint[]) and s.ended_at is null and s.topic = any (
 order by s.bucket, s.id
 for update of s
 
+-- name: lock_living
+select s.* from subscription s
+join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on s.bucket = i.bucket and s.imsi = i.imsi
+where s.bucket = any ($1::smallint[]) and s.ended_at is null
+order by s.bucket, s.id
+for update of s
+
 -- name: lock_one
 select * from subscription
 where bucket = $1 and id = $2 and app_key = $3 and status <> 'DELETED'

@@ -1,0 +1,73 @@
+"""What happens to one SIM at once: its events numbered and chained, its bars raised and lifted. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from simwarden.domain.events import Cause, Event, EventType
+from simwarden.domain.identifiers import full_imei
+from simwarden.domain.sim import ALL_FUNCTIONS, Bar, BarCause, Function, Sim
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """A SIM as it is to be, and the events that say how it came to that."""
+
+    sim: Sim
+    events: tuple[Event, ...] = ()
+
+
+class Change:
+    """Collects what happens to one SIM, numbering its events and chaining them to the one before."""
+
+    def __init__(self, sim: Sim, now: datetime, cause: Cause) -> None:
+        self.sim = sim
+        self.now = now
+        self._first = sim.event_count
+        self._cause = cause
+        self._events: list[Event] = []
+
+    def record(self, type: EventType, **data: Any) -> int:  # noqa: A002 - the field's name in Event
+        """Add an event; returns its number. IMEIs in `data` are written with their check digit."""
+        n = self._first + len(self._events) + 1
+        parent = self._events[-1].n if self._events else None
+        for key in ("imei", "before", "last"):
+            if data.get(key):
+                data[key] = full_imei(data[key])
+        self._events.append(Event(n, type, self.now, self._cause, data, parent))
+        return n
+
+    def add_bar(self, cause: BarCause, functions: Function, event: int) -> None:
+        """Let a bar stand that `event` raised."""
+        self.update(bars=(*self.sim.bars, Bar(cause, int(functions), self.now, event)))
+
+    def drop_bar(self, cause: BarCause, functions: Function = ALL_FUNCTIONS) -> None:
+        """Take `functions` out of the bars of this cause. Bars of other causes stay as they are."""
+        kept = []
+        for bar in self.sim.bars:
+            left = bar.functions & ~int(functions) if bar.cause is cause else bar.functions
+            if left:
+                kept.append(bar if left == bar.functions else msgspec.structs.replace(bar, functions=left))
+        self.update(bars=tuple(kept))
+
+    def raise_bar(self, cause: BarCause, **data: Any) -> None:
+        """Bar every function, and say so."""
+        n = self.record(EventType.BAR_RAISED, bar=str(cause), functions=int(ALL_FUNCTIONS), **data)
+        self.add_bar(cause, ALL_FUNCTIONS, n)
+
+    def lift(self, cause: BarCause) -> None:
+        """Lift the bars of this cause, and say so; nothing when none stands."""
+        if self.sim.bar(cause) is not None:
+            self.drop_bar(cause)
+            self.record(EventType.BAR_LIFTED, bar=str(cause))
+
+    def update(self, **fields: Any) -> None:
+        """Set fields of the SIM."""
+        self.sim = msgspec.structs.replace(self.sim, **fields)
+
+    def done(self) -> Changed:
+        """The SIM as it is to be, and its events."""
+        sim = msgspec.structs.replace(self.sim, event_count=self._first + len(self._events))
+        return Changed(sim, tuple(self._events))

@@ -1,0 +1,61 @@
+"""A SIM's life: which states follow which. Pure.
+
+PRE_ACTIVE -activate-> ACTIVE -suspend-> SUSPENDED -restore-> ACTIVE -deactivate-> DEACTIVATED -delete-> (gone);
+SUSPENDED -deactivate-> DEACTIVATED, DEACTIVATED -activate-> ACTIVE. A SIM is born by `add`, PRE_ACTIVE or ACTIVE.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from types import MappingProxyType
+
+from simwarden.domain.change import Change, Changed
+from simwarden.domain.errors import IllegalTransition
+from simwarden.domain.events import Cause, EventType
+from simwarden.domain.sim import ALL_FUNCTIONS, BarCause, Lifecycle, Sim
+
+
+class Step(enum.StrEnum):
+    """What can be done with a SIM's life."""
+
+    ACTIVATE = "activate"
+    SUSPEND = "suspend"
+    RESTORE = "restore"
+    DEACTIVATE = "deactivate"
+    DELETE = "delete"
+
+
+_PRE, _ACTIVE, _SUSPENDED = Lifecycle.PRE_ACTIVE, Lifecycle.ACTIVE, Lifecycle.SUSPENDED
+_DEACTIVATED, _DELETED = Lifecycle.DEACTIVATED, Lifecycle.DELETED
+
+TRANSITIONS = MappingProxyType(
+    {
+        Step.ACTIVATE: ((_PRE, _DEACTIVATED), _ACTIVE),
+        Step.SUSPEND: ((_ACTIVE,), _SUSPENDED),
+        Step.RESTORE: ((_SUSPENDED,), _ACTIVE),
+        Step.DEACTIVATE: ((_ACTIVE, _SUSPENDED), _DEACTIVATED),
+        Step.DELETE: ((_DEACTIVATED,), _DELETED),
+    }
+)
+"""Step to the states it may start from, and the one it leads to."""
+
+
+def step(sim: Sim, what: Step, now: datetime, cause: Cause) -> Changed:
+    """Take a step. SUSPENDED raises its own bar and no other bar is touched; a DELETED SIM is to be forgotten.
+
+    Raises IllegalTransition, naming the state that is and those that are needed.
+    """
+    needed, state = TRANSITIONS[what]
+    if sim.lifecycle not in needed:
+        raise IllegalTransition(
+            f"The SIM is {sim.lifecycle}; to {what} it, it must be {' or '.join(str(each) for each in needed)}"
+        )
+    change = Change(sim, now, cause)
+    n = change.record(EventType.LIFECYCLE_CHANGED, **{"from": str(sim.lifecycle), "to": str(state)})
+    change.update(lifecycle=state, lifecycle_since=now)
+    if state is Lifecycle.SUSPENDED:
+        change.add_bar(BarCause.SUSPENDED, ALL_FUNCTIONS, n)
+    else:
+        change.drop_bar(BarCause.SUSPENDED)
+    return change.done()

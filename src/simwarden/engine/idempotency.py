@@ -1,0 +1,141 @@
+"""Calls that may be repeated: under one Idempotency-Key the work is done once, and the answer kept for a day.
+
+The key is claimed, the work done and the answer kept in one transaction, so a crash never leaves one without the
+others. Of two calls at once the second waits for the first and gets its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from simwarden.domain.errors import KeyReused, StoreUnavailable
+from simwarden.engine.ports import now_utc
+from simwarden.store import idempotency as store
+from simwarden.store.coalesce import Coalescer
+from simwarden.store.idempotency import CallKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    import asyncpg
+
+    from simwarden.store.database import Database
+    from simwarden.store.vault import Vault
+
+_log = structlog.get_logger()
+KEPT = timedelta(hours=24)
+"""So long an answer is given again."""
+PRUNE_EVERY = timedelta(minutes=1)
+_PRUNED_AT_ONCE = 5_000
+_headers = msgspec.json.Decoder(tuple[tuple[str, str], ...])
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """An answer as it is kept."""
+
+    status: int
+    body: bytes
+    secret: tuple[tuple[str, str], ...] = ()
+    """Headers that hold a secret; encrypted at rest."""
+
+
+class Once(msgspec.Struct, frozen=True):
+    """A call that is to be carried out once."""
+
+    name: CallKey
+    digest: bytes
+    """Of everything that is asked: the same key with another digest is another request."""
+    keep: Callable[[Any], Kept]
+    """The answer to what the work came to, or to the SimwardenError that refused it."""
+
+
+class Replayed(Exception):
+    """The call was carried out before: this is what was answered."""
+
+    def __init__(self, kept: Kept) -> None:
+        super().__init__()
+        self.kept = kept
+
+
+class Answers:
+    """The kept answers."""
+
+    def __init__(self, db: Database, vault: Vault | None = None, *, clock: Callable[[], datetime] = now_utc) -> None:
+        """`vault` is needed for answers with secret headers only."""
+        self._db = db
+        self._vault = vault
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+        self._lookups: Coalescer[CallKey, store.Row] = Coalescer(self._find)
+
+    async def find(self, name: CallKey, digest: bytes) -> Kept | None:
+        """What was answered to this call before. Raises KeyReused when the key names another request."""
+        row = await self._lookups.get(name)
+        return None if row is None else self._same(name, row, digest)
+
+    async def claim(self, connection: asyncpg.Connection, calls: Sequence[Once]) -> Mapping[CallKey, Kept | KeyReused]:
+        """Take the keys of these calls, each key once; returns those that need no work, with their answers."""
+        now = self._clock()
+        taken = await store.claim(connection, {call.name: call.digest for call in calls}, now, now - KEPT)
+        found: dict[CallKey, Kept | KeyReused] = {}
+        for call in calls:
+            if call.name in taken:
+                try:
+                    found[call.name] = self._same(call.name, taken[call.name], call.digest)
+                except KeyReused as error:
+                    found[call.name] = error
+        return found
+
+    async def keep(self, connection: asyncpg.Connection, outcomes: Sequence[tuple[Once, Any]]) -> None:
+        """Keep the answers to what claimed calls came to, in the transaction that claimed them."""
+        if outcomes:
+            rows = {call.name: self._row(call, call.keep(outcome)) for call, outcome in outcomes}
+            await store.answer(connection, rows)
+
+    def start(self) -> None:
+        """Begin to forget answers that are too old."""
+        self._task = asyncio.create_task(self._forget(), name="idempotency")
+
+    async def stop(self) -> None:
+        """Stop forgetting."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _forget(self) -> None:
+        while True:
+            more = False
+            try:
+                more = await store.prune(self._db, self._clock() - KEPT, _PRUNED_AT_ONCE) == _PRUNED_AT_ONCE
+            except StoreUnavailable as error:
+                _log.warning("old answers are forgotten later", reason=error.message)
+            await asyncio.sleep(1 if more else PRUNE_EVERY.total_seconds())
+
+    async def _find(self, names: Sequence[CallKey]) -> Mapping[CallKey, store.Row]:
+        return await store.find(self._db, names, self._clock() - KEPT)
+
+    def _same(self, name: CallKey, row: store.Row, digest: bytes) -> Kept:
+        if row.digest != digest:
+            raise KeyReused
+        headers = () if row.secret is None else _headers.decode(self._sealer().open(row.secret, _purpose(name)))
+        return Kept(row.status, row.body, headers)
+
+    def _row(self, call: Once, kept: Kept) -> store.Row:
+        sealed = None
+        if kept.secret:
+            sealed = self._sealer().seal(msgspec.json.encode(kept.secret), _purpose(call.name))
+        return store.Row(call.digest, kept.status, kept.body, sealed)
+
+    def _sealer(self) -> Vault:
+        assert self._vault is not None, "answers with secrets need a vault"
+        return self._vault
+
+
+def _purpose(name: CallKey) -> str:
+    return f"idempotency:{name.app_key}:{name.key}"

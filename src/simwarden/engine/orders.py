@@ -1,0 +1,101 @@
+"""Orders about SIMs, carried out in one transaction: each is done or refused for itself, all are written together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from simwarden.domain.change import Changed
+from simwarden.domain.decide import Decision
+from simwarden.domain.errors import SimNotFound, SimwardenError
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.sim import Function, Lifecycle, Sim
+from simwarden.engine.changes import Changes, Outcome
+
+Decided = Changed | Decision
+Rule = Callable[[Sim], Decided]
+"""What is to become of a SIM. Pure; raises SimwardenError when that cannot be."""
+
+
+class Order(msgspec.Struct, frozen=True):
+    """One SIM, and what is to become of it."""
+
+    imsi: str
+    rule: Rule
+    account_id: str | None = None
+    """Whose SIM it must be; None: whosever, for the operator."""
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What became of one order of many: it was done, or refused with the reason."""
+
+    imsi: str
+    done: Decided | None = None
+    refused: SimwardenError | None = None
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """What an order would do to a SIM."""
+
+    before: Function
+    """Functions that are off now."""
+    after: Function
+    """Functions that would be off."""
+    events: tuple[str, ...] = ()
+    """Types of the events it would have."""
+    refused: SimwardenError | None = None
+    """Why it cannot be done; nothing would change then."""
+
+
+async def carry_out(
+    connection: asyncpg.Connection, orders: Sequence[Order], now: datetime
+) -> tuple[list[Decided | SimwardenError], Outcome]:
+    """Carry out orders in the transaction of `connection`: what each came to, in their order.
+
+    SIMs are locked in one order for everybody. Several orders about one SIM follow each other. An unknown SIM and one
+    of another account are refused alike, with SimNotFound. The caller commits, then wakes whoever the outcome names.
+    """
+    changes = Changes(connection, now)
+    await changes.lock({order.imsi for order in orders})
+    results: list[Decided | SimwardenError] = []
+    for order in orders:
+        sim = changes.sims.get(order.imsi)
+        try:
+            if sim is None or sim.lifecycle is Lifecycle.DELETED or order.account_id not in (None, sim.account_id):
+                raise SimNotFound
+            decided = order.rule(sim)
+        except SimwardenError as error:
+            results.append(error)
+        else:
+            changes.decide(decided)
+            results.append(decided)
+    return results, await changes.write()
+
+
+async def many(
+    connection: asyncpg.Connection, imsis: Iterable[str], rule: Rule, now: datetime, *, account_id: str | None = None
+) -> tuple[list[Result], Outcome]:
+    """The same for many SIMs, in the caller's transaction: per SIM what became of it, in the order given.
+
+    Keep a batch to some hundred SIMs: it holds their locks until the commit.
+    """
+    orders = [Order(imsi, rule, account_id) for imsi in imsis]
+    found, outcome = await carry_out(connection, orders, now)
+    results = [
+        Result(order.imsi, refused=each) if isinstance(each, SimwardenError) else Result(order.imsi, done=each)
+        for order, each in zip(orders, found, strict=True)
+    ]
+    return results, outcome
+
+
+def preview(sim: Sim, rule: Callable[[Sim, datetime, Cause], Decided], now: datetime) -> Preview:
+    """What a rule would do to a SIM, or why it cannot. Writes nothing."""
+    before = sim.functions_off
+    try:
+        decided = rule(sim, now, Cause(CauseKind.OPERATOR, "preview", now))
+    except SimwardenError as error:
+        return Preview(before, before, refused=error)
+    return Preview(before, decided.sim.functions_off, tuple(str(event.type) for event in decided.events))

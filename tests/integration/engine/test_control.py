@@ -1,0 +1,373 @@
+"""Switches and lifecycle on PostgreSQL, down to the gateway's lock."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.support.world import ACCOUNT, CALLER, imsi, ref
+
+from simwarden.domain import switching as rules
+from simwarden.domain.decide import Target
+from simwarden.domain.errors import IllegalTransition, NothingToChange, SimNotFound
+from simwarden.domain.events import EventType
+from simwarden.domain.lifecycle import Step
+from simwarden.domain.sim import ALL_FUNCTIONS, Function, Lifecycle
+from simwarden.domain.switching import Wish
+from simwarden.engine import binding, functions, lifecycle, provision, switching
+from simwarden.engine.explain import explain
+from simwarden.engine.gather import Gather
+from simwarden.engine.lifecycle import Lives
+from simwarden.engine.orders import Order
+from simwarden.engine.switching import Switches
+from simwarden.store import attachments, records
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.support.world import Box, World
+
+    from simwarden.domain.events import Cause
+    from simwarden.engine.changes import Outcome
+
+VOICE, SMS, DATA = Function.VOICE, Function.SMS, Function.DATA
+HOME, AWAY = 1, 2
+
+
+class Control:
+    """The use cases of one worker, on a world."""
+
+    def __init__(self, world: World) -> None:
+        self.outcomes: list[Outcome] = []
+        self.gather = Gather(world.db, clock=world.clock, committed=self.outcomes.append)
+        self.switches = Switches(self.gather, clock=world.clock)
+        self.lives = Lives(self.gather, clock=world.clock)
+
+    async def close(self, number: int, wanted: Function) -> None:
+        await self.switches.switch(ACCOUNT, imsi(number), wanted, Wish.CLOSE, CALLER)
+
+    async def open(self, number: int, wanted: Function) -> None:
+        await self.switches.switch(ACCOUNT, imsi(number), wanted, Wish.OPEN, CALLER)
+
+    async def step(self, number: int, what: Step) -> None:
+        await self.lives.step(ACCOUNT, imsi(number), what, CALLER)
+
+
+@pytest.fixture
+def control(world: World) -> Control:
+    return Control(world)
+
+
+async def placed(world: World, *numbers: int, bound: bool = False) -> Box:
+    """A gateway with cards in its first ports, each seen there, and enforcement at work."""
+    box = await world.box()
+    for port, number in enumerate(numbers, 1):
+        await world.card(number, imei=box.device_at(port) if bound else None)
+        box.put(number, port)
+    await world.take(box.dev_status())
+    await world.start_enforcement()
+    return box
+
+
+async def test_closing_everything_locks_the_slot_and_opening_one_function_opens_it(
+    world: World, control: Control
+) -> None:
+    box = await placed(world, 1)
+    await control.close(1, VOICE | SMS)
+    await control.close(1, DATA)
+    assert [outcome.enforcement_due for outcome in control.outcomes] == [False, True]
+    await world.eventually(lambda: world.enforced(1))
+    assert box.locked == {(1, 1)}
+    await control.open(1, SMS)
+    await world.eventually(lambda: world.enforced(1))
+    assert box.locked == set()
+    assert [name for name, _ in box.commands] == ["lock", "unlock"]
+
+
+async def test_closing_data_only_is_noted_and_commands_nothing(world: World, control: Control) -> None:
+    box = await placed(world, 1)
+    await control.close(1, DATA)
+    (item,) = (await world.attached(1)).values()
+    assert (item.desired, item.status, item.next_attempt_at, item.wants_lock) == (DATA, "APPLIED", None, False)
+    assert (await world.sim(1)).functions_off == DATA
+    await asyncio.sleep(0.05)
+    assert box.commands == []
+    told = await explain(world.db, world.gateways, await world.sim(1))
+    by_name = {each.function: each for each in told.functions}
+    assert (by_name["DATA"].requested, by_name["DATA"].effective, by_name["DATA"].enforcement) == (
+        False,
+        False,
+        "NOT_SEPARABLE",
+    )
+    assert [(bar.cause, bar.since) for bar in by_name["DATA"].bars] == [("CLOSED_BY_CUSTOMER", world.clock())]
+    assert (by_name["SMS"].requested, by_name["SMS"].effective, by_name["SMS"].enforcement) == (True, True, "APPLIED")
+    assert "only lock the whole SIM" in (told.places[0].note or "")
+    # A card that moves on takes its wish along, and nothing is unlocked that was never locked.
+    box.put(1, 3)
+    await world.take(box.port_status(1), box.port_status(3))
+    await asyncio.sleep(0.05)
+    assert box.commands == []
+    assert {place.port: item.desired for place, item in (await world.attached(1)).items()} == {3: DATA}
+
+
+async def test_another_function_closed_while_an_unlock_is_under_way_does_not_command_again(
+    world: World, control: Control
+) -> None:
+    box = await placed(world, 1)
+    await control.close(1, ALL_FUNCTIONS)
+    await world.eventually(lambda: world.enforced(1))
+    await world.stop_enforcement()
+    await control.open(1, VOICE | SMS)
+    (before,) = (await world.attached(1)).values()
+    world.clock.turn(1)
+    await control.close(1, SMS)
+    (after,) = (await world.attached(1)).values()
+    assert (after.desired, after.since, after.event, after.next_attempt_at) == (
+        SMS | DATA,
+        before.since,
+        before.event,
+        before.next_attempt_at,
+    )
+    await world.start_enforcement()
+    await world.eventually(lambda: world.enforced(1))
+    assert [name for name, _ in box.commands] == ["lock", "unlock"]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["mismatch", "closed", "suspended"])))
+async def test_the_lock_goes_with_the_last_of_its_causes(
+    world: World, control: Control, order: tuple[str, ...]
+) -> None:
+    box = await placed(world, 1, bound=True)
+
+    async def leave_home() -> None:
+        box.put(1, AWAY)
+        await world.take(box.port_status(HOME), box.port_status(AWAY))
+
+    async def return_home() -> None:
+        box.put(1, HOME)
+        await world.take(box.port_status(AWAY), box.port_status(HOME))
+
+    come: dict[str, Callable[[], Awaitable[None]]] = {
+        "mismatch": leave_home,
+        "closed": lambda: control.close(1, ALL_FUNCTIONS),
+        "suspended": lambda: control.step(1, Step.SUSPEND),
+    }
+    go: dict[str, Callable[[], Awaitable[None]]] = {
+        "mismatch": return_home,
+        "closed": lambda: control.open(1, ALL_FUNCTIONS),
+        "suspended": lambda: control.step(1, Step.RESTORE),
+    }
+    for name in order:
+        await come[name]()
+        world.clock.turn(1)
+    for index, name in enumerate(reversed(order)):
+        await world.eventually(lambda: world.enforced(1))
+        port = next(port for port, _ in box.cards)
+        assert (port, 1) in box.locked, f"{index} causes are lifted, and it is open"
+        await go[name]()
+        world.clock.turn(1)
+    await world.eventually(lambda: world.enforced(1))
+    assert box.locked == set()
+    assert (await world.sim(1)).bars == ()
+
+
+async def test_a_life_from_add_to_delete(world: World, control: Control) -> None:
+    box = await world.box()
+    card = provision.new_sim(ACCOUNT, imsi=imsi(1), msisdn="+8613800000001", lifecycle=Lifecycle.PRE_ACTIVE)
+    await provision.add(world.db, card, CALLER)
+    box.put(1, 1)
+    await world.take(box.dev_status())
+    await world.start_enforcement()
+    await world.eventually(lambda: world.enforced(1))
+    assert box.locked == {(1, 1)}, "a SIM that is not in use yet must not work"
+    with pytest.raises(IllegalTransition, match="PRE_ACTIVE"):
+        await control.step(1, Step.SUSPEND)
+    await control.step(1, Step.ACTIVATE)
+    await world.eventually(lambda: world.enforced(1))
+    assert box.locked == set()
+    deactivated = world.clock.turn(60)
+    await control.step(1, Step.DEACTIVATE)
+    await world.eventually(lambda: world.enforced(1))
+    assert box.locked == {(1, 1)}
+    sim = await world.sim(1)
+    assert (sim.lifecycle, sim.lifecycle_since, sim.bars) == (Lifecycle.DEACTIVATED, deactivated, ())
+    assert [(event.type, event.data.get("to")) for event in await world.sims.life(sim)] == [
+        (EventType.SIM_ADDED, None),
+        (EventType.LIFECYCLE_CHANGED, "ACTIVE"),
+        (EventType.LIFECYCLE_CHANGED, "DEACTIVATED"),
+    ]
+    for view in await functions.read(world.db, sim):
+        assert (view.requested, view.effective, view.bars, view.enforcement) == (True, False, [], "APPLIED")
+        assert view.since == sim.lifecycle_since
+    await control.step(1, Step.DELETE)
+    assert await world.sims.find(ACCOUNT, ref(1)) is None
+    assert await world.sims.find_any("+8613800000001") is None
+    async with world.db.connection() as connection:
+        assert await attachments.of_sims(connection, [imsi(1)]) == {imsi(1): []}
+    with pytest.raises(SimNotFound):
+        await control.step(1, Step.ACTIVATE)
+    assert (
+        await world.db.fetchval("select count(*) from event where imsi = $1 and type = 'LIFECYCLE_CHANGED'", imsi(1))
+        == 3
+    )
+    # Another card in the slot is not to suffer from the lock that was left behind.
+    await world.card(2)
+    box.put(2, 1)
+    box.cards = {(1, 1): 2}
+    await world.take(box.port_status(1))
+    await world.eventually(lambda: world.enforced(2))
+    assert box.locked == set()
+
+
+async def test_who_gets_a_deleted_sims_number_does_not_get_its_past(world: World, control: Control) -> None:
+    box = await placed(world, 1)
+    await world.take(box.records(sms=[]))
+    await control.close(1, DATA)
+    await control.step(1, Step.DEACTIVATE)
+    await control.step(1, Step.DELETE)
+    world.clock.turn(60)
+    card = provision.new_sim("other", imsi=imsi(1))
+    await provision.add(world.db, card, CALLER, imei=box.device_at(1))
+    sim = await world.sim(1)
+    assert (sim.account_id, sim.first_event, sim.bars, sim.closed) == ("other", 6, (), Function(0))
+    events = await world.sims.events(sim)
+    assert [(event.n, event.type) for event in events] == [
+        (6, EventType.SIM_ADDED),
+        (7, EventType.BINDING_CREATED),
+    ]
+    assert sim.event_count == 7
+    told = await explain(world.db, world.gateways, sim)
+    assert [step.n for step in told.history] == [6, 7]
+    assert await records.sms_of(world.db, sim) == []
+    assert await records.calls_of(world.db, sim) == []
+
+
+async def test_two_at_once_close_it_once(world: World, control: Control) -> None:
+    await world.card(1)
+    other = Control(world)
+    calls = [each.close(1, DATA) for each in (control, other) for _ in range(5)]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert sum(result is None for result in results) == 1
+    assert sum(isinstance(result, NothingToChange) for result in results) == 9
+    assert await world.count(1, EventType.FUNCTION_CLOSED) == 1
+
+
+async def test_calls_that_come_together_are_committed_together_and_refused_alone(
+    world: World, control: Control
+) -> None:
+    await world.card(*range(1, 21))
+    await control.close(7, ALL_FUNCTIONS)
+    control.outcomes.clear()
+    stranger = control.switches.switch("other", imsi(9), DATA, Wish.CLOSE, CALLER)
+    calls = [control.close(number, ALL_FUNCTIONS) for number in range(1, 21)]
+    results = await asyncio.gather(*calls, stranger, control.close(99, DATA), return_exceptions=True)
+    refused = {index: type(result) for index, result in enumerate(results) if result is not None}
+    assert refused == {6: NothingToChange, 20: SimNotFound, 21: SimNotFound}
+    assert len(control.outcomes) <= 2, "the first alone at most, the others together"
+    assert [(await world.sim(number)).functions_off for number in range(1, 21)] == [ALL_FUNCTIONS] * 20
+
+
+async def test_orders_about_one_sim_in_one_batch_follow_each_other(world: World, control: Control) -> None:
+    await world.card(1)
+    await asyncio.gather(
+        control.close(1, DATA), control.open(1, DATA), control.close(1, SMS), control.step(1, Step.SUSPEND)
+    )
+    assert await world.types(1) == [
+        EventType.SIM_ADDED,
+        EventType.FUNCTION_CLOSED,
+        EventType.FUNCTION_OPENED,
+        EventType.FUNCTION_CLOSED,
+        EventType.LIFECYCLE_CHANGED,
+    ]
+    results = await asyncio.gather(
+        control.step(1, Step.DEACTIVATE), control.step(1, Step.DELETE), control.close(1, DATA), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [type(None), type(None), SimNotFound]
+
+
+async def test_what_postgresql_cannot_store_fails_alone(world: World, control: Control) -> None:
+    await world.card(1, 2)
+    bad = control.gather.submit(
+        Order(imsi(1), lambda sim: rules.switch_apn(sim, "a", Wish.CLOSE, world.clock(), _evil()))
+    )
+    results = await asyncio.gather(bad, control.close(2, DATA), return_exceptions=True)
+    assert isinstance(results[0], Exception)
+    assert results[1] is None
+    assert await world.types(1) == [EventType.SIM_ADDED]
+    assert (await world.sim(2)).functions_off == DATA
+
+
+def _evil() -> Cause:
+    return msgspec.structs.replace(CALLER, reference="\x00")
+
+
+async def test_many_in_one_transaction_say_per_sim_what_became_of_it(world: World) -> None:
+    await world.card(1, 2, 3)
+    now = world.clock()
+    wanted = [imsi(3), imsi(1), imsi(77), imsi(2)]
+    async with world.db.transaction() as connection:
+        await switching.many(connection, [imsi(1)], DATA, Wish.CLOSE, CALLER, now, account_id=ACCOUNT)
+        results, outcome = await switching.many(connection, wanted, DATA, Wish.CLOSE, CALLER, now, account_id=ACCOUNT)
+        assert [result.imsi for result in results] == wanted
+        assert [type(result.refused) for result in results] == [type(None), NothingToChange, SimNotFound, type(None)]
+        assert (outcome.changed, outcome.events) == (2, 2)
+        stepped, _ = await lifecycle.many(connection, wanted, Step.SUSPEND, CALLER, now)
+        assert [result.done is not None for result in stepped] == [True, True, False, True]
+        apns, _ = await switching.many_apn(connection, [imsi(1)], "a.example", Wish.CLOSE, CALLER, now)
+        assert apns[0].done is not None
+        bound, _ = await binding.bind_many(
+            connection, [imsi(1), imsi(2)], Target(imei="35200000000001"), None, CALLER, now
+        )
+        assert [result.refused for result in bound] == [None, None]
+        unbound, _ = await binding.unbind_many(connection, [imsi(1), imsi(3)], CALLER, now)
+        assert [type(result.refused).__name__ for result in unbound] == ["NoneType", "NotBound"]
+    sim = await world.sim(1)
+    assert (sim.closed, [each.apn for each in sim.closed_apns], sim.lifecycle) == (DATA, ["a.example"], "SUSPENDED")
+
+
+async def test_a_preview_says_what_would_be_and_writes_nothing(world: World) -> None:
+    await world.card(1)
+    before = await world.written("sim")
+    sim, now = await world.sim(1), world.clock()
+    would = switching.preview(sim, DATA | SMS, Wish.CLOSE, now)
+    assert (would.before, would.after, would.events, would.refused) == (
+        Function(0),
+        SMS | DATA,
+        ("FUNCTION_CLOSED", "FUNCTION_CLOSED"),
+        None,
+    )
+    refused = switching.preview(sim, DATA, Wish.OPEN, now)
+    assert (refused.before, refused.after, refused.events) == (Function(0), Function(0), ())
+    assert isinstance(refused.refused, NothingToChange)
+    assert isinstance(lifecycle.preview(sim, Step.DELETE, now).refused, IllegalTransition)
+    assert lifecycle.preview(sim, Step.SUSPEND, now).after == ALL_FUNCTIONS
+    assert binding.preview_bind(sim, Target(imei="35200000000001"), None, now).events == ("BINDING_CREATED",)
+    assert type(binding.preview_unbind(sim, now).refused).__name__ == "NotBound"
+    assert await world.written("sim") == before
+
+
+async def test_since_says_when_each_function_came_on_again(world: World, control: Control) -> None:
+    world.clock.now = datetime.now(UTC)  # cards are registered by the real clock
+    await world.card(1)
+    closed = world.clock.turn(10)
+    await control.close(1, SMS | DATA)
+    world.clock.turn(10)
+    opened = world.clock()
+    await control.open(1, SMS)
+    world.clock.turn(10)
+    views = {view.function: view for view in await functions.read(world.db, await world.sim(1))}
+    assert views["SMS"].since == opened
+    assert views["VOICE"].since is not None
+    assert views["VOICE"].since < closed
+    assert views["DATA"].since == closed
+    await control.step(1, Step.SUSPEND)
+    world.clock.turn(10)
+    restored = world.clock()
+    await control.step(1, Step.RESTORE)
+    views = {view.function: view for view in await functions.read(world.db, await world.sim(1))}
+    assert (views["SMS"].since, views["VOICE"].since) == (restored, restored)
+    assert views["SMS"].enforcement is None
