@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import time
 
-from benchmarks import calls, latency, machine, sightings, twins
+from benchmarks import calls, deliveries, latency, machine, sightings, twins
 from benchmarks.setup import bench
 
 
@@ -44,6 +44,9 @@ async def run(sims: int, rounds: int, seconds: float, moves: int) -> None:
         await world.add_gateways()
         times = await latency.report_to_lock(world, moves)
         print(f"Report to lock command, {moves} moves, otherwise idle: {machine.percentiles(times)}")
+    async with bench() as world:
+        await world.fill(20_000)
+        await deliveries.measure(world, 10_000)
 
 
 def main() -> None:
