@@ -12,9 +12,11 @@ from tests.integration.notify.sink import Sink
 
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Sim
+from simwarden.notify import notifier as notifier_module
 from simwarden.notify.origin import Limits
 
 if TYPE_CHECKING:
+    import pytest
     from tests.integration.notify.house import House
     from tests.integration.notify.sink import Received
 
@@ -27,8 +29,12 @@ async def fleet(house: House, count: int) -> list[Sim]:
     return sims
 
 
-async def test_a_sink_that_hangs_delays_no_other(house: House, sink: Sink) -> None:
-    """Sixty lanes hang for as long as they may, with few slots in all; the other sink is served at once."""
+async def test_a_sink_that_hangs_delays_no_other(house: House, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty lanes hang for as long as they may, with few slots in all; the other sink is served at once.
+
+    They are more than one claim takes, so they would also stand before the other's lane in every claim.
+    """
+    monkeypatch.setattr(notifier_module, "BATCH", 16)
 
     async def hang(_: Received) -> web.StreamResponse:
         await asyncio.sleep(60)

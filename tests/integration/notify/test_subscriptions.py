@@ -210,6 +210,29 @@ async def test_concurrent_transactions_of_one_sim_keep_the_order_of_their_commit
         assert [row["n"] for row in await house.deliveries(subscription.id)] == list(range(1, 42))
 
 
+async def test_a_lane_grows_by_one_transaction_at_a_time(house: House) -> None:
+    """The lane is locked by itself: the second writer waits for the first one's commit and follows it."""
+    made, _ = await house.subscribe(SINK)
+    first_wrote, second_began = asyncio.Event(), asyncio.Event()
+
+    async def first() -> None:
+        async with house.db.transaction() as connection:
+            await publish(connection, [(house.sim, [device_changed(1, 1), device_changed(2, 2)])])
+            first_wrote.set()
+            await second_began.wait()
+            await connection.execute("select pg_sleep(0.05)")
+
+    async def second() -> None:
+        await first_wrote.wait()
+        async with house.db.transaction() as connection:
+            second_began.set()
+            await publish(connection, [(house.sim, [device_changed(3, 3)])])
+
+    await asyncio.gather(first(), second())
+    assert [essence for _, essence in await house.lane(made.id)] == ["SUBSCRIPTION_CREATED", "1", "2", "3"]
+    assert await house.db.fetchval("select delivery_count from subscription") == 4
+
+
 async def test_a_subscription_and_a_change_at_the_same_time_never_miss_each_other(house: House) -> None:
     """The device is either the initial event or the first change, and it is never both."""
     await house.see(1)
