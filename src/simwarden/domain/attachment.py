@@ -13,6 +13,8 @@ FAILED_AFTER = 5
 """Attempts after which an enforcement counts as failed. It is tried on, and the failure is shown."""
 CONFIRM_WAIT = timedelta(seconds=2)
 """How long the port-status push that proves a command may take before the gateway is asked for its status."""
+UNANSWERED = "The gateway has not answered the command yet"
+"""What stands as the error of an unlock under way: an empty slot shows no proof, so the answer has to be known."""
 BACKOFF_FIRST = timedelta(seconds=1)
 BACKOFF_CAP = timedelta(seconds=60)
 
@@ -161,7 +163,20 @@ def commanded(attachment: Attachment, now: datetime) -> Attachment:
     """A command is about to be sent: the next step, if no proof comes, is to ask for the status."""
     attempts = attachment.attempts + 1
     wait = CONFIRM_WAIT if attempts < FAILED_AFTER else max(CONFIRM_WAIT, backoff(attempts))
-    return msgspec.structs.replace(attachment, attempts=attempts, commanded_at=now, next_attempt_at=now + wait)
+    return msgspec.structs.replace(
+        attachment,
+        attempts=attempts,
+        commanded_at=now,
+        next_attempt_at=now + wait,
+        last_error=attachment.last_error if attachment.wants_lock else UNANSWERED,
+    )
+
+
+def answered(attachment: Attachment) -> Attachment:
+    """The gateway took the unlock command."""
+    if attachment.last_error != UNANSWERED:
+        return attachment
+    return msgspec.structs.replace(attachment, last_error=None)
 
 
 def failed(attachment: Attachment, reason: str, now: datetime, *, commanded: bool) -> Attachment:

@@ -20,7 +20,7 @@ from simwarden.domain import attachment as rules
 from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind, EventType
-from simwarden.engine.changes import Changes
+from simwarden.engine.changes import Changes, SlotView
 from simwarden.engine.ports import CommandFailed, now_utc
 from simwarden.store import attachments, gateways
 
@@ -108,8 +108,10 @@ class Enforcement:
             except Exception:
                 _log.exception("enforcement stumbled and goes on")
                 pause = PAUSE
+            # Not wait_for: in Python 3.11 it swallows a cancellation that meets a wake-up, and stop() waits for ever.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(pause.total_seconds(), 0.01))
+                async with asyncio.timeout(max(pause.total_seconds(), 0.01)):
+                    await self._wake.wait()
 
     async def _start_lanes(self, buckets: Sequence[int]) -> timedelta:
         """Start a lane for every gateway with due work; returns how long nothing else will be due."""
@@ -190,6 +192,31 @@ class Enforcement:
             await self._command_failed(access, group, error, commanded=True)
         else:
             self._observed("answered", (self._clock() - started).total_seconds())
+            if not lock:
+                await self._note_answer(access, group)
+
+    async def _note_answer(self, access: CommandAccess, group: list[Work]) -> None:
+        """The gateway took an unlock command. Of slots that are empty this is all the proof that there will be."""
+        now = self._clock()
+        cause = Cause(CauseKind.ENFORCEMENT, access.name, now, "answer")
+        unseen = SlotView(locked=None, held=True)
+        lifted = []
+        async with self._db.transaction() as connection:
+            changes = Changes(connection, now)
+            await changes.lock({item.imsi for item in group})
+            taken = await gateways.sims_at(connection, [item.attachment.place for item in group])
+            for item in group:
+                place = item.attachment.place
+                current = changes.attachment(item.imsi, place)
+                if current is None or current.commanded_at != item.attachment.commanded_at:
+                    continue
+                changes.replace(item.imsi, rules.answered(current))
+                if place not in taken:
+                    changes.observe(place, unseen, cause)
+                    lifted += [place] if changes.is_done_with(place, unseen) else []
+            await changes.write()
+            if lifted:
+                await gateways.release(connection, lifted)
 
     async def _due_work(self, gateway_id: int, imsis: set[str]) -> list[Work]:
         now = self._clock()
