@@ -1,0 +1,359 @@
+"""A small world on a real database: gateways with cards in them, whose reports are taken in, and a clock to turn."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from simwarden.domain.decide import Target
+from simwarden.domain.events import Cause, CauseKind, Event, EventType
+from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.reports import CallRecord, Evidence, GatewayFacts, PortObservation, Report, SmsRecord
+from simwarden.domain.sim import BindingState, IdentifierKind, Place, Policy, Sim, SimRef
+from simwarden.engine import provision
+from simwarden.engine.binding import Bindings
+from simwarden.engine.enforcement import Enforcement
+from simwarden.engine.ingest import Ingest, Tally
+from simwarden.engine.ports import CommandFailed
+from simwarden.store import attachments
+from simwarden.store import sims as sim_store
+from simwarden.store.gateways import GatewayRef, Gateways
+from simwarden.store.leases import Leases
+from simwarden.store.sims import Sims
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    import asyncpg
+
+    from simwarden.domain.attachment import Attachment
+    from simwarden.domain.decide import Decision
+    from simwarden.engine.ports import NetworkDriver
+    from simwarden.store.database import Database
+    from simwarden.store.gateways import CommandAccess
+    from simwarden.store.vault import Vault
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ACCOUNT = "acme"
+REGISTERED, LOCKED, EMPTY = 3, 12, 0
+CALLER = Cause(CauseKind.CALL, "app-1", START, "bind", "correlator-1")
+
+
+class Clock:
+    """Stands still until it is turned."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def turn(self, seconds: float) -> datetime:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+
+def imsi(number: int) -> str:
+    """The IMSI of card `number`."""
+    return f"46000099{number:07}"
+
+
+def iccid(number: int) -> str:
+    """The ICCID of card `number`."""
+    return f"898600990000{number:08}"
+
+
+def device(number: int) -> str:
+    """The 14 digits of some device; each is a model of its own."""
+    return f"35{number:06}000001"
+
+
+class Box:
+    """A gateway: a device in every port, cards in slots, locks, and commands that may go wrong."""
+
+    def __init__(self, world: World, ref: GatewayRef) -> None:
+        self.world = world
+        self.ref = ref
+        self.cards: dict[tuple[int, int], int] = {}
+        self.devices: dict[int, str | None] = {}
+        self.locked: set[tuple[int, int]] = set()
+        self.ports = {1, 2, 3}
+        self.sequence = 0
+        self.statuses = 0
+        self.fault = ""
+        """refuse, dead, lie (says yes, does nothing), silent (does it, reports nothing) or hang."""
+        self.commands: list[tuple[str, list[tuple[int, int]]]] = []
+        self.asked = 0
+        self.released = asyncio.Event()
+
+    @property
+    def id(self) -> int:
+        """Its id in the store."""
+        return self.ref.id
+
+    def place(self, port: int, slot: int = 1) -> Place:
+        """A slot of this gateway."""
+        return Place(self.ref.id, port, slot)
+
+    def put(self, card: int, port: int, slot: int = 1) -> None:
+        """Move a card here, from wherever in the world it is."""
+        for box in self.world.boxes:
+            box.cards = {where: what for where, what in box.cards.items() if what != card}
+        self.cards[port, slot] = card
+
+    def device_at(self, port: int) -> str | None:
+        """The IMEI of a port's module."""
+        return self.devices.get(port, device(self.ref.id * 100 + port))
+
+    def observation(self, port: int, slot: int = 1, **changes: Any) -> PortObservation:
+        """The port object as this gateway would send it now, counted."""
+        self.sequence += 1
+        self.ports.add(port)
+        where = (port, slot)
+        card = self.cards.get(where)
+        status = EMPTY if card is None else LOCKED if where in self.locked else REGISTERED
+        fields: dict[str, Any] = {
+            "port": port,
+            "slot": slot,
+            "sequence": self.sequence,
+            "status": status,
+            "locked": None if status == EMPTY else status == LOCKED,
+            "imei": self.device_at(port),
+            "imsi": None if card is None else imsi(card),
+            "iccid": None if card is None else iccid(card),
+        }
+        return PortObservation(**(fields | changes))
+
+    def _report(self, **fields: Any) -> Report:
+        return Report(gateway_id=self.ref.id, gateway_name=self.ref.name, received_at=self.world.clock(), **fields)
+
+    def port_status(self, port: int, slot: int = 1, **changes: Any) -> Report:
+        """What is pushed when a slot changed."""
+        return self._report(message="port-status", ports=(self.observation(port, slot, **changes),))
+
+    def dev_status(self, *, ports: Sequence[int] = (1, 2, 3), slots: int = 2, polled: bool = False) -> Report:
+        """The status of all slots."""
+        self.statuses += 1
+        seen = tuple(self.observation(port, slot) for port in ports for slot in range(1, slots + 1))
+        return self._report(
+            message="dev-status",
+            whole=True,
+            polled=polled,
+            sequence=self.statuses,
+            digest=hashlib.sha256(repr((self.statuses, seen)).encode()).digest()[:16],
+            facts=GatewayFacts(mac="0030f1006db1"),
+            ports=seen,
+        )
+
+    def evidence(self, card: int, imei: str, at: datetime, port: int | None = None, **fields: Any) -> Report:
+        """A record that says in which device a SIM was at some time."""
+        item = Evidence(imsi=imsi(card), iccid=None, imei=imei, at=at, port=port, slot=1 if port else 0)
+        return self._report(message="cdr", evidence=(item,), **fields)
+
+    def records(self, *, calls: Sequence[CallRecord] = (), sms: Sequence[SmsRecord] = ()) -> Report:
+        """Calls and short messages."""
+        return self._report(message="cdr", calls=tuple(calls), sms=tuple(sms))
+
+    def reboot(self) -> None:
+        """Counters begin again; cards and locks stay."""
+        self.sequence = self.statuses = 0
+
+    # -- as a NetworkDriver ------------------------------------------------------------------------------------------
+
+    generation: str | None = None
+
+    async def lock(self, places: Sequence[Place]) -> None:
+        """Lock slots, as the fault of the day has it."""
+        await self._command("lock", places)
+
+    async def unlock(self, places: Sequence[Place]) -> None:
+        """Unlock slots, as the fault of the day has it."""
+        await self._command("unlock", places)
+
+    async def status(self) -> Report:
+        """The state of all slots; only a dead gateway does not tell."""
+        self.asked += 1
+        await self._reach()
+        return self.dev_status(ports=sorted(self.ports), polled=True)
+
+    async def _reach(self) -> None:
+        if self.fault == "hang":
+            await self.released.wait()
+        if self.fault in ("dead", "hang"):
+            raise CommandFailed("The gateway cannot be reached.", reached=False)
+
+    async def _command(self, name: str, places: Sequence[Place]) -> None:
+        where = [(place.port, place.slot) for place in places]
+        self.commands.append((name, where))
+        await self._reach()
+        if self.fault == "refuse":
+            raise CommandFailed("The gateway refused: code 7, Server Error.")
+        if self.fault == "lie":
+            return
+        self.locked = self.locked | set(where) if name == "lock" else self.locked - set(where)
+        if self.fault != "silent":
+            await self.world.take(*(self.port_status(*slot) for slot in where))
+
+
+class World:
+    """Everything of one worker, wired by hand."""
+
+    def __init__(self, db: Database, vault: Vault) -> None:
+        self.db = db
+        self.clock = Clock()
+        self.vault = vault
+        self.gateways = Gateways(db, vault)
+        self.sims = Sims(db)
+        self.tallies: list[Tally] = []
+        self.ingest = self.another_ingest()
+        self.bindings = Bindings(db, self.sims, clock=self.clock)
+        self.boxes: list[Box] = []
+        self.enforcement: Enforcement | None = None
+        self.tokens: dict[str, str] = {}
+
+    def another_ingest(self) -> Ingest:
+        """As another process would have it."""
+        return Ingest(self.db, clock=self.clock, committed=self.tallies.append)
+
+    async def prepare(self) -> None:
+        """Empty the database and make the accounts."""
+        tables = await self.db.fetch(
+            "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
+        )
+        kept = {"schema_migration", "account", "gateway"}  # the last two are referred to
+        names = [name for name in (row["relname"] for row in tables) if name not in kept]
+        emptied = "; ".join(f'delete from "{name}"' for name in (*names, "gateway", "account"))
+        await self.db.execute(emptied)
+        await self.db.execute("insert into account (id, name) values ('acme', 'Acme'), ('other', 'Other')")
+
+    async def box(self, name: str = "gw1", *, url: str | None = "http://127.0.0.1:9", **more: Any) -> Box:
+        """Register a gateway."""
+        id_, token = await self.gateways.add(name, command_url=url, username="root", password="root", **more)
+        self.tokens[name] = token
+        found = Box(self, GatewayRef(id_, name, more.get("report_interval", 60), None))
+        self.boxes.append(found)
+        return found
+
+    async def card(self, *numbers: int, imei: str | None = None) -> None:
+        """Register SIMs, bound to `imei` when given."""
+        for number in numbers:
+            sim = provision.new_sim(ACCOUNT, imsi=imsi(number), iccid=iccid(number))
+            await provision.add(self.db, sim, Cause(CauseKind.OPERATOR, "test", START), imei=imei)
+
+    async def take(self, *reports: Report) -> None:
+        """Reports that came together."""
+        await self.ingest.submit(*reports)
+
+    async def bind(self, number: int, policy: Policy | None = None, **target: Any) -> Decision:
+        """Bind a SIM."""
+        return await self.bindings.bind(ACCOUNT, ref(number), Target(**target), policy, CALLER)
+
+    async def unbind(self, number: int) -> Decision:
+        """Remove its binding."""
+        return await self.bindings.unbind(ACCOUNT, ref(number), CALLER)
+
+    async def sim(self, number: int) -> Sim:
+        """The SIM as it is stored."""
+        async with self.db.connection() as connection:
+            rows = await connection.fetch(
+                "select * from sim where bucket = $1 and imsi = $2", bucket_of(imsi(number)), imsi(number)
+            )
+        return sim_store.from_row(rows[0])
+
+    async def state(self, number: int) -> BindingState:
+        """Its binding state."""
+        return (await self.sim(number)).state
+
+    async def barred(self, number: int) -> bool:
+        """Whether a bar stands."""
+        return bool((await self.sim(number)).bars)
+
+    async def attached(self, number: int) -> dict[Place, Attachment]:
+        """Where it can be acted upon."""
+        async with self.db.connection() as connection:
+            found = await attachments.of_sims(connection, [imsi(number)])
+        return {item.place: item for item in found[imsi(number)]}
+
+    async def events(self, number: int) -> list[Event]:
+        """Its history, checked: numbered without gaps, every parent there, no state without its event count."""
+        sim = await self.sim(number)
+        events = await self.sims.events(sim, limit=100_000)
+        assert [event.n for event in events] == list(range(1, sim.event_count + 1))
+        assert all(event.parent is None or event.parent < event.n for event in events)
+        return events
+
+    async def types(self, number: int) -> list[EventType]:
+        """The types of its events."""
+        return [event.type for event in await self.events(number)]
+
+    async def count(self, number: int, kind: EventType) -> int:
+        """How many events of one type it has."""
+        return (await self.types(number)).count(kind)
+
+    async def written(self, table: str) -> Sequence[asyncpg.Record]:
+        """Which version of every row is stored: equal before and after means that nothing was written."""
+        return await self.db.fetch(f"select ctid::text, xmin::text from {table} order by 1")
+
+    async def start_enforcement(self, owner: str = "worker-1", **changes: Any) -> Enforcement:
+        """Let the worker act on the boxes."""
+        boxes = {box.ref.id: box for box in self.boxes}
+
+        def driver_for(access: CommandAccess) -> NetworkDriver:
+            return boxes[access.id]
+
+        self.enforcement = Enforcement(
+            self.db,
+            self.gateways,
+            self.ingest,
+            Leases(self.db, "enforce", owner),
+            changes.pop("driver_for", driver_for),
+            clock=self.clock,
+            **changes,
+        )
+        await self.enforcement.start()
+        return self.enforcement
+
+    async def stop_enforcement(self) -> None:
+        """As a process that ends."""
+        if self.enforcement is not None:
+            await self.enforcement.stop()
+            self.enforcement = None
+
+    async def eventually(self, what: Callable[[], Awaitable[Any]], *, step: float = 0.5, patience: float = 8.0) -> Any:
+        """Turn the clock in steps until something is so; what it was at the end is the failure's message."""
+        deadline = time.monotonic() + patience
+        while True:
+            found = await what()
+            if found:
+                return found
+            assert time.monotonic() < deadline, "it did not happen in time"
+            self.clock.turn(step)
+            if self.enforcement is not None:
+                self.enforcement.wake()
+            await asyncio.sleep(0.01)
+
+    async def enforced(self, *numbers: int) -> bool:
+        """Whether the network was seen to match for these cards."""
+        for number in numbers:
+            found = await self.attached(number)
+            if not found or any(item.is_open for item in found.values()):
+                return False
+        return True
+
+    async def close(self) -> None:
+        """Stop what runs."""
+        for box in self.boxes:
+            box.released.set()
+        await self.stop_enforcement()
+        with suppress(Exception):
+            await asyncio.wait_for(self.ingest.drain(), 5)
+
+
+def ref(number: int) -> SimRef:
+    """How a customer names the card."""
+    return SimRef(IdentifierKind.IMSI, imsi(number))
