@@ -13,6 +13,7 @@ import msgspec
 from simwarden.domain.errors import AlreadyExists, GatewayNotFound
 from simwarden.domain.report_order import ReportOrder
 from simwarden.domain.sim import Place
+from simwarden.store.coalesce import Coalescer
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Gateways:
     def __init__(self, db: Database, vault: Vault) -> None:
         self._db = db
         self._vault = vault
+        self._tokens: Coalescer[bytes, GatewayRef] = Coalescer(self._by_token_hash)
 
     async def add(
         self,
@@ -129,8 +131,13 @@ class Gateways:
 
     async def by_token(self, token: str) -> GatewayRef | None:
         """The gateway whose report URL carries this token."""
-        row = await self._db.fetchrow(Q["by_token"], token_hash(token))
-        return None if row is None else GatewayRef(row["id"], row["name"], row["report_interval"], row["mac"])
+        return await self._tokens.get(token_hash(token))
+
+    async def _by_token_hash(self, hashes: Sequence[bytes]) -> dict[bytes, GatewayRef]:
+        rows = await self._db.fetch(Q["by_token"], hashes)
+        return {
+            row["token_hash"]: GatewayRef(row["id"], row["name"], row["report_interval"], row["mac"]) for row in rows
+        }
 
     async def access(self, gateway_id: int) -> CommandAccess:
         """How to command a gateway, password included. Raises GatewayNotFound, WrongKey."""

@@ -10,7 +10,7 @@ update gateway set password = $2 where id = $1
 update gateway set token_hash = $2 where name = $1 returning id
 
 -- name: by_token
-select id, name, report_interval, mac from gateway where token_hash = $1
+select token_hash, id, name, report_interval, mac from gateway where token_hash = any ($1::bytea[])
 
 -- name: by_name
 select * from gateway where name = $1
