@@ -130,7 +130,7 @@ class Listener:
 
     async def _run(self) -> None:
         while True:
-            with contextlib.suppress(*UNAVAILABLE):
+            with contextlib.suppress(*UNAVAILABLE, asyncpg.PostgresError):  # refused, too, is gone for now
                 connection = await asyncpg.connect(self._url)
                 lost = asyncio.Event()
                 connection.add_termination_listener(lambda _c, lost=lost: lost.set())
