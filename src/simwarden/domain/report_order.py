@@ -47,7 +47,8 @@ def follow_status(
             (*order.boot_digests, digest)[-REMEMBERED_BOOTS:] if begins or sequence == 1 else order.boot_digests
         )
         return ReportOrder(max(order.boot, 1), sequence if sequence is not None else last, remembered, now), True
-    if sequence == last:
+    # The number 1 again is a repeat only when it is the same status: else a restart, or one from an earlier boot.
+    if sequence == last and (sequence > 1 or not order.boot_digests or digest == order.boot_digests[-1]):
         return msgspec.structs.replace(order, accepted_at=now), True
     if digest not in order.boot_digests and (sequence <= 1 or silent):
         remembered = (*order.boot_digests, digest)[-REMEMBERED_BOOTS:]
