@@ -1,0 +1,192 @@
+"""What the network is to be like at a slot, step by step."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simwarden.domain import attachment as rules
+from simwarden.domain.attachment import CONFIRM_WAIT, FAILED_AFTER, Attachment, AttachmentStatus
+from simwarden.domain.sim import ALL_FUNCTIONS, Function, Place
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=1)
+ALL = int(ALL_FUNCTIONS)
+PENDING, APPLIED, FAILED = AttachmentStatus.PENDING, AttachmentStatus.APPLIED, AttachmentStatus.FAILED
+HERE = Place(1, 2, 3)
+
+
+def slot(**changes: Any) -> Attachment:
+    """An open slot that is as it should be."""
+    usual = Attachment(place=HERE, current=True, desired=0, applied=0, status=APPLIED, since=NOW)
+    return msgspec.structs.replace(usual, **changes)
+
+
+WAITING = slot(desired=ALL, status=PENDING, next_attempt_at=NOW, event=5)
+LOCKED = slot(desired=ALL, applied=ALL, event=5)
+FOREIGN = slot(applied=ALL)
+UNLOCKING = slot(applied=ALL, status=PENDING, next_attempt_at=NOW, current=False)
+
+
+@pytest.mark.parametrize(
+    ("locked", "held", "desired", "status"),
+    [
+        (False, False, 0, APPLIED),
+        (False, False, ALL, PENDING),
+        (True, True, ALL, APPLIED),
+        (True, False, ALL, APPLIED),
+        (True, True, 0, PENDING),  # our lock, for whoever was here before
+        (True, False, 0, APPLIED),  # an operator's lock
+        (False, False, int(Function.VOICE), APPLIED),  # a lock cannot separate functions
+        (True, True, int(Function.VOICE), PENDING),
+    ],
+)
+def test_arriving(locked: bool, held: bool, desired: int, status: AttachmentStatus) -> None:
+    made = rules.arrive(HERE, desired, 7, NOW, locked=locked, held=held)
+    assert made.status is status
+    assert (made.next_attempt_at == NOW) == (status is PENDING)
+    assert (made.current, made.desired, made.applied, made.event) == (True, desired, ALL if locked else 0, 7)
+
+
+@pytest.mark.parametrize(
+    ("before", "desired", "held", "status"),
+    [
+        (slot(), ALL, False, PENDING),
+        (LOCKED, 0, True, PENDING),
+        (LOCKED, 0, False, APPLIED),  # the lock was there before the bar, and is somebody else's
+        (FOREIGN, ALL, False, APPLIED),
+        (WAITING, 0, True, PENDING),  # a lock may be on its way: it has to be undone
+        (slot(desired=int(Function.DATA)), ALL, False, PENDING),
+    ],
+)
+def test_aiming(before: Attachment, desired: int, held: bool, status: AttachmentStatus) -> None:
+    tired = msgspec.structs.replace(before, attempts=4, last_error="refused", commanded_at=NOW)
+    after = rules.aim(tired, desired, 9, LATER, held=held)
+    assert after.status is status
+    assert (after.next_attempt_at == LATER) == (status is PENDING)
+    assert (after.desired, after.event, after.since) == (desired, 9, LATER)
+    assert (after.attempts, after.last_error, after.commanded_at) == (0, None, None)
+
+
+def test_single_functions_do_not_touch_what_is_under_way() -> None:
+    voice, data = int(Function.VOICE), int(Function.DATA)
+    after = rules.aim(slot(), data, 9, LATER, held=False)
+    assert (after.desired, after.status, after.next_attempt_at) == (data, APPLIED, None)
+    busy = rules.commanded(msgspec.structs.replace(UNLOCKING, current=True), NOW)
+    assert rules.aim(busy, voice, 9, LATER, held=True) == msgspec.structs.replace(busy, desired=voice)
+
+
+@pytest.mark.parametrize("before", [slot(), WAITING, LOCKED, FOREIGN, UNLOCKING])
+def test_aiming_at_the_same_changes_nothing(before: Attachment) -> None:
+    assert rules.aim(before, before.desired, 9, LATER, held=True) is before
+
+
+def test_leaving_what_is_not_ours_leaves_nothing_behind() -> None:
+    assert rules.leave(FOREIGN, 9, LATER, held=False) is None
+    left = rules.leave(LOCKED, 9, LATER, held=True)
+    assert left is not None
+    assert (left.current, left.desired, left.status, left.next_attempt_at) == (False, 0, PENDING, LATER)
+
+
+@pytest.mark.parametrize(
+    ("before", "locked", "held", "status", "due"),
+    [
+        (WAITING, True, True, APPLIED, None),
+        (WAITING, False, True, PENDING, NOW),
+        (WAITING, None, True, PENDING, None),  # nothing to lock in an empty slot: wait for a card
+        (msgspec.structs.replace(WAITING, next_attempt_at=None), False, True, PENDING, LATER),  # it is back
+        (msgspec.structs.replace(WAITING, status=FAILED, last_error="x"), True, True, APPLIED, None),
+        (LOCKED, True, True, APPLIED, None),
+        (LOCKED, False, True, PENDING, LATER),  # somebody opened it
+        (LOCKED, None, True, APPLIED, None),
+        (slot(), False, False, APPLIED, None),
+        (slot(), True, False, APPLIED, None),  # an operator locked it
+        (slot(), True, True, PENDING, LATER),  # our late lock, not wanted any more
+        (slot(), None, False, APPLIED, None),
+        (UNLOCKING, False, True, APPLIED, None),
+        (UNLOCKING, True, True, PENDING, NOW),
+        (UNLOCKING, None, True, PENDING, NOW),  # not commanded yet
+    ],
+)
+def test_observing(
+    before: Attachment, locked: bool | None, held: bool, status: AttachmentStatus, due: datetime | None
+) -> None:
+    after = rules.observe(before, LATER, locked=locked, held=held)
+    assert (after.status, after.next_attempt_at) == (status, due)
+    if status is APPLIED:
+        assert after.last_error is None
+    assert rules.observe(after, LATER, locked=locked, held=held) == after, "seen twice is seen once"
+
+
+def test_an_answered_unlock_of_an_empty_slot_is_done_and_an_unanswered_or_failed_one_is_not() -> None:
+    sent = rules.commanded(UNLOCKING, NOW)
+    assert rules.observe(sent, LATER, locked=None, held=True).is_open
+    taken = rules.answered(sent)
+    assert not rules.observe(taken, LATER, locked=None, held=True).is_open
+    refused = rules.failed(sent, "refused", NOW, commanded=True)
+    assert rules.observe(rules.answered(refused), LATER, locked=None, held=True).is_open
+    again = rules.answered(rules.commanded(refused, LATER))
+    assert not rules.observe(again, LATER, locked=None, held=True).is_open
+    assert rules.answered(WAITING) is WAITING
+
+
+def test_a_lock_keeps_its_last_error_until_it_is_seen() -> None:
+    refused = rules.failed(rules.commanded(WAITING, NOW), "refused", NOW, commanded=True)
+    sent = rules.commanded(refused, LATER)
+    assert sent.last_error == "refused"
+    assert rules.observe(sent, LATER, locked=True, held=True).last_error is None
+
+
+def test_attempts_end_in_failure_and_go_on() -> None:
+    item = WAITING
+    for attempt in range(1, FAILED_AFTER + 3):
+        item = rules.commanded(item, NOW)
+        assert item.attempts == attempt
+        assert item.next_attempt_at is not None
+        assert item.next_attempt_at >= NOW + CONFIRM_WAIT
+        item = rules.failed(item, "r" * 900, NOW, commanded=True)
+        assert item.status is (FAILED if attempt >= FAILED_AFTER else PENDING)
+        assert item.next_attempt_at == NOW + rules.backoff(attempt)
+        assert item.last_error == "r" * 500
+
+
+def test_an_attempt_that_failed_before_its_command_counts_too() -> None:
+    item = WAITING
+    for _ in range(FAILED_AFTER):
+        item = rules.failed(item, "cannot be reached", NOW, commanded=False)
+    assert (item.attempts, item.status) == (FAILED_AFTER, FAILED)
+
+
+@pytest.mark.parametrize(("attempts", "seconds"), [(0, 1), (1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (10**6, 60)])
+def test_backoff(attempts: int, seconds: int) -> None:
+    assert rules.backoff(attempts) == timedelta(seconds=seconds)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["aim", "observe", "command", "fail"]), st.sampled_from([None, True, False])),
+        max_size=12,
+    )
+)
+def test_what_is_open_is_due_or_waits_for_a_card_and_what_is_done_is_not_due(steps: list[tuple[str, Any]]) -> None:
+    item = slot()
+    now = NOW
+    for step, flag in steps:
+        now += timedelta(seconds=1)
+        if step == "aim":
+            item = rules.aim(item, ALL if flag else 0, 1, now, held=True)
+        elif step == "observe":
+            item = rules.observe(item, now, locked=flag, held=True)
+        elif item.is_open:
+            item = (
+                rules.commanded(item, now) if step == "command" else rules.failed(item, "no", now, commanded=bool(flag))
+            )
+        if item.is_open:
+            assert item.next_attempt_at is not None or item.wants_lock
+        else:
+            assert item.next_attempt_at is None
