@@ -93,7 +93,7 @@ def read_scenario(text: str, name: str) -> Scenario:
 def _read_step(row: dict[str, Any], number: int, name: str) -> Step:
     parameters = dict(row)
     at, action = parameters.pop("at", None), parameters.pop("action", None)
-    if action not in ACTIONS:
+    if not isinstance(action, str) or action not in ACTIONS:
         problem = "action is missing" if action is None else f"unknown action {action!r}"
         raise ScenarioError(f"{name}: step {number}: {problem}; there are {', '.join(sorted(ACTIONS))}")
     if isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at < 1e6:

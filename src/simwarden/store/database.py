@@ -19,14 +19,15 @@ _encoder = msgspec.json.Encoder()
 UNAVAILABLE = (
     OSError,
     TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresConnectionError,  # class 08
+    asyncpg.TransactionRollbackError,  # class 40: a deadlock; the same again will do
+    asyncpg.InsufficientResourcesError,  # class 53: the disk is full, no memory, no connection free
+    asyncpg.OperatorInterventionError,  # class 57: going, coming, cancelled
+    asyncpg.PostgresSystemError,  # class 58: a file cannot be read or written
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg makes of a connection that is cut at a bad moment
 )
-"""What asyncpg raises when the server is gone, going or coming, or has no room left."""
+"""What asyncpg raises when the server is gone, going or coming, or cannot work now: to be done again."""
 
 
 def to_json(value: Any) -> str:
