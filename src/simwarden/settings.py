@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import secrets
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 PREFIX = "SIMWARDEN_"
 CONFIG_FILES = (Path("simwarden.toml"), Path("/etc/simwarden/simwarden.toml"))
+_USER_PASSWORD = re.compile(r"(//[^:@/?#]*):[^?#]*@")
+_QUERY_PASSWORD = re.compile(r"([?&][a-z]*password=)[^&#]*", re.IGNORECASE)
 SECRETS = frozenset({"secret_key"})
 
 
@@ -33,7 +37,7 @@ def _default_data_dir() -> str:
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,6 +92,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return {PREFIX + name.upper(): _text(value) for name, value in values.items() if value is not None}
 
 
+_SWITCHES = frozenset(field.name for field in msgspec.structs.fields(Settings) if field.type is bool)
+
+
 def load(
     flags: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] = os.environ,
@@ -109,6 +116,8 @@ def load(
     for name, value in (flags or {}).items():
         if value is not None:
             _take(values, sources, name, value, f"--{name.replace('_', '-')}")
+    if values.get("secret_key") and _key_of(str(values["secret_key"])) is None:
+        raise InvalidSettings(f"{sources['secret_key']}: 64 hex digits are needed")
     try:
         return msgspec.convert(values, Settings, strict=False), sources
     except msgspec.ValidationError as error:
@@ -129,41 +138,55 @@ def shown(settings: Settings) -> dict[str, Any]:
 
 
 def masked_url(url: str) -> str:
-    """A URL without its password."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":********@")))
+    """A URL without its password, also one that is not well formed."""
+    return _QUERY_PASSWORD.sub(r"\1********", _USER_PASSWORD.sub(r"\1:********@", url))
 
 
 def master_key(settings: Settings) -> bytes:
     """The master key: the setting, else the key file, made on first use. Raises InvalidSettings."""
     if settings.secret_key:
-        try:
-            key = bytes.fromhex(settings.secret_key)
-        except ValueError:
-            key = b""
-        if len(key) != 32:
+        key = _key_of(settings.secret_key)
+        if key is None:
             raise InvalidSettings("SIMWARDEN_SECRET_KEY: 64 hex digits are needed")
         return key
     path = Path(settings.data_dir).expanduser() / "master.key"
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - mode 0600
-            file.write(os.urandom(32).hex() + "\n")
-    except FileExistsError:
-        pass
-    key = bytes.fromhex(path.read_text().strip())
-    if len(key) != 32:
+    if not path.exists():
+        _make_key(path)
+    key = _key_of(path.read_text(errors="replace").strip())
+    if key is None:
         raise InvalidSettings(f"{path}: 64 hex digits are needed")
     return key
+
+
+def _make_key(path: Path) -> None:
+    """The file appears under its name with the key in it, or not at all; of two programs the first one's stays."""
+    text = os.urandom(32).hex() + "\n"
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - mode 0600
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _key_of(text: str) -> bytes | None:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return key if len(key) == 32 else None
 
 
 def _take(values: dict[str, Any], sources: dict[str, str], name: str, value: Any, source: str) -> None:
     if name not in Settings.__struct_fields__:
         known = ", ".join(sorted(Settings.__struct_fields__))
         raise InvalidSettings(f"{source}: there is no setting {name!r}. There are: {known}")
-    if isinstance(value, str) and value.lower() in ("yes", "on", "no", "off"):
+    if name in _SWITCHES and isinstance(value, str) and value.lower() in ("yes", "on", "no", "off"):
         value = value.lower() in ("yes", "on")
     values[name] = value
     sources[name] = source
@@ -181,6 +204,8 @@ def _config_file(file: Path | None, environ: Mapping[str, str]) -> Path | None:
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidSettings(f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSettings(f"{path} is not valid TOML: {error}") from None
 
