@@ -28,6 +28,7 @@ from simwarden.engine.binding import Bindings
 from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.subscriptions import Subscriptions
+from simwarden.notify.inbox import Inboxes
 from simwarden.notify.metrics import NotifyMetrics
 from simwarden.notify.notifier import Notifier
 from simwarden.notify.settings import NotifySettings
@@ -89,7 +90,11 @@ class House:
         self.gateways = Gateways(db, vault)
         self.ingest = Ingest(db, refresh=timedelta(seconds=settings.seen_refresh), committed=self._took_in)
         self.bindings = Bindings(db, self.sims, committed=self._wake)
-        self.subscriptions = Subscriptions(db, vault, allow_private_sinks=settings.allow_private_sinks)
+        notify_settings = NotifySettings(keep_attempts=timedelta(days=settings.attempts_kept_days))
+        self.inboxes = Inboxes(db, vault, base_url=settings.base_url, settings=notify_settings)
+        self.subscriptions = Subscriptions(
+            db, vault, allow_private_sinks=settings.allow_private_sinks, inboxes=self.inboxes
+        )
         self.enforcement = Enforcement(
             db,
             self.gateways,
@@ -103,7 +108,7 @@ class House:
             vault,
             worker=worker,
             allow_private_sinks=settings.allow_private_sinks,
-            settings=NotifySettings(keep_attempts=timedelta(days=settings.attempts_kept_days)),
+            settings=notify_settings,
             metrics=NotifyMetrics(self.metrics.registry),
         )
         self.receiver = Receiver(
@@ -116,6 +121,7 @@ class House:
             {
                 "simwarden_enforcement": lambda _payload: self.enforcement.wake(),
                 "simwarden_application": self.tokens.invalidate,
+                "simwarden_delivery": lambda _payload: self.inboxes.wake(),
             },
         )
 
@@ -139,6 +145,7 @@ class House:
             stack.push_async_callback(house.notifier.stop)
             await house.enforcement.start()
             stack.push_async_callback(house.enforcement.stop)
+            stack.callback(house.inboxes.stop)
             _log.info("ready", version=__version__, worker=name, process=os.getpid())
             yield house
             _log.info("stopping", worker=name)
@@ -158,6 +165,7 @@ class House:
                 accounts=self.accounts,
                 bindings=self.bindings,
                 subscriptions=self.subscriptions,
+                inboxes=self.inboxes,
                 allow_private_sinks=self._settings.allow_private_sinks,
                 subscriptions_async=self._settings.subscriptions_async,
                 nai_identification=self._settings.nai_identification,

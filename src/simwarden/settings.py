@@ -22,6 +22,10 @@ CONFIG_FILES = (Path("simwarden.toml"), Path("/etc/simwarden/simwarden.toml"))
 _USER_PASSWORD = re.compile(r"(//[^:@/?#]*):[^?#]*@")
 _QUERY_PASSWORD = re.compile(r"([?&][a-z]*password=)[^&#]*", re.IGNORECASE)
 SECRETS = frozenset({"secret_key"})
+NOT_SETTINGS = frozenset(
+    PREFIX + name for name in ("CONFIG", "APP_KEY", "APP_SECRET", "TEST_DATABASE_URL", "TEST_PICTURES")
+)
+"""Variables that mean something to single commands, or to the tests."""
 
 
 class InvalidSettings(SimwardenError, ValueError):
@@ -111,7 +115,7 @@ def load(
         for name, value in _read_toml(path).items():
             _take(values, sources, name, value, str(path))
     for variable, text in environ.items():
-        if variable.startswith(PREFIX) and variable not in (PREFIX + "CONFIG", PREFIX + "TEST_DATABASE_URL"):
+        if variable.startswith(PREFIX) and variable not in NOT_SETTINGS:
             _take(values, sources, variable[len(PREFIX) :].lower(), text, variable)
     for name, value in (flags or {}).items():
         if value is not None:

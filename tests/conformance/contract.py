@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -101,8 +102,10 @@ class Contract:
         return {key: self.inlined(value) for key, value in node.items() if key != "discriminator"}
 
     def _operation(self, method: str, path: str) -> Any:
-        template = path if path in self._document["paths"] else path.rpartition("/")[0] + "/{subscriptionId}"
-        return self._document["paths"].get(template, {}).get(method.lower())
+        for template, item in self._document["paths"].items():
+            if re.fullmatch(re.sub(r"\\{[^}]+\\}", "[^/]+", re.escape(template)), path):
+                return item.get(method.lower())
+        return None
 
     def _valid(self, schema: Any, reply: Reply) -> None:
         errors = sorted(validator(self.inlined(schema)).iter_errors(reply.json), key=str)

@@ -57,13 +57,13 @@ def schemas(node: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_the_head_is_as_camara_wants_it(name: str, document: dict[str, Any]) -> None:
     assert document["openapi"] == "3.0.3"
-    assert document["info"]["version"] == "0.1.0"
+    major, minor, _ = document["info"]["version"].split(".")
     assert document["info"]["license"] == {
         "name": "Apache 2.0",
         "url": "https://www.apache.org/licenses/LICENSE-2.0.html",
     }
     assert document["info"]["x-camara-commonalities"]
-    assert document["servers"][0]["url"] == f"{{apiRoot}}/{name}/v0.1"
+    assert document["servers"][0]["url"] == f"{{apiRoot}}/{name}/v{major if major != '0' else f'0.{minor}'}"
 
 
 def test_every_operation_is_fully_described(name: str, document: dict[str, Any]) -> None:
@@ -110,9 +110,11 @@ def test_code_and_document_have_the_same_operations_and_scopes(name: str, docume
         for method, operation in methods.items()
         for scope in operation.scopes
     }
+    versions = {path.split("/")[1] for path in api._operations}
+    assert document["servers"][0]["url"].rpartition("/")[2] in versions
     written = {
         (f"/{version}{re.sub(r'{[^}]+}', '{}', path)}", method, each["operationId"], each["security"][0]["openId"][0])
-        for version in ("v0.1", "vwip")
+        for version in versions
         for method, path, each in operations(document)
     }
     assert served == written
@@ -129,7 +131,7 @@ def test_examples_keep_their_own_schemas(name: str, document: dict[str, Any]) ->
                     errors = list(contract.validator(held.inlined(media["schema"])).iter_errors(example["value"]))
                     assert not errors, (operation["operationId"], errors[0].message)
                     checked += 1
-    assert checked > 20
+    assert checked >= 5 * len(list(operations(document)))
 
 
 def test_operations_scopes_and_answers_are_camaras(name: str, document: dict[str, Any]) -> None:

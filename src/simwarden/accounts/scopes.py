@@ -18,6 +18,7 @@ KNOWN = MappingProxyType(
         "iot-sim-fraud-prevention-subscriptions:subscribe": "Subscribe to events of a SIM",
         "iot-sim-fraud-prevention-subscriptions:read": "Read one's own subscriptions",
         "iot-sim-fraud-prevention-subscriptions:delete": "Delete one's own subscriptions",
+        "listen:receive": "Receive events through an inbox of the server",
     }
 )
 """Scope to what it allows."""

@@ -21,6 +21,7 @@ _COMMANDS = {
     "sim": ("simwarden.cli.sim:sim", "SIMs: register, show, explain, bind."),
     "subscription": ("simwarden.cli.subscription:subscription", "Customers' subscriptions."),
     "delivery": ("simwarden.cli.delivery:delivery", "Events handed to customers."),
+    "listen": ("simwarden.cli.listen:listen", "Receive a customer's events on this machine."),
     "db": ("simwarden.cli.db:db", "The database."),
     "config": ("simwarden.cli.config:config", "The settings in force."),
     "completion": ("simwarden.cli.completion:completion", "Shell completion."),

@@ -18,6 +18,7 @@ from simwarden.domain.errors import SimNotFound, SubscriptionNotFound
 from simwarden.domain.events import CauseKind, Event, EventType
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import Sim
+from simwarden.engine.idempotency import Answers
 from simwarden.notify.address import InvalidSink, parse_sink
 from simwarden.notify.secrets import SigningSecret, seal_credential, seal_secrets, unseal_secrets
 from simwarden.store import subscriptions as store
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from simwarden.engine.idempotency import Once
+    from simwarden.notify.inbox import Inboxes
     from simwarden.store.database import Database
     from simwarden.store.vault import Vault
 
@@ -93,22 +96,32 @@ class Subscriptions:
         vault: Vault,
         *,
         allow_private_sinks: bool,
+        inboxes: Inboxes | None = None,
+        answers: Answers | None = None,
         credential_lead: timedelta = CREDENTIAL_LEAD,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._db = db
+        self._inboxes = inboxes
+        self._answers = answers or Answers(db, vault)
         self._vault = vault
         self._allow_private_sinks = allow_private_sinks
         self._credential_lead = credential_lead
         self._clock = clock
 
-    async def create(self, new: NewSubscription) -> tuple[Subscription, str]:
+    async def create(self, new: NewSubscription, once: Once | None = None) -> tuple[Subscription, str]:
         """Subscribe; returns the subscription and its signing secret `whsec_…`, which is shown this once.
 
         The sink is told `subscription-started`, and with `initial_event` at once the device that the SIM is in, if that
-        is known; this counts towards `max_events`. Raises InvalidSink, SimNotFound, StoreUnavailable.
+        is known; this counts towards `max_events`. Raises InvalidSink, SimNotFound, StoreUnavailable; with `once`
+        Replayed, KeyReused.
         """
-        sink = parse_sink(new.sink, allow_private=self._allow_private_sinks)
+        inbox = None if self._inboxes is None else await self._inboxes.of_sink(new.account_id, new.sink)
+        if inbox is None:
+            origin = parse_sink(new.sink, allow_private=self._allow_private_sinks).origin
+            secret = new_secret()
+        else:
+            origin, secret = inbox  # an inbox is an origin of its own, and signs with a secret of its own
         now = self._clock()
         bucket, imsi = new.sim.bucket, new.sim.imsi
         subscription = Subscription(
@@ -134,34 +147,38 @@ class Subscriptions:
             ended_at=None,
             ended_reason=None,
         )
-        secret = new_secret()
         credential = None
         if new.credential is not None:
             credential = seal_credential(self._vault, subscription.id, new.credential.access_token)
         async with self._db.transaction() as connection:
+            if once is not None:
+                await self._answers.claim_one(connection, once)
             seen = await store.lock_seen(connection, bucket, imsi, new.account_id)
             if seen is None:
                 raise SimNotFound
             lane = await store.insert(
                 connection,
                 subscription,
-                origin=f"{new.account_id} {sink.origin}",
+                origin=f"{new.account_id} {origin}",
                 credential=credential,
                 credential_expires_at=None if new.credential is None else new.credential.expires_at,
                 signing_secrets=seal_secrets(self._vault, subscription.id, [SigningSecret(secret)]),
                 ends_at=self._ends_at(new, now),
+                inbox=None if inbox is None else inbox[0],
             )
             lane.start(now)
             if new.initial_event and new.topic is EventType.DEVICE_CHANGED and seen["imei"] is not None:
                 lane.tell({"imei": full_imei(seen["imei"])}, now, event=None)
             await store.grow(connection, [lane])
-        told = msgspec.structs.replace(
-            subscription,
-            event_count=lane.event_count,
-            status=str(lane.status),
-            ended_at=lane.ended_at,
-            ended_reason=lane.ended_reason,
-        )
+            told = msgspec.structs.replace(
+                subscription,
+                event_count=lane.event_count,
+                status=str(lane.status),
+                ended_at=lane.ended_at,
+                ended_reason=lane.ended_reason,
+            )
+            if once is not None:
+                await self._answers.keep(connection, [(once, (told, secret))])
         return told, secret
 
     async def get(self, app_key: str, id: str) -> Subscription:  # noqa: A002

@@ -13,6 +13,7 @@ from simwarden.northbound.iot_sim_fraud_prevention import routes as fraud_preven
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import routes as fraud_prevention_subscriptions
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.ports import no_meter
+from simwarden.northbound.listen import routes as listen
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         SubscriptionBook,
         TokenCheck,
     )
+    from simwarden.notify.inbox import Inboxes
 
 DOCUMENTS = {
     found.name.replace("_", "-"): f"{__name__}.{found.name}"
@@ -50,6 +52,7 @@ def routes(
     subscriptions: SubscriptionBook,
     accounts: PreferenceSource,
     tokens: TokenCheck,
+    inboxes: Inboxes,
     meter: Meter = no_meter,
     nai_identification: bool = False,
     allow_private_sinks: bool = False,
@@ -63,6 +66,12 @@ def routes(
     devices = Devices(sims, network_access_identifiers=nai_identification)
     binding = fraud_prevention.api(devices, bindings, accounts, tokens, meter)
     subscribing = fraud_prevention_subscriptions.api(
-        devices, subscriptions, tokens, meter, allow_private_sinks=allow_private_sinks, asynchronous=subscriptions_async
+        devices,
+        subscriptions,
+        tokens,
+        meter,
+        allow_private_sinks=allow_private_sinks,
+        own_sinks=inboxes.root,
+        asynchronous=subscriptions_async,
     )
-    return [Beneath(binding), Beneath(subscribing)]
+    return [Beneath(binding), Beneath(subscribing), Beneath(listen.api(inboxes, tokens, meter))]

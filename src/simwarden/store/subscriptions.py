@@ -191,8 +191,9 @@ async def insert(
     credential_expires_at: datetime | None,
     signing_secrets: bytes,
     ends_at: datetime | None,
+    inbox: str | None = None,
 ) -> Lane:
-    """Write a new subscription; returns its empty lane. Secrets come sealed."""
+    """Write a new subscription; returns its empty lane. Secrets come sealed. `inbox`: the one that its sink is."""
     s = subscription
     await connection.execute(
         Q["insert"],
@@ -219,6 +220,7 @@ async def insert(
         ends_at,
         s.max_events,
         s.created_at,
+        inbox,
     )
     return Lane(
         bucket=s.bucket,

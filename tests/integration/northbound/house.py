@@ -18,6 +18,7 @@ from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Seen, Sim
 from simwarden.engine.binding import Bindings
 from simwarden.engine.subscriptions import Subscriptions
+from simwarden.notify.inbox import Inboxes
 from simwarden.store import sims as sim_store
 from simwarden.store.accounts import Accounts
 from simwarden.store.sims import Sims
@@ -43,6 +44,7 @@ class House:
         self.keys = SigningKeys(self.accounts, vault)
         self.tokens = Tokens(self.accounts, self.keys, issuer="https://warden.example")
         self.sims = Sims(database)
+        self.inboxes = Inboxes(database, vault, base_url=self.tokens.issuer)
         self.metered: list[tuple[str, str, str, int]] = []
         self.app = Starlette(
             routes=[
@@ -50,7 +52,8 @@ class House:
                 *northbound.routes(
                     sims=self.sims,
                     bindings=Bindings(database, self.sims),
-                    subscriptions=Subscriptions(database, vault, allow_private_sinks=False),
+                    subscriptions=Subscriptions(database, vault, allow_private_sinks=False, inboxes=self.inboxes),
+                    inboxes=self.inboxes,
                     accounts=self.accounts,
                     tokens=self.tokens,
                     meter=lambda *call: self.metered.append(call),

@@ -4,7 +4,7 @@ against the contracts."""
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from starlette.applications import Starlette
@@ -18,12 +18,15 @@ from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
 from simwarden.engine.subscriptions import NewSubscription, Subscription
 from simwarden.notify.address import parse_sink
+from simwarden.notify.inbox import Inboxes
+from simwarden.store.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simwarden.domain.decide import Decision, Target
     from simwarden.domain.events import Cause
+    from simwarden.store.database import Database
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 IMEI = "35209900176148"
@@ -88,6 +91,7 @@ class World:
                 sims=self,
                 bindings=self,
                 subscriptions=Book(self),
+                inboxes=Inboxes(cast("Database", None), Vault(bytes(32)), base_url="https://warden.example"),
                 accounts=self,
                 tokens=self,
                 meter=lambda *call: self.metered.append(call),

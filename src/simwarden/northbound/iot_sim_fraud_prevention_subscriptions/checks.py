@@ -47,12 +47,14 @@ _OWN_PREFIXES = ("ce-", "content-", "proxy-", "webhook-", "x-forwarded-")
 """Headers that the delivery itself sets, or that would change its meaning."""
 
 
-def check(wanted: SubscribeRequest, now: datetime, *, allow_private_sinks: bool) -> None:
-    """Raise CamaraError for what is wrong with protocol, sink, types, protocol settings or expire time."""
+def check(wanted: SubscribeRequest, now: datetime, sinks: tuple[str, ...]) -> None:
+    """Raise CamaraError for what is wrong with protocol, sink, types, protocol settings or expire time.
+
+    `sinks`: what a sink may begin with, in lower case; the engine looks at the rest.
+    """
     if wanted.protocol != "HTTP":
         raise InvalidProtocol
-    schemes = ("https://", "http://") if allow_private_sinks else ("https://",)
-    if not wanted.sink.lower().startswith(schemes):
+    if not wanted.sink.lower().startswith(sinks):
         raise SinkRefused
     if not wanted.types:
         raise InvalidArgument("SubscriptionType must be specified")

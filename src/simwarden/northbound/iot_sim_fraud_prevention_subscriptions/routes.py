@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET
 
+from simwarden.domain.errors import SimwardenError
 from simwarden.domain.events import EventType
 from simwarden.engine.subscriptions import InvalidSink, NewSubscription
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import checks, schemas
@@ -16,13 +17,14 @@ from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.devices import as_written
 from simwarden.northbound.kernel.errors import NotFound, ServiceNotApplicable, SinkRefused
 from simwarden.northbound.kernel.ports import no_meter
+from simwarden.northbound.kernel.writing import perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simwarden.engine.subscriptions import Subscription
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import Caller, Meter, SubscriptionBook, TokenCheck
+    from simwarden.northbound.kernel.ports import AnswerBook, Caller, Meter, SubscriptionBook, TokenCheck
 
 NAME = "iot-sim-fraud-prevention-subscriptions"
 SECRET_HEADER = b"x-simwarden-webhook-secret"
@@ -38,22 +40,31 @@ class FraudPreventionSubscriptions:
         *,
         strict: bool,
         allow_private_sinks: bool,
+        own_sinks: str,
         asynchronous: bool,
         clock: Callable[[], datetime],
     ) -> None:
-        """`strict`: refuse unknown properties (Commonalities 0.8); `asynchronous`: answer 202, not 201 and 204."""
+        """`strict`: refuse unknown properties (Commonalities 0.8); `asynchronous`: answer 202, not 201 and 204;
+        `own_sinks`: what the sinks of this server's inboxes begin with.
+        """
         self._devices = devices
         self._subscriptions = subscriptions
-        self._allow_private_sinks = allow_private_sinks
+        schemes = ("https://", "http://") if allow_private_sinks else ("https://",)
+        self._sinks = (*schemes, own_sinks.lower())
         self._asynchronous = asynchronous
         self._clock = clock
         self._decoder = msgspec.json.Decoder(schemas.StrictSubscribeRequest if strict else schemas.SubscribeRequest)
 
     async def create(self, request: Request) -> Answer:
         """Subscribe (subscribeFraudPrevention). The signing secret goes into a header, once."""
-        wanted = decode(self._decoder, request.body, schemas.WORDING)
+        return await self.subscribe(request, decode(self._decoder, request.body, schemas.WORDING), self._created)
+
+    async def subscribe(
+        self, request: Request, wanted: schemas.SubscribeRequest, created: Callable[[Subscription], Answer]
+    ) -> Answer:
+        """Check what is wanted and subscribe; `created` says how that is answered."""
         now = self._clock()
-        checks.check(wanted, now, allow_private_sinks=self._allow_private_sinks)
+        checks.check(wanted, now, self._sinks)
         credential = None if wanted.sink_credential is UNSET else checks.credential(wanted.sink_credential, now)
         config = wanted.config
         device = config.subscription_detail.device
@@ -79,14 +90,19 @@ class FraudPreventionSubscriptions:
             max_events=None if config.subscription_max_events is UNSET else config.subscription_max_events,
             initial_event=config.initial_event is True,
         )
-        try:
-            made, secret = await self._subscriptions.create(new)
-        except InvalidSink as error:
-            raise SinkRefused(f"{(SinkRefused.__doc__ or '').strip()} ({error.message})") from error
-        headers = [(SECRET_HEADER, secret.encode("ascii"))]
-        if self._asynchronous:
-            return Answer(202, schemas.CreatedLater(made.id), headers)
-        return Answer(201, schemas.shown(made), headers)
+
+        def answered(outcome: tuple[Subscription, str] | SimwardenError) -> Answer:
+            if isinstance(outcome, InvalidSink):
+                raise SinkRefused(f"{(SinkRefused.__doc__ or '').strip()} ({outcome.message})") from outcome
+            if isinstance(outcome, SimwardenError):
+                raise outcome
+            made, secret = outcome
+            return msgspec.structs.replace(created(made), headers=[(SECRET_HEADER, secret.encode("ascii"))])
+
+        return await perform(request, lambda once: self._subscriptions.create(new, once), answered)
+
+    def _created(self, made: Subscription) -> Answer:
+        return Answer(202, schemas.CreatedLater(made.id)) if self._asynchronous else Answer(201, schemas.shown(made))
 
     async def list(self, request: Request) -> Answer:
         """All of the client's own subscriptions (listSubscriptions)."""
@@ -134,8 +150,10 @@ def api(
     subscriptions: SubscriptionBook,
     tokens: TokenCheck,
     meter: Meter = no_meter,
+    answers: AnswerBook | None = None,
     *,
     allow_private_sinks: bool = False,
+    own_sinks: str = "https://",
     asynchronous: bool = False,
     clock: Callable[[], datetime] = _now,
 ) -> Api:
@@ -147,16 +165,17 @@ def api(
             subscriptions,
             strict=strict,
             allow_private_sinks=allow_private_sinks,
+            own_sinks=own_sinks,
             asynchronous=asynchronous,
             clock=clock,
         )
         subscribe, read, delete = (frozenset({f"{NAME}:{action}"}) for action in ("subscribe", "read", "delete"))
         operations[f"/{version}/subscriptions"] = {
-            "POST": Operation("subscribeFraudPrevention", subscribe, served.create, has_body=True),
+            "POST": Operation("subscribeFraudPrevention", subscribe, served.create, has_body=True, once=True),
             "GET": Operation("listSubscriptions", read, served.list, has_body=False),
         }
         operations[f"/{version}/subscriptions/{{}}"] = {
             "GET": Operation("getSubscription", read, served.get, has_body=False),
             "DELETE": Operation("deleteSubscription", delete, served.delete, has_body=False),
         }
-    return Api(NAME, operations, tokens, meter)
+    return Api(NAME, operations, tokens, meter, answers)

@@ -5,7 +5,7 @@
 select bucket, id, account_id, sink, origin, protocol_settings, credential, signing_secrets, ended_at is not null as ended,
        lane_next, delivery_count
 from subscription s
-where bucket = any ($1::smallint[]) and lane_due_at <= now()
+where bucket = any ($1::smallint[]) and lane_due_at <= now() and inbox is null
   and not exists (select 1 from unnest($2::text[]) as busy (id) where busy.id = s.id)
   and not exists (select 1 from unnest($3::text[]) as full_up (origin) where full_up.origin = s.origin)
 order by lane_due_at
@@ -15,7 +15,7 @@ limit $4
 -- Looks back a little: a lane that became due since the last claim must not be overlooked.
 select extract(epoch from min(lane_due_at) - now())::float8
 from subscription s
-where bucket = any ($1::smallint[]) and lane_due_at > now() - interval '10 seconds'
+where bucket = any ($1::smallint[]) and lane_due_at > now() - interval '10 seconds' and inbox is null
   and not exists (select 1 from unnest($2::text[]) as busy (id) where busy.id = s.id)
   and not exists (select 1 from unnest($3::text[]) as full_up (origin) where full_up.origin = s.origin)
 

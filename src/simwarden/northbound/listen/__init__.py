@@ -1,0 +1,1 @@
+"""Our own API: inboxes that this server hosts, for receiving events without a public address."""

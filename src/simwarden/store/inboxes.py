@@ -1,0 +1,89 @@
+"""Inboxes, and the lanes that lead to them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from simwarden.store import deliveries
+from simwarden.store.deliveries import DueLane
+from simwarden.store.queries import load
+from simwarden.store.subscriptions import ALL_BUCKETS
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from simwarden.store.database import Database
+
+Q = load("inboxes")
+
+
+class Inbox(msgspec.Struct, frozen=True, kw_only=True):
+    """A sink that this server hosts."""
+
+    id: str
+    account_id: str
+    app_key: str
+    name: str
+    secret: bytes
+    """Encrypted."""
+    created_at: datetime
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery in a lane that leads to an inbox."""
+
+    status: str
+    attempts: int
+    queued_at: datetime
+    lane_next: int
+    has_token: bool
+    """The subscription has an access token, which is sent along."""
+    first: int | None
+    """The lane's first pending delivery."""
+
+
+def _inbox(row: asyncpg.Record | None) -> Inbox | None:
+    return None if row is None else Inbox(**dict(row))
+
+
+async def add(db: Database, id: str, account_id: str, app_key: str, name: str, secret: bytes) -> tuple[Inbox, bool]:  # noqa: A002
+    """Store an inbox; the one that the application has by this name stays. Says whether it is new."""
+    made = _inbox(await db.fetchrow(Q["insert"], id, account_id, app_key, name, secret))
+    if made is not None:
+        return made, True
+    found = _inbox(await db.fetchrow(Q["of_name"], app_key, name))
+    assert found is not None
+    return found, False
+
+
+async def find(db: Database, id: str) -> Inbox | None:  # noqa: A002
+    """The inbox of this id, whosever it is."""
+    return _inbox(await db.fetchrow(Q["find"], id))
+
+
+async def take(db: Database, inbox_id: str, limit: int, hold: timedelta) -> list[DueLane]:
+    """Up to `limit` due lanes that lead here, each with its first pending delivery; held for `hold`."""
+    due = await db.fetch(Q["due"], ALL_BUCKETS, inbox_id, limit)
+    if not due:
+        return []
+    buckets = sorted({row["bucket"] for row in due})
+    rows = await db.fetch(Q["take"], buckets, [row["id"] for row in due], inbox_id, hold)
+    return await deliveries.heads(db, [DueLane(**dict(row)) for row in rows], 1)
+
+
+async def next_due(db: Database, inbox_id: str) -> float | None:
+    """Seconds until a lane that leads here is due; None when all are empty."""
+    seconds: float | None = await db.fetchval(Q["next_due"], ALL_BUCKETS, inbox_id)
+    return seconds
+
+
+async def waiting(db: Database, inbox_id: str, event_id: str) -> Waiting:
+    """The delivery of this CloudEvents id. Raises DeliveryNotFound, also when its lane leads elsewhere."""
+    bucket, subscription_id, n = deliveries.parse_event_id(event_id)
+    row = await db.fetchrow(Q["head"], bucket, subscription_id, n, inbox_id)
+    if row is None:
+        raise deliveries.DeliveryNotFound
+    return Waiting(**dict(row))
