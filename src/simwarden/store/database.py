@@ -24,6 +24,7 @@ UNAVAILABLE = (
     asyncpg.InsufficientResourcesError,  # class 53: the disk is full, no memory, no connection free
     asyncpg.OperatorInterventionError,  # class 57: going, coming, cancelled
     asyncpg.PostgresSystemError,  # class 58: a file cannot be read or written
+    asyncpg.InvalidCachedStatementError,  # a migration changed a table under us: the same again is planned anew
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # what asyncpg makes of a connection that is cut at a bad moment
 )

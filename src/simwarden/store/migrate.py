@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _LOCK = 0x53494D57  # "SIMW"
+_LOCK_WAIT_MS = 2000
+_LOCK_PAUSE = 1.0
 _TABLE = """
 create table if not exists schema_migration (
     version     integer primary key,
@@ -85,16 +88,27 @@ async def migrate(url: str) -> list[Migration]:
             _refuse_newer(status)
             pending = [migration for migration in known() if migration.version > status.version]
             for migration in pending:
-                async with connection.transaction():
-                    await connection.execute(migration.sql)
-                    await connection.execute(
-                        "insert into schema_migration (version, name) values ($1, $2)",
-                        migration.version,
-                        migration.name,
-                    )
+                await _apply(connection, migration)
             return pending
         finally:
             await connection.close()
+
+
+async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
+    """Apply one. Does not stand in the way of a server that runs: who waits long for a table makes all others wait
+    behind him, so he steps back and tries again."""
+    while True:
+        try:
+            async with connection.transaction():
+                await connection.execute(f"set local lock_timeout = {_LOCK_WAIT_MS}")
+                await connection.execute(migration.sql)
+                await connection.execute(
+                    "insert into schema_migration (version, name) values ($1, $2)", migration.version, migration.name
+                )
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            await asyncio.sleep(_LOCK_PAUSE)
+        else:
+            return
 
 
 async def status(url: str) -> Status:
