@@ -39,6 +39,17 @@ serve: $(VENV)/.runtime ## Run the server on 127.0.0.1:8080 with the embedded Po
 test: $(VENV)/.dev ## Run all tests (embedded PostgreSQL, nothing to install)
 	@$(BIN)/python -m pytest
 
+ROUNDS ?= 200
+SEED ?= 1
+
+.PHONY: test-faults
+test-faults: $(VENV)/.dev ## Kill, freeze, cut off and fill up real processes at random (ROUNDS=200 SEED=1)
+	@$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## Fuzz gateways' reports, the customer APIs, the token endpoint and input files (SEED=1)
+	@$(BIN)/python -m tests.fuzz --ejoin 200000 --camara 50000 --tokens 20000 --files 5000 --seed $(SEED)
+
 .PHONY: lint
 lint: $(VENV)/.dev ## Linters and the strict type checker
 	@$(BIN)/ruff check .
