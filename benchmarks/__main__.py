@@ -6,58 +6,112 @@ import argparse
 import asyncio
 import time
 
-from benchmarks import calls, deliveries, latency, machine, sightings, twins
+from benchmarks import calls, deliveries, growth, latency, machine, sightings, twins
 from benchmarks.setup import bench
 
+GROWTH = (10_000, 100_000, 1_000_000)
 
-async def run(sims: int, rounds: int, seconds: float, moves: int) -> None:
-    """Everything, on a fresh server."""
-    print(f"Machine: {machine.shape()}")
+
+async def measure_calls(given: argparse.Namespace) -> None:
+    """Registering, CAMARA calls, the usual way beside them, memory."""
     async with bench() as world:
         began = time.monotonic()
-        app_key, app_secret = await world.fill(sims)
-        print(f"Register {sims:,} SIMs: {sims / (time.monotonic() - began):,.0f} rows/s")
+        app_key, app_secret = await world.fill(min(given.sims, 100_000))
+        count = min(given.sims, 100_000)
+        print(f"Register SIMs (import): {count / (time.monotonic() - began):,.0f} rows/s", flush=True)
+    async with bench() as world:
+        app_key, app_secret = await world.fill(0)
+        await growth.fill(world, given.sims)
         await world.log_in(app_key, app_secret)
-        queries = await calls.measure(world, "query", sims, seconds, rounds)
-        await twins.naive_query(world, sims, seconds, queries)
-        await twins.pyhss(world, sims, seconds)
-        await calls.measure(world, "bind", sims, seconds, rounds)
+        queries = await calls.measure(world, "query", given.sims, given.seconds, given.rounds)
+        await twins.naive_query(world, given.sims, given.seconds, queries)
+        await twins.pyhss(world, given.sims, given.seconds)
+        await calls.measure(world, "bind", given.sims, given.seconds, given.rounds)
         memory = machine.memory_of(world.server.pid)
-        print(f"Memory of the server: Python {memory['python']:.0f} MiB, PostgreSQL {memory['postgres']:.0f} MiB (PSS)")
+        print(f"Memory of the server's Python processes: {memory['python']:.0f} MiB (PSS)", flush=True)
+
+
+async def measure_sightings(given: argparse.Namespace) -> None:
+    """Durable sightings/s, from virtual gateways; one database for all rounds of a kind."""
     for changed, name in ((0.0, "steady"), (0.02, "2 % moved")):
         figures = []
-        for _ in range(rounds):
+        for _ in range(given.rounds):
             async with bench() as world:
-                await world.fill(sims)
+                await world.fill(100_000)
                 figures.append(
-                    await sightings.measure(world, gateways=60, changed=changed, offered=60_000, seconds=seconds)
+                    await sightings.measure(world, gateways=60, changed=changed, offered=60_000, seconds=given.seconds)
                 )
         middle, ceiling = machine.median(figures), sightings.CEILING[name]
         spread = ", ".join(f"{figure:,.0f}" for figure in figures)
         print(
             f"Durable sightings/s over HTTP, {name}: {middle:,.0f} (rounds {spread}); "
-            f"PostgreSQL alone {ceiling:,}/s, ratio {middle / ceiling:.2f}"
+            f"PostgreSQL alone {ceiling:,}/s, ratio {middle / ceiling:.2f}",
+            flush=True,
         )
+
+
+async def measure_latency(given: argparse.Namespace) -> None:
+    """From report to lock and to sink, idle and under load."""
     async with bench() as world:
-        await world.fill(sims)
+        await world.log_in(*await world.fill(100_000))
         await world.start_simulators("--gateways", "2", "--slots", "2", "--fill", "0.5", "--interval", "5")
         await world.add_gateways()
-        times = await latency.report_to_lock(world, moves)
-        print(f"Report to lock command, {moves} moves, otherwise idle: {machine.percentiles(times)}")
+        for offered in (0, 2_000):
+            load = await world.start_load(gateways=20, rate=offered, changed=0.02) if offered else None
+            locks, events = await latency.report_to_lock(world, given.moves)
+            beside = f"beside {offered:,} sightings/s" if offered else "otherwise idle"
+            print(f"Report to lock command, {given.moves} moves, {beside}: {machine.percentiles(locks)}")
+            print(
+                f"Report to event at the sink, {given.moves} moves, {beside}: {machine.percentiles(events)}", flush=True
+            )
+            if load is not None:
+                load.terminate()
+                await load.wait()
+
+
+async def measure_deliveries(_given: argparse.Namespace) -> None:
+    """Deliveries/s with dead sinks among them."""
     async with bench() as world:
         await world.fill(20_000)
         await deliveries.measure(world, 10_000)
 
 
+async def measure_growth(given: argparse.Namespace) -> None:
+    """The same figures at more and more SIMs, as a table."""
+    rows = []
+    for sims in (*GROWTH, *((10_000_000,) if given.large else ())):
+        async with bench() as world:
+            rows.append(await growth.measure(world, sims, given.seconds))
+    print(growth.table(rows), flush=True)
+
+
+SECTIONS = {
+    "calls": measure_calls,
+    "sightings": measure_sightings,
+    "latency": measure_latency,
+    "deliveries": measure_deliveries,
+    "growth": measure_growth,
+}
+
+
 def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--sims", type=int, default=100_000, help="SIMs in the register (default 100,000)")
+    parser.add_argument("sections", nargs="*", help=f"what to measure: {', '.join(SECTIONS)} (default: all)")
+    parser.add_argument(
+        "--sims", type=int, default=1_000_000, help="SIMs in the register for calls (default 1,000,000)"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each throughput figure (default 3)")
     parser.add_argument("--seconds", type=float, default=8.0, help="length of a round (default 8)")
-    parser.add_argument("--moves", type=int, default=100, help="moves for the latency figure (default 100)")
+    parser.add_argument("--moves", type=int, default=100, help="moves for the latency figures (default 100)")
+    parser.add_argument("--large", action="store_true", help="growth up to 10 million SIMs too (12 GB of disk)")
     given = parser.parse_args()
-    asyncio.run(run(given.sims, given.rounds, given.seconds, given.moves))
+    unknown = [section for section in given.sections if section not in SECTIONS]
+    if unknown:
+        parser.error(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
+    print(f"Machine: {machine.shape()}", flush=True)
+    for section in given.sections or SECTIONS:
+        asyncio.run(SECTIONS[section](given))
 
 
 if __name__ == "__main__":

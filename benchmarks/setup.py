@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import aiohttp
 
 from simwarden.accounts.applications import issue, open_account
+from simwarden.demo.story import IMEI_CHANGE, SUBSCRIPTIONS
 from simwarden.demo.world import World
 from simwarden.domain.decide import Target
 from simwarden.domain.events import Cause, CauseKind
@@ -48,22 +50,33 @@ class Bench(World):
             made = await issue(Accounts(db), "bench", "bench")
         return made.application.app_key, made.app_secret
 
-    async def add_gateways(self) -> None:
+    async def add_gateways(self, prefix: str = "") -> None:
         """Register the virtual gateways that run, and tell each where to report."""
         async with self.database() as db:
             vault = Vault(master_key(Settings(data_dir=str(self.directory / "data"))))
             for gateway in self.gateways:
                 _, token = await Gateways(db, vault).add(
-                    gateway["name"],
+                    prefix + gateway["name"],
                     command_url=gateway["command_url"],
                     username=gateway["username"],
                     password=gateway["password"],
                 )
-                await self.steer(
-                    f"/gateways/{gateway['name']}/report-url",
-                    url=f"{self.url}/southbound/ejoin/{token}",
-                    report_now=False,
-                )
+                url = f"{self.url}/southbound/ejoin/{token}"
+                await self.steer(f"/gateways/{gateway['name']}/report-url", url=url, report_now=False)
+
+    async def start_load(self, *, gateways: int, rate: int, changed: float) -> asyncio.subprocess.Process:
+        """Gateways that report as fast as asked; their SIMs are the register's from the 50,000th on."""
+        process = await self.processes.start(
+            *("load", "simulate", "--gateways", str(gateways), "--slots", "1", "--interval", "0", "--json"),
+            *("--rate", str(rate), "--changed", str(changed), "--imsi-base", str(IMSI_BASE + 50_000)),
+        )
+        assert process.stdout is not None
+        line = json.loads(await process.stdout.readline())
+        kept = (self.control, self.gateways)
+        self.control, self.gateways = line["control"].rstrip("/"), line["gateways"]
+        await self.add_gateways("load-")
+        self.control, self.gateways = kept
+        return process
 
     async def bind_current(self, imsis: list[str]) -> None:
         """Bind SIMs to the devices they are in."""
@@ -72,6 +85,13 @@ class Bench(World):
             bindings = Bindings(db, Sims(db))
             for imsi in imsis:
                 await bindings.bind(account.id, SimRef(IdentifierKind.IMSI, imsi), Target(), None, CAUSE)
+
+    async def subscribe(self, number: int) -> None:
+        """Subscribe the sink to imei-change of a SIM, over HTTP."""
+        device = {"phoneNumber": f"+8690{number:010}"}
+        config = {"subscriptionDetail": {"device": device}}
+        body = {"protocol": "HTTP", "sink": self.sink, "types": [IMEI_CHANGE], "config": config}
+        await self.call(f"{SUBSCRIPTIONS}/subscriptions", body, 201)
 
     @contextlib.asynccontextmanager
     async def database(self) -> AsyncIterator[Database]:

@@ -15,14 +15,8 @@ CEILING = {"steady": 45_800, "2 % moved": 41_300}
 
 async def measure(world: Bench, *, gateways: int, changed: float, offered: int, seconds: float) -> float:
     """Sightings/s answered with 200 while `offered` a second are sent; the first quarter is not counted."""
-    process = await world.processes.start(
-        *("load", "simulate", "--gateways", str(gateways), "--slots", "1", "--interval", "0", "--json"),
-        *("--rate", str(offered), "--changed", str(changed)),
-    )
+    process = await world.start_load(gateways=gateways, rate=offered, changed=changed)
     assert process.stdout is not None
-    line = json.loads(await process.stdout.readline())
-    world.control, world.gateways = line["control"].rstrip("/"), line["gateways"]
-    await world.add_gateways()
     samples: list[dict[str, Any]] = []
     try:
         async with asyncio.timeout(seconds + 30):
