@@ -26,8 +26,12 @@ from simwarden.accounts.tokens import Tokens
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.engine.binding import Bindings
 from simwarden.engine.enforcement import Enforcement
+from simwarden.engine.functions import Functions
+from simwarden.engine.gather import Gather
+from simwarden.engine.idempotency import Answers
 from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.subscriptions import Subscriptions
+from simwarden.engine.switching import Switches
 from simwarden.notify.inbox import Inboxes
 from simwarden.notify.metrics import NotifyMetrics
 from simwarden.notify.notifier import Notifier
@@ -89,11 +93,13 @@ class House:
         self.sims = Sims(db)
         self.gateways = Gateways(db, vault)
         self.ingest = Ingest(db, refresh=timedelta(seconds=settings.seen_refresh), committed=self._took_in)
-        self.bindings = Bindings(db, self.sims, committed=self._wake)
+        self.answers = Answers(db, vault)
+        self.gather = Gather(db, self.answers, committed=self._wake)
+        self.bindings = Bindings(db, self.sims, gather=self.gather)
         notify_settings = NotifySettings(keep_attempts=timedelta(days=settings.attempts_kept_days))
         self.inboxes = Inboxes(db, vault, base_url=settings.base_url, settings=notify_settings)
         self.subscriptions = Subscriptions(
-            db, vault, allow_private_sinks=settings.allow_private_sinks, inboxes=self.inboxes
+            db, vault, allow_private_sinks=settings.allow_private_sinks, inboxes=self.inboxes, answers=self.answers
         )
         self.enforcement = Enforcement(
             db,
@@ -141,6 +147,9 @@ class House:
             house.listener.start()
             stack.push_async_callback(house.listener.stop)
             stack.push_async_callback(house.ingest.drain)
+            house.answers.start()
+            stack.push_async_callback(house.answers.stop)
+            stack.push_async_callback(house.gather.drain)
             await house.notifier.start()
             stack.push_async_callback(house.notifier.stop)
             await house.enforcement.start()
@@ -164,7 +173,10 @@ class House:
                 sims=self.sims,
                 accounts=self.accounts,
                 bindings=self.bindings,
+                switches=Switches(self.gather),
+                functions=Functions(self.db, self.sims),
                 subscriptions=self.subscriptions,
+                answers=self.answers,
                 inboxes=self.inboxes,
                 allow_private_sinks=self._settings.allow_private_sinks,
                 subscriptions_async=self._settings.subscriptions_async,

@@ -16,10 +16,15 @@ from simwarden import northbound
 if TYPE_CHECKING:
     from tests.unit.northbound.asgi import Reply
 
-UPSTREAM = (
-    Path(__file__).parents[3] / "shared" / "camara" / "IoTSIMFraudPrevention" / "r1.2" / "code" / "API_definitions"
-)
+CAMARA = Path(__file__).parents[3] / "shared" / "camara"
 """CAMARA's documents, which lie beside the checkout and are not part of it."""
+UPSTREAM = CAMARA / "IoTSIMFraudPrevention" / "r1.2" / "code" / "API_definitions"
+OTHERS = {
+    "device-communication-function": "IoTDeviceManagement/drafts-unmerged/"
+    "2025-10-30-a874490-device-communication-function.yaml",
+    "subscription-status": "SubscriptionStatus/r1.2/code/API_definitions/subscription-status.yaml",
+}
+"""Where the other APIs' documents are."""
 
 BEYOND = {
     (400, "INVALID_TOKEN"),
@@ -27,6 +32,7 @@ BEYOND = {
     (406, "NOT_ACCEPTABLE"),
     (409, "INCOMPATIBLE_STATE"),
     (415, "UNSUPPORTED_MEDIA_TYPE"),
+    (422, "IDEMPOTENCY_KEY_REUSED"),
     (422, "MULTIEVENT_SUBSCRIPTION_NOT_SUPPORTED"),
     (422, "PRIVATE_KEY_JWT_NOT_CONFIGURED"),
     (422, "SERVICE_NOT_APPLICABLE"),
@@ -127,8 +133,13 @@ def ours(api: str) -> Contract:
     return Contract(yaml.safe_load(text), beyond=set())
 
 
+def document_of(api: str) -> Path:
+    """Where CAMARA's document of this API is, if there is one and it is at hand."""
+    return CAMARA / OTHERS[api] if api in OTHERS else UPSTREAM / f"{api}.yaml"
+
+
 @cache
 def camaras(api: str) -> Contract | None:
     """CAMARA's document of this API; None when it is not beside this checkout."""
-    path = UPSTREAM / f"{api}.yaml"
+    path = document_of(api)
     return Contract(yaml.safe_load(path.read_text(encoding="utf-8")), beyond=BEYOND) if path.is_file() else None

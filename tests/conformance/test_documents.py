@@ -20,6 +20,8 @@ from simwarden.northbound.kernel.api import Api
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+KEBAB = {"activate-communication-function", "deactivate-communication-function"}
+"""Names of operations that CAMARA wrote against its own rules, and that are served as they are written."""
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
@@ -57,7 +59,8 @@ def schemas(node: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_the_head_is_as_camara_wants_it(name: str, document: dict[str, Any]) -> None:
     assert document["openapi"] == "3.0.3"
-    major, minor, _ = document["info"]["version"].split(".")
+    version = document["info"]["version"]
+    major, minor, _ = (version if version != "wip" else "wip.0.0").split(".")
     assert document["info"]["license"] == {
         "name": "Apache 2.0",
         "url": "https://www.apache.org/licenses/LICENSE-2.0.html",
@@ -70,7 +73,7 @@ def test_every_operation_is_fully_described(name: str, document: dict[str, Any])
     ids = set()
     for method, path, operation in operations(document):
         assert re.fullmatch(r"(/[a-z0-9-]+|/\{[a-z][A-Za-z]+Id\})+", path)
-        assert re.fullmatch(r"[a-z][A-Za-z]+", operation["operationId"])
+        assert re.fullmatch(r"[a-z][A-Za-z]+", operation["operationId"]) or operation["operationId"] in KEBAB
         ids.add(operation["operationId"])
         assert operation["summary"]
         assert operation["description"]
@@ -135,11 +138,12 @@ def test_examples_keep_their_own_schemas(name: str, document: dict[str, Any]) ->
 
 
 def test_operations_scopes_and_answers_are_camaras(name: str, document: dict[str, Any]) -> None:
-    path = contract.UPSTREAM / f"{name}.yaml"
+    path = contract.document_of(name)
     if not path.is_file():
         pytest.skip("CAMARA's documents (../shared/camara) are not beside this checkout")
     upstream = yaml.safe_load(path.read_text(encoding="utf-8"))
-    ours = {(method, route): each for method, route, each in operations(document)}
+    found = [each for each in operations(document) if "x-simwarden-extension" not in each[2]]
+    ours = {(method, route): each for method, route, each in found}
     theirs = {(method, route): each for method, route, each in operations(upstream)}
     assert ours.keys() == theirs.keys()
     for key, operation in theirs.items():

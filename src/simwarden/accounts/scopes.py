@@ -18,6 +18,14 @@ KNOWN = MappingProxyType(
         "iot-sim-fraud-prevention-subscriptions:subscribe": "Subscribe to events of a SIM",
         "iot-sim-fraud-prevention-subscriptions:read": "Read one's own subscriptions",
         "iot-sim-fraud-prevention-subscriptions:delete": "Delete one's own subscriptions",
+        "device-communication-function:manage": "Open and close voice, short messages and data of a SIM",
+        "device-communication-function:read": "Read how each communication function of a SIM stands",
+        "device-communication-function-mgmt:manage": "Open, close, query services of a SIM (China Telecom's contract)",
+        "device-card-binding-mgmt:bind": "Bind a SIM to given devices (China Telecom's contract)",
+        "device-card-binding-mgmt:unbind": "Remove a binding (China Telecom's contract)",
+        "device-card-binding-mgmt:query": "Read how a SIM is bound (China Telecom's contract)",
+        "device-card-binding-mgmt:subscribe": "Subscribe to device changes of a SIM (China Telecom's contract)",
+        "subscription-status:retrive-subscription-status": "Read which services of a phone number work",
         "listen:receive": "Receive events through an inbox of the server",
     }
 )

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simwarden.domain.sim import Sim
+
 
 class SimwardenError(Exception):
     """Something went wrong in Simwarden."""
@@ -61,6 +66,11 @@ class InvalidBinding(SimwardenError, ValueError):
 
 class NothingToChange(SimwardenError):
     """This is so already."""
+
+    def __init__(self, message: str | None = None, sim: Sim | None = None) -> None:
+        super().__init__(message)
+        self.sim = sim
+        """As it was found."""
 
 
 class TooManyApns(SimwardenError):

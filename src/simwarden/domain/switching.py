@@ -44,7 +44,7 @@ def switch(sim: Sim, functions: Function, wish: Wish, now: datetime, cause: Caus
                 change.record(EventType.FUNCTION_OPENED, function=function.name)
     changed = change.done()
     if not changed.events:
-        raise NothingToChange(f"{names_of(functions)}: {_already(wish)} already")
+        raise NothingToChange(f"{names_of(functions)}: {_already(wish)} already", sim)
     return changed
 
 
@@ -56,7 +56,7 @@ def switch_apn(sim: Sim, apn: str, wish: Wish, now: datetime, cause: Cause) -> C
     name = parse_apn(apn)
     others = tuple(closed for closed in sim.closed_apns if closed.apn != name)
     if (len(others) < len(sim.closed_apns)) is (wish is Wish.CLOSE):
-        raise NothingToChange(f"APN {name}: {_already(wish)} already")
+        raise NothingToChange(f"APN {name}: {_already(wish)} already", sim)
     change = Change(sim, now, cause)
     if wish is Wish.CLOSE:
         if len(others) >= MAX_CLOSED_APNS:

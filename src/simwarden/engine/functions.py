@@ -12,11 +12,11 @@ import msgspec
 from simwarden.domain.attachment import AttachmentStatus
 from simwarden.domain.sim import BarCause, Function, Lifecycle, Sim
 from simwarden.store import attachments
-from simwarden.store.sims import Sims
 
 if TYPE_CHECKING:
     from simwarden.domain.attachment import Attachment
     from simwarden.store.database import Database
+    from simwarden.store.sims import Sims
 
 
 class Enforcement(enum.StrEnum):
@@ -62,11 +62,18 @@ class ApnView(msgspec.Struct, frozen=True):
     """None: there is nothing that could separate it."""
 
 
-async def read(db: Database, sim: Sim) -> list[FunctionView]:
-    """All functions of a SIM, as they are now."""
-    async with db.connection() as connection:
-        items = (await attachments.of_sims(connection, [sim.imsi]))[sim.imsi]
-    return function_views(sim, items, await Sims(db).turned_on(sim))
+class Functions:
+    """Reading what became of functions."""
+
+    def __init__(self, db: Database, sims: Sims) -> None:
+        self._db = db
+        self._sims = sims
+
+    async def read(self, sim: Sim) -> list[FunctionView]:
+        """All functions of a SIM, as they are now."""
+        async with self._db.connection() as connection:
+            items = (await attachments.of_sims(connection, [sim.imsi]))[sim.imsi]
+        return function_views(sim, items, await self._sims.turned_on(sim))
 
 
 def function_views(

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
     from simwarden.store.vault import Vault
 
+__all__ = ["KEPT", "Answers", "CallKey", "Kept", "Once", "Replayed"]
+
 _log = structlog.get_logger()
 KEPT = timedelta(hours=24)
 """So long an answer is given again."""
@@ -91,6 +93,14 @@ class Answers:
                 except KeyReused as error:
                     found[call.name] = error
         return found
+
+    async def claim_one(self, connection: asyncpg.Connection, call: Once) -> None:
+        """Take the key of one call. Raises Replayed when it was carried out before, KeyReused."""
+        before = (await self.claim(connection, [call])).get(call.name)
+        if isinstance(before, Kept):
+            raise Replayed(before)
+        if before is not None:
+            raise before
 
     async def keep(self, connection: asyncpg.Connection, outcomes: Sequence[tuple[Once, Any]]) -> None:
         """Keep the answers to what claimed calls came to, in the transaction that claimed them."""

@@ -153,9 +153,7 @@ class Subscriptions:
         async with self._db.transaction() as connection:
             if once is not None:
                 await self._answers.claim_one(connection, once)
-            seen = await store.lock_seen(connection, bucket, imsi, new.account_id)
-            if seen is None:
-                raise SimNotFound
+            device = await self._device(connection, new)
             lane = await store.insert(
                 connection,
                 subscription,
@@ -167,9 +165,10 @@ class Subscriptions:
                 inbox=None if inbox is None else inbox[0],
             )
             lane.start(now)
-            if new.initial_event and new.topic is EventType.DEVICE_CHANGED and seen["imei"] is not None:
-                lane.tell({"imei": full_imei(seen["imei"])}, now, event=None)
+            if new.initial_event and new.topic is EventType.DEVICE_CHANGED and device is not None:
+                lane.tell({"imei": full_imei(device)}, now, event=None)
             await store.grow(connection, [lane])
+            await self._begun(connection, new, lane)
             told = msgspec.structs.replace(
                 subscription,
                 event_count=lane.event_count,
@@ -180,6 +179,17 @@ class Subscriptions:
             if once is not None:
                 await self._answers.keep(connection, [(once, (told, secret))])
         return told, secret
+
+    async def _device(self, connection: asyncpg.Connection, new: NewSubscription) -> str | None:
+        """The device that the SIM is in now, held so until the end of the transaction. Raises SimNotFound."""
+        seen = await store.lock_seen(connection, new.sim.bucket, new.sim.imsi, new.account_id)
+        if seen is None:
+            raise SimNotFound
+        imei: str | None = seen["imei"]
+        return imei
+
+    async def _begun(self, connection: asyncpg.Connection, new: NewSubscription, lane: Lane) -> None:
+        """What else belongs to the transaction that makes a subscription: nothing here."""
 
     async def get(self, app_key: str, id: str) -> Subscription:  # noqa: A002
         """A client's subscription. Raises SubscriptionNotFound, also for another client's and for a deleted one."""

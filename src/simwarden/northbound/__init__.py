@@ -9,22 +9,30 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Mount
 
+from simwarden.northbound.device_card_binding_mgmt import routes as card_binding
+from simwarden.northbound.device_communication_function import routes as functions_api
+from simwarden.northbound.device_communication_function_mgmt import routes as functions_mgmt
 from simwarden.northbound.iot_sim_fraud_prevention import routes as fraud_prevention
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import routes as fraud_prevention_subscriptions
+from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.routes import FraudPreventionSubscriptions
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.ports import no_meter
 from simwarden.northbound.listen import routes as listen
+from simwarden.northbound.subscription_status import routes as subscription_status
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from simwarden.northbound.kernel.api import Api
     from simwarden.northbound.kernel.ports import (
+        AnswerBook,
         Binder,
+        FunctionSource,
         Meter,
         PreferenceSource,
         SimSource,
         SubscriptionBook,
+        Switcher,
         TokenCheck,
     )
     from simwarden.notify.inbox import Inboxes
@@ -49,7 +57,10 @@ def routes(
     *,
     sims: SimSource,
     bindings: Binder,
+    switches: Switcher,
+    functions: FunctionSource,
     subscriptions: SubscriptionBook,
+    answers: AnswerBook,
     accounts: PreferenceSource,
     tokens: TokenCheck,
     inboxes: Inboxes,
@@ -64,14 +75,26 @@ def routes(
     and private addresses (demo and tests); `subscriptions_async`: answer 202 to creating and deleting subscriptions.
     """
     devices = Devices(sims, network_access_identifiers=nai_identification)
-    binding = fraud_prevention.api(devices, bindings, accounts, tokens, meter)
+    binding = fraud_prevention.api(devices, bindings, accounts, tokens, meter, answers)
     subscribing = fraud_prevention_subscriptions.api(
         devices,
         subscriptions,
         tokens,
         meter,
+        answers,
         allow_private_sinks=allow_private_sinks,
         own_sinks=inboxes.root,
         asynchronous=subscriptions_async,
     )
-    return [Beneath(binding), Beneath(subscribing), Beneath(listen.api(inboxes, tokens, meter))]
+    subscribed = FraudPreventionSubscriptions(
+        devices, subscriptions, allow_private_sinks=allow_private_sinks, own_sinks=inboxes.root
+    )
+    return [
+        Beneath(binding),
+        Beneath(subscribing),
+        Beneath(functions_api.api(devices, switches, functions, tokens, meter, answers)),
+        Beneath(functions_mgmt.api(devices, switches, tokens, meter, answers)),
+        Beneath(card_binding.api(devices, bindings, accounts, subscribed, tokens, meter, answers)),
+        Beneath(subscription_status.api(devices, tokens, meter)),
+        Beneath(listen.api(inboxes, tokens, meter)),
+    ]

@@ -18,8 +18,9 @@ from simwarden.domain.events import EventType
 from simwarden.domain.lifecycle import Step
 from simwarden.domain.sim import ALL_FUNCTIONS, Function, Lifecycle
 from simwarden.domain.switching import Wish
-from simwarden.engine import binding, functions, lifecycle, provision, switching
+from simwarden.engine import binding, lifecycle, provision, switching
 from simwarden.engine.explain import explain
+from simwarden.engine.functions import Functions
 from simwarden.engine.gather import Gather
 from simwarden.engine.lifecycle import Lives
 from simwarden.engine.orders import Order
@@ -200,7 +201,7 @@ async def test_a_life_from_add_to_delete(world: World, control: Control) -> None
         (EventType.LIFECYCLE_CHANGED, "ACTIVE"),
         (EventType.LIFECYCLE_CHANGED, "DEACTIVATED"),
     ]
-    for view in await functions.read(world.db, sim):
+    for view in await Functions(world.db, world.sims).read(sim):
         assert (view.requested, view.effective, view.bars, view.enforcement) == (True, False, [], "APPLIED")
         assert view.since == sim.lifecycle_since
     await control.step(1, Step.DELETE)
@@ -359,7 +360,7 @@ async def test_since_says_when_each_function_came_on_again(world: World, control
     opened = world.clock()
     await control.open(1, SMS)
     world.clock.turn(10)
-    views = {view.function: view for view in await functions.read(world.db, await world.sim(1))}
+    views = {view.function: view for view in await Functions(world.db, world.sims).read(await world.sim(1))}
     assert views["SMS"].since == opened
     assert views["VOICE"].since is not None
     assert views["VOICE"].since < closed
@@ -368,6 +369,6 @@ async def test_since_says_when_each_function_came_on_again(world: World, control
     world.clock.turn(10)
     restored = world.clock()
     await control.step(1, Step.RESTORE)
-    views = {view.function: view for view in await functions.read(world.db, await world.sim(1))}
+    views = {view.function: view for view in await Functions(world.db, world.sims).read(await world.sim(1))}
     assert (views["SMS"].since, views["VOICE"].since) == (restored, restored)
     assert views["SMS"].enforcement is None

@@ -17,7 +17,11 @@ from simwarden.accounts.tokens import Tokens
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Seen, Sim
 from simwarden.engine.binding import Bindings
+from simwarden.engine.functions import Functions
+from simwarden.engine.gather import Gather
+from simwarden.engine.idempotency import Answers
 from simwarden.engine.subscriptions import Subscriptions
+from simwarden.engine.switching import Switches
 from simwarden.notify.inbox import Inboxes
 from simwarden.store import sims as sim_store
 from simwarden.store.accounts import Accounts
@@ -45,13 +49,18 @@ class House:
         self.tokens = Tokens(self.accounts, self.keys, issuer="https://warden.example")
         self.sims = Sims(database)
         self.inboxes = Inboxes(database, vault, base_url=self.tokens.issuer)
+        self.answers = Answers(database, vault)
+        self.gather = Gather(database, self.answers)
         self.metered: list[tuple[str, str, str, int]] = []
         self.app = Starlette(
             routes=[
                 *oauth.routes(self.accounts, self.tokens, self.keys),
                 *northbound.routes(
                     sims=self.sims,
-                    bindings=Bindings(database, self.sims),
+                    bindings=Bindings(database, self.sims, gather=self.gather),
+                    switches=Switches(self.gather),
+                    functions=Functions(database, self.sims),
+                    answers=self.answers,
                     subscriptions=Subscriptions(database, vault, allow_private_sinks=False, inboxes=self.inboxes),
                     inboxes=self.inboxes,
                     accounts=self.accounts,

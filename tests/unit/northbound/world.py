@@ -4,7 +4,7 @@ against the contracts."""
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 from starlette.applications import Starlette
@@ -12,31 +12,39 @@ from tests.conformance import contract
 from tests.unit.northbound.asgi import Reply, call
 
 from simwarden import northbound
+from simwarden.accounts.scopes import KNOWN
 from simwarden.domain import decide as rules
-from simwarden.domain.errors import SimNotFound, SubscriptionNotFound
+from simwarden.domain import switching
+from simwarden.domain.change import Changed
+from simwarden.domain.decide import Decision
+from simwarden.domain.errors import KeyReused, SimNotFound, SimwardenError, SubscriptionNotFound
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
+from simwarden.engine.functions import function_views
 from simwarden.engine.subscriptions import NewSubscription, Subscription
 from simwarden.notify.address import parse_sink
 from simwarden.notify.inbox import Inboxes
 from simwarden.store.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from simwarden.domain.decide import Decision, Target
+    from simwarden.domain.decide import Target
     from simwarden.domain.events import Cause
+    from simwarden.domain.sim import Function
+    from simwarden.domain.switching import Wish
+    from simwarden.engine.functions import FunctionView
+    from simwarden.engine.idempotency import CallKey, Kept, Once
     from simwarden.store.database import Database
 
+T = TypeVar("T", Decision, Changed)
+W = TypeVar("W")
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 IMEI = "35209900176148"
 FULL_IMEI = "352099001761481"
 API = "iot-sim-fraud-prevention"
 SUBSCRIPTIONS = f"{API}-subscriptions"
-SCOPES = frozenset(
-    {f"{API}:bind", f"{API}:unbind", f"{API}:query"}
-    | {f"{SUBSCRIPTIONS}:{action}" for action in ("subscribe", "read", "delete")}
-)
+SCOPES = frozenset(KNOWN)
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -74,6 +82,7 @@ class World:
         self.created: list[NewSubscription] = []
         self.subscriptions: dict[str, Subscription] = {}
         self.metered: list[tuple[str, str, str, int]] = []
+        self.answers = AnswersInMemory()
         self.callers = {
             "good": Caller("swk_meters", "acc_meters"),
             "colleague": Caller("swk_other", "acc_meters"),
@@ -90,7 +99,10 @@ class World:
             routes=northbound.routes(
                 sims=self,
                 bindings=self,
+                switches=self,
+                functions=self,
                 subscriptions=Book(self),
+                answers=self.answers,
                 inboxes=Inboxes(cast("Database", None), Vault(bytes(32)), base_url="https://warden.example"),
                 accounts=self,
                 tokens=self,
@@ -101,7 +113,8 @@ class World:
 
     def add(self, sim: Sim, *others: SimRef) -> None:
         """Add a SIM, found by its phone number and by `others`."""
-        for ref in (SimRef(IdentifierKind.MSISDN, str(sim.msisdn)), *others):
+        own = SimRef(IdentifierKind.MSISDN, str(sim.msisdn)), SimRef(IdentifierKind.IMSI, sim.imsi)
+        for ref in (*own, *others):
             self.sims[ref] = sim
 
     async def check(self, token: str) -> Caller | None:
@@ -120,16 +133,43 @@ class World:
         return self.settings_of.get(account_id, Settings())
 
     async def bind(
-        self, account_id: str, ref: SimRef, target: Target, policy: Policy | None, cause: Cause, *, strict: bool = False
+        self,
+        account_id: str,
+        ref: SimRef,
+        target: Target,
+        policy: Policy | None,
+        cause: Cause,
+        *,
+        strict: bool = False,
+        once: Once | None = None,
     ) -> Decision:
         """Binder, by the rules themselves."""
         found = await self._locked(account_id, ref, cause)
         self.policies.append(policy)
-        return self._keep(ref, rules.bind(found, target, policy or Policy(), NOW, cause, strict=strict))
+        return self._do(once, lambda: rules.bind(found, target, policy or Policy(), NOW, cause, strict=strict))
 
-    async def unbind(self, account_id: str, ref: SimRef, cause: Cause) -> Decision:
+    async def unbind(self, account_id: str, ref: SimRef, cause: Cause, *, once: Once | None = None) -> Decision:
         """Binder, by the rules themselves."""
-        return self._keep(ref, rules.unbind(await self._locked(account_id, ref, cause), NOW, cause))
+        found = await self._locked(account_id, ref, cause)
+        return self._do(once, lambda: rules.unbind(found, NOW, cause))
+
+    async def switch(
+        self, account_id: str, imsi: str, functions: Function, wish: Wish, cause: Cause, *, once: Once | None = None
+    ) -> Changed:
+        """Switcher, by the rules themselves."""
+        found = await self._locked(account_id, SimRef(IdentifierKind.IMSI, imsi), cause)
+        return self._do(once, lambda: switching.switch(found, functions, wish, NOW, cause))
+
+    async def switch_apn(
+        self, account_id: str, imsi: str, apn: str, wish: Wish, cause: Cause, *, once: Once | None = None
+    ) -> Changed:
+        """Switcher, by the rules themselves."""
+        found = await self._locked(account_id, SimRef(IdentifierKind.IMSI, imsi), cause)
+        return self._do(once, lambda: switching.switch_apn(found, apn, wish, NOW, cause))
+
+    async def read(self, sim: Sim) -> list[FunctionView]:
+        """FunctionSource; nothing can be acted upon."""
+        return function_views(sim, [], {None: NOW})
 
     async def _locked(self, account_id: str, ref: SimRef, cause: Cause) -> Sim:
         found = await self.find(account_id, ref)
@@ -138,13 +178,44 @@ class World:
         self.causes.append(cause)
         return found
 
-    def _keep(self, ref: SimRef, decision: Decision) -> Decision:
-        self.sims[ref] = decision.sim
-        return decision
+    def _do(self, once: Once | None, rule: Callable[[], T]) -> T:
+        decided = self.answers.do(once, rule)
+        for ref, known in self.sims.items():
+            if known.imsi == decided.sim.imsi:
+                self.sims[ref] = decided.sim
+        return decided
 
     def _fail(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+
+class AnswersInMemory:
+    """AnswerBook, and the work behind it."""
+
+    def __init__(self) -> None:
+        self.kept: dict[CallKey, tuple[bytes, Kept]] = {}
+
+    async def find(self, name: CallKey, digest: bytes) -> Kept | None:
+        """What was answered before."""
+        before = self.kept.get(name)
+        if before is None:
+            return None
+        if before[0] != digest:
+            raise KeyReused
+        return before[1]
+
+    def do(self, once: Once | None, work: Callable[[], W]) -> W:
+        """Do it, and keep the answer."""
+        try:
+            outcome = work()
+        except SimwardenError as error:
+            if once is not None:
+                self.kept[once.name] = once.digest, once.keep(error)
+            raise
+        if once is not None:
+            self.kept[once.name] = once.digest, once.keep(outcome)
+        return outcome
 
 
 class Book:
@@ -153,9 +224,12 @@ class Book:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def create(self, new: NewSubscription) -> tuple[Subscription, str]:
+    async def create(self, new: NewSubscription, once: Once | None = None) -> tuple[Subscription, str]:
         """Remember a subscription."""
         parse_sink(new.sink, allow_private=False)
+        return self._world.answers.do(once, lambda: self._made(new))
+
+    def _made(self, new: NewSubscription) -> tuple[Subscription, str]:
         self._world.created.append(new)
         made = Subscription(
             id=f"{new.sim.bucket:02x}{len(self._world.created):032x}",

@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING
 from msgspec.json import Decoder
 
 from simwarden.domain.decide import Target
-from simwarden.domain.errors import NotBound
+from simwarden.domain.errors import NotBound, SimwardenError
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.northbound.iot_sim_fraud_prevention import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import CamaraError, ServiceNotApplicable
 from simwarden.northbound.kernel.ports import no_meter
+from simwarden.northbound.kernel.writing import perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from msgspec import UnsetType
 
+    from simwarden.domain.decide import Decision
     from simwarden.domain.sim import Sim, SimRef
     from simwarden.northbound.kernel.devices import Device, Devices
-    from simwarden.northbound.kernel.ports import Binder, Meter, PreferenceSource, TokenCheck
+    from simwarden.northbound.kernel.ports import AnswerBook, Binder, Meter, PreferenceSource, TokenCheck
 
 NAME = "iot-sim-fraud-prevention"
 AREA = "AREALIMIT"
@@ -66,18 +68,21 @@ class FraudPrevention:
         settings = await self._preferences.settings(request.caller.account_id)
         policy = settings.policy if sim.binding is None else None  # bound before: as before
         cause = self._cause(request, "bind")
-        await self._bindings.bind(request.caller.account_id, ref, _DEVICE_IN_USE, policy, cause, strict=settings.strict)
-        return Answer(200, schemas.BindResponse(bound=True))
+        account_id = request.caller.account_id
+        return await perform(
+            request,
+            lambda once: self._bindings.bind(
+                account_id, ref, _DEVICE_IN_USE, policy, cause, strict=settings.strict, once=once
+            ),
+            _bound,
+        )
 
     async def unbind(self, request: Request) -> Answer:
         """Remove the binding (unBindDeviceImei)."""
         wanted = decode(self._unbind, request.body, schemas.UNBIND)
         ref, _ = await self._sim(request, wanted.device, wanted.un_bind_type)
-        try:
-            await self._bindings.unbind(request.caller.account_id, ref, self._cause(request, "unbind"))
-        except NotBound as error:
-            raise UnnecessaryUnbindImei from error
-        return Answer(200, schemas.UnbindResponse(unbound=True))
+        account_id, cause = request.caller.account_id, self._cause(request, "unbind")
+        return await perform(request, lambda once: self._bindings.unbind(account_id, ref, cause, once=once), _unbound)
 
     async def query(self, request: Request) -> Answer:
         """Say how the SIM is bound (query)."""
@@ -99,6 +104,20 @@ class FraudPrevention:
         )
 
 
+def _bound(outcome: Decision | SimwardenError) -> Answer:
+    if isinstance(outcome, SimwardenError):
+        raise outcome
+    return Answer(200, schemas.BindResponse(bound=True))
+
+
+def _unbound(outcome: Decision | SimwardenError) -> Answer:
+    if isinstance(outcome, NotBound):
+        raise UnnecessaryUnbindImei from outcome
+    if isinstance(outcome, SimwardenError):
+        raise outcome
+    return Answer(200, schemas.UnbindResponse(unbound=True))
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -109,6 +128,7 @@ def api(
     preferences: PreferenceSource,
     tokens: TokenCheck,
     meter: Meter = no_meter,
+    answers: AnswerBook | None = None,
     *,
     clock: Callable[[], datetime] = _now,
 ) -> Api:
@@ -122,5 +142,7 @@ def api(
             ("query", "query", served.query),
         ):
             scopes = frozenset({f"{NAME}:{path}"})
-            operations[f"/{version}/{path}"] = {"POST": Operation(name, scopes, handle, has_body=True)}
-    return Api(NAME, operations, tokens, meter)
+            operations[f"/{version}/{path}"] = {
+                "POST": Operation(name, scopes, handle, has_body=True, once=path != "query")
+            }
+    return Api(NAME, operations, tokens, meter, answers)

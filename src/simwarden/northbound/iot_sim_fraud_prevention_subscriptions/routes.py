@@ -38,11 +38,11 @@ class FraudPreventionSubscriptions:
         devices: Devices,
         subscriptions: SubscriptionBook,
         *,
-        strict: bool,
+        strict: bool = True,
         allow_private_sinks: bool,
         own_sinks: str,
-        asynchronous: bool,
-        clock: Callable[[], datetime],
+        asynchronous: bool = False,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         """`strict`: refuse unknown properties (Commonalities 0.8); `asynchronous`: answer 202, not 201 and 204;
         `own_sinks`: what the sinks of this server's inboxes begin with.
@@ -52,7 +52,7 @@ class FraudPreventionSubscriptions:
         schemes = ("https://", "http://") if allow_private_sinks else ("https://",)
         self._sinks = (*schemes, own_sinks.lower())
         self._asynchronous = asynchronous
-        self._clock = clock
+        self._clock = clock or _now
         self._decoder = msgspec.json.Decoder(schemas.StrictSubscribeRequest if strict else schemas.SubscribeRequest)
 
     async def create(self, request: Request) -> Answer:

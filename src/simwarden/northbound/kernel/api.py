@@ -1,7 +1,8 @@
 """The ASGI edge of one CAMARA API: everything that happens to a request before and after its operation.
 
 Order of the checks: x-correlator (400), path (404), token (401), method (405), scope (403), Accept (406), media type
-(415), size and content of the body (400), then the operation's own. Every answer carries x-correlator.
+(415), size of the body (400), Idempotency-Key (400, 422, or the answer given before), then the operation's own, its
+body's content first. Every answer carries x-correlator.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import structlog
 
 from simwarden.domain.errors import SimwardenError
 from simwarden.northbound.kernel import headers as header_rules
+from simwarden.northbound.kernel import keys
 from simwarden.northbound.kernel.errors import (
     CamaraError,
     Internal,
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from simwarden.engine.idempotency import Kept
+    from simwarden.northbound.kernel.ports import AnswerBook
+
 MAX_BODY = 64 * 1024
 """Bytes of a request body, where the operation does not allow for more."""
 _SEGMENTS = 8
@@ -38,6 +43,7 @@ _SEGMENTS = 8
 _log = structlog.get_logger()
 _encoder = msgspec.json.Encoder()
 _JSON = (b"content-type", b"application/json")
+_REPLAYED = (b"idempotent-replayed", b"true")
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -50,6 +56,8 @@ class Request(msgspec.Struct, frozen=True):
     """What stands in the path for its (first) parameter."""
     query: str = ""
     """What follows the question mark."""
+    call: keys.NamedCall | None = None
+    """The name that the client gave the call by an Idempotency-Key, where the operation keeps answers."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -80,6 +88,8 @@ class Operation(msgspec.Struct, frozen=True):
     """Bytes of its request body."""
     produces: str = header_rules.MEDIA_TYPE
     """Media type of its answer."""
+    once: bool = False
+    """It changes something and heeds Idempotency-Key; `writing.perform` does the work."""
 
 
 class ClientGone(Exception):
@@ -94,12 +104,19 @@ class Api:
     """
 
     def __init__(
-        self, name: str, operations: Mapping[str, Mapping[str, Operation]], tokens: TokenCheck, meter: Meter = no_meter
+        self,
+        name: str,
+        operations: Mapping[str, Mapping[str, Operation]],
+        tokens: TokenCheck,
+        meter: Meter = no_meter,
+        answers: AnswerBook | None = None,
     ) -> None:
+        """`answers`: those kept under Idempotency-Keys, for operations that are carried out `once`."""
         self.name = name
         self._operations = operations
         self._tokens = tokens
         self._meter = meter
+        self._answers = answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -112,11 +129,11 @@ class Api:
         except ClientGone:
             return
         except CamaraError as error:
-            answer = _refusal(error, call.allow)
+            answer = refusal(error, call.allow)
         except SimwardenError as error:
-            answer = _refusal(of_domain(error) or self._failure(call, scope, error))
+            answer = refusal(of_domain(error) or self._failure(call, scope, error))
         except Exception as error:  # the one place where whatever went wrong becomes an answer
-            answer = _refusal(self._failure(call, scope, error))
+            answer = refusal(self._failure(call, scope, error))
         if call.caller is not None and call.operation is not None:
             self._meter(call.caller.app_key, self.name, call.operation.name, answer.status)
         await _send(answer, call.correlator or header_rules.correlator(None), send)
@@ -141,7 +158,13 @@ class Api:
             header_rules.check_content(headers)
             body = await _read(receive, headers.content_length, operation.max_body)
         query = scope.get("query_string", b"").decode("latin-1")
-        return await operation.handle(Request(caller, call.correlator, body, parameter, query))
+        named = None
+        if operation.once and self._answers is not None:
+            named = keys.named(headers.idempotency_key, caller, scope["path"], query, body)
+            kept = None if named is None else await self._answers.find(named.name, named.digest)
+            if kept is not None:
+                return replay(kept)
+        return await operation.handle(Request(caller, call.correlator, body, parameter, query, named))
 
     def _resource(self, path: str) -> tuple[Mapping[str, Operation], str]:
         methods = self._operations.get(path)
@@ -194,7 +217,14 @@ async def _read(receive: Receive, declared: str | None, most: int) -> bytes:
         message = await receive()
 
 
-def _refusal(error: CamaraError, allow: str = "") -> Answer:
+def replay(kept: Kept) -> Answer:
+    """An answer that was given before, said to be one."""
+    headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in kept.secret]
+    return Answer(kept.status, msgspec.Raw(kept.body) if kept.body else None, [*headers, _REPLAYED])
+
+
+def refusal(error: CamaraError, allow: str = "") -> Answer:
+    """What is answered for an error."""
     extra: list[tuple[bytes, bytes]] = []
     if isinstance(error, Unauthenticated):
         extra.append((b"www-authenticate", b"Bearer"))

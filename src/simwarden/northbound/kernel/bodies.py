@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from simwarden.northbound.kernel.errors import CamaraError, InvalidArgument
+from simwarden.northbound.kernel.errors import CamaraError, InvalidArgument, OutOfRange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +17,7 @@ Problem = tuple[type[CamaraError], str | None]
 """Which error to answer with, and its message (None: the error's own)."""
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `")
+_LIMIT = re.compile(r"Expected `int` [<>]=? ")
 _PATH = re.compile(r" - at (?:`|key in `)([^`]+)`$")
 _INDEX = re.compile(r"\[[^\]]*\]")
 
@@ -30,6 +31,8 @@ class Wording(msgspec.Struct, frozen=True):
     """Message by the path of a required property that is not there."""
     invalid: Mapping[str, Problem] = {}
     """Error by the path of a property whose value is wrong; it counts for everything below the path too."""
+    limits: Mapping[str, str] = {}
+    """Message by the path of a number that lies outside its range: 400 OUT_OF_RANGE."""
 
 
 def device_wording(prefix: str = "device") -> dict[str, Problem]:
@@ -66,6 +69,8 @@ def _worded(text: str, wording: Wording) -> CamaraError:
         return InvalidArgument(wording.missing.get(path, f"{path} must be specified"))
     if _UNKNOWN.match(text):
         return InvalidArgument(text)
+    if path in wording.limits and _LIMIT.match(text):
+        return OutOfRange(wording.limits[path])
     while path:
         if path in wording.invalid:
             kind, message = wording.invalid[path]

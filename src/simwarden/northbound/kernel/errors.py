@@ -5,13 +5,16 @@ from __future__ import annotations
 import msgspec
 
 from simwarden.domain.errors import (
+    IllegalTransition,
     InvalidBinding,
     InvalidIdentifier,
+    KeyReused,
     NoDeviceSeen,
     SimNotFound,
     SimwardenError,
     StoreUnavailable,
     SubscriptionNotFound,
+    TooManyApns,
 )
 
 MAX_MESSAGE = 512
@@ -88,6 +91,12 @@ class PermissionDenied(CamaraError):
     status, code = 403, "PERMISSION_DENIED"
 
 
+class InvalidTokenContext(CamaraError):
+    """The identifier is not consistent with the access token."""
+
+    status, code = 403, "INVALID_TOKEN_CONTEXT"
+
+
 class NotFound(CamaraError):
     """The specified resource is not found."""
 
@@ -110,6 +119,18 @@ class NotAcceptable(CamaraError):
     """The server cannot produce what the Accept header asks for: it answers application/json."""
 
     status, code = 406, "NOT_ACCEPTABLE"
+
+
+class AlreadyExists(CamaraError):
+    """The resource that a client tried to create already exists."""
+
+    status, code = 409, "ALREADY_EXISTS"
+
+
+class Aborted(CamaraError):
+    """Concurrency conflict of processes of the same nature or scope."""
+
+    status, code = 409, "ABORTED"
 
 
 class IncompatibleState(CamaraError):
@@ -148,6 +169,12 @@ class UnnecessaryIdentifier(CamaraError):
     status, code = 422, "UNNECESSARY_IDENTIFIER"
 
 
+class IdempotencyKeyReused(CamaraError):
+    """This Idempotency-Key was used for another request in the last 24 hours. Use a new key for a new request."""
+
+    status, code = 422, "IDEMPOTENCY_KEY_REUSED"
+
+
 class MultipleEventTypes(CamaraError):
     """Multi event types subscription not managed"""
 
@@ -181,10 +208,10 @@ def of_domain(error: SimwardenError) -> CamaraError | None:
             return IdentifierNotFound()
         case SubscriptionNotFound():
             return NotFound()
-        case NoDeviceSeen():
+        case NoDeviceSeen() | InvalidBinding() | IllegalTransition() | TooManyApns():
             return IncompatibleState(error.message)
-        case InvalidBinding():
-            return IncompatibleState(error.message)
+        case KeyReused():
+            return IdempotencyKeyReused()
         case InvalidIdentifier():
             return InvalidArgument(error.message)
     return None

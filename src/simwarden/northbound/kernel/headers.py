@@ -22,6 +22,7 @@ _NAMES = {
     b"content-type": 2,
     b"content-encoding": 3,
     b"content-length": 4,
+    b"idempotency-key": 5,
 }
 
 
@@ -33,6 +34,7 @@ class Headers(msgspec.Struct, frozen=True):
     content_type: str | None
     content_encoding: str | None
     content_length: str | None
+    idempotency_key: str | None
     accept: str | None
 
 
@@ -47,7 +49,7 @@ def read(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
         index = _NAMES.get(name)
         if index is not None and found[index] is None:
             found[index] = value.decode("latin-1")
-    return Headers(found[0], found[1], found[2], found[3], found[4], accept)
+    return Headers(found[0], found[1], found[2], found[3], found[4], found[5], accept)
 
 
 def correlator(given: str | None) -> str:

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from simwarden.domain.change import Changed
     from simwarden.domain.decide import Decision, Target
     from simwarden.domain.events import Cause
-    from simwarden.domain.sim import Policy, Sim, SimRef
+    from simwarden.domain.sim import Function, Policy, Sim, SimRef
+    from simwarden.domain.switching import Wish
+    from simwarden.engine.functions import FunctionView
+    from simwarden.engine.idempotency import CallKey, Kept, Once
     from simwarden.engine.subscriptions import NewSubscription, Subscription
 
 
@@ -58,12 +62,48 @@ class Binder(Protocol):
     """Binds SIMs to devices."""
 
     async def bind(
-        self, account_id: str, ref: SimRef, target: Target, policy: Policy | None, cause: Cause, *, strict: bool = False
+        self,
+        account_id: str,
+        ref: SimRef,
+        target: Target,
+        policy: Policy | None,
+        cause: Cause,
+        *,
+        strict: bool = False,
+        once: Once | None = None,
     ) -> Decision:
-        """Raises SimNotFound, InvalidBinding; with `strict` NoDeviceSeen."""
+        """Raises SimNotFound, InvalidBinding; with `strict` NoDeviceSeen; with `once` Replayed, KeyReused."""
 
-    async def unbind(self, account_id: str, ref: SimRef, cause: Cause) -> Decision:
-        """Raises SimNotFound, NotBound."""
+    async def unbind(self, account_id: str, ref: SimRef, cause: Cause, *, once: Once | None = None) -> Decision:
+        """Raises SimNotFound, NotBound; with `once` Replayed, KeyReused."""
+
+
+class Switcher(Protocol):
+    """Opens and closes communication functions and access point names."""
+
+    async def switch(
+        self, account_id: str, imsi: str, functions: Function, wish: Wish, cause: Cause, *, once: Once | None = None
+    ) -> Changed:
+        """Raises SimNotFound, NothingToChange; with `once` Replayed, KeyReused."""
+
+    async def switch_apn(
+        self, account_id: str, imsi: str, apn: str, wish: Wish, cause: Cause, *, once: Once | None = None
+    ) -> Changed:
+        """Raises SimNotFound, InvalidIdentifier, NothingToChange, TooManyApns; with `once` Replayed, KeyReused."""
+
+
+class FunctionSource(Protocol):
+    """Knows what became of each communication function."""
+
+    async def read(self, sim: Sim) -> Sequence[FunctionView]:
+        """All functions of a SIM, as they are now."""
+
+
+class AnswerBook(Protocol):
+    """The answers kept under Idempotency-Keys."""
+
+    async def find(self, name: CallKey, digest: bytes) -> Kept | None:
+        """What was answered to this call before. Raises KeyReused when the key names another request."""
 
 
 class Preferences(Protocol):
@@ -88,8 +128,8 @@ class PreferenceSource(Protocol):
 class SubscriptionBook(Protocol):
     """A client's subscriptions."""
 
-    async def create(self, new: NewSubscription) -> tuple[Subscription, str]:
-        """The subscription and its signing secret. Raises InvalidSink, SimNotFound."""
+    async def create(self, new: NewSubscription, once: Once | None = None) -> tuple[Subscription, str]:
+        """The subscription and its signing secret. Raises InvalidSink, SimNotFound; with `once` Replayed, KeyReused."""
 
     async def get(self, app_key: str, id: str) -> Subscription:  # noqa: A002 - the engine's name
         """Raises SubscriptionNotFound, also for another client's."""

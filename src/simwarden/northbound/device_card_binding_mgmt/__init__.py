@@ -1,0 +1,1 @@
+"""China Telecom's own contract for binding SIM cards to devices: bind, unbind, query, subscribe."""

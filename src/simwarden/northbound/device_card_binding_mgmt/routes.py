@@ -1,0 +1,180 @@
+"""bind, unbind, query and subscribe."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+from msgspec.json import Decoder
+
+from simwarden.domain.decide import Decision, Target
+from simwarden.domain.errors import InvalidIdentifier, NotBound, SimwardenError
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.identifiers import parse_imei, parse_tac
+from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.northbound.device_card_binding_mgmt import schemas
+from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import schemas as camara
+from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.checks import IMEI_CHANGE
+from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.northbound.kernel.bodies import decode
+from simwarden.northbound.kernel.errors import InvalidArgument, ServiceNotApplicable
+from simwarden.northbound.kernel.ports import no_meter
+from simwarden.northbound.kernel.writing import perform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from msgspec import UnsetType
+
+    from simwarden.domain.sim import Sim
+    from simwarden.engine.subscriptions import Subscription
+    from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.routes import FraudPreventionSubscriptions
+    from simwarden.northbound.kernel.devices import Devices, StrictDevice
+    from simwarden.northbound.kernel.ports import AnswerBook, Binder, Meter, PreferenceSource, TokenCheck
+
+NAME = "device-card-binding-mgmt"
+_NO_AREAS = "Area limits are not available for this SIM"
+
+
+class CardBinding:
+    """The four operations. Subscriptions are those of CAMARA's own API, made and listed together with its others."""
+
+    def __init__(
+        self,
+        devices: Devices,
+        bindings: Binder,
+        preferences: PreferenceSource,
+        subscriptions: FraudPreventionSubscriptions,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._devices = devices
+        self._bindings = bindings
+        self._preferences = preferences
+        self._subscriptions = subscriptions
+        self._clock = clock
+        self._bind = Decoder(schemas.BindRequest)
+        self._unbind = Decoder(schemas.UnbindRequest)
+        self._subscribe = Decoder(schemas.SubscribeRequest)
+
+    async def bind(self, request: Request) -> Answer:
+        """Bind the SIM to the devices of bindInfo, or to the one that it is in (bindDeviceCard)."""
+        wanted = decode(self._bind, request.body, schemas.WORDING)
+        target = Target() if wanted.bind_info is UNSET else _target(wanted.bind_info)
+        sim = await self._sim(request, wanted.device, wanted.bind_type)
+        settings = await self._preferences.settings(request.caller.account_id)
+        policy = settings.policy if sim.binding is None else None  # bound before: as before
+        cause, ref = self._cause(request, "bind"), SimRef(IdentifierKind.IMSI, sim.imsi)
+
+        def answered(outcome: Decision | SimwardenError) -> Answer:
+            if isinstance(outcome, SimwardenError):
+                raise outcome
+            return _answer("SUCCESS", "Bound", outcome.sim)
+
+        return await perform(
+            request,
+            lambda once: self._bindings.bind(
+                sim.account_id, ref, target, policy, cause, strict=settings.strict, once=once
+            ),
+            answered,
+        )
+
+    async def unbind(self, request: Request) -> Answer:
+        """Remove the binding, and the block that it may have caused (unbindDeviceCard)."""
+        wanted = decode(self._unbind, request.body, schemas.WORDING)
+        sim = await self._sim(request, wanted.device, wanted.bind_type)
+        cause, ref = self._cause(request, "unbind"), SimRef(IdentifierKind.IMSI, sim.imsi)
+
+        def answered(outcome: Decision | SimwardenError) -> Answer:
+            if isinstance(outcome, NotBound):
+                unbound = schemas.BindingStatus("IMEIBIND", "UNBOUND", "NEUTRAL")
+                return Answer(200, schemas.BindingResponse("NO_CHANGE", outcome.message, unbound))
+            if isinstance(outcome, SimwardenError):
+                raise outcome
+            return _answer("SUCCESS", "Unbound", outcome.sim)
+
+        return await perform(
+            request, lambda once: self._bindings.unbind(sim.account_id, ref, cause, once=once), answered
+        )
+
+    async def query(self, request: Request) -> Answer:
+        """Say how the SIM is bound (queryDeviceCard)."""
+        wanted = decode(self._unbind, request.body, schemas.WORDING)
+        return _answer("SUCCESS", "Queried", await self._sim(request, wanted.device, wanted.bind_type))
+
+    async def subscribe(self, request: Request) -> Answer:
+        """Have a sink told when the SIM is in another device (subscribeDeviceCard)."""
+        wanted = decode(self._subscribe, request.body, schemas.WORDING)
+        in_camaras_words = camara.SubscribeRequest(
+            protocol="HTTP",
+            sink=wanted.sink,
+            types=[IMEI_CHANGE],
+            config=camara.Config(camara.SubscriptionDetail(wanted.device)),
+            sink_credential=wanted.sink_credential,
+        )
+        return await self._subscriptions.subscribe(request, in_camaras_words, _subscribed)
+
+    async def _sim(self, request: Request, device: StrictDevice | UnsetType, what: str) -> Sim:
+        """The SIM that is meant. Raises ServiceNotApplicable for area limits, which no SIM has."""
+        sim = await self._devices.find(request.caller, self._devices.name(request.caller, device))
+        if what == "AREALIMIT":
+            raise ServiceNotApplicable(_NO_AREAS)
+        return sim
+
+    def _cause(self, request: Request, operation: str) -> Cause:
+        return Cause(CauseKind.CALL, request.caller.app_key, self._clock(), operation, request.correlator)
+
+
+def _target(info: schemas.BindInfo) -> Target:
+    """The device or devices that are meant. Raises InvalidArgument."""
+    given = [name for name in ("imei", "tac", "imei_list") if getattr(info, name) is not UNSET]
+    if len(given) != 1:
+        raise InvalidArgument("bindInfo must carry one of imei, tac, imeiList")
+    try:
+        if info.imei is not UNSET:
+            return Target(imei=parse_imei(info.imei).key)
+        if info.tac is not UNSET:
+            return Target(tac=parse_tac(info.tac))
+        assert info.imei_list is not UNSET
+        return Target(imeis=tuple(parse_imei(text).key for text in info.imei_list))
+    except InvalidIdentifier as error:
+        raise InvalidArgument(f"Invalid format: bindInfo. {error.message}") from error
+
+
+def _answer(code: schemas.Code, message: str, sim: Sim) -> Answer:
+    return Answer(200, schemas.BindingResponse(code, message, schemas.status_of(sim)))
+
+
+def _subscribed(made: Subscription) -> Answer:
+    return Answer(200, schemas.SubscribeResponse("SUCCESS", "Subscribed", schemas.SubscriptionId(made.id)))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def api(
+    devices: Devices,
+    bindings: Binder,
+    preferences: PreferenceSource,
+    subscriptions: FraudPreventionSubscriptions,
+    tokens: TokenCheck,
+    meter: Meter = no_meter,
+    answers: AnswerBook | None = None,
+    *,
+    clock: Callable[[], datetime] = _now,
+) -> Api:
+    """The API, to be mounted at `/device-card-binding-mgmt`."""
+    served = CardBinding(devices, bindings, preferences, subscriptions, clock=clock)
+    operations = {}
+    for path, handle in (
+        ("bind", served.bind),
+        ("unbind", served.unbind),
+        ("query", served.query),
+        ("subscribe", served.subscribe),
+    ):
+        scopes = frozenset({f"{NAME}:{path}"})
+        operation = Operation(f"{path}DeviceCard", scopes, handle, has_body=True, once=path != "query")
+        operations[f"/v1/{path}"] = {"POST": operation}
+    return Api(NAME, operations, tokens, meter, answers)

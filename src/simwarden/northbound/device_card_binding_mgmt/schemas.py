@@ -1,0 +1,117 @@
+"""Requests and answers of `openapi.yaml`, with China Telecom's property names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from simwarden.domain.identifiers import full_imei
+from simwarden.domain.sim import BindingKind
+from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.schemas import WORDING as SUBSCRIPTION
+from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.schemas import StrictSinkCredential
+from simwarden.northbound.kernel.bodies import Problem, Wording, device_wording
+from simwarden.northbound.kernel.devices import StrictDevice
+from simwarden.northbound.kernel.errors import InvalidArgument, SinkRefused
+
+if TYPE_CHECKING:
+    from simwarden.domain.sim import Sim
+
+What = Literal["AREALIMIT", "IMEIBIND"]
+Code = Literal["SUCCESS", "NO_CHANGE"]
+Imei = Annotated[str, Meta(max_length=24)]
+
+
+class BindInfo(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """BindInfo: which device or devices; one of the three."""
+
+    imei: Imei | UnsetType = UNSET
+    tac: Annotated[str, Meta(max_length=12)] | UnsetType = UNSET
+    imei_list: Annotated[list[Imei], Meta(min_length=1, max_length=1000)] | UnsetType = UNSET
+
+
+class BindRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """BindRequest."""
+
+    bind_type: What
+    device: StrictDevice | UnsetType = UNSET
+    bind_info: BindInfo | UnsetType = UNSET
+
+
+class UnbindRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """UnbindRequest and QueryRequest."""
+
+    bind_type: What
+    device: StrictDevice | UnsetType = UNSET
+
+
+class SubscribeRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """SubscribeRequest."""
+
+    sink: str
+    device: StrictDevice | UnsetType = UNSET
+    sink_credential: StrictSinkCredential | UnsetType = UNSET
+
+
+class BindingStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """BindingStatus."""
+
+    bind_type: What
+    bind_status: Literal["BOUND", "UNBOUND"]
+    state: str
+    """NEUTRAL, ARMED, LOCKED or DIFFERED."""
+    bind_info: BindInfo | UnsetType = UNSET
+    """Absent while the binding waits for the first device."""
+
+
+class BindingResponse(msgspec.Struct, frozen=True):
+    """BindingResponse."""
+
+    code: Code
+    message: str
+    result: BindingStatus
+
+
+class SubscriptionId(msgspec.Struct, frozen=True):
+    """SubscriptionId."""
+
+    id: str
+
+
+class SubscribeResponse(msgspec.Struct, frozen=True):
+    """SubscribeResponse."""
+
+    code: Code
+    message: str
+    result: SubscriptionId
+
+
+def status_of(sim: Sim) -> BindingStatus:
+    """How a SIM is bound."""
+    if sim.binding is None:
+        return BindingStatus("IMEIBIND", "UNBOUND", str(sim.state))
+    return BindingStatus("IMEIBIND", "BOUND", str(sim.state), _info(sim.binding.kind, sim.binding.values))
+
+
+def _info(kind: BindingKind, values: tuple[str, ...]) -> BindInfo | UnsetType:
+    if not values:
+        return UNSET
+    if kind is BindingKind.TAC:
+        return BindInfo(tac=values[0])
+    if kind is BindingKind.LIST:
+        return BindInfo(imei_list=[full_imei(value) for value in values])
+    return BindInfo(imei=full_imei(values[0]))
+
+
+_invalid: dict[str, Problem] = {
+    "bindType": (InvalidArgument, "The value of bindType can only be IMEIBIND,AREALIMIT"),
+    "bindInfo.imei": (InvalidArgument, "Invalid format: bindInfo.imei"),
+    "bindInfo.tac": (InvalidArgument, "Invalid format: bindInfo.tac"),
+    "bindInfo.imeiList": (InvalidArgument, "Invalid format: bindInfo.imeiList"),
+    **{path: problem for path, problem in SUBSCRIPTION.invalid.items() if path.startswith("sink")},
+    **device_wording(),
+}
+WORDING = Wording(
+    missing={"bindType": "bindType must be specified", "sink": (SinkRefused.__doc__ or "").strip()}, invalid=_invalid
+)

@@ -1,0 +1,119 @@
+"""activate, deactivate, and the extension retrieve."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from msgspec.json import Decoder
+
+from simwarden.domain.change import Changed
+from simwarden.domain.errors import NothingToChange, SimwardenError
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.sim import Function
+from simwarden.domain.switching import Wish
+from simwarden.northbound.device_communication_function import schemas
+from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.northbound.kernel.bodies import decode
+from simwarden.northbound.kernel.errors import CamaraError
+from simwarden.northbound.kernel.ports import no_meter
+from simwarden.northbound.kernel.writing import perform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simwarden.northbound.kernel.devices import Devices
+    from simwarden.northbound.kernel.ports import AnswerBook, FunctionSource, Meter, Switcher, TokenCheck
+
+NAME = "device-communication-function"
+
+
+class UnnecessaryActivation(CamaraError):
+    """The specified communication function of the device has already been activated"""
+
+    status, code = 422, "UNNECESSARY_ACTIVATION"
+
+
+class UnnecessaryDeactivation(CamaraError):
+    """The specified communication function of the device has already been deactivated"""
+
+    status, code = 422, "UNNECESSARY_DEACTIVATION"
+
+
+class CommunicationFunctions:
+    """The three operations."""
+
+    def __init__(
+        self, devices: Devices, switches: Switcher, functions: FunctionSource, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._devices = devices
+        self._switches = switches
+        self._functions = functions
+        self._clock = clock
+        self._request = Decoder(schemas.FunctionRequest)
+        self._retrieve = Decoder(schemas.RetrieveRequest)
+
+    async def activate(self, request: Request) -> Answer:
+        """Open a function that the customer closed (activate-communication-function)."""
+        return await self._switch(request, Wish.OPEN, UnnecessaryActivation)
+
+    async def deactivate(self, request: Request) -> Answer:
+        """Close a function (deactivate-communication-function)."""
+        return await self._switch(request, Wish.CLOSE, UnnecessaryDeactivation)
+
+    async def retrieve(self, request: Request) -> Answer:
+        """Say how each function stands (retrieveCommunicationFunctions)."""
+        wanted = decode(self._retrieve, request.body, schemas.WORDING)
+        sim = await self._devices.find(request.caller, self._devices.name(request.caller, wanted.device))
+        views = await self._functions.read(sim)
+        return Answer(200, schemas.retrieved(sim.lifecycle, list(views), sim.closed_apns))
+
+    async def _switch(self, request: Request, wish: Wish, unnecessary: type[CamaraError]) -> Answer:
+        wanted = decode(self._request, request.body, schemas.WORDING)
+        sim = await self._devices.find(request.caller, self._devices.name(request.caller, wanted.device))
+        function = Function[wanted.function_type]
+        operation = "activate" if wish is Wish.OPEN else "deactivate"
+        cause = Cause(CauseKind.CALL, request.caller.app_key, self._clock(), operation, request.correlator)
+
+        def answered(outcome: Changed | SimwardenError) -> Answer:
+            if isinstance(outcome, NothingToChange):
+                raise unnecessary from outcome
+            if isinstance(outcome, SimwardenError):
+                raise outcome
+            works = not outcome.sim.functions_off & function
+            return Answer(200, schemas.FunctionResponse(wanted.function_type, schemas.status(works=works)))
+
+        return await perform(
+            request,
+            lambda once: self._switches.switch(sim.account_id, sim.imsi, function, wish, cause, once=once),
+            answered,
+        )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def api(
+    devices: Devices,
+    switches: Switcher,
+    functions: FunctionSource,
+    tokens: TokenCheck,
+    meter: Meter = no_meter,
+    answers: AnswerBook | None = None,
+    *,
+    clock: Callable[[], datetime] = _now,
+) -> Api:
+    """The API, to be mounted at `/device-communication-function`."""
+    served = CommunicationFunctions(devices, switches, functions, clock=clock)
+    manage, read = (frozenset({f"{NAME}:{action}"}) for action in ("manage", "read"))
+    operations = {
+        "/vwip/activate": {
+            "POST": Operation("activate-communication-function", manage, served.activate, has_body=True, once=True)
+        },
+        "/vwip/deactivate": {
+            "POST": Operation("deactivate-communication-function", manage, served.deactivate, has_body=True, once=True)
+        },
+        "/vwip/retrieve": {"POST": Operation("retrieveCommunicationFunctions", read, served.retrieve, has_body=True)},
+    }
+    return Api(NAME, operations, tokens, meter, answers)

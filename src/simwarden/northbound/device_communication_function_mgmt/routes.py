@@ -1,0 +1,108 @@
+"""manage: open, close and query data, voice, short messages and single access point names."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+from msgspec.json import Decoder
+
+from simwarden.domain.change import Changed
+from simwarden.domain.errors import InvalidIdentifier, NothingToChange, SimwardenError
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.identifiers import parse_apn
+from simwarden.domain.sim import Function
+from simwarden.domain.switching import Wish
+from simwarden.northbound.device_communication_function_mgmt import schemas
+from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.northbound.kernel.bodies import decode
+from simwarden.northbound.kernel.errors import InvalidArgument
+from simwarden.northbound.kernel.ports import no_meter
+from simwarden.northbound.kernel.writing import perform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simwarden.domain.sim import Sim
+    from simwarden.engine.idempotency import Once
+    from simwarden.northbound.kernel.devices import Devices
+    from simwarden.northbound.kernel.ports import AnswerBook, Meter, Switcher, TokenCheck
+
+NAME = "device-communication-function-mgmt"
+_FUNCTIONS = {"data": Function.DATA, "voice": Function.VOICE, "sms": Function.SMS}
+
+
+class Management:
+    """The one operation."""
+
+    def __init__(self, devices: Devices, switches: Switcher, *, clock: Callable[[], datetime]) -> None:
+        self._devices = devices
+        self._switches = switches
+        self._clock = clock
+        self._request = Decoder(schemas.ManageRequest)
+
+    async def manage(self, request: Request) -> Answer:
+        """Open, close or query (manageCommunicationFunction); always answers how every service stands."""
+        wanted = decode(self._request, request.body, schemas.WORDING)
+        apn = _apn(wanted)
+        sim = await self._devices.find(request.caller, self._devices.name(request.caller, wanted.device))
+        if wanted.action == "query":
+            return _answer("SUCCESS", "Queried", sim)
+        wish = Wish(wanted.action)
+        cause = Cause(CauseKind.CALL, request.caller.app_key, self._clock(), f"manage {wish}", request.correlator)
+
+        async def act(once: Once | None) -> Changed:
+            if apn is not None:
+                return await self._switches.switch_apn(sim.account_id, sim.imsi, apn, wish, cause, once=once)
+            function = _FUNCTIONS[wanted.busi_type]
+            return await self._switches.switch(sim.account_id, sim.imsi, function, wish, cause, once=once)
+
+        def answered(outcome: Changed | SimwardenError) -> Answer:
+            if isinstance(outcome, NothingToChange):
+                return _answer("NO_CHANGE", outcome.message, outcome.sim or sim)
+            if isinstance(outcome, SimwardenError):
+                raise outcome
+            return _answer("SUCCESS", "Opened" if wish is Wish.OPEN else "Closed", outcome.sim)
+
+        return await perform(request, act, answered)
+
+
+def _apn(wanted: schemas.ManageRequest) -> str | None:
+    """The access point name that is meant. Raises InvalidArgument when it is missing, not one, or out of place."""
+    if wanted.busi_type != "apn":
+        if wanted.busi_param is not UNSET:
+            raise InvalidArgument("busiParam goes with busiType apn only")
+        return None
+    if wanted.busi_param is UNSET:
+        if wanted.action == "query":
+            return None
+        raise InvalidArgument("busiParam must be specified")
+    try:
+        return parse_apn(wanted.busi_param)
+    except InvalidIdentifier as error:
+        raise InvalidArgument("Invalid format: busiParam") from error
+
+
+def _answer(code: schemas.Code, message: str, sim: Sim) -> Answer:
+    return Answer(200, schemas.ManageResponse(code, message, schemas.status_of(sim)))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def api(
+    devices: Devices,
+    switches: Switcher,
+    tokens: TokenCheck,
+    meter: Meter = no_meter,
+    answers: AnswerBook | None = None,
+    *,
+    clock: Callable[[], datetime] = _now,
+) -> Api:
+    """The API, to be mounted at `/device-communication-function-mgmt`."""
+    served = Management(devices, switches, clock=clock)
+    scopes = frozenset({f"{NAME}:manage"})
+    manage = Operation("manageCommunicationFunction", scopes, served.manage, has_body=True, once=True)
+    return Api(NAME, {"/v1/manage": {"POST": manage}}, tokens, meter, answers)

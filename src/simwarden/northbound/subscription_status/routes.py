@@ -1,0 +1,61 @@
+"""retrive-subscription-status (sic)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+from msgspec.json import Decoder
+
+from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.northbound.kernel.bodies import decode
+from simwarden.northbound.kernel.errors import IdentifierNotFound, InvalidTokenContext, MissingIdentifier
+from simwarden.northbound.kernel.ports import no_meter
+from simwarden.northbound.subscription_status import schemas
+
+if TYPE_CHECKING:
+    from msgspec import UnsetType
+
+    from simwarden.northbound.kernel.devices import Devices
+    from simwarden.northbound.kernel.ports import Caller, Meter, TokenCheck
+
+NAME = "subscription-status"
+
+
+class SubscriptionStatus:
+    """The one operation."""
+
+    def __init__(self, devices: Devices) -> None:
+        self._devices = devices
+        self._request = Decoder(schemas.StatusRequest)
+
+    async def retrieve(self, request: Request) -> Answer:
+        """Say which services of a phone number work (retriveSubscriptionStatus)."""
+        wanted = decode(self._request, request.body, schemas.WORDING)
+        number = _number(request.caller, wanted.phone_number)
+        try:
+            sim = await self._devices.find(request.caller, SimRef(IdentifierKind.MSISDN, number))
+        except IdentifierNotFound as error:
+            raise IdentifierNotFound("The phone number provided is not associated with a customer account") from error
+        return Answer(200, schemas.status_of(sim))
+
+
+def _number(caller: Caller, given: str | UnsetType) -> str:
+    """The token's number, which a given one has to match, else the given one (the document's own rule)."""
+    if caller.device is not None:
+        if given not in (UNSET, caller.device):
+            raise InvalidTokenContext("phoneNumber is not consistent with access token.")
+        return caller.device
+    if given is UNSET:
+        raise MissingIdentifier("No phone number has been provided")
+    return given
+
+
+def api(devices: Devices, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
+    """The API, to be mounted at `/subscription-status`."""
+    served = SubscriptionStatus(devices)
+    path = "retrive-subscription-status"
+    scopes = frozenset({f"{NAME}:{path}"})
+    operation = Operation("retriveSubscriptionStatus", scopes, served.retrieve, has_body=True)
+    return Api(NAME, {f"/v0.1/{path}": {"POST": operation}}, tokens, meter)
