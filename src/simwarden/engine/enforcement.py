@@ -20,6 +20,7 @@ from simwarden.domain import attachment as rules
 from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind, EventType
+from simwarden.domain.identifiers import bucket_of
 from simwarden.engine.changes import Changes, SlotView
 from simwarden.engine.ports import CommandFailed, now_utc
 from simwarden.store import attachments, gateways
@@ -74,17 +75,22 @@ class Enforcement:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._lanes: dict[int, asyncio.Task[None]] = {}
+        self._shares: dict[int, frozenset[int]] = {}
+        """Shares of the buckets that each lane works on."""
 
     async def start(self) -> None:
         """Begin to work."""
         self._task = asyncio.create_task(self._run(), name="enforcement")
 
     async def stop(self) -> None:
-        """Stop at once: what is under way is repeated by whoever takes over."""
+        """Stop at once: what is under way is repeated by whoever takes over, which may be now."""
         tasks = [task for task in (self._task, *self._lanes.values()) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(2):
+                await self._leases.close()
 
     def wake(self) -> None:
         """Something became due."""
@@ -97,8 +103,10 @@ class Enforcement:
             pause = IDLE
             try:
                 buckets = sorted(await self._leases.refresh())
+                await self._let_go()
                 if buckets:
                     pause = await self._start_lanes(buckets)
+                pause = min(pause, timedelta(seconds=self._leases.interval))
                 troubled = False
             except StoreUnavailable as error:
                 if not troubled:
@@ -113,6 +121,11 @@ class Enforcement:
                 async with asyncio.timeout(max(pause.total_seconds(), 0.01)):
                     await self._wake.wait()
 
+    async def _let_go(self) -> None:
+        """Give away the shares that others should have, once nothing of them is under way."""
+        if self._leases.leaving:
+            await self._leases.release(self._leases.leaving.difference(*self._shares.values()))
+
     async def _start_lanes(self, buckets: Sequence[int]) -> timedelta:
         """Start a lane for every gateway with due work; returns how long nothing else will be due."""
         async with self._db.connection() as connection:
@@ -125,6 +138,7 @@ class Enforcement:
             if gateway_id not in self._lanes:
                 lane = asyncio.create_task(self._lane(gateway_id, imsis), name=f"gateway-{gateway_id}")
                 self._lanes[gateway_id] = lane
+                self._shares[gateway_id] = frozenset(self._leases.share_of(bucket_of(imsi)) for imsi in imsis)
                 lane.add_done_callback(functools.partial(self._lane_done, gateway_id))
         if len(due) == BATCH:
             return timedelta(0)  # there may be more, at other gateways
@@ -133,6 +147,7 @@ class Enforcement:
 
     def _lane_done(self, gateway_id: int, _task: asyncio.Task[None]) -> None:
         self._lanes.pop(gateway_id, None)
+        self._shares.pop(gateway_id, None)
         self._wake.set()
 
     async def _lane(self, gateway_id: int, imsis: set[str]) -> None:

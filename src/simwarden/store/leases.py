@@ -26,7 +26,9 @@ Q = load("leases")
 TERM = timedelta(seconds=20)
 """So long after its last sign of life a worker's shares may be taken."""
 RENEW = 0.25
-"""Leases are renewed after this part of their term."""
+"""Leases are renewed after this part of their term,"""
+HUNGRY = 0.05
+"""and looked for after this part by a worker with less than its share: what another gives away must not lie idle."""
 
 
 class Leases:
@@ -55,11 +57,12 @@ class Leases:
         self._deadlines: dict[int, float] = {}
         self._leaving: set[int] = set()
         self._renewed = float("-inf")
+        self._hungry = False
 
     @property
     def interval(self) -> float:
         """Seconds after which `refresh` asks the database again."""
-        return self._term.total_seconds() * RENEW
+        return self._term.total_seconds() * (HUNGRY if self._hungry else RENEW)
 
     @property
     def leaving(self) -> frozenset[int]:
@@ -111,6 +114,7 @@ class Leases:
         staying = sorted(mine, key=lambda share: share in self._leaving)
         keep = set(staying[:quota])
         keep.update(free[: quota - len(keep)])
+        self._hungry = len(keep) < quota
         await connection.execute(Q["take"], self._role, self._owner, self._term, sorted(keep))
         return keep, set(mine) - keep
 

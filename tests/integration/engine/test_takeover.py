@@ -1,0 +1,48 @@
+"""A second worker comes, and one goes: no SIM is without a worker for as long as a lease lasts."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from simwarden.domain.identifiers import BUCKETS
+from simwarden.engine.enforcement import Enforcement
+from simwarden.store.leases import TERM, Leases
+
+if TYPE_CHECKING:
+    from tests.support.world import World
+
+    from simwarden.engine.ports import NetworkDriver
+    from simwarden.store.gateways import CommandAccess
+
+
+async def test_what_a_worker_gives_away_is_taken_up_at_once(world: World) -> None:
+    await world.box()
+    leases = {name: Leases(world.db, "enforce", name) for name in ("worker-1", "worker-2")}
+    workers = {name: make(world, leases[name]) for name in leases}
+    await workers["worker-1"].start()
+    await world.eventually(lambda: owns(leases["worker-1"], BUCKETS), step=0)
+    await workers["worker-2"].start()
+    begun = time.monotonic()
+    await world.eventually(lambda: owns(leases["worker-2"], BUCKETS // 2), step=0, patience=15)
+    assert time.monotonic() - begun < TERM.total_seconds() / 2
+    assert len(leases["worker-1"].owned() | leases["worker-2"].owned()) == BUCKETS
+    await workers["worker-1"].stop()
+    begun = time.monotonic()
+    await world.eventually(lambda: owns(leases["worker-2"], BUCKETS), step=0, patience=15)
+    assert time.monotonic() - begun < TERM.total_seconds() / 2
+    await workers["worker-2"].stop()
+
+
+def make(world: World, leases: Leases) -> Enforcement:
+    """One worker."""
+
+    def driver_for(access: CommandAccess) -> NetworkDriver:
+        raise AssertionError(access)  # nothing is due in this test
+
+    return Enforcement(world.db, world.gateways, world.ingest, leases, driver_for, clock=world.clock)
+
+
+async def owns(leases: Leases, count: int) -> bool:
+    """Whether a worker has so many buckets."""
+    return len(leases.owned()) == count
