@@ -16,6 +16,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 DATABASE = "simwarden"
 SUPERUSER = "postgres"
 SYSTEM_USER = "simwarden"
+_NO_PROCESS = 1 << 22  # Linux numbers processes below this
+_ORPHANS_WAIT = 15.0  # seconds that the processes of a killed server may take to notice
 _MAX_SOCKET_PATH = 100  # sun_path holds 107 bytes on Linux, less elsewhere
 _SETTINGS = {
     "listen_addresses": "",
@@ -82,10 +85,14 @@ class EmbeddedPostgres:
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o755)
         if serve:
             self._serving = self._claim()
-        with self._gate():
-            self._users = (self.data_dir / "users.lock").open("w")
-            fcntl.flock(self._users, fcntl.LOCK_SH)
-            self.ensure_running()
+        try:
+            with self._gate():
+                self._users = (self.data_dir / "users.lock").open("w")
+                fcntl.flock(self._users, fcntl.LOCK_SH)
+                self.ensure_running()
+        except BaseException:
+            self._let_go()
+            raise
         return self.url()
 
     def release(self) -> None:
@@ -100,27 +107,48 @@ class EmbeddedPostgres:
                 pass
             else:
                 self._stop()
-            self._users.close()
-            self._users = None
-        if self._serving is not None:
-            self._serving.close()
-            self._serving = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        for handle in (self._users, self._serving):
+            if handle is not None:
+                handle.close()
+        self._users = self._serving = None
 
     def ensure_running(self) -> bool:
         """Start the server if it does not run, crash recovery included. Returns whether it had to be started."""
         if not (self.cluster / "PG_VERSION").exists():
             self._initialise()
-        if self._run("pg_ctl", "-D", str(self.cluster), "status", check=False).returncode == 0:
+        if self._runs():
             return False
         options = " ".join(f"-c {name}='{value}'" for name, value in self._settings().items())
         log = self.cluster / "server.log"
-        result = self._run(
-            "pg_ctl", "-D", str(self.cluster), "-l", str(log), "-o", options, "-w", "-t", "120", "start", check=False
-        )
-        if result.returncode != 0:
+        command = ("-D", str(self.cluster), "-l", str(log), "-o", options, "-w", "-t", "120", "start")
+        deadline = time.monotonic() + _ORPHANS_WAIT
+        while (result := self._run("pg_ctl", *command, check=False)).returncode != 0:
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else result.stderr
+            if "shared memory" in tail and "still in use" in tail and time.monotonic() < deadline:
+                time.sleep(0.2)
+                continue
             raise EmbeddedServerFailed(f"The embedded PostgreSQL could not be started; its log ({log}) ends:\n{tail}")
         return True
+
+    def _runs(self) -> bool:
+        """Whether the server runs. PostgreSQL only asks whether a process has the number in its file: that may be
+        somebody else by now (containers count from 1 again), or a dead one that nobody has buried."""
+        pid = self.process_id()
+        if pid is None:
+            return False
+        if not Path("/proc/self/stat").exists():
+            return self._run("pg_ctl", "-D", str(self.cluster), "status", check=False).returncode == 0
+        if _is_server(pid, self.cluster):
+            return True
+        # Only the number is taken back: the rest of the file lets PostgreSQL see processes that still use the data.
+        for file in (self.cluster / "postmaster.pid", self._socket_dir() / ".s.PGSQL.5432.lock"):
+            if file.exists():
+                lines = file.read_text().splitlines()
+                file.write_text("\n".join([str(_NO_PROCESS), *lines[1:]]) + "\n")
+        return False
 
     def revive(self) -> bool:
         """Start the server again if it died under us; cheap while it lives. Raises EmbeddedServerFailed."""
@@ -175,19 +203,22 @@ class EmbeddedPostgres:
             yield
 
     def _initialise(self) -> None:
-        self.cluster.mkdir(exist_ok=True, mode=0o700)
+        """Make the cluster under another name: under its own it is whole, whenever this is killed."""
+        made = self.cluster.with_name("postgres.new")
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir(mode=0o700)
         user = self._system_user()
         if user is not None:
-            os.chown(self.cluster, user.pw_uid, user.pw_gid)
-        self._run(
-            *("initdb", "--no-locale", "--encoding=UTF8", "--auth=trust", "-U", SUPERUSER, "-D", str(self.cluster))
-        )
-        self._create_database()
+            os.chown(made, user.pw_uid, user.pw_gid)
+        arguments = ("--no-locale", "--encoding=UTF8", "--auth=trust", "-U", SUPERUSER, "-D", str(made))
+        self._exec([str(_programs() / "initdb"), *arguments], directory=made)
+        self._create_database(made)
+        made.rename(self.cluster)
 
-    def _create_database(self) -> None:
+    def _create_database(self, cluster: Path) -> None:
         # Single-user mode: the database is there before anybody can connect.
-        command = [str(_programs() / "postgres"), "--single", "-D", str(self.cluster), "template1"]
-        self._exec(command, feed=f"create database {DATABASE}\n")
+        command = [str(_programs() / "postgres"), "--single", "-D", str(cluster), "template1"]
+        self._exec(command, directory=cluster, feed=f"create database {DATABASE}\n")
 
     def _settings(self) -> dict[str, str]:
         return {**_SETTINGS, "unix_socket_directories": str(self._socket_dir(create=True))}
@@ -222,7 +253,9 @@ class EmbeddedPostgres:
     def _run(self, program: str, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self._exec([str(_programs() / program), *args], check=check)
 
-    def _exec(self, command: list[str], *, check: bool = True, feed: str = "") -> subprocess.CompletedProcess[str]:
+    def _exec(
+        self, command: list[str], *, check: bool = True, feed: str = "", directory: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         user = self._system_user()
         if user is not None:
             _let_through(self.cluster)
@@ -238,7 +271,7 @@ class EmbeddedPostgres:
                 stdout=out,
                 stderr=err,
                 check=False,
-                cwd=self.cluster,
+                cwd=directory or self.cluster,
                 env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
                 start_new_session=True,  # Ctrl-C is for us; we stop the server in order
                 user=user.pw_uid if user else None,
@@ -253,6 +286,19 @@ class EmbeddedPostgres:
                 f"{Path(command[0]).name} failed: {(done.stderr or done.stdout).strip()[-1000:]}"
             )
         return done
+
+
+def _is_server(pid: int, cluster: Path) -> bool:
+    """Whether this process is alive and the PostgreSQL server of this cluster, which is its working directory."""
+    try:
+        name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+        if name != "postgres" or rest.split()[0] in "ZX":
+            return False
+        return Path(f"/proc/{pid}/cwd").samefile(cluster)
+    except PermissionError:
+        return True  # somebody else's postgres: it may be this one, started by root
+    except (OSError, IndexError):
+        return False
 
 
 def _let_through(path: Path) -> None:
