@@ -41,6 +41,9 @@ class Coalescer(Generic[K, V]):
                 try:
                     values = await self._load(keys)
                 except BaseException as error:
+                    if not isinstance(error, Exception):  # the program ends: nobody may wait for ever
+                        batch |= self._waiting
+                        self._waiting.clear()
                     for future in batch.values():
                         if not future.done():
                             future.set_exception(error)

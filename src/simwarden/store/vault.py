@@ -33,5 +33,5 @@ class Vault:
         """Decrypt. Raises WrongKey."""
         try:
             return self._cipher.decrypt(sealed[:12], sealed[12:], purpose.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: too short to have been sealed
             raise WrongKey from error
