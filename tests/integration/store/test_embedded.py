@@ -1,0 +1,332 @@
+"""The embedded PostgreSQL: shared, stopped by the last one out, and back after any death."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from simwarden.store.embedded import DataDirectoryInUse, EmbeddedPostgres, EmbeddedServerFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HOLDER = """
+import sys
+from pathlib import Path
+from simwarden.store.embedded import DataDirectoryInUse, EmbeddedPostgres
+server = EmbeddedPostgres(Path(sys.argv[1]))
+try:
+    print("up", server.acquire(serve="serve" in sys.argv), flush=True)
+except DataDirectoryInUse as error:
+    print("refused", error.message, flush=True)
+    sys.exit(3)
+sys.stdin.readline()
+server.release()
+print("down", flush=True)
+"""
+
+
+class Program:
+    """Another process that holds the data directory."""
+
+    def __init__(self, data_dir: Path, *flags: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(data_dir), *flags],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def says(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def let_go(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        assert self.says() == "down"
+        self._process.wait(20)
+
+    def kill(self) -> None:
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(20)
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait(20)
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            stream.close()
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One data directory for all tests here: making one takes a second."""
+    path = tmp_path_factory.mktemp("embedded")
+    yield path
+    server = EmbeddedPostgres(path)
+    server.acquire()
+    server.release()
+
+
+@pytest.fixture
+def program(data_dir: Path) -> Iterator[Callable[..., Program]]:
+    programs: list[Program] = []
+
+    def start(*flags: str) -> Program:
+        programs.append(Program(data_dir, *flags))
+        return programs[-1]
+
+    yield start
+    for made in programs:
+        made.close()
+
+
+def alive(pid: int | None) -> bool:
+    if pid is None:
+        return False
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"  # dead, and not buried where process 1 does not care
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def query(url: str, sql: str) -> object:
+    async def ask() -> object:
+        connection = await asyncpg.connect(url)
+        try:
+            return await connection.fetchval(sql)
+        finally:
+            await connection.close()
+
+    with asyncio.Runner() as runner:
+        return runner.run(ask())
+
+
+def test_it_starts_answers_and_stops(data_dir: Path) -> None:
+    server = EmbeddedPostgres(data_dir)
+    url = server.acquire()
+    assert query(url, "select current_database()") == "simwarden"
+    assert int(str(query(url, "show server_version_num"))) >= 150000
+    pid = server.process_id()
+    assert alive(pid)
+    server.release()
+    assert not alive(pid)
+    server.release()  # again is harmless
+
+
+def test_the_last_one_out_stops_it(data_dir: Path, program: Callable[..., Program]) -> None:
+    first, second = program(), program()
+    up, also = first.says(), second.says()
+    assert up.startswith("up ")
+    assert up == also
+    pid = EmbeddedPostgres(data_dir).process_id()
+    first.let_go()
+    assert alive(pid)
+    second.let_go()
+    assert not alive(pid)
+
+
+def test_only_one_program_serves_and_commands_may_join(data_dir: Path, program: Callable[..., Program]) -> None:
+    server = program("serve")
+    assert server.says().startswith("up ")
+    second = program("serve")
+    refusal = second.says()
+    assert refusal.startswith("refused Another Simwarden server")
+    assert f"(process {server.pid})" in refusal
+    assert str(data_dir) in refusal
+    assert "--data-dir" in refusal
+    command = program()
+    assert command.says().startswith("up ")
+    command.let_go()
+    assert alive(EmbeddedPostgres(data_dir).process_id())
+    server.let_go()
+    again = program("serve")
+    assert again.says().startswith("up "), "a later one is not refused"
+    again.let_go()
+
+
+def test_after_kill_9_of_its_program_the_next_start_goes_on(data_dir: Path, program: Callable[..., Program]) -> None:
+    victim = program("serve")
+    url = victim.says().removeprefix("up ")
+    query(url, "create table if not exists kept as select 42 as answer")
+    victim.kill()
+    heir = program("serve")
+    assert heir.says() == f"up {url}"
+    assert query(url, "select answer from kept") == 42
+    heir.let_go()
+    assert not alive(EmbeddedPostgres(data_dir).process_id())
+
+
+def test_after_kill_9_of_the_postmaster_it_is_started_again(data_dir: Path) -> None:
+    server = EmbeddedPostgres(data_dir)
+    url = server.acquire()
+    try:
+        assert not server.ensure_running(), "it runs"
+        query(url, "create table if not exists kept as select 42 as answer")
+        pid = server.process_id()
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not alive(pid))
+        assert server.ensure_running()
+        assert server.process_id() != pid
+        assert query(url, "select answer from kept") == 42
+    finally:
+        server.release()
+
+
+def test_after_kill_9_of_everything_at_once_the_data_is_there(data_dir: Path, program: Callable[..., Program]) -> None:
+    victim = program()
+    url = victim.says().removeprefix("up ")
+    query(url, "create table if not exists kept as select 42 as answer")
+    pid = EmbeddedPostgres(data_dir).process_id()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    victim.kill()
+    server = EmbeddedPostgres(data_dir)
+    assert server.acquire() == url
+    assert query(url, "select answer from kept") == 42
+    server.release()
+
+
+def test_a_pid_file_that_names_another_process_is_not_believed(data_dir: Path) -> None:
+    """After a restart of a container the number in the file is often somebody else's."""
+    server = EmbeddedPostgres(data_dir)
+    url = server.acquire()
+    pid_file = server.cluster / "postmaster.pid"
+    pid = server.process_id()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not alive(pid))
+    owner = pid_file.stat()
+    as_owner = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+    stranger = subprocess.Popen(["sleep", "60"], **as_owner)  # type: ignore[call-overload]
+    try:
+        lines = pid_file.read_text().splitlines()
+        pid_file.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
+        assert server.ensure_running()
+        assert query(url, "select 1") == 1
+        assert stranger.poll() is None, "and it is left in peace"
+    finally:
+        stranger.kill()
+        stranger.wait()
+        server.release()
+
+
+def test_a_first_start_that_was_killed_is_begun_again(tmp_path: Path) -> None:
+    """initdb writes PG_VERSION long before it is done."""
+    (tmp_path / "postgres.new").mkdir()
+    (tmp_path / "postgres.new" / "PG_VERSION").write_text("18\n")
+    server = EmbeddedPostgres(tmp_path)
+    url = server.acquire()
+    try:
+        assert query(url, "select current_database()") == "simwarden"
+    finally:
+        server.release()
+    assert sorted(entry.name for entry in tmp_path.iterdir() if entry.is_dir()) == ["postgres"]
+
+
+def test_the_cluster_appears_under_its_name_only_when_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = EmbeddedPostgres(tmp_path)
+
+    def killed(_directory: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "_create_database", killed)
+        with pytest.raises(KeyboardInterrupt):
+            server.acquire()
+    assert not (tmp_path / "postgres").exists()
+    again = EmbeddedPostgres(tmp_path)
+    assert query(again.acquire(), "select current_database()") == "simwarden"
+    again.release()
+
+
+def test_a_start_that_fails_lets_go_of_the_directory_and_quotes_the_log(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = EmbeddedPostgres(data_dir)
+    monkeypatch.setattr(server, "_settings", lambda: {"shared_buffers": "a lot"})
+    with pytest.raises(EmbeddedServerFailed, match="shared_buffers"):
+        server.acquire(serve=True)
+    other = EmbeddedPostgres(data_dir)
+    try:
+        assert other.acquire(serve=True)
+    except DataDirectoryInUse:
+        pytest.fail("the directory is still claimed")
+    finally:
+        other.release()
+
+
+def test_a_deep_data_directory_gets_a_short_socket(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path / ("d" * 60) / ("e" * 60))
+    assert str(server.cluster) not in server.url()
+    assert len(server.url()) < 110
+    assert EmbeddedPostgres(tmp_path / ("d" * 60) / ("e" * 60)).url() == server.url(), "for everybody the same"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to give up its rights")
+def test_root_runs_it_as_somebody_else(data_dir: Path) -> None:
+    server = EmbeddedPostgres(data_dir)
+    server.acquire()
+    try:
+        assert server.cluster.stat().st_uid != 0
+        assert Path(f"/proc/{server.process_id()}").stat().st_uid == server.cluster.stat().st_uid
+    finally:
+        server.release()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_somebody_who_is_not_root_runs_it_as_themselves(tmp_path: Path) -> None:
+    import pwd
+
+    somebody = pwd.getpwnam("nobody")
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chown(home, somebody.pw_uid, somebody.pw_gid)
+    for directory in home.parents:
+        if directory.stat().st_uid == 0:
+            directory.chmod(directory.stat().st_mode | 0o011)
+    try:
+        process = subprocess.run(
+            [sys.executable, "-c", HOLDER, str(home / "data")],
+            input="\n",
+            text=True,
+            capture_output=True,
+            user=somebody.pw_uid,
+            group=somebody.pw_gid,
+            extra_groups=[],
+            env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": ":".join(sys.path)},
+            timeout=60,
+        )
+    except PermissionError:
+        pytest.skip("others may not run this interpreter")
+    if "PermissionError" in process.stderr or "ModuleNotFoundError" in process.stderr:
+        pytest.skip("others may not read this checkout")
+    assert process.stdout.splitlines()[-1] == "down", process.stderr[-500:]
+    assert (home / "data" / "postgres").stat().st_uid == somebody.pw_uid
