@@ -69,7 +69,7 @@ async def run(seed: int, numbers: list[int], logs: Path | None) -> Tally:
     """Play these rounds, in houses of `PER_HOUSE` rounds each."""
     tally = Tally(seed)
     while numbers:
-        block = numbers[0] // PER_HOUSE
+        block, failed = numbers[0] // PER_HOUSE, len(tally.failed)
         shape = Shape.draw(chance_of(seed, block, "house"))
         print(
             f"house {block}: {shape.workers} worker(s), gateways of API {shape.generation}, "
@@ -93,7 +93,7 @@ async def run(seed: int, numbers: list[int], logs: Path | None) -> Tally:
                 if len(tally.failed) > 1 and tally.failed[-2] == tally.failed[-1] - 1 and not tally.passed:
                     return tally  # nothing works here at all
             finally:
-                if logs is not None and tally.failed:
+                if logs is not None and len(tally.failed) > failed:
                     keep_logs(directory, logs / f"{seed}-{tally.failed[-1]}")
     return tally
 

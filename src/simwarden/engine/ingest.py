@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
 
 _log = structlog.get_logger()
-SET_BACK = timedelta(seconds=5)
-"""A stored time so far in the future is from before the clock was set back: what is received now is newer."""
 R = TypeVar("R", bound=SmsRecord | CallRecord)
 Numbers = dict[Place, tuple[int, int]]
 """Boot and sequence number of the newest report of each slot. A report that says what is stored already is not written,
@@ -154,7 +152,7 @@ class Ingest:
         for _ in range(_TRIES):
             try:
                 async with self._db.transaction() as connection:
-                    batch = _Batch(connection, reports, self._refresh, self._clock(), self._numbers)
+                    batch = _Batch(connection, reports, self._refresh, self._clock, self._numbers)
                     tally = await batch.run()
             except asyncpg.TransactionRollbackError:
                 continue  # another transaction went first: nothing was written
@@ -184,13 +182,14 @@ class _Batch:
         connection: asyncpg.Connection,
         reports: Sequence[Report],
         refresh: timedelta,
-        now: datetime,
+        clock: Callable[[], datetime],
         known: Numbers,
     ) -> None:
         self._connection = connection
         self._reports = reports
         self._refresh = refresh
-        self._now = now
+        self._clock = clock
+        self._now = clock()
         self._tally = Tally(reports=len(reports))
         self._ports: list[tuple[Place, PortObservation, Report, int]] = []
         self._gateways: set[int] = set()
@@ -351,7 +350,8 @@ class _Batch:
             sighting = item.sighting
             if item.timed:
                 sighting = msgspec.structs.replace(sighting, confirmed_at=confirmed.get(sim.imsi))
-            elif sim.seen is not None and sim.seen.at > self._now + SET_BACK:
+            elif sim.seen is not None and sim.seen.at > self._clock():
+                # A time still to come is from before the clock was set back: what is received now is newer.
                 sim = msgspec.structs.replace(sim, seen=msgspec.structs.replace(sim.seen, at=sighting.at))
             decision = decide(sim, sighting, self._now, _cause(item.report, sighting.place, item.sequence))
             if decision.verdict is Verdict.STALE:

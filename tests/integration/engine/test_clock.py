@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.support.world import device
 
 from simwarden.domain.attachment import AttachmentStatus
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
 HOURS = 2 * 3600.0
 
 
-async def test_a_move_is_seen_although_the_last_one_seems_to_lie_in_the_future(world: World) -> None:
+@pytest.mark.parametrize("ahead", [0.1, 5.0, HOURS])
+async def test_a_move_is_seen_although_the_last_one_seems_to_lie_in_the_future(world: World, ahead: float) -> None:
     box = await world.box()
     await world.card(1, imei=device(box.id * 100 + 1))
-    world.clock.turn(HOURS)
+    world.clock.turn(ahead)
     box.put(1, 1)
     await world.take(box.dev_status())
-    world.clock.turn(-HOURS)
+    world.clock.turn(-ahead)
     box.put(1, 2)
     await world.take(box.port_status(1), box.port_status(2))
     assert await world.state(1) is BindingState.DIFFERED
