@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 COLUMNS = ("iccid", "imsi", "msisdn", "imei")
 BATCH = 2000
+_TRIES = 5
 
 
 class BadFile(SimwardenError):
@@ -77,10 +78,13 @@ async def add(db: Database, sim: Sim, cause: Cause, *, imei: str | None = None) 
 
 
 def read_rows(text: Iterable[str], account_id: str) -> Iterator[Row | BadRow]:
-    """Rows of a CSV file with the header iccid,imsi,msisdn[,imei], in any order. Raises BadFile."""
-    reader = csv.reader(text, strict=True)
+    """Rows of a CSV file with the header iccid,imsi,msisdn[,imei], in any order. Raises BadFile.
+
+    A row is a line: no value here holds a line break, and a quote that is never closed costs its own line only.
+    """
+    lines = iter(text)
     try:
-        header = [name.strip().lower().lstrip("\ufeff") for name in next(reader, [])]
+        header = [name.lower().lstrip("\ufeff").strip() for name in _values(next(lines, ""))]
     except csv.Error as error:
         raise BadFile(f"Line 1: {error}") from None
     unknown = [name for name in header if name not in COLUMNS]
@@ -88,17 +92,18 @@ def read_rows(text: Iterable[str], account_id: str) -> Iterator[Row | BadRow]:
         raise BadFile(
             f"The first line must name the columns iccid,imsi,msisdn[,imei] (imsi at least); it is {','.join(header)!r}"
         )
-    while True:
+    for number, line in enumerate(lines, start=2):
         try:
-            values = next(reader, None)
+            values = _values(line)
         except csv.Error as error:
-            yield BadRow(reader.line_num, f"not valid CSV: {error}")
+            yield BadRow(number, f"not valid CSV: {error}")
             continue
-        if values is None:
-            return
-        if not any(value.strip() for value in values):
-            continue
-        yield _row(reader.line_num, header, values, account_id)
+        if any(value.strip() for value in values):
+            yield _row(number, header, values, account_id)
+
+
+def _values(line: str) -> list[str]:
+    return next(csv.reader([line], strict=True), [])
 
 
 def _row(line: int, header: Sequence[str], values: Sequence[str], account_id: str) -> Row | BadRow:
@@ -130,12 +135,22 @@ async def import_rows(
     for batch in _batches(rows, BATCH):
         good = [row for row in batch if isinstance(row, Row)]
         bad = [row for row in batch if isinstance(row, BadRow)]
-        bad += await _insert(db, account_id, good, cause)
+        bad += await _import(db, account_id, good, cause)
         bad.sort(key=lambda row: row.line)
         added += len(batch) - len(bad)
         refused += len(bad)
         progress(len(batch) - len(bad), bad)
     return added, refused
+
+
+async def _import(db: Database, account_id: str, rows: Sequence[Row], cause: Cause) -> list[BadRow]:
+    """As `_insert`, again when another import was quicker with some of these: then they are told as taken."""
+    for _ in range(_TRIES - 1):
+        try:
+            return await _insert(db, account_id, rows, cause)
+        except SimExists:
+            continue
+    return await _insert(db, account_id, rows, cause)
 
 
 async def _insert(db: Database, account_id: str, rows: Sequence[Row], cause: Cause) -> list[BadRow]:
@@ -163,6 +178,7 @@ async def insert(connection: sims.Connection, account_id: str, rows: Sequence[Ro
             used.update(mine)
             free.append(row)
     if free:
+        free.sort(key=lambda row: row.sim.imsi)  # imports that run together wait for each other in one order
         added = await sims.insert(connection, account_id, [row.sim for row in free])
         await _record(connection, list(zip(added, free, strict=True)), cause)
     return bad
