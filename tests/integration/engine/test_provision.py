@@ -1,0 +1,197 @@
+"""Registering SIMs, one by one and as a file."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.world import ACCOUNT, CALLER, World, device, iccid, imsi
+
+from simwarden.domain.errors import InvalidIdentifier, SimExists
+from simwarden.domain.events import EventType
+from simwarden.domain.sim import BindingState
+from simwarden.engine import provision
+from simwarden.engine.provision import BadFile, BadRow, Row, import_rows, lines_of, read_rows
+from simwarden.store import sims
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+HEADER = "iccid,imsi,msisdn,imei\n"
+
+
+def rows(text: str | bytes) -> list[Row | BadRow]:
+    data = text if isinstance(text, bytes) else text.encode()
+    return list(read_rows(lines_of(data), ACCOUNT))
+
+
+def line(number: int, *, imei: str = "", msisdn: str | None = None) -> str:
+    return f"{iccid(number)},{imsi(number)},{msisdn if msisdn is not None else f'+86138{number:08}'},{imei}\n"
+
+
+def test_a_row_is_read_with_its_line() -> None:
+    (row,) = rows(HEADER + f"8986-0099 000000000001F, {imsi(1)} ,8613800000001,35-{device(5)[2:]}\n")
+    assert isinstance(row, Row)
+    assert (row.line, row.sim.iccid, row.sim.imsi, row.sim.msisdn) == (
+        2,
+        "898600990000000000 01".replace(" ", ""),
+        imsi(1),
+        "+8613800000001",
+    )
+    assert row.imei == f"35-{device(5)[2:]}"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "imsi",
+        "IMSI,ICCID",
+        " imsi , imei ",
+        "\ufeffimsi",
+        '"imsi","iccid"',
+    ],
+)
+def test_columns_may_be_named_in_any_order_and_only_the_imsi_is_needed(header: str) -> None:
+    values = ",".join(imsi(1) if "imsi" in name.lower() else "" for name in header.split(","))
+    (row,) = rows(f"{header}\r\n{values}\r\n")
+    assert isinstance(row, Row)
+    assert row.sim.imsi == imsi(1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "\n", "iccid,msisdn\n", "imsi;iccid\n", "imsi,imsi\n", "imsi,colour\n", "imsi,\n", f"{imsi(1)}\n", '"imsi\n'],
+)
+def test_a_file_with_another_first_line_is_refused(text: str) -> None:
+    with pytest.raises(BadFile, match=r"first line must name the columns|^Line 1"):
+        rows(text)
+
+
+@pytest.mark.parametrize("data", [b"imsi\n\xff\xfe", "imsi\nhöst".encode("latin-1"), "imsi".encode("utf-16")])
+def test_a_file_that_is_not_utf_8_is_refused(data: bytes) -> None:
+    with pytest.raises(BadFile, match="not UTF-8 text"):
+        rows(data)
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (f"{iccid(1)},4600,,\n", "An IMSI has 6 to 15 digits"),
+        (f"{iccid(1)},,,\n", "An IMSI has 6 to 15 digits"),
+        (f"{iccid(1)},4.6E+14,,\n", "An IMSI has 6 to 15 digits"),  # what spreadsheets make of it
+        (f"123,{imsi(1)},,\n", "An ICCID has 18 to 22 digits"),
+        (f",{imsi(1)},0138,\n", "A phone number has 5 to 15 digits"),
+        (f",{imsi(1)},,123\n", "An IMEI has 14 or 15 digits"),
+        (f",{imsi(1)},,00000000000000\n", "zeros"),
+        (f",{imsi(1)}\n", "2 values, but the first line names 4 columns"),
+        (f",{imsi(1)},,,\n", "5 values"),
+        (f',"{imsi(1)}"x,,\n', "not valid CSV"),
+        (f',"{imsi(1)},,\n', "not valid CSV"),  # a quote that is never closed
+        (f",{imsi(1)},\x00,\n", "A phone number"),
+        (f",{imsi(1)},{'9' * 200_000},\n", ""),
+    ],
+)
+def test_a_bad_row_is_told_with_its_line_and_spoils_no_other(bad: str, reason: str) -> None:
+    before, found, after = rows(HEADER + line(2) + bad + "\n" + line(3))
+    assert isinstance(before, Row)
+    assert isinstance(found, BadRow)
+    assert found.line == 3
+    assert reason in found.reason
+    assert len(found.reason) < 300
+    assert isinstance(after, Row)
+    assert after.line == 5
+
+
+async def test_a_file_is_taken_in_with_what_is_wrong_told_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provision, "BATCH", 3)
+    await world.card(1)
+    other = provision.new_sim("other", imsi=imsi(7), msisdn="+861390000007")
+    await provision.add(world.db, other, CALLER)
+    text = HEADER + "".join(
+        [
+            line(1),  # stands already
+            line(2),
+            line(3, imei=device(5)),
+            line(2),  # twice in the file, in the next batch
+            line(4, msisdn="+8613800000003"),  # the number of 3
+            line(5),
+            line(5),  # twice in one batch
+            f",{imsi(8)},+861390000007,\n",  # another tenant's number
+            "x,y\n",
+            line(6),
+        ]
+    )
+    told: list[tuple[int, list[int]]] = []
+    result = await import_rows(
+        world.db,
+        read_rows(lines_of(text.encode()), ACCOUNT),
+        ACCOUNT,
+        CALLER,
+        lambda added, bad: told.append((added, [row.line for row in bad])),
+    )
+    assert result == (4, 6)
+    assert told == [(2, [2]), (1, [5, 6]), (0, [8, 9, 10]), (1, [])]
+    assert [sim.imsi for sim in await world.sims.page(account_id=ACCOUNT)] == [imsi(n) for n in (1, 2, 3, 5, 6)]
+    assert await world.types(3) == [EventType.SIM_ADDED, EventType.BINDING_CREATED]
+    assert await world.state(3) is BindingState.LOCKED
+    assert await world.types(5) == [EventType.SIM_ADDED]
+    found = await world.sims.find_any("+8613800000003")
+    assert found is not None
+    assert found.imsi == imsi(3)
+
+
+async def test_a_clash_does_not_say_whose_it_is(world: World) -> None:
+    await provision.add(world.db, provision.new_sim("other", imsi=imsi(7), msisdn="+861390000007"), CALLER)
+    bad: list[BadRow] = []
+    for text in (f",{imsi(7)},,\n", f",{imsi(8)},+861390000007,\n"):
+        await import_rows(
+            world.db,
+            read_rows(lines_of((HEADER + text).encode()), ACCOUNT),
+            ACCOUNT,
+            CALLER,
+            lambda _added, rows: bad.extend(rows),
+        )
+    assert [row.reason for row in bad] == [
+        f"a SIM with the imsi {imsi(7)} exists already",
+        "a SIM with the msisdn +861390000007 exists already",
+    ]
+
+
+async def test_one_sim_is_added_once(world: World) -> None:
+    await world.card(1)
+    with pytest.raises(SimExists, match="exists already"):
+        await world.card(1)
+    with pytest.raises(InvalidIdentifier):
+        await provision.add(world.db, provision.new_sim(ACCOUNT, imsi=imsi(2)), CALLER, imei="123")
+    assert await world.sims.find_any(imsi(2)) is None
+
+
+async def test_two_imports_at_once_take_every_row_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provision, "BATCH", 20)
+    numbers = range(1, 101)
+
+    async def run(order: Sequence[int]) -> tuple[int, int]:
+        text = HEADER + "".join(line(number) for number in order)
+        return await import_rows(world.db, read_rows(lines_of(text.encode()), ACCOUNT), ACCOUNT, CALLER)
+
+    done = await asyncio.wait_for(asyncio.gather(run(numbers), run(numbers[::-1]), run(numbers)), 30)
+    assert sum(added for added, _ in done) == 100
+    assert sum(refused for _, refused in done) == 200
+    assert await world.db.fetchval("select count(*) from event") == 100
+    assert await world.db.fetchval("select count(*) from sim_identifier") == 300
+
+
+async def test_nothing_of_a_batch_stays_when_its_events_cannot_be_written(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_args: Any) -> None:
+        raise RuntimeError("no events today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sims, "add_events", broken)
+        with pytest.raises(RuntimeError):
+            await world.card(1)
+    assert await world.db.fetchval("select count(*) from sim") == 0
+    assert await world.db.fetchval("select count(*) from sim_identifier") == 0
