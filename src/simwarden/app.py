@@ -30,8 +30,12 @@ from simwarden.engine.functions import Functions
 from simwarden.engine.gather import Gather
 from simwarden.engine.idempotency import Answers
 from simwarden.engine.ingest import Ingest, Tally
+from simwarden.engine.operate import CHANNEL, Operate
+from simwarden.engine.operations import Operations
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.engine.switching import Switches
+from simwarden.management import routes as management
+from simwarden.management.house import House as Management
 from simwarden.notify.inbox import Inboxes
 from simwarden.notify.metrics import NotifyMetrics
 from simwarden.notify.notifier import Notifier
@@ -82,7 +86,10 @@ def create(settings: Settings) -> Starlette:
 class House:
     """All parts of one worker process."""
 
-    def __init__(self, settings: Settings, db: Database, session: aiohttp.ClientSession, worker: str) -> None:
+    def __init__(
+        self, settings: Settings, db: Database, background: Database, session: aiohttp.ClientSession, worker: str
+    ) -> None:
+        """`background`: connections for what may wait, so that calls never wait for it."""
         vault = Vault(settings_module.master_key(settings))
         self._settings = settings
         self.db = db
@@ -117,6 +124,8 @@ class House:
             settings=notify_settings,
             metrics=NotifyMetrics(self.metrics.registry),
         )
+        self.operations = Operations(db, self.answers, accepted=lambda: self.operate.wake())
+        self.operate = Operate(background, Leases(background, "operate", worker), committed=self._wake)
         self.receiver = Receiver(
             self.gateways,
             self.ingest,
@@ -127,6 +136,7 @@ class House:
             {
                 "simwarden_enforcement": lambda _payload: self.enforcement.wake(),
                 "simwarden_application": self.tokens.invalidate,
+                CHANNEL: lambda _payload: self.operate.wake(),
                 "simwarden_delivery": lambda _payload: self.inboxes.wake(),
             },
         )
@@ -141,9 +151,11 @@ class House:
             stack.callback(claim.close)
             db = await Database.connect(settings.database_url, size=settings.database_connections)
             stack.push_async_callback(db.close)
+            background = await Database.connect(settings.database_url, size=2)
+            stack.push_async_callback(background.close)
             session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
             stack.callback(asyncio.create_task(_end_with_parent(), name="parent-watch").cancel)
-            house = cls(settings, db, session, name)
+            house = cls(settings, db, background, session, name)
             house.listener.start()
             stack.push_async_callback(house.listener.stop)
             stack.push_async_callback(house.ingest.drain)
@@ -154,6 +166,8 @@ class House:
             stack.push_async_callback(house.notifier.stop)
             await house.enforcement.start()
             stack.push_async_callback(house.enforcement.stop)
+            await house.operate.start()
+            stack.push_async_callback(house.operate.stop)
             stack.callback(house.inboxes.stop)
             _log.info("ready", version=__version__, worker=name, process=os.getpid())
             yield house
@@ -167,7 +181,10 @@ class House:
             Route("/metrics", self._metrics_page),
             *self.receiver.routes(),
             *oauth.routes(self.accounts, self.tokens, self.keys),
-            *reference.routes(Documents(northbound.DOCUMENTS, self._settings.base_url)),
+            *reference.routes(
+                Documents({**northbound.DOCUMENTS, management.NAME: management.PACKAGE}, self._settings.base_url)
+            ),
+            northbound.Beneath(management.api(self._management(), self.tokens, self._meter)),
             *northbound.routes(
                 tokens=self.tokens,
                 sims=self.sims,
@@ -177,6 +194,8 @@ class House:
                 functions=Functions(self.db, self.sims),
                 subscriptions=self.subscriptions,
                 answers=self.answers,
+                operations=self.operations,
+                lives=self.sims,
                 inboxes=self.inboxes,
                 allow_private_sinks=self._settings.allow_private_sinks,
                 subscriptions_async=self._settings.subscriptions_async,
@@ -184,6 +203,17 @@ class House:
                 meter=self._meter,
             ),
         ]
+
+    def _management(self) -> Management:
+        return Management(
+            self.db,
+            accounts=self.accounts,
+            sims=self.sims,
+            gateways=self.gateways,
+            operations=self.operations,
+            gather=self.gather,
+            base_url=self._settings.base_url,
+        )
 
     def _meter(self, app_key: str, api: str, operation: str, status: int) -> None:
         del app_key  # bounded labels only; metering per application is the ledger's business

@@ -12,7 +12,7 @@ import msgspec
 
 from simwarden.accounts import scopes as known_scopes
 from simwarden.domain.errors import SimwardenError
-from simwarden.store.accounts import Account, Accounts, AccountSettings, Application
+from simwarden.store.accounts import OPERATOR, Account, Accounts, AccountSettings, Application
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,6 +61,20 @@ async def issue(accounts: Accounts, account: str, name: str, scopes: Iterable[st
     secret = APP_SECRET_PREFIX + secrets.token_urlsafe(32)
     application = await accounts.add_application(
         APP_KEY_PREFIX + _random(24), owner.id, _checked(name), hash_secret(secret), granted
+    )
+    return Issued(application, secret)
+
+
+async def issue_operator(accounts: Accounts, name: str, scopes: Iterable[str] | None = None) -> Issued:
+    """Create a key for the operator's own use, with the given scopes (None: manage:read and manage:write).
+
+    Raises InvalidName, UnknownScope, AlreadyExists.
+    """
+    granted = known_scopes.checked(known_scopes.OPERATOR if scopes is None else scopes, known_scopes.OPERATOR)
+    await accounts.ensure_operator()
+    secret = APP_SECRET_PREFIX + secrets.token_urlsafe(32)
+    application = await accounts.add_application(
+        APP_KEY_PREFIX + _random(24), OPERATOR, _checked(name), hash_secret(secret), granted
     )
     return Issued(application, secret)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from simwarden.domain.errors import SimwardenError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 KNOWN = MappingProxyType(
     {
@@ -27,19 +27,35 @@ KNOWN = MappingProxyType(
         "device-card-binding-mgmt:subscribe": "Subscribe to device changes of a SIM (China Telecom's contract)",
         "subscription-status:retrive-subscription-status": "Read which services of a phone number work",
         "listen:receive": "Receive events through an inbox of the server",
+        "iot-device-management:add": "Register SIMs",
+        "iot-device-management:activate": "Activate SIMs",
+        "iot-device-management:suspend": "Suspend SIMs",
+        "iot-device-management:restore": "Restore suspended SIMs",
+        "iot-device-management:deactivate": "Deactivate SIMs",
+        "iot-device-management:delete": "Delete deactivated SIMs",
+        "iot-device-management:retrieve-status": "Read the state of a SIM and the states before",
+        "iot-device-management:retrieve-operation": "Read how far one's own operations have come",
     }
 )
 """Scope to what it allows."""
+
+OPERATOR = MappingProxyType(
+    {
+        "manage:read": "Read everything by the management API",
+        "manage:write": "Change SIMs and gateways, replay deliveries, begin, confirm and cancel operations",
+    }
+)
+"""The scopes of the operator's own keys. No tenant's application can have them, and an operator's key has no others."""
 
 
 class UnknownScope(SimwardenError, ValueError):
     """There is no such scope."""
 
 
-def checked(scopes: Iterable[str]) -> tuple[str, ...]:
-    """The given scopes, each once, in the order of `KNOWN`. Raises UnknownScope, naming those that exist."""
+def checked(scopes: Iterable[str], known: Mapping[str, str] = KNOWN) -> tuple[str, ...]:
+    """The given scopes, each once, in the order of `known`. Raises UnknownScope, naming those that exist."""
     wanted = set(scopes)
-    unknown = sorted(wanted - KNOWN.keys())
+    unknown = sorted(wanted - known.keys())
     if unknown:
-        raise UnknownScope(f"There is no scope {', '.join(unknown)}; the scopes are: {', '.join(KNOWN)}")
-    return tuple(scope for scope in KNOWN if scope in wanted)
+        raise UnknownScope(f"There is no scope {', '.join(unknown)}; the scopes are: {', '.join(known)}")
+    return tuple(scope for scope in known if scope in wanted)

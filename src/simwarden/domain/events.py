@@ -13,6 +13,8 @@ class EventType(enum.StrEnum):
     """Everything that can happen to a SIM."""
 
     SIM_ADDED = "SIM_ADDED"
+    SIM_CHANGED = "SIM_CHANGED"
+    """It has another phone number or network access identifier: `before` and `after`."""
     DEVICE_SEEN = "DEVICE_SEEN"
     """First device of this SIM."""
     DEVICE_CHANGED = "DEVICE_CHANGED"

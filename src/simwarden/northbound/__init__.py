@@ -12,6 +12,7 @@ from starlette.routing import Mount
 from simwarden.northbound.device_card_binding_mgmt import routes as card_binding
 from simwarden.northbound.device_communication_function import routes as functions_api
 from simwarden.northbound.device_communication_function_mgmt import routes as functions_mgmt
+from simwarden.northbound.iot_device_management import routes as device_management
 from simwarden.northbound.iot_sim_fraud_prevention import routes as fraud_prevention
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import routes as fraud_prevention_subscriptions
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.routes import FraudPreventionSubscriptions
@@ -23,6 +24,7 @@ from simwarden.northbound.subscription_status import routes as subscription_stat
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
+    from simwarden.northbound.iot_device_management.routes import LifeSource, OperationBook
     from simwarden.northbound.kernel.api import Api
     from simwarden.northbound.kernel.ports import (
         AnswerBook,
@@ -61,6 +63,8 @@ def routes(
     functions: FunctionSource,
     subscriptions: SubscriptionBook,
     answers: AnswerBook,
+    operations: OperationBook | None = None,
+    lives: LifeSource | None = None,
     accounts: PreferenceSource,
     tokens: TokenCheck,
     inboxes: Inboxes,
@@ -72,7 +76,8 @@ def routes(
     """All customer APIs, to be put into the server's route table.
 
     `nai_identification`: accept NAIs as device identifiers; `allow_private_sinks`: let events go to plain http
-    and private addresses (demo and tests); `subscriptions_async`: answer 202 to creating and deleting subscriptions.
+    and private addresses (demo and tests); `subscriptions_async`: answer 202 to creating and deleting subscriptions;
+    without `operations` and `lives` there is no IoT Device Management.
     """
     devices = Devices(sims, network_access_identifiers=nai_identification)
     binding = fraud_prevention.api(devices, bindings, accounts, tokens, meter, answers)
@@ -97,4 +102,9 @@ def routes(
         Beneath(card_binding.api(devices, bindings, accounts, subscribed, tokens, meter, answers)),
         Beneath(subscription_status.api(devices, tokens, meter)),
         Beneath(listen.api(inboxes, tokens, meter)),
+        *(
+            [Beneath(device_management.api(devices, lives, operations, tokens, meter, answers))]
+            if operations is not None and lives is not None
+            else []
+        ),
     ]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
 
 Q = load("accounts")
+OPERATOR = "operator"
+"""The account of the operator's own keys. It is no tenant: it has no SIMs and is in no list."""
 _SIGNING_KEY_LOCK = 0x53494D57_4B455953
 """Advisory lock "SIMWKEYS": one process at a time makes signing keys."""
 
@@ -94,6 +96,10 @@ class Accounts:
         if row is None:
             raise AccountNotFound(f"No account has the name or id {name_or_id!r}")
         return _account(row)
+
+    async def ensure_operator(self) -> None:
+        """Make the operator's account, which is there at the latest when its first key is."""
+        await self._db.execute(Q["ensure_operator"])
 
     async def settings(self, account_id: str) -> AccountSettings:
         """What an account wants. Raises AccountNotFound."""

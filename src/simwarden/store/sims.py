@@ -219,6 +219,25 @@ def names_of(sim: Sim) -> list[tuple[IdentifierKind, str]]:
     return [(kind, value) for kind, value in pairs if value]
 
 
+async def rename(connection: asyncpg.Connection, before: Sim, after: Sim) -> None:
+    """Give a locked SIM the names of `after`, which the caller has found free. Raises SimExists when one is not."""
+    kept, wanted = set(names_of(before)), set(names_of(after))
+    old, new = sorted(kept - wanted), sorted(wanted - kept)
+    keys = [before.bucket] * len(old), [before.imsi] * len(old)
+    await connection.execute(Q["delete_identifiers"], [kind for kind, _ in old], [value for _, value in old], *keys)
+    named = await connection.fetch(
+        Q["insert_identifiers"],
+        [kind for kind, _ in new],
+        [value for _, value in new],
+        [before.bucket] * len(new),
+        [before.imsi] * len(new),
+        before.account_id,
+    )
+    if len(named) != len(new):
+        raise SimExists("Another SIM takes this name at the same time")
+    await connection.execute(Q["rename"], before.bucket, before.imsi, after.msisdn, after.nai, after.event_count)
+
+
 async def taken(connection: asyncpg.Connection, names: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
     """Which of these names belong to a SIM already."""
     rows = await connection.fetch(Q["taken"], [kind for kind, _ in names], [value for _, value in names])

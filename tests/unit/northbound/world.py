@@ -10,6 +10,7 @@ import msgspec
 from starlette.applications import Starlette
 from tests.conformance import contract
 from tests.unit.northbound.asgi import Reply, call
+from tests.unit.northbound.operations import OperationsInMemory
 
 from simwarden import northbound
 from simwarden.accounts.scopes import KNOWN
@@ -83,6 +84,7 @@ class World:
         self.subscriptions: dict[str, Subscription] = {}
         self.metered: list[tuple[str, str, str, int]] = []
         self.answers = AnswersInMemory()
+        self.operations = OperationsInMemory()
         self.callers = {
             "good": Caller("swk_meters", "acc_meters"),
             "colleague": Caller("swk_other", "acc_meters"),
@@ -103,6 +105,8 @@ class World:
                 functions=self,
                 subscriptions=Book(self),
                 answers=self.answers,
+                operations=self.operations,
+                lives=self.operations,
                 inboxes=Inboxes(cast("Database", None), Vault(bytes(32)), base_url="https://warden.example"),
                 accounts=self,
                 tokens=self,

@@ -4,11 +4,15 @@ on conflict (name) do nothing
 returning id, name, settings, created_at
 
 -- name: accounts
-select id, name, settings, created_at from account order by name
+-- The operator's own account is no tenant: it is neither listed nor found.
+select id, name, settings, created_at from account where id <> 'operator' order by name
 
 -- name: account
 -- An id never looks like a name a person chose by accident: it carries a prefix. The id wins all the same.
-select id, name, settings, created_at from account where id = $1 or name = $1 order by (id = $1) desc limit 1
+select id, name, settings, created_at from account where (id = $1 or name = $1) and id <> 'operator' order by (id = $1) desc limit 1
+
+-- name: ensure_operator
+insert into account (id, name) values ('operator', '(operator)') on conflict do nothing
 
 -- name: account_settings
 select settings from account where id = $1

@@ -92,6 +92,9 @@ from unnest($1::text[], $2::text[], $3::smallint[], $4::text[]) as i (kind, valu
 on conflict do nothing
 returning kind, value
 
+-- name: rename
+update sim set msisdn = $3, nai = $4, event_count = $5 where bucket = $1 and imsi = $2
+
 -- name: taken
 select kind, value from sim_identifier
 join unnest($1::text[], $2::text[]) as i (kind, value) using (kind, value)

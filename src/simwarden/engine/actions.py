@@ -1,0 +1,158 @@
+"""What an operation does with each of its SIMs: written down as data, turned into a rule of the domain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from simwarden.domain import decide, lifecycle, switching
+from simwarden.domain.decide import Target
+from simwarden.domain.errors import (
+    IllegalTransition,
+    InvalidBinding,
+    InvalidIdentifier,
+    NoDeviceSeen,
+    NotBound,
+    NothingToChange,
+    SimExists,
+    SimNotFound,
+    SimwardenError,
+)
+from simwarden.domain.lifecycle import TRANSITIONS, Step
+from simwarden.domain.sim import Function, Policy
+from simwarden.domain.switching import Wish
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from simwarden.domain.events import Cause
+    from simwarden.domain.sim import Sim
+    from simwarden.engine.orders import Decided, Rule
+
+
+class Switch(msgspec.Struct, frozen=True, tag="switch"):
+    """Open or close communication functions."""
+
+    wish: Wish
+    functions: int
+
+    @property
+    def verb(self) -> str:
+        """In one word."""
+        return str(self.wish)
+
+    @property
+    def told(self) -> str:
+        """As the history of a SIM tells it."""
+        return f"{self.wish} {switching.names_of(Function(self.functions))}"
+
+
+class Advance(msgspec.Struct, frozen=True, tag="step"):
+    """Take a step in the SIM's life. A SIM that is there already counts as unchanged, with the reason."""
+
+    step: Step
+
+    @property
+    def verb(self) -> str:
+        """In one word."""
+        return str(self.step)
+
+    @property
+    def told(self) -> str:
+        """As the history of a SIM tells it."""
+        return str(self.step)
+
+
+class Bind(msgspec.Struct, frozen=True, tag="bind", omit_defaults=True):
+    """Bind to a device: the SIM's own of the list, else the one given here, else the one that it is in now."""
+
+    imei: str | None = None
+    tac: str | None = None
+    first_seen: bool = False
+    policy: Policy | None = None
+    """None: as it is bound now, else the default."""
+    verb = "bind"
+    told = "bind"
+
+
+class Unbind(msgspec.Struct, frozen=True, tag="unbind"):
+    """Remove the binding."""
+
+    verb = "unbind"
+    told = "unbind"
+
+
+class Add(msgspec.Struct, frozen=True, tag="add"):
+    """Register the SIM that the item describes."""
+
+    verb = "add"
+    told = "add"
+
+
+Action = Switch | Advance | Bind | Unbind | Add
+
+
+def from_plain(value: Any) -> Action:
+    """An action as it was written down. Raises msgspec.ValidationError."""
+    action: Action = msgspec.convert(value, Action)
+    return action
+
+
+def rule(action: Action, data: dict[str, Any] | None, now: datetime, cause: Cause) -> Rule:
+    """What is to become of one SIM. `data`: what goes with this SIM alone.
+
+    The rule raises SimwardenError: NothingToChange when the SIM is so already.
+    """
+    match action:
+        case Switch():
+            return lambda sim: switching.switch(sim, Function(action.functions), action.wish, now, cause)
+        case Advance():
+            return lambda sim: lifecycle.step(sim, action.step, now, cause)
+        case Bind():
+            return lambda sim: _bind(sim, action, data or {}, now, cause)
+        case Unbind():
+            return lambda sim: decide.unbind(sim, now, cause)
+        case Add():
+            raise ValueError("Adding is not a rule about a SIM that is there")
+
+
+def _bind(sim: Sim, action: Bind, data: dict[str, Any], now: datetime, cause: Cause) -> Decided:
+    imei = data.get("imei")
+    target = Target(imei=imei) if imei else Target(imei=action.imei, tac=action.tac, first_seen=action.first_seen)
+    policy = action.policy or (sim.binding.policy if sim.binding else Policy())
+    decision = decide.bind(sim, target, policy, now, cause)
+    before, after = sim.binding, decision.sim.binding
+    assert after is not None
+    if before is not None and (before.kind, before.values, before.policy) == (after.kind, after.values, after.policy):
+        raise NothingToChange("The SIM is bound so already")
+    return decision
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What an error means for an item."""
+
+    status: str
+    """UNCHANGED or REFUSED."""
+    code: str
+    """Of the CAMARA error model."""
+    reason: str
+
+
+def verdict(action: Action, error: SimwardenError, sim: Sim | None) -> Verdict:
+    """Why an item was not done. `sim`: as it is, if it is known."""
+    match error:
+        case NothingToChange() | NotBound():
+            return Verdict("UNCHANGED", "UNNECESSARY", error.message)
+        case IllegalTransition():
+            there = isinstance(action, Advance) and sim is not None and sim.lifecycle is TRANSITIONS[action.step][1]
+            return Verdict("UNCHANGED" if there else "REFUSED", "INCOMPATIBLE_STATE", error.message)
+        case SimNotFound():
+            return Verdict("REFUSED", "IDENTIFIER_NOT_FOUND", "Device identifier not found.")
+        case SimExists():
+            return Verdict("REFUSED", "ALREADY_EXISTS", error.message)
+        case InvalidIdentifier():
+            return Verdict("REFUSED", "INVALID_ARGUMENT", error.message)
+        case InvalidBinding() | NoDeviceSeen():
+            return Verdict("REFUSED", "INCOMPATIBLE_STATE", error.message)
+    return Verdict("REFUSED", "SERVICE_NOT_APPLICABLE", error.message)

@@ -1,0 +1,44 @@
+"""Giving a SIM another phone number or network access identifier, or none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from simwarden.domain.errors import SimExists, SimNotFound
+from simwarden.domain.events import Event, EventType
+from simwarden.engine import subscriptions
+from simwarden.engine.ports import now_utc
+from simwarden.store import sims
+
+if TYPE_CHECKING:
+    from simwarden.domain.events import Cause
+    from simwarden.domain.sim import Sim
+    from simwarden.store.database import Database
+
+
+async def rename(db: Database, imsi: str, names: dict[str, str | None], cause: Cause) -> Sim:
+    """Set `msisdn` and `nai` of a SIM to values in canonical form, None for none; nothing is done when they are so.
+
+    The event SIM_CHANGED, the row and the names by which it is found change together. Raises SimNotFound; SimExists
+    when another SIM has the name.
+    """
+    async with db.transaction() as connection:
+        before = (await sims.lock(connection, [imsi])).get(imsi)
+        if before is None:
+            raise SimNotFound
+        after = msgspec.structs.replace(before, **names)
+        if after == before:
+            return before
+        after = msgspec.structs.replace(after, event_count=before.event_count + 1)
+        old = dict(sims.names_of(before))
+        new = {kind: value for kind, value in sims.names_of(after) if old.get(kind) != value}
+        if await sims.taken(connection, [(str(kind), value) for kind, value in new.items()]):
+            raise SimExists(f"Another SIM has the {' or the '.join(str(kind) for kind in new)} already")
+        await sims.rename(connection, before, after)
+        data = {"before": {name: getattr(before, name) for name in names}, "after": dict(names)}
+        event = Event(after.event_count, EventType.SIM_CHANGED, now_utc(), cause, data)
+        await sims.add_events(connection, [(after, event)])
+        await subscriptions.publish(connection, [(after, [event])])
+    return after

@@ -1,0 +1,239 @@
+"""Operations: work on many SIMs that is accepted at once and done in the background (`engine.operate`).
+
+An operation names its SIMs by a list or by a filter. Where a person asks for it, it is previewed first: every SIM is
+looked at, what would not change or cannot is put aside with the reason, and nothing happens until it is confirmed by
+who has seen the counts. What was put aside stays so; what is left is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from simwarden.domain.errors import SimwardenError
+from simwarden.engine.idempotency import Answers, Kept, Replayed
+from simwarden.engine.ports import now_utc
+from simwarden.store import operations as store
+from simwarden.store import sims as sims_store
+from simwarden.store.listing import SimFilter
+from simwarden.store.operations import NewItem, Operation, OperationNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from datetime import datetime
+
+    import asyncpg
+
+    from simwarden.domain.events import Cause
+    from simwarden.domain.sim import SimRef
+    from simwarden.engine.actions import Action
+    from simwarden.engine.idempotency import Once
+    from simwarden.store.database import Database
+    from simwarden.store.operations import Item
+
+__all__ = ["Listed", "Named", "NotReady", "Operation", "OperationNotFound", "Operations", "PreviewChanged"]
+NOT_FOUND = ("REFUSED", "IDENTIFIER_NOT_FOUND", "Device identifier not found.")
+
+
+class NotReady(SimwardenError):
+    """The operation is not in a state that allows this."""
+
+
+class PreviewChanged(SimwardenError):
+    """The confirmation does not belong to the preview of this operation. Look at the preview again."""
+
+
+class Named(msgspec.Struct, frozen=True):
+    """One SIM of a list: how it was named, and what goes with it."""
+
+    n: int
+    given: Any
+    ref: SimRef | None
+    """None: cannot be the name of a SIM; `wrong` says why."""
+    data: dict[str, Any] | None = None
+    wrong: tuple[str, str] | None = None
+    """Code and reason."""
+
+
+Listed = Named | NewItem
+"""What an operation can be made of: names that are yet to be looked up, or items as they are to be written."""
+
+
+class Operations:
+    """Accepts, shows, confirms and cancels operations. `accepted` is called when there is something to do."""
+
+    def __init__(
+        self,
+        db: Database,
+        answers: Answers | None = None,
+        *,
+        accepted: Callable[[], None] = lambda: None,
+        clock: Callable[[], datetime] = now_utc,
+    ) -> None:
+        self._db = db
+        self._answers = answers or Answers(db)
+        self._accepted = accepted
+        self._clock = clock
+
+    async def begin(
+        self,
+        action: Action,
+        sims: SimFilter | Iterable[Listed],
+        cause: Cause,
+        *,
+        app_key: str,
+        account_id: str | None,
+        preview: bool,
+        once: Once | None = None,
+    ) -> Operation:
+        """Accept an operation on the account's SIMs (None: anybody's); it is stored when this returns.
+
+        A name that no SIM has is refused in the result, like one of another account's SIM. Raises StoreUnavailable;
+        with `once` Replayed, KeyReused.
+        """
+        now = self._clock()
+        operation = Operation(
+            id=new_id(now),
+            account_id=account_id,
+            app_key=app_key,
+            verb=action.verb,
+            action=msgspec.to_builtins(action),
+            cause=msgspec.structs.replace(cause, message=action.told),
+            filter=msgspec.to_builtins(sims) if isinstance(sims, SimFilter) else None,
+            state="PREVIEWING" if preview else "RUNNING",
+            summary=None,
+            created_at=now,
+            ready_at=None,
+            confirmed_at=None,
+            finished_at=None,
+            expires_at=None,
+        )
+        async with self._db.transaction() as connection:
+            if once is not None:
+                await self._claim(connection, once)
+            items = None
+            if not isinstance(sims, SimFilter):
+                items = []
+                for chunk in _chunks(sims, store.INSERT_ROWS):
+                    written = await _resolved(connection, chunk, account_id)
+                    await store.insert_items(connection, operation.id, written, now)
+                    items += written
+                    await asyncio.sleep(0)  # let others in
+            await store.insert(connection, operation)
+            await store.insert_parts(connection, operation.id, items)
+            refused = sum(item.status == "REFUSED" for item in items or ())
+            operation = msgspec.structs.replace(operation, items=len(items or ()), refused=refused)
+            if once is not None:
+                await self._answers.keep(connection, [(once, operation)])
+        self._accepted()
+        return operation
+
+    async def _claim(self, connection: asyncpg.Connection, once: Once) -> None:
+        known = (await self._answers.claim(connection, [once])).get(once.name)
+        if isinstance(known, Kept):
+            raise Replayed(known)
+        if known is not None:
+            raise known
+
+    async def get(self, operation_id: str, *, app_key: str | None = None) -> Operation:
+        """An operation with its counts; with `app_key` only that client's own. Raises OperationNotFound."""
+        found = await store.find(self._db, operation_id)
+        if found is None or app_key not in (None, found.app_key):
+            raise OperationNotFound
+        return found
+
+    async def taken(self, names: Sequence[tuple[str, str]]) -> bool:
+        """Whether any of these names (kind, value) is a SIM's already, whosever."""
+        async with self._db.connection() as connection:
+            return bool(await sims_store.taken(connection, names))
+
+    async def page(
+        self, *, before: str | None = None, state: str | None = None, account_id: str | None = None, limit: int = 50
+    ) -> list[Operation]:
+        """Operations, the newest first."""
+        return await store.page(self._db, before=before, state=state, account_id=account_id, limit=limit)
+
+    async def items(self, operation_id: str) -> list[Item]:
+        """What became of each SIM, in the order of the request; for operations of some thousand SIMs."""
+        return await store.items_in_order(self._db, operation_id)
+
+    def stream(self, operation_id: str) -> AsyncIterator[list[Item]]:
+        """What became of each SIM, in pieces."""
+        return store.stream_items(self._db, operation_id)
+
+    async def confirm(self, operation_id: str, token: str) -> Operation:
+        """Let a previewed operation run. Raises OperationNotFound, PreviewChanged, NotReady naming the state."""
+        async with self._db.transaction() as connection:
+            state = await store.lock(connection, operation_id)
+            found = await store.find(connection, operation_id)
+            if state is None or found is None:
+                raise OperationNotFound
+            if state != "READY":
+                raise NotReady(f"The operation is {state}; to be confirmed, it must be READY")
+            if not secrets.compare_digest(token.encode(), confirm_token(found).encode()):
+                raise PreviewChanged
+            await store.confirm(connection, operation_id, self._clock())
+        self._accepted()
+        return await self.get(operation_id)
+
+    async def cancel(self, operation_id: str) -> Operation:
+        """End an operation: nothing is done once this returns. Raises OperationNotFound, NotReady naming the state."""
+        async with self._db.transaction() as connection:
+            state = await store.lock(connection, operation_id)
+            if state is None:
+                raise OperationNotFound
+            if state not in ("PREVIEWING", "READY", "RUNNING"):
+                raise NotReady(f"The operation is {state} and cannot be cancelled any more")
+            await store.cancel(connection, operation_id, self._clock())
+        return await self.get(operation_id)
+
+
+def confirm_token(operation: Operation) -> str:
+    """What has to be shown to confirm an operation: it says which counts were seen."""
+    o = operation
+    seen = f"{o.id} {o.ready_at} {o.items} {o.unchanged} {o.refused}"
+    return hashlib.sha256(seen.encode()).hexdigest()[:32]
+
+
+def new_id(now: datetime) -> str:
+    """A UUID version 7 (RFC 9562 5.7): ids are in the order of time."""
+    milliseconds = int(now.timestamp() * 1000) & 0xFFFFFFFFFFFF
+    value = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+async def _resolved(connection: asyncpg.Connection, chunk: Sequence[Listed], account_id: str | None) -> list[NewItem]:
+    """Items to be written: names looked up in one statement."""
+    names = [each for each in chunk if isinstance(each, Named) and each.ref is not None]
+    places = await store.resolve(connection, [each.ref for each in names if each.ref is not None], account_id)
+    known = {each.n: place for each, place in zip(names, places, strict=True)}
+    items = []
+    for each in chunk:
+        if isinstance(each, NewItem):
+            items.append(each)
+            continue
+        place = known.get(each.n)
+        if place is not None:
+            items.append(NewItem(each.n, each.given, *place, each.data))
+        else:
+            bucket = zlib.crc32(str(each.given).encode()) & 0xFF
+            refusal = ("REFUSED", *each.wrong) if each.wrong else NOT_FOUND
+            items.append(NewItem(each.n, each.given, bucket, None, each.data, *refusal))
+    return items
+
+
+def _chunks(items: Iterable[Listed], size: int) -> Iterable[list[Listed]]:
+    chunk: list[Listed] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

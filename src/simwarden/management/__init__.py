@@ -1,0 +1,1 @@
+"""The operator's own REST API, `/manage/v1`: SIMs, gateways, subscriptions, deliveries, operations, bulk."""

@@ -1,0 +1,189 @@
+"""Operations on many SIMs: preview, confirm, look, cancel, fetch the result."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+from msgspec.json import Decoder
+
+from simwarden.domain import identifiers
+from simwarden.domain.errors import InvalidIdentifier
+from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.engine.actions import Bind
+from simwarden.engine.operations import Named
+from simwarden.management import schemas, views
+from simwarden.management.house import House, answered, read
+from simwarden.management.query import Query
+from simwarden.management.sims import as_filter
+from simwarden.northbound.kernel.api import Answer, Request
+from simwarden.northbound.kernel.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+MAX_ROWS = 200_000
+"""SIMs of one list."""
+STATES = ("PREVIEWING", "READY", "RUNNING", "COMPLETED", "CANCELLED", "EXPIRED")
+_KINDS = {
+    "imsi": (IdentifierKind.IMSI, identifiers.parse_imsi),
+    "iccid": (IdentifierKind.ICCID, identifiers.parse_iccid),
+    "msisdn": (IdentifierKind.MSISDN, identifiers.parse_msisdn),
+    "nai": (IdentifierKind.NAI, identifiers.parse_nai),
+}
+RESULT_COLUMNS = ("line", "given", "imsi", "status", "code", "reason", "at")
+
+
+class BulkRoutes:
+    """The operations under `/bulk` and `/operations`."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._request = Decoder(schemas.BulkRequest)
+        self._confirm = Decoder(schemas.ConfirmRequest)
+
+    @answered
+    async def bulk(self, request: Request) -> Answer:
+        """previewBulk."""
+        wanted: schemas.BulkRequest = read(self._request, request)
+        action = wanted.parsed()
+        if (wanted.filter is None) == (wanted.csv is None):
+            raise InvalidArgument("Give one of filter and csv")
+        if wanted.csv is not None:
+            sims: Any = named(wanted.csv, devices=isinstance(action, Bind))
+        else:
+            assert wanted.filter is not None
+            sims = await as_filter(self._house, wanted.filter)
+        begun = await self._house.operations.begin(
+            action,
+            sims,
+            self._house.cause(request, action.told),
+            app_key=request.caller.app_key,
+            account_id=None,
+            preview=True,
+        )
+        return Answer(202, views.operation(begun), [(b"location", f"/manage/v1/operations/{begun.id}".encode())])
+
+    @answered
+    async def page(self, request: Request) -> Answer:
+        """listOperations: the newest first."""
+        query = Query(request.query, ("state", "account"))
+        account = query.text("account")
+        found = await self._house.operations.page(
+            before=query.cursor(str),
+            state=query.choice("state", STATES),
+            account_id=None if account is None else (await self._house.accounts.get(account)).id,
+            limit=query.limit + 1,
+        )
+        shown = found[: query.limit]
+        answer: dict[str, object] = {"operations": [views.operation(each) for each in shown]}
+        if len(found) > len(shown):
+            answer["nextCursor"] = query.next(str, shown[-1].id)
+        return Answer(200, answer)
+
+    @answered
+    async def show(self, request: Request) -> Answer:
+        """getOperation."""
+        return Answer(200, views.operation(await self._house.operations.get(_id(request))))
+
+    @answered
+    async def confirm(self, request: Request) -> Answer:
+        """confirmOperation."""
+        wanted: schemas.ConfirmRequest = read(self._confirm, request)
+        return Answer(202, views.operation(await self._house.operations.confirm(_id(request), wanted.confirm_token)))
+
+    @answered
+    async def cancel(self, request: Request) -> Answer:
+        """cancelOperation."""
+        return Answer(200, views.operation(await self._house.operations.cancel(_id(request))))
+
+    @answered
+    async def result(self, request: Request) -> Answer:
+        """getOperationResult: a CSV file, one line for each SIM."""
+        found = await self._house.operations.get(_id(request))
+        headers = [
+            (b"content-type", b"text/csv; charset=utf-8"),
+            (b"content-disposition", f'attachment; filename="operation-{found.id}.csv"'.encode()),
+        ]
+        undone = "CANCELLED" if found.state in ("CANCELLED", "EXPIRED") else "REQUESTED"
+        return Answer(200, None, headers, self._lines(found.id, undone))
+
+    async def _lines(self, operation_id: str, undone: str) -> AsyncIterator[bytes]:
+        yield _csv([RESULT_COLUMNS])
+        async for items in self._house.operations.stream(operation_id):
+            yield _csv(
+                [
+                    (
+                        item.n,
+                        _given(item.given),
+                        item.imsi,
+                        undone if item.status == "REQUESTED" else item.status,
+                        item.code,
+                        item.reason,
+                        item.at and item.at.isoformat(),
+                    )
+                    for item in items
+                ]
+            )
+
+
+def named(text: str, *, devices: bool) -> Iterator[Named]:
+    """The SIMs of a CSV list, one by one. Its first line names the columns: imsi, iccid, msisdn or nai; and, where
+    SIMs are bound, imei. A line that names no SIM is an item of its own. Raises InvalidArgument for anything else.
+    """
+    reader = csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""), strict=True)
+    try:
+        header = [name.strip().lower() for name in next(reader, [])]
+        kinds = [name for name in header if name in _KINDS]
+        others = set(header) - _KINDS.keys() - ({"imei"} if devices else set())
+        if len(kinds) != 1 or others or len(set(header)) != len(header):
+            allowed = "imsi, iccid, msisdn or nai" + (", and imei" if devices else "")
+            raise InvalidArgument(f"The first line of csv must name one column {allowed}; it is {','.join(header)!r}")
+        count = 0
+        for row in reader:
+            if any(value.strip() for value in row):
+                count += 1
+                if count > MAX_ROWS:
+                    raise InvalidArgument(f"csv may have at most {MAX_ROWS} lines")
+                yield _line(reader.line_num, header, kinds[0], row)
+        if not count:
+            raise InvalidArgument("csv names no SIM")
+    except csv.Error as error:
+        raise InvalidArgument(f"csv cannot be read: line {reader.line_num}: {error}") from error
+
+
+def _line(line: int, header: list[str], kind: str, row: list[str]) -> Named:
+    given = ",".join(row)[:200]
+    if len(row) != len(header):
+        return Named(line, given, None, wrong=("INVALID_ARGUMENT", f"{len(row)} values for {len(header)} columns"))
+    values = dict(zip(header, (value.strip() for value in row), strict=True))
+    identifier, parse = _KINDS[kind]
+    try:
+        ref = SimRef(identifier, parse(values[kind]))
+        if values.get("imei"):
+            identifiers.parse_imei(values["imei"])
+    except InvalidIdentifier as error:
+        return Named(line, given, None, wrong=("INVALID_ARGUMENT", error.message))
+    return Named(line, given, ref, {"imei": values["imei"]} if values.get("imei") else None)
+
+
+def _id(request: Request) -> str:
+    return request.parameter.replace("\x00", "")
+
+
+def _given(given: Any) -> str:
+    return str(next(iter(given.values()), "")) if isinstance(given, dict) else str(given or "")
+
+
+def _csv(rows: Any) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([[_safe(value) for value in row] for row in rows])
+    return text.getvalue().encode()
+
+
+def _safe(value: object) -> object:
+    """A text that a spreadsheet would take for a formula is quoted; a phone number is left as it is."""
+    if isinstance(value, str) and value[:1] in ("=", "-", "@", "+") and not value[1:].isdigit():
+        return f"'{value}"
+    return value

@@ -1,0 +1,110 @@
+"""What the handlers share: the parts of the house that they use, and how its errors are answered."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from simwarden.domain.errors import (
+    AccountNotFound,
+    AlreadyExists,
+    GatewayNotFound,
+    IllegalTransition,
+    InvalidBinding,
+    InvalidIdentifier,
+    NoDeviceSeen,
+    NotBound,
+    SimExists,
+    SimNotFound,
+    SubscriptionNotFound,
+)
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.engine.operations import NotReady, OperationNotFound, PreviewChanged
+from simwarden.engine.ports import now_utc
+from simwarden.management.schemas import BadAction
+from simwarden.northbound.kernel import errors
+from simwarden.northbound.kernel.bodies import Wording, decode
+from simwarden.store.deliveries import DeliveryNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from msgspec.json import Decoder
+
+    from simwarden.domain.sim import Sim
+    from simwarden.engine.gather import Gather
+    from simwarden.engine.operations import Operations
+    from simwarden.northbound.kernel.api import Answer, Request
+    from simwarden.store.accounts import Accounts
+    from simwarden.store.database import Database
+    from simwarden.store.gateways import Gateways
+    from simwarden.store.sims import Sims
+
+_MEANING: tuple[tuple[tuple[type[Exception], ...], type[errors.CamaraError]], ...] = (
+    ((SimNotFound,), errors.IdentifierNotFound),
+    ((AccountNotFound, GatewayNotFound, SubscriptionNotFound, DeliveryNotFound, OperationNotFound), errors.NotFound),
+    ((AlreadyExists, SimExists), errors.AlreadyExists),
+    ((IllegalTransition, InvalidBinding, NoDeviceSeen, NotBound, NotReady), errors.IncompatibleState),
+    ((PreviewChanged,), errors.Aborted),
+    ((InvalidIdentifier, BadAction), errors.InvalidArgument),
+)
+_AS_SAID = Wording()
+
+
+class House:
+    """The parts that the handlers use."""
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        accounts: Accounts,
+        sims: Sims,
+        gateways: Gateways,
+        operations: Operations,
+        gather: Gather,
+        base_url: str,
+        clock: Callable[[], datetime] = now_utc,
+    ) -> None:
+        """`base_url`: how gateways reach this server."""
+        self.db = db
+        self.accounts = accounts
+        self.sims = sims
+        self.gateways = gateways
+        self.operations = operations
+        self.gather = gather
+        self.base_url = base_url
+        self.clock = clock
+
+    async def sim(self, name: str) -> Sim:
+        """The SIM with this IMSI, ICCID, phone number or NAI, whosever it is. Raises SimNotFound."""
+        found = await self.sims.find_any(name) if len(name) <= 320 and "\x00" not in name else None
+        if found is None:
+            raise SimNotFound(f"No SIM has the IMSI, ICCID, phone number or NAI {name[:40]!r}")
+        return found
+
+    def cause(self, request: Request, what: str) -> Cause:
+        """The cause of what the operator does by this request."""
+        return Cause(CauseKind.OPERATOR, request.caller.app_key, self.clock(), what, request.correlator)
+
+
+def read(decoder: Decoder[Any], request: Request) -> Any:
+    """The body of a request. Raises InvalidArgument, saying where it is wrong."""
+    return decode(decoder, request.body, _AS_SAID)
+
+
+def answered(handle: Callable[[Any, Request], Awaitable[Answer]]) -> Any:
+    """Let the errors of the engine become those of the API, with their own words."""
+
+    @functools.wraps(handle)
+    async def wrapped(self: Any, request: Request) -> Answer:
+        try:
+            return await handle(self, request)
+        except tuple(kind for kinds, _ in _MEANING for kind in kinds) as error:
+            for kinds, meaning in _MEANING:
+                if isinstance(error, kinds):
+                    raise meaning(str(error)) from error
+            raise
+
+    return wrapped

@@ -1,0 +1,104 @@
+"""Subscriptions and deliveries of all tenants: list, show, send again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from msgspec.json import Decoder
+
+from simwarden.domain.errors import SubscriptionNotFound
+from simwarden.engine.subscriptions import bucket_of_id
+from simwarden.management import schemas, views
+from simwarden.management.house import House, answered, read
+from simwarden.management.query import Query
+from simwarden.northbound.kernel.api import Answer, Request
+from simwarden.store import deliveries, listing
+
+Place = tuple[datetime, str]
+"""Time and id of the last row of a page."""
+_NEWEST: Place = (datetime(9999, 1, 1, tzinfo=UTC), "")
+
+
+class OutboxRoutes:
+    """The operations under `/subscriptions` and `/deliveries`."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._replay = Decoder(schemas.ReplayRequest)
+
+    @answered
+    async def subscriptions(self, request: Request) -> Answer:
+        """listSubscriptions: the newest first, those that ended included."""
+        query = Query(request.query, ("account", "status", "sim"))
+        found = await listing.subscriptions(
+            self._house.db,
+            before=query.cursor(Place) or _NEWEST,
+            account_id=await self._account(query),
+            status=query.choice("status", ("ACTIVE", "EXPIRED", "DELETED")),
+            imsi=await self._imsi(query),
+            limit=query.limit + 1,
+        )
+        shown = found[: query.limit]
+        answer: dict[str, object] = {"subscriptions": [views.subscription(each) for each in shown]}
+        if len(found) > len(shown):
+            answer["nextCursor"] = query.next(Place, (shown[-1].created_at, shown[-1].id))
+        return Answer(200, answer)
+
+    @answered
+    async def subscription(self, request: Request) -> Answer:
+        """getSubscription."""
+        id_ = request.parameter
+        found = await listing.subscription(self._house.db, bucket_of_id(id_), id_)
+        if found is None:
+            raise SubscriptionNotFound("No subscription has this id")
+        return Answer(200, views.subscription(found))
+
+    @answered
+    async def deliveries(self, request: Request) -> Answer:
+        """listDeliveries: the newest first."""
+        query = Query(request.query, ("account", "status", "sim", "subscription"))
+        found = await listing.deliveries(
+            self._house.db,
+            before=query.cursor(Place) or _NEWEST,
+            account_id=await self._account(query),
+            status=query.choice("status", ("PENDING", "DELIVERED", "DEAD", "DROPPED")),
+            imsi=await self._imsi(query),
+            subscription_id=query.text("subscription"),
+            limit=query.limit + 1,
+        )
+        shown = found[: query.limit]
+        answer: dict[str, object] = {"deliveries": [views.delivery(each) for each in shown]}
+        if len(found) > len(shown):
+            answer["nextCursor"] = query.next(Place, (shown[-1].created_at, shown[-1].event_id))
+        return Answer(200, answer)
+
+    @answered
+    async def delivery(self, request: Request) -> Answer:
+        """getDelivery, with its attempts."""
+        found, attempts = await deliveries.show(self._house.db, request.parameter)
+        return Answer(200, views.delivery(found, attempts))
+
+    @answered
+    async def replay(self, request: Request) -> Answer:
+        """replayDelivery: under the same id."""
+        return Answer(200, {"replayed": await deliveries.replay(self._house.db, request.parameter)})
+
+    @answered
+    async def replay_since(self, request: Request) -> Answer:
+        """replayDeliveries: all since a time, in order per subscription."""
+        wanted: schemas.ReplayRequest = read(self._replay, request)
+        count = await deliveries.replay_since(
+            self._house.db,
+            wanted.since,
+            subscription_id=wanted.subscription_id,
+            only_dead=not wanted.delivered_too,
+        )
+        return Answer(200, {"replayed": count})
+
+    async def _account(self, query: Query) -> str | None:
+        name = query.text("account")
+        return None if name is None else (await self._house.accounts.get(name)).id
+
+    async def _imsi(self, query: Query) -> str | None:
+        name = query.text("sim")
+        return None if name is None else (await self._house.sim(name)).imsi

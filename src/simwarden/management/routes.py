@@ -1,0 +1,68 @@
+"""The management API: which path leads where, and which scope opens it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simwarden.management.bulk import BulkRoutes
+from simwarden.management.gateways import GatewayRoutes
+from simwarden.management.outbox import OutboxRoutes
+from simwarden.management.schemas import MAX_CSV
+from simwarden.management.sims import SimRoutes
+from simwarden.northbound.kernel.api import MAX_BODY, Api, Operation
+from simwarden.northbound.kernel.ports import no_meter
+
+if TYPE_CHECKING:
+    from simwarden.management.house import House
+    from simwarden.northbound.kernel.ports import Meter, TokenCheck
+
+NAME = "manage"
+PACKAGE = "simwarden.management"
+"""Holds the API's `openapi.yaml`."""
+READ = frozenset({"manage:read"})
+WRITE = frozenset({"manage:write"})
+
+
+def api(house: House, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
+    """The API, to be mounted at `/manage`."""
+    sims, gateways = SimRoutes(house), GatewayRoutes(house)
+    outbox, bulk = OutboxRoutes(house), BulkRoutes(house)
+    table = (
+        ("GET", "/sims", "listSims", sims.page),
+        ("POST", "/sims", "createSim", sims.create),
+        ("GET", "/sims/{}", "getSim", sims.show),
+        ("PATCH", "/sims/{}", "changeSim", sims.change),
+        ("POST", "/sims/{}/actions", "actOnSim", sims.act),
+        ("GET", "/sims/{}/explain", "explainSim", sims.explain),
+        ("GET", "/sims/{}/events", "listEvents", sims.events),
+        ("GET", "/sims/{}/lifecycle", "getLifecycle", sims.life),
+        ("GET", "/gateways", "listGateways", gateways.page),
+        ("POST", "/gateways", "createGateway", gateways.create),
+        ("GET", "/gateways/{}", "getGateway", gateways.show),
+        ("DELETE", "/gateways/{}", "deleteGateway", gateways.delete),
+        ("POST", "/gateways/{}/token", "renewGatewayToken", gateways.renew),
+        ("GET", "/subscriptions", "listSubscriptions", outbox.subscriptions),
+        ("GET", "/subscriptions/{}", "getSubscription", outbox.subscription),
+        ("GET", "/deliveries", "listDeliveries", outbox.deliveries),
+        ("POST", "/deliveries/replay", "replayDeliveries", outbox.replay_since),
+        ("GET", "/deliveries/{}", "getDelivery", outbox.delivery),
+        ("POST", "/deliveries/{}/replay", "replayDelivery", outbox.replay),
+        ("POST", "/bulk", "previewBulk", bulk.bulk),
+        ("GET", "/operations", "listOperations", bulk.page),
+        ("GET", "/operations/{}", "getOperation", bulk.show),
+        ("POST", "/operations/{}/confirm", "confirmOperation", bulk.confirm),
+        ("POST", "/operations/{}/cancel", "cancelOperation", bulk.cancel),
+        ("GET", "/operations/{}/result", "getOperationResult", bulk.result),
+    )
+    bodiless = {"renewGatewayToken", "replayDelivery", "cancelOperation"}
+    operations: dict[str, dict[str, Operation]] = {}
+    for method, path, name, handle in table:
+        operations.setdefault(f"/v1{path}", {})[method] = Operation(
+            name,
+            READ if method == "GET" else WRITE,
+            handle,
+            has_body=method in ("POST", "PATCH") and name not in bodiless,
+            max_body=MAX_CSV + MAX_BODY if name == "previewBulk" else MAX_BODY,
+            produces="text/csv" if name == "getOperationResult" else "application/json",
+        )
+    return Api(NAME, operations, tokens, meter)

@@ -1,0 +1,155 @@
+"""What the management API is sent. Unknown properties are refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from simwarden.domain.errors import SimwardenError
+from simwarden.domain.lifecycle import Step
+from simwarden.domain.sim import Function, OnMismatch, OnUnknown, Policy, Resume
+from simwarden.domain.switching import Wish
+from simwarden.engine.actions import Action, Advance, Bind, Switch, Unbind
+
+MAX_CSV = 16 * 1024 * 1024
+"""Characters of a list in a bulk request."""
+Tag = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.:/-]{0,62}\Z")]
+Tags = Annotated[tuple[Tag, ...], Meta(max_length=32)]
+Name = Annotated[str, Meta(min_length=1, max_length=100)]
+Short = Annotated[str, Meta(min_length=1, max_length=256)]
+FunctionName = Literal["VOICE", "SMS", "DATA"]
+Verb = Literal["open", "close", "bind", "unbind", "activate", "suspend", "restore", "deactivate", "delete"]
+
+
+class BadAction(SimwardenError, ValueError):
+    """What is to be done is not fully or not consistently described."""
+
+
+class _Body(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    pass
+
+
+class PolicyBody(_Body, frozen=True):
+    """Policy."""
+
+    on_mismatch: OnMismatch | None = None
+    unknown: OnUnknown | None = None
+    resume: Resume | None = None
+
+    def over(self, base: Policy) -> Policy:
+        """`base` with what is said here."""
+        said = {name: getattr(self, name) for name in self.__struct_fields__ if getattr(self, name) is not None}
+        return msgspec.structs.replace(base, **said)
+
+
+class CreateSim(_Body, frozen=True):
+    """CreateSim."""
+
+    account: Name
+    imsi: Short
+    iccid: Short | None = None
+    phone_number: Short | None = None
+    network_access_identifier: Short | None = None
+    lifecycle: Literal["PRE_ACTIVE", "ACTIVE"] = "ACTIVE"
+    imei: Short | None = None
+    tags: Tags = ()
+
+
+class ChangeSim(_Body, frozen=True):
+    """ChangeSim."""
+
+    phone_number: Short | UnsetType | None = UNSET
+    network_access_identifier: Short | UnsetType | None = UNSET
+    tags: Tags | UnsetType = UNSET
+    policy: PolicyBody | UnsetType = UNSET
+
+
+class ActionBody(_Body, frozen=True):
+    """Action: what is to be done with a SIM."""
+
+    action: Verb
+    functions: Annotated[tuple[FunctionName, ...], Meta(min_length=1, max_length=3)] | None = None
+    imei: Short | None = None
+    tac: Short | None = None
+    first_seen: bool = False
+    policy: PolicyBody | None = None
+
+    def parsed(self) -> Action:
+        """As the engine does it. Raises BadAction."""
+        device = [name for name in ("imei", "tac", "first_seen") if getattr(self, name)]
+        if self.action in ("open", "close"):
+            if self.functions is None:
+                raise BadAction("functions must be specified: VOICE, SMS, DATA")
+            self._refuse("imei", "tac", "first_seen", "policy")
+            mask = Function(0)
+            for name in self.functions:
+                mask |= Function[name]
+            return Switch(Wish(self.action), int(mask))
+        if self.action == "bind":
+            self._refuse("functions")
+            if len(device) > 1:
+                raise BadAction("Give one of imei, tac and firstSeen, not several")
+            policy = None if self.policy is None else self.policy.over(Policy())
+            return Bind(self.imei, self.tac, self.first_seen, policy)
+        self._refuse("functions", "imei", "tac", "first_seen", "policy")
+        return Unbind() if self.action == "unbind" else Advance(Step(self.action))
+
+    def _refuse(self, *names: str) -> None:
+        given = [name for name in names if getattr(self, name)]
+        if given:
+            raise BadAction(f"{_camel(given[0])} does not go with {self.action}")
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.title() for part in rest)
+
+
+class FilterBody(_Body, frozen=True):
+    """SimFilter: the SIMs for which all of this holds."""
+
+    account: Name | None = None
+    state: Literal["NEUTRAL", "ARMED", "LOCKED", "DIFFERED"] | None = None
+    lifecycle: Literal["PRE_ACTIVE", "ACTIVE", "SUSPENDED", "DEACTIVATED"] | None = None
+    bar: Literal["IMEI_MISMATCH", "AREA_EXIT", "CLOSED_BY_CUSTOMER", "SUSPENDED", "RISK", "QUOTA"] | None = None
+    tag: Tags = ()
+    imei: Short | None = None
+    tac: Short | None = None
+    seen_before: datetime | None = None
+    seen_after: datetime | None = None
+    gateway: Name | None = None
+    text: Short | None = None
+
+
+class BulkRequest(ActionBody, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """BulkRequest: an action, and the SIMs by a filter or a list."""
+
+    filter: FilterBody | None = None
+    csv: Annotated[str, Meta(min_length=1, max_length=MAX_CSV)] | None = None
+
+
+class ConfirmRequest(_Body, frozen=True):
+    """ConfirmRequest."""
+
+    confirm_token: Annotated[str, Meta(max_length=64)]
+
+
+class CreateGateway(_Body, frozen=True):
+    """CreateGateway."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
+    command_url: Annotated[str, Meta(pattern=r"^https?://[^\s]+\Z", max_length=2048)] | None = None
+    username: Short | None = None
+    password: Short | None = None
+    report_interval: Annotated[int, Meta(ge=1, le=86_400)] = 60
+
+
+class ReplayRequest(_Body, frozen=True):
+    """ReplayRequest."""
+
+    since: datetime
+    subscription_id: Short | None = None
+    delivered_too: bool = False

@@ -1,0 +1,221 @@
+"""SIMs: list, create, show, change, explain, act upon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import UNSET
+from msgspec.json import Decoder
+
+from simwarden.domain import decide, identifiers
+from simwarden.domain.decide import Target
+from simwarden.domain.errors import GatewayNotFound, NotBound, NothingToChange
+from simwarden.domain.sim import BarCause, BindingKind, BindingState, Lifecycle, Sim
+from simwarden.engine import actions, explain, identity, provision
+from simwarden.engine.orders import Order
+from simwarden.management import schemas, views
+from simwarden.management.house import House, answered, read
+from simwarden.management.query import Query
+from simwarden.northbound.kernel.api import Answer, Request
+from simwarden.northbound.kernel.errors import InvalidArgument
+from simwarden.store import listing
+from simwarden.store.listing import SimFilter
+
+if TYPE_CHECKING:
+    from simwarden.domain.sim import Binding
+    from simwarden.management.schemas import FilterBody
+
+FILTERS = (
+    *("account", "state", "lifecycle", "bar", "tag", "imei", "tac", "seenBefore", "seenAfter", "gateway", "text"),
+)
+LIVING = [str(state) for state in Lifecycle if state is not Lifecycle.DELETED]
+Place = tuple[int, str]
+"""Bucket and IMSI of the last SIM of a page."""
+
+
+class SimRoutes:
+    """The operations under `/sims`."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._create = Decoder(schemas.CreateSim)
+        self._change = Decoder(schemas.ChangeSim)
+        self._action = Decoder(schemas.ActionBody)
+
+    @answered
+    async def page(self, request: Request) -> Answer:
+        """listSims."""
+        query = Query(request.query, FILTERS)
+        body = schemas.FilterBody(
+            account=query.text("account"),
+            state=query.choice("state", [str(state) for state in BindingState]),  # type: ignore[arg-type]
+            lifecycle=query.choice("lifecycle", LIVING),  # type: ignore[arg-type]
+            bar=query.choice("bar", [str(cause) for cause in BarCause]),  # type: ignore[arg-type]
+            tag=query.texts("tag"),
+            imei=query.text("imei"),
+            tac=query.text("tac"),
+            seen_before=query.time("seenBefore"),
+            seen_after=query.time("seenAfter"),
+            gateway=query.text("gateway"),
+            text=query.text("text"),
+        )
+        wanted = await as_filter(self._house, body)
+        after = query.cursor(Place)
+        found = await listing.sims(self._house.db, wanted, after=after or (0, ""), limit=query.limit + 1)
+        shown = found[: query.limit]
+        names = await self._house.gateways.names() if shown else {}
+        answer: dict[str, object] = {"sims": [views.sim(each.sim, each.tags, names) for each in shown]}
+        if len(found) > len(shown):
+            last = shown[-1].sim
+            answer["nextCursor"] = query.next(Place, (last.bucket, last.imsi))
+        return Answer(200, answer)
+
+    @answered
+    async def create(self, request: Request) -> Answer:
+        """createSim."""
+        wanted: schemas.CreateSim = read(self._create, request)
+        account = await self._house.accounts.get(wanted.account)
+        if wanted.imei is not None:
+            identifiers.parse_imei(wanted.imei)
+        made = provision.new_sim(
+            account.id,
+            imsi=wanted.imsi,
+            iccid=wanted.iccid,
+            msisdn=wanted.phone_number,
+            nai=wanted.network_access_identifier,
+            lifecycle=Lifecycle(wanted.lifecycle),
+        )
+        await provision.add(self._house.db, made, self._house.cause(request, "create"), imei=wanted.imei)
+        if wanted.tags:
+            await listing.set_tags(self._house.db, made, wanted.tags)
+        location = [(b"location", f"/manage/v1/sims/{made.imsi}".encode())]
+        return Answer(201, await self._shown(await self._house.sim(made.imsi)), location)
+
+    @answered
+    async def show(self, request: Request) -> Answer:
+        """getSim."""
+        return Answer(200, await self._shown(await self._house.sim(request.parameter)))
+
+    @answered
+    async def change(self, request: Request) -> Answer:
+        """changeSim: names, binding policy, tags, in this order; what stands before an error is done."""
+        wanted: schemas.ChangeSim = read(self._change, request)
+        sim = await self._house.sim(request.parameter)
+        names: dict[str, str | None] = {}
+        if wanted.phone_number is not UNSET:
+            names["msisdn"] = wanted.phone_number and identifiers.parse_msisdn(wanted.phone_number)
+        if wanted.network_access_identifier is not UNSET:
+            names["nai"] = wanted.network_access_identifier and identifiers.parse_nai(wanted.network_access_identifier)
+        if wanted.policy is not UNSET and sim.binding is None:
+            raise NotBound("The SIM is not bound to a device, so there is no policy to change")
+        if names:
+            await identity.rename(self._house.db, sim.imsi, names, self._house.cause(request, "change"))
+        if wanted.policy is not UNSET:
+            await self._set_policy(request, sim, wanted.policy)
+        if wanted.tags is not UNSET:
+            await listing.set_tags(self._house.db, sim, wanted.tags)
+        return Answer(200, await self._shown(await self._house.sim(sim.imsi)))
+
+    async def _set_policy(self, request: Request, sim: Sim, wanted: schemas.PolicyBody) -> None:
+        now, cause = self._house.clock(), self._house.cause(request, "change policy")
+
+        def rule(sim: Sim) -> decide.Decision:
+            if sim.binding is None:
+                raise NotBound
+            return decide.bind(sim, _same(sim.binding), wanted.over(sim.binding.policy), now, cause)
+
+        await self._house.gather.submit(Order(sim.imsi, rule))
+
+    @answered
+    async def act(self, request: Request) -> Answer:
+        """actOnSim: one SIM, committed when this answers. What is so already is answered as such."""
+        wanted: schemas.ActionBody = read(self._action, request)
+        action = wanted.parsed()
+        sim = await self._house.sim(request.parameter)
+        rule = actions.rule(action, None, self._house.clock(), self._house.cause(request, action.told))
+        try:
+            decided = await self._house.gather.submit(Order(sim.imsi, rule))
+        except (NothingToChange, NotBound):
+            return Answer(200, {"changed": False, "sim": await self._shown(await self._house.sim(sim.imsi))})
+        if decided.sim.lifecycle is Lifecycle.DELETED:
+            return Answer(200, {"changed": True})
+        return Answer(200, {"changed": True, "sim": await self._shown(await self._house.sim(sim.imsi))})
+
+    @answered
+    async def explain(self, request: Request) -> Answer:
+        """explainSim."""
+        sim = await self._house.sim(request.parameter)
+        return Answer(200, await explain.explain(self._house.db, self._house.gateways, sim, history=100))
+
+    @answered
+    async def events(self, request: Request) -> Answer:
+        """listEvents: the newest first."""
+        query = Query(request.query, ())
+        sim = await self._house.sim(request.parameter)
+        before = query.cursor(int) or sim.event_count + 1
+        found = await listing.events(self._house.db, sim, before=before, limit=query.limit + 1)
+        shown = found[: query.limit]
+        answer: dict[str, object] = {"events": [views.event(each) for each in shown]}
+        if len(found) > len(shown):
+            answer["nextCursor"] = query.next(int, shown[-1].n)
+        return Answer(200, answer)
+
+    @answered
+    async def life(self, request: Request) -> Answer:
+        """getLifecycle: the states of a SIM, the newest first."""
+        sim = await self._house.sim(request.parameter)
+        states = [
+            {
+                "state": event.data.get("to") or event.data.get("lifecycle"),
+                "since": event.at,
+                "n": event.n,
+                "cause": msgspec.to_builtins(event.cause),
+            }
+            for event in await self._house.sims.life(sim)
+        ]
+        return Answer(200, {"state": str(sim.lifecycle), "history": states[::-1]})
+
+    async def _shown(self, sim: Sim) -> views.SimView:
+        tags = await listing.tags_of(self._house.db, sim)
+        return views.sim(sim, tags, await self._house.gateways.names())
+
+
+async def as_filter(house: House, body: FilterBody) -> SimFilter:
+    """A filter as the store takes it: names looked up, identifiers in canonical form.
+
+    Raises AccountNotFound, GatewayNotFound, InvalidIdentifier, InvalidArgument.
+    """
+    if body.imei is not None and body.tac is not None:
+        raise InvalidArgument("Give one of imei and tac, not both")
+    gateway = None
+    if body.gateway is not None:
+        names = {name: number for number, name in (await house.gateways.names()).items()}
+        gateway = names.get(body.gateway)
+        if gateway is None:
+            raise GatewayNotFound(f"No gateway is named {body.gateway!r}")
+    device = identifiers.parse_imei(body.imei).key if body.imei else None
+    if body.text is not None and "\x00" in body.text:
+        raise InvalidArgument("Invalid value: text")
+    return SimFilter(
+        account=(await house.accounts.get(body.account)).id if body.account else None,
+        state=body.state,
+        lifecycle=body.lifecycle,
+        bar=body.bar,
+        tags=body.tag,
+        imei=identifiers.parse_tac(body.tac) if body.tac else device,
+        seen_before=body.seen_before,
+        seen_after=body.seen_after,
+        gateway=gateway,
+        text=body.text,
+    )
+
+
+def _same(binding: Binding) -> Target:
+    """What a binding is bound to, to be bound to again."""
+    match binding.kind:
+        case BindingKind.TAC:
+            return Target(tac=binding.values[0])
+        case BindingKind.LIST:
+            return Target(imeis=binding.values)
+    return Target(imei=binding.values[0]) if binding.values else Target(first_seen=True)

@@ -1,0 +1,342 @@
+"""What the management API shows. Property names are those of `openapi.yaml`; nothing here is a secret."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from simwarden.domain.identifiers import full_imei
+from simwarden.domain.report_order import offline_after
+from simwarden.domain.sim import Function, Policy
+from simwarden.engine.operations import confirm_token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from simwarden.domain.events import Event
+    from simwarden.domain.sim import Sim
+    from simwarden.store.deliveries import Attempt, Listed
+    from simwarden.store.operations import Operation
+    from simwarden.store.subscriptions import Subscription
+
+
+class Camel(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """Properties in lowerCamelCase; what is not there is left out."""
+
+
+class Bar(Camel, frozen=True):
+    """Bar."""
+
+    cause: str
+    functions: list[str]
+    since: datetime
+
+
+class Place(Camel, frozen=True):
+    """Place."""
+
+    gateway: str
+    port: int
+    slot: int
+
+
+class SimView(Camel, frozen=True):
+    """Sim."""
+
+    imsi: str
+    account: str
+    lifecycle: str
+    lifecycle_since: datetime | None
+    binding_state: str
+    off: list[str]
+    """Functions that do not work."""
+    bars: list[Bar]
+    closed_apns: list[str]
+    tags: list[str]
+    event_count: int
+    iccid: str | None = None
+    phone_number: str | None = None
+    network_access_identifier: str | None = None
+    bound_to: list[str] | None = None
+    policy: dict[str, str] | None = None
+    device: str | None = None
+    device_unknown: bool = False
+    seen_at: datetime | None = None
+    place: Place | None = None
+
+
+class EventView(Camel, frozen=True):
+    """Event."""
+
+    n: int
+    type: str
+    at: datetime
+    cause: dict[str, Any]
+    data: dict[str, Any]
+    caused_by: int | None = None
+
+
+class SubscriptionView(Camel, frozen=True):
+    """Subscription."""
+
+    id: str
+    imsi: str
+    account: str
+    app_key: str
+    api: str
+    type: str
+    sink: str
+    status: str
+    starts_at: datetime
+    created_at: datetime
+    event_count: int
+    expires_at: datetime | None = None
+    max_events: int | None = None
+    ended_at: datetime | None = None
+    ended_reason: str | None = None
+
+
+class AttemptView(Camel, frozen=True):
+    """Attempt."""
+
+    at: datetime
+    duration_ms: int
+    status: int | None = None
+    error: str | None = None
+    answer: str | None = None
+
+
+class DeliveryView(Camel, frozen=True):
+    """Delivery."""
+
+    id: str
+    subscription_id: str
+    imsi: str
+    type: str
+    time: datetime
+    status: str
+    sink: str
+    created_at: datetime
+    attempts: int
+    data: dict[str, Any]
+    attempted_at: datetime | None = None
+    finished_at: datetime | None = None
+    last_status: int | None = None
+    last_error: str | None = None
+    attempt_log: list[AttemptView] | None = None
+
+
+class Counts(Camel, frozen=True):
+    """Counts."""
+
+    total: int
+    requested: int
+    """Would change (while previewed), are yet to be done (while running), were left undone (when cancelled)."""
+    done: int
+    unchanged: int
+    refused: int
+
+
+class Reason(Camel, frozen=True):
+    """Reason."""
+
+    status: str
+    count: int
+    samples: list[Any]
+    code: str | None = None
+    reason: str | None = None
+
+
+class OperationView(Camel, frozen=True):
+    """Operation."""
+
+    id: str
+    action: str
+    description: str
+    state: str
+    requested_by: str
+    created_at: datetime
+    counts: Counts
+    account: str | None = None
+    filter: dict[str, Any] | None = None
+    reasons: list[Reason] | None = None
+    confirm_token: str | None = None
+    ready_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    finished_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+def functions(mask: int) -> list[str]:
+    """The names of a set of functions."""
+    return [str(function.name) for function in Function if function & mask]
+
+
+def sim(found: Sim, tags: Sequence[str], gateways: Mapping[int, str]) -> SimView:
+    """A SIM. `gateways`: names by number."""
+    binding, seen = found.binding, found.seen
+    place = seen.place if seen else None
+    return SimView(
+        imsi=found.imsi,
+        iccid=found.iccid,
+        phone_number=found.msisdn,
+        network_access_identifier=found.nai,
+        account=found.account_id,
+        lifecycle=str(found.lifecycle),
+        lifecycle_since=found.lifecycle_since,
+        binding_state=str(found.state),
+        bound_to=None if binding is None else [v if len(v) == 8 else full_imei(v) for v in binding.values],
+        policy=None if binding is None else policy(binding.policy),
+        device=full_imei(seen.imei) if seen and seen.imei else None,
+        device_unknown=bool(seen and seen.unknown),
+        seen_at=seen.at if seen else None,
+        place=Place(gateway=gateways.get(place.gateway_id, str(place.gateway_id)), port=place.port, slot=place.slot)
+        if place
+        else None,
+        off=functions(found.functions_off),
+        bars=[Bar(cause=str(b.cause), functions=functions(b.functions), since=b.since) for b in found.bars],
+        closed_apns=[closed.apn for closed in found.closed_apns],
+        tags=list(tags),
+        event_count=found.event_count - found.first_event + 1,
+    )
+
+
+def policy(found: Policy) -> dict[str, str]:
+    """A binding's policy."""
+    return {"onMismatch": str(found.on_mismatch), "unknown": str(found.unknown), "resume": str(found.resume)}
+
+
+def event(found: Event) -> EventView:
+    """An event."""
+    return EventView(
+        n=found.n,
+        type=str(found.type),
+        at=found.at,
+        cause=msgspec.to_builtins(found.cause),
+        data=found.data,
+        caused_by=found.parent,
+    )
+
+
+def gateway(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """A gateway."""
+    reported = row["reported_at"]
+    silent = reported is not None and now - reported > offline_after(row["report_interval"])
+    shown = {
+        "name": row["name"],
+        "kind": row["kind"],
+        "state": "NEVER_REPORTED" if reported is None else "OFFLINE" if silent else "ONLINE",
+        "reportInterval": row["report_interval"],
+        "createdAt": row["created_at"],
+        "sims": row["sims"],
+        "openEnforcements": row["open_enforcements"],
+        "reports": row["reports"],
+        "rejected": row["rejected"],
+        "commandUrl": row["command_url"],
+        "username": row["username"],
+        "generation": row["generation"],
+        "mac": row["mac"],
+        "address": row["address"],
+        "version": row["version"],
+        "maxPorts": row["max_ports"],
+        "maxSlots": row["max_slots"],
+        "reportedAt": reported,
+        "unreachableSince": row["unreachable_since"],
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def port(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A slot of a gateway."""
+    shown = {
+        "port": row["port"],
+        "slot": row["slot"],
+        "status": row["status"],
+        "statusText": row["status_text"],
+        "imei": row["imei"],
+        "imsi": row["imsi"],
+        "iccid": row["iccid"],
+        "phoneNumber": row["msisdn"],
+        "operator": row["operator"],
+        "signal": row["signal"],
+        "lockedByUs": row["held"],
+        "changedAt": row["changed_at"],
+        "reportedAt": row["reported_at"],
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def subscription(found: Subscription) -> SubscriptionView:
+    """A subscription."""
+    return SubscriptionView(
+        id=found.id,
+        imsi=found.imsi,
+        account=found.account_id,
+        app_key=found.app_key,
+        api=found.api,
+        type=found.type,
+        sink=found.sink,
+        status=found.status,
+        starts_at=found.starts_at,
+        created_at=found.created_at,
+        event_count=found.event_count,
+        expires_at=found.expires_at,
+        max_events=found.max_events,
+        ended_at=found.ended_at,
+        ended_reason=found.ended_reason,
+    )
+
+
+def delivery(found: Listed, attempts: Sequence[Attempt] | None = None) -> DeliveryView:
+    """A delivery, with its attempts where they were asked for."""
+    return DeliveryView(
+        id=found.event_id,
+        subscription_id=found.subscription_id,
+        imsi=found.imsi,
+        type=found.type,
+        time=found.time,
+        status=found.status,
+        sink=found.sink,
+        created_at=found.created_at,
+        attempts=found.attempts,
+        data=found.data,
+        attempted_at=found.attempted_at,
+        finished_at=found.finished_at,
+        last_status=found.last_status,
+        last_error=found.last_error,
+        attempt_log=None
+        if attempts is None
+        else [
+            AttemptView(at=a.at, duration_ms=a.duration_ms, status=a.status, error=a.error, answer=a.answer)
+            for a in attempts
+        ],
+    )
+
+
+def operation(found: Operation) -> OperationView:
+    """An operation, with the token that confirms it while it can be."""
+    return OperationView(
+        id=found.id,
+        action=found.verb,
+        description=found.cause.message or found.verb,
+        state=found.state,
+        requested_by=found.app_key,
+        created_at=found.created_at,
+        counts=Counts(
+            total=found.items,
+            requested=found.left,
+            done=found.done,
+            unchanged=found.unchanged,
+            refused=found.refused,
+        ),
+        account=found.account_id,
+        filter=found.filter,
+        reasons=None if found.summary is None else msgspec.convert(found.summary, list[Reason]),
+        confirm_token=confirm_token(found) if found.state == "READY" else None,
+        ready_at=found.ready_at,
+        confirmed_at=found.confirmed_at,
+        finished_at=found.finished_at,
+        expires_at=found.expires_at,
+    )

@@ -1,0 +1,304 @@
+"""add, activate, suspend, restore, deactivate, delete; retrieve-status; operations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from msgspec.json import Decoder
+
+from simwarden.domain import lifecycle as rules
+from simwarden.domain.errors import IllegalTransition, InvalidIdentifier, SimwardenError
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.identifiers import bucket_of, parse_imei, parse_nai
+from simwarden.domain.lifecycle import Step
+from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.engine.actions import Add, Advance
+from simwarden.engine.operations import Named, OperationNotFound
+from simwarden.engine.ports import now_utc
+from simwarden.northbound.iot_device_management import schemas
+from simwarden.northbound.iot_device_management.schemas import NewDevice
+from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.northbound.kernel.bodies import decode
+from simwarden.northbound.kernel.devices import as_written
+from simwarden.northbound.kernel.errors import (
+    AlreadyExists,
+    ErrorInfo,
+    IncompatibleState,
+    InvalidArgument,
+    MissingIdentifier,
+    NotFound,
+    UnnecessaryIdentifier,
+    UnsupportedIdentifier,
+)
+from simwarden.northbound.kernel.ports import no_meter
+from simwarden.northbound.kernel.writing import perform
+from simwarden.store.operations import NewItem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from simwarden.domain.events import Event
+    from simwarden.domain.sim import Sim
+    from simwarden.engine import operations as engine
+    from simwarden.engine.actions import Action
+    from simwarden.engine.idempotency import Once
+    from simwarden.engine.operations import Listed
+    from simwarden.northbound.iot_device_management.schemas import IotDevice
+    from simwarden.northbound.kernel.api import Handler
+    from simwarden.northbound.kernel.devices import Devices
+    from simwarden.northbound.kernel.ports import AnswerBook, Caller, Meter, TokenCheck
+    from simwarden.store.operations import Item
+
+NAME = "iot-device-management"
+VERSION = "vwip"
+STATUSES = {
+    "INVALID_ARGUMENT": 400,
+    "IDENTIFIER_NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "INCOMPATIBLE_STATE": 409,
+    "SERVICE_NOT_APPLICABLE": 422,
+    "UNSUPPORTED_IDENTIFIER": 422,
+    "INTERNAL": 500,
+}
+"""Error codes that a device can have, with their HTTP status."""
+_CANCELLED = ErrorInfo(409, "ABORTED", "The operation was cancelled before this device's turn.")
+
+
+class LifeSource(Protocol):
+    """Knows the states that a SIM has gone through."""
+
+    async def life(self, sim: Sim, *, limit: int = 200) -> list[Event]:
+        """SIM_ADDED and LIFECYCLE_CHANGED, oldest first."""
+
+
+class OperationBook(Protocol):
+    """Accepts operations, and knows how far they have come."""
+
+    async def begin(
+        self,
+        action: Action,
+        sims: Sequence[Listed],
+        cause: Cause,
+        *,
+        app_key: str,
+        account_id: str | None,
+        preview: bool,
+        once: Once | None = None,
+    ) -> engine.Operation:
+        """Raises StoreUnavailable; with `once` Replayed, KeyReused."""
+
+    async def get(self, operation_id: str, *, app_key: str | None = None) -> engine.Operation:
+        """Raises OperationNotFound, also for another client's."""
+
+    async def items(self, operation_id: str) -> list[Item]:
+        """What became of each device, in the order of the request."""
+
+    async def taken(self, names: Sequence[tuple[str, str]]) -> bool:
+        """Whether any of these names (kind, value) is a SIM's already."""
+
+
+class DeviceManagement:
+    """The operations of the document."""
+
+    def __init__(
+        self,
+        devices: Devices,
+        lives: LifeSource,
+        operations: OperationBook,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._devices = devices
+        self._lives = lives
+        self._operations = operations
+        self._clock = clock
+        self._add = Decoder(schemas.AddRequest)
+        self._step = Decoder(schemas.DevicesRequest)
+        self._status = Decoder(schemas.StatusRequest)
+
+    async def add(self, request: Request) -> Answer:
+        """Register SIMs (addDevices)."""
+        wanted = decode(self._add, request.body, schemas.WORDING)
+        items = [_new(n, device) for n, device in enumerate(wanted.devices)]
+        if len(items) == 1:
+            names = _names(items[0].data or {})
+            if await self._operations.taken(names):
+                raise AlreadyExists("A SIM with one of these identifiers exists already")
+        return await self._begin(request, Add(), items)
+
+    def step(self, step: Step) -> Handler:
+        """The operation that takes this step with SIMs."""
+
+        async def take(request: Request) -> Answer:
+            wanted = decode(self._step, request.body, schemas.WORDING)
+            named = self._named(request.caller, wanted.devices)
+            if len(named) == 1:
+                await self._can(request.caller, named[0], step)
+            return await self._begin(request, Advance(step), named)
+
+        return take
+
+    async def status(self, request: Request) -> Answer:
+        """The state of a SIM and those before (retrieveStatus)."""
+        wanted = decode(self._status, request.body, schemas.WORDING)
+        if request.caller.device is None and wanted.device is UNSET:
+            raise MissingIdentifier
+        [named] = self._named(request.caller, UNSET if wanted.device is UNSET else (wanted.device,))
+        sim = await self._found(request.caller, named)
+        events = await self._lives.life(sim)
+        history = [
+            schemas.StateChange(str(event.data.get("to") or event.data["lifecycle"]), event.at) for event in events
+        ]
+        assert sim.lifecycle_since is not None
+        return Answer(200, schemas.StatusResponse(str(sim.lifecycle), sim.lifecycle_since, history[::-1]))
+
+    async def operation(self, request: Request) -> Answer:
+        """How far one of one's own operations has come (retrieveOperation)."""
+        try:
+            found = await self._operations.get(request.parameter, app_key=request.caller.app_key)
+        except OperationNotFound as error:
+            raise NotFound from error
+        ended = found.state in ("COMPLETED", "CANCELLED")
+        results = [_result(item) for item in await self._operations.items(found.id)] if ended else UNSET
+        return Answer(200, _told(found, results))
+
+    async def _begin(self, request: Request, action: Add | Advance, items: Sequence[Listed]) -> Answer:
+        caller = request.caller
+        cause = Cause(CauseKind.CALL, caller.app_key, self._clock(), message=action.told, reference=request.correlator)
+
+        def answered(outcome: engine.Operation | SimwardenError) -> Answer:
+            if isinstance(outcome, SimwardenError):
+                raise outcome
+            location = f"/{NAME}/{VERSION}/operations/{outcome.id}".encode()
+            return Answer(202, _told(outcome, UNSET), [(b"location", location)])
+
+        return await perform(
+            request,
+            lambda once: self._operations.begin(
+                action,
+                items,
+                cause,
+                app_key=caller.app_key,
+                account_id=caller.account_id,
+                preview=False,
+                once=once,
+            ),
+            answered,
+        )
+
+    def _named(self, caller: Caller, devices: Sequence[IotDevice] | UnsetType) -> list[Named]:
+        if caller.device is not None:
+            if devices is not UNSET:
+                raise UnnecessaryIdentifier
+            return [Named(0, None, SimRef(IdentifierKind.MSISDN, caller.device))]
+        if devices is UNSET:
+            raise MissingIdentifier
+        return [self._name(n, caller, device) for n, device in enumerate(devices)]
+
+    def _name(self, n: int, caller: Caller, device: IotDevice) -> Named:
+        given = as_written(device)
+        if device.imsi is not UNSET:
+            return Named(n, given, SimRef(IdentifierKind.IMSI, device.imsi))
+        if device.iccid is not UNSET:
+            return Named(n, given, SimRef(IdentifierKind.ICCID, device.iccid))
+        try:
+            return Named(n, given, self._devices.name(caller, device))
+        except UnsupportedIdentifier as error:
+            return Named(n, given, None, wrong=(error.code, error.info.message))
+
+    async def _found(self, caller: Caller, named: Named) -> Sim:
+        if named.ref is None:
+            raise UnsupportedIdentifier
+        return await self._devices.find(caller, named.ref)
+
+    async def _can(self, caller: Caller, named: Named, step: Step) -> None:
+        """What can be known at once is answered at once. Raises IdentifierNotFound, IncompatibleState."""
+        sim = await self._found(caller, named)
+        now = self._clock()
+        try:
+            rules.step(sim, step, now, Cause(CauseKind.CALL, caller.app_key, now))
+        except IllegalTransition as error:
+            raise IncompatibleState(error.message) from error
+
+
+def _told(found: engine.Operation, results: list[schemas.Result] | UnsetType) -> schemas.OperationResponse:
+    ended = found.state in ("COMPLETED", "CANCELLED")
+    return schemas.OperationResponse(
+        operation_id=found.id,
+        operation=found.verb,
+        status="ACCEPTED" if not ended else "COMPLETED" if found.state == "COMPLETED" else "CANCELLED",
+        created_at=found.created_at,
+        progress=schemas.Progress(found.items, found.done, found.unchanged + found.refused, found.left),
+        completed_at=found.finished_at or UNSET,
+        results=results,
+    )
+
+
+def _result(item: Item) -> schemas.Result:
+    device = UNSET if item.given is None else item.given
+    if item.status == "DONE":
+        return schemas.Result("SUCCEEDED", device)
+    if item.status == "REQUESTED":
+        return schemas.Result("FAILED", device, _CANCELLED)
+    code = item.code or "INTERNAL"
+    return schemas.Result("FAILED", device, ErrorInfo(STATUSES.get(code, 409), code, item.reason or ""))
+
+
+def _new(n: int, device: NewDevice) -> NewItem:
+    """A SIM to be added. Raises InvalidArgument."""
+    data = {"imsi": device.imsi, "lifecycle": device.state}
+    try:
+        if device.iccid is not UNSET:
+            data["iccid"] = device.iccid
+        if device.phone_number is not UNSET:
+            data["msisdn"] = device.phone_number
+        if device.network_access_identifier is not UNSET:
+            data["nai"] = parse_nai(device.network_access_identifier)
+        if device.imei is not UNSET:
+            parse_imei(device.imei)
+            data["imei"] = device.imei
+    except InvalidIdentifier as error:
+        raise InvalidArgument(error.message) from error
+    return NewItem(n, msgspec.to_builtins(device), bucket_of(device.imsi), device.imsi, data)
+
+
+def _names(data: dict[str, str]) -> list[tuple[str, str]]:
+    return [(kind, data[kind]) for kind in ("imsi", "iccid", "msisdn", "nai") if kind in data]
+
+
+def api(
+    devices: Devices,
+    lives: LifeSource,
+    operations: OperationBook,
+    tokens: TokenCheck,
+    meter: Meter = no_meter,
+    answers: AnswerBook | None = None,
+    *,
+    clock: Callable[[], datetime] = now_utc,
+) -> Api:
+    """The API, to be mounted at `/iot-device-management`."""
+    served = DeviceManagement(devices, lives, operations, clock=clock)
+    posts: dict[str, tuple[str, Handler]] = {"add": ("addDevices", served.add)}
+    posts |= {str(step): (f"{step}Devices", served.step(step)) for step in Step}
+    posts["retrieve-status"] = ("retrieveStatus", served.status)
+    table = {
+        f"/{VERSION}/{path}": {
+            "POST": Operation(
+                name,
+                frozenset({f"{NAME}:{path}"}),
+                handle,
+                has_body=True,
+                max_body=schemas.MAX_BODY,
+                once=path != "retrieve-status",
+            )
+        }
+        for path, (name, handle) in posts.items()
+    }
+    scope = frozenset({f"{NAME}:retrieve-operation"})
+    table[f"/{VERSION}/operations/{{}}"] = {
+        "GET": Operation("retrieveOperation", scope, served.operation, has_body=False)
+    }
+    return Api(NAME, table, tokens, meter, answers)

@@ -1,0 +1,157 @@
+"""What the operator looks at: lists with filters, page by page, each page behind the last row of the one before."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from simwarden.domain.events import Event
+from simwarden.domain.sim import Sim
+from simwarden.store import sims as sim_store
+from simwarden.store.deliveries import Listed
+from simwarden.store.queries import load
+from simwarden.store.subscriptions import ALL_BUCKETS, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import asyncpg
+
+    from simwarden.store.database import Database
+
+Q = load("listing")
+LAST_BUCKET = ALL_BUCKETS[-1]
+_HIDDEN = ("password", "token_hash", "boot_digests")
+
+
+class SimFilter(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", forbid_unknown_fields=True):
+    """Which SIMs: those for which all of this holds."""
+
+    account: str | None = None
+    """Id of the account."""
+    state: str | None = None
+    """Of the binding."""
+    lifecycle: str | None = None
+    bar: str | None = None
+    """A cause for which something is barred."""
+    tags: tuple[str, ...] = ()
+    """All of these."""
+    imei: str | None = None
+    """The device it was last seen in: 14 digits, or the 8 of a TAC."""
+    seen_before: datetime | None = None
+    seen_after: datetime | None = None
+    gateway: int | None = None
+    """Number of the gateway at which it was last seen."""
+    text: str | None = None
+    """Part of its IMSI, ICCID, phone number or NAI."""
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """In the order of the query's parameters from $5."""
+        bar = None if self.bar is None else [{"cause": self.bar}]
+        tags = list(self.tags) or None
+        return (
+            *(self.account, self.state, self.lifecycle, bar, tags, self.imei),
+            *(self.seen_before, self.seen_after, self.gateway, self.text),
+        )
+
+
+class Tagged(msgspec.Struct, frozen=True):
+    """A SIM, and the operator's words about it."""
+
+    sim: Sim
+    tags: tuple[str, ...]
+
+
+async def sims(
+    source: Database | asyncpg.Connection,
+    wanted: SimFilter,
+    *,
+    after: tuple[int, str] = (0, ""),
+    bucket: int | None = None,
+    limit: int,
+) -> list[Tagged]:
+    """SIMs behind the one with this bucket and IMSI; with `bucket` only those in it (`after` is in it too).
+
+    A SIM that matches all the time is in exactly one page of a walk, whatever is added, changed or removed meanwhile.
+    """
+    query = Q["sims" if wanted.imei is None or bucket is not None else "sims_of_device"]
+    rows = await source.fetch(query, *after, LAST_BUCKET if bucket is None else bucket, limit, *wanted.values)
+    return [Tagged(sim_store.from_row(row), tuple(row["tags"])) for row in rows]
+
+
+async def tags_of(db: Database, sim: Sim) -> tuple[str, ...]:
+    """The tags of a SIM."""
+    return tuple(await db.fetchval(Q["tags"], sim.bucket, sim.imsi) or ())
+
+
+async def set_tags(db: Database, sim: Sim, tags: Sequence[str]) -> bool:
+    """Replace a SIM's tags; returns whether it is still there."""
+    return await db.execute(Q["set_tags"], sim.bucket, sim.imsi, sorted(set(tags))) > 0
+
+
+async def events(db: Database, sim: Sim, *, before: int, limit: int) -> list[Event]:
+    """A SIM's events, the newest first, from behind the one with this number."""
+    rows = await db.fetch(Q["events"], sim.bucket, sim.imsi, sim.first_event, before, limit)
+    return [msgspec.convert(dict(row), Event) for row in rows]
+
+
+async def gateways(db: Database, *, after: str, limit: int) -> list[dict[str, Any]]:
+    """Gateways in the order of their names, without their secrets."""
+    return [_bare(row) for row in await db.fetch(Q["gateways"], after, limit)]
+
+
+async def gateway(db: Database, name: str) -> dict[str, Any] | None:
+    """One gateway, without its secrets."""
+    row = await db.fetchrow(Q["gateway"], name)
+    return None if row is None else _bare(row)
+
+
+async def delete_gateway(db: Database, gateway_id: int) -> bool:
+    """Forget a gateway and its slots, unless a lock of ours stands or is on its way there; returns whether it went."""
+    return await db.execute(Q["delete_gateway"], gateway_id) > 0
+
+
+async def subscriptions(
+    db: Database,
+    *,
+    before: tuple[datetime, str],
+    account_id: str | None = None,
+    status: str | None = None,
+    imsi: str | None = None,
+    limit: int,
+) -> list[Subscription]:
+    """Subscriptions, the newest first, without their secrets."""
+    rows = await db.fetch(Q["subscriptions"], ALL_BUCKETS, *before, account_id, status, imsi, limit)
+    return [_subscription(row) for row in rows]
+
+
+async def subscription(db: Database, bucket: int, id: str) -> Subscription | None:  # noqa: A002
+    """One subscription, whosever it is."""
+    row = await db.fetchrow(Q["subscription"], bucket, id)
+    return None if row is None else _subscription(row)
+
+
+async def deliveries(
+    db: Database,
+    *,
+    before: tuple[datetime, str],
+    account_id: str | None = None,
+    status: str | None = None,
+    imsi: str | None = None,
+    subscription_id: str | None = None,
+    limit: int,
+) -> list[Listed]:
+    """Deliveries, the newest first."""
+    rows = await db.fetch(Q["deliveries"], ALL_BUCKETS, *before, account_id, status, imsi, subscription_id, limit)
+    return [Listed(**{name: row[name] for name in Listed.__struct_fields__}) for row in rows]
+
+
+def _bare(row: asyncpg.Record) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in _HIDDEN}
+
+
+def _subscription(row: asyncpg.Record) -> Subscription:
+    return Subscription(**{name: row[name] for name in Subscription.__struct_fields__})

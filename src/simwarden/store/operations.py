@@ -1,0 +1,314 @@
+"""Operations, their parts (one per bucket) and items."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from simwarden.domain.errors import SimwardenError
+from simwarden.domain.events import Cause
+from simwarden.domain.identifiers import BUCKETS
+from simwarden.store import sims
+from simwarden.store.queries import load
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    import asyncpg
+
+    from simwarden.domain.sim import Sim, SimRef
+    from simwarden.store.database import Database
+
+Q = load("operations")
+ALL_BUCKETS = list(range(BUCKETS))
+INSERT_ROWS = 250
+"""Items written in one statement: what an event loop can do without others noticing."""
+
+
+class OperationNotFound(SimwardenError):
+    """No operation has this id."""
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """Work on many SIMs, and how far it has come."""
+
+    id: str
+    account_id: str | None
+    """Whose SIMs; None: anybody's."""
+    app_key: str
+    verb: str
+    action: dict[str, Any]
+    cause: Cause
+    filter: dict[str, Any] | None
+    state: str
+    """PREVIEWING, READY (to be confirmed), RUNNING, COMPLETED, CANCELLED, EXPIRED (never confirmed)."""
+    summary: list[dict[str, Any]] | None
+    created_at: datetime
+    ready_at: datetime | None
+    confirmed_at: datetime | None
+    finished_at: datetime | None
+    expires_at: datetime | None
+    items: int = 0
+    done: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    parts: int = 0
+    open_parts: int = 0
+
+    @property
+    def left(self) -> int:
+        """Items that are neither done nor found unchanged nor refused."""
+        return self.items - self.done - self.unchanged - self.refused
+
+
+class NewItem(msgspec.Struct, frozen=True):
+    """One SIM of an operation, as it is written."""
+
+    n: int
+    given: Any
+    bucket: int
+    imsi: str | None
+    data: dict[str, Any] | None = None
+    status: str = "REQUESTED"
+    code: str | None = None
+    reason: str | None = None
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One SIM of an operation, and what became of it."""
+
+    bucket: int
+    n: int
+    given: Any
+    imsi: str | None
+    status: str
+    """REQUESTED, DONE, UNCHANGED, REFUSED."""
+    code: str | None
+    reason: str | None
+    at: datetime | None
+
+
+class Work(msgspec.Struct, frozen=True):
+    """A part of an operation that has something to do."""
+
+    operation_id: str
+    bucket: int
+    account_id: str | None
+    action: dict[str, Any]
+    cause: Cause
+    filter: dict[str, Any] | None
+    state: str
+
+
+class Part(msgspec.Struct, frozen=True):
+    """How far a part has come; locked."""
+
+    after_n: int
+    after_imsi: str
+    items: int
+    done: int
+    unchanged: int
+    refused: int
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What became of an item."""
+
+    n: int
+    status: str
+    code: str | None = None
+    reason: str | None = None
+
+
+async def insert(connection: asyncpg.Connection, operation: Operation) -> None:
+    """Write a new operation."""
+    o = operation
+    cause = msgspec.to_builtins(o.cause)
+    await connection.execute(
+        *(Q["insert"], o.id, o.account_id, o.app_key, o.verb, o.action, cause, o.filter, o.state, o.created_at)
+    )
+
+
+async def insert_items(
+    connection: asyncpg.Connection, operation_id: str, items: Sequence[NewItem], now: datetime
+) -> None:
+    """Write items, at most INSERT_ROWS. What is settled already is settled now."""
+    await connection.execute(
+        Q["insert_items"],
+        [item.bucket for item in items],
+        operation_id,
+        [item.n for item in items],
+        [item.given for item in items],
+        [item.imsi for item in items],
+        [item.data for item in items],
+        [item.status for item in items],
+        [item.code for item in items],
+        [item.reason for item in items],
+        [None if item.status == "REQUESTED" else now for item in items],
+    )
+
+
+async def insert_parts(connection: asyncpg.Connection, operation_id: str, items: Sequence[NewItem] | None) -> None:
+    """Write the parts of an operation: those that its items are in, or all of them for a filter (None)."""
+    counts: Counter[int] = Counter()
+    refused: Counter[int] = Counter()
+    for item in items or ():
+        counts[item.bucket] += 1
+        refused[item.bucket] += item.status == "REFUSED"
+    buckets = ALL_BUCKETS if items is None else sorted(counts)
+    opened = [items is None or counts[bucket] > refused[bucket] for bucket in buckets]
+    columns = [counts[bucket] for bucket in buckets], [refused[bucket] for bucket in buckets]
+    await connection.execute(Q["insert_parts"], buckets, operation_id, opened, *columns)
+    await connection.execute(Q["wake"])
+
+
+async def resolve(
+    connection: asyncpg.Connection, refs: Sequence[SimRef], account_id: str | None
+) -> list[tuple[int, str] | None]:
+    """Bucket and IMSI of each name, in order; None where the account (None: nobody at all) has no such SIM."""
+    rows = await connection.fetch(Q["resolve"], [ref.kind for ref in refs], [ref.value for ref in refs], account_id)
+    found: list[tuple[int, str] | None] = [None] * len(refs)
+    for row in rows:
+        found[row["ord"] - 1] = row["bucket"], row["imsi"]
+    return found
+
+
+async def find(db: Database | asyncpg.Connection, operation_id: str) -> Operation | None:
+    """An operation with its counts."""
+    row = await db.fetchrow(Q["find"], operation_id)
+    return None if row is None else _operation(row)
+
+
+async def page(
+    db: Database, *, before: str | None, state: str | None, account_id: str | None, limit: int
+) -> list[Operation]:
+    """Operations, the newest first, from behind the one of id `before`."""
+    return [_operation(row) for row in await db.fetch(Q["page"], before, state, account_id, limit)]
+
+
+async def items_in_order(db: Database, operation_id: str) -> list[Item]:
+    """All items of an operation of moderate size, in the order of the request."""
+    buckets = await _buckets(db, operation_id)
+    return [_item(row) for row in await db.fetch(Q["all_items"], operation_id, buckets)]
+
+
+async def stream_items(db: Database, operation_id: str, chunk: int = 500) -> AsyncIterator[list[Item]]:
+    """All items of an operation in pieces, bucket by bucket. No connection is held between two pieces."""
+    gathered: list[Item] = []
+    for bucket in await _buckets(db, operation_id):
+        after = -1
+        while True:
+            rows = await db.fetch(Q["items"], operation_id, bucket, after, chunk)
+            gathered += [_item(row) for row in rows]
+            if len(gathered) >= chunk:
+                yield gathered
+                gathered = []
+            if len(rows) < chunk:
+                break
+            after = rows[-1]["n"]
+    if gathered:
+        yield gathered
+
+
+async def _buckets(db: Database, operation_id: str) -> list[int]:
+    return [row["bucket"] for row in await db.fetch(Q["buckets_of"], operation_id)]
+
+
+async def confirm(connection: asyncpg.Connection, operation_id: str, now: datetime) -> None:
+    """Let a locked operation run: its parts begin anew with what the preview left."""
+    await connection.execute(Q["set_state"], operation_id, "RUNNING", now, None)
+    await connection.execute(Q["reopen_parts"], operation_id)
+    await connection.execute(Q["wake"])
+
+
+async def cancel(connection: asyncpg.Connection, operation_id: str, now: datetime) -> None:
+    """End a locked operation: what is under way is waited for, nothing is begun any more."""
+    await connection.execute(Q["set_state"], operation_id, "CANCELLED", None, now)
+    await connection.execute(Q["close_parts"], operation_id)
+
+
+async def lock(connection: asyncpg.Connection, operation_id: str) -> str | None:
+    """Lock an operation; returns its state."""
+    row = await connection.fetchrow(Q["lock_operation"], operation_id)
+    return None if row is None else str(row["state"])
+
+
+async def open_work(db: Database, buckets: Sequence[int]) -> list[Work]:
+    """One part of each operation that has something to do in these buckets."""
+    rows = await db.fetch(Q["open_parts"], buckets)
+    return [msgspec.convert(dict(row), Work) for row in rows]
+
+
+async def lock_part(connection: asyncpg.Connection, bucket: int, operation_id: str, state: str) -> Part | None:
+    """Lock a part; None when there is nothing to do in it any more while the operation is in this state."""
+    row = await connection.fetchrow(Q["lock_part"], bucket, operation_id)
+    # Looked at behind the lock: a preview may have been confirmed, and its parts opened again, since it was found.
+    if row is None or await connection.fetchval(Q["state"], operation_id) != state:
+        return None
+    return Part(**dict(row))
+
+
+async def save_part(connection: asyncpg.Connection, bucket: int, operation_id: str, part: Part, *, more: bool) -> None:
+    """Write how far a locked part has come. `more`: there is something left to do."""
+    p = part
+    await connection.execute(
+        *(Q["save_part"], bucket, operation_id, more, p.after_n, p.after_imsi, p.items, p.done, p.unchanged, p.refused)
+    )
+
+
+async def next_items(
+    connection: asyncpg.Connection, bucket: int, operation_id: str, after: int, limit: int
+) -> list[tuple[int, str, dict[str, Any] | None]]:
+    """The next requested items of a part: number, IMSI, what goes with it."""
+    rows = await connection.fetch(Q["next_items"], bucket, operation_id, after, limit)
+    return [(row["n"], row["imsi"], row["data"]) for row in rows]
+
+
+async def settle(
+    connection: asyncpg.Connection, bucket: int, operation_id: str, results: Sequence[Settled], now: datetime
+) -> None:
+    """Write what became of items."""
+    await connection.execute(
+        Q["settle"],
+        bucket,
+        operation_id,
+        [result.n for result in results],
+        [result.status for result in results],
+        [result.code for result in results],
+        [result.reason for result in results],
+        now,
+    )
+
+
+async def read_sims(connection: asyncpg.Connection, bucket: int, imsis: Sequence[str]) -> dict[str, Sim]:
+    """SIMs of one bucket as they are now, not locked."""
+    return {row["imsi"]: sims.from_row(row) for row in await connection.fetch(Q["sims"], bucket, imsis)}
+
+
+async def finish(db: Database, now: datetime, confirm_within: timedelta) -> int:
+    """Finish the previews and runs whose parts are all through, and let old previews expire; returns how many."""
+    rows = await db.fetch(Q["finished"])
+    for row in rows:
+        buckets = await _buckets(db, row["id"])
+        summary = [dict(one) for one in await db.fetch(Q["summary"], row["id"], buckets)]
+        await db.execute(Q["finish"], row["id"], row["state"], now, confirm_within, summary)
+    return len(rows) + await db.execute(Q["expire"], now)
+
+
+async def forget_old(db: Database, before: datetime, buckets: Sequence[int]) -> None:
+    """Forget operations that ended before this time, as far as they are in these buckets."""
+    for row in await db.fetch(Q["old"], before):
+        await db.execute(Q["forget_items"], row["id"], buckets)
+        await db.execute(Q["forget_parts"], row["id"], buckets)
+        await db.execute(Q["forget"], row["id"])
+
+
+def _operation(row: asyncpg.Record) -> Operation:
+    return msgspec.convert({name: row[name] for name in Operation.__struct_fields__}, Operation)
+
+
+def _item(row: asyncpg.Record) -> Item:
+    return Item(**dict(row))

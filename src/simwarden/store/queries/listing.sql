@@ -1,0 +1,93 @@
+-- What the operator looks at, page by page. SIMs come in the order of their key, which never changes: a page follows
+-- the one before whatever happened meanwhile. No parameter is null where an index is to be used.
+
+-- name: sims
+select s.* from sim s
+where (s.bucket, s.imsi) > ($1::smallint, $2::text) and s.bucket between $1 and $3::smallint
+  and ($5::text is null or s.account_id = $5)
+  and ($6::text is null or s.state = $6)
+  and ($7::text is null or s.lifecycle = $7)
+  and ($8::jsonb is null or s.bars @> $8)
+  and ($9::text[] is null or s.tags @> $9)
+  and ($10::text is null or s.seen_imei between $10 and $10 || 'x')
+  and ($11::timestamptz is null or s.seen_at < $11)
+  and ($12::timestamptz is null or s.seen_at >= $12)
+  and ($13::int is null or s.seen_gateway = $13)
+  and ($14::text is null or strpos(s.imsi, $14) > 0 or strpos(s.iccid, $14) > 0 or strpos(s.msisdn, $14) > 0
+       or strpos(s.nai, $14) > 0)
+order by s.bucket, s.imsi
+limit $4
+
+-- name: sims_of_device
+select s.* from sim s
+where s.seen_imei between $10::text and $10 || 'x'
+  and (s.bucket, s.imsi) > ($1::smallint, $2::text) and s.bucket between $1 and $3::smallint
+  and ($5::text is null or s.account_id = $5)
+  and ($6::text is null or s.state = $6)
+  and ($7::text is null or s.lifecycle = $7)
+  and ($8::jsonb is null or s.bars @> $8)
+  and ($9::text[] is null or s.tags @> $9)
+  and ($11::timestamptz is null or s.seen_at < $11)
+  and ($12::timestamptz is null or s.seen_at >= $12)
+  and ($13::int is null or s.seen_gateway = $13)
+  and ($14::text is null or strpos(s.imsi, $14) > 0 or strpos(s.iccid, $14) > 0 or strpos(s.msisdn, $14) > 0
+       or strpos(s.nai, $14) > 0)
+order by s.bucket, s.imsi
+limit $4
+
+-- name: events
+select n, type, at, parent, cause, data from event
+where bucket = $1 and imsi = $2 and n >= $3 and n < $4
+order by n desc
+limit $5
+
+-- name: set_tags
+update sim set tags = $3 where bucket = $1 and imsi = $2
+
+-- name: tags
+select tags from sim where bucket = $1 and imsi = $2
+
+-- name: gateways
+select g.*, (select count(*) from gateway_port p where p.gateway_id = g.id and p.imsi is not null) as sims,
+       (select count(*) from attachment a where a.gateway_id = g.id and a.status <> 'APPLIED') as open_enforcements
+from gateway g
+where g.name collate "C" > $1
+order by g.name collate "C"
+limit $2
+
+-- name: gateway
+select g.*, (select count(*) from gateway_port p where p.gateway_id = g.id and p.imsi is not null) as sims,
+       (select count(*) from attachment a where a.gateway_id = g.id and a.status <> 'APPLIED') as open_enforcements
+from gateway g
+where g.name = $1
+
+-- name: delete_gateway
+delete from gateway g
+where g.id = $1
+  and not exists (select 1 from attachment a where a.gateway_id = g.id and (a.desired <> 0 or a.status <> 'APPLIED'))
+  and not exists (select 1 from gateway_port p where p.gateway_id = g.id and p.held)
+
+-- name: subscriptions
+select * from subscription
+where bucket = any ($1::smallint[]) and (created_at, id) < ($2::timestamptz, $3::text)
+  and ($4::text is null or account_id = $4)
+  and ($5::text is null or status = $5)
+  and ($6::text is null or imsi = $6)
+order by created_at desc, id desc
+limit $7
+
+-- name: subscription
+select * from subscription where bucket = $1 and id = $2
+
+-- name: deliveries
+select d.bucket, d.subscription_id, d.n, d.imsi, d.event, d.event_id, d.type, d.time, d.data, d.ends, d.status,
+       d.created_at, d.queued_at, d.attempts, d.attempted_at, d.finished_at, d.last_status, d.last_error, s.sink
+from delivery d
+join subscription s on s.bucket = d.bucket and s.id = d.subscription_id and s.bucket = any ($1::smallint[])
+where d.bucket = any ($1::smallint[]) and (d.created_at, d.event_id) < ($2::timestamptz, $3::text)
+  and ($4::text is null or s.account_id = $4)
+  and ($5::text is null or d.status = $5)
+  and ($6::text is null or d.imsi = $6)
+  and ($7::text is null or d.subscription_id = $7)
+order by d.created_at desc, d.event_id desc
+limit $8

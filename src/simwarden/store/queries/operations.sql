@@ -1,0 +1,150 @@
+-- Operations, their parts (one per bucket) and items. `operation` itself is small: a reference table on Citus.
+
+-- name: insert
+insert into operation (id, account_id, app_key, verb, action, cause, filter, state, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+
+-- name: insert_parts
+insert into operation_part (bucket, operation_id, open, items, refused)
+select i.bucket, $2, i.open, i.items, i.refused
+from unnest($1::smallint[], $3::boolean[], $4::int[], $5::int[]) as i (bucket, open, items, refused)
+
+-- name: insert_items
+insert into operation_item (bucket, operation_id, n, given, imsi, data, status, code, reason, at)
+select i.bucket, $2, i.n, i.given, i.imsi, i.data, i.status, i.code, i.reason, i.at
+from unnest($1::smallint[], $3::int[], $4::jsonb[], $5::text[], $6::jsonb[], $7::text[], $8::text[], $9::text[],
+            $10::timestamptz[]) as i (bucket, n, given, imsi, data, status, code, reason, at)
+
+-- name: wake
+select pg_notify('simwarden_operation', '')
+
+-- name: find
+select o.*, p.* from operation o
+cross join lateral (
+    select coalesce(sum(items), 0)::int as items, coalesce(sum(done), 0)::int as done,
+           coalesce(sum(unchanged), 0)::int as unchanged, coalesce(sum(refused), 0)::int as refused,
+           count(*)::int as parts, (count(*) filter (where open))::int as open_parts
+    from operation_part where operation_id = o.id
+) p
+where o.id = $1
+
+-- name: page
+select o.*, p.* from operation o
+cross join lateral (
+    select coalesce(sum(items), 0)::int as items, coalesce(sum(done), 0)::int as done,
+           coalesce(sum(unchanged), 0)::int as unchanged, coalesce(sum(refused), 0)::int as refused,
+           count(*)::int as parts, (count(*) filter (where open))::int as open_parts
+    from operation_part where operation_id = o.id
+) p
+where ($1::text is null or o.id < $1) and ($2::text is null or o.state = $2) and ($3::text is null or o.account_id = $3)
+order by o.id desc
+limit $4
+
+-- name: items
+select bucket, n, given, imsi, status, code, reason, at from operation_item
+where operation_id = $1 and bucket = $2 and n > $3
+order by n
+limit $4
+
+-- name: all_items
+select bucket, n, given, imsi, status, code, reason, at from operation_item
+where bucket = any ($2::smallint[]) and operation_id = $1
+order by n
+
+-- name: buckets_of
+select bucket from operation_part where operation_id = $1 order by bucket
+
+-- name: summary
+select status, code, reason, count(*)::int as count, (array_agg(given order by n))[1:5] as samples
+from operation_item
+where operation_id = $1 and bucket = any ($2::smallint[])
+group by status, code, reason
+order by count(*) desc, status, reason
+limit 100
+
+-- name: lock_operation
+select state, ready_at from operation where id = $1 for update
+
+-- name: set_state
+update operation
+set state = $2, confirmed_at = coalesce($3, confirmed_at), finished_at = $4, expires_at = null
+where id = $1
+
+-- name: reopen_parts
+update operation_part set open = items > done + unchanged + refused, after_n = -1 where operation_id = $1
+
+-- name: close_parts
+with parts as (select bucket from operation_part where operation_id = $1 order by bucket for update)
+update operation_part p set open = false from parts where p.operation_id = $1 and p.bucket = parts.bucket and p.open
+
+-- name: open_parts
+-- One part of each operation, so that a small one does not wait for a large one.
+select distinct on (p.operation_id) p.operation_id, p.bucket, o.account_id, o.action, o.cause, o.filter, o.state
+from operation_part p
+join operation o on o.id = p.operation_id and o.state in ('PREVIEWING', 'RUNNING')
+where p.open and p.bucket = any ($1::smallint[])
+order by p.operation_id, p.bucket
+
+-- name: lock_part
+select after_n, after_imsi, items, done, unchanged, refused
+from operation_part where bucket = $1 and operation_id = $2 and open
+for update
+
+-- name: state
+select state from operation where id = $1
+
+-- name: save_part
+update operation_part
+set open = $3, after_n = $4, after_imsi = $5, items = $6, done = $7, unchanged = $8, refused = $9
+where bucket = $1 and operation_id = $2
+
+-- name: next_items
+select n, imsi, data from operation_item
+where bucket = $1 and operation_id = $2 and n > $3 and status = 'REQUESTED'
+order by n
+limit $4
+
+-- name: settle
+update operation_item t
+set status = i.status, code = i.code, reason = i.reason, at = $7
+from unnest($3::int[], $4::text[], $5::text[], $6::text[]) as i (n, status, code, reason)
+where t.bucket = $1 and t.operation_id = $2 and t.n = i.n
+
+-- name: finished
+select o.id, o.state from operation o
+where o.state in ('PREVIEWING', 'RUNNING')
+  and not exists (select 1 from operation_part p where p.operation_id = o.id and p.open)
+
+-- name: finish
+update operation
+set state = case state when 'PREVIEWING' then 'READY' else 'COMPLETED' end,
+    ready_at = case state when 'PREVIEWING' then $3 else ready_at end,
+    expires_at = case state when 'PREVIEWING' then $3 + $4::interval end,
+    finished_at = case state when 'RUNNING' then $3 end,
+    summary = $5
+where id = $1 and state = $2
+
+-- name: expire
+update operation set state = 'EXPIRED', finished_at = $1, expires_at = null where state = 'READY' and expires_at <= $1
+
+-- name: old
+select id from operation where finished_at < $1 order by id limit 10
+
+-- name: forget_items
+delete from operation_item where operation_id = $1 and bucket = any ($2::smallint[])
+
+-- name: forget_parts
+delete from operation_part where operation_id = $1 and bucket = any ($2::smallint[])
+
+-- name: forget
+delete from operation o
+where o.id = $1 and not exists (select 1 from operation_part p where p.operation_id = o.id)
+
+-- name: sims
+select s.* from sim s where s.bucket = $1 and s.imsi = any ($2::text[])
+
+-- name: resolve
+select i.ord, d.bucket, d.imsi
+from unnest($1::text[], $2::text[]) with ordinality as i (kind, value, ord)
+join sim_identifier d on d.kind = i.kind and d.value = i.value
+where $3::text is null or d.account_id = $3

@@ -1,0 +1,142 @@
+"""A server of the real parts with two accounts, an operator's key, and a worker driven by hand."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import yaml
+from starlette.applications import Starlette
+from tests.conformance import contract
+from tests.unit.northbound.asgi import Reply, call
+
+from simwarden import northbound
+from simwarden.accounts import applications, oauth
+from simwarden.accounts.keys import SigningKeys
+from simwarden.accounts.tokens import Tokens
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.engine import provision
+from simwarden.engine.gather import Gather
+from simwarden.engine.idempotency import Answers
+from simwarden.engine.operate import Operate
+from simwarden.engine.operations import Operations
+from simwarden.engine.ports import now_utc
+from simwarden.management import routes
+from simwarden.management.house import House as Parts
+from simwarden.northbound.iot_device_management import routes as device_management
+from simwarden.northbound.kernel.devices import Devices
+from simwarden.store.accounts import Accounts
+from simwarden.store.gateways import Gateways
+from simwarden.store.leases import Leases
+from simwarden.store.sims import Sims
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simwarden.store.database import Database
+    from simwarden.store.vault import Vault
+
+FIRST = 460000990000000
+CAUSE = Cause(CauseKind.OPERATOR, "tester", now_utc())
+MANAGE = contract.Contract(
+    yaml.safe_load((resources.files(routes.PACKAGE) / "openapi.yaml").read_text(encoding="utf-8")), beyond=set()
+)
+LIFE = "/iot-device-management/vwip"
+
+
+def imsi(number: int) -> str:
+    return str(FIRST + number)
+
+
+def phone(number: int) -> str:
+    return f"+8690{number:010}"
+
+
+class House:
+    """`meters` has the SIMs from 0 on, `stranger` those from 1,000,000 on."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self.db = database
+        self.accounts = Accounts(database)
+        keys = SigningKeys(self.accounts, vault)
+        self.tokens = Tokens(self.accounts, keys, issuer="https://warden.example")
+        self.sims = Sims(database)
+        self.gateways = Gateways(database, vault)
+        answers = Answers(database, vault)
+        self.operations = Operations(database, answers)
+        self.worker = Operate(database, Leases(database, "operate", "w1"))
+        parts = Parts(
+            database,
+            accounts=self.accounts,
+            sims=self.sims,
+            gateways=self.gateways,
+            operations=self.operations,
+            gather=Gather(database, answers),
+            base_url="https://warden.example",
+        )
+        lifecycle = device_management.api(Devices(self.sims), self.sims, self.operations, self.tokens, answers=answers)
+        self.app = Starlette(
+            routes=[
+                *oauth.routes(self.accounts, self.tokens, keys),
+                northbound.Beneath(routes.api(parts, self.tokens)),
+                northbound.Beneath(lifecycle),
+            ]
+        )
+        self.token = ""
+
+    async def furnish(self, mine: int = 20, others: int = 2) -> None:
+        """The accounts with their SIMs, and a token for each kind of caller."""
+        self.account = await applications.open_account(self.accounts, "meters")
+        self.stranger = await applications.open_account(self.accounts, "stranger")
+        for account_id, first, count in ((self.account.id, 0, mine), (self.stranger.id, 1_000_000, others)):
+            rows = [
+                provision.Row(n, provision.new_sim(account_id, imsi=imsi(n), iccid=f"8986{FIRST + n}", msisdn=phone(n)))
+                for n in range(first, first + count)
+            ]
+            await provision.import_rows(self.db, rows, account_id, CAUSE)
+        self.token = await self.token_of(await applications.issue_operator(self.accounts, "ops"))
+        self.reader = await self.token_of(await applications.issue_operator(self.accounts, "eyes", ["manage:read"]))
+        self.customer = await self.token_of(await applications.issue(self.accounts, "meters", "app"))
+        self.colleague = await self.token_of(await applications.issue(self.accounts, "meters", "other app"))
+        self.foreign = await self.token_of(await applications.issue(self.accounts, "stranger", "app"))
+
+    async def token_of(self, issued: applications.Issued) -> str:
+        """An access token by way of the token endpoint."""
+        form = f"grant_type=client_credentials&client_id={issued.application.app_key}&client_secret={issued.app_secret}"
+        reply = await call(
+            *(self.app, "POST", "/oauth2/token", form.encode()),
+            headers=[("content-type", "application/x-www-form-urlencoded")],
+        )
+        token: str = reply.json["access_token"]
+        return token
+
+    async def manage(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None, headers: Sequence[Any] = ()
+    ) -> Reply:
+        """Call the management API; the answer is held against its document."""
+        reply = await self._call(method, f"/manage/v1{path}", body, token or self.token, headers)
+        plain = path.partition("?")[0]
+        if reply.headers.get("content-type", "").startswith("text/csv"):
+            assert "x-correlator" in reply.headers
+        else:
+            MANAGE.check(method, plain, reply)
+        return reply
+
+    async def life(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None, headers: Sequence[Any] = ()
+    ) -> Reply:
+        """Call IoT Device Management; the answer is held against its document."""
+        reply = await self._call(method, f"{LIFE}{path}", body, token or self.customer, headers)
+        contract.ours("iot-device-management").check(method, path, reply)
+        return reply
+
+    async def _call(self, method: str, path: str, body: Any, token: str, headers: Sequence[Any]) -> Reply:
+        sent = b"" if body is None else body if isinstance(body, bytes) else msgspec.json.encode(body)
+        given = [("authorization", f"Bearer {token}"), ("content-type", "application/json"), *headers]
+        return await call(self.app, method, path, sent, given)
+
+    async def work(self) -> None:
+        """Let the worker work until there is nothing to do."""
+        while await self.worker.look():
+            pass

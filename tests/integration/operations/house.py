@@ -1,0 +1,86 @@
+"""SIMs of two accounts on a real database, and a worker that is driven by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simwarden.accounts.applications import open_account
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.engine import provision
+from simwarden.engine.operate import Operate
+from simwarden.engine.operations import Named, Operation, Operations
+from simwarden.engine.ports import now_utc
+from simwarden.store.accounts import Accounts
+from simwarden.store.leases import Leases
+from simwarden.store.sims import Sims
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from simwarden.domain.sim import Sim
+    from simwarden.engine.actions import Action
+    from simwarden.engine.changes import Outcome
+    from simwarden.store.database import Database
+    from simwarden.store.listing import SimFilter
+
+FIRST = 460000990000000
+CAUSE = Cause(CauseKind.OPERATOR, "tester", now_utc(), reference="c-1")
+
+
+def imsi(number: int) -> str:
+    return str(FIRST + number)
+
+
+def named(numbers: Iterable[int], **data: Any) -> list[Named]:
+    """A list of SIMs by their IMSI."""
+    return [
+        Named(n, {"imsi": imsi(number)}, SimRef(IdentifierKind.IMSI, imsi(number)), data or None)
+        for n, number in enumerate(numbers)
+    ]
+
+
+class House:
+    """Two accounts; the first has the SIMs from 0 on, the second those from 1,000,000 on."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.outcomes: list[Outcome] = []
+        self.operations = Operations(db)
+        self.worker = self.operate("w1")
+
+    def operate(self, name: str) -> Operate:
+        return Operate(self.db, Leases(self.db, "operate", name), committed=self.outcomes.append)
+
+    async def furnish(self, mine: int, others: int = 0) -> None:
+        accounts = Accounts(self.db)
+        self.account = await open_account(accounts, "meters")
+        self.stranger = await open_account(accounts, "stranger")
+        for account_id, first, count in ((self.account.id, 0, mine), (self.stranger.id, 1_000_000, others)):
+            rows = [
+                provision.Row(number, provision.new_sim(account_id, imsi=imsi(number), msisdn=f"+8690{number:010}"))
+                for number in range(first, first + count)
+            ]
+            await provision.import_rows(self.db, rows, account_id, CAUSE)
+
+    async def begin(
+        self, action: Action, sims: SimFilter | list[Named], *, preview: bool = False, mine: bool = True
+    ) -> Operation:
+        account_id = self.account.id if mine else None
+        return await self.operations.begin(action, sims, CAUSE, app_key="swk_a", account_id=account_id, preview=preview)
+
+    async def settle(self, operation: Operation, worker: Operate | None = None) -> Operation:
+        """Let the worker work until there is nothing to do."""
+        while await (worker or self.worker).look():
+            pass
+        return await self.operations.get(operation.id)
+
+    async def sim(self, number: int) -> Sim:
+        found = await Sims(self.db).find_any(imsi(number))
+        assert found is not None
+        return found
+
+    async def events(self) -> list[tuple[str, str, int]]:
+        """IMSI, type and number of every event but the first of each SIM."""
+        rows = await self.db.fetch("select imsi, type, n from event where type <> 'SIM_ADDED' order by imsi, n")
+        return [(row["imsi"], row["type"], row["n"]) for row in rows]

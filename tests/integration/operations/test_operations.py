@@ -1,0 +1,247 @@
+"""Operations: each item once, whatever happens; previewed, confirmed, cancelled; results per SIM."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.integration.operations.house import CAUSE, House, imsi, named
+
+from simwarden.domain.lifecycle import Step
+from simwarden.domain.sim import Function, Lifecycle
+from simwarden.domain.switching import Wish
+from simwarden.engine.actions import Add, Advance, Bind, Switch, Unbind
+from simwarden.engine.idempotency import Kept, Once, Replayed
+from simwarden.engine.operations import Named, NotReady, OperationNotFound, PreviewChanged, confirm_token
+from simwarden.engine.ports import now_utc
+from simwarden.store import operations as store
+from simwarden.store.database import Database
+from simwarden.store.idempotency import CallKey
+from simwarden.store.listing import SimFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CLOSE_DATA = Switch(Wish.CLOSE, int(Function.DATA))
+SUSPEND = Advance(Step.SUSPEND)
+
+
+@pytest.fixture
+async def house(database: Database) -> House:
+    made = House(database)
+    await made.furnish(60, 3)
+    return made
+
+
+async def test_a_list_is_done_sim_by_sim_and_each_result_says_why_not(house: House) -> None:
+    await house.settle(await house.begin(SUSPEND, named([2])))
+    wanted = [*named([0, 1, 2, 1_000_000, 5_000_000]), Named(5, {"imsi": "x"}, None, wrong=("INVALID_ARGUMENT", "no"))]
+    done = await house.settle(await house.begin(SUSPEND, wanted))
+    assert (done.state, done.items, done.done, done.unchanged, done.refused, done.left) == ("COMPLETED", 6, 2, 1, 3, 0)
+    items = await house.operations.items(done.id)
+    assert [(item.status, item.code) for item in items] == [
+        ("DONE", None),
+        ("DONE", None),
+        ("UNCHANGED", "INCOMPATIBLE_STATE"),
+        ("REFUSED", "IDENTIFIER_NOT_FOUND"),
+        ("REFUSED", "IDENTIFIER_NOT_FOUND"),
+        ("REFUSED", "INVALID_ARGUMENT"),
+    ]
+    assert "SUSPENDED" in str(items[2].reason)
+    assert items[3].reason == items[4].reason, "another account's SIM and an unknown one are answered alike"
+    assert (await house.sim(0)).lifecycle is Lifecycle.SUSPENDED
+    assert (await house.sim(3)).lifecycle is Lifecycle.ACTIVE
+    assert (await house.sim(1_000_000)).lifecycle is Lifecycle.ACTIVE
+    [event] = [event for event in await house.events() if event[0] == imsi(0)]
+    assert event[1] == "LIFECYCLE_CHANGED"
+
+
+async def test_a_preview_changes_nothing_and_is_confirmed_by_who_has_seen_it(house: House) -> None:
+    await house.settle(await house.begin(CLOSE_DATA, named([0, 1, 2])))
+    before = await house.events()
+    ready = await house.settle(await house.begin(CLOSE_DATA, SimFilter(account=house.account.id), preview=True))
+    assert (ready.state, ready.items, ready.unchanged, ready.refused, ready.left) == ("READY", 60, 3, 0, 57)
+    assert ready.summary is not None
+    assert [(line["status"], line["count"]) for line in ready.summary] == [("REQUESTED", 57), ("UNCHANGED", 3)]
+    assert len(ready.summary[0]["samples"]) == 5
+    assert await house.events() == before
+    with pytest.raises(PreviewChanged):
+        await house.operations.confirm(ready.id, "0" * 32)
+    await house.operations.confirm(ready.id, confirm_token(ready))
+    with pytest.raises(NotReady, match="RUNNING"):
+        await house.operations.confirm(ready.id, confirm_token(ready))
+    done = await house.settle(ready)
+    assert (done.state, done.done, done.unchanged, done.refused, done.left) == ("COMPLETED", 57, 3, 0, 0)
+    closed = Counter(imsi for imsi, kind, _ in await house.events() if kind == "FUNCTION_CLOSED")
+    assert closed == Counter(imsi(number) for number in range(60))
+
+
+async def test_what_a_preview_put_aside_stays_so_and_what_changed_since_is_found(house: House) -> None:
+    await house.settle(await house.begin(SUSPEND, named([0])))
+    ready = await house.settle(await house.begin(SUSPEND, named([0, 1, 2]), preview=True))
+    assert (ready.unchanged, ready.left) == (1, 2)
+    await house.settle(await house.begin(Advance(Step.RESTORE), named([0])))
+    await house.settle(await house.begin(Advance(Step.DEACTIVATE), named([1])))
+    await house.operations.confirm(ready.id, confirm_token(ready))
+    done = await house.settle(ready)
+    assert (done.done, done.unchanged, done.refused) == (1, 1, 1)
+    assert (await house.sim(0)).lifecycle is Lifecycle.ACTIVE, "it was put aside by the preview"
+    assert [item.status for item in await house.operations.items(done.id)] == ["UNCHANGED", "REFUSED", "DONE"]
+
+
+@pytest.mark.parametrize("state", ["PREVIEWING", "READY", "RUNNING"])
+async def test_a_cancelled_operation_does_nothing_any_more(house: House, state: str) -> None:
+    operation = await house.begin(CLOSE_DATA, named(range(60)), preview=state != "RUNNING")
+    if state == "READY":
+        operation = await house.settle(operation)
+    if state == "RUNNING":
+        await house.worker.look()
+    assert operation.state == state
+    cancelled = await house.operations.cancel(operation.id)
+    assert cancelled.state == "CANCELLED"
+    events = await house.events()
+    assert len(events) == cancelled.done
+    after = await house.settle(operation)
+    assert (after.state, await house.events()) == ("CANCELLED", events)
+    with pytest.raises(NotReady, match="CANCELLED"):
+        await house.operations.cancel(operation.id)
+    with pytest.raises(NotReady, match="CANCELLED"):
+        await house.operations.confirm(operation.id, confirm_token(after))
+
+
+async def test_workers_that_are_stopped_anywhere_do_each_item_once(house: House) -> None:
+    operation = await house.begin(CLOSE_DATA, named(range(60)))
+    for milliseconds in range(3, 33, 3):
+        worker = house.operate("w1")
+        await worker.start()
+        await asyncio.sleep(milliseconds / 1000)
+        assert worker._task is not None
+        worker._task.cancel()
+        await asyncio.gather(worker._task, return_exceptions=True)
+    done = await house.settle(operation)
+    assert (done.state, done.done) == ("COMPLETED", 60)
+    assert Counter(imsi for imsi, _, _ in await house.events()) == Counter(imsi(number) for number in range(60))
+
+
+async def test_two_workers_at_once_do_each_item_once(house: House) -> None:
+    one, two = house.worker, house.operate("w1")  # the same name: both believe in the same leases
+    operation = await house.begin(CLOSE_DATA, named(range(60)))
+    await asyncio.gather(house.settle(operation, one), house.settle(operation, two))
+    done = await house.operations.get(operation.id)
+    assert (done.state, done.done) == ("COMPLETED", 60)
+    assert len(await house.events()) == 60
+
+
+async def test_a_small_operation_does_not_wait_for_a_large_one(house: House) -> None:
+    large = await house.begin(CLOSE_DATA, named(range(60)))
+    small = await house.begin(SUSPEND, named([3]))
+    for _ in range(3):
+        await house.worker.look()
+    assert (await house.operations.get(small.id)).done == 1
+    assert (await house.operations.get(large.id)).left > 0
+
+
+async def test_the_same_sim_twice_in_a_list_is_done_once(house: House) -> None:
+    done = await house.settle(await house.begin(CLOSE_DATA, named([7, 7, 7])))
+    assert (done.done, done.unchanged) == (1, 2)
+    assert len(await house.events()) == 1
+
+
+async def test_binding_by_list_takes_each_sims_own_device(house: House) -> None:
+    wanted = [*named([0], imei="353689530707903"), *named([1], imei="12"), *named([2])]
+    wanted = [Named(n, each.given, each.ref, each.data) for n, each in enumerate(wanted)]
+    done = await house.settle(await house.begin(Bind(first_seen=True), wanted))
+    assert [(i.status, i.code) for i in await house.operations.items(done.id)] == [
+        ("DONE", None),
+        ("REFUSED", "INVALID_ARGUMENT"),
+        ("DONE", None),
+    ]
+    binding = (await house.sim(0)).binding
+    assert binding is not None
+    assert binding.values == ("35368953070790",)
+    again = await house.settle(await house.begin(Bind(first_seen=True), wanted))
+    assert (again.unchanged, again.done) == (2, 0)
+    gone = await house.settle(await house.begin(Unbind(), named([0, 1])))
+    assert (gone.done, gone.unchanged) == (1, 1)
+
+
+async def test_sims_are_added_and_deleted(house: House) -> None:
+    new = [
+        Named(0, {"imsi": imsi(100)}, None, {"imsi": imsi(100), "msisdn": "+8613800009999"}),
+        Named(1, {"imsi": imsi(0)}, None, {"imsi": imsi(0)}),
+        Named(2, {"imsi": imsi(101)}, None, {"imsi": imsi(101), "lifecycle": "ACTIVE", "imei": "353689530707903"}),
+    ]
+    items = [store.NewItem(each.n, each.given, 0, str(each.given["imsi"]), each.data) for each in new]
+    done = await house.settle(
+        await house.operations.begin(Add(), items, CAUSE, app_key="swk_a", account_id=house.account.id, preview=False)
+    )
+    assert [(i.status, i.code) for i in await house.operations.items(done.id)] == [
+        ("DONE", None),
+        ("REFUSED", "ALREADY_EXISTS"),
+        ("DONE", None),
+    ]
+    assert (await house.sim(100)).lifecycle is Lifecycle.PRE_ACTIVE
+    assert (await house.sim(101)).binding is not None
+    for step in (Step.ACTIVATE, Step.DEACTIVATE, Step.DELETE):
+        assert (await house.settle(await house.begin(Advance(step), named([100])))).done == 1
+    with pytest.raises(AssertionError):
+        await house.sim(100)
+
+
+async def test_an_item_that_spoils_its_batch_is_refused_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from simwarden.engine import actions
+
+    plain = actions.rule
+
+    def spoilt(action: actions.Action, data: object, *rest: object) -> Callable[..., object]:
+        def rule(sim: object) -> object:
+            if getattr(sim, "imsi", "") == imsi(30):
+                raise OverflowError("a value that cannot be stored")
+            return plain(action, None, *rest)(sim)  # type: ignore[arg-type]
+
+        return rule
+
+    monkeypatch.setattr(actions, "rule", spoilt)
+    done = await house.settle(await house.begin(CLOSE_DATA, named(range(60))))
+    assert (done.state, done.done, done.refused) == ("COMPLETED", 59, 1)
+    [refused] = [item for item in await house.operations.items(done.id) if item.status == "REFUSED"]
+    assert (refused.imsi, refused.code) == (imsi(30), "INTERNAL")
+
+
+async def test_a_repeated_call_begins_one_operation(house: House) -> None:
+    once = Once(CallKey("swk_a", "k-1"), b"digest", lambda operation: Kept(202, operation.id.encode()))
+    first = await house.operations.begin(
+        SUSPEND, named([0]), CAUSE, app_key="swk_a", account_id=house.account.id, preview=False, once=once
+    )
+    with pytest.raises(Replayed) as replayed:
+        await house.operations.begin(
+            SUSPEND, named([0]), CAUSE, app_key="swk_a", account_id=house.account.id, preview=False, once=once
+        )
+    assert replayed.value.kept.body == first.id.encode()
+    assert [each.id for each in await house.operations.page()] == [first.id]
+
+
+async def test_operations_are_listed_newest_first_and_are_their_clients_own(house: House) -> None:
+    made = [(await house.begin(SUSPEND, named([number]))).id for number in range(5)]
+    assert [each.id for each in await house.operations.page(limit=3)] == made[:1:-1]
+    assert [each.id for each in await house.operations.page(before=made[2])] == made[1::-1]
+    assert (await house.operations.get(made[0], app_key="swk_a")).id == made[0]
+    with pytest.raises(OperationNotFound):
+        await house.operations.get(made[0], app_key="swk_other")
+
+
+async def test_an_old_preview_expires_and_old_operations_are_forgotten(house: House) -> None:
+    ready = await house.settle(await house.begin(SUSPEND, SimFilter(), preview=True))
+    assert ready.items == 60, "an account's filter finds its own SIMs only"
+    later = now_utc() + timedelta(hours=2)
+    await store.finish(house.db, later, timedelta(hours=1))
+    assert (await house.operations.get(ready.id)).state == "EXPIRED"
+    with pytest.raises(NotReady, match="EXPIRED"):
+        await house.operations.confirm(ready.id, confirm_token(ready))
+    await store.forget_old(house.db, later + timedelta(days=31), store.ALL_BUCKETS)
+    with pytest.raises(OperationNotFound):
+        await house.operations.get(ready.id)
+    assert await house.db.fetchval("select count(*) from operation_item") == 0

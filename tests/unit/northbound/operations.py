@@ -1,0 +1,81 @@
+"""Operations in memory: accepted and kept, never done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from simwarden.engine.operations import NewItem, Operation, OperationNotFound, new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simwarden.domain.events import Cause, Event
+    from simwarden.domain.sim import Sim
+    from simwarden.engine.actions import Action
+    from simwarden.engine.idempotency import Once
+    from simwarden.engine.operations import Listed
+    from simwarden.store.operations import Item
+
+
+class OperationsInMemory:
+    """OperationBook and LifeSource."""
+
+    def __init__(self) -> None:
+        self.begun: dict[str, Operation] = {}
+        self.listed: dict[str, Sequence[Listed]] = {}
+
+    async def begin(
+        self,
+        action: Action,
+        sims: Sequence[Listed],
+        cause: Cause,
+        *,
+        app_key: str,
+        account_id: str | None,
+        preview: bool,
+        once: Once | None = None,
+    ) -> Operation:
+        """Keep it."""
+        assert not preview
+        operation = Operation(
+            id=new_id(cause.at),
+            account_id=account_id,
+            app_key=app_key,
+            verb=action.verb,
+            action=msgspec.to_builtins(action),
+            cause=cause,
+            filter=None,
+            state="RUNNING",
+            summary=None,
+            created_at=cause.at,
+            ready_at=None,
+            confirmed_at=None,
+            finished_at=None,
+            expires_at=None,
+            items=len(sims),
+        )
+        self.begun[operation.id], self.listed[operation.id] = operation, sims
+        return operation
+
+    async def get(self, operation_id: str, *, app_key: str | None = None) -> Operation:
+        """One of the client's own."""
+        found = self.begun.get(operation_id)
+        if found is None or found.app_key != app_key:
+            raise OperationNotFound
+        return found
+
+    async def items(self, operation_id: str) -> list[Item]:
+        """None has ended."""
+        raise AssertionError(operation_id)
+
+    async def taken(self, names: Sequence[tuple[str, str]]) -> bool:
+        """Those of an operation to add are."""
+        wanted = dict(names)
+        added = [item.data for items in self.listed.values() for item in items if isinstance(item, NewItem)]
+        return any(data is not None and data.get("imsi") == wanted["imsi"] for data in added)
+
+    async def life(self, sim: Sim, *, limit: int = 200) -> list[Event]:
+        """Nothing has happened."""
+        return []
