@@ -8,6 +8,7 @@ import fcntl
 import os
 import socket
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -42,6 +43,9 @@ from simwarden.notify.notifier import Notifier
 from simwarden.notify.settings import NotifySettings
 from simwarden.reference import routes as reference
 from simwarden.reference.documents import Documents
+from simwarden.sandbox.mode import by_mode
+from simwarden.sandbox.ports import VirtualSims
+from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
 from simwarden.southbound.ejoin.network import EjoinNetwork
 from simwarden.southbound.ejoin.receiver import Receiver
 from simwarden.store import migrate
@@ -108,6 +112,16 @@ class House:
         self.subscriptions = Subscriptions(
             db, vault, allow_private_sinks=settings.allow_private_sinks, inboxes=self.inboxes, answers=self.answers
         )
+        self.virtual = VirtualSims()
+        self.player = Player(db)
+        self.sandboxed = SandboxSubscriptions(
+            self.player,
+            db,
+            vault,
+            allow_private_sinks=settings.allow_private_sinks,
+            inboxes=self.inboxes,
+            answers=self.answers,
+        )
         self.enforcement = Enforcement(
             db,
             self.gateways,
@@ -169,6 +183,8 @@ class House:
             await house.operate.start()
             stack.push_async_callback(house.operate.stop)
             stack.callback(house.inboxes.stop)
+            house.player.start()
+            stack.push_async_callback(house.player.stop)
             _log.info("ready", version=__version__, worker=name, process=os.getpid())
             yield house
             _log.info("stopping", worker=name)
@@ -185,24 +201,36 @@ class House:
                 Documents({**northbound.DOCUMENTS, management.NAME: management.PACKAGE}, self._settings.base_url)
             ),
             northbound.Beneath(management.api(self._management(), self.tokens, self._meter)),
-            *northbound.routes(
-                tokens=self.tokens,
-                sims=self.sims,
-                accounts=self.accounts,
-                bindings=self.bindings,
-                switches=Switches(self.gather),
-                functions=Functions(self.db, self.sims),
-                subscriptions=self.subscriptions,
-                answers=self.answers,
-                operations=self.operations,
-                lives=self.sims,
-                inboxes=self.inboxes,
-                allow_private_sinks=self._settings.allow_private_sinks,
-                subscriptions_async=self._settings.subscriptions_async,
-                nai_identification=self._settings.nai_identification,
-                meter=self._meter,
-            ),
+            *self._customer_apis(),
         ]
+
+    def _customer_apis(self) -> list[BaseRoute]:
+        """The APIs that customers call, over what is live and over the sandbox."""
+        routes = partial(
+            northbound.routes,
+            tokens=self.tokens,
+            accounts=self.accounts,
+            answers=self.answers,
+            inboxes=self.inboxes,
+            allow_private_sinks=self._settings.allow_private_sinks,
+            subscriptions_async=self._settings.subscriptions_async,
+            nai_identification=self._settings.nai_identification,
+            meter=self._meter,
+        )
+        live = routes(
+            sims=self.sims,
+            bindings=self.bindings,
+            switches=Switches(self.gather),
+            functions=Functions(self.db, self.sims),
+            subscriptions=self.subscriptions,
+            operations=self.operations,
+            lives=self.sims,
+        )
+        virtual = self.virtual
+        sandboxed = routes(
+            sims=virtual, bindings=virtual, switches=virtual, functions=virtual, subscriptions=self.sandboxed
+        )
+        return by_mode(live, sandboxed, self.tokens)
 
     def _management(self) -> Management:
         return Management(

@@ -51,8 +51,12 @@ async def open_account(accounts: Accounts, name: str, settings: AccountSettings 
     return await accounts.add(f"acc_{_random(12)}", _checked(name), settings or AccountSettings())
 
 
-async def issue(accounts: Accounts, account: str, name: str, scopes: Iterable[str] | None = None) -> Issued:
+async def issue(
+    accounts: Accounts, account: str, name: str, scopes: Iterable[str] | None = None, *, sandbox: bool = False
+) -> Issued:
     """Create an application of the account with this name or id, with the given scopes (None: all there are).
+
+    `sandbox`: it sees virtual SIMs instead of the account's own, for good.
 
     Raises AccountNotFound, InvalidName, UnknownScope, AlreadyExists.
     """
@@ -60,7 +64,7 @@ async def issue(accounts: Accounts, account: str, name: str, scopes: Iterable[st
     owner = await accounts.get(account)
     secret = APP_SECRET_PREFIX + secrets.token_urlsafe(32)
     application = await accounts.add_application(
-        APP_KEY_PREFIX + _random(24), owner.id, _checked(name), hash_secret(secret), granted
+        APP_KEY_PREFIX + _random(24), owner.id, _checked(name), hash_secret(secret), granted, sandbox=sandbox
     )
     return Issued(application, secret)
 

@@ -40,6 +40,8 @@ class Caller(msgspec.Struct, frozen=True):
     scopes: frozenset[str]
     device: str | None = None
     """Phone number of the device that a 3-legged token identifies; None for a 2-legged one."""
+    sandbox: bool = False
+    """The application sees virtual SIMs, and nothing else."""
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -59,6 +61,7 @@ class _Status(msgspec.Struct, frozen=True):
     account_id: str | None
     """None: revoked, or never there."""
     read_at: float
+    sandbox: bool = False
 
 
 class Tokens:
@@ -149,7 +152,8 @@ class Tokens:
         status = await self._current(app_key)
         if status.account_id is None:
             return None
-        checked = _Checked(Caller(app_key, status.account_id, frozenset(scope.split()), device), expires_at)
+        caller = Caller(app_key, status.account_id, frozenset(scope.split()), device, status.sandbox)
+        checked = _Checked(caller, expires_at)
         while len(self._checked) >= self._remembered:
             del self._checked[next(iter(self._checked))]
         self._checked[token] = checked
@@ -196,4 +200,4 @@ class Tokens:
             application = await self._accounts.application(app_key)
         except ApplicationNotFound:
             return _Status(None, read_at)
-        return _Status(None if application.revoked_at else application.account_id, read_at)
+        return _Status(None if application.revoked_at else application.account_id, read_at, application.sandbox)

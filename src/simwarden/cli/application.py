@@ -18,19 +18,21 @@ def app() -> None:
 
 @app.command(
     epilog="\b\nExamples:\n  simwarden app create --account ACME --name meters\n"
-    "  simwarden app create --account ACME --name reader --scope iot-sim-fraud-prevention:query\n\n"
+    "  simwarden app create --account ACME --name reader --scope iot-sim-fraud-prevention:query\n"
+    "  simwarden app create --account ACME --name trial --sandbox\n\n"
     "\b\nScopes:\n" + "\n".join(f"  {name}" for name in KNOWN)
 )
 @click.option("--account", required=True, help="Name or id of the account.")
 @click.option("--name", required=True, help="What to call it.")
 @click.option("--scope", "scopes", multiple=True, help="What it may do; repeatable [everything].")
+@click.option("--sandbox", is_flag=True, help="It sees virtual SIMs, whose last digits decide the outcome.")
 @json_option
-def create(account: str, name: str, scopes: tuple[str, ...], *, as_json: bool) -> None:
+def create(account: str, name: str, scopes: tuple[str, ...], *, sandbox: bool, as_json: bool) -> None:
     """Create an application; its secret is shown this once."""
 
     async def work(store: Store) -> Issued:
         wanted = [scope for given in scopes for scope in given.replace(",", " ").split()]
-        return await issue(Accounts(store.db), account, name, wanted or None)
+        return await issue(Accounts(store.db), account, name, wanted or None, sandbox=sandbox)
 
     made = with_store(work)
     if as_json:
@@ -41,6 +43,7 @@ def create(account: str, name: str, scopes: tuple[str, ...], *, as_json: bool) -
             "APPKEY": made.application.app_key,
             "APPSECRET": made.app_secret,
             "Scopes": " ".join(made.application.scopes),
+            "Mode": "sandbox: virtual SIMs only" if sandbox else None,
         }
     )
     click.echo("The secret is not kept: store it now.")
@@ -62,7 +65,7 @@ def list_(account: str | None, *, as_json: bool) -> None:
         print_json(rows)
     else:
         table = [msgspec.structs.asdict(row) for row in rows]
-        columns = ["app_key", "name", "account_id", "scopes", "created_at", "revoked_at"]
+        columns = ["app_key", "name", "account_id", "sandbox", "scopes", "created_at", "revoked_at"]
         print_table(table, columns, empty="No applications yet: simwarden app create --account A --name N")
 
 

@@ -52,6 +52,8 @@ class Application(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...]
     created_at: datetime
     revoked_at: datetime | None = None
+    sandbox: bool = False
+    """It sees virtual SIMs, and nothing else."""
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -116,10 +118,17 @@ class Accounts:
         return _account(row)
 
     async def add_application(
-        self, app_key: str, account_id: str, name: str, secret_hash: bytes, scopes: Sequence[str]
+        self,
+        app_key: str,
+        account_id: str,
+        name: str,
+        secret_hash: bytes,
+        scopes: Sequence[str],
+        *,
+        sandbox: bool = False,
     ) -> Application:
         """Store a new application. Raises AlreadyExists when a live one of the account has this name."""
-        args = (app_key, account_id, name, secret_hash, list(scopes))
+        args = (app_key, account_id, name, secret_hash, list(scopes), sandbox)
         row = await self._db.fetchrow(Q["insert_application"], *args)
         if row is None:
             raise AlreadyExists(f"The account has an application named {name!r} already")
@@ -182,5 +191,11 @@ def _account(row: asyncpg.Record) -> Account:
 
 def _application(row: asyncpg.Record) -> Application:
     return Application(
-        row["app_key"], row["account_id"], row["name"], tuple(row["scopes"]), row["created_at"], row["revoked_at"]
+        row["app_key"],
+        row["account_id"],
+        row["name"],
+        tuple(row["scopes"]),
+        row["created_at"],
+        row["revoked_at"],
+        row["sandbox"],
     )

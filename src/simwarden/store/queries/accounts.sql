@@ -21,25 +21,25 @@ select settings from account where id = $1
 update account set settings = $2 where id = $1 returning id, name, settings, created_at
 
 -- name: insert_application
-insert into application (app_key, account_id, name, secret_hash, scopes) values ($1, $2, $3, $4, $5)
+insert into application (app_key, account_id, name, secret_hash, scopes, sandbox) values ($1, $2, $3, $4, $5, $6)
 on conflict (account_id, name) where revoked_at is null do nothing
-returning app_key, account_id, name, scopes, created_at, revoked_at
+returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox
 
 -- name: applications
-select app_key, account_id, name, scopes, created_at, revoked_at
+select app_key, account_id, name, scopes, created_at, revoked_at, sandbox
 from application where account_id = $1 order by name, created_at
 
 -- name: application
-select app_key, account_id, name, scopes, created_at, revoked_at from application where app_key = $1
+select app_key, account_id, name, scopes, created_at, revoked_at, sandbox from application where app_key = $1
 
 -- name: credentials
-select app_key, account_id, name, scopes, created_at, revoked_at, secret_hash from application where app_key = $1
+select app_key, account_id, name, scopes, created_at, revoked_at, sandbox, secret_hash from application where app_key = $1
 
 -- name: revoke_application
 -- Every process drops what it remembers of the application as soon as this commits.
 with revoked as (
     update application set revoked_at = coalesce(revoked_at, now()) where app_key = $1
-    returning app_key, account_id, name, scopes, created_at, revoked_at
+    returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox
 )
 select revoked.*, pg_notify('simwarden_application', revoked.app_key) as told from revoked
 

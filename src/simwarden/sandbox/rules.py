@@ -1,0 +1,149 @@
+"""The table of `docs/sandbox.md`: what the last digits of a number stand for. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.sim import (
+    ALL_FUNCTIONS,
+    Bar,
+    BarCause,
+    Binding,
+    BindingKind,
+    BindingState,
+    IdentifierKind,
+    Learnt,
+    Policy,
+    Seen,
+    Sim,
+    SimRef,
+)
+from simwarden.northbound.kernel.errors import (
+    CamaraError,
+    PermissionDenied,
+    ServiceNotApplicable,
+    Unavailable,
+)
+
+OWN = "35209900176148"
+"""The device of a virtual SIM."""
+OTHER = "86052105000017"
+"""Any other device."""
+_SINCE = timedelta(days=30)
+_SEEN = timedelta(minutes=5)
+_PREFIX = "sandbox"
+
+
+class TooManyRequests(CamaraError):
+    """Rate limit reached."""
+
+    status, code = 429, "TOO_MANY_REQUESTS"
+
+
+class QuotaExceeded(CamaraError):
+    """Out of resource quota."""
+
+    status, code = 429, "QUOTA_EXCEEDED"
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A change of device that a subscription will be told."""
+
+    after: timedelta
+    """Since it was made."""
+    imei: str
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """What a number stands for."""
+
+    error: type[CamaraError] | None = None
+    """Every call that names it is answered with this."""
+    conflict: bool = False
+    """Binding it is answered with 409 INCOMPATIBLE_STATE."""
+    known: bool = True
+    """False: 404 IDENTIFIER_NOT_FOUND."""
+    seen: str | None = OWN
+    """The device it is in; None: never seen."""
+    state: BindingState = BindingState.NEUTRAL
+    binding: BindingKind | None = None
+    changes: tuple[Change, ...] = ()
+
+
+def _at(seconds: float, imei: str) -> Change:
+    return Change(timedelta(seconds=seconds), imei)
+
+
+_TWO_DIGITS = {
+    "03": Kind(error=PermissionDenied),
+    "22": Kind(error=ServiceNotApplicable),
+    "29": Kind(error=TooManyRequests),
+    "39": Kind(error=QuotaExceeded),
+    "50": Kind(error=Unavailable),
+}
+_ONE_DIGIT = {
+    "0": Kind(
+        state=BindingState.LOCKED,
+        binding=BindingKind.IMEI,
+        changes=tuple(_at(n, OTHER if n % 2 else OWN) for n in range(1, 11)),
+    ),
+    "1": Kind(state=BindingState.LOCKED, binding=BindingKind.IMEI, changes=(_at(3, OTHER),)),
+    "2": Kind(state=BindingState.DIFFERED, binding=BindingKind.IMEI, seen=OTHER, changes=(_at(3, OWN), _at(6, OTHER))),
+    "3": Kind(changes=(_at(3, OTHER),)),
+    "4": Kind(known=False),
+    "5": Kind(seen=None, changes=(_at(3, OWN),)),
+    "6": Kind(state=BindingState.LOCKED, binding=BindingKind.TAC),
+    "7": Kind(state=BindingState.ARMED, binding=BindingKind.IMEI, seen=None, changes=(_at(3, OWN),)),
+    "8": Kind(),
+    "9": Kind(conflict=True),
+}
+
+
+def kind_of(number: str) -> Kind:
+    """What a number stands for; two digits count before one, other characters do not count."""
+    digits = "".join(character for character in number if character.isdecimal() and character.isascii())
+    return _TWO_DIGITS.get(digits[-2:]) or _ONE_DIGIT[digits[-1:] or "0"]
+
+
+def virtual(account_id: str, ref: SimRef, now: datetime) -> Sim | None:
+    """The virtual SIM of this name; None where there is to be none. Raises CamaraError where it stands for one.
+
+    Its IMSI is none that a network could issue, so nothing that happens to a real SIM can be about it.
+    """
+    return _sim(account_id, f"{_PREFIX}:{account_id}:{ref.kind}:{ref.value}", ref, now)
+
+
+def of_imsi(imsi: str, now: datetime) -> Sim | None:
+    """The virtual SIM that `virtual` gave this IMSI. Raises CamaraError."""
+    prefix, account_id, kind, value = imsi.split(":", 3)
+    assert prefix == _PREFIX
+    return _sim(account_id, imsi, SimRef(IdentifierKind(kind), value), now)
+
+
+def _sim(account_id: str, imsi: str, ref: SimRef, now: datetime) -> Sim | None:
+    kind = kind_of(ref.value)
+    if kind.error is not None:
+        raise kind.error
+    if not kind.known:
+        return None
+    since = now - _SINCE
+    binding = None
+    if kind.binding is not None:
+        values = () if kind.state is BindingState.ARMED else (OWN[:8] if kind.binding is BindingKind.TAC else OWN,)
+        binding = Binding(kind.binding, values, Learnt.EXPLICIT, Policy(), since)
+    differs = kind.state is BindingState.DIFFERED
+    return Sim(
+        bucket=bucket_of(imsi),
+        imsi=imsi,
+        account_id=account_id,
+        msisdn=ref.value if ref.kind is IdentifierKind.MSISDN else None,
+        nai=ref.value if ref.kind is IdentifierKind.NAI else None,
+        binding=binding,
+        state=kind.state,
+        seen=None if kind.seen is None else Seen(now - _SEEN, kind.seen),
+        bars=(Bar(BarCause.IMEI_MISMATCH, int(ALL_FUNCTIONS), now - _SEEN, 2),) if differs else (),
+        event_count=3,
+    )

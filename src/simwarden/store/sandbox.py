@@ -1,0 +1,52 @@
+"""Changes of virtual SIMs that subscriptions are still to be told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simwarden.domain.identifiers import full_imei
+from simwarden.store import subscriptions
+from simwarden.store.queries import load
+from simwarden.store.subscriptions import ALL_BUCKETS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    import asyncpg
+
+    from simwarden.store.database import Database
+
+Q = load("sandbox")
+BATCH = 200
+
+
+async def write_down(
+    connection: asyncpg.Connection, bucket: int, subscription_id: str, changes: Sequence[tuple[datetime, str]]
+) -> None:
+    """Remember that a subscription is to be told these changes of device at these times."""
+    await connection.execute(
+        Q["write_down"], bucket, subscription_id, [at for at, _ in changes], [imei for _, imei in changes]
+    )
+
+
+async def next_due(db: Database) -> float | None:
+    """Seconds until the next change; None when there is none."""
+    seconds: float | None = await db.fetchval(Q["next_due"], ALL_BUCKETS)
+    return seconds
+
+
+async def play(db: Database, now: datetime) -> int:
+    """Put what is due into its lanes; returns how many. Each change is played once, whoever else plays."""
+    count = 0
+    for row in await db.fetch(Q["due"], ALL_BUCKETS, now, BATCH):
+        async with db.transaction() as connection:
+            locked = await subscriptions.lock_any(connection, row["bucket"], row["subscription_id"])
+            played = await connection.execute(Q["played"], row["bucket"], row["subscription_id"], row["due_at"])
+            if locked is None or locked["ended_at"] is not None or played != "DELETE 1":
+                continue
+            lane = subscriptions.lane(locked)
+            lane.tell({"imei": full_imei(row["imei"])}, row["due_at"], event=None)
+            await subscriptions.grow(connection, [lane])
+            count += 1
+    return count

@@ -1,0 +1,211 @@
+"""The sandbox over HTTP, on a real server: every row of the table in docs/sandbox.md, and the wall around it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from standardwebhooks import Webhook
+from tests.conformance import contract
+from tests.integration.notify.sink import Sink
+from tests.support.server import serving
+from tests.unit.northbound.asgi import Reply
+
+from simwarden import northbound
+from simwarden.accounts import applications
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.engine import provision
+from simwarden.engine.ports import now_utc
+from simwarden.store.accounts import Accounts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from simwarden.store.database import Database
+
+API = "iot-sim-fraud-prevention"
+SUBSCRIPTIONS = f"{API}-subscriptions"
+PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+ROWS = [
+    [cell.strip().strip("*") for cell in line.strip("|").split("|")]
+    for line in PAGE.splitlines()
+    if re.match(r"\| (\*\*)?\d", line)
+]
+
+
+class Trial:
+    """An application in sandbox mode and a live one of the same account, at a running server."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.url = url
+        self._session = session
+        self.tokens: dict[str, str] = {}
+
+    async def log_in(self, name: str, issued: applications.Issued) -> None:
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": issued.application.app_key,
+            "client_secret": issued.app_secret,
+        }
+        async with self._session.post(f"{self.url}/oauth2/token", data=form) as answer:
+            self.tokens[name] = (await answer.json())["access_token"]
+
+    async def call(self, api: str, method: str, path: str, body: Any = None, *, who: str = "sandbox") -> Reply:
+        headers = {"authorization": f"Bearer {self.tokens[who]}"}
+        async with self._session.request(method, f"{self.url}/{api}/v0.1{path}", json=body, headers=headers) as answer:
+            content = await answer.read()
+            reply = Reply(answer.status, {name.lower(): value for name, value in answer.headers.items()}, content)
+        # Plain http is allowed for the sake of the test only; all else is held against the document.
+        held = Reply(reply.status, reply.headers, content.replace(b'"sink":"http:', b'"sink":"https:'))
+        contract.ours(api).check(method, path, held)
+        return reply
+
+    async def ask(self, operation: str, number: str, *, who: str = "sandbox") -> Reply:
+        kind = {"bind": "bindType", "unbind": "unBindType", "query": "queryType"}[operation]
+        return await self.call(
+            API, "POST", f"/{operation}", {"device": {"phoneNumber": number}, kind: "IMEIBIND"}, who=who
+        )
+
+    async def subscribe(self, number: str, sink: str) -> Reply:
+        body = {
+            "protocol": "HTTP",
+            "sink": sink,
+            "types": [f"org.camaraproject.{API}.v0.imei-change"],
+            "config": {"subscriptionDetail": {"device": {"phoneNumber": number}}},
+        }
+        return await self.call(SUBSCRIPTIONS, "POST", "/subscriptions", body)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def trial(tmp_path_factory: pytest.TempPathFactory, template: str, postgres_url: str) -> AsyncIterator[Trial]:
+    """One server for all rows."""
+    import asyncpg
+    from tests.conftest import at_database
+
+    from simwarden.store.database import Database
+
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute(f"create database sandbox_trial template {template}")
+    url = at_database(postgres_url, "sandbox_trial")
+    database = await Database.connect(url)
+    accounts = Accounts(database)
+    account = await applications.open_account(accounts, "ACME")
+    for number in ("+8613800000001", "+8613800000004"):
+        sim = provision.new_sim(account.id, imsi=f"4600009901{number[-5:]}", msisdn=number)
+        await provision.add(database, sim, Cause(CauseKind.OPERATOR, "test", now_utc()))
+    async with (
+        serving(tmp_path_factory.mktemp("trial"), url, allow_private_sinks="true") as address,
+        aiohttp.ClientSession() as session,
+    ):
+        made = Trial(address, session)
+        made.database = database  # type: ignore[attr-defined]
+        await made.log_in("sandbox", await applications.issue(accounts, "ACME", "trial", sandbox=True))
+        await made.log_in("live", await applications.issue(accounts, "ACME", "live"))
+        yield made
+    await database.close()
+    await connection.execute("drop database sandbox_trial with (force)")
+    await connection.close()
+
+
+def test_the_table_has_all_last_digits() -> None:
+    assert {row[0] for row in ROWS if len(row[0]) == 1} == set("0123456789")
+    assert len(ROWS) == 15
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"ends in {row[0]}")
+@pytest.mark.parametrize("operation", ["query", "bind", "unbind"])
+async def test_the_answers_are_those_of_the_table(trial: Trial, row: list[str], operation: str) -> None:
+    reply = await trial.ask(operation, "+86138000077"[: 14 - len(row[0])] + row[0])
+    promised = row[{"query": 1, "bind": 2, "unbind": 3}[operation]]
+    if promised == "the same":
+        promised = row[1]
+    error = re.match(r"(\d{3}) ([A-Z_]+)", promised)
+    if error:
+        assert (reply.status, reply.json["code"]) == (int(error[1]), error[2])
+        return
+    assert reply.status == 200
+    if operation != "query":
+        assert promised.startswith(f"`{operation.replace('bind', 'bound')}: true`")
+        return
+    found = reply.json["imeiBind"]
+    assert found["bindStatus"] == promised.split(",")[0].split()[0]
+    assert ("bindImei" in found) == (promised.startswith("BOUND") and "no `bindImei`" not in promised)
+
+
+@pytest.mark.parametrize(
+    ("digit", "imeis"),
+    [
+        ("1", ["860521050000177"]),
+        ("2", ["352099001761481", "860521050000177"]),
+        ("5", ["352099001761481"]),
+        ("0", ["860521050000177", "352099001761481"] * 5),
+    ],
+)
+async def test_subscriptions_are_told_by_the_real_delivery(trial: Trial, digit: str, imeis: list[str]) -> None:
+    async with Sink() as sink:
+        reply = await trial.subscribe(f"+861380000777{digit}", sink.url)
+        assert reply.status == 201
+        await sink.until_received(1 + len(imeis), 15)
+        assert [one.event["data"]["imei"] for one in sink.received[1:]] == imeis
+        for one in sink.received:
+            Webhook(reply.headers["x-simwarden-webhook-secret"]).verify(one.body, dict(one.headers))
+        assert sink.received[1].event["data"]["device"] == {"phoneNumber": f"+861380000777{digit}"}
+        mine = await trial.call(SUBSCRIPTIONS, "GET", f"/subscriptions/{reply.json['id']}")
+        assert mine.json["status"] == "ACTIVE"
+        theirs = await trial.call(SUBSCRIPTIONS, "GET", f"/subscriptions/{reply.json['id']}", who="live")
+        assert theirs.status == 404
+        assert (await trial.call(SUBSCRIPTIONS, "DELETE", f"/subscriptions/{reply.json['id']}")).status == 204
+
+
+@pytest.mark.parametrize(("digits", "expected"), [("4", 404), ("03", 403), ("29", 429), ("50", 503)])
+async def test_subscribing_meets_the_same_errors(trial: Trial, digits: str, expected: int) -> None:
+    reply = await trial.subscribe("+86138000077"[: 14 - len(digits)] + digits, "http://127.0.0.1:9/")
+    assert reply.status == expected
+
+
+async def test_a_deleted_subscription_is_told_no_more(trial: Trial) -> None:
+    async with Sink() as sink:
+        reply = await trial.subscribe("+8613800007773", sink.url)
+        await trial.call(SUBSCRIPTIONS, "DELETE", f"/subscriptions/{reply.json['id']}")
+        await asyncio.sleep(4)
+        assert [one.kind for one in sink.received] == ["subscription-started", "subscription-ended"]
+
+
+async def test_the_two_worlds_never_meet(trial: Trial) -> None:
+    """The live account has a SIM …01 (not bound) and one …04; in the sandbox …01 is bound, and …04 is not there."""
+    assert (await trial.ask("query", "+8613800000001", who="live")).json == {"imeiBind": {"bindStatus": "UNBOUND"}}
+    assert (await trial.ask("query", "+8613800000001")).json["imeiBind"]["bindStatus"] == "BOUND"
+    assert (await trial.ask("query", "+8613800000004", who="live")).status == 200
+    assert (await trial.ask("query", "+8613800000004")).status == 404
+    assert (await trial.ask("query", "+8613800000002", who="live")).status == 404
+    before = await _register(trial)
+    for operation in ("bind", "unbind"):
+        await trial.ask(operation, "+8613800000001")
+    assert await _register(trial) == before
+
+
+async def _register(trial: Trial) -> list[Any]:
+    database: Database = trial.database  # type: ignore[attr-defined]
+    return [
+        tuple(row) for row in await database.fetch("select imsi, binding::text, event_count from sim order by imsi")
+    ]
+
+
+def test_every_api_is_there_twice_or_closed() -> None:
+    """No API may reach the live register for a caller in sandbox mode: the chooser stands before each of them."""
+    from starlette.routing import Mount, Route
+
+    from simwarden.sandbox.mode import Worlds, by_mode
+
+    async def app(scope: Any, receive: Any, send: Any) -> None: ...
+
+    live = [Mount(f"/{name}", app=app, name=name) for name in northbound.DOCUMENTS]
+    joined = by_mode([*live, Route("/x", lambda _: None)], live[:1], None)  # type: ignore[arg-type]
+    worlds = [route.app for route in joined if isinstance(route, Mount)]
+    assert all(isinstance(each, Worlds) for each in worlds)
+    assert sum(each._sandboxed is app for each in worlds if isinstance(each, Worlds)) == 1
