@@ -135,13 +135,17 @@ async def bench(url: str, directory: Path) -> AsyncIterator[Bench]:
     )
     db = await Database.connect(url)
     async with aiohttp.ClientSession() as session:
-        made = Bench(House(settings, db, session, "fuzz"))
+        house = House(settings, db, db, session, "fuzz")
+        house.answers.start()
+        made = Bench(house)
         try:
             with structlog.testing.capture_logs() as logged:
                 made.logged = logged  # type: ignore[assignment]
                 yield made
         finally:
-            await made.house.ingest.drain()
+            await house.ingest.drain()
+            await house.gather.drain()
+            await house.answers.stop()
             await db.close()
 
 

@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from tests.fuzz import contracts
 from tests.fuzz.bench import Request, drive
 from tests.fuzz.mutate import TEXTS, Mutator
 
@@ -72,8 +73,10 @@ class Camara:
         self._bench = bench
         self._seed = seed
         self._token = token
-        self._templates = [
-            template for number in range(SIMS) for template in templates(f"+{make_sim(IMSI_BASE, number).msisdn}")
+        cards = [make_sim(IMSI_BASE, number) for number in range(SIMS)]
+        self._templates = [template for card in cards for template in templates(f"+{card.msisdn}")]
+        self._templates += [
+            template for card in cards for template in contracts.templates(f"+{card.msisdn}", card.imsi)
         ]
 
     @classmethod
@@ -109,7 +112,7 @@ class Camara:
         headers = {"authorization": f"Bearer {self._token}", "content-type": "application/json"}
         if chance.random() < 0.5:
             headers["x-correlator"] = "b4333c46-49c0-4f62-80d7-f0ef930f1c46"
-        if chance.random() < 0.2:
+        if chance.random() < 0.08:
             headers["accept"] = chance.choice(["*/*", "application/json", "text/html", "", "a/b;q=x", ",", "*/*;q=0"])
         if chance.random() < 0.03:
             headers["content-length"] = chance.choice(["0", "-1", "9" * 30, "x", "70000", "1"])
