@@ -82,6 +82,10 @@ class Contract:
             return
         self._valid(content["application/json"]["schema"], reply)
 
+    def extends(self, method: str, path: str) -> bool:
+        """Whether the operation is marked as one that CAMARA does not know."""
+        return "x-simwarden-extension" in (self._operation(method, path) or {})
+
     def request(self, method: str, path: str) -> OAS30Validator:
         """The schema of an operation's request body."""
         operation = self._operation(method, path)

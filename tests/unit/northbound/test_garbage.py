@@ -16,6 +16,12 @@ PATHS = [
     "/iot-sim-fraud-prevention/v0.1/query",
     "/iot-sim-fraud-prevention-subscriptions/v0.1/subscriptions",
     "/iot-sim-fraud-prevention-subscriptions/vwip/subscriptions",
+    "/device-communication-function/vwip/activate",
+    "/device-communication-function/vwip/retrieve",
+    "/device-communication-function-mgmt/v1/manage",
+    "/device-card-binding-mgmt/v1/bind",
+    "/device-card-binding-mgmt/v1/subscribe",
+    "/subscription-status/v0.1/retrive-subscription-status",
 ]
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=30)
@@ -46,6 +52,15 @@ SUBSCRIPTION = body(
         "accessTokenType": "bearer",
     },
 )
+DEVICE = BINDING["device"] | {"ipv4Address": {"publicAddress": "203.0.113.7", "publicPort": 2000}}
+RIGHT: dict[str, Any] = {
+    "subscriptions": SUBSCRIPTION,
+    "activate": {"functionType": "DATA", "device": DEVICE},
+    "retrieve": {"device": DEVICE},
+    "manage": {"busiType": "apn", "action": "close", "busiParam": "iot.example", "device": DEVICE},
+    "subscribe": {"sink": SUBSCRIPTION["sink"], "sinkCredential": SUBSCRIPTION["sinkCredential"], "device": DEVICE},
+    "retrive-subscription-status": {"phoneNumber": "+8613800000001"},
+}
 LIMITS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -78,7 +93,9 @@ async def test_json(path: str, value: Any) -> None:
 @LIMITS
 @given(data=st.data(), path=st.sampled_from(PATHS), value=JSON)
 async def test_a_right_body_with_one_wrong_value(data: st.DataObject, path: str, value: Any) -> None:
-    right = SUBSCRIPTION if path.endswith("subscriptions") else BINDING
+    right = RIGHT.get(path.rpartition("/")[2], BINDING)
+    if path == "/device-card-binding-mgmt/v1/bind":
+        right = {"bindType": "IMEIBIND", "bindInfo": {"imei": "352099001761481"}, "device": DEVICE}
     sent = changed(right, data.draw(st.sampled_from(places(right))), value)
     assert (await Client(World().app)("POST", path, sent)).status < 500
 
@@ -88,7 +105,12 @@ async def test_a_right_body_with_one_wrong_value(data: st.DataObject, path: str,
     path=st.sampled_from(PATHS),
     headers=st.lists(
         st.tuples(
-            st.sampled_from(["x-correlator", "accept", "content-type", "content-encoding", "content-length"]),
+            st.sampled_from(
+                [
+                    *("x-correlator", "accept", "content-type", "content-encoding", "content-length"),
+                    "idempotency-key",
+                ]
+            ),
             st.text(st.characters(max_codepoint=255), max_size=40),
         ),
         max_size=4,

@@ -306,6 +306,6 @@ class Client:
         below = "/" + "/".join(rest[1:])
         contract.ours(api).check(method, below, reply)
         upstream = contract.camaras(api)
-        if camara and upstream is not None:
+        if camara and upstream is not None and not contract.ours(api).extends(method, below):
             upstream.check(method, below, reply)
         return reply
