@@ -104,7 +104,8 @@ def test_events_meet_the_upstream_contract(shared: Path, schema: str, type_: str
 
 
 def test_the_signature_is_the_one_of_standard_webhooks() -> None:
-    request = open_lane(lane(), VAULT, source="urn:simwarden", allow_private=False).request(head(), NOW)
+    now = datetime.now(UTC)  # the verifier compares with the wall clock
+    request = open_lane(lane(), VAULT, source="urn:simwarden", allow_private=False).request(head(), now)
     assert Webhook(SECRET).verify(request.body, request.headers) == json.loads(request.body)
     with pytest.raises(WebhookVerificationError):
         Webhook(new_secret()).verify(request.body, request.headers)
@@ -113,13 +114,14 @@ def test_the_signature_is_the_one_of_standard_webhooks() -> None:
 
 
 def test_while_a_secret_is_rotated_both_sign() -> None:
+    now = datetime.now(UTC)  # the verifier compares with the wall clock
     old, new, ended = new_secret(), new_secret(), new_secret()
     secrets = [
         SigningSecret(new),
-        SigningSecret(old, NOW + timedelta(hours=1)),
-        SigningSecret(ended, NOW - timedelta(seconds=1)),
+        SigningSecret(old, now + timedelta(hours=1)),
+        SigningSecret(ended, now - timedelta(seconds=1)),
     ]
-    headers = sign(secrets, event_id="e-1", at=NOW, body=b"{}")
+    headers = sign(secrets, event_id="e-1", at=now, body=b"{}")
     assert len(headers["webhook-signature"].split(" ")) == 2
     Webhook(new).verify(b"{}", headers)
     Webhook(old).verify(b"{}", headers)
@@ -147,6 +149,7 @@ def test_token_and_correlator_are_sent_when_there_are_any() -> None:
 
 
 def test_custom_headers_are_sent_but_never_ours() -> None:
+    now = datetime.now(UTC)  # the verifier compares with the wall clock
     given_headers = {
         "X-Tenant": "7",
         "Authorization": "Bearer mine",
@@ -170,7 +173,7 @@ def test_custom_headers_are_sent_but_never_ours() -> None:
     assert custom_headers({"headers": given_headers, "method": "POST"}) == {"x-tenant": "7"}
     request = open_lane(
         lane(protocol_settings={"headers": given_headers}), VAULT, source="s", allow_private=False
-    ).request(head(), NOW)
+    ).request(head(), now)
     assert request.headers["content-type"] == "application/cloudevents+json"
     assert request.headers["webhook-id"] == f"{ID}-2"
     Webhook(SECRET).verify(request.body, request.headers)
