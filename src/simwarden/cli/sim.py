@@ -20,6 +20,7 @@ from simwarden.cli.common import (
     print_table,
     with_store,
 )
+from simwarden.domain.addresses import parse_ipv4, parse_ipv6
 from simwarden.domain.decide import Target
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import (
@@ -55,24 +56,37 @@ def sim() -> None:
 
 @sim.command(
     epilog="\b\nExample:\n  simwarden sim add --account ACME --iccid 89860042191782899541 --imsi 460000990123698 "
-    "--msisdn +8613900000001"
+    "--msisdn +8613900000001\n"
+    "  simwarden sim add --account ACME --imsi 460000990123699 --ipv4 203.0.113.7:50001 --ipv6 2001:db8::7"
 )
 @click.option("--account", required=True, help="Name or id of the account it belongs to.")
 @click.option("--imsi", required=True)
 @click.option("--iccid")
 @click.option("--msisdn", help="Phone number with country code.")
 @click.option("--nai", help="Network access identifier, user@realm.")
+@click.option("--ipv4", multiple=True, metavar="PUBLIC:PORT|PUBLIC/PRIVATE", help="A static address; repeatable.")
+@click.option("--ipv6", multiple=True, metavar="ADDR", help="A static address; repeatable.")
 @click.option("--imei", help="Bind it to this device at once.")
 @json_option
 def add(
-    account: str, imsi: str, iccid: str | None, msisdn: str | None, nai: str | None, imei: str | None, *, as_json: bool
+    account: str,
+    imsi: str,
+    iccid: str | None,
+    msisdn: str | None,
+    nai: str | None,
+    ipv4: tuple[str, ...],
+    ipv6: tuple[str, ...],
+    imei: str | None,
+    *,
+    as_json: bool,
 ) -> None:
-    """Register one SIM."""
+    """Register one SIM. By its static addresses the customer APIs find it as well as by its number."""
+    addresses = [*map(parse_ipv4, ipv4), *map(parse_ipv6, ipv6)]
 
     async def work(store: Store) -> Sim:
         owner = await Accounts(store.db).get(account)
         made = provision.new_sim(owner.id, imsi=imsi, iccid=iccid, msisdn=msisdn, nai=nai)
-        await provision.add(store.db, made, by_operator("sim add"), imei=imei)
+        await provision.add(store.db, made, by_operator("sim add"), imei=imei, addresses=addresses)
         return await find_sim(store, made.imsi)
 
     show_sim(with_store(work), as_json=as_json)

@@ -13,7 +13,7 @@ from simwarden.domain.decide import Target, bind
 from simwarden.domain.errors import InvalidIdentifier, SimExists, SimwardenError
 from simwarden.domain.events import Cause, Event, EventType
 from simwarden.domain.identifiers import bucket_of
-from simwarden.domain.sim import Lifecycle, Policy, Sim
+from simwarden.domain.sim import Lifecycle, Policy, Sim, SimRef
 from simwarden.engine.ports import now_utc
 from simwarden.store import sims
 
@@ -45,6 +45,14 @@ class Row(msgspec.Struct, frozen=True):
     line: int
     sim: Sim
     imei: str | None = None
+    addresses: tuple[SimRef, ...] = ()
+    """Static addresses by which it can be named too."""
+
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """Kind and value of all names by which it can be found."""
+        refs = [(ref.kind, ref.value) for ref in self.addresses]
+        return [(str(kind), value) for kind, value in (*sims.names_of(self.sim), *refs)]
 
 
 def new_sim(
@@ -69,9 +77,14 @@ def new_sim(
     )
 
 
-async def add(db: Database, sim: Sim, cause: Cause, *, imei: str | None = None) -> Sim:
-    """Register one SIM, bound to `imei` when given. Raises SimExists, InvalidIdentifier."""
-    bad = await _insert(db, sim.account_id, [Row(0, sim, imei)], cause)
+async def add(
+    db: Database, sim: Sim, cause: Cause, *, imei: str | None = None, addresses: Sequence[SimRef] = ()
+) -> Sim:
+    """Register one SIM, bound to `imei` when given, found by its static `addresses` (`domain.addresses`) too.
+
+    Raises SimExists, InvalidIdentifier.
+    """
+    bad = await _insert(db, sim.account_id, [Row(0, sim, imei, tuple(dict.fromkeys(addresses)))], cause)
     if bad:
         raise SimExists(bad[0].reason)
     return sim
@@ -166,10 +179,10 @@ async def insert(connection: sims.Connection, account_id: str, rows: Sequence[Ro
     bad: list[BadRow] = []
     free: list[Row] = []
     used: set[tuple[str, str]] = set()
-    names = [(str(kind), value) for row in rows for kind, value in sims.names_of(row.sim)]
+    names = [name for row in rows for name in row.names]
     taken = await sims.taken(connection, names) if names else set()
     for row in rows:
-        mine = [(str(kind), value) for kind, value in sims.names_of(row.sim)]
+        mine = row.names
         clash = next((name for name in mine if name in taken or name in used), None)
         if clash:
             # Whose it is is not said: tenants never meet.
@@ -180,6 +193,9 @@ async def insert(connection: sims.Connection, account_id: str, rows: Sequence[Ro
     if free:
         free.sort(key=lambda row: row.sim.imsi)  # imports that run together wait for each other in one order
         added = await sims.insert(connection, account_id, [row.sim for row in free])
+        addresses = [(row.sim, ref) for row in free for ref in row.addresses]
+        if addresses:
+            await sims.add_addresses(connection, account_id, addresses)
         await _record(connection, list(zip(added, free, strict=True)), cause)
     return bad
 

@@ -184,6 +184,7 @@ async def delete(connection: asyncpg.Connection, sims: Sequence[Sim], now: datet
     names = [(kind, value, sim) for sim in ordered for kind, value in names_of(sim)]
     await connection.execute(Q["bury"], *keys, [sim.event_count for sim in ordered], now)
     await connection.execute(Q["delete"], *keys)
+    await connection.execute(Q["delete_addresses"], *keys)
     await connection.execute(
         Q["delete_identifiers"],
         [kind for kind, _, _ in names],
@@ -275,6 +276,22 @@ async def insert(connection: asyncpg.Connection, account_id: str, sims: Sequence
     return [
         msgspec.structs.replace(sim, first_event=inserted[sim.imsi], event_count=inserted[sim.imsi]) for sim in sims
     ]
+
+
+async def add_addresses(
+    connection: asyncpg.Connection, account_id: str, addresses: Sequence[tuple[Sim, SimRef]]
+) -> None:
+    """Let SIMs be found by static addresses, which the caller has found free. Raises SimExists when one is not."""
+    named = await connection.fetch(
+        Q["insert_identifiers"],
+        [ref.kind for _, ref in addresses],
+        [ref.value for _, ref in addresses],
+        [sim.bucket for sim, _ in addresses],
+        [sim.imsi for sim, _ in addresses],
+        account_id,
+    )
+    if len(named) != len(addresses):
+        raise SimExists("Another SIM takes one of these addresses at the same time")
 
 
 def _plain(value: Any) -> Any:

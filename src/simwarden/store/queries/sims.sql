@@ -85,6 +85,11 @@ delete from sim_identifier d
 using unnest($1::text[], $2::text[], $3::smallint[], $4::text[]) as i (kind, value, bucket, imsi)
 where d.kind = i.kind and d.value = i.value and d.bucket = i.bucket and d.imsi = i.imsi
 
+-- name: delete_addresses
+delete from sim_identifier d
+using unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
+where d.kind in ('ipv4', 'ipv6') and d.bucket = i.bucket and d.imsi = i.imsi
+
 -- name: insert_identifiers
 insert into sim_identifier (kind, value, bucket, imsi, account_id)
 select i.kind, i.value, i.bucket, i.imsi, $5
