@@ -1,0 +1,323 @@
+"""What a gateway pushes, over HTTP calls to the receiver on a real database."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from tests.support.fixtures import world, world_database
+from tests.support.world import ACCOUNT, CALLER, World, device, iccid, imsi
+from tests.unit.northbound.asgi import Reply, call
+
+from simwarden.domain.events import EventType
+from simwarden.domain.identifiers import full_imei
+from simwarden.domain.sim import BindingState
+from simwarden.engine import provision
+from simwarden.engine.ingest import Ingest
+from simwarden.southbound.ejoin.receiver import MAX_BODY, Receiver
+from simwarden.store import gateways as gateway_store
+from simwarden.store import records
+from simwarden.store.database import Database
+from simwarden.store.gateways import Gateways
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["world", "world_database"]
+
+JSON = (("Content-Type", "application/json;charset=utf-8"),)
+CARD = ("460000990123698", "89860042191782899541", "35368953070790")
+"""The card and the device of the samples."""
+
+
+class Door:
+    """The receiver as a gateway sees it."""
+
+    def __init__(self, world: World, token: str) -> None:
+        self.world = world
+        self.token = token
+        self.counted: list[tuple[str, str]] = []
+        self.receiver = Receiver(
+            world.gateways, world.ingest, counted=lambda outcome, type_: self.counted.append((outcome, type_))
+        )
+        self.app = Starlette(routes=self.receiver.routes())
+
+    async def push(
+        self,
+        body: object,
+        *,
+        token: str | None = None,
+        query: str = "",
+        headers: Sequence[tuple[str, str]] = JSON,
+    ) -> Reply:
+        raw = body if isinstance(body, bytes | list) else json.dumps(body).encode()
+        return await call(self.app, "POST", f"/southbound/ejoin/{token or self.token}{query}", raw, headers)
+
+    async def kept(self) -> list[dict[str, Any]]:
+        return await self.world.gateways.rejects("gw1", 5000)
+
+
+@pytest.fixture
+async def door(world: World) -> Door:
+    await world.box()
+    return Door(world, world.tokens["gw1"])
+
+
+def port(number: int, card: int | None, imei: str, **more: Any) -> dict[str, Any]:
+    who = {"imsi": "", "iccid": ""} if card is None else {"imsi": imsi(card), "iccid": iccid(card)}
+    return {"type": "port-status", "port": f"{number}.01", "st": 3, "imei": full_imei(imei), **who} | more
+
+
+async def test_every_printed_sample_is_taken_in(door: Door, shared: Path) -> None:
+    folder = shared / "fixtures" / "ejoin"
+    if not folder.is_dir():
+        pytest.skip("the message samples are not beside this checkout")
+
+    await provision.add(door.world.db, provision.new_sim(ACCOUNT, imsi=CARD[0], iccid=CARD[1]), CALLER, imei=CARD[2])
+    samples = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".txt"))
+    assert len(samples) >= 13
+    for sample in samples:
+        reply = await door.push(sample.read_bytes())
+        assert (reply.status, reply.json) == (200, {"code": 200, "reason": "OK"}), sample.name
+    types = {type_ for outcome, type_ in door.counted if outcome == "accepted"}
+    assert types == {"port-status", "dev-status", "recv-sms", "cdr", "sent-sms", "sms-sent-status"}
+    assert [row["reason"] for row in await door.kept()] == ["Read after one repair of its quotes or commas"]
+    found = await door.world.sims.find_any(CARD[0])
+    assert found is not None
+    assert found.state is BindingState.LOCKED
+    assert found.seen is not None
+    assert found.seen.imei == CARD[2]
+    assert await records.calls_of(door.world.db, found)
+    assert {row["content"] for row in await records.sms_of(door.world.db, found)} >= {"yaq"}
+    counted = await door.world.db.fetchval("select count(*) from sms")
+    for sample in samples:
+        assert (await door.push(sample.read_bytes())).status == 200
+    assert await door.world.db.fetchval("select count(*) from sms") == counted, "the same again is not more"
+    assert await door.world.db.fetchval("select count(*) from call_record") == 1
+
+
+async def test_a_report_is_answered_after_it_is_committed(door: Door) -> None:
+    await door.world.card(1, imei=device(77))
+    reply = await door.push(port(1, 1, device(66), seq=1))
+    assert (reply.status, reply.headers["content-type"]) == (200, "application/json")
+    assert await door.world.state(1) is BindingState.DIFFERED
+    assert door.counted == [("accepted", "port-status")]
+
+
+async def test_a_wrong_token_finds_no_gateway_and_the_body_is_not_looked_at(door: Door) -> None:
+    for token in ("wrong", door.token[:-1], door.token + "x", "%00", "%ff", "ä", "."):
+        reply = await door.push(b"\xff", token=token)
+        assert reply.status == 404, token
+    assert await door.kept() == []
+    assert {outcome for outcome, _ in door.counted} <= {"unknown_token"}
+
+
+async def test_a_renewed_token_is_the_only_one(door: Door) -> None:
+    new = await door.world.gateways.renew_token("gw1")
+    fresh = Door(door.world, new)
+    assert (await fresh.push(port(1, None, device(1)))).status == 200
+    assert (await fresh.push(port(1, None, device(1)), token=door.token)).status == 404
+
+
+async def test_a_body_that_says_it_is_too_large_is_refused(door: Door) -> None:
+    reply = await door.push(b"{}", headers=[*JSON, ("Content-Length", str(MAX_BODY + 1))])
+    assert reply.status == 413
+    (row,) = await door.kept()
+    assert (row["size"], row["body"]) == (0, b"")
+
+
+async def test_a_body_that_turns_out_too_large_is_refused_without_reading_on(door: Door) -> None:
+    pieces = [b" " * 65_536] * 16
+    assert (await door.push([*pieces, b'{"type":"x"}'])).status == 413
+    assert (await door.push([*pieces[1:], b'{"type":"x"}'.rjust(65_536)])).status == 200, "1 MiB exactly is read"
+    assert ("too_large", "") in door.counted
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "", "0", "9" * 30 + "x"])
+async def test_a_content_length_that_makes_no_sense_is_not_believed(door: Door, length: str) -> None:
+    body = json.dumps(port(1, None, device(1))).encode()
+    assert (await door.push(body, headers=[*JSON, ("Content-Length", length)])).status == 200
+
+
+async def test_a_chinese_name_in_gb18030_is_read(door: Door) -> None:
+    body = json.dumps(port(1, None, device(1), opr="46000 中国移动"), ensure_ascii=False).encode("gb18030")
+    assert (await door.push(body)).status == 200
+    (row,) = await door.world.gateways.ports(door.world.boxes[0].id)
+    assert row["operator"] == "中国移动"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"1",
+        b'"x"',
+        b"{",
+        b"[]]",
+        b"\xff\xfe\x00",
+        b"\x00" * 100,
+        b"<xml/>",
+        b"[" * 5000,
+    ],
+)
+async def test_what_cannot_be_read_is_told_and_kept(door: Door, body: bytes) -> None:
+    reply = await door.push(body)
+    assert reply.status == 400
+    assert reply.json["code"] == 400
+    assert reply.json["reason"]
+    (row,) = await door.kept()
+    assert (row["body"], row["size"]) == (body, len(body))
+    assert row["reason"] == reply.json["reason"]
+    assert await door.world.db.fetchval("select rejected from gateway") == 1
+    assert door.counted == [("undecodable", "")]
+
+
+async def test_what_is_kept_is_bounded_in_length_and_number(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_store, "KEPT_REJECTS", 5)
+    await door.push(b"\xff" * 200_000)
+    (row,) = await door.kept()
+    assert (row["size"], len(row["body"])) == (200_000, gateway_store.KEPT_BYTES)
+    for number in range(12):
+        await door.push(b"{%d" % number)
+    kept = await door.kept()
+    assert [row["body"] for row in kept] == [b"{%d" % number for number in (11, 10, 9, 8, 7)]
+    assert await door.world.db.fetchval("select rejected from gateway") == 13
+
+
+@pytest.mark.parametrize("type_", ["brand-new", "中", "x" * 5000, "nul\x00", "\ud800"])
+async def test_an_unknown_type_is_kept_and_answered_kindly(door: Door, type_: str) -> None:
+    body = json.dumps({"type": type_, "port": "1.01"}).encode()
+    reply = await door.push(body)
+    assert reply.status == 200
+    (row,) = await door.kept()
+    assert row["reason"].startswith("Unknown message type")
+    assert row["body"] == body
+    assert ("accepted", "unknown") in door.counted
+
+
+async def test_a_repaired_body_is_taken_in_and_flagged(door: Door) -> None:
+    await door.world.card(1)
+    body = json.dumps(port(1, 1, device(66), seq=1)).replace('"', "”").encode()
+    assert (await door.push(body)).status == 200
+    assert EventType.DEVICE_SEEN in await door.world.types(1)
+    (row,) = await door.kept()
+    assert (row["reason"], row["body"]) == ("Read after one repair of its quotes or commas", body)
+    assert ("repaired", "") in door.counted
+
+
+async def test_an_array_of_messages_is_taken_in_together(door: Door) -> None:
+    await door.world.card(1, imei=device(66))
+    body = json.dumps([port(1, 1, device(66), seq=4), port(2, 1, device(55), seq=5)]).encode()
+    assert (await door.push(body)).status == 200
+    assert await door.world.state(1) is BindingState.DIFFERED
+
+
+async def test_a_plain_text_message_of_an_old_device_is_stored(door: Door) -> None:
+    reply = await door.push(
+        "hello ä".encode(), query=f"?sender=10086&port=1.01&iccid={iccid(1)}", headers=[("Content-Type", "text/plain")]
+    )
+    assert reply.status == 200
+    row = await door.world.db.fetchrow("select * from sms")
+    assert row is not None
+    assert (row["sender"], row["content"]) == ("10086", "hello ä")
+
+
+@pytest.mark.parametrize("begin", [1, 2**31, 2**33, 253402300799, 253402300800, 2**62, -5, "x", 1e300])
+async def test_no_time_breaks_a_call_record(door: Door, begin: object) -> None:
+    body = {"type": "cdr", "port": "1.01", "imei": full_imei(device(66)), "imsi": imsi(1), "cid": "c", "begin": begin}
+    assert (await door.push(body)).status == 200
+
+
+async def test_without_a_database_the_gateway_is_asked_to_send_again(door: Door, database_url: str) -> None:
+    """On a database of its own, which goes away."""
+    db = await Database.connect(database_url)
+    gateways = Gateways(db, door.world.vault)
+    _, token = await gateways.add("gw9", command_url=None, username=None, password=None)
+    receiver = Receiver(gateways, Ingest(db))
+    app = Starlette(routes=receiver.routes())
+    body = json.dumps(port(1, 1, device(66))).encode()
+    assert (await call(app, "POST", f"/southbound/ejoin/{token}", body, JSON)).status == 200
+    await db.close()
+    for path, sent in ((token, body), (token, b"{"), ("never-heard-of", body)):
+        reply = await call(app, "POST", f"/southbound/ejoin/{path}", sent, JSON)
+        assert reply.status == 503
+        assert reply.headers["retry-after"] == "1"
+        assert reply.json["code"] == 503
+
+
+async def test_a_gateway_that_hangs_up_in_the_middle_changes_nothing(door: Door) -> None:
+    sent: list[Any] = []
+    messages = [
+        {"type": "http.request", "body": b'{"type":', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": f"/southbound/ejoin/{door.token}",
+        "raw_path": b"",
+        "query_string": b"",
+        "headers": [],
+        "root_path": "",
+    }
+    with contextlib.suppress(Exception):
+        await door.app(scope, receive, send)
+    assert all(message.get("status") != 200 for message in sent)
+    assert await door.kept() == []
+
+
+texts = st.text(max_size=20) | st.sampled_from(["", "1.01", "3 OK", imsi(1), iccid(1), full_imei(device(66)), "0" * 15])
+values = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), texts, st.lists(texts, max_size=3))
+keys = st.sampled_from(
+    ["port", "seq", "st", "imei", "iccid", "imsi", "sn", "opr", "sig", "bal", "begin", "end", "cid", "sms", "status"]
+)
+types = st.sampled_from(["port-status", "dev-status", "recv-sms", "cdr", "sent-sms", "status-report", "received-sms"])
+NO_SIM = st.sampled_from(["imei", "sn", "sig", "opr", "bal", "x"])
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    body=st.one_of(
+        st.binary(max_size=200),
+        st.builds(lambda data: b'{"type":"port-status",' + data, st.binary(max_size=100)),
+        st.builds(
+            lambda type_, fields: json.dumps({"type": type_} | fields).encode(),
+            types,
+            st.dictionaries(NO_SIM | keys.filter(lambda key: key not in ("imsi", "iccid")), values, max_size=8),
+        ),
+    )
+)
+async def test_no_bytes_raise_or_change_a_sim(door: Door, body: bytes) -> None:
+    world = door.world
+    if not await world.db.fetchval("select count(*) from sim"):
+        await world.card(1, imei=device(77))
+        await door.push(port(9, 1, device(66), seq=1))
+    before = await world.sim(1)
+    reply = await door.push(body)
+    assert reply.status in (200, 400)
+    assert await world.sim(1) == before
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(type_=types, fields=st.dictionaries(keys, values, max_size=10))
+async def test_no_fields_raise_and_every_history_stays_whole(door: Door, type_: str, fields: dict[str, Any]) -> None:
+    world = door.world
+    if not await world.db.fetchval("select count(*) from sim"):
+        await world.card(1, imei=device(77))
+    reply = await door.push({"type": type_} | fields)
+    assert reply.status in (200, 400)
+    await world.events(1)
