@@ -156,3 +156,19 @@ def test_fair_shares_deal_out_everything_evenly(shares: int, workers: int) -> No
     dealt = [fair_share(shares, workers, rank) for rank in range(workers)]
     assert sum(dealt) == shares
     assert max(dealt) - min(dealt) <= 1
+
+
+async def test_a_lease_from_before_the_clock_was_set_back_does_not_last_for_hours(
+    database: Database, worker: Callable[[str], Leases], clock: Clock
+) -> None:
+    await worker("a").refresh()
+    for table in ("lease", "lease_worker"):
+        await database.execute(f"update {table} set until = now() + interval '2 hours'")
+    second = worker("b")
+    assert await second.refresh() == frozenset()  # the first may live, and then it renews
+    for table in ("lease", "lease_worker"):
+        remaining = await database.fetchval(f"select max(until) - now() from {table}")
+        assert remaining <= timedelta(seconds=20)
+    await _run_out(database, "a")
+    clock.now += 20
+    assert await second.refresh() == ALL

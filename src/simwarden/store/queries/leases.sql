@@ -13,6 +13,12 @@ delete from lease_worker where role = $1 and until < now() - interval '1 hour'
 -- name: workers
 select owner from lease_worker where role = $1 and until > now() order by owner
 
+-- name: shorten
+with workers as (
+    update lease_worker set until = now() + $2::interval where role = $1 and until > now() + 10 * $2::interval
+)
+update lease set until = now() + $2::interval where role = $1 and until > now() + 10 * $2::interval
+
 -- name: prepare
 insert into lease (role, share, owner, until)
 select $1, share, '', '-infinity' from generate_series(0, $2::int - 1) as share
