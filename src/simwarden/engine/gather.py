@@ -7,6 +7,7 @@ held connection. An order that is refused, or whose values cannot be stored, spo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -30,11 +31,13 @@ _log = structlog.get_logger()
 _ALONE = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
-    asyncpg.TransactionRollbackError,
     UnicodeError,
     OverflowError,
 )
 """What one order may cause to go wrong for the whole transaction: then each is tried for itself."""
+_AGAIN = (asyncpg.TransactionRollbackError, asyncpg.InvalidCachedStatementError)
+"""Another transaction went first, or a migration changed a table: nothing was written, and the same again will do."""
+_TRIES = 3
 
 
 class _Call(msgspec.Struct, eq=False):
@@ -125,6 +128,9 @@ class Gather:
             _settle(batch, [error])
             return True
         except BaseException as error:
+            if not isinstance(error, Exception):  # the program ends: nobody may wait for ever
+                batch = [*batch, *self._waiting]
+                self._waiting = []
             _settle(batch, [error] * len(batch))
             if isinstance(error, Exception):
                 _log.exception("batch of orders failed", orders=len(batch))
@@ -135,6 +141,14 @@ class Gather:
         return True
 
     async def _write(
+        self, connection: asyncpg.Connection, batch: list[_Call]
+    ) -> tuple[list[Decided | BaseException], Outcome]:
+        for _ in range(_TRIES - 1):
+            with contextlib.suppress(*_AGAIN):
+                return await self._try(connection, batch)
+        return await self._try(connection, batch)
+
+    async def _try(
         self, connection: asyncpg.Connection, batch: list[_Call]
     ) -> tuple[list[Decided | BaseException], Outcome]:
         async with connection.transaction():

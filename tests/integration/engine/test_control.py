@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import msgspec
 import pytest
 from tests.support.world import ACCOUNT, CALLER, imsi, ref
 
 from simwarden.domain import switching as rules
 from simwarden.domain.decide import Target
-from simwarden.domain.errors import IllegalTransition, NothingToChange, SimNotFound
+from simwarden.domain.errors import IllegalTransition, NothingToChange, SimNotFound, StoreUnavailable
 from simwarden.domain.events import EventType
 from simwarden.domain.lifecycle import Step
 from simwarden.domain.sim import ALL_FUNCTIONS, Function, Lifecycle
 from simwarden.domain.switching import Wish
-from simwarden.engine import binding, lifecycle, provision, switching
+from simwarden.engine import binding, lifecycle, orders, provision, switching
 from simwarden.engine.explain import explain
 from simwarden.engine.functions import Functions
 from simwarden.engine.gather import Gather
@@ -304,6 +306,52 @@ async def test_what_postgresql_cannot_store_fails_alone(world: World, control: C
 
 def _evil() -> Cause:
     return msgspec.structs.replace(CALLER, reference="\x00")
+
+
+@pytest.mark.parametrize("failures", [2, 3])
+async def test_who_loses_against_another_transaction_tries_again_but_not_for_ever(
+    world: World, control: Control, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    await world.card(1)
+    tries = 0
+
+    async def losing(*args: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries <= failures:
+            raise asyncpg.DeadlockDetectedError("deadlock detected")
+        return await orders.carry_out(*args)
+
+    monkeypatch.setattr("simwarden.engine.gather.carry_out", losing)
+    if failures == 2:
+        await control.close(1, DATA)
+    else:
+        with pytest.raises(StoreUnavailable):
+            await control.close(1, DATA)
+    assert tries == 3
+    assert await world.count(1, EventType.FUNCTION_CLOSED) == (1 if failures == 2 else 0)
+    await control.close(1, SMS)
+
+
+async def test_a_database_that_is_gone_refuses_everybody_and_is_found_again(world: World, control: Control) -> None:
+    await world.card(*range(1, 6))
+    await control.close(1, DATA)
+    victims = (
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where pid <> pg_backend_pid() and datname = current_database()"
+    )
+    calls = [asyncio.create_task(control.close(number, SMS)) for number in range(1, 6)]
+    connection = await asyncpg.connect(world.db.url)
+    await connection.execute(victims)
+    await connection.close()
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(result is None or isinstance(result, StoreUnavailable) for result in results)
+    for number, result in enumerate(results, 1):
+        if result is not None:
+            with contextlib.suppress(NothingToChange):  # the commit may have gone through unheard
+                await control.close(number, SMS)
+        assert SMS in (await world.sim(number)).closed
+        assert (await world.types(number)).count(EventType.FUNCTION_CLOSED) == (2 if number == 1 else 1)
 
 
 async def test_many_in_one_transaction_say_per_sim_what_became_of_it(world: World) -> None:
