@@ -140,15 +140,16 @@ class Street:
         return [event.type for event in await self.world.sims.events(await self.sim(imsi))]
 
 
-@pytest.fixture(params=[2, 3], ids=["v2", "v3"])
+@pytest.fixture
 async def street(world: World, request: pytest.FixtureRequest) -> AsyncIterator[Street]:
     async with aiohttp.ClientSession() as session:
         made = Street(world, session)
-        await made.open(request.param)
+        await made.open(getattr(request, "param", 2))
         yield made
         await made.close()
 
 
+@pytest.mark.parametrize("street", [2, 3], indirect=True, ids=["v2", "v3"])
 async def test_the_story_of_a_stolen_sim(street: Street) -> None:
     card = await street.insert(1, HOME)
     await street.bind(card.imsi)
