@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from simwarden.cli.act import COMMANDS
+from simwarden.cli.bulk import bulk
 from simwarden.cli.common import (
     Store,
     by_operator,
@@ -52,6 +54,10 @@ if TYPE_CHECKING:
 @click.group()
 def sim() -> None:
     """SIMs. ID is an IMSI, an ICCID, a phone number or a network access identifier."""
+
+
+for command in (*COMMANDS, bulk):
+    sim.add_command(command)
 
 
 @sim.command(

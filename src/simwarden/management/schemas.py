@@ -19,6 +19,7 @@ MAX_CSV = 16 * 1024 * 1024
 Tag = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.:/-]{0,62}\Z")]
 Tags = Annotated[tuple[Tag, ...], Meta(max_length=32)]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
+Time = Annotated[datetime, Meta(tz=True)]
 Short = Annotated[str, Meta(min_length=1, max_length=256)]
 FunctionName = Literal["VOICE", "SMS", "DATA"]
 Verb = Literal["open", "close", "bind", "unbind", "activate", "suspend", "restore", "deactivate", "delete"]
@@ -118,8 +119,8 @@ class FilterBody(_Body, frozen=True):
     tag: Tags = ()
     imei: Short | None = None
     tac: Short | None = None
-    seen_before: datetime | None = None
-    seen_after: datetime | None = None
+    seen_before: Time | None = None
+    seen_after: Time | None = None
     gateway: Name | None = None
     text: Short | None = None
 
@@ -150,6 +151,6 @@ class CreateGateway(_Body, frozen=True):
 class ReplayRequest(_Body, frozen=True):
     """ReplayRequest."""
 
-    since: datetime
+    since: Time
     subscription_id: Short | None = None
     delivered_too: bool = False

@@ -116,9 +116,9 @@ async def test_an_operation_is_its_clients_own(house: House) -> None:
 
 
 @pytest.mark.parametrize("verb", STEPS)
-async def test_a_foreign_sim_is_an_unknown_one(house: House, verb: str) -> None:
-    foreign = await house.life("POST", f"/{verb}", {"devices": [{"phoneNumber": phone(1_000_000)}]})
-    unknown = await house.life("POST", f"/{verb}", {"devices": [{"phoneNumber": "+8613800000000"}]})
+async def test_a_foreign_sim_is_an_unknown_one(still: House, verb: str) -> None:
+    foreign = await still.life("POST", f"/{verb}", {"devices": [{"phoneNumber": phone(1_000_000)}]})
+    unknown = await still.life("POST", f"/{verb}", {"devices": [{"phoneNumber": "+8613800000000"}]})
     assert (foreign.status, foreign.json) == (unknown.status, unknown.json)
     assert foreign.json["code"] == "IDENTIFIER_NOT_FOUND"
 
@@ -155,13 +155,13 @@ async def test_a_repeated_call_under_one_key_is_one_operation(house: House) -> N
         ("/retrieve-status", {"device": {"imsi": "x"}}, "imsi"),
     ],
 )
-async def test_what_is_wrong_is_said(house: House, path: str, body: Any, says: str) -> None:
-    reply = await house.life("POST", path, body)
+async def test_what_is_wrong_is_said(still: House, path: str, body: Any, says: str) -> None:
+    reply = await still.life("POST", path, body)
     assert (reply.status, reply.json["code"]) == (400, "INVALID_ARGUMENT")
     assert says in reply.json["message"]
 
 
-async def test_a_device_is_needed(house: House) -> None:
+async def test_a_device_is_needed(still: House) -> None:
     for path in ("/suspend", "/retrieve-status"):
-        reply = await house.life("POST", path, {})
+        reply = await still.life("POST", path, {})
         assert (reply.status, reply.json["code"]) == (422, "MISSING_IDENTIFIER")

@@ -1,0 +1,237 @@
+"""`simwarden sim bulk`: many SIMs at once, previewed, confirmed, followed."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from simwarden.cli.act import FUNCTIONS
+from simwarden.cli.common import json_option, print_json
+from simwarden.cli.remote import Refused, Remote, key_option, server_option, with_server
+
+VERBS = ["open", "close", "bind", "unbind", "activate", "suspend", "restore", "deactivate", "delete"]
+FILTERS = (
+    *("account", "state", "lifecycle", "bar", "tag", "imei", "tac", "seenBefore", "seenAfter", "gateway", "text"),
+)
+POLL = 0.3
+"""Seconds between two looks at the operation."""
+LIVE = ("PREVIEWING", "RUNNING")
+
+
+@click.command(
+    epilog="\b\nExamples:\n  simwarden sim bulk close --function data --filter state=DIFFERED\n"
+    "  simwarden sim bulk suspend --csv stolen.csv --yes --result result.csv\n"
+    "  simwarden sim bulk bind --csv devices.csv       with the columns imsi,imei\n\n"
+    f"Filters: {', '.join(FILTERS)}. The first line of a CSV file names its columns: imsi, iccid, msisdn or nai. "
+    "Ctrl-C while it runs leaves it running on the server."
+)
+@click.argument("action", type=click.Choice(VERBS))
+@click.option("--function", "functions", multiple=True, type=FUNCTIONS, help="With open and close: which.")
+@click.option("--imei", help="With bind: to this device.")
+@click.option("--tac", help="With bind: to any device of this model.")
+@click.option("--first-seen", is_flag=True, help="With bind: to the first device seen from now on.")
+@click.option("--filter", "filters", multiple=True, metavar="NAME=VALUE", help="Which SIMs; several: all must hold.")
+@click.option("--all", "everything", is_flag=True, help="All SIMs there are.")
+@click.option("--csv", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A list of SIMs.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--result", type=click.Path(dir_okay=False, path_type=Path), help="Write what became of each SIM here.")
+@server_option
+@key_option
+@json_option
+def bulk(
+    action: str,
+    functions: tuple[str, ...],
+    imei: str | None,
+    tac: str | None,
+    filters: tuple[str, ...],
+    file: Path | None,
+    result: Path | None,
+    server: str | None,
+    key_file: Path | None,
+    *,
+    first_seen: bool,
+    everything: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Do the same with many SIMs: shows what would change and what cannot, asks, and follows it to the end."""
+    if (bool(filters) or everything) == (file is not None) or (filters and everything):
+        raise click.UsageError("Say which SIMs: --filter, --csv or --all")
+    if as_json and not yes:
+        raise click.UsageError("--json does not ask: it needs --yes")
+    body: dict[str, Any] = {"action": action}
+    if functions:
+        body["functions"] = sorted({function.upper() for function in functions})
+    elif action in ("open", "close"):
+        raise click.UsageError(f"Say what to {action}: --function voice, sms, data")
+    body |= {name: value for name, value in (("imei", imei), ("tac", tac)) if value}
+    if first_seen:
+        body["firstSeen"] = True
+    if file is not None:
+        body["csv"] = _text(file)
+    else:
+        body["filter"] = parse_filters(filters)
+    show = _Show(quiet=as_json)
+
+    async def work(remote: Remote) -> dict[str, Any]:
+        found: dict[str, Any] = await remote.call("POST", "/bulk", body)
+        show.operation = found["id"]
+        found = await _followed(remote, found, show, "looked at")
+        show.preview(found)
+        if found["state"] != "READY" or not found["counts"]["requested"]:
+            return await _given_up(remote, found)
+        if not yes and not click.confirm(f"{action} {found['counts']['requested']} SIMs?", err=True):
+            return await _given_up(remote, found)
+        token = {"confirmToken": found["confirmToken"]}
+        found = await remote.call("POST", f"/operations/{found['id']}/confirm", token)
+        show.runs = True
+        found = await _followed(remote, found, show, "done")
+        if result is not None:
+            await remote.download(f"/operations/{found['id']}/result", result)
+        return found
+
+    try:
+        found = with_server(work, server, key_file)
+    except KeyboardInterrupt:
+        show.left()
+        raise SystemExit(130) from None
+    show.end(found, result)
+    if as_json:
+        print_json(found)
+    if found["state"] not in ("COMPLETED", "CANCELLED") or found["counts"]["refused"]:
+        raise SystemExit(1)
+
+
+def parse_filters(filters: tuple[str, ...]) -> dict[str, Any]:
+    """`NAME=VALUE`s as the API takes them."""
+    wanted: dict[str, Any] = {}
+    for each in filters:
+        name, separator, value = each.partition("=")
+        if name not in FILTERS or not separator or not value:
+            raise click.BadParameter(
+                f"{each!r} is not NAME=VALUE with one of {', '.join(FILTERS)}", param_hint="--filter"
+            )
+        if name == "tag":
+            wanted.setdefault("tag", []).append(value)
+        else:
+            wanted[name] = value.upper() if name in ("state", "lifecycle", "bar") else value
+    return wanted
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(f"it is not UTF-8 text (byte {error.start})", param_hint="--csv") from None
+
+
+async def _given_up(remote: Remote, found: dict[str, Any]) -> dict[str, Any]:
+    if found["state"] != "READY":
+        return found
+    cancelled: dict[str, Any] = await remote.call("POST", f"/operations/{found['id']}/cancel")
+    return cancelled
+
+
+async def _followed(remote: Remote, found: dict[str, Any], show: _Show, verb: str) -> dict[str, Any]:
+    """Look until it has come to an end. A server that is away for a moment is waited for."""
+    with show.progress(verb) as advance:
+        missed = 0
+        while found["state"] in LIVE:
+            advance(found)
+            await asyncio.sleep(POLL)
+            try:
+                found = await remote.call("GET", f"/operations/{found['id']}")
+                missed = 0
+            except Refused:
+                missed += 1
+                if missed > 100:
+                    raise
+        advance(found)
+    return found
+
+
+class _Show:
+    """What a person sees of it, on standard error."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self.operation = ""
+        self.runs = False
+
+    def say(self, text: str) -> None:
+        if not self._quiet:
+            click.echo(text, err=True)
+
+    def preview(self, found: dict[str, Any]) -> None:
+        counts = found["counts"]
+        self.say(
+            f"{found['description']}: {counts['requested']} of {counts['total']} SIMs would change, "
+            f"{counts['unchanged']} are so already, {counts['refused']} cannot"
+        )
+        for reason in found.get("reasons", ()):
+            if reason["status"] != "REQUESTED":
+                samples = ", ".join(_named(sample) for sample in reason["samples"])
+                self.say(f"  {reason['count']:>7}  {reason.get('reason', reason['status'])}  ({samples})")
+
+    def left(self) -> None:
+        if self.operation:
+            what = "It goes on at the server" if self.runs else "Nothing was changed"
+            self.say(
+                f"\n{what}. Follow it: simwarden operation show {self.operation}\n"
+                f"Cancel it: simwarden operation cancel {self.operation}"
+            )
+
+    def end(self, found: dict[str, Any], result: Path | None) -> None:
+        counts = found["counts"]
+        if found["state"] == "COMPLETED":
+            said = f"{counts['done']} done, {counts['unchanged']} unchanged, {counts['refused']} refused"
+            self.say(said + (f"; each in {result}" if result else f"; each: simwarden operation result {found['id']}"))
+        elif not counts["done"]:
+            self.say("Nothing was changed")
+        else:
+            self.say(f"{found['state'].lower()}: {counts['done']} done, {counts['requested']} left")
+
+    def progress(self, verb: str) -> _Bar:
+        return _Bar(verb, quiet=self._quiet)
+
+
+class _Bar:
+    """A progress bar on a terminal; nothing in a pipe."""
+
+    def __init__(self, verb: str, *, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn(verb),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=quiet or not console.is_terminal,
+        )
+        self._task = self._progress.add_task(verb, total=None)
+
+    def __enter__(self) -> Any:
+        self._progress.start()
+        return self._advance
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def _advance(self, found: dict[str, Any]) -> None:
+        counts = found["counts"]
+        if found["state"] == "PREVIEWING":
+            self._progress.update(self._task, completed=counts["total"])
+        else:
+            self._progress.update(
+                self._task, completed=counts["total"] - counts["requested"], total=counts["total"] or None
+            )
+
+
+def _named(sample: Any) -> str:
+    return str(next(iter(sample.values()), "")) if isinstance(sample, dict) else str(sample)

@@ -1,0 +1,394 @@
+"""The management API: its document, its authorization, its lists, its errors."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import random
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.routing import Mount
+from tests.conformance import contract
+from tests.integration.management.house import CAUSE, MANAGE, House, imsi, phone
+
+from simwarden.accounts import applications
+from simwarden.accounts.scopes import KNOWN, OPERATOR, UnknownScope
+from simwarden.domain.decide import Target
+from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.engine import provision
+from simwarden.engine.binding import Bindings
+from simwarden.management import routes
+from simwarden.management.bulk import named
+from simwarden.northbound.kernel.api import Api
+from simwarden.northbound.kernel.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+METHODS = {"get", "post", "patch", "delete"}
+
+
+def documented() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in MANAGE._document["paths"].items():
+        for method, operation in item.items():
+            if method in METHODS:
+                yield method.upper(), path, operation
+
+
+ROUTES = [pytest.param(method, path, each, id=each["operationId"]) for method, path, each in documented()]
+
+
+def test_code_and_document_have_the_same_operations_and_scopes(house: House) -> None:
+    [api] = [route.app for route in house.app.routes if isinstance(route, Mount) and route.name == "manage"]
+    assert isinstance(api, Api)
+    served = {
+        (path, method, operation.name, *operation.scopes)
+        for path, methods in api._operations.items()
+        for method, operation in methods.items()
+    }
+    written = {
+        ("/v1" + re.sub(r"{[^}]+}", "{}", path), method, each["operationId"], each["security"][0]["openId"][0])
+        for method, path, each in documented()
+    }
+    assert served == written
+    assert {scope for *_, scope in written} == set(OPERATOR)
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), ROUTES)
+def test_examples_keep_their_own_schemas(method: str, path: str, operation: dict[str, Any]) -> None:
+    bodies = [operation.get("requestBody", {}), *(MANAGE.inlined(each) for each in operation["responses"].values())]
+    for body in bodies:
+        for media in body.get("content", {}).values():
+            for example in media.get("examples", {}).values():
+                errors = list(contract.validator(MANAGE.inlined(media["schema"])).iter_errors(example["value"]))
+                assert not errors, errors[0].message
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), ROUTES)
+async def test_every_route_is_the_operators_alone(
+    still: House, method: str, path: str, operation: dict[str, Any]
+) -> None:
+    """Generated from the document: nobody, a customer, a reader where writing is needed."""
+    concrete = re.sub(r"{[^}]+}", imsi(0), path)
+    nobody = await still.manage(method, concrete, {}, token="wrong")
+    assert (nobody.status, nobody.json["code"]) == (401, "UNAUTHENTICATED")
+    for token in (still.customer, still.foreign):
+        refused = await still.manage(method, concrete, {}, token=token)
+        assert (refused.status, refused.json["code"]) == (403, "PERMISSION_DENIED")
+    [scope] = operation["security"][0]["openId"]
+    read_only = await still.manage(method, concrete, {}, token=still.reader)
+    assert (read_only.status == 403) is (scope == "manage:write")
+
+
+async def test_no_application_of_a_customer_can_have_the_operators_scopes(house: House) -> None:
+    for scope in OPERATOR:
+        with pytest.raises(UnknownScope):
+            await applications.issue(house.accounts, "meters", scope.replace(":", " "), [scope])
+    with pytest.raises(UnknownScope):
+        await applications.issue_operator(house.accounts, "x", [next(iter(KNOWN))])
+    refused = await house.life("POST", "/suspend", {"devices": [{"phoneNumber": phone(0)}]}, token=house.token)
+    assert refused.status == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "says"),
+    [
+        ("GET", "/sims?colour=red", None, 400, "There is no parameter 'colour'"),
+        ("GET", "/sims?limit=0", None, 400, "limit must be 1 to 1000"),
+        ("GET", "/sims?limit=x", None, 400, "limit must be 1 to 1000"),
+        ("GET", "/sims?cursor=x", None, 400, "cursor is none"),
+        ("GET", "/sims?cursor=e30", None, 400, "cursor is none"),
+        ("GET", "/sims?state=WILD", None, 400, "NEUTRAL,ARMED"),
+        ("GET", "/sims?seenAfter=yesterday", None, 400, "seenAfter must be a time"),
+        ("GET", "/sims?seenAfter=2026-11-21T00:00:00", None, 400, "seenAfter must be a time"),
+        ("GET", "/sims?imei=12", None, 400, "IMEI"),
+        ("GET", "/sims?imei=353689530707903&tac=35368953", None, 400, "not both"),
+        ("GET", "/sims?account=nobody", None, 404, "No account"),
+        ("GET", "/sims?gateway=gw9", None, 404, "No gateway"),
+        ("GET", "/sims?text=%00", None, 400, "text"),
+        ("GET", "/sims?state=LOCKED&state=ARMED", None, 400, "once"),
+        ("GET", "/sims/460001111111111", None, 404, "No SIM has"),
+        ("GET", "/sims/460001111111111/explain", None, 404, "No SIM has"),
+        ("POST", "/sims", {"account": "nobody", "imsi": "460001"}, 404, "No account"),
+        ("POST", "/sims", {"account": "meters", "imsi": "1"}, 400, "IMSI"),
+        ("POST", "/sims", {"account": "meters", "imsi": imsi(0)}, 409, "exists already"),
+        ("POST", "/sims", {"account": "meters", "imsi": imsi(900), "tags": ["A B"]}, 400, "regex"),
+        ("PATCH", f"/sims/{imsi(0)}", {"phoneNumber": phone(1)}, 409, "Another SIM"),
+        ("PATCH", f"/sims/{imsi(0)}", {"policy": {"unknown": "DENY"}}, 409, "not bound"),
+        ("PATCH", f"/sims/{imsi(0)}", {"imsi": "1"}, 400, "unknown field"),
+        ("POST", f"/sims/{imsi(0)}/actions", {"action": "close"}, 400, "functions must be specified"),
+        ("POST", f"/sims/{imsi(0)}/actions", {"action": "suspend", "tac": "1"}, 400, "tac does not go with suspend"),
+        ("POST", f"/sims/{imsi(0)}/actions", {"action": "bind", "imei": "12"}, 400, "IMEI"),
+        ("POST", f"/sims/{imsi(0)}/actions", {"action": "restore"}, 409, "is ACTIVE"),
+        ("GET", "/gateways/gw9", None, 404, "No gateway"),
+        ("DELETE", "/gateways/gw9", None, 404, "No gateway"),
+        ("POST", "/gateways/gw9/token", None, 404, "No gateway"),
+        ("POST", "/gateways", {"name": "gw 1"}, 400, "regex"),
+        ("GET", "/subscriptions/x", None, 404, ""),
+        ("GET", "/deliveries/x", None, 404, ""),
+        ("POST", "/deliveries/x/replay", None, 404, ""),
+        ("POST", "/bulk", {"action": "suspend"}, 400, "one of filter and csv"),
+        ("POST", "/bulk", {"action": "suspend", "filter": {}, "csv": "imsi\n1"}, 400, "one of filter and csv"),
+        ("POST", "/bulk", {"action": "suspend", "csv": "colour\nred\n"}, 400, "must name one column"),
+        ("POST", "/bulk", {"action": "suspend", "csv": "imsi,imei\n1,2\n"}, 400, "must name one column"),
+        ("POST", "/bulk", {"action": "suspend", "csv": "imsi\n\n"}, 400, "names no SIM"),
+        ("POST", "/bulk", {"action": "suspend", "csv": 'imsi\n"1'}, 400, "cannot be read"),
+        ("GET", "/operations/x", None, 404, "No operation"),
+        ("GET", "/operations/x/result", None, 404, "No operation"),
+        ("POST", "/operations/x/confirm", {"confirmToken": "x"}, 404, "No operation"),
+        ("POST", "/operations/x/cancel", None, 404, "No operation"),
+        ("PUT", "/sims", {}, 405, ""),
+        ("GET", "/nothing", None, 404, ""),
+    ],
+)
+async def test_what_is_wrong_is_said(still: House, method: str, path: str, body: Any, status: int, says: str) -> None:
+    reply = await still.manage(method, path, body)
+    assert reply.status == status, reply.body
+    assert says in reply.json["message"]
+
+
+async def test_a_sim_is_made_changed_acted_upon_and_explained(house: House) -> None:
+    made = await house.manage("POST", "/sims", {"account": "meters", "imsi": imsi(900), "tags": ["b", "a", "a"]})
+    assert (made.status, made.headers["location"]) == (201, f"/manage/v1/sims/{imsi(900)}")
+    assert made.json["tags"] == ["a", "b"]
+    changed = await house.manage(
+        "PATCH", f"/sims/{imsi(900)}", {"phoneNumber": "+8613811112222", "networkAccessIdentifier": "M1@iot.example"}
+    )
+    assert changed.json["networkAccessIdentifier"] == "m1@iot.example"
+    for name in ("+8613811112222", "8613811112222", "m1@iot.example"):
+        assert (await house.manage("GET", f"/sims/{name}")).json["imsi"] == imsi(900)
+    again = await house.manage("PATCH", f"/sims/{imsi(900)}", {"phoneNumber": None, "tags": []})
+    assert "phoneNumber" not in again.json
+    assert (await house.manage("GET", "/sims/8613811112222")).status == 404
+    bound = await house.manage("POST", f"/sims/{imsi(900)}/actions", {"action": "bind", "imei": "353689530707903"})
+    assert bound.json["sim"]["boundTo"] == ["353689530707903"]
+    policy = await house.manage("PATCH", f"/sims/{imsi(900)}", {"policy": {"onMismatch": "ALERT"}})
+    assert policy.json["policy"] == {"onMismatch": "ALERT", "unknown": "ALLOW", "resume": "AUTO"}
+    assert policy.json["boundTo"] == ["353689530707903"]
+    for verb in ("suspend", "restore", "deactivate"):
+        assert (await house.manage("POST", f"/sims/{imsi(900)}/actions", {"action": verb})).json["changed"] is True
+    life = await house.manage("GET", f"/sims/{imsi(900)}/lifecycle")
+    assert [each["state"] for each in life.json["history"]] == ["DEACTIVATED", "ACTIVE", "SUSPENDED", "ACTIVE"]
+    assert life.json["history"][0]["cause"]["kind"] == "OPERATOR"
+    explained = await house.manage("GET", f"/sims/{imsi(900)}/explain")
+    assert explained.json["functions"][0]["effective"] is False
+    events, cursor = [], ""
+    while True:
+        page = (await house.manage("GET", f"/sims/{imsi(900)}/events?limit=3{cursor}")).json
+        events += [event["type"] for event in page["events"]]
+        if "nextCursor" not in page:
+            break
+        cursor = f"&cursor={page['nextCursor']}"
+    assert events == [
+        *("LIFECYCLE_CHANGED", "LIFECYCLE_CHANGED", "LIFECYCLE_CHANGED", "BINDING_REPLACED", "BINDING_CREATED"),
+        *("SIM_CHANGED", "SIM_CHANGED", "SIM_ADDED"),
+    ]
+    gone = await house.manage("POST", f"/sims/{imsi(900)}/actions", {"action": "delete"})
+    assert gone.json == {"changed": True}
+
+
+async def test_filters_find_what_they_say(house: House) -> None:
+    async def found(query: str) -> list[str]:
+        reply = await house.manage("GET", f"/sims?{query}")
+        assert reply.status == 200, reply.body
+        return sorted(sim["imsi"] for sim in reply.json["sims"])
+
+    await house.manage("PATCH", f"/sims/{imsi(1)}", {"tags": ["north", "meter"]})
+    await house.manage("PATCH", f"/sims/{imsi(2)}", {"tags": ["north"]})
+    await house.manage("POST", f"/sims/{imsi(3)}/actions", {"action": "suspend"})
+    await house.manage("POST", f"/sims/{imsi(4)}/actions", {"action": "close", "functions": ["SMS"]})
+    await house.manage("POST", f"/sims/{imsi(5)}/actions", {"action": "bind", "tac": "35368953"})
+    await house.db.execute(
+        "update sim set seen_at = '2026-11-01T00:00:00Z', seen_imei = '35368953070790' where imsi = $1", imsi(5)
+    )
+    assert await found("tag=north") == [imsi(1), imsi(2)]
+    assert await found("tag=north&tag=meter") == [imsi(1)]
+    assert await found("lifecycle=SUSPENDED") == [imsi(3)]
+    assert await found("bar=SUSPENDED") == [imsi(3)]
+    assert await found("bar=CLOSED_BY_CUSTOMER") == [imsi(4)]
+    assert await found("state=LOCKED") == [imsi(5)]
+    assert await found("imei=353689530707903") == [imsi(5)]
+    assert await found("tac=35368953") == [imsi(5)]
+    assert await found("tac=35368954") == []
+    assert await found("seenBefore=2026-11-02T00:00:00Z") == [imsi(5)]
+    assert await found("seenAfter=2026-11-02T00:00:00Z") == []
+    assert await found("account=stranger") == [imsi(1_000_000), imsi(1_000_001)]
+    assert await found(f"text={imsi(7)[3:]}") == [imsi(7)]
+    assert len(await found("")) == 22
+
+
+async def test_a_cursor_belongs_to_its_list(house: House) -> None:
+    cursor = (await house.manage("GET", "/sims?limit=5&account=meters")).json["nextCursor"]
+    assert len((await house.manage("GET", f"/sims?limit=7&account=meters&cursor={cursor}")).json["sims"]) == 7
+    other = await house.manage("GET", f"/sims?limit=5&account=stranger&cursor={cursor}")
+    assert (other.status, other.json["message"]) == (
+        400,
+        "cursor belongs to a list with other filters: begin again without it",
+    )
+    assert (await house.manage("GET", f"/operations?cursor={cursor}")).status == 400
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(limit=st.integers(1, 9), seed=st.integers(0, 10_000))
+async def test_a_walk_meets_each_sim_once_whatever_happens_meanwhile(house: House, limit: int, seed: int) -> None:
+    rng = random.Random(seed)
+    lasting = {imsi(number) for number in range(20)}
+    met: list[str] = []
+    cursor = ""
+    while True:
+        page = (await house.manage("GET", f"/sims?account=meters&limit={limit}{cursor}")).json
+        met += [sim["imsi"] for sim in page["sims"]]
+        if "nextCursor" not in page:
+            break
+        cursor = f"&cursor={page['nextCursor']}"
+        number = rng.randrange(2_000, 900_000)
+        sim = provision.new_sim(house.account.id, imsi=imsi(number))
+        await provision.import_rows(house.db, [provision.Row(0, sim)], house.account.id, CAUSE)
+        action = rng.choice([{"action": "close", "functions": ["DATA"]}, {"action": "open", "functions": ["DATA"]}])
+        await house.manage("POST", f"/sims/{imsi(rng.randrange(20))}/actions", action)
+    assert len(met) == len(set(met))
+    assert lasting <= set(met)
+
+
+async def test_gateways(house: House) -> None:
+    body = {"name": "gw1", "commandUrl": "http://192.0.2.7", "username": "root", "password": "kept-secret"}
+    made = await house.manage("POST", "/gateways", body)
+    assert made.status == 201
+    token = made.json["reportUrl"].rpartition("/")[2]
+    assert (await house.manage("POST", "/gateways", body)).status == 409
+    shown = await house.manage("GET", "/gateways/gw1")
+    listed = await house.manage("GET", "/gateways")
+    assert shown.json["state"] == "NEVER_REPORTED"
+    for text in (shown.body.decode(), listed.body.decode()):
+        assert "kept-secret" not in text
+        assert token not in text
+        assert "hash" not in text
+    renewed = await house.manage("POST", "/gateways/gw1/token")
+    assert renewed.json["reportUrl"] != made.json["reportUrl"]
+    assert renewed.headers["cache-control"] == "no-store"
+    assert await house.gateways.by_token(token) is None
+    gateway = await house.gateways.id_of("gw1")
+    await house.gateways.add("gw2", command_url=None, username=None, password=None)
+    first = (await house.manage("GET", "/gateways?limit=1")).json
+    second = (await house.manage("GET", f"/gateways?limit=1&cursor={first['nextCursor']}")).json
+    assert [first["gateways"][0]["name"], second["gateways"][0]["name"]] == ["gw1", "gw2"]
+    assert "nextCursor" not in second
+    await house.db.execute(
+        "insert into attachment (bucket, imsi, gateway_id, port, slot, current, desired, applied, status, since) "
+        "values (1, '1', $1, 1, 1, true, 7, 7, 'APPLIED', now())",
+        gateway,
+    )
+    locked = await house.manage("DELETE", "/gateways/gw1")
+    assert (locked.status, locked.json["code"]) == (409, "INCOMPATIBLE_STATE")
+    await house.db.execute("update attachment set desired = 0, applied = 0")
+    assert (await house.manage("DELETE", "/gateways/gw1")).status == 204
+    assert (await house.manage("GET", "/gateways/gw1")).status == 404
+
+
+async def test_bulk_by_filter_from_preview_to_result(house: House) -> None:
+    await house.manage("POST", f"/sims/{imsi(0)}/actions", {"action": "close", "functions": ["DATA"]})
+    body = {"action": "close", "functions": ["DATA"], "filter": {"account": "meters"}}
+    begun = await house.manage("POST", "/bulk", body)
+    assert (begun.status, begun.json["state"]) == (202, "PREVIEWING")
+    path = f"/operations/{begun.json['id']}"
+    assert begun.headers["location"] == f"/manage/v1{path}"
+    early = await house.manage("POST", f"{path}/confirm", {"confirmToken": "x"})
+    assert (early.status, early.json["code"]) == (409, "INCOMPATIBLE_STATE")
+    await house.work()
+    ready = (await house.manage("GET", path)).json
+    assert ready["state"] == "READY"
+    assert ready["counts"] == {"total": 20, "requested": 19, "done": 0, "unchanged": 1, "refused": 0}
+    assert [(reason["status"], reason["count"]) for reason in ready["reasons"]] == [("REQUESTED", 19), ("UNCHANGED", 1)]
+    wrong = await house.manage("POST", f"{path}/confirm", {"confirmToken": "x"})
+    assert (wrong.status, wrong.json["code"]) == (409, "ABORTED")
+    running = await house.manage("POST", f"{path}/confirm", {"confirmToken": ready["confirmToken"]})
+    assert (running.status, running.json["state"]) == (202, "RUNNING")
+    await house.work()
+    done = (await house.manage("GET", path)).json
+    assert (done["state"], done["counts"]["done"], "confirmToken" in done) == ("COMPLETED", 19, False)
+    file = await house.manage("GET", f"{path}/result", headers=[("accept", "text/csv")])
+    assert file.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(file.body.decode().splitlines()))
+    assert {row["imsi"]: row["status"] for row in rows} == {imsi(n): "DONE" if n else "UNCHANGED" for n in range(20)}
+    assert (await house.manage("GET", f"{path}/result", headers=[("accept", "image/png")])).status == 406
+    [row] = (await house.manage("GET", "/operations?state=COMPLETED")).json["operations"]
+    assert row["description"] == "close DATA"
+    history = (await house.manage("GET", f"/sims/{imsi(3)}/events")).json["events"]
+    assert history[0]["cause"]["message"] == "close DATA"
+
+
+async def test_bulk_bind_by_list_and_cancel(house: House) -> None:
+    text = f"msisdn,imei\n{phone(0)},353689530707903\n{phone(1)},12\n{phone(999)},353689530707903\n"
+    begun = (await house.manage("POST", "/bulk", {"action": "bind", "csv": text})).json
+    await house.work()
+    ready = (await house.manage("GET", f"/operations/{begun['id']}")).json
+    assert ready["counts"] == {"total": 3, "requested": 1, "done": 0, "unchanged": 0, "refused": 2}
+    codes = {reason.get("code") for reason in ready["reasons"]}
+    assert codes == {None, "INVALID_ARGUMENT", "IDENTIFIER_NOT_FOUND"}
+    cancelled = await house.manage("POST", f"/operations/{begun['id']}/cancel")
+    assert cancelled.json["state"] == "CANCELLED"
+    assert (await house.manage("POST", f"/operations/{begun['id']}/cancel")).status == 409
+    rows = list(
+        csv.DictReader((await house.manage("GET", f"/operations/{begun['id']}/result")).body.decode().splitlines())
+    )
+    assert sorted(row["status"] for row in rows) == ["CANCELLED", "REFUSED", "REFUSED"]
+    assert (await house.manage("GET", f"/sims/{imsi(0)}")).json["bindingState"] == "NEUTRAL"
+
+
+async def test_a_large_list_does_not_hold_up_others(house: House) -> None:
+    text = "imsi\n" + "\n".join(imsi(number) for number in range(20_000)) + "\n"
+    late = 0.0
+
+    async def watch() -> None:
+        nonlocal late
+        loop = asyncio.get_running_loop()
+        while True:
+            before = loop.time()
+            await asyncio.sleep(0.005)
+            late = max(late, loop.time() - before - 0.005)
+
+    watcher = asyncio.create_task(watch())
+    reply = await house._call("POST", "/manage/v1/bulk", {"action": "suspend", "csv": text}, house.token, ())
+    watcher.cancel()
+    begun = reply.json
+    assert begun["counts"]["total"] == 20_000
+    assert begun["counts"]["refused"] == 20_000 - 20
+    assert late < 0.25, f"others waited {late:.3f} s"
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_list_or_said_not_to_be(text: str) -> None:
+    try:
+        items = list(named(text, devices=True))
+    except InvalidArgument:
+        return
+    assert items
+    for item in items:
+        assert (item.ref is None) == (item.wrong is not None)
+
+
+async def test_subscriptions_and_deliveries_are_seen_and_sent_again(house: House) -> None:
+    assert (await house.manage("GET", "/subscriptions")).json == {"subscriptions": []}
+    assert (await house.manage("GET", f"/deliveries?sim={imsi(0)}&status=DEAD")).json == {"deliveries": []}
+    assert (await house.manage("POST", "/deliveries/replay", {"since": "2026-11-01T00:00:00Z"})).json == {"replayed": 0}
+    naive = await house.manage("POST", "/deliveries/replay", {"since": "2026-11-01T00:00:00"})
+    assert naive.status == 400
+
+
+def test_the_document_names_the_server_like_the_others() -> None:
+    assert MANAGE._document["servers"][0]["url"] == "{apiRoot}/manage/v1"
+    assert yaml.safe_load(yaml.safe_dump(MANAGE._document)) == MANAGE._document
+    assert routes.NAME == "manage"
+
+
+async def test_binding_shows_with_its_place(house: House) -> None:
+    bindings = Bindings(house.db, house.sims)
+    ref = SimRef(IdentifierKind.IMSI, imsi(0))
+    await bindings.bind(house.account.id, ref, Target(first_seen=True), None, CAUSE)
+    shown = (await house.manage("GET", f"/sims/{imsi(0)}")).json
+    assert (shown["bindingState"], shown["boundTo"]) == ("ARMED", [])
