@@ -8,6 +8,7 @@ held back for a while; what is not acknowledged by then is offered again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import base64
 import random
 import re
@@ -146,10 +147,9 @@ class Inboxes:
                 return taken
             due = await inboxes.next_due(self._db, inbox.id)
             await asyncio.sleep(min(_PAUSE, left))
-            try:
-                await asyncio.wait_for(woken.wait(), max(min(left, 5.0 if due is None else due) - _PAUSE, 0))
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(min(left, 5.0 if due is None else due) - _PAUSE, 0)):
+                    await woken.wait()
 
     async def settle(self, app_key: str, inbox_id: str, event_id: str, outcome: Outcome) -> RetryDecision:
         """What follows for an event that was handed on with this outcome; it is logged as an attempt.

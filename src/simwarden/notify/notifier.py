@@ -130,8 +130,10 @@ class Notifier:
             except (StoreUnavailable, asyncpg.PostgresError) as error:
                 await asyncio.sleep(self._outage.began(error))
                 continue
+            # Not wait_for: Python 3.11's swallows a cancellation that meets the wake-up, and stop() would hang.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._woken.wait()
 
     async def _look(self) -> float:
         """Claim what is due; returns the seconds until there may be more."""
