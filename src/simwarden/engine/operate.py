@@ -112,7 +112,8 @@ class Operate:
                 _log.exception("operations stumbled and go on")
                 pause = PAUSE
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
 
     async def look(self) -> bool:
         """Do one batch of each operation that has something to do here; returns whether there was anything."""

@@ -8,8 +8,8 @@ held back for a while; what is not acknowledged by then is offered again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import base64
+import contextlib
 import random
 import re
 import secrets

@@ -80,6 +80,7 @@ class Player:
                 due = await store.next_due(self._db)
                 wait = POLL if due is None else min(max(due, 0.02), POLL)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._woken.wait()
             if self._woken.is_set():
                 await asyncio.sleep(0.05)  # it is woken before the transaction commits
