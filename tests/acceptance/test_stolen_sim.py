@@ -35,6 +35,9 @@ async def test_the_demo_tells_what_happened(world: World) -> None:
     seen = [text for kind, text in told if kind == "see"]
     assert any("is locked: status 12" in text for text in seen)
     assert any("is lifted" in text for text in seen)
+    assert any("stays open: this gateway can only lock the whole SIM" in text for text in seen)
+    assert any("SUSPENDED, its slot locked" in text for text in seen)
+    assert seen[-1] == "Data is open again: voice, SMS and data work"
     times = [text for kind, text in told if kind == "time"]
     assert sum("command is at the gateway" in text for text in times) == 2
     assert sum("confirmed by the gateway" in text for text in times) == 2

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from simwarden.demo.world import World
 
 FRAUD = "/iot-sim-fraud-prevention/v0.1"
+FUNCTIONS = "/device-communication-function/vwip"
+LIFECYCLE = "/iot-device-management/vwip"
 SUBSCRIPTIONS = "/iot-sim-fraud-prevention-subscriptions/v0.1"
 IMEI_CHANGE = "org.camaraproject.iot-sim-fraud-prevention.v0.imei-change"
 HOME = ("gw1", "1.01")
@@ -32,11 +34,12 @@ class Story:
         self._thief_imei = ""
 
     async def play(self) -> None:
-        """From an empty house to a stolen card blocked and back again. Raises StepFailed."""
+        """From an empty house to a stolen card blocked and back, then the owner's own switches. Raises StepFailed."""
         await self._set_the_scene()
         await self._bind()
         await self._stolen()
         await self._returned()
+        await self._controlled()
 
     async def _set_the_scene(self) -> None:
         world = self._world
@@ -122,6 +125,48 @@ class Story:
         _expect(told["state"] == "LOCKED", f"the binding's state is {told['state']}")
         _expect(all(function["effective"] for function in told["functions"]), "a function is still barred")
         self._say("see", f"The binding is {told['state']}; voice, SMS and data are open")
+
+    async def _controlled(self) -> None:
+        world = self._world
+        self._say("act", "The owner closes data only, then suspends the card and restores it")
+        device = {"phoneNumber": self._msisdn}
+        answer = await world.call(f"{FUNCTIONS}/deactivate", {"device": device, "functionType": "DATA"})
+        _expect(answer == {"functionType": "DATA", "functionStatus": "inactive"}, f"deactivate answered {answer}")
+        told = await self._explain()
+        off = [function["function"] for function in told["functions"] if not function["effective"]]
+        _expect(off == ["DATA"], f"off are {off}")
+        [place] = told["places"]
+        _expect(place["seen"] == "open" and bool(place["note"]), f"the slot is told as {place}")
+        _expect(not await self._locked(HOME), "the slot is locked")
+        self._say("see", f"Data is closed, voice and SMS work. The slot at {HOME[0]} stays open: {place['note']}")
+        await self._take("suspend", device)
+        await until(lambda: self._locked(HOME), "the gateway shows the slot locked")
+        told = await self._explain()
+        _expect(not any(function["effective"] for function in told["functions"]), "a function works while suspended")
+        self._say("see", f"The card is SUSPENDED, its slot locked: status 12 at {HOME[0]} port {HOME[1]}")
+        await self._take("restore", device)
+        await until(self._open_again, "the gateway shows the slot open")
+        told = await self._explain()
+        off = [function["function"] for function in told["functions"] if not function["effective"]]
+        _expect((told["lifecycle"], off) == ("ACTIVE", ["DATA"]), f"restored, it is {told['lifecycle']}, off {off}")
+        self._say("see", "It is ACTIVE again and its slot open; data stays closed: restoring lifts no other bar")
+        await world.call(f"{FUNCTIONS}/activate", {"device": device, "functionType": "DATA"})
+        told = await self._explain()
+        _expect(all(function["effective"] for function in told["functions"]), "a function is still barred")
+        self._say("see", "Data is open again: voice, SMS and data work")
+
+    async def _take(self, step: str, device: dict[str, Any]) -> None:
+        """A step in the card's life: accepted at once, done in the background."""
+        accepted = await self._world.call(f"{LIFECYCLE}/{step}", {"devices": [device]}, 202)
+        path = f"{LIFECYCLE}/operations/{accepted['operationId']}"
+
+        async def done() -> dict[str, Any] | None:
+            found = await self._world.read(path)
+            return found if found["status"] == "COMPLETED" else None
+
+        found = await until(done, f"the operation to {step} it is completed")
+        _expect(found["progress"]["succeeded"] == 1, f"the operation answered {found}")
+        self._say("do", f"IoT Device Management {step}: accepted, and done")
 
     async def _move(self, gateway: str, slot: str) -> int:
         port, _, number = slot.partition(".")

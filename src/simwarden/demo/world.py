@@ -97,6 +97,10 @@ class World:
         headers = {"Authorization": f"Bearer {self.token}", "x-correlator": f"demo-{time.time_ns()}"}
         return await self._json("POST", f"{self.url}{path}", body, headers, expected)
 
+    async def read(self, path: str) -> dict[str, Any]:
+        """Read from a CAMARA API with the access token."""
+        return await self._json("GET", f"{self.url}{path}", None, {"Authorization": f"Bearer {self.token}"})
+
     async def _json(
         self,
         method: str,
