@@ -12,17 +12,22 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
 
 import aiohttp
 import structlog
 from starlette.applications import Starlette
-from tests.unit.northbound.asgi import Reply, call
 
 from simwarden.app import House
 from simwarden.settings import Settings
 from simwarden.store.database import Database
 
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message
+
+PATIENCE = 2.0
+"""Seconds after which a client that has no answer hangs up."""
 GROWTH = 200 << 20
 """Bytes by which the process may grow after its first batches."""
 _HASH = """
@@ -49,6 +54,56 @@ class Request:
         return f"{self.method} {self.path!r} {self.headers!r} {self.body[:4000]!r}"
 
 
+class Reply:
+    """What was answered."""
+
+    __slots__ = ("body", "status")
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status, self.body = status, body
+
+
+async def call(app: ASGIApp, request: Request) -> Reply:
+    """One request to an ASGI application in this process; the client stays until it is answered or loses patience."""
+    path, _, query = request.path.partition("?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": request.method,
+        "scheme": "http",
+        "path": unquote(path),
+        "raw_path": path.encode("latin-1", "replace"),
+        "query_string": query.encode("latin-1", "replace"),
+        "root_path": "",
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in request.headers],
+        "client": ("192.0.2.1", 40000),
+        "server": ("localhost", 80),
+    }
+    reply, given, answered = Reply(0, b""), False, asyncio.Event()
+
+    async def receive() -> Message:
+        nonlocal given
+        if not given:
+            given = True
+            return {"type": "http.request", "body": request.body, "more_body": False}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await answered.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            reply.status = message["status"]
+            return
+        reply.body += message.get("body", b"")
+        if not message.get("more_body", False):
+            answered.set()
+
+    await app(scope, receive, send)
+    return reply
+
+
 class Bench:
     """The server's routes over a database, without what works in the background."""
 
@@ -71,7 +126,7 @@ class Bench:
     async def ask(self, request: Request) -> Reply:
         """One request; raises Finding when the application fails."""
         try:
-            reply = await call(self.app, request.method, request.path, request.body, request.headers)
+            reply = await call(self.app, request)
         except Exception as error:
             raise Finding(f"{type(error).__name__}: {error} for {request!r}") from error
         self.statuses[reply.status] += 1
