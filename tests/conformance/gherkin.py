@@ -1,4 +1,4 @@
-"""As much of Gherkin as CAMARA's feature files use: a background, tagged scenarios, steps in plain words."""
+"""As much of Gherkin as CAMARA's feature files use: a background, tagged scenarios, outlines with examples, steps."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StepFailed(AssertionError):
 def scenarios(text: str) -> list[Scenario]:
     """Read a feature file. Raises ValueError for a line that is none of what is understood here."""
     background: list[str] = []
-    found: list[tuple[str, str, list[str]]] = []
+    found: list[_Outline] = []
     steps: list[str] | None = None
     tag = ""
     for number, raw in enumerate(text.splitlines(), 1):
@@ -46,14 +46,41 @@ def scenarios(text: str) -> list[Scenario]:
             tag = line.split()[0].removeprefix("@")
         elif line.startswith("Background:"):
             steps = background
-        elif line.startswith("Scenario:"):
+        elif line.startswith(("Scenario:", "Scenario Outline:")):
             steps = []
-            found.append((tag, line.removeprefix("Scenario:").strip(), steps))
+            found.append(_Outline(tag, line.partition(":")[2].strip(), steps))
+        elif line.startswith("Examples:") and found:
+            steps = None
+            found[-1].examples = []
+        elif line.startswith("|") and found and found[-1].examples is not None:
+            found[-1].examples.append([cell.strip() for cell in line.strip("|").split("|")])
         elif step is not None and steps is not None:
             steps.append(step[1].strip())
         else:
             raise ValueError(f"line {number} is not understood: {line}")
-    return [Scenario(tag, name, (*background, *steps)) for tag, name, steps in found]
+    return [scenario for outline in found for scenario in outline.scenarios(background)]
+
+
+class _Outline:
+    """A scenario as it is written; with examples it is one for each of their rows."""
+
+    def __init__(self, tag: str, name: str, steps: list[str]) -> None:
+        self.tag = tag
+        self.name = name
+        self.steps = steps
+        self.examples: list[list[str]] | None = None
+
+    def scenarios(self, background: list[str]) -> list[Scenario]:
+        if self.examples is None:
+            return [Scenario(self.tag, self.name, (*background, *self.steps))]
+        head, *rows = self.examples
+        found = []
+        for number, row in enumerate(rows, 1):
+            steps = [*background, *self.steps]
+            for name, value in zip(head, row, strict=True):
+                steps = [step.replace(f"<{name}>", value) for step in steps]
+            found.append(Scenario(f"{self.tag}-{number}", self.name, tuple(steps)))
+        return found
 
 
 class Steps:

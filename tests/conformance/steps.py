@@ -1,7 +1,9 @@
-"""The steps of CAMARA's bind.feature and unbind.feature, done to a real server in this process."""
+"""The steps of requests and answers in CAMARA's feature files, done to a real server in this process."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +19,23 @@ if TYPE_CHECKING:
 
 step = Steps()
 API = "iot-sim-fraud-prevention"
+IMEI_CHANGE = f"org.camaraproject.{API}.v0.imei-change"
 CORRELATOR = "b4333c46-49c0-4f62-80d7-f0ef930f1c46"
 DEVICE = {"phoneNumber": "+8613800000001"}
 UNKNOWN_DEVICE = {"phoneNumber": "+8613899999999"}
 UNSUPPORTED_DEVICE = {"networkAccessIdentifier": "123456789@domain.com"}
+_BODIES: dict[str, dict[str, Any]] = {
+    "bind": {"bindType": "IMEIBIND", "device": DEVICE},
+    "unbind": {"unBindType": "IMEIBIND", "device": DEVICE},
+    "query": {"queryType": "IMEIBIND", "device": DEVICE},
+    "subscriptions": {
+        "protocol": "HTTP",
+        "sink": "https://events.example.com/simwarden",
+        "types": [IMEI_CHANGE],
+        "config": {"subscriptionDetail": {"device": DEVICE}},
+    },
+}
+"""A body for each resource that would be answered with success."""
 IDENTIFIERS = r"(?:device identifier\(s\) supported by the implementation|valid device identifier\(s\))"
 
 
@@ -36,7 +51,24 @@ class FeatureWorld:
         self.path = ""
         self.headers: dict[str, str] = {}
         self.body: dict[str, Any] = {}
+        self.raw: bytes | None = None
+        """The body, where it is not JSON of `body`."""
         self.reply: Reply | None = None
+        self.stack = contextlib.AsyncExitStack()
+        """What is to be stopped when the scenario is over."""
+
+    @property
+    def api(self) -> str:
+        """The API that the resource belongs to."""
+        return self.path.split("/")[1]
+
+    def holder(self, path: str) -> tuple[dict[str, Any], str]:
+        """Where the property `$.a.b` of the request body stands, made if need be, and its name there."""
+        *parents, name = path.removeprefix("$.").split(".")
+        node = self.body
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        return node, name
 
     @property
     def answer(self) -> Reply:
@@ -45,8 +77,11 @@ class FeatureWorld:
         return self.reply
 
     def property(self, path: str) -> Any:
-        """A property of the answer's body by `$.name`."""
-        return self.answer.json[path.removeprefix("$.")]
+        """A property of the answer's body by `$.name.name`."""
+        node = self.answer.json
+        for name in path.removeprefix("$.").split("."):
+            node = node[name]
+        return node
 
     async def authorize(self, *, scopes: frozenset[str] | None = None, subject: str | None = None) -> None:
         """Carry a valid access token with these scopes (None: all)."""
@@ -64,13 +99,8 @@ def environment(world: FeatureWorld) -> None:
 def resource(world: FeatureWorld, path: str) -> None:
     """The body is a valid one until a step changes it."""
     world.path = path
-    kind = {"bind": "bindType", "unbind": "unBindType"}[path.rpartition("/")[2]]
-    world.body = {kind: "IMEIBIND", "device": DEVICE}
-
-
-@step('the header "Content-Type" is set to "(.+)"')
-def content_type(world: FeatureWorld, value: str) -> None:
-    world.headers["Content-Type"] = value
+    name = next(part for part in reversed(path.split("/")) if part in _BODIES)
+    world.body = json.loads(json.dumps(_BODIES[name]))
 
 
 @step('the header "Authorization" is set to a valid access token(?: which does not identify a single device)?')
@@ -101,12 +131,22 @@ def correlator(world: FeatureWorld) -> None:
     world.headers["x-correlator"] = CORRELATOR
 
 
-@step("a valid (?:bind|unbind) request body")
+@step('the header "([A-Za-z-]+)" is set to "(.+)"')
+def any_header(world: FeatureWorld, name: str, value: str) -> None:
+    world.headers[name] = value
+
+
+@step('the header "([A-Za-z-]+)" is not (?:sent|included)')
+def no_header(world: FeatureWorld, name: str) -> None:
+    world.headers.pop(name, None)
+
+
+@step("a valid (?:bind|unbind|query|subscription) request body")
 def valid_body(world: FeatureWorld) -> None:
     assert world.body
 
 
-@step('a valid (?:bind|unbind) request body with (bindType|unBindType) "(.+)"')
+@step('a valid (?:bind|unbind|query) request body with (bindType|unBindType|queryType) "(.+)"')
 def valid_body_with(world: FeatureWorld, name: str, value: str) -> None:
     world.body[name] = value
 
@@ -116,14 +156,38 @@ def with_device(world: FeatureWorld) -> None:
     world.body["device"] = DEVICE
 
 
-@step(r'the request body (?:does not include property "\$\.(\w+)"|property "\$\.(\w+)" is not included)')
-def without(world: FeatureWorld, name: str | None, same: str | None) -> None:
-    del world.body[name or same or ""]
+@step(r'the request body (?:does not include property "(\$\.[\w.]+)"|property "(\$\.[\w.]+)" is not included)')
+def without(world: FeatureWorld, path: str | None, same: str | None) -> None:
+    node, name = world.holder(path or same or "")
+    del node[name]
 
 
-@step(r'the request body property "\$\.(\w+)" is set to an invalid value')
-def invalid(world: FeatureWorld, name: str) -> None:
-    world.body[name] = "INVALID"
+@step(r'the request body property "(\$\.[\w.]+)" is set to an invalid value')
+def invalid(world: FeatureWorld, path: str) -> None:
+    node, name = world.holder(path)
+    node[name] = "INVALID"
+
+
+@step(r'the request body property "(\$\.[\w.]+)" is set to an empty object')
+def empty_object(world: FeatureWorld, path: str) -> None:
+    node, name = world.holder(path)
+    node[name] = {}
+
+
+@step(r'the request body property "(\$\.[\w.]+)" is set to (["\[{\d].*|true|false)')
+def set_to(world: FeatureWorld, path: str, value: str) -> None:
+    node, name = world.holder(path)
+    node[name] = json.loads(value)
+
+
+@step("the request body is the text (.+)")
+def raw_body(world: FeatureWorld, text: str) -> None:
+    world.raw = text.encode()
+
+
+@step("the request body is not included")
+def no_body(world: FeatureWorld) -> None:
+    world.raw = b""
 
 
 @step(r'the request body property "\$\.device" is set to a valid device')
@@ -168,10 +232,19 @@ def quota_exceeded(_world: FeatureWorld) -> None:
     raise NotDone("there are no quotas yet")
 
 
-@step('the HTTP POST request "(?:bind|unbind)DeviceImei" is sent')
-async def send(world: FeatureWorld) -> None:
-    body = msgspec.json.encode(world.body)
-    world.reply = await call(world.house.app, "POST", world.path, body, list(world.headers.items()))
+OPERATIONS = (
+    "(?:bindDeviceImei|un[bB]indDeviceImei|query|subscribeFraudPrevention|listSubscriptions|getSubscription|"
+    "deleteSubscription)"
+)
+
+
+@step(f'the (?:HTTP )?(POST|GET|DELETE) request "{OPERATIONS}" is sent')
+async def send(world: FeatureWorld, method: str) -> None:
+    body = b"" if method != "POST" else msgspec.json.encode(world.body) if world.raw is None else world.raw
+    world.reply = await call(world.house.app, method, world.path, body, list(world.headers.items()))
+    # A mock sink speaks plain http, which only a test may; all else is held against the document.
+    held = msgspec.structs.replace(world.reply, body=world.reply.body.replace(b'"sink":"http:', b'"sink":"https:'))
+    contract.ours(world.api).check(method, "/" + world.path.split("/", 3)[3], held)
 
 
 @step(r"the response (?:status )?code is (\d+)")
@@ -191,23 +264,27 @@ def correlator_is(world: FeatureWorld) -> None:
 
 @step('the response body complies with the schema defined by "#/components/schemas/(.+)"')
 def complies(world: FeatureWorld, name: str) -> None:
-    upstream = contract.camaras(API)
-    assert upstream is not None
+    upstream = contract.camaras(world.api) or contract.ours(world.api)
     errors = list(upstream.schema(name).iter_errors(world.answer.json))
     assert not errors, errors[0].message
 
 
-@step(r'the response property "(\$\.\w+)" is true')
+@step(r'the response property "(\$\.[\w.]+)" is true')
 def is_true(world: FeatureWorld, path: str) -> None:
     assert world.property(path) is True
 
 
-@step(r'the response property "(\$\.\w+)" is (\d+)')
+@step(r'the response property "(\$\.[\w.]+)" is (\d+)')
 def is_number(world: FeatureWorld, path: str, value: str) -> None:
     assert world.property(path) == int(value)
 
 
-@step(r'the response property "(\$\.\w+)" is "(.+)"')
+@step(r'the response property "(\$\.[\w.]+)" is (not )?there')
+def is_there(world: FeatureWorld, path: str, absent: str | None) -> None:
+    assert (path.removeprefix("$.") in world.answer.json) is (absent is None)
+
+
+@step(r'the response property "(\$\.[\w.]+)" is "(.+)"')
 def is_text(world: FeatureWorld, path: str, value: str) -> None:
     assert world.property(path) == value
 

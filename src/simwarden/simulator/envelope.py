@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 #: The attributes in the order they are checked; the messages are the ones the CAMARA contract prints.
 REQUIRED = (("id", "Id"), ("type", "Type"), ("time", "Time"), ("data", "Data"), ("source", "Source"))
+_TYPE = re.compile(r"org\.camaraproject\.[a-z0-9-]+\.v[0-9]+\.[a-z0-9-]+")
 
 
 def problem(event: object) -> str | None:
@@ -26,6 +28,8 @@ def _wrong_form(event: Mapping[str, Any]) -> str | None:
     for key, longest in (("id", 256), ("type", 512), ("source", 2048)):
         if not isinstance(event[key], str) or len(event[key]) > longest:
             return f"Invalid format: {key}"
+    if not _TYPE.fullmatch(event["type"]):
+        return "The value of type can only be org.camaraproject.<api-name>.v<number>.<event-name>"
     if event.get("datacontenttype", "application/json") != "application/json":
         return "The value of datacontenttype can only be application/json"
     if not isinstance(event["data"], Mapping):

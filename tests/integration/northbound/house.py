@@ -42,8 +42,11 @@ def sim(number: str) -> Sim:
 class House:
     """A server of two accounts with a few SIMs."""
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, *, allow_private_sinks: bool = False, subscriptions_async: bool = False
+    ) -> None:
         self.db = database
+        self.vault = vault
         self.accounts = Accounts(database)
         self.keys = SigningKeys(self.accounts, vault)
         self.tokens = Tokens(self.accounts, self.keys, issuer="https://warden.example")
@@ -61,10 +64,14 @@ class House:
                     switches=Switches(self.gather),
                     functions=Functions(database, self.sims),
                     answers=self.answers,
-                    subscriptions=Subscriptions(database, vault, allow_private_sinks=False, inboxes=self.inboxes),
+                    subscriptions=Subscriptions(
+                        database, vault, allow_private_sinks=allow_private_sinks, inboxes=self.inboxes
+                    ),
                     inboxes=self.inboxes,
                     accounts=self.accounts,
                     tokens=self.tokens,
+                    allow_private_sinks=allow_private_sinks,
+                    subscriptions_async=subscriptions_async,
                     meter=lambda *call: self.metered.append(call),
                 ),
             ]
