@@ -58,13 +58,16 @@ select * from unnest($1::smallint[], $2::text[], $3::int[], $4::text[], $5::time
 
 -- name: insert
 insert into sim (bucket, imsi, account_id, iccid, msisdn, nai, lifecycle, functions_off, first_event, event_count)
-select i.bucket, i.imsi, $3, i.iccid, i.msisdn, i.nai, i.lifecycle, i.functions_off, before.n + 1, before.n + 1
+select i.bucket, i.imsi, $3, i.iccid, i.msisdn, i.nai, i.lifecycle, i.functions_off,
+       coalesce(before.n, 0) + 1, coalesce(before.n, 0) + 1
 from unnest($1::smallint[], $2::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::smallint[])
      as i (bucket, imsi, iccid, msisdn, nai, lifecycle, functions_off)
-cross join lateral (
-    select coalesce(max(d.event_count), 0) as n from sim_deleted d
-    where d.bucket = i.bucket and d.imsi = i.imsi and d.bucket = any ($1::smallint[])
-) as before
+left join (
+    select d.bucket, d.imsi, max(d.event_count) as n
+    from unnest($1::smallint[], $2::text[]) as w (bucket, imsi)
+    join sim_deleted d on d.bucket = w.bucket and d.imsi = w.imsi
+    group by d.bucket, d.imsi
+) as before on before.bucket = i.bucket and before.imsi = i.imsi
 on conflict do nothing
 returning imsi, first_event
 
