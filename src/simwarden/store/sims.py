@@ -68,11 +68,13 @@ class Sims:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._lookups: Coalescer[SimRef, Sim] = Coalescer(self._find_all)
+        self._lookups: Coalescer[tuple[str, SimRef], Sim] = Coalescer(self._find_all)
 
     async def find(self, account_id: str, ref: SimRef) -> Sim | None:
-        """The account's SIM of this name. A foreign SIM and an unknown one both give None, after the same work."""
-        sim = await self._lookups.get(ref)
+        """The account's SIM of this name. A foreign SIM and an unknown one both give None, after the same work: whose
+        it is is asked where its name is looked up, so that no row of a foreign one is read (`benchmarks.tenants`).
+        """
+        sim = await self._lookups.get((account_id, ref))
         return sim if sim is not None and sim.account_id == account_id else None
 
     async def find_any(self, text: str) -> Sim | None:
@@ -104,9 +106,14 @@ class Sims:
         rows = await self._db.fetch(Q["turned_on"], sim.bucket, sim.imsi, sim.first_event)
         return {row["function"]: row["at"] for row in rows}
 
-    async def _find_all(self, refs: Sequence[SimRef]) -> Mapping[SimRef, Sim]:
-        rows = await self._db.fetch(Q["find"], [ref.kind for ref in refs], [ref.value for ref in refs])
-        return {refs[row["ord"] - 1]: from_row(row) for row in rows}
+    async def _find_all(self, wanted: Sequence[tuple[str, SimRef]]) -> Mapping[tuple[str, SimRef], Sim]:
+        rows = await self._db.fetch(
+            Q["find"],
+            [ref.kind for _, ref in wanted],
+            [ref.value for _, ref in wanted],
+            [account_id for account_id, _ in wanted],
+        )
+        return {wanted[row["ord"] - 1]: from_row(row) for row in rows}
 
 
 async def lock(connection: asyncpg.Connection, imsis: Iterable[str]) -> dict[str, Sim]:

@@ -1,7 +1,7 @@
 -- name: find
 select i.ord, s.*
-from unnest($1::text[], $2::text[]) with ordinality as i (kind, value, ord)
-join sim_identifier d on d.kind = i.kind and d.value = i.value
+from unnest($1::text[], $2::text[], $3::text[]) with ordinality as i (kind, value, account_id, ord)
+join sim_identifier d on d.kind = i.kind and d.value = i.value and d.account_id = i.account_id
 join sim s on s.bucket = d.bucket and s.imsi = d.imsi
 
 -- name: lock

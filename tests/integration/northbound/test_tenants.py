@@ -1,0 +1,60 @@
+"""Foreign = unknown: the same answer, after the same statements, which read the same rows: none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.integration.northbound.house import House
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simwarden.store.database import Database
+    from simwarden.store.vault import Vault
+
+FOREIGN = {"phoneNumber": "+8613800000009"}
+UNKNOWN = {"phoneNumber": "+8613800000019"}
+OWN = {"phoneNumber": "+8613800000001"}
+
+
+class Watched:
+    """Notes each statement, and how many rows it gave."""
+
+    def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seen: list[tuple[str, int]] = []
+        for name in ("fetch", "fetchrow", "fetchval", "execute"):
+            monkeypatch.setattr(database, name, self._noting(getattr(database, name)))
+
+    def _noting(self, run: Any) -> Any:
+        async def noted(query: str, *args: Any) -> Any:
+            answer = await run(query, *args)
+            rows: Sequence[Any] = answer if isinstance(answer, list) else [answer]
+            self.seen.append((query, len(rows)))
+            return answer
+
+        return noted
+
+
+@pytest.mark.parametrize("operation", ["query", "bind", "unbind"])
+async def test_a_foreign_sim_and_an_unknown_one_cost_the_same(
+    database: Database, vault: Vault, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    house = House(database, vault)
+    await house.furnish()
+    path = f"/iot-sim-fraud-prevention/v0.1/{operation}"
+    await house.ask(path, UNKNOWN)  # tokens and keys are read with the first call
+    watched = Watched(database, monkeypatch)
+    answers, costs = [], []
+    for device in (UNKNOWN, FOREIGN, UNKNOWN, FOREIGN):
+        watched.seen.clear()
+        answers.append(await house.ask(path, device))
+        costs.append(list(watched.seen))
+    assert answers[0][0] == 404
+    assert all(answer == answers[0] for answer in answers)
+    assert costs[0]
+    assert all(cost == costs[0] for cost in costs)
+    assert all(rows == 0 for _, rows in costs[0])
+    watched.seen.clear()
+    assert (await house.ask("/iot-sim-fraud-prevention/v0.1/query", OWN))[0] == 200
+    assert [rows for _, rows in watched.seen if rows] != []
