@@ -31,6 +31,7 @@ class Processes:
         self.directory = directory
         self._environment = {**os.environ, **environment}
         self._running: list[tuple[str, asyncio.subprocess.Process]] = []
+        self._drains: list[asyncio.Task[None]] = []
 
     async def start(self, name: str, *arguments: str) -> asyncio.subprocess.Process:
         """Run `simwarden <arguments>` in the background; its errors go to `<name>.log`."""
@@ -54,8 +55,7 @@ class Processes:
         if not line:
             raise StepFailed(f"The {name} process ended at once:\n{self.log_tail(name)}")
         found: dict[str, Any] = json.loads(line)
-        drain = asyncio.create_task(_drain(process.stdout))
-        process._simwarden_drain = drain  # type: ignore[attr-defined]
+        self._drains.append(asyncio.create_task(_drain(process.stdout)))  # else a full pipe would stop it
         return found
 
     async def command(self, *arguments: str) -> Any:
@@ -89,6 +89,9 @@ class Processes:
                     process.kill()
                     await process.wait()
         self._running.clear()
+        for drain in self._drains:
+            drain.cancel()
+        self._drains.clear()
 
 
 async def _drain(stream: asyncio.StreamReader) -> None:
