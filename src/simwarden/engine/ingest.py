@@ -23,6 +23,7 @@ from simwarden.domain.sim import Place, Sighting
 from simwarden.engine.changes import Changes, Outcome, SlotView
 from simwarden.engine.ports import now_utc
 from simwarden.store import attachments, gateways, records, sims
+from simwarden.store.database import TryAgain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +38,10 @@ Numbers = dict[Place, tuple[int, int]]
 so its number is known only to who read it; a report that comes late must not slip in behind it."""
 _NUMBERS_KEPT = 200_000
 _TRIES = 3
+
+
+_Together = tuple["Sequence[Report]", asyncio.Future[None]]
+"""Reports that came together stand or fall together; and who waits for them."""
 
 
 class UnacceptableReport(SimwardenError):
@@ -86,22 +91,22 @@ class Ingest:
         self._most = most
         self._committed = committed
         self._clock = clock
-        self._waiting: list[tuple[Report, asyncio.Future[None]]] = []
+        self._waiting: list[_Together] = []
         self._task: asyncio.Task[None] | None = None
         self._numbers: Numbers = {}
 
     async def submit(self, *reports: Report) -> None:
-        """Take in reports that came together; returns when their effects are committed.
+        """Take in reports that came together, all or none; returns when their effects are committed.
 
         Raises StoreUnavailable (nothing was taken in, send again) and UnacceptableReport (it never will be).
         """
-        loop = asyncio.get_running_loop()
-        futures: list[asyncio.Future[None]] = [loop.create_future() for _ in reports]
-        self._waiting += zip(reports, futures, strict=True)
-        if self._task is None and futures:
+        if not reports:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((reports, future))
+        if self._task is None:
             self._task = asyncio.create_task(self._run(), name="ingest")
-        for future in futures:
-            await asyncio.shield(future)
+        await asyncio.shield(future)
 
     async def drain(self) -> None:
         """Wait until everything that was submitted is committed or refused."""
@@ -115,28 +120,29 @@ class Ingest:
         finally:
             self._task = None
 
-    def _take(self) -> list[tuple[Report, asyncio.Future[None]]]:
+    def _take(self) -> list[_Together]:
         size, count = 0, 0
-        for report, _ in self._waiting:
-            if size and size + len(report.ports) > self._most:
+        for reports, _ in self._waiting:
+            more = sum(len(report.ports) + 1 for report in reports)
+            if size and size + more > self._most:
                 break
-            size += len(report.ports) + 1
+            size += more
             count += 1
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
         return batch
 
-    async def _flush(self, batch: list[tuple[Report, asyncio.Future[None]]]) -> None:
+    async def _flush(self, batch: list[_Together]) -> None:
         try:
-            tally = await self._write([report for report, _ in batch])
+            tally = await self._write([report for reports, _ in batch for report in reports])
         except StoreUnavailable as error:
             _settle(batch, error)
             return
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, UnicodeError, OverflowError) as error:
-            if len(batch) > 1:  # one report cannot spoil it for the others
+            if len(batch) > 1:  # one sender cannot spoil it for the others
                 for item in batch:
                     await self._flush([item])
                 return
-            _log.warning("report refused", gateway=batch[0][0].gateway_name, reason=str(error))
+            _log.warning("report refused", gateway=batch[0][0][0].gateway_name, reason=str(error))
             _settle(batch, UnacceptableReport(f"The report holds values that cannot be stored: {error}"))
             return
         except BaseException as error:
@@ -154,8 +160,8 @@ class Ingest:
                 async with self._db.transaction() as connection:
                     batch = _Batch(connection, reports, self._refresh, self._clock, self._numbers)
                     tally = await batch.run()
-            except asyncpg.TransactionRollbackError:
-                continue  # another transaction went first: nothing was written
+            except TryAgain:
+                continue
             if len(self._numbers) > _NUMBERS_KEPT:
                 self._numbers.clear()
             self._numbers |= batch.numbers
@@ -163,7 +169,7 @@ class Ingest:
         raise StoreUnavailable("The database has too much to do at the moment")
 
 
-def _settle(batch: list[tuple[Report, asyncio.Future[None]]], error: BaseException | None) -> None:
+def _settle(batch: list[_Together], error: BaseException | None) -> None:
     for _, future in batch:
         if future.done():
             continue

@@ -20,15 +20,19 @@ UNAVAILABLE = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,  # class 08
-    asyncpg.TransactionRollbackError,  # class 40: a deadlock; the same again will do
     asyncpg.InsufficientResourcesError,  # class 53: the disk is full, no memory, no connection free
     asyncpg.OperatorInterventionError,  # class 57: going, coming, cancelled
     asyncpg.PostgresSystemError,  # class 58: a file cannot be read or written
-    asyncpg.InvalidCachedStatementError,  # a migration changed a table under us: the same again is planned anew
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # what asyncpg makes of a connection that is cut at a bad moment
 )
 """What asyncpg raises when the server is gone, going or coming, or cannot work now: to be done again."""
+AGAIN = (asyncpg.TransactionRollbackError, asyncpg.InvalidCachedStatementError)
+"""Another transaction went first (class 40), or a migration changed a table under us: the same at once will do."""
+
+
+class TryAgain(StoreUnavailable):
+    """Nothing was written, for a reason that is over already."""
 
 
 def to_json(value: Any) -> str:
@@ -47,6 +51,8 @@ def available() -> Any:
     """Turn the loss of the database into StoreUnavailable; let every other error through."""
     try:
         yield
+    except AGAIN as error:
+        raise TryAgain(f"The database had to drop this at the moment ({type(error).__name__})") from error
     except UNAVAILABLE as error:
         raise StoreUnavailable(f"The database cannot be reached at the moment ({type(error).__name__})") from error
 
