@@ -37,6 +37,11 @@ class Ipv4Address(msgspec.Struct, frozen=True, rename="camel"):
     private_address: Ipv4 | UnsetType = UNSET
     public_port: Annotated[int, Meta(ge=0, le=65535)] | UnsetType = UNSET
 
+    def __post_init__(self) -> None:
+        """Refuse an address that could name nobody, also where another identifier is the one that counts (case 0)."""
+        if self.public_address is UNSET or (self.private_address is UNSET and self.public_port is UNSET):
+            raise ValueError("A public address with a port or a private address is needed")
+
 
 class Device(msgspec.Struct, frozen=True, rename="camel"):
     """Device: one to four identifiers of the same device."""
