@@ -39,6 +39,8 @@ HOLD = timedelta(seconds=20)
 """So long a taken event is given to nobody else."""
 LONGEST_RETRY = timedelta(seconds=10)
 """A developer who mends her program does not want to wait for minutes."""
+LONGEST_POLL = 4.0
+"""Seconds after which a poll is answered, however long it would wait: the server stops when all calls are answered."""
 _PAUSE = 0.1
 """Seconds between two looks of one poll, however much happens meanwhile."""
 _ID = re.compile(r"inb_[a-z0-9]{24}")
@@ -133,12 +135,12 @@ class Inboxes:
         return inbox.id, self._secret(inbox)
 
     async def take(self, app_key: str, inbox_id: str, *, wait: float, limit: int) -> list[Taken]:
-        """The next events, at most one of each subscription; waits up to `wait` seconds for the first.
+        """The next events, at most one of each subscription; waits for the first, up to `wait` seconds, or less.
 
         Raises InboxNotFound.
         """
         inbox = await self._own(app_key, inbox_id)
-        until = time.monotonic() + wait
+        until = time.monotonic() + min(wait, LONGEST_POLL)
         while True:
             woken = self._woken
             taken = [self._ready(lane) for lane in await self._lanes(inbox.id, limit)]
