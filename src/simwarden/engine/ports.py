@@ -41,6 +41,13 @@ class NetworkDriver(Protocol):
         """Which generation of the command interface answered, once known."""
 
 
+class InboxSinks(Protocol):
+    """Knows which sinks are inboxes that this server hosts."""
+
+    async def of_sink(self, account_id: str, sink: str) -> tuple[str, str] | None:
+        """Id and signing secret of the account's inbox at `sink`; None when it is no inbox. Raises InvalidSink."""
+
+
 if TYPE_CHECKING:
     DriverFactory = Callable[[CommandAccess], NetworkDriver]
 

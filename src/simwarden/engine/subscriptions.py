@@ -18,10 +18,10 @@ from simwarden.domain.errors import SimNotFound, SubscriptionNotFound
 from simwarden.domain.events import CauseKind, Event, EventType
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import Sim
+from simwarden.domain.sink import InvalidSink, parse_sink
 from simwarden.engine.idempotency import Answers
-from simwarden.notify.address import InvalidSink, parse_sink
-from simwarden.notify.secrets import SigningSecret, seal_credential, seal_secrets, unseal_secrets
 from simwarden.store import subscriptions as store
+from simwarden.store.sink_secrets import SigningSecret, seal_credential, seal_secrets, unseal_secrets
 from simwarden.store.subscriptions import EndReason, Lane, Status, Subscription
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from simwarden.engine.idempotency import Once
-    from simwarden.notify.inbox import Inboxes
+    from simwarden.engine.ports import InboxSinks
     from simwarden.store.database import Database
     from simwarden.store.vault import Vault
 
@@ -96,7 +96,7 @@ class Subscriptions:
         vault: Vault,
         *,
         allow_private_sinks: bool,
-        inboxes: Inboxes | None = None,
+        inboxes: InboxSinks | None = None,
         answers: Answers | None = None,
         credential_lead: timedelta = CREDENTIAL_LEAD,
         clock: Callable[[], datetime] = _now,

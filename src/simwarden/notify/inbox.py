@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.domain.errors import SimwardenError
-from simwarden.notify.address import InvalidSink
+from simwarden.domain.sink import InvalidSink
 from simwarden.notify.request import open_lane
 from simwarden.notify.retry import Outcome, RetryDecision, decide
 from simwarden.notify.settings import NotifySettings

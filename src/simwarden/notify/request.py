@@ -10,10 +10,10 @@ import msgspec
 from yarl import URL
 
 from simwarden import __version__
+from simwarden.domain.sink import parse_sink
 from simwarden.notify import cloudevents
-from simwarden.notify.address import parse_sink
-from simwarden.notify.secrets import SigningSecret, unseal_credential, unseal_secrets
 from simwarden.notify.signature import sign
+from simwarden.store.sink_secrets import SigningSecret, unseal_credential, unseal_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from simwarden.notify.address import refusal
+from simwarden.domain.sink import refusal
 from simwarden.notify.retry import Outcome, parse_retry_after
 
 if TYPE_CHECKING:

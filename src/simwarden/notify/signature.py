@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from simwarden.notify.secrets import SigningSecret
+    from simwarden.store.sink_secrets import SigningSecret
 
 PREFIX = "whsec_"
 

@@ -14,7 +14,7 @@ from simwarden.domain.events import CauseKind
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Sim
 from simwarden.engine.subscriptions import InvalidSink, Subscriptions, publish
-from simwarden.notify.secrets import unseal_secrets
+from simwarden.store.sink_secrets import unseal_secrets
 
 if TYPE_CHECKING:
     from simwarden.store.database import Database

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.engine.operations import NewItem, Operation, OperationNotFound, new_id
+from simwarden.engine.operations import new_id
+from simwarden.store.operations import NewItem, Operation, OperationNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

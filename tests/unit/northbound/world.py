@@ -21,9 +21,9 @@ from simwarden.domain.decide import Decision
 from simwarden.domain.errors import KeyReused, SimNotFound, SimwardenError, SubscriptionNotFound
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
+from simwarden.domain.sink import parse_sink
 from simwarden.engine.functions import function_views
 from simwarden.engine.subscriptions import NewSubscription, Subscription
-from simwarden.notify.address import parse_sink
 from simwarden.notify.inbox import Inboxes
 from simwarden.store.vault import Vault
 

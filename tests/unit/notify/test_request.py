@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from simwarden.domain.sink import InvalidSink
 from simwarden.engine.subscriptions import new_id, new_secret
-from simwarden.notify.address import InvalidSink
 from simwarden.notify.request import custom_headers, open_lane
-from simwarden.notify.secrets import SigningSecret, seal_credential, seal_secrets
 from simwarden.notify.signature import sign
 from simwarden.store.deliveries import DueLane, Head
+from simwarden.store.sink_secrets import SigningSecret, seal_credential, seal_secrets
 from simwarden.store.vault import Vault, WrongKey
 
 if TYPE_CHECKING:
