@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import time
 
-from benchmarks import calls, deliveries, growth, latency, machine, sightings, twins
+from benchmarks import bulk, calls, deliveries, growth, latency, machine, sightings, twins
 from benchmarks.setup import bench
 
 GROWTH = (10_000, 100_000, 1_000_000)
@@ -85,11 +85,21 @@ async def measure_growth(given: argparse.Namespace) -> None:
     print(growth.table(rows), flush=True)
 
 
+async def measure_bulk(given: argparse.Namespace) -> None:
+    """SIMs changed in bulk, and what calls beside it feel."""
+    async with bench() as world:
+        sims = min(given.sims, 100_000)
+        await world.log_in(*await world.fill(sims))
+        await bulk.measure(world, sims)
+        await bulk.idle(world, sims)
+
+
 SECTIONS = {
     "calls": measure_calls,
     "sightings": measure_sightings,
     "latency": measure_latency,
     "deliveries": measure_deliveries,
+    "bulk": measure_bulk,
     "growth": measure_growth,
 }
 

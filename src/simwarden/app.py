@@ -139,7 +139,14 @@ class House:
             metrics=NotifyMetrics(self.metrics.registry),
         )
         self.operations = Operations(db, self.answers, accepted=lambda: self.operate.wake())
-        self.operate = Operate(background, Leases(background, "operate", worker), committed=self._wake)
+        self.answered = 0
+        """Customers' calls, and reports, so far."""
+        self.operate = Operate(
+            background,
+            Leases(background, "operate", worker),
+            committed=self._wake,
+            calls=lambda: self.answered,
+        )
         self.receiver = Receiver(
             self.gateways,
             self.ingest,
@@ -245,12 +252,14 @@ class House:
 
     def _meter(self, app_key: str, api: str, operation: str, status: int) -> None:
         del app_key  # bounded labels only; metering per application is the ledger's business
+        self.answered += api != management.NAME  # who watches an operation is not to slow it down
         self.metrics.requests.labels(api, operation, str(status)).inc()
 
     def _driver(self, session: aiohttp.ClientSession, access: CommandAccess) -> NetworkDriver:
         return EjoinNetwork(session, access, self._settings.command_timeout)
 
     def _took_in(self, tally: Tally) -> None:
+        self.answered += 1
         self.metrics.took_in(tally)
         self._wake(tally.outcome)
 

@@ -46,7 +46,11 @@ IDLE = 2.0
 """Seconds between two looks when nothing is to be done."""
 PAUSE = 1.0
 """Seconds to wait after a trouble."""
+TURNS = 8
+"""Parts of one operation between two looks at what there is to do."""
 UPKEEP = 600.0
+COUNTED_FOR = 0.25
+"""Seconds over which calls are counted."""
 CONFIRM_WITHIN = timedelta(hours=1)
 """So long a preview can be confirmed."""
 KEPT = timedelta(days=30)
@@ -58,7 +62,10 @@ Numbered = tuple[int, str, dict[str, Any] | None]
 
 
 class Operate:
-    """The worker. `db`: best connections of its own; `committed` is called after each batch."""
+    """The worker. `db`: best connections of its own; `committed` is called after each batch.
+
+    `calls` counts the calls and reports that this process has answered so far: while there are any, the work gives way.
+    """
 
     def __init__(
         self,
@@ -66,17 +73,21 @@ class Operate:
         leases: Leases,
         *,
         committed: Callable[[Outcome], None] = lambda _outcome: None,
+        calls: Callable[[], int] = lambda: 0,
         pace: Pace | None = None,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         self._db = db
         self._leases = leases
         self._committed = committed
+        self._calls = calls
         self._pace = pace or Pace()
         self._clock = clock
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._late = 0.0
+        self._counted = (time.monotonic(), 0)
+        self._beside = 0.0
+        self._under_way: set[str] = set()
         self._kept_up = float("-inf")
 
     async def start(self) -> None:
@@ -118,56 +129,61 @@ class Operate:
     async def look(self) -> bool:
         """Do one batch of each operation that has something to do here; returns whether there was anything."""
         buckets = sorted(await self._leases.refresh())
-        work = await store.open_work(self._db, buckets) if buckets else []
-        ended = False
+        work = await store.open_work(self._db, buckets, TURNS) if buckets else []
         for each in work:
             if each.bucket in self._leases.owned():
-                ended |= await self._batch(each)
+                await self._batch(each)
+            if self._wake.is_set():
+                break  # something new has come: it gets its turn
+        under_way = {each.operation_id for each in work}
+        gone, self._under_way = self._under_way - under_way, under_way
+        ended = False
         if self._leases.leaving:
             await self._leases.release(self._leases.leaving)
-        if ended or not work:
+        if gone or not work:
             ended = await store.finish(self._db, self._clock(), CONFIRM_WITHIN) > 0
         if time.monotonic() - self._kept_up > UPKEEP and buckets:
             self._kept_up = time.monotonic()
             await store.forget_old(self._db, self._clock() - KEPT, buckets)
         return bool(work) or ended
 
-    async def _batch(self, work: Work) -> bool:
-        """One transaction; returns whether it was the last one of its part."""
-        await self._breathe()
+    async def _batch(self, work: Work) -> None:
+        """One transaction, after the pause that is due."""
+        await asyncio.sleep(self._pace.pause)
         began = time.monotonic()
         try:
-            done, more = await self._transact(work, self._pace.size)
+            done = await self._transact(work, self._pace.size)
         except _SPOILT as error:
             _log.info("a batch is done one by one", operation=work.operation_id, reason=str(error))
-            done, more = 1, await self._alone(work)
-        self._pace.after(time.monotonic() - began, done, self._late)
-        return not more
+            done = await self._alone(work)
+        self._pace.after(time.monotonic() - began, done, self._calls_a_second())
 
-    async def _breathe(self) -> None:
-        """Pause, and see how late the pause ends: others keep the loop busy then."""
-        pause = self._pace.pause
-        before = time.monotonic()
-        await asyncio.sleep(pause)
-        self._late = time.monotonic() - before - pause
+    def _calls_a_second(self) -> float:
+        """How many calls this process answered a second lately."""
+        now, (since, before) = time.monotonic(), self._counted
+        if now - since >= COUNTED_FOR:
+            calls = self._calls()
+            self._beside = (calls - before) / (now - since)
+            self._counted = now, calls
+        return self._beside
 
-    async def _alone(self, work: Work) -> bool:
+    async def _alone(self, work: Work) -> int:
         try:
-            _, more = await self._transact(work, 1)
+            return await self._transact(work, 1)
         except _SPOILT as error:
             _log.warning("an item cannot be done", operation=work.operation_id, reason=str(error))
-            _, more = await self._transact(work, 1, spoilt=error)
-        return more
+            return await self._transact(work, 1, spoilt=error)
 
-    async def _transact(self, work: Work, size: int, spoilt: Exception | None = None) -> tuple[int, bool]:
-        """Deal with up to `size` SIMs of a part; returns how many, and whether there are more."""
+    async def _transact(self, work: Work, size: int, spoilt: Exception | None = None) -> int:
+        """Deal with up to `size` SIMs of a part; returns how many."""
         outcome = Outcome()
         async with self._db.transaction() as connection:
             part = await store.lock_part(connection, work.bucket, work.operation_id, work.state)
             if part is None:
-                return 0, False
+                return 0
             action = actions.from_plain(work.action)
             batch = _Batch(connection, work, action, self._clock())
+            results: list[Settled] = []
             if work.state == "PREVIEWING" and work.filter is not None:
                 part, count = await batch.gather(part, size)
             else:
@@ -178,13 +194,10 @@ class Operate:
                     results = await batch.preview(items)
                 else:
                     results, outcome = await batch.run(items)
-                if results:
-                    await store.settle(connection, work.bucket, work.operation_id, results, self._clock())
                 part, count = _moved(part, items, results), len(items)
-            more = count == size
-            await store.save_part(connection, work.bucket, work.operation_id, part, more=more)
+            await store.settle(connection, work, results, part, self._clock(), more=count == size)
         self._committed(outcome)
-        return count, more
+        return count
 
 
 class _Batch:

@@ -1,36 +1,39 @@
 """How fast background work may go so that others do not feel it. Pure: it is told what a batch took.
 
-Two signs say that others want the machine: a batch takes longer per SIM than it could, and the event loop comes late
-to a timer. Work then shrinks to small batches with long pauses; when nobody wants anything it grows again.
+While others call this process, work goes in batches of a few milliseconds with pauses several times as long: a call
+then seldom meets a batch, and waits little when it does. While nobody calls it goes nearly without a pause. Batches
+become smaller by themselves when the database or the processor is slow.
 """
 
 from __future__ import annotations
 
-SMALLEST = 8
+SMALLEST = 4
 LARGEST = 400
-AIM = 0.02
-"""Seconds that a batch should take: so long others may wait for the rows, the connection and the loop."""
-LATE = 0.004
-"""Seconds by which a timer comes late when the loop is wanted by others."""
-LONGEST_PAUSE = 0.5
+QUIET = 2.0
+"""Calls a second up to which nobody counts as calling."""
+AIM = 0.03
+"""Seconds that a batch should take while nobody calls."""
+AIM_BESIDE = 0.012
+"""The same beside calls."""
+REST = 0.1
+"""Pause as a share of the batch before it, while nobody calls."""
+REST_BESIDE = 4.0
+"""The same beside calls."""
+LONGEST_PAUSE = 0.25
 
 
 class Pace:
     """Size of the next batch and the pause before it."""
 
     def __init__(self) -> None:
-        self.size = 32
+        self.size = 16
         self.pause = 0.0
-        self._weight = 1.0
 
-    def after(self, took: float, done: int, late: float) -> None:
-        """A batch of `done` SIMs took `took` seconds; the timer before it came `late` seconds late."""
+    def after(self, took: float, done: int, calls: float) -> None:
+        """A batch of `done` SIMs took `took` seconds, beside so many calls a second."""
+        beside = calls > QUIET
         if done:
-            wanted = self.size * AIM / max(took, 0.001)
+            wanted = self.size * (AIM_BESIDE if beside else AIM) / max(took, 0.001)
             if done >= self.size or wanted < self.size:  # a batch that was not full says nothing about a larger one
                 self.size = max(SMALLEST, min(LARGEST, int(min(wanted, self.size * 1.25 + 1))))
-        if late > LATE:
-            self._weight = min(8.0, self._weight * 1.5)
-        else:
-            self._weight = max(1.0, self._weight * 0.95)
-        self.pause = min(LONGEST_PAUSE, max(took * self._weight, 0.001))
+        self.pause = min(LONGEST_PAUSE, max(took * (REST_BESIDE if beside else REST), 0.001))

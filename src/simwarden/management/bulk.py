@@ -68,7 +68,7 @@ class BulkRoutes:
     @answered
     async def page(self, request: Request) -> Answer:
         """listOperations: the newest first."""
-        query = Query(request.query, ("state", "account"))
+        query = Query(request.query, ("state", "account"), "operations")
         account = query.text("account")
         found = await self._house.operations.page(
             before=query.cursor(str),
@@ -79,7 +79,7 @@ class BulkRoutes:
         shown = found[: query.limit]
         answer: dict[str, object] = {"operations": [views.operation(each) for each in shown]}
         if len(found) > len(shown):
-            answer["nextCursor"] = query.next(str, shown[-1].id)
+            answer["nextCursor"] = query.next(shown[-1].id)
         return Answer(200, answer)
 
     @answered

@@ -25,13 +25,13 @@ class GatewayRoutes:
     @answered
     async def page(self, request: Request) -> Answer:
         """listGateways."""
-        query = Query(request.query, ())
+        query = Query(request.query, (), "gateways")
         found = await listing.gateways(self._house.db, after=query.cursor(str) or "", limit=query.limit + 1)
         shown = found[: query.limit]
         now = self._house.clock()
         answer: dict[str, object] = {"gateways": [views.gateway(row, now) for row in shown]}
         if len(found) > len(shown):
-            answer["nextCursor"] = query.next(str, shown[-1]["name"])
+            answer["nextCursor"] = query.next(shown[-1]["name"])
         return Answer(200, answer)
 
     @answered

@@ -29,7 +29,7 @@ class OutboxRoutes:
     @answered
     async def subscriptions(self, request: Request) -> Answer:
         """listSubscriptions: the newest first, those that ended included."""
-        query = Query(request.query, ("account", "status", "sim"))
+        query = Query(request.query, ("account", "status", "sim"), "subscriptions")
         found = await listing.subscriptions(
             self._house.db,
             before=query.cursor(Place) or _NEWEST,
@@ -41,7 +41,7 @@ class OutboxRoutes:
         shown = found[: query.limit]
         answer: dict[str, object] = {"subscriptions": [views.subscription(each) for each in shown]}
         if len(found) > len(shown):
-            answer["nextCursor"] = query.next(Place, (shown[-1].created_at, shown[-1].id))
+            answer["nextCursor"] = query.next((shown[-1].created_at, shown[-1].id))
         return Answer(200, answer)
 
     @answered
@@ -56,7 +56,7 @@ class OutboxRoutes:
     @answered
     async def deliveries(self, request: Request) -> Answer:
         """listDeliveries: the newest first."""
-        query = Query(request.query, ("account", "status", "sim", "subscription"))
+        query = Query(request.query, ("account", "status", "sim", "subscription"), "deliveries")
         found = await listing.deliveries(
             self._house.db,
             before=query.cursor(Place) or _NEWEST,
@@ -69,7 +69,7 @@ class OutboxRoutes:
         shown = found[: query.limit]
         answer: dict[str, object] = {"deliveries": [views.delivery(each) for each in shown]}
         if len(found) > len(shown):
-            answer["nextCursor"] = query.next(Place, (shown[-1].created_at, shown[-1].event_id))
+            answer["nextCursor"] = query.next((shown[-1].created_at, shown[-1].event_id))
         return Answer(200, answer)
 
     @answered

@@ -24,8 +24,10 @@ MAX_LIMIT = 1000
 class Query:
     """The parameters of one request. Everything wrong with them is InvalidArgument, naming the parameter."""
 
-    def __init__(self, text: str, known: Collection[str], *, paged: bool = True) -> None:
-        allowed = {*known, "cursor", "limit"} if paged else set(known)
+    def __init__(self, text: str, known: Collection[str], of: str) -> None:
+        """`known`: the filters that there are; `of`: the list, to which its cursors belong."""
+        allowed = {*known, "cursor", "limit"}
+        self._of = of
         try:
             pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=50)
         except ValueError as error:
@@ -91,18 +93,17 @@ class Query:
             return None
         try:
             mark, place = msgspec.json.decode(base64.urlsafe_b64decode(value.encode() + b"=="), type=tuple[int, Any])
-            found = msgspec.convert(place, form)
-        except (ValueError, binascii.Error) as error:
+            if mark != self._mark():
+                raise InvalidArgument("cursor belongs to another list or other filters: begin again without it")
+            return msgspec.convert(place, form)
+        except (ValueError, RecursionError, binascii.Error) as error:
             raise InvalidArgument("cursor is none that this server made") from error
-        if mark != self._mark(form):
-            raise InvalidArgument("cursor belongs to a list with other filters: begin again without it")
-        return found
 
-    def next(self, form: Any, place: Any) -> str:
+    def next(self, place: Any) -> str:
         """The cursor of the page that begins behind `place`."""
-        return base64.urlsafe_b64encode(msgspec.json.encode((self._mark(form), place))).rstrip(b"=").decode()
+        return base64.urlsafe_b64encode(msgspec.json.encode((self._mark(), place))).rstrip(b"=").decode()
 
-    def _mark(self, form: Any) -> int:
+    def _mark(self) -> int:
         """Tells lists and filters apart."""
         filters = sorted((k, v) for k, values in self._values.items() if k not in ("cursor", "limit") for v in values)
-        return zlib.crc32(f"{form} {filters}".encode())
+        return zlib.crc32(f"{self._of} {filters}".encode())

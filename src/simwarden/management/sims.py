@@ -46,7 +46,7 @@ class SimRoutes:
     @answered
     async def page(self, request: Request) -> Answer:
         """listSims."""
-        query = Query(request.query, FILTERS)
+        query = Query(request.query, FILTERS, "sims")
         body = schemas.FilterBody(
             account=query.text("account"),
             state=query.choice("state", [str(state) for state in BindingState]),  # type: ignore[arg-type]
@@ -68,7 +68,7 @@ class SimRoutes:
         answer: dict[str, object] = {"sims": [views.sim(each.sim, each.tags, names) for each in shown]}
         if len(found) > len(shown):
             last = shown[-1].sim
-            answer["nextCursor"] = query.next(Place, (last.bucket, last.imsi))
+            answer["nextCursor"] = query.next((last.bucket, last.imsi))
         return Answer(200, answer)
 
     @answered
@@ -151,14 +151,14 @@ class SimRoutes:
     @answered
     async def events(self, request: Request) -> Answer:
         """listEvents: the newest first."""
-        query = Query(request.query, ())
         sim = await self._house.sim(request.parameter)
+        query = Query(request.query, (), f"events of {sim.imsi}")
         before = query.cursor(int) or sim.event_count + 1
         found = await listing.events(self._house.db, sim, before=before, limit=query.limit + 1)
         shown = found[: query.limit]
         answer: dict[str, object] = {"events": [views.event(each) for each in shown]}
         if len(found) > len(shown):
-            answer["nextCursor"] = query.next(int, shown[-1].n)
+            answer["nextCursor"] = query.next(shown[-1].n)
         return Answer(200, answer)
 
     @answered

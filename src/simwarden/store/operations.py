@@ -192,7 +192,10 @@ async def page(
 async def items_in_order(db: Database, operation_id: str) -> list[Item]:
     """All items of an operation of moderate size, in the order of the request."""
     buckets = await _buckets(db, operation_id)
-    return [_item(row) for row in await db.fetch(Q["all_items"], operation_id, buckets)]
+    found: list[Item] = []
+    for begin in range(0, len(buckets), 8):  # in pieces: others want the loop too
+        found += [_item(row) for row in await db.fetch(Q["all_items"], operation_id, buckets[begin : begin + 8])]
+    return sorted(found, key=lambda item: item.n)
 
 
 async def stream_items(db: Database, operation_id: str, chunk: int = 500) -> AsyncIterator[list[Item]]:
@@ -236,9 +239,9 @@ async def lock(connection: asyncpg.Connection, operation_id: str) -> str | None:
     return None if row is None else str(row["state"])
 
 
-async def open_work(db: Database, buckets: Sequence[int]) -> list[Work]:
-    """One part of each operation that has something to do in these buckets."""
-    rows = await db.fetch(Q["open_parts"], buckets)
+async def open_work(db: Database, buckets: Sequence[int], turns: int) -> list[Work]:
+    """Parts that have something to do in these buckets: up to `turns` of each operation, the operations in turn."""
+    rows = await db.fetch(Q["open_parts"], buckets, turns)
     return [msgspec.convert(dict(row), Work) for row in rows]
 
 
@@ -251,14 +254,6 @@ async def lock_part(connection: asyncpg.Connection, bucket: int, operation_id: s
     return Part(**dict(row))
 
 
-async def save_part(connection: asyncpg.Connection, bucket: int, operation_id: str, part: Part, *, more: bool) -> None:
-    """Write how far a locked part has come. `more`: there is something left to do."""
-    p = part
-    await connection.execute(
-        *(Q["save_part"], bucket, operation_id, more, p.after_n, p.after_imsi, p.items, p.done, p.unchanged, p.refused)
-    )
-
-
 async def next_items(
     connection: asyncpg.Connection, bucket: int, operation_id: str, after: int, limit: int
 ) -> list[tuple[int, str, dict[str, Any] | None]]:
@@ -268,18 +263,26 @@ async def next_items(
 
 
 async def settle(
-    connection: asyncpg.Connection, bucket: int, operation_id: str, results: Sequence[Settled], now: datetime
+    connection: asyncpg.Connection,
+    work: Work,
+    results: Sequence[Settled],
+    part: Part,
+    now: datetime,
+    *,
+    more: bool,
 ) -> None:
-    """Write what became of items."""
+    """Write what became of items, and how far their locked part has come. `more`: there is something left to do."""
     await connection.execute(
         Q["settle"],
-        bucket,
-        operation_id,
+        work.bucket,
+        work.operation_id,
         [result.n for result in results],
         [result.status for result in results],
         [result.code for result in results],
         [result.reason for result in results],
         now,
+        more,
+        *msgspec.structs.astuple(part),
     )
 
 

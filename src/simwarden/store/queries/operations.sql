@@ -49,7 +49,6 @@ limit $4
 -- name: all_items
 select bucket, n, given, imsi, status, code, reason, at from operation_item
 where bucket = any ($2::smallint[]) and operation_id = $1
-order by n
 
 -- name: buckets_of
 select bucket from operation_part where operation_id = $1 order by bucket
@@ -78,12 +77,16 @@ with parts as (select bucket from operation_part where operation_id = $1 order b
 update operation_part p set open = false from parts where p.operation_id = $1 and p.bucket = parts.bucket and p.open
 
 -- name: open_parts
--- One part of each operation, so that a small one does not wait for a large one.
-select distinct on (p.operation_id) p.operation_id, p.bucket, o.account_id, o.action, o.cause, o.filter, o.state
-from operation_part p
-join operation o on o.id = p.operation_id and o.state in ('PREVIEWING', 'RUNNING')
-where p.open and p.bucket = any ($1::smallint[])
-order by p.operation_id, p.bucket
+-- Some parts of each operation, the operations in turn, so that a small one does not wait for a large one.
+select w.operation_id, w.bucket, o.account_id, o.action, o.cause, o.filter, o.state
+from (
+    select operation_id, bucket, row_number() over (partition by operation_id order by bucket) as turn
+    from operation_part
+    where open and bucket = any ($1::smallint[])
+) w
+join operation o on o.id = w.operation_id and o.state in ('PREVIEWING', 'RUNNING')
+where w.turn <= $2
+order by w.turn, w.operation_id
 
 -- name: lock_part
 select after_n, after_imsi, items, done, unchanged, refused
@@ -93,11 +96,6 @@ for update
 -- name: state
 select state from operation where id = $1
 
--- name: save_part
-update operation_part
-set open = $3, after_n = $4, after_imsi = $5, items = $6, done = $7, unchanged = $8, refused = $9
-where bucket = $1 and operation_id = $2
-
 -- name: next_items
 select n, imsi, data from operation_item
 where bucket = $1 and operation_id = $2 and n > $3 and status = 'REQUESTED'
@@ -105,6 +103,11 @@ order by n
 limit $4
 
 -- name: settle
+with part as (
+    update operation_part
+    set open = $8, after_n = $9, after_imsi = $10, items = $11, done = $12, unchanged = $13, refused = $14
+    where bucket = $1 and operation_id = $2
+)
 update operation_item t
 set status = i.status, code = i.code, reason = i.reason, at = $7
 from unnest($3::int[], $4::text[], $5::text[], $6::text[]) as i (n, status, code, reason)

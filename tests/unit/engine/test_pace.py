@@ -1,0 +1,55 @@
+"""Background work gives way, and takes what nobody wants."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simwarden.engine.pace import AIM, AIM_BESIDE, LARGEST, LONGEST_PAUSE, QUIET, SMALLEST, Pace
+
+
+def settled(per_sim: float, calls: float) -> Pace:
+    """The pace after many batches that take so many seconds per SIM."""
+    pace = Pace()
+    for _ in range(100):
+        pace.after(pace.size * per_sim, pace.size, calls)
+    return pace
+
+
+def test_it_takes_what_nobody_wants() -> None:
+    alone = settled(0.0001, 0.0)
+    assert AIM * 0.7 <= alone.size * 0.0001 <= AIM * 1.3
+    assert alone.pause <= AIM * 0.2
+
+
+def test_it_gives_way_to_calls() -> None:
+    beside = settled(0.0001, QUIET + 1)
+    assert AIM_BESIDE * 0.7 <= beside.size * 0.0001 <= AIM_BESIDE * 1.3
+    assert beside.pause >= 2.8 * AIM_BESIDE
+
+
+def test_it_gives_way_at_once_when_calls_begin() -> None:
+    pace = settled(0.0001, 0.0)
+    pace.after(AIM, pace.size, 100.0)
+    assert pace.pause >= 3.9 * AIM
+    assert pace.size * 0.0001 <= AIM_BESIDE * 1.3
+
+
+def test_a_slow_database_makes_small_batches() -> None:
+    assert settled(0.01, 100.0).size == SMALLEST
+
+
+def test_a_batch_that_was_not_full_says_nothing_about_a_larger_one() -> None:
+    pace = Pace()
+    before = pace.size
+    pace.after(0.001, 1, 0.0)
+    assert pace.size == before
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 1000), st.floats(0, 1e6)), max_size=50))
+def test_it_stays_within_its_limits(batches: list[tuple[float, int, float]]) -> None:
+    pace = Pace()
+    for took, done, calls in batches:
+        pace.after(took, done, calls)
+        assert SMALLEST <= pace.size <= LARGEST
+        assert 0 < pace.pause <= LONGEST_PAUSE
