@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -64,23 +65,29 @@ async def documents(url: str) -> list[str]:
         return [each["name"] for each in (await answer.json())["documents"] if each["name"] not in SKIPPED]
 
 
-def examine(tool: str, url: str, name: str, bearer: str, examples: int, seed: int) -> bool:
+def examine(tool: str, url: str, name: str, bearer: str, options: argparse.Namespace, *more: str) -> bool:
     """One document; whether nothing was found."""
     command = [
         *(tool, "--config-file", str(Path(__file__).parent / "schemathesis.toml")),
         *("run", f"{url}/openapi/{name}.json"),
         *("--header", f"Authorization: Bearer {bearer}"),
         *("--checks", "all", "--mode", "all"),
-        *("--max-examples", str(examples), "--seed", str(seed)),
-        *("--workers", "1", "--no-color", "--continue-on-failure"),
+        *("--max-examples", str(options.examples), "--seed", str(options.seed)),
+        *("--workers", "1", "--no-color", "--continue-on-failure", *more),
     ]
-    return subprocess.run(command, check=False).returncode == 0
+    with tempfile.TemporaryDirectory() as folder:  # it leaves notes where it runs
+        return subprocess.run(command, check=False, cwd=folder).returncode == 0
+
+
+def _whole(tool: str) -> str:
+    """The program's path, wherever it is run from."""
+    return str(Path(shutil.which(tool) or tool).absolute())
 
 
 async def main() -> int:
     """0 when nothing was found."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tool", default="schemathesis")
+    parser.add_argument("--tool", default="schemathesis", type=_whole)
     parser.add_argument("--examples", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="*", help="names of documents")
@@ -100,16 +107,20 @@ async def main() -> int:
             for number, phone in enumerate(PHONES):
                 names = ("--imsi", f"46000099012369{number}", "--msisdn", phone)
                 simwarden(environment, "sim", "add", "--account", "conformance", *names)
-            modes: dict[str, tuple[str, ...]] = {"live": (), "sandbox": ("--sandbox",)}
+            # In the sandbox a number that ends in 50 means 503; a 500 is found in the server's log all the same.
+            modes: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+                "live": ((), ()),
+                "sandbox": (("--sandbox",), ("--exclude-checks", "not_a_server_error")),
+            }
             failed = []
-            for mode, flags in modes.items():
+            for mode, (flags, more) in modes.items():
                 keys = simwarden(environment, "app", "create", "--account", "conformance", "--name", mode, *flags)
                 bearer = await token(url, keys)
                 for name in options.only or await documents(url):
                     if mode == "sandbox" and name in LIVE_ONLY:
                         continue
                     print(f"\n== {name}, {mode} application", flush=True)
-                    if not examine(options.tool, url, name, bearer, options.examples, options.seed):
+                    if not examine(options.tool, url, name, bearer, options, *more):
                         failed.append(f"{name} ({mode})")
             trouble = [line for line in server.errors.splitlines() if "call failed" in line]
     print("\n".join(trouble[:20]))

@@ -102,3 +102,21 @@ async def test_an_address_belongs_to_one_sim_and_is_free_when_that_is_gone(datab
         await sims.delete(connection, list(found.values()), now_utc())
     await provision.add(database, second, CAUSE, addresses=ADDRESSES)
     assert (await house.ask(QUERY, FOUND[0]))[0] == 200
+
+
+async def test_what_no_database_can_hold_is_refused_also_beside_a_good_identifier(
+    database: Database, vault: Vault
+) -> None:
+    house = House(database, vault)
+    await house.furnish()
+    devices: list[dict[str, Any]] = [{"networkAccessIdentifier": "a\x00@b.c"}, {"ipv4Address": {}}]
+    for extra in devices:
+        body = {
+            "protocol": "HTTP",
+            "sink": "https://events.example.com",
+            "types": ["org.camaraproject.iot-sim-fraud-prevention.v0.imei-change"],
+            "config": {"subscriptionDetail": {"device": {"phoneNumber": "+8613800000001", **extra}}},
+        }
+        path = "/iot-sim-fraud-prevention-subscriptions/v0.1/subscriptions"
+        reply = await house.client("POST", path, body, token=house.token)
+        assert (reply.status, reply.json["code"]) == (400, "INVALID_ARGUMENT")

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from simwarden.northbound.kernel.ports import Caller, SimSource
 
 PhoneNumber = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{4,14}\Z")]
-Nai = Annotated[str, Meta(min_length=1, max_length=2048)]
+Nai = Annotated[str, Meta(min_length=1, max_length=2048, pattern=r"^[^\x00]*\Z")]
+"""Anything but what no text in the database can hold."""
 Ipv4 = Annotated[str, Meta(max_length=15)]
 Ipv6 = Annotated[str, Meta(max_length=45)]
 
