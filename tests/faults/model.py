@@ -93,8 +93,13 @@ def check_locks(
     """The gateways hold exactly those slots locked in which a SIM of another device sits."""
     wanted = {(card.gateway, card.slot) for imsi, card in cards.items() if differs(bound[imsi], card.imei)}
     return [Complaint(f"slot {slot} should be locked and is not") for slot in sorted(wanted - locked)] + [
-        Complaint(f"slot {slot} is locked and should not be") for slot in sorted(locked - wanted)
+        not_to_be_locked(slot) for slot in sorted(locked - wanted)
     ]
+
+
+def not_to_be_locked(slot: tuple[str, str]) -> Complaint:
+    """A slot is locked in which no SIM is, or one in its own device."""
+    return Complaint(f"slot {slot} is locked and should not be")
 
 
 def check_attachments(cards: Mapping[str, Card], rows: Iterable[Mapping[str, Any]]) -> list[Complaint]:
