@@ -125,6 +125,8 @@ def _watch_over(server: EmbeddedPostgres, stop: threading.Event) -> None:
                 click.echo("The embedded PostgreSQL had died and was started again", err=True)
         except SimwardenError as error:
             click.echo(f"The embedded PostgreSQL cannot be started: {error.message}", err=True)
+        except Exception as error:  # no room for a file, no process left: nobody else would start it ever again
+            click.echo(f"The embedded PostgreSQL cannot be started: {type(error).__name__}: {error}", err=True)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
