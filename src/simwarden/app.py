@@ -40,6 +40,7 @@ from simwarden.management.house import House as Management
 from simwarden.notify.inbox import Inboxes
 from simwarden.notify.metrics import NotifyMetrics
 from simwarden.notify.notifier import Notifier
+from simwarden.notify.retry import Schedule
 from simwarden.notify.settings import NotifySettings
 from simwarden.reference import routes as reference
 from simwarden.reference.documents import Documents
@@ -87,6 +88,16 @@ def create(settings: Settings) -> Starlette:
     return Starlette(lifespan=lifespan)
 
 
+def delivery_settings(settings: Settings) -> NotifySettings:
+    """What the operator wants of handing out events; inboxes and sinks alike."""
+    return NotifySettings(
+        source=settings.event_source,
+        schedule=Schedule(window=timedelta(hours=settings.delivery_hours)),
+        keep_deliveries=timedelta(days=settings.deliveries_kept_days),
+        keep_attempts=timedelta(days=settings.attempts_kept_days),
+    )
+
+
 class House:
     """All parts of one worker process."""
 
@@ -107,7 +118,7 @@ class House:
         self.answers = Answers(db, vault)
         self.gather = Gather(db, self.answers, committed=self._wake)
         self.bindings = Bindings(db, self.sims, gather=self.gather)
-        notify_settings = NotifySettings(keep_attempts=timedelta(days=settings.attempts_kept_days))
+        notify_settings = delivery_settings(settings)
         self.inboxes = Inboxes(db, vault, base_url=settings.base_url, settings=notify_settings)
         self.subscriptions = Subscriptions(
             db, vault, allow_private_sinks=settings.allow_private_sinks, inboxes=self.inboxes, answers=self.answers

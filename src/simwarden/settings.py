@@ -42,6 +42,11 @@ def _default_data_dir() -> str:
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
+Days = Annotated[int, msgspec.Meta(ge=1, le=36_500)]
+Hours = Annotated[float, msgspec.Meta(gt=0, le=8_760)]
+AbsoluteUri = Annotated[
+    str, msgspec.Meta(max_length=2048, pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+\Z")
+]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,9 +80,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds after which a repeated sighting refreshes the stored time."""
     command_timeout: Seconds = 5.0
     """Seconds that a gateway may take to answer a command."""
-    delivery_hours: Seconds = 24.0
+    event_source: AbsoluteUri = "urn:simwarden"
+    """`source` of every CloudEvent: a URI that names this installation; change it before the first event only."""
+    delivery_hours: Hours = 24.0
     """Hours for which an event is offered to a sink that does not take it."""
-    attempts_kept_days: Positive = 7
+    deliveries_kept_days: Days = 30
+    """Days for which finished deliveries, dead letters too, and ended subscriptions are kept, and can be replayed."""
+    attempts_kept_days: Days = 7
     """Days for which delivery attempts are kept for inspection."""
     log_format: Literal["auto", "console", "json"] = "auto"
     """console for people, json for machines; auto: console on a terminal."""
