@@ -16,6 +16,12 @@ KNOWN = MappingProxyType(
         "iot-sim-fraud-prevention:unbind": "Remove a binding",
         "iot-sim-fraud-prevention:query": "Read how a SIM is bound",
         "iot-sim-fraud-prevention-subscriptions:subscribe": "Subscribe to events of a SIM",
+        "iot-sim-fraud-prevention-subscriptions:org.camaraproject.iot-sim-fraud-prevention.v0.imei-change:create": (
+            "Subscribe to changes of a SIM's device (the form of Commonalities 0.8)"
+        ),
+        "iot-sim-fraud-prevention-subscriptions:org.camaraproject.iot-sim-fraud-prevention.v0.area-change:create": (
+            "Subscribe to a SIM's leaving and entering its area (the form of Commonalities 0.8)"
+        ),
         "iot-sim-fraud-prevention-subscriptions:read": "Read one's own subscriptions",
         "iot-sim-fraud-prevention-subscriptions:delete": "Delete one's own subscriptions",
         "device-communication-function:manage": "Open and close voice, short messages and data of a SIM",

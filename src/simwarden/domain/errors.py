@@ -52,6 +52,10 @@ class SubscriptionNotFound(SimwardenError):
     """No subscription with this id belongs to the caller."""
 
 
+class SecretOfInbox(SimwardenError):
+    """This subscription is signed with the secret of the inbox that it leads to, which stays."""
+
+
 class NotBound(SimwardenError):
     """The SIM is not bound to a device."""
 

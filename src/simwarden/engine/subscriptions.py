@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from simwarden.domain.errors import SimNotFound, SubscriptionNotFound
+from simwarden.domain.errors import SecretOfInbox, SimNotFound, SubscriptionNotFound
 from simwarden.domain.events import CauseKind, Event, EventType
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import Sim
@@ -51,6 +51,8 @@ CREDENTIAL_LEAD = timedelta(seconds=60)
 """So long before its access token expires a subscription ends, that the sink can still be told."""
 ROTATION = timedelta(hours=24)
 """So long after a rotation notifications are signed with the old secret too."""
+OLD_SECRETS = 4
+"""Most old secrets that sign, however often a secret is rotated: each makes every notification longer."""
 _ID = re.compile(r"[0-9a-f]{34}")
 _CORRELATOR = re.compile(r"[a-zA-Z0-9\-_:;./<>{}]{1,256}")
 
@@ -215,19 +217,25 @@ class Subscriptions:
                 lane.close(EndReason.SUBSCRIPTION_DELETED, row["ended_at"])
             await store.grow(connection, [lane])
 
-    async def rotate_secret(self, app_key: str, id: str) -> str:  # noqa: A002
-        """Make a new signing secret; the old one signs too for 24 hours. Raises SubscriptionNotFound."""
+    async def rotate_secret(self, app_key: str, id: str) -> tuple[str, datetime]:  # noqa: A002
+        """Make a new signing secret; returns it, and until when the old one signs too.
+
+        Of old ones the newest few sign. Raises SubscriptionNotFound, SecretOfInbox.
+        """
         secret = new_secret()
         async with self._db.transaction() as connection:
             row = await store.lock_one(connection, app_key, bucket_of_id(id), id)
             if row is None:
                 raise SubscriptionNotFound
+            if row["inbox"] is not None:
+                raise SecretOfInbox
             now = self._clock()
+            until = now + ROTATION
             current, *older = unseal_secrets(self._vault, id, row["signing_secrets"])
-            old = [SigningSecret(current.secret, now + ROTATION), *(s for s in older if s.until and s.until > now)]
-            sealed = seal_secrets(self._vault, id, [SigningSecret(secret), *old])
+            old = [msgspec.structs.replace(current, until=until), *(s for s in older if s.until and s.until > now)]
+            sealed = seal_secrets(self._vault, id, [SigningSecret(secret, since=now), *old[:OLD_SECRETS]])
             await store.save_secrets(connection, row["bucket"], id, sealed)
-        return secret
+        return secret, until
 
     def _as_of_now(self, found: Subscription) -> Subscription:
         """A subscription is over when its time is, even if nobody has written so yet."""

@@ -19,6 +19,8 @@ class SigningSecret(msgspec.Struct, frozen=True, omit_defaults=True):
     secret: str
     until: datetime | None = None
     """It signs until then; None: until it is rotated."""
+    since: datetime | None = None
+    """It signs from then on; None: from the beginning."""
 
 
 _encoder = msgspec.json.Encoder()

@@ -13,6 +13,7 @@ from standardwebhooks import Webhook
 from tests.integration.notify.running import running
 
 from simwarden.accounts import applications
+from simwarden.domain.errors import SecretOfInbox
 from simwarden.engine.subscriptions import InvalidSink, Subscriptions
 from simwarden.notify.inbox import Inboxes, InboxNotFound, NotItsTurn, Opened, Taken
 from simwarden.notify.retry import Outcome
@@ -86,6 +87,8 @@ async def test_an_inbox_stays_the_same_and_each_name_has_its_own(post: Post) -> 
 async def test_the_notifier_leaves_inboxes_alone_and_their_owner_gets_everything_in_order(post: Post) -> None:
     subscription, secret = await post.house.subscribe(post.inbox.sink)
     assert secret == post.inbox.secret
+    with pytest.raises(SecretOfInbox):
+        await post.house.subscriptions.rotate_secret("app-1", subscription.id)
     await post.house.publish(1, 2, 3)
     async with running(post.house):
         await asyncio.sleep(0.3)

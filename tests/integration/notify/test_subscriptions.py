@@ -13,7 +13,7 @@ from simwarden.domain.errors import SimNotFound, SubscriptionNotFound
 from simwarden.domain.events import CauseKind
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Sim
-from simwarden.engine.subscriptions import InvalidSink, Subscriptions, publish
+from simwarden.engine.subscriptions import OLD_SECRETS, InvalidSink, Subscriptions, publish
 from simwarden.store.sink_secrets import unseal_secrets
 
 if TYPE_CHECKING:
@@ -248,10 +248,18 @@ async def test_a_subscription_and_a_change_at_the_same_time_never_miss_each_othe
         assert told in ([str(number)], [str(number - 1), str(number)])
 
 
+async def test_of_old_secrets_the_newest_few_sign(house: House) -> None:
+    made, _ = await house.subscribe(SINK)
+    secrets = [(await house.subscriptions.rotate_secret("app-1", made.id))[0] for _ in range(10)]
+    kept = unseal_secrets(house.vault, made.id, await house.db.fetchval("select signing_secrets from subscription"))
+    assert [one.secret for one in kept] == secrets[: -2 - OLD_SECRETS : -1]
+
+
 async def test_rotating_keeps_the_old_secret_for_a_day(house: House) -> None:
     made, first = await house.subscribe(SINK)
-    second = await house.subscriptions.rotate_secret("app-1", made.id)
-    third = await house.subscriptions.rotate_secret("app-1", made.id)
+    second, until = await house.subscriptions.rotate_secret("app-1", made.id)
+    third, _ = await house.subscriptions.rotate_secret("app-1", made.id)
+    assert timedelta(hours=23, minutes=59) < until - datetime.now(UTC) <= timedelta(hours=24)
     sealed = await house.db.fetchval("select signing_secrets from subscription")
     kept = unseal_secrets(house.vault, made.id, sealed)
     assert [one.secret for one in kept] == [third, second, first]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.unit.northbound.world import Client, World
+from tests.unit.northbound.world import Caller, Client, World
 
 from simwarden.domain.events import EventType
 from simwarden.engine.subscriptions import Credential
@@ -332,3 +332,32 @@ async def test_ids_that_cannot_be_are_not_found(client: Client) -> None:
     for id_ in ("x", "\x00", "é", "a" * 5000, "%00"):
         for method in ("GET", "DELETE"):
             assert (await client(method, f"{V01}/{id_}")).status == 404
+
+
+async def test_a_token_for_one_event_type_subscribes_to_that_type_alone(client: Client, world: World) -> None:
+    scope = f"iot-sim-fraud-prevention-subscriptions:{TYPES}{{}}:create"
+    for kind, other in (("imei-change", "area-change"), ("area-change", "imei-change")):
+        world.callers["one"] = Caller("swk_meters", "acc_meters", frozenset({scope.format(kind)}))
+        right = await client("POST", V01, body(types=[TYPES + kind]), token="one")
+        assert right.status == (201 if kind == "imei-change" else 422)
+        wrong = await client("POST", V01, body(types=[TYPES + other]), token="one")
+        assert (wrong.status, wrong.json["code"]) == (403, "SUBSCRIPTION_MISMATCH")
+        both = await client("POST", V01, body(types=[TYPES + kind, TYPES + other]), token="one")
+        assert (both.status, both.json["code"]) == (403, "SUBSCRIPTION_MISMATCH")
+        unknown = await client("POST", V01, body(types=["org.camaraproject.other.v0.x"]), token="one")
+        assert (unknown.status, unknown.json["code"]) == (400, "INVALID_ARGUMENT")
+        assert (await client("GET", V01, token="one")).status == 403
+
+
+@pytest.mark.parametrize("base", [V01, WIP])
+async def test_the_secret_is_renewed_for_its_owner_only(client: Client, base: str) -> None:
+    made = (await client("POST", base, body())).json["id"]
+    renewed = await client("POST", f"{base}/{made}/rotate-secret", {})
+    assert renewed.status == 200
+    assert renewed.json == {"webhookSecret": "whsec_bmV3", "previousSecretUntil": "2026-11-22T12:00:00Z"}
+    assert (await client("POST", f"{base}/{made}/rotate-secret", {"x": 1})).status == (200 if base == V01 else 400)
+    assert (await client("POST", f"{base}/{made}/rotate-secret", b"")).status == 400
+    for token in ("colleague", "stranger", "other-device"):
+        assert (await client("POST", f"{base}/{made}/rotate-secret", {}, token=token)).status == 404
+    assert (await client("POST", f"{base}/{made}/rotate-secret", {}, token="narrow")).status == 403
+    assert (await client("POST", f"{base}/nothing/rotate-secret", {})).status == 404

@@ -13,9 +13,9 @@ from simwarden.domain.events import EventType
 from simwarden.engine.subscriptions import InvalidSink, NewSubscription
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import checks, schemas
 from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
-from simwarden.northbound.kernel.bodies import decode
+from simwarden.northbound.kernel.bodies import Wording, decode
 from simwarden.northbound.kernel.devices import as_written
-from simwarden.northbound.kernel.errors import NotFound, ServiceNotApplicable, SinkRefused
+from simwarden.northbound.kernel.errors import NotFound, ServiceNotApplicable, SinkRefused, SubscriptionMismatch
 from simwarden.northbound.kernel.ports import no_meter
 from simwarden.northbound.kernel.writing import perform
 
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 NAME = "iot-sim-fraud-prevention-subscriptions"
 SECRET_HEADER = b"x-simwarden-webhook-secret"
+SUBSCRIBE = f"{NAME}:subscribe"
+"""Scope of the document: any event type."""
+CREATE = {kind: f"{NAME}:{kind}:create" for kind in (checks.IMEI_CHANGE, checks.AREA_CHANGE)}
+"""Event type to its own scope (Commonalities 0.8, Design Guide 6.6)."""
 
 
 class FraudPreventionSubscriptions:
@@ -54,10 +58,18 @@ class FraudPreventionSubscriptions:
         self._asynchronous = asynchronous
         self._clock = clock or _now
         self._decoder = msgspec.json.Decoder(schemas.StrictSubscribeRequest if strict else schemas.SubscribeRequest)
+        self._rotate = msgspec.json.Decoder(schemas.StrictRotateRequest if strict else schemas.RotateRequest)
 
     async def create(self, request: Request) -> Answer:
-        """Subscribe (subscribeFraudPrevention). The signing secret goes into a header, once."""
-        return await self.subscribe(request, decode(self._decoder, request.body, schemas.WORDING), self._created)
+        """Subscribe (subscribeFraudPrevention). The signing secret goes into a header, once.
+
+        With the scopes of Commonalities a token allows single event types. Raises SubscriptionMismatch.
+        """
+        wanted = decode(self._decoder, request.body, schemas.WORDING)
+        scopes = request.caller.scopes
+        if SUBSCRIBE not in scopes and any(kind in CREATE and CREATE[kind] not in scopes for kind in wanted.types):
+            raise SubscriptionMismatch
+        return await self.subscribe(request, wanted, self._created)
 
     async def subscribe(
         self, request: Request, wanted: schemas.SubscribeRequest, created: Callable[[Subscription], Answer]
@@ -120,6 +132,13 @@ class FraudPreventionSubscriptions:
         await self._subscriptions.delete(request.caller.app_key, found.id)
         return Answer(202, schemas.DeletedLater(found.id)) if self._asynchronous else Answer(204)
 
+    async def rotate_secret(self, request: Request) -> Answer:
+        """Make a new signing secret (rotateWebhookSecret, an extension)."""
+        decode(self._rotate, request.body, Wording())
+        found = await self._own(request)
+        secret, until = await self._subscriptions.rotate_secret(request.caller.app_key, found.id)
+        return Answer(200, schemas.RotatedSecret(secret, until))
+
     async def _own(self, request: Request) -> Subscription:
         """The subscription of the path, if it is this client's, and with a 3-legged token this device's."""
         found = await self._subscriptions.get(request.caller.app_key, request.parameter)
@@ -169,7 +188,8 @@ def api(
             asynchronous=asynchronous,
             clock=clock,
         )
-        subscribe, read, delete = (frozenset({f"{NAME}:{action}"}) for action in ("subscribe", "read", "delete"))
+        read, delete = (frozenset({f"{NAME}:{action}"}) for action in ("read", "delete"))
+        subscribe = frozenset({SUBSCRIBE, *CREATE.values()})
         operations[f"/{version}/subscriptions"] = {
             "POST": Operation("subscribeFraudPrevention", subscribe, served.create, has_body=True, once=True),
             "GET": Operation("listSubscriptions", read, served.list, has_body=False),
@@ -177,5 +197,8 @@ def api(
         operations[f"/{version}/subscriptions/{{}}"] = {
             "GET": Operation("getSubscription", read, served.get, has_body=False),
             "DELETE": Operation("deleteSubscription", delete, served.delete, has_body=False),
+        }
+        operations[f"/{version}/subscriptions/{{}}/rotate-secret"] = {
+            "POST": Operation("rotateWebhookSecret", subscribe, served.rotate_secret, has_body=True)
         }
     return Api(NAME, operations, tokens, meter, answers)

@@ -132,6 +132,21 @@ class DeletedLater(msgspec.Struct, frozen=True):
     id: str
 
 
+class RotateRequest(msgspec.Struct, frozen=True):
+    """RotateSecretRequest: nothing is to be said."""
+
+
+class StrictRotateRequest(RotateRequest, frozen=True, forbid_unknown_fields=True):
+    """RotateSecretRequest without unknown properties."""
+
+
+class RotatedSecret(msgspec.Struct, frozen=True, rename="camel"):
+    """RotateSecretResponse."""
+
+    webhook_secret: str
+    previous_secret_until: datetime
+
+
 WORDING = Wording(
     missing={"types": "SubscriptionType must be specified", "sink": (SinkRefused.__doc__ or "").strip()},
     invalid={

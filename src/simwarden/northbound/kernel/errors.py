@@ -10,6 +10,7 @@ from simwarden.domain.errors import (
     InvalidIdentifier,
     KeyReused,
     NoDeviceSeen,
+    SecretOfInbox,
     SimNotFound,
     SimwardenError,
     StoreUnavailable,
@@ -89,6 +90,12 @@ class PermissionDenied(CamaraError):
     """Client does not have sufficient permissions to perform this action."""
 
     status, code = 403, "PERMISSION_DENIED"
+
+
+class SubscriptionMismatch(CamaraError):
+    """Inconsistent access token for requested events subscription"""
+
+    status, code = 403, "SUBSCRIPTION_MISMATCH"
 
 
 class InvalidTokenContext(CamaraError):
@@ -208,7 +215,7 @@ def of_domain(error: SimwardenError) -> CamaraError | None:
             return IdentifierNotFound()
         case SubscriptionNotFound():
             return NotFound()
-        case NoDeviceSeen() | InvalidBinding() | IllegalTransition() | TooManyApns():
+        case NoDeviceSeen() | InvalidBinding() | IllegalTransition() | TooManyApns() | SecretOfInbox():
             return IncompatibleState(error.message)
         case KeyReused():
             return IdempotencyKeyReused()

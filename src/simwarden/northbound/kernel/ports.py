@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from simwarden.domain.change import Changed
     from simwarden.domain.decide import Decision, Target
@@ -139,6 +140,9 @@ class SubscriptionBook(Protocol):
 
     async def delete(self, app_key: str, id: str) -> None:  # noqa: A002
         """Raises SubscriptionNotFound."""
+
+    async def rotate_secret(self, app_key: str, id: str) -> tuple[str, datetime]:  # noqa: A002
+        """A new signing secret, and until when the old one signs too. Raises SubscriptionNotFound, SecretOfInbox."""
 
 
 def no_meter(app_key: str, api: str, operation: str, status: int) -> None:
