@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 import msgspec
@@ -16,6 +17,7 @@ from simwarden.cli.common import (
     print_table,
     with_store,
 )
+from simwarden.notify.sent import Sent, sent
 from simwarden.store import deliveries
 from simwarden.store.accounts import Accounts
 
@@ -72,10 +74,21 @@ def list_(
 @click.argument("event_id")
 @json_option
 def show(event_id: str, *, as_json: bool) -> None:
-    """Show one delivery with every attempt and the sink's answer to it."""
+    """Show one delivery with every attempt: the request as it was sent, and the sink's answer to it.
 
-    async def work(store: Store) -> tuple[deliveries.Listed, list[deliveries.Attempt]]:
-        return await deliveries.show(store.db, event_id)
+    The sink's access token and the values of its own headers are masked. Attempts are kept for a time
+    (SIMWARDEN_ATTEMPTS_KEPT_DAYS), bodies are shown up to 4096 bytes.
+    """
+
+    async def work(store: Store) -> tuple[deliveries.Listed, list[dict[str, Any]]]:
+        found, attempts = await deliveries.show(store.db, event_id)
+        if not attempts:
+            return found, []
+        lane, vault, source = await deliveries.lane_of(store.db, event_id), store.vault, store.settings.event_source
+        return found, [
+            {**msgspec.structs.asdict(attempt), "request": sent(lane, attempt.at, vault, source=source)}
+            for attempt in attempts
+        ]
 
     found, attempts = with_store(work)
     if as_json:
@@ -83,8 +96,12 @@ def show(event_id: str, *, as_json: bool) -> None:
         return
     print_fields({name.replace("_", " "): value for name, value in msgspec.structs.asdict(found).items()})
     click.echo("\nAttempts")
-    table = [msgspec.structs.asdict(attempt) for attempt in attempts]
-    print_table(table, ["at", "duration_ms", "status", "error", "answer"], empty="None kept")
+    print_table(attempts, ["at", "duration_ms", "status", "error", "answer"], empty="None kept")
+    if attempts:
+        last: Sent = attempts[-1]["request"]
+        click.echo(f"\nRequest of the last attempt\nPOST {last.url}")
+        click.echo("".join(f"{name}: {value}\n" for name, value in last.headers.items()))
+        click.echo(last.body)
 
 
 @delivery.command(

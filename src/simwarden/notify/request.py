@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ from simwarden.store.sink_secrets import SigningSecret, unseal_credential, unsea
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from simwarden.store.deliveries import DueLane, Head
     from simwarden.store.vault import Vault
@@ -56,6 +56,8 @@ class Request(msgspec.Struct, frozen=True):
     url: URL
     headers: dict[str, str]
     body: bytes
+    at: datetime | None = None
+    """The time that it was signed for; the attempt is kept with the same."""
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -88,7 +90,7 @@ class Opened(msgspec.Struct, frozen=True):
             headers["authorization"] = f"Bearer {self.token}"
         if head.correlator:
             headers["x-correlator"] = head.correlator
-        return Request(self.url, headers, body)
+        return Request(self.url, headers, body, now)
 
 
 def open_lane(lane: DueLane, vault: Vault, *, source: str, allow_private: bool) -> Opened:

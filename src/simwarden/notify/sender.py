@@ -121,7 +121,7 @@ class Sender:
 
         Takes at most the total time limit, or `limit` seconds where that is less. Redirects are not followed.
         """
-        at, begun = datetime.now(UTC), time.monotonic()
+        at, begun = request.at or datetime.now(UTC), time.monotonic()
         total = min(self.total_timeout, limit) if limit is not None else self.total_timeout
         status, error, retry_after, answer = None, None, None, None
         try:

@@ -295,6 +295,16 @@ async def show(db: Database, event_id: str) -> tuple[Listed, list[Attempt]]:
     return _listed(row), [Attempt(**dict(attempt)) for attempt in attempts]
 
 
+async def lane_of(db: Database, event_id: str) -> DueLane:
+    """The lane of a delivery by its CloudEvents id, with that one as its only head. Raises DeliveryNotFound."""
+    bucket, subscription_id, n = parse_event_id(event_id)
+    lane = await db.fetchrow(Q["lane_of"], bucket, subscription_id)
+    head = await db.fetchrow(Q["head_of"], bucket, subscription_id, n)
+    if lane is None or head is None:
+        raise DeliveryNotFound
+    return DueLane(**dict(lane), heads=(Head(**dict(head)),))
+
+
 async def replay(db: Database, event_id: str) -> int:
     """Send one delivery again, with the same id; returns 1, or 0 when it is pending anyway or its sink wants no more.
 

@@ -16,6 +16,7 @@ from tests.integration.notify.sink import Sink
 from simwarden.domain.events import CauseKind
 from simwarden.engine.subscriptions import publish
 from simwarden.notify.retry import Schedule
+from simwarden.notify.sent import MASK, sent
 from simwarden.store import deliveries
 
 if TYPE_CHECKING:
@@ -287,3 +288,24 @@ async def test_what_is_delivered_is_counted(house: House, sink: Sink) -> None:
         assert notifier.metrics.attempts.labels("delivered")._value.get() == 1
         assert notifier.metrics.attempts.labels("retried")._value.get() == 1
         assert notifier.metrics.delay._sum.get() > 0
+
+
+async def test_what_is_shown_of_an_attempt_is_what_the_sink_got(house: House, sink: Sink, now: datetime) -> None:
+    made, _ = await house.subscribe(
+        sink.url, token="token-1", token_expires_at=now + timedelta(hours=1), headers={"x-api-key": "k-1"}
+    )
+    sink.answer = lambda one: 500 if len(sink.received) < 3 else 204
+    async with running(house):
+        await finished(house, made.id, ["DELIVERED"])
+    event_id = f"{made.id}-1"
+    _, attempts = await deliveries.show(house.db, event_id)
+    lane = await deliveries.lane_of(house.db, event_id)
+    assert len(attempts) == len(sink.received) == 3
+    for attempt, received in zip(attempts, sink.received, strict=True):
+        shown = sent(lane, attempt.at, house.vault, source="urn:simwarden")
+        assert shown.url == sink.url
+        assert shown.body.encode() == received.body
+        masked = {"authorization": f"Bearer {MASK}", "x-api-key": MASK}
+        assert shown.headers == {name: masked.get(name, received.headers[name]) for name in shown.headers}
+        own = {"host", "accept", "accept-encoding", "content-length"}
+        assert {name.lower() for name in received.headers} - shown.headers.keys() <= own

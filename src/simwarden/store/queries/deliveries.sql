@@ -130,6 +130,17 @@ select at, duration_ms, status, error, answer from delivery_attempt
 where bucket = $1 and subscription_id = $2 and n = $3
 order by at
 
+-- name: lane_of
+select bucket, id, account_id, sink, origin, protocol_settings, credential, signing_secrets, ended_at is not null as ended,
+       lane_next, delivery_count
+from subscription
+where bucket = $1 and id = $2
+
+-- name: head_of
+select n, event_id, type, time, data, correlator, ends, created_at, queued_at, attempts
+from delivery
+where bucket = $1 and subscription_id = $2 and n = $3
+
 -- name: lock_replayable
 select s.bucket, s.id from subscription s
 where s.bucket = any ($1::smallint[]) and ($2::text is null or s.id = $2)

@@ -1,0 +1,54 @@
+"""What an attempt handed to a sink, for people who ask later: made anew, for nothing of it changes but the time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from simwarden.domain.sink import parse_sink
+from simwarden.notify.request import Opened, custom_headers, open_lane
+from simwarden.store.vault import WrongKey
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from simwarden.store.deliveries import DueLane
+    from simwarden.store.vault import Vault
+
+MASK = "********"
+SHOWN_BODY = 4096
+"""Bytes of the body that are shown."""
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """The request of one attempt. What is the sink's secret is masked: its access token, its own headers' values."""
+
+    url: str
+    headers: dict[str, str]
+    body: str
+    """The first 4096 bytes."""
+
+
+def sent(lane: DueLane, at: datetime, vault: Vault, *, source: str) -> Sent:
+    """The request of the attempt at this time; the delivery is the first of the lane's heads.
+
+    With another master key than the one that sealed the secrets there is no signature to be shown.
+    """
+    opened = _opened(lane, vault, source)
+    then = [one for one in opened.secrets if one.since is None or one.since <= at]
+    request = msgspec.structs.replace(opened, secrets=then).request(lane.heads[0], at)
+    masked = dict.fromkeys(opened.custom, MASK)
+    if opened.token is not None:
+        masked["authorization"] = f"Bearer {MASK}"
+    headers = {name: masked.get(name, value) for name, value in request.headers.items()}
+    return Sent(str(request.url), headers, request.body[:SHOWN_BODY].decode("utf-8", "replace"))
+
+
+def _opened(lane: DueLane, vault: Vault, source: str) -> Opened:
+    try:
+        return open_lane(lane, vault, source=source, allow_private=True)
+    except WrongKey:
+        token = None if lane.credential is None else MASK
+        url = parse_sink(lane.sink, allow_private=True).url
+        return Opened(lane, url, token, [], custom_headers(lane.protocol_settings), source)
