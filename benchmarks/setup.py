@@ -17,7 +17,7 @@ from simwarden.demo.world import World
 from simwarden.domain.decide import Target
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.sim import IdentifierKind, SimRef
-from simwarden.engine import provision
+from simwarden.engine import imports, provision
 from simwarden.engine.binding import Bindings
 from simwarden.engine.ports import now_utc
 from simwarden.settings import Settings, master_key
@@ -45,7 +45,7 @@ class Bench(World):
         """Register SIMs with consecutive IMSIs; returns an app key and secret of their account."""
         async with self.database() as db:
             account = await open_account(Accounts(db), "bench")
-            await provision.import_rows(db, _rows(account.id, sims), account.id, CAUSE)
+            await imports.import_rows(db, _rows(account.id, sims), account.id, CAUSE)
             await db.execute("analyze")
             made = await issue(Accounts(db), "bench", "bench")
         return made.application.app_key, made.app_secret

@@ -37,7 +37,7 @@ from simwarden.domain.sim import (
     SimRef,
 )
 from simwarden.engine import explain as explaining
-from simwarden.engine import provision
+from simwarden.engine import imports, provision
 from simwarden.engine.binding import Bindings
 from simwarden.store import records
 from simwarden.store.accounts import Accounts
@@ -115,7 +115,7 @@ def import_(file: Path, account: str | None, *, as_json: bool) -> None:
     async def work(store: Store) -> tuple[int, int]:
         accounts = Accounts(store.db)
         owner = await accounts.get(account) if account else await _only_account(accounts)
-        rows = provision.read_rows(provision.lines_of(data), owner.id)
+        rows = imports.read_rows(imports.lines_of(data), owner.id)
         with _Progress(data.count(b"\n"), quiet=as_json) as bar:
 
             def progress(added: int, bad: Sequence[provision.BadRow]) -> None:
@@ -125,7 +125,7 @@ def import_(file: Path, account: str | None, *, as_json: bool) -> None:
                     for row in bad:
                         bar.say(f"line {row.line}: {row.reason}")
 
-            return await provision.import_rows(store.db, rows, owner.id, by_operator("sim import"), progress)
+            return await imports.import_rows(store.db, rows, owner.id, by_operator("sim import"), progress)
 
     added, refused = with_store(work)
     if as_json:

@@ -15,6 +15,7 @@ from simwarden.domain.errors import InvalidIdentifier
 
 BUCKETS = 256
 _NOISE = re.compile(r"[\s\-./]")
+_ICCID = re.compile(r"89[0-9]{16,20}")
 _MSISDN = re.compile(r"\+?[1-9][0-9]{4,14}")
 _APN = re.compile(r"(?=.{1,100}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 _NAI = re.compile(r"[^@\s\x00-\x1f]{1,255}@[^@\s\x00-\x1f]{1,253}")
@@ -99,16 +100,18 @@ def parse_imsi(text: str) -> str:
 
 def parse_iccid(text: str) -> str:
     """An ICCID: 18 to 22 digits beginning with 89 (ITU-T E.118); a filler F is dropped. Raises InvalidIdentifier."""
+    if _ICCID.fullmatch(text):
+        return text
     digits = _NOISE.sub("", text.strip()).upper().rstrip("F")
-    if not (digits.isascii() and digits.isdigit()) or not 18 <= len(digits) <= 22 or not digits.startswith("89"):
+    if not _ICCID.fullmatch(digits):
         raise InvalidIdentifier(f"An ICCID has 18 to 22 digits and begins with 89; this does not: {text[:40]!r}")
     return digits
 
 
 def parse_msisdn(text: str) -> str:
     """A phone number in E.164 form; returned with its plus sign. Raises InvalidIdentifier."""
-    plain = re.sub(r"[\s\-()]", "", text.strip())
-    if not (plain.isascii() and _MSISDN.fullmatch(plain)):
+    plain = text if _MSISDN.fullmatch(text) else re.sub(r"[\s\-()]", "", text.strip())
+    if not _MSISDN.fullmatch(plain):
         raise InvalidIdentifier(f"A phone number has 5 to 15 digits with its country code; this has not: {text[:40]!r}")
     return plain if plain.startswith("+") else f"+{plain}"
 

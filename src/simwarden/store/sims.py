@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import msgspec
 
 from simwarden.domain.errors import SimExists
-from simwarden.domain.events import Event
+from simwarden.domain.events import Event, EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import (
     Bar,
@@ -23,12 +24,14 @@ from simwarden.domain.sim import (
     SimRef,
 )
 from simwarden.store.coalesce import Coalescer
+from simwarden.store.database import to_json
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
+    from simwarden.domain.events import Cause
     from simwarden.domain.sim import Sighting
     from simwarden.store.database import Database
 
@@ -252,37 +255,43 @@ async def taken(connection: asyncpg.Connection, names: Sequence[tuple[str, str]]
     return {(row["kind"], row["value"]) for row in rows}
 
 
-async def insert(connection: asyncpg.Connection, account_id: str, sims: Sequence[Sim]) -> list[Sim]:
-    """Insert new SIMs with their names, which the caller has found free; returns them with the number of their first
-    event, which the caller has to write. Raises SimExists when a name is not free any more.
-    """
+async def event_counts_of_deleted(connection: asyncpg.Connection, sims: Sequence[Sim]) -> dict[str, int]:
+    """The number of the last event under each IMSI that was another SIM's before: numbers are never given twice."""
     rows = await connection.fetch(
-        Q["insert"],
-        [sim.bucket for sim in sims],
-        [sim.imsi for sim in sims],
-        account_id,
-        [sim.iccid for sim in sims],
-        [sim.msisdn for sim in sims],
-        [sim.nai for sim in sims],
-        [sim.lifecycle for sim in sims],
-        [int(sim.functions_off) for sim in sims],
+        Q["event_counts_of_deleted"], [sim.bucket for sim in sims], [sim.imsi for sim in sims]
     )
-    inserted = {row["imsi"]: row["first_event"] for row in rows}
-    names = [(kind, value, sim) for sim in sims if sim.imsi in inserted for kind, value in names_of(sim)]
-    named = await connection.fetch(
-        Q["insert_identifiers"],
-        [kind for kind, _, _ in names],
-        [value for _, value, _ in names],
-        [sim.bucket for _, _, sim in names],
-        [sim.imsi for _, _, sim in names],
-        account_id,
-    )
-    if len(inserted) != len(sims) or len(named) != len(names):
-        # Another transaction took a name since the caller looked: nothing of this may stay.
-        raise SimExists("Another import registers the same SIMs at the same time")
-    return [
-        msgspec.structs.replace(sim, first_event=inserted[sim.imsi], event_count=inserted[sim.imsi]) for sim in sims
-    ]
+    return {row["imsi"]: row["n"] for row in rows}
+
+
+async def insert(
+    connection: asyncpg.Connection, account_id: str, sims: Sequence[Sim], cause: Cause, now: datetime
+) -> None:
+    """Insert new SIMs with their names and their first events (`first_event`, SIM_ADDED).
+
+    Raises SimExists when a name is not free: nothing of this transaction may stay then.
+    """
+    # Columns as lines of text, which PostgreSQL takes apart: an array costs asyncpg a look at every element.
+    buckets, imsis = _lines(sim.bucket for sim in sims), _lines(sim.imsi for sim in sims)
+    iccids, msisdns, nais = (_lines(map(attrgetter(name), sims)) for name in ("iccid", "msisdn", "nai"))
+    lifecycles, firsts = _lines(sim.lifecycle for sim in sims), _lines(sim.first_event for sim in sims)
+    try:
+        await connection.execute(
+            Q["insert"],
+            *(buckets, imsis, account_id, iccids, msisdns, nais, lifecycles),
+            _lines(int(sim.functions_off) for sim in sims),
+            _lines(to_json(sim.binding) if sim.binding else None for sim in sims),
+            _lines(sim.state for sim in sims),
+            _lines(to_json(sim.bars) if sim.bars else "[]" for sim in sims),
+            firsts,
+            _lines(sim.event_count for sim in sims),
+        )
+        await connection.execute(Q["insert_names"], buckets, imsis, account_id, iccids, msisdns, nais)
+        await connection.execute(
+            Q["insert_first_events"],
+            *(buckets, imsis, EventType.SIM_ADDED, now, _plain(cause), firsts, lifecycles),
+        )
+    except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError) as error:
+        raise SimExists("A SIM with one of these names exists already, or is added at the same time") from error
 
 
 async def add_addresses(
@@ -299,6 +308,11 @@ async def add_addresses(
     )
     if len(named) != len(addresses):
         raise SimExists("Another SIM takes one of these addresses at the same time")
+
+
+def _lines(values: Iterable[object]) -> str:
+    """One value a line, an empty one for None; none of them holds a line break."""
+    return "\n".join(["" if value is None else str(value) for value in values])
 
 
 def _plain(value: Any) -> Any:

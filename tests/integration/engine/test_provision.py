@@ -11,8 +11,9 @@ from tests.support.world import ACCOUNT, CALLER, World, device, iccid, imsi
 from simwarden.domain.errors import InvalidIdentifier, SimExists
 from simwarden.domain.events import EventType
 from simwarden.domain.sim import BindingState
-from simwarden.engine import provision
-from simwarden.engine.provision import BadFile, BadRow, Row, import_rows, lines_of, read_rows
+from simwarden.engine import imports, provision
+from simwarden.engine.imports import BadFile, import_rows, lines_of, read_rows
+from simwarden.engine.provision import BadRow, Row
 from simwarden.store import sims
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def test_a_bad_row_is_told_with_its_line_and_spoils_no_other(bad: str, reason: s
 
 
 async def test_a_file_is_taken_in_with_what_is_wrong_told_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provision, "BATCH", 3)
+    monkeypatch.setattr(imports, "BATCH", 3)
     await world.card(1)
     other = provision.new_sim("other", imsi=imsi(7), msisdn="+861390000007")
     await provision.add(world.db, other, CALLER)
@@ -169,7 +170,7 @@ async def test_one_sim_is_added_once(world: World) -> None:
 
 
 async def test_two_imports_at_once_take_every_row_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provision, "BATCH", 20)
+    monkeypatch.setattr(imports, "BATCH", 20)
     numbers = range(1, 101)
 
     async def run(order: Sequence[int]) -> tuple[int, int]:
@@ -192,6 +193,6 @@ async def test_nothing_of_a_batch_stays_when_its_events_cannot_be_written(
     with monkeypatch.context() as patch:
         patch.setattr(sims, "add_events", broken)
         with pytest.raises(RuntimeError):
-            await world.card(1)
+            await world.card(1, imei=device(1))
     assert await world.db.fetchval("select count(*) from sim") == 0
     assert await world.db.fetchval("select count(*) from sim_identifier") == 0

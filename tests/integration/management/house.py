@@ -16,12 +16,13 @@ from simwarden.accounts import applications, oauth
 from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.tokens import Tokens
 from simwarden.domain.events import Cause, CauseKind
-from simwarden.engine import provision
+from simwarden.engine import imports, provision
 from simwarden.engine.gather import Gather
 from simwarden.engine.idempotency import Answers
 from simwarden.engine.operate import Operate
 from simwarden.engine.operations import Operations
 from simwarden.engine.ports import now_utc
+from simwarden.engine.usage import Reads
 from simwarden.management import routes
 from simwarden.management.house import House as Parts
 from simwarden.northbound.iot_device_management import routes as device_management
@@ -75,7 +76,10 @@ class House:
             gather=Gather(database, answers),
             base_url="https://warden.example",
         )
-        lifecycle = device_management.api(Devices(self.sims), self.sims, self.operations, self.tokens, answers=answers)
+        self.reads = Reads(database)
+        lifecycle = device_management.api(
+            *(Devices(self.sims), self.sims, self.operations, self.tokens), answers=answers, reads=self.reads.count
+        )
         self.app = Starlette(
             routes=[
                 *oauth.routes(self.accounts, self.tokens, keys),
@@ -94,7 +98,7 @@ class House:
                 provision.Row(n, provision.new_sim(account_id, imsi=imsi(n), iccid=f"8986{FIRST + n}", msisdn=phone(n)))
                 for n in range(first, first + count)
             ]
-            await provision.import_rows(self.db, rows, account_id, CAUSE)
+            await imports.import_rows(self.db, rows, account_id, CAUSE)
         self.token = await self.token_of(await applications.issue_operator(self.accounts, "ops"))
         self.reader = await self.token_of(await applications.issue_operator(self.accounts, "eyes", ["manage:read"]))
         self.customer = await self.token_of(await applications.issue(self.accounts, "meters", "app"))

@@ -14,6 +14,7 @@ from simwarden import northbound
 from simwarden.accounts import applications, oauth
 from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.tokens import Tokens
+from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Seen, Sim
 from simwarden.engine.binding import Bindings
@@ -22,6 +23,7 @@ from simwarden.engine.gather import Gather
 from simwarden.engine.idempotency import Answers
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.engine.switching import Switches
+from simwarden.engine.usage import Reads
 from simwarden.notify.inbox import Inboxes
 from simwarden.store import sims as sim_store
 from simwarden.store.accounts import Accounts
@@ -36,7 +38,7 @@ PHONE = {"phoneNumber": "+8613800000001"}
 
 def sim(number: str) -> Sim:
     imsi = "46000" + number[-10:]
-    return Sim(bucket=bucket_of(imsi), imsi=imsi, account_id="", msisdn=number)
+    return Sim(bucket=bucket_of(imsi), imsi=imsi, account_id="", msisdn=number, event_count=1)
 
 
 class House:
@@ -54,6 +56,7 @@ class House:
         self.inboxes = Inboxes(database, vault, base_url=self.tokens.issuer)
         self.answers = Answers(database, vault)
         self.gather = Gather(database, self.answers)
+        self.reads = Reads(database)
         self.metered: list[tuple[str, str, str, int]] = []
         self.app = Starlette(
             routes=[
@@ -73,6 +76,7 @@ class House:
                     allow_private_sinks=allow_private_sinks,
                     subscriptions_async=subscriptions_async,
                     meter=lambda *call: self.metered.append(call),
+                    reads=self.reads.count,
                 ),
             ]
         )
@@ -86,10 +90,12 @@ class House:
         self.token = await self.token_of(self.issued)
         self.stranger = await self.token_of(await applications.issue(self.accounts, "stranger", "theirs"))
         mine = [sim("+8613800000001"), sim("+8613800000002")]
+        now = datetime.now(UTC)
+        cause = Cause(CauseKind.OPERATOR, "test", now)
         async with self.db.transaction() as connection:
-            await sim_store.insert(connection, self.account.id, mine)
-            await sim_store.insert(connection, stranger.id, [sim("+8613800000009")])
-            seen = Seen(datetime.now(UTC) - timedelta(minutes=1), IMEI)
+            await sim_store.insert(connection, self.account.id, mine, cause, now)
+            await sim_store.insert(connection, stranger.id, [sim("+8613800000009")], cause, now)
+            seen = Seen(now - timedelta(minutes=1), IMEI)
             await sim_store.save(connection, [msgspec.structs.replace(mine[0], seen=seen)])
 
     async def token_of(self, issued: applications.Issued) -> str:

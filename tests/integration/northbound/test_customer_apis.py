@@ -45,6 +45,8 @@ async def test_bind_query_unbind(house: House) -> None:
     found = await house.sims.find_any(PHONE["phoneNumber"])
     assert found is not None
     events = await house.sims.events(found)
+    added, *events = events
+    assert added.type is EventType.SIM_ADDED
     assert [event.type for event in events] == [EventType.BINDING_CREATED, EventType.BINDING_REMOVED]
     cause = events[0].cause
     assert (cause.kind, cause.source) == (CauseKind.CALL, house.issued.application.app_key)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from simwarden.accounts.applications import open_account
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.sim import IdentifierKind, SimRef
-from simwarden.engine import provision
+from simwarden.engine import imports, provision
 from simwarden.engine.operate import Operate
 from simwarden.engine.operations import Named, Operation, Operations
 from simwarden.engine.ports import now_utc
@@ -61,7 +61,7 @@ class House:
                 provision.Row(number, provision.new_sim(account_id, imsi=imsi(number), msisdn=f"+8690{number:010}"))
                 for number in range(first, first + count)
             ]
-            await provision.import_rows(self.db, rows, account_id, CAUSE)
+            await imports.import_rows(self.db, rows, account_id, CAUSE)
 
     async def begin(
         self, action: Action, sims: SimFilter | list[Named], *, preview: bool = False, mine: bool = True

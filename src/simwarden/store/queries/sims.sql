@@ -56,20 +56,37 @@ where s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[]
 insert into event (bucket, imsi, n, type, at, parent, cause, data)
 select * from unnest($1::smallint[], $2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::int[], $7::jsonb[], $8::jsonb[])
 
+-- name: event_counts_of_deleted
+select d.imsi, max(d.event_count) as n
+from unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
+join sim_deleted d on d.bucket = i.bucket and d.imsi = i.imsi
+group by d.imsi
+
 -- name: insert
-insert into sim (bucket, imsi, account_id, iccid, msisdn, nai, lifecycle, functions_off, first_event, event_count)
-select i.bucket, i.imsi, $3, i.iccid, i.msisdn, i.nai, i.lifecycle, i.functions_off,
-       coalesce(before.n, 0) + 1, coalesce(before.n, 0) + 1
-from unnest($1::smallint[], $2::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::smallint[])
-     as i (bucket, imsi, iccid, msisdn, nai, lifecycle, functions_off)
-left join (
-    select d.bucket, d.imsi, max(d.event_count) as n
-    from unnest($1::smallint[], $2::text[]) as w (bucket, imsi)
-    join sim_deleted d on d.bucket = w.bucket and d.imsi = w.imsi
-    group by d.bucket, d.imsi
-) as before on before.bucket = i.bucket and before.imsi = i.imsi
-on conflict do nothing
-returning imsi, first_event
+insert into sim (bucket, imsi, account_id, iccid, msisdn, nai, lifecycle, functions_off, binding, state, bars,
+                 first_event, event_count)
+select bucket, imsi, $3, iccid, msisdn, nai, lifecycle, functions_off, binding, state, bars, first_event, event_count
+from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'), string_to_array($4, e'\n', ''),
+            string_to_array($5, e'\n', ''), string_to_array($6, e'\n', ''), string_to_array($7, e'\n'),
+            string_to_array($8, e'\n')::smallint[], string_to_array($9, e'\n', '')::jsonb[],
+            string_to_array($10, e'\n'), string_to_array($11, e'\n')::jsonb[], string_to_array($12, e'\n')::int[],
+            string_to_array($13, e'\n')::int[])
+     as i (bucket, imsi, iccid, msisdn, nai, lifecycle, functions_off, binding, state, bars, first_event, event_count)
+
+-- name: insert_names
+insert into sim_identifier (kind, value, bucket, imsi, account_id)
+select n.kind, n.value, i.bucket, i.imsi, $3
+from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'), string_to_array($4, e'\n', ''),
+            string_to_array($5, e'\n', ''), string_to_array($6, e'\n', '')) as i (bucket, imsi, iccid, msisdn, nai),
+     lateral (values ('imsi', i.imsi), ('iccid', i.iccid), ('msisdn', i.msisdn), ('nai', i.nai)) as n (kind, value)
+where n.value is not null
+order by n.kind, n.value
+
+-- name: insert_first_events
+insert into event (bucket, imsi, n, type, at, cause, data)
+select i.bucket, i.imsi, i.n, $3, $4, $5, jsonb_build_object('lifecycle', i.lifecycle)
+from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'), string_to_array($6, e'\n')::int[],
+            string_to_array($7, e'\n')) as i (bucket, imsi, n, lifecycle)
 
 -- name: bury
 insert into sim_deleted (bucket, imsi, first_event, event_count, account_id, iccid, msisdn, nai, created_at, deleted_at)

@@ -1,0 +1,173 @@
+"""Registering a file of SIMs: read, checked line by line, inserted in batches that overlap."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import csv
+import io
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from simwarden.domain import identifiers
+from simwarden.domain.errors import InvalidIdentifier, SimExists, SimwardenError
+from simwarden.engine.provision import BadRow, Row, insert, insert_free, new_sim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from simwarden.domain.events import Cause
+    from simwarden.store.database import Database
+
+COLUMNS = ("iccid", "imsi", "msisdn", "imei")
+BATCH = 5000
+"""Rows that one transaction takes in."""
+AT_ONCE = 2
+"""Batches under way together: PostgreSQL works on them while the next one is read."""
+_SLICE = 200
+"""Rows read before the batches under way are looked after."""
+_TRIES = 5
+
+
+class BadFile(SimwardenError):
+    """The file cannot be read as a list of SIMs."""
+
+
+def read_rows(text: Iterable[str], account_id: str) -> Iterator[Row | BadRow]:
+    """Rows of a CSV file with the header iccid,imsi,msisdn[,imei], in any order. Raises BadFile.
+
+    A row is a line: no value here holds a line break, and a quote that is never closed costs its own line only.
+    """
+    lines = iter(text)
+    try:
+        header = [name.lower().lstrip("\ufeff").strip() for name in _values(next(lines, ""))]
+    except csv.Error as error:
+        raise BadFile(f"Line 1: {error}") from None
+    unknown = [name for name in header if name not in COLUMNS]
+    if unknown or "imsi" not in header or len(set(header)) != len(header):
+        raise BadFile(
+            f"The first line must name the columns iccid,imsi,msisdn[,imei] (imsi at least); it is {','.join(header)!r}"
+        )
+    places = [header.index(name) if name in header else None for name in COLUMNS]
+    for number, line in enumerate(lines, start=2):
+        try:
+            values = _values(line)
+        except csv.Error as error:
+            yield BadRow(number, f"not valid CSV: {error}")
+            continue
+        if len(values) != len(header):
+            if any(value.strip() for value in values):
+                reason = f"{len(values)} values, but the first line names {len(header)} columns"
+                yield BadRow(number, reason)
+            continue
+        iccid, imsi, msisdn, imei = (None if place is None else values[place].strip() for place in places)
+        if not (imsi or iccid or msisdn or imei):
+            continue
+        try:
+            sim = new_sim(account_id, imsi=imsi or "", iccid=iccid, msisdn=msisdn)
+            if imei:
+                identifiers.parse_imei(imei)
+        except InvalidIdentifier as error:
+            yield BadRow(number, error.message)
+        else:
+            yield Row(number, sim, imei or None)
+
+
+def _values(line: str) -> list[str]:
+    if '"' not in line:
+        return line.rstrip("\r\n").split(",")
+    return next(csv.reader([line], strict=True), [])
+
+
+class _Batch(msgspec.Struct):
+    """Rows on their way into the register."""
+
+    rows: list[Row | BadRow]
+    names: set[str]
+    task: asyncio.Task[list[BadRow]]
+
+
+async def import_rows(
+    db: Database,
+    rows: Iterable[Row | BadRow],
+    account_id: str,
+    cause: Cause,
+    progress: Callable[[int, Sequence[BadRow]], None] = lambda _added, _bad: None,
+) -> tuple[int, int]:
+    """Register rows in batches, each one transaction; returns how many were added and refused.
+
+    `progress(added, bad rows)` is called after each batch, in the order of the rows. A row whose SIM stands already is
+    refused, as is a second row of the same name; the others go on.
+    """
+    added = refused = 0
+    under_way: deque[_Batch] = deque()
+
+    async def finish() -> None:
+        nonlocal added, refused
+        batch = under_way[0]
+        bad = [row for row in batch.rows if isinstance(row, BadRow)] + await batch.task
+        under_way.popleft()
+        bad.sort(key=lambda row: row.line)
+        added += len(batch.rows) - len(bad)
+        refused += len(bad)
+        progress(len(batch.rows) - len(bad), bad)
+
+    source = iter(rows)
+    try:
+        while batch := await _read(source):
+            good = [row for row in batch if isinstance(row, Row)]
+            names = {value for row in good for _, value in row.names}
+            # Of two rows with one name the first is taken, also when they are in two batches.
+            while len(under_way) == AT_ONCE or any(not names.isdisjoint(other.names) for other in under_way):
+                await finish()
+            task = asyncio.create_task(_import(db, account_id, good, cause))
+            under_way.append(_Batch(batch, names, task))
+        while under_way:
+            await finish()
+    finally:
+        for left in under_way:
+            left.task.cancel()
+        await asyncio.gather(*(left.task for left in under_way), return_exceptions=True)
+    return added, refused
+
+
+async def _read(source: Iterator[Row | BadRow]) -> list[Row | BadRow]:
+    """The next batch; what is under way goes on meanwhile."""
+    batch: list[Row | BadRow] = []
+    while len(batch) < BATCH and (some := list(islice(source, min(_SLICE, BATCH - len(batch))))):
+        batch += some
+        await asyncio.sleep(0)
+    return batch
+
+
+async def _import(db: Database, account_id: str, rows: Sequence[Row], cause: Cause) -> list[BadRow]:
+    """Insert what is free; returns what was not.
+
+    First as if all were, which is the usual case and needs no look at what is there; then with a look; then again when
+    another import was quicker with some of these.
+    """
+    if not rows:
+        return []
+    with contextlib.suppress(SimExists):
+        async with db.transaction() as connection:
+            await insert_free(connection, account_id, rows, cause)
+        return []
+    for attempt in range(_TRIES):
+        try:
+            async with db.transaction() as connection:
+                return await insert(connection, account_id, rows, cause)
+        except SimExists:
+            if attempt == _TRIES - 1:
+                raise
+    raise AssertionError
+
+
+def lines_of(data: bytes) -> Iterable[str]:
+    """The text lines of a CSV file. Raises BadFile when it is not UTF-8."""
+    try:
+        return io.StringIO(data.decode("utf-8-sig"), newline="")
+    except UnicodeDecodeError as error:
+        raise BadFile(f"The file is not UTF-8 text (byte {error.start})") from None
