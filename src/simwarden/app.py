@@ -35,6 +35,7 @@ from simwarden.engine.operate import CHANNEL, Operate
 from simwarden.engine.operations import Operations
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.engine.switching import Switches
+from simwarden.engine.usage import Reads
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
 from simwarden.notify.inbox import Inboxes
@@ -116,6 +117,7 @@ class House:
         self.gateways = Gateways(db, vault)
         self.ingest = Ingest(db, refresh=timedelta(seconds=settings.seen_refresh), committed=self._took_in)
         self.answers = Answers(db, vault)
+        self.reads = Reads(db)
         self.gather = Gather(db, self.answers, committed=self._wake)
         self.bindings = Bindings(db, self.sims, gather=self.gather)
         notify_settings = delivery_settings(settings)
@@ -194,6 +196,8 @@ class House:
             house.answers.start()
             stack.push_async_callback(house.answers.stop)
             stack.push_async_callback(house.gather.drain)
+            house.reads.start()
+            stack.push_async_callback(house.reads.stop)
             await house.notifier.start()
             stack.push_async_callback(house.notifier.stop)
             await house.enforcement.start()
@@ -243,6 +247,7 @@ class House:
             subscriptions=self.subscriptions,
             operations=self.operations,
             lives=self.sims,
+            reads=self.reads.count,
         )
         virtual = self.virtual
         sandboxed = routes(

@@ -209,3 +209,18 @@ def test_every_api_is_there_twice_or_closed() -> None:
     worlds = [route.app for route in joined if isinstance(route, Mount)]
     assert all(isinstance(each, Worlds) for each in worlds)
     assert sum(each._sandboxed is app for each in worlds if isinstance(each, Worlds)) == 1
+
+
+async def test_nothing_of_the_sandbox_is_counted(trial: Trial) -> None:
+    database: Database = trial.database  # type: ignore[attr-defined]
+    for who in ("sandbox", "live"):
+        await trial.ask("bind", "+8613800000001", who=who)
+        await trial.ask("query", "+8613800000001", who=who)
+    async with Sink() as sink:
+        assert (await trial.subscribe("+8613800000005", sink.url)).status == 201
+    wanted = {"bindDeviceImei", "query"}
+    async with asyncio.timeout(5):
+        while {row["operation"] for row in await database.fetch("select * from usage_count")} < wanted:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    names = "select distinct name from usage_count join application using (app_key)"
+    assert [row["name"] for row in await database.fetch(names)] == ["live"]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from simwarden.domain.decide import Target
     from simwarden.domain.events import Cause
     from simwarden.domain.sim import Sim, SimRef
+    from simwarden.domain.usage import Usage
     from simwarden.engine.changes import Outcome
     from simwarden.engine.idempotency import Once
     from simwarden.engine.orders import Preview, Result
@@ -58,21 +59,24 @@ class Bindings:
         *,
         strict: bool = False,
         once: Once | None = None,
+        usage: Usage | None = None,
     ) -> Decision:
         """Bind the account's SIM, replacing what bound it. `policy` None: as bound before, else the default.
 
-        Raises SimNotFound, InvalidBinding, InvalidIdentifier; with `strict` NoDeviceSeen when none was seen yet; with
-        `once` Replayed, KeyReused.
+        `usage`: what it counts as when it is done. Raises SimNotFound, InvalidBinding, InvalidIdentifier; with `strict`
+        NoDeviceSeen when none was seen yet; with `once` Replayed, KeyReused.
         """
         now = self._clock()
         return await self._change(
-            account_id, ref, lambda sim: _bind(sim, target, policy, now, cause, strict=strict), once
+            account_id, ref, lambda sim: _bind(sim, target, policy, now, cause, strict=strict), once, usage
         )
 
-    async def unbind(self, account_id: str, ref: SimRef, cause: Cause, *, once: Once | None = None) -> Decision:
+    async def unbind(
+        self, account_id: str, ref: SimRef, cause: Cause, *, once: Once | None = None, usage: Usage | None = None
+    ) -> Decision:
         """Remove the binding and its bar. Raises SimNotFound, NotBound; with `once` Replayed, KeyReused."""
         now = self._clock()
-        return await self._change(account_id, ref, lambda sim: rules.unbind(sim, now, cause), once)
+        return await self._change(account_id, ref, lambda sim: rules.unbind(sim, now, cause), once, usage)
 
     async def resume(self, account_id: str, ref: SimRef, cause: Cause) -> Decision:
         """Open a SIM that came back, where its policy waits for a person. Raises SimNotFound, NotBound."""
@@ -80,12 +84,17 @@ class Bindings:
         return await self._change(account_id, ref, lambda sim: rules.resume(sim, now, cause))
 
     async def _change(
-        self, account_id: str, ref: SimRef, rule: Callable[[Sim], Decision], once: Once | None = None
+        self,
+        account_id: str,
+        ref: SimRef,
+        rule: Callable[[Sim], Decision],
+        once: Once | None = None,
+        usage: Usage | None = None,
     ) -> Decision:
         known = await self._sims.find(account_id, ref)
         if known is None:
             raise SimNotFound
-        decided = await self._gather.submit(Order(known.imsi, rule, account_id), once)
+        decided = await self._gather.submit(Order(known.imsi, rule, account_id, usage), once)
         assert isinstance(decided, Decision)
         return decided
 

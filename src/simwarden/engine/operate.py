@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -26,7 +26,7 @@ from simwarden.engine.changes import Outcome
 from simwarden.engine.orders import Order
 from simwarden.engine.pace import Pace
 from simwarden.engine.ports import now_utc
-from simwarden.store import listing
+from simwarden.store import listing, usage
 from simwarden.store import operations as store
 from simwarden.store.listing import SimFilter
 from simwarden.store.operations import NewItem, Settled
@@ -262,7 +262,9 @@ class _Batch:
         if isinstance(self._action, Add):
             return await self._add(items), Outcome()
         wanted = [
-            Order(imsi, actions.rule(self._action, data, self._now, self._cause), self._work.account_id)
+            Order(
+                imsi, actions.rule(self._action, data, self._now, self._cause), self._work.account_id, self._work.usage
+            )
             for _, imsi, data in items
         ]
         found, outcome = await orders.carry_out(self._connection, wanted, self._now)
@@ -291,6 +293,10 @@ class _Batch:
             taken = reasons.get(row.line)
             refused = Settled(row.line, "REFUSED", "ALREADY_EXISTS", taken)
             results.append(refused if taken else Settled(row.line, "DONE"))
+        done = sum(each.status == "DONE" for each in results)
+        if done and self._work.usage is not None:
+            key = self._now.astimezone(UTC).date(), self._work.bucket, self._work.usage
+            await usage.count(self._connection, {key: done})
         return results
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.events import Cause
     from simwarden.domain.sim import SimRef
+    from simwarden.domain.usage import Usage
     from simwarden.engine.actions import Action
     from simwarden.engine.idempotency import Once
     from simwarden.store.database import Database
@@ -90,11 +91,12 @@ class Operations:
         account_id: str | None,
         preview: bool,
         once: Once | None = None,
+        usage: Usage | None = None,
     ) -> Operation:
         """Accept an operation on the account's SIMs (None: anybody's); it is stored when this returns.
 
-        A name that no SIM has is refused in the result, like one of another account's SIM. Raises StoreUnavailable;
-        with `once` Replayed, KeyReused.
+        A name that no SIM has is refused in the result, like one of another account's SIM. `usage`: what each
+        SIM that is done counts as. Raises StoreUnavailable; with `once` Replayed, KeyReused.
         """
         now = self._clock()
         operation = Operation(
@@ -112,6 +114,7 @@ class Operations:
             confirmed_at=None,
             finished_at=None,
             expires_at=None,
+            usage=usage,
         )
         async with self._db.transaction() as connection:
             if once is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import asyncpg
 import msgspec
@@ -13,7 +14,10 @@ from simwarden.domain.decide import Decision
 from simwarden.domain.errors import SimNotFound, SimwardenError
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.sim import Function, Lifecycle, Sim
+from simwarden.domain.usage import Usage
 from simwarden.engine.changes import Changes, Outcome
+from simwarden.store import usage
+from simwarden.store.usage import Key
 
 Decided = Changed | Decision
 Rule = Callable[[Sim], Decided]
@@ -27,6 +31,8 @@ class Order(msgspec.Struct, frozen=True):
     rule: Rule
     account_id: str | None = None
     """Whose SIM it must be; None: whosever, for the operator."""
+    usage: Usage | None = None
+    """What it counts as when it is done; None: nothing, for the operator."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -56,11 +62,14 @@ async def carry_out(
     """Carry out orders in the transaction of `connection`: what each came to, in their order.
 
     SIMs are locked in one order for everybody. Several orders about one SIM follow each other. An unknown SIM and one
-    of another account are refused alike, with SimNotFound. The caller commits, then wakes whoever the outcome names.
+    of another account are refused alike, with SimNotFound. What was done is counted, what was refused is not. The
+    caller commits, then wakes whoever the outcome names.
     """
     changes = Changes(connection, now)
     await changes.lock({order.imsi for order in orders})
     results: list[Decided | SimwardenError] = []
+    used: Counter[Key] = Counter()
+    day = now.astimezone(UTC).date()
     for order in orders:
         sim = changes.sims.get(order.imsi)
         try:
@@ -72,7 +81,12 @@ async def carry_out(
         else:
             changes.decide(decided)
             results.append(decided)
-    return results, await changes.write()
+            if order.usage is not None:
+                used[day, decided.sim.bucket, order.usage] += 1
+    outcome = await changes.write()
+    if used:
+        await usage.count(connection, used)
+    return results, outcome
 
 
 async def many(

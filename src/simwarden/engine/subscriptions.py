@@ -21,6 +21,7 @@ from simwarden.domain.sim import Sim
 from simwarden.domain.sink import InvalidSink, parse_sink
 from simwarden.engine.idempotency import Answers
 from simwarden.store import subscriptions as store
+from simwarden.store import usage
 from simwarden.store.sink_secrets import SigningSecret, seal_credential, seal_secrets, unseal_secrets
 from simwarden.store.subscriptions import EndReason, Lane, Status, Subscription
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from simwarden.domain.usage import Usage
     from simwarden.engine.idempotency import Once
     from simwarden.engine.ports import InboxSinks
     from simwarden.store.database import Database
@@ -83,6 +85,8 @@ class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
     max_events: int | None
     initial_event: bool
+    usage: Usage | None = None
+    """What making it counts as."""
 
 
 def _now() -> datetime:
@@ -180,6 +184,8 @@ class Subscriptions:
             )
             if once is not None:
                 await self._answers.keep(connection, [(once, (told, secret))])
+            if new.usage is not None:
+                await usage.count(connection, {(now.astimezone(UTC).date(), bucket, new.usage): 1})
         return told, secret
 
     async def _device(self, connection: asyncpg.Connection, new: NewSubscription) -> str | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simwarden.domain.events import Cause
     from simwarden.domain.sim import Function, Sim
     from simwarden.domain.switching import Wish
+    from simwarden.domain.usage import Usage
     from simwarden.engine.changes import Outcome
     from simwarden.engine.gather import Gather
     from simwarden.engine.idempotency import Once
@@ -33,27 +34,49 @@ class Switches:
         self._clock = clock
 
     async def switch(
-        self, account_id: str, imsi: str, functions: Function, wish: Wish, cause: Cause, *, once: Once | None = None
+        self,
+        account_id: str,
+        imsi: str,
+        functions: Function,
+        wish: Wish,
+        cause: Cause,
+        *,
+        once: Once | None = None,
+        usage: Usage | None = None,
     ) -> Changed:
-        """Open or close functions of the account's SIM.
+        """Open or close functions of the account's SIM. `usage`: what it counts as when it is done.
 
         Raises SimNotFound, NothingToChange when all of them are so already; with `once` Replayed, KeyReused.
         """
         now = self._clock()
-        return await self._change(account_id, imsi, lambda sim: rules.switch(sim, functions, wish, now, cause), once)
+        return await self._change(
+            account_id, imsi, lambda sim: rules.switch(sim, functions, wish, now, cause), once, usage
+        )
 
     async def switch_apn(
-        self, account_id: str, imsi: str, apn: str, wish: Wish, cause: Cause, *, once: Once | None = None
+        self,
+        account_id: str,
+        imsi: str,
+        apn: str,
+        wish: Wish,
+        cause: Cause,
+        *,
+        once: Once | None = None,
+        usage: Usage | None = None,
     ) -> Changed:
         """Open or close one access point name for the account's SIM.
 
         Raises SimNotFound, InvalidIdentifier, NothingToChange, TooManyApns; with `once` Replayed, KeyReused.
         """
         now = self._clock()
-        return await self._change(account_id, imsi, lambda sim: rules.switch_apn(sim, apn, wish, now, cause), once)
+        return await self._change(
+            account_id, imsi, lambda sim: rules.switch_apn(sim, apn, wish, now, cause), once, usage
+        )
 
-    async def _change(self, account_id: str, imsi: str, rule: Callable[[Sim], Changed], once: Once | None) -> Changed:
-        changed = await self._gather.submit(Order(imsi, rule, account_id), once)
+    async def _change(
+        self, account_id: str, imsi: str, rule: Callable[[Sim], Changed], once: Once | None, usage: Usage | None
+    ) -> Changed:
+        changed = await self._gather.submit(Order(imsi, rule, account_id, usage), once)
         assert isinstance(changed, Changed)
         return changed
 

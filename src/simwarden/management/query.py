@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -72,6 +72,14 @@ class Query:
         if found.tzinfo is None:
             raise InvalidArgument(f"{name} must be a time with its zone (RFC 3339)")
         return found
+
+    def day(self, name: str) -> date | None:
+        """A day, as 2026-11-21."""
+        value = self.text(name)
+        try:
+            return None if value is None else msgspec.convert(value, date)
+        except msgspec.ValidationError as error:
+            raise InvalidArgument(f"{name} must be a day, as 2026-11-21") from error
 
     @property
     def limit(self) -> int:

@@ -9,6 +9,7 @@ from simwarden.management.gateways import GatewayRoutes
 from simwarden.management.outbox import OutboxRoutes
 from simwarden.management.schemas import MAX_CSV
 from simwarden.management.sims import SimRoutes
+from simwarden.management.usage import UsageRoutes
 from simwarden.northbound.kernel.api import MAX_BODY, Api, Operation
 from simwarden.northbound.kernel.ports import no_meter
 
@@ -53,6 +54,7 @@ def api(house: House, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
         ("POST", "/operations/{}/confirm", "confirmOperation", bulk.confirm),
         ("POST", "/operations/{}/cancel", "cancelOperation", bulk.cancel),
         ("GET", "/operations/{}/result", "getOperationResult", bulk.result),
+        ("GET", "/usage", "listUsage", UsageRoutes(house).page),
     )
     bodiless = {"renewGatewayToken", "replayDelivery", "cancelOperation"}
     operations: dict[str, dict[str, Operation]] = {}

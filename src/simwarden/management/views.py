@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simwarden.store.deliveries import Attempt, Listed
     from simwarden.store.operations import Operation
     from simwarden.store.subscriptions import Subscription
+    from simwarden.store.usage import Used
 
 
 class Camel(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
@@ -126,6 +127,17 @@ class DeliveryView(Camel, frozen=True):
     last_status: int | None = None
     last_error: str | None = None
     attempt_log: list[AttemptView] | None = None
+
+
+class UsageView(Camel, frozen=True):
+    """Usage."""
+
+    day: date | None
+    account: str
+    app_key: str
+    api: str
+    operation: str
+    count: int
 
 
 class Counts(Camel, frozen=True):
@@ -312,6 +324,18 @@ def delivery(found: Listed, attempts: Sequence[Attempt] | None = None) -> Delive
             AttemptView(at=a.at, duration_ms=a.duration_ms, status=a.status, error=a.error, answer=a.answer)
             for a in attempts
         ],
+    )
+
+
+def usage(found: Used) -> UsageView:
+    """How often something was done in a day."""
+    return UsageView(
+        day=found.day,
+        account=found.account_id,
+        app_key=found.app_key,
+        api=found.api,
+        operation=found.operation,
+        count=found.count,
     )
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         FunctionSource,
         Meter,
         PreferenceSource,
+        ReadMeter,
         SimSource,
         SubscriptionBook,
         Switcher,
@@ -69,6 +70,7 @@ def routes(
     tokens: TokenCheck,
     inboxes: Inboxes,
     meter: Meter = no_meter,
+    reads: ReadMeter | None = None,
     nai_identification: bool = False,
     allow_private_sinks: bool = False,
     subscriptions_async: bool = False,
@@ -77,16 +79,17 @@ def routes(
 
     `nai_identification`: accept NAIs as device identifiers; `allow_private_sinks`: let events go to plain http
     and private addresses (demo and tests); `subscriptions_async`: answer 202 to creating and deleting subscriptions;
-    without `operations` and `lives` there is no IoT Device Management.
+    without `operations` and `lives` there is no IoT Device Management, without `reads` no call is in the usage ledger.
     """
     devices = Devices(sims, network_access_identifiers=nai_identification)
-    binding = fraud_prevention.api(devices, bindings, accounts, tokens, meter, answers)
+    binding = fraud_prevention.api(devices, bindings, accounts, tokens, meter, answers, reads)
     subscribing = fraud_prevention_subscriptions.api(
         devices,
         subscriptions,
         tokens,
         meter,
         answers,
+        reads,
         allow_private_sinks=allow_private_sinks,
         own_sinks=inboxes.root,
         asynchronous=subscriptions_async,
@@ -97,13 +100,13 @@ def routes(
     return [
         Beneath(binding),
         Beneath(subscribing),
-        Beneath(functions_api.api(devices, switches, functions, tokens, meter, answers)),
-        Beneath(functions_mgmt.api(devices, switches, tokens, meter, answers)),
-        Beneath(card_binding.api(devices, bindings, accounts, subscribed, tokens, meter, answers)),
-        Beneath(subscription_status.api(devices, tokens, meter)),
+        Beneath(functions_api.api(devices, switches, functions, tokens, meter, answers, reads)),
+        Beneath(functions_mgmt.api(devices, switches, tokens, meter, answers, reads)),
+        Beneath(card_binding.api(devices, bindings, accounts, subscribed, tokens, meter, answers, reads)),
+        Beneath(subscription_status.api(devices, tokens, meter, reads)),
         Beneath(listen.api(inboxes, tokens, meter)),
         *(
-            [Beneath(device_management.api(devices, lives, operations, tokens, meter, answers))]
+            [Beneath(device_management.api(devices, lives, operations, tokens, meter, answers, reads))]
             if operations is not None and lives is not None
             else []
         ),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simwarden.domain.events import Cause
     from simwarden.domain.sim import Function, Sim, SimRef
     from simwarden.domain.switching import Wish
+    from simwarden.domain.usage import Usage
     from simwarden.engine.functions import FunctionView
     from simwarden.engine.idempotency import Once
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 class VirtualSims:
     """SimSource, Binder, Switcher and FunctionSource of the sandbox. All raise CamaraError where a number says so.
 
-    An Idempotency-Key (`once`) has no effect of its own here: the same call has the same answer anyway.
+    An Idempotency-Key (`once`) has no effect of its own here: the same call has the same answer anyway. Nothing of the
+    sandbox is counted (`usage`).
     """
 
     def __init__(self, clock: Clock = now_utc) -> None:
@@ -49,32 +51,51 @@ class VirtualSims:
         *,
         strict: bool = False,
         once: Once | None = None,
+        usage: Usage | None = None,
     ) -> Decision:
         """Binder, by the rules themselves."""
-        del once
+        del once, usage
         found = _there(rules.virtual(account_id, ref, self._clock()))
         if rules.kind_of(ref.value).conflict:
             raise InvalidBinding("The state of this SIM forbids binding it")
         kept = Policy() if found.binding is None else found.binding.policy
         return decide.bind(found, target, policy or kept, self._clock(), cause, strict=strict)
 
-    async def unbind(self, account_id: str, ref: SimRef, cause: Cause, *, once: Once | None = None) -> Decision:
+    async def unbind(
+        self, account_id: str, ref: SimRef, cause: Cause, *, once: Once | None = None, usage: Usage | None = None
+    ) -> Decision:
         """Binder, by the rules themselves."""
-        del once
+        del once, usage
         return decide.unbind(_there(rules.virtual(account_id, ref, self._clock())), self._clock(), cause)
 
     async def switch(
-        self, account_id: str, imsi: str, functions: Function, wish: Wish, cause: Cause, *, once: Once | None = None
+        self,
+        account_id: str,
+        imsi: str,
+        functions: Function,
+        wish: Wish,
+        cause: Cause,
+        *,
+        once: Once | None = None,
+        usage: Usage | None = None,
     ) -> Changed:
         """Switcher, by the rules themselves."""
-        del account_id, once
+        del account_id, once, usage
         return switching.switch(_there(rules.of_imsi(imsi, self._clock())), functions, wish, self._clock(), cause)
 
     async def switch_apn(
-        self, account_id: str, imsi: str, apn: str, wish: Wish, cause: Cause, *, once: Once | None = None
+        self,
+        account_id: str,
+        imsi: str,
+        apn: str,
+        wish: Wish,
+        cause: Cause,
+        *,
+        once: Once | None = None,
+        usage: Usage | None = None,
     ) -> Changed:
         """Switcher, by the rules themselves."""
-        del account_id, once
+        del account_id, once, usage
         return switching.switch_apn(_there(rules.of_imsi(imsi, self._clock())), apn, wish, self._clock(), cause)
 
     async def read(self, sim: Sim) -> Sequence[FunctionView]:

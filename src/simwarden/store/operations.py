@@ -11,6 +11,7 @@ import msgspec
 from simwarden.domain.errors import SimwardenError
 from simwarden.domain.events import Cause
 from simwarden.domain.identifiers import BUCKETS
+from simwarden.domain.usage import Usage
 from simwarden.store import sims
 from simwarden.store.queries import load
 
@@ -51,6 +52,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     confirmed_at: datetime | None
     finished_at: datetime | None
     expires_at: datetime | None
+    usage: Usage | None = None
+    """What each SIM that is done counts as."""
     items: int = 0
     done: int = 0
     unchanged: int = 0
@@ -101,6 +104,7 @@ class Work(msgspec.Struct, frozen=True):
     cause: Cause
     filter: dict[str, Any] | None
     state: str
+    usage: Usage | None = None
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -128,7 +132,8 @@ async def insert(connection: asyncpg.Connection, operation: Operation) -> None:
     o = operation
     cause = msgspec.to_builtins(o.cause)
     await connection.execute(
-        *(Q["insert"], o.id, o.account_id, o.app_key, o.verb, o.action, cause, o.filter, o.state, o.created_at)
+        *(Q["insert"], o.id, o.account_id, o.app_key, o.verb, o.action, cause, o.filter, o.state, o.created_at),
+        None if o.usage is None else msgspec.to_builtins(o.usage),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from simwarden.cli import main
+from simwarden.domain.usage import Usage
+from simwarden.store import usage
+from simwarden.store.database import Database
 
 Run = Callable[..., Result]
 IMSI, ICCID, MSISDN = "460000990123698", "89860042191782899541", "+8613900000001"
@@ -182,3 +187,42 @@ def test_completion_knows_the_program(run: Run, shell: str) -> None:
     result = run("completion", shell)
     assert result.exit_code == 0
     assert "_SIMWARDEN_COMPLETE" in result.output
+
+
+async def _use(url: str, account_id: str, days: dict[dt.date, int]) -> None:
+    database = await Database.connect(url)
+    async with database.transaction() as connection:
+        used = Usage(account_id, "swk_a", "iot-sim-fraud-prevention", "bindDeviceImei")
+        await usage.count(connection, {(day, bucket, used): times for day, times in days.items() for bucket in (1, 2)})
+    await database.close()
+
+
+def test_usage(run: Run, database_url: str) -> None:
+    assert told(run("usage", "--json"))["usage"] == []
+    assert "Nothing was used" in run("usage").output
+    account = told(run("account", "create", "ACME", "--json"))
+    told(run("account", "create", "Other", "--json"))
+    today = dt.datetime.now(dt.UTC).date()
+    asyncio.run(_use(database_url, account["id"], {today: 1200, today - dt.timedelta(days=70): 5}))
+    row = {
+        "account_id": account["id"],
+        "app_key": "swk_a",
+        "api": "iot-sim-fraud-prevention",
+        "operation": "bindDeviceImei",
+        "count": 2400,
+    }
+    assert told(run("usage", "--json")) == {
+        "since": str(today.replace(day=1)),
+        "until": str(today),
+        "usage": [row],
+    }
+    assert "2400" in run("usage", "--account", "ACME").output
+    daily = told(run("usage", "--since", str(today - dt.timedelta(days=80)), "--daily", "--json"))["usage"]
+    assert [(found["day"], found["count"]) for found in daily] == [
+        (str(today - dt.timedelta(days=70)), 10),
+        (str(today), 2400),
+    ]
+    assert told(run("usage", "--account", "Other", "--json"))["usage"] == []
+    assert told(run("usage", "--until", str(today - dt.timedelta(days=70)), "--json"))["usage"][0]["count"] == 10
+    assert "is not a day" in run("usage", "--since", "yesterday").output
+    assert "must not be later" in run("usage", "--since", "2026-11-21", "--until", "2026-11-20").output

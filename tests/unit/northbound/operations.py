@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.events import Cause, Event
     from simwarden.domain.sim import Sim
+    from simwarden.domain.usage import Usage
     from simwarden.engine.actions import Action
     from simwarden.engine.idempotency import Once
     from simwarden.engine.operations import Listed
@@ -37,6 +38,7 @@ class OperationsInMemory:
         account_id: str | None,
         preview: bool,
         once: Once | None = None,
+        usage: Usage | None = None,
     ) -> Operation:
         """Keep it."""
         assert not preview
@@ -55,6 +57,7 @@ class OperationsInMemory:
             confirmed_at=None,
             finished_at=None,
             expires_at=None,
+            usage=usage,
             items=len(sims),
         )
         self.begun[operation.id], self.listed[operation.id] = operation, sims

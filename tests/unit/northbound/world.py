@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from simwarden.domain.events import Cause
     from simwarden.domain.sim import Function
     from simwarden.domain.switching import Wish
+    from simwarden.domain.usage import Usage
     from simwarden.engine.functions import FunctionView
     from simwarden.engine.idempotency import CallKey, Kept, Once
     from simwarden.store.database import Database
@@ -82,6 +83,9 @@ class World:
         self.policies: list[Policy | None] = []
         self.created: list[NewSubscription] = []
         self.subscriptions: dict[str, Subscription] = {}
+        self.used: list[Usage | None] = []
+        """What orders were to be counted as."""
+        self.read_only: list[Usage] = []
         self.metered: list[tuple[str, str, str, int]] = []
         self.answers = AnswersInMemory()
         self.operations = OperationsInMemory()
@@ -111,6 +115,7 @@ class World:
                 accounts=self,
                 tokens=self,
                 meter=lambda *call: self.metered.append(call),
+                reads=self.read_only.append,
                 **options,
             )
         )
@@ -146,28 +151,51 @@ class World:
         *,
         strict: bool = False,
         once: Once | None = None,
+        usage: Usage | None = None,
     ) -> Decision:
         """Binder, by the rules themselves."""
+        self.used.append(usage)
         found = await self._locked(account_id, ref, cause)
         self.policies.append(policy)
         return self._do(once, lambda: rules.bind(found, target, policy or Policy(), NOW, cause, strict=strict))
 
-    async def unbind(self, account_id: str, ref: SimRef, cause: Cause, *, once: Once | None = None) -> Decision:
+    async def unbind(
+        self, account_id: str, ref: SimRef, cause: Cause, *, once: Once | None = None, usage: Usage | None = None
+    ) -> Decision:
         """Binder, by the rules themselves."""
+        self.used.append(usage)
         found = await self._locked(account_id, ref, cause)
         return self._do(once, lambda: rules.unbind(found, NOW, cause))
 
     async def switch(
-        self, account_id: str, imsi: str, functions: Function, wish: Wish, cause: Cause, *, once: Once | None = None
+        self,
+        account_id: str,
+        imsi: str,
+        functions: Function,
+        wish: Wish,
+        cause: Cause,
+        *,
+        once: Once | None = None,
+        usage: Usage | None = None,
     ) -> Changed:
         """Switcher, by the rules themselves."""
+        self.used.append(usage)
         found = await self._locked(account_id, SimRef(IdentifierKind.IMSI, imsi), cause)
         return self._do(once, lambda: switching.switch(found, functions, wish, NOW, cause))
 
     async def switch_apn(
-        self, account_id: str, imsi: str, apn: str, wish: Wish, cause: Cause, *, once: Once | None = None
+        self,
+        account_id: str,
+        imsi: str,
+        apn: str,
+        wish: Wish,
+        cause: Cause,
+        *,
+        once: Once | None = None,
+        usage: Usage | None = None,
     ) -> Changed:
         """Switcher, by the rules themselves."""
+        self.used.append(usage)
         found = await self._locked(account_id, SimRef(IdentifierKind.IMSI, imsi), cause)
         return self._do(once, lambda: switching.switch_apn(found, apn, wish, NOW, cause))
 

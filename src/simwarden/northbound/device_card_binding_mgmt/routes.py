@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from simwarden.engine.subscriptions import Subscription
     from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.routes import FraudPreventionSubscriptions
     from simwarden.northbound.kernel.devices import Devices, StrictDevice
-    from simwarden.northbound.kernel.ports import AnswerBook, Binder, Meter, PreferenceSource, TokenCheck
+    from simwarden.northbound.kernel.ports import AnswerBook, Binder, Meter, PreferenceSource, ReadMeter, TokenCheck
 
 NAME = "device-card-binding-mgmt"
 _NO_AREAS = "Area limits are not available for this SIM"
@@ -75,7 +75,7 @@ class CardBinding:
         return await perform(
             request,
             lambda once: self._bindings.bind(
-                sim.account_id, ref, target, policy, cause, strict=settings.strict, once=once
+                sim.account_id, ref, target, policy, cause, strict=settings.strict, once=once, usage=request.usage
             ),
             answered,
         )
@@ -95,7 +95,9 @@ class CardBinding:
             return _answer("SUCCESS", "Unbound", outcome.sim)
 
         return await perform(
-            request, lambda once: self._bindings.unbind(sim.account_id, ref, cause, once=once), answered
+            request,
+            lambda once: self._bindings.unbind(sim.account_id, ref, cause, once=once, usage=request.usage),
+            answered,
         )
 
     async def query(self, request: Request) -> Answer:
@@ -162,6 +164,7 @@ def api(
     tokens: TokenCheck,
     meter: Meter = no_meter,
     answers: AnswerBook | None = None,
+    reads: ReadMeter | None = None,
     *,
     clock: Callable[[], datetime] = _now,
 ) -> Api:
@@ -175,6 +178,7 @@ def api(
         ("subscribe", served.subscribe),
     ):
         scopes = frozenset({f"{NAME}:{path}"})
-        operation = Operation(f"{path}DeviceCard", scopes, handle, has_body=True, once=path != "query")
+        asks = path == "query"
+        operation = Operation(f"{path}DeviceCard", scopes, handle, has_body=True, once=not asks, reads=asks)
         operations[f"/v1/{path}"] = {"POST": operation}
-    return Api(NAME, operations, tokens, meter, answers)
+    return Api(NAME, operations, tokens, meter, answers, reads)

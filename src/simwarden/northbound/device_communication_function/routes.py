@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import AnswerBook, FunctionSource, Meter, Switcher, TokenCheck
+    from simwarden.northbound.kernel.ports import AnswerBook, FunctionSource, Meter, ReadMeter, Switcher, TokenCheck
 
 NAME = "device-communication-function"
 
@@ -85,7 +85,9 @@ class CommunicationFunctions:
 
         return await perform(
             request,
-            lambda once: self._switches.switch(sim.account_id, sim.imsi, function, wish, cause, once=once),
+            lambda once: self._switches.switch(
+                sim.account_id, sim.imsi, function, wish, cause, once=once, usage=request.usage
+            ),
             answered,
         )
 
@@ -101,6 +103,7 @@ def api(
     tokens: TokenCheck,
     meter: Meter = no_meter,
     answers: AnswerBook | None = None,
+    reads: ReadMeter | None = None,
     *,
     clock: Callable[[], datetime] = _now,
 ) -> Api:
@@ -114,6 +117,8 @@ def api(
         "/vwip/deactivate": {
             "POST": Operation("deactivate-communication-function", manage, served.deactivate, has_body=True, once=True)
         },
-        "/vwip/retrieve": {"POST": Operation("retrieveCommunicationFunctions", read, served.retrieve, has_body=True)},
+        "/vwip/retrieve": {
+            "POST": Operation("retrieveCommunicationFunctions", read, served.retrieve, has_body=True, reads=True)
+        },
     }
-    return Api(NAME, operations, tokens, meter, answers)
+    return Api(NAME, operations, tokens, meter, answers, reads)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import UNSET
 from msgspec.json import Decoder
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from simwarden.domain.sim import Sim
     from simwarden.engine.idempotency import Once
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import AnswerBook, Meter, Switcher, TokenCheck
+    from simwarden.northbound.kernel.ports import AnswerBook, Meter, ReadMeter, Switcher, TokenCheck
 
 NAME = "device-communication-function-mgmt"
 _FUNCTIONS = {"data": Function.DATA, "voice": Function.VOICE, "sms": Function.SMS}
@@ -48,15 +49,16 @@ class Management:
         apn = _apn(wanted)
         sim = await self._devices.find(request.caller, self._devices.name(request.caller, wanted.device))
         if wanted.action == "query":
-            return _answer("SUCCESS", "Queried", sim)
+            return msgspec.structs.replace(_answer("SUCCESS", "Queried", sim), only_read=True)
         wish = Wish(wanted.action)
         cause = Cause(CauseKind.CALL, request.caller.app_key, self._clock(), f"manage {wish}", request.correlator)
 
         async def act(once: Once | None) -> Changed:
+            who, usage = (sim.account_id, sim.imsi), request.usage
             if apn is not None:
-                return await self._switches.switch_apn(sim.account_id, sim.imsi, apn, wish, cause, once=once)
+                return await self._switches.switch_apn(*who, apn, wish, cause, once=once, usage=usage)
             function = _FUNCTIONS[wanted.busi_type]
-            return await self._switches.switch(sim.account_id, sim.imsi, function, wish, cause, once=once)
+            return await self._switches.switch(*who, function, wish, cause, once=once, usage=usage)
 
         def answered(outcome: Changed | SimwardenError) -> Answer:
             if isinstance(outcome, NothingToChange):
@@ -98,6 +100,7 @@ def api(
     tokens: TokenCheck,
     meter: Meter = no_meter,
     answers: AnswerBook | None = None,
+    reads: ReadMeter | None = None,
     *,
     clock: Callable[[], datetime] = _now,
 ) -> Api:
@@ -105,4 +108,4 @@ def api(
     served = Management(devices, switches, clock=clock)
     scopes = frozenset({f"{NAME}:manage"})
     manage = Operation("manageCommunicationFunction", scopes, served.manage, has_body=True, once=True)
-    return Api(NAME, {"/v1/manage": {"POST": manage}}, tokens, meter, answers)
+    return Api(NAME, {"/v1/manage": {"POST": manage}}, tokens, meter, answers, reads)

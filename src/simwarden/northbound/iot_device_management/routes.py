@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.events import Event
     from simwarden.domain.sim import Sim
+    from simwarden.domain.usage import Usage
     from simwarden.engine import operations as engine
     from simwarden.engine.actions import Action
     from simwarden.engine.idempotency import Once
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from simwarden.northbound.iot_device_management.schemas import IotDevice
     from simwarden.northbound.kernel.api import Handler
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import AnswerBook, Caller, Meter, TokenCheck
+    from simwarden.northbound.kernel.ports import AnswerBook, Caller, Meter, ReadMeter, TokenCheck
     from simwarden.store.operations import Item
 
 NAME = "iot-device-management"
@@ -87,8 +88,9 @@ class OperationBook(Protocol):
         account_id: str | None,
         preview: bool,
         once: Once | None = None,
+        usage: Usage | None = None,
     ) -> engine.Operation:
-        """Raises StoreUnavailable; with `once` Replayed, KeyReused."""
+        """`usage`: what each SIM that is done counts as. Raises StoreUnavailable; with `once` Replayed, KeyReused."""
 
     async def get(self, operation_id: str, *, app_key: str | None = None) -> engine.Operation:
         """Raises OperationNotFound, also for another client's."""
@@ -185,6 +187,7 @@ class DeviceManagement:
                 account_id=caller.account_id,
                 preview=False,
                 once=once,
+                usage=request.usage,
             ),
             answered,
         )
@@ -276,6 +279,7 @@ def api(
     tokens: TokenCheck,
     meter: Meter = no_meter,
     answers: AnswerBook | None = None,
+    reads: ReadMeter | None = None,
     *,
     clock: Callable[[], datetime] = now_utc,
 ) -> Api:
@@ -293,6 +297,7 @@ def api(
                 has_body=True,
                 max_body=schemas.MAX_BODY,
                 once=path != "retrieve-status",
+                reads=path == "retrieve-status",
             )
         }
         for path, (name, handle) in posts.items()
@@ -301,4 +306,4 @@ def api(
     table[f"/{VERSION}/operations/{{}}"] = {
         "GET": Operation("retrieveOperation", scope, served.operation, has_body=False)
     }
-    return Api(NAME, table, tokens, meter, answers)
+    return Api(NAME, table, tokens, meter, answers, reads)

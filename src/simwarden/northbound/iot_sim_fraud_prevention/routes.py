@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from simwarden.domain.decide import Decision
     from simwarden.domain.sim import Sim, SimRef
     from simwarden.northbound.kernel.devices import Device, Devices
-    from simwarden.northbound.kernel.ports import AnswerBook, Binder, Meter, PreferenceSource, TokenCheck
+    from simwarden.northbound.kernel.ports import AnswerBook, Binder, Meter, PreferenceSource, ReadMeter, TokenCheck
 
 NAME = "iot-sim-fraud-prevention"
 AREA = "AREALIMIT"
@@ -72,7 +72,7 @@ class FraudPrevention:
         return await perform(
             request,
             lambda once: self._bindings.bind(
-                account_id, ref, _DEVICE_IN_USE, policy, cause, strict=settings.strict, once=once
+                account_id, ref, _DEVICE_IN_USE, policy, cause, strict=settings.strict, once=once, usage=request.usage
             ),
             _bound,
         )
@@ -82,7 +82,11 @@ class FraudPrevention:
         wanted = decode(self._unbind, request.body, schemas.UNBIND)
         ref, _ = await self._sim(request, wanted.device, wanted.un_bind_type)
         account_id, cause = request.caller.account_id, self._cause(request, "unbind")
-        return await perform(request, lambda once: self._bindings.unbind(account_id, ref, cause, once=once), _unbound)
+        return await perform(
+            request,
+            lambda once: self._bindings.unbind(account_id, ref, cause, once=once, usage=request.usage),
+            _unbound,
+        )
 
     async def query(self, request: Request) -> Answer:
         """Say how the SIM is bound (query)."""
@@ -129,6 +133,7 @@ def api(
     tokens: TokenCheck,
     meter: Meter = no_meter,
     answers: AnswerBook | None = None,
+    reads: ReadMeter | None = None,
     *,
     clock: Callable[[], datetime] = _now,
 ) -> Api:
@@ -143,6 +148,6 @@ def api(
         ):
             scopes = frozenset({f"{NAME}:{path}"})
             operations[f"/{version}/{path}"] = {
-                "POST": Operation(name, scopes, handle, has_body=True, once=path != "query")
+                "POST": Operation(name, scopes, handle, has_body=True, once=path != "query", reads=path == "query")
             }
-    return Api(NAME, operations, tokens, meter, answers)
+    return Api(NAME, operations, tokens, meter, answers, reads)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from simwarden.engine.subscriptions import Subscription
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import AnswerBook, Caller, Meter, SubscriptionBook, TokenCheck
+    from simwarden.northbound.kernel.ports import AnswerBook, Caller, Meter, ReadMeter, SubscriptionBook, TokenCheck
 
 NAME = "iot-sim-fraud-prevention-subscriptions"
 SECRET_HEADER = b"x-simwarden-webhook-secret"
@@ -101,6 +101,7 @@ class FraudPreventionSubscriptions:
             expires_at=None if expires_at is UNSET else checks.in_utc(expires_at, "subscriptionExpireTime"),
             max_events=None if config.subscription_max_events is UNSET else config.subscription_max_events,
             initial_event=config.initial_event is True,
+            usage=request.usage,
         )
 
         def answered(outcome: tuple[Subscription, str] | SimwardenError) -> Answer:
@@ -170,6 +171,7 @@ def api(
     tokens: TokenCheck,
     meter: Meter = no_meter,
     answers: AnswerBook | None = None,
+    reads: ReadMeter | None = None,
     *,
     allow_private_sinks: bool = False,
     own_sinks: str = "https://",
@@ -201,4 +203,4 @@ def api(
         operations[f"/{version}/subscriptions/{{}}/rotate-secret"] = {
             "POST": Operation("rotateWebhookSecret", subscribe, served.rotate_secret, has_body=True)
         }
-    return Api(NAME, operations, tokens, meter, answers)
+    return Api(NAME, operations, tokens, meter, answers, reads)

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from simwarden.domain.errors import SimwardenError
+from simwarden.domain.usage import Usage
 from simwarden.northbound.kernel import headers as header_rules
 from simwarden.northbound.kernel import keys
 from simwarden.northbound.kernel.errors import (
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from simwarden.engine.idempotency import Kept
-    from simwarden.northbound.kernel.ports import AnswerBook
+    from simwarden.northbound.kernel.ports import AnswerBook, ReadMeter
 
 MAX_BODY = 64 * 1024
 """Bytes of a request body, where the operation does not allow for more."""
@@ -58,6 +59,8 @@ class Request(msgspec.Struct, frozen=True):
     """What follows the question mark."""
     call: keys.NamedCall | None = None
     """The name that the client gave the call by an Idempotency-Key, where the operation keeps answers."""
+    usage: Usage | None = None
+    """What the call counts as when it changes something; None: it is not the business of the ledger."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -69,6 +72,8 @@ class Answer(msgspec.Struct, frozen=True):
     headers: Sequence[tuple[bytes, bytes]] = ()
     stream: AsyncIterator[bytes] | None = None
     """A body that is not JSON, piece by piece; `headers` name its type."""
+    only_read: bool = False
+    """Said of an operation that may change something: it was asked to read, and is counted as that."""
 
 
 if TYPE_CHECKING:
@@ -90,6 +95,8 @@ class Operation(msgspec.Struct, frozen=True):
     """Media type of its answer."""
     once: bool = False
     """It changes something and heeds Idempotency-Key; `writing.perform` does the work."""
+    reads: bool = False
+    """It reads what is known of a SIM, and is counted when it is answered."""
 
 
 class ClientGone(Exception):
@@ -110,13 +117,17 @@ class Api:
         tokens: TokenCheck,
         meter: Meter = no_meter,
         answers: AnswerBook | None = None,
+        reads: ReadMeter | None = None,
     ) -> None:
-        """`answers`: those kept under Idempotency-Keys, for operations that are carried out `once`."""
+        """`answers`: those kept under Idempotency-Keys, for operations that are carried out `once`; `reads`: counts
+        calls that only read. Without it no call of this API is counted in the usage ledger.
+        """
         self.name = name
         self._operations = operations
         self._tokens = tokens
         self._meter = meter
         self._answers = answers
+        self._reads = reads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -136,6 +147,8 @@ class Api:
             answer = refusal(self._failure(call, scope, error))
         if call.caller is not None and call.operation is not None:
             self._meter(call.caller.app_key, self.name, call.operation.name, answer.status)
+            if self._reads is not None and answer.status < 300 and (call.operation.reads or answer.only_read):
+                self._reads(self._usage(call.caller, call.operation, "/query" if answer.only_read else ""))
         await _send(answer, call.correlator or header_rules.correlator(None), send)
 
     async def _answer(self, call: _Call, scope: Scope, receive: Receive) -> Answer:
@@ -164,7 +177,11 @@ class Api:
             kept = None if named is None else await self._answers.find(named.name, named.digest)
             if kept is not None:
                 return replay(kept)
-        return await operation.handle(Request(caller, call.correlator, body, parameter, query, named))
+        usage = None if self._reads is None or operation.reads else self._usage(caller, operation)
+        return await operation.handle(Request(caller, call.correlator, body, parameter, query, named, usage))
+
+    def _usage(self, caller: Caller, operation: Operation, part: str = "") -> Usage:
+        return Usage(caller.account_id, caller.app_key, self.name, operation.name + part)
 
     def _resource(self, path: str) -> tuple[Mapping[str, Operation], str]:
         methods = self._operations.get(path)

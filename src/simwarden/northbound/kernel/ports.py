@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from simwarden.domain.events import Cause
     from simwarden.domain.sim import Function, Policy, Sim, SimRef
     from simwarden.domain.switching import Wish
+    from simwarden.domain.usage import Usage
     from simwarden.engine.functions import FunctionView
     from simwarden.engine.idempotency import CallKey, Kept, Once
     from simwarden.engine.subscriptions import NewSubscription, Subscription
@@ -52,6 +53,13 @@ class Meter(Protocol):
         """One call of `app_key` was answered with `status`."""
 
 
+class ReadMeter(Protocol):
+    """Counts calls that only read, for the customer's bill."""
+
+    def __call__(self, usage: Usage, /) -> None:
+        """One was answered."""
+
+
 class SimSource(Protocol):
     """Finds SIMs."""
 
@@ -60,7 +68,7 @@ class SimSource(Protocol):
 
 
 class Binder(Protocol):
-    """Binds SIMs to devices."""
+    """Binds SIMs to devices, and counts that as `usage`."""
 
     async def bind(
         self,
@@ -72,23 +80,42 @@ class Binder(Protocol):
         *,
         strict: bool = False,
         once: Once | None = None,
+        usage: Usage | None = None,
     ) -> Decision:
         """Raises SimNotFound, InvalidBinding; with `strict` NoDeviceSeen; with `once` Replayed, KeyReused."""
 
-    async def unbind(self, account_id: str, ref: SimRef, cause: Cause, *, once: Once | None = None) -> Decision:
+    async def unbind(
+        self, account_id: str, ref: SimRef, cause: Cause, *, once: Once | None = None, usage: Usage | None = None
+    ) -> Decision:
         """Raises SimNotFound, NotBound; with `once` Replayed, KeyReused."""
 
 
 class Switcher(Protocol):
-    """Opens and closes communication functions and access point names."""
+    """Opens and closes communication functions and access point names, and counts that as `usage`."""
 
     async def switch(
-        self, account_id: str, imsi: str, functions: Function, wish: Wish, cause: Cause, *, once: Once | None = None
+        self,
+        account_id: str,
+        imsi: str,
+        functions: Function,
+        wish: Wish,
+        cause: Cause,
+        *,
+        once: Once | None = None,
+        usage: Usage | None = None,
     ) -> Changed:
         """Raises SimNotFound, NothingToChange; with `once` Replayed, KeyReused."""
 
     async def switch_apn(
-        self, account_id: str, imsi: str, apn: str, wish: Wish, cause: Cause, *, once: Once | None = None
+        self,
+        account_id: str,
+        imsi: str,
+        apn: str,
+        wish: Wish,
+        cause: Cause,
+        *,
+        once: Once | None = None,
+        usage: Usage | None = None,
     ) -> Changed:
         """Raises SimNotFound, InvalidIdentifier, NothingToChange, TooManyApns; with `once` Replayed, KeyReused."""
 

@@ -1,8 +1,8 @@
 -- Operations, their parts (one per bucket) and items. `operation` itself is small: a reference table on Citus.
 
 -- name: insert
-insert into operation (id, account_id, app_key, verb, action, cause, filter, state, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+insert into operation (id, account_id, app_key, verb, action, cause, filter, state, created_at, usage)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: insert_parts
 insert into operation_part (bucket, operation_id, open, items, refused)
@@ -78,7 +78,7 @@ update operation_part p set open = false from parts where p.operation_id = $1 an
 
 -- name: open_parts
 -- Some parts of each operation, the operations in turn, so that a small one does not wait for a large one.
-select w.operation_id, w.bucket, o.account_id, o.action, o.cause, o.filter, o.state
+select w.operation_id, w.bucket, o.account_id, o.action, o.cause, o.filter, o.state, o.usage
 from (
     select operation_id, bucket, row_number() over (partition by operation_id order by bucket) as turn
     from operation_part
