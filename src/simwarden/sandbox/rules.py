@@ -38,13 +38,13 @@ _PREFIX = "sandbox"
 
 
 class TooManyRequests(CamaraError):
-    """Rate limit reached."""
+    """Rejected due to request rate limit overpassed."""
 
     status, code = 429, "TOO_MANY_REQUESTS"
 
 
 class QuotaExceeded(CamaraError):
-    """Out of resource quota."""
+    """Rejected due to exceeding a business quota limit."""
 
     status, code = 429, "QUOTA_EXCEEDED"
 
@@ -94,9 +94,9 @@ _ONE_DIGIT = {
     "2": Kind(state=BindingState.DIFFERED, binding=BindingKind.IMEI, seen=OTHER, changes=(_at(3, OWN), _at(6, OTHER))),
     "3": Kind(changes=(_at(3, OTHER),)),
     "4": Kind(known=False),
-    "5": Kind(seen=None, changes=(_at(3, OWN),)),
+    "5": Kind(seen=None, changes=(_at(6, OTHER),)),
     "6": Kind(state=BindingState.LOCKED, binding=BindingKind.TAC),
-    "7": Kind(state=BindingState.ARMED, binding=BindingKind.IMEI, seen=None, changes=(_at(3, OWN),)),
+    "7": Kind(state=BindingState.ARMED, binding=BindingKind.IMEI, seen=None, changes=(_at(6, OTHER),)),
     "8": Kind(),
     "9": Kind(conflict=True),
 }
