@@ -50,11 +50,11 @@ _OWN_PREFIXES = ("ce-", "content-", "proxy-", "webhook-", "x-forwarded-")
 def check(wanted: SubscribeRequest, now: datetime, sinks: tuple[str, ...]) -> None:
     """Raise CamaraError for what is wrong with protocol, sink, types, protocol settings or expire time.
 
-    `sinks`: what a sink may begin with, in lower case; the engine looks at the rest.
+    `sinks`: what a sink may begin with, in lower case as CAMARA's pattern has it; the engine looks at the rest.
     """
     if wanted.protocol != "HTTP":
         raise InvalidProtocol
-    if not wanted.sink.lower().startswith(sinks):
+    if not wanted.sink.startswith(sinks):
         raise SinkRefused
     if not wanted.types:
         raise InvalidArgument("SubscriptionType must be specified")

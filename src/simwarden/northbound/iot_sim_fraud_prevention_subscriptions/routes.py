@@ -54,7 +54,7 @@ class FraudPreventionSubscriptions:
         self._devices = devices
         self._subscriptions = subscriptions
         schemes = ("https://", "http://") if allow_private_sinks else ("https://",)
-        self._sinks = (*schemes, own_sinks.lower())
+        self._sinks = (*schemes, own_sinks)
         self._asynchronous = asynchronous
         self._clock = clock or _now
         self._decoder = msgspec.json.Decoder(schemas.StrictSubscribeRequest if strict else schemas.SubscribeRequest)
