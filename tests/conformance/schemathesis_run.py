@@ -2,7 +2,8 @@
 
 Everything is made anew: a server with an embedded PostgreSQL in a temporary folder, an account with SIMs of both
 kinds, two applications (live and sandbox). Not a pytest test: it takes minutes, and Schemathesis brings half a hundred
-packages, which live in an environment of their own (requirements/conformance.txt).
+packages, which live in an environment of their own (requirements/conformance.txt). One line a document; what the tool
+says is kept in build/conformance, and shown for a document in which it found something.
 """
 
 from __future__ import annotations
@@ -10,18 +11,26 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
+import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
 from tests.support.server import free_port, program
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 PHONES = ("+8613800000001", "+8613800000002", "+8613800000003")
+CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
+REPOSITORY = Path(__file__).parent.parent.parent
 SKIPPED = frozenset({"manage"})
 """Documents for which an application gets no token."""
 LIVE_ONLY = frozenset({"iot-device-management"})
@@ -65,18 +74,63 @@ async def documents(url: str) -> list[str]:
         return [each["name"] for each in (await answer.json())["documents"] if each["name"] not in SKIPPED]
 
 
-def examine(tool: str, url: str, name: str, bearer: str, options: argparse.Namespace, *more: str) -> bool:
-    """One document; whether nothing was found."""
-    command = [
-        *(tool, "--config-file", str(Path(__file__).parent / "schemathesis.toml")),
-        *("run", f"{url}/openapi/{name}.json"),
-        *("--header", f"Authorization: Bearer {bearer}"),
-        *("--checks", "all", "--mode", "all"),
-        *("--max-examples", str(options.examples), "--seed", str(options.seed)),
-        *("--workers", "1", "--no-color", "--continue-on-failure", *more),
-    ]
+async def operations(url: str, name: str) -> dict[str, str]:
+    """The operations of a document: operationId to path."""
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/openapi/{name}.json") as answer:
+        paths: dict[str, dict[str, Any]] = (await answer.json())["paths"]
+    return {one["operationId"]: path for path, item in paths.items() for one in item.values() if "operationId" in one}
+
+
+def configuration(known: dict[str, str]) -> str:
+    """What `schemathesis.toml` says that is about one of these operations: of the rest it would complain."""
+    head, *blocks = re.split(r"^(?=\[\[operations\]\])", CONFIGURATION.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    kept = [head]
+    for block in blocks:
+        [about] = tomllib.loads(block)["operations"]
+        ids = about.get("include-operation-id", [])
+        by_path = about.get("include-path-regex")
+        named = not known.keys().isdisjoint([ids] if isinstance(ids, str) else ids)
+        if named or (by_path is not None and any(re.search(by_path, path) for path in known.values())):
+            kept.append(block)
+    return "".join(kept)
+
+
+def counted(output: str) -> str:
+    """How much was done, from the tool's own summary."""
+    tested, generated = re.search(r"Tested: (\d+)", output), re.search(r"(\d+) generated", output)
+    parts = (f"{tested[1]:>3} operations" if tested else "", f"{generated[1]:>6} cases" if generated else "")
+    return ", ".join(part for part in parts if part) or "nothing counted"
+
+
+def run(command: Sequence[str], folder: str, log: Path) -> bool:
+    """Run the tool; whether it was content."""
+    with log.open("w", encoding="utf-8") as output:
+        return subprocess.run(command, check=False, cwd=folder, stdout=output, stderr=output).returncode == 0
+
+
+async def examine(name: str, mode: str, url: str, bearer: str, options: argparse.Namespace, *more: str) -> bool:
+    """One document, one line; all that the tool said only when something was found. Whether nothing was."""
+    begun = time.monotonic()
+    known = await operations(url, name)
+    log = options.output / f"{name}-{mode}.txt"
     with tempfile.TemporaryDirectory() as folder:  # it leaves notes where it runs
-        return subprocess.run(command, check=False, cwd=folder).returncode == 0
+        written = Path(folder) / "schemathesis.toml"
+        written.write_text(configuration(known), encoding="utf-8")
+        command = [
+            *(options.tool, "--config-file", str(written)),
+            *("run", f"{url}/openapi/{name}.json"),
+            *("--header", f"Authorization: Bearer {bearer}"),
+            *("--checks", "all", "--mode", "all"),
+            *("--max-examples", str(options.examples), "--seed", str(options.seed)),
+            *("--workers", "1", "--no-color", "--continue-on-failure", *more),
+        ]
+        passed = await asyncio.to_thread(run, command, folder, log)
+    said = log.read_text(encoding="utf-8", errors="replace")
+    verdict = "passed" if passed else "FAILED"
+    print(f"{name:40} {mode:8} {counted(said)}  {time.monotonic() - begun:6.0f} s  {verdict}", flush=True)
+    if not passed:
+        print(said, flush=True)
+    return passed
 
 
 def _whole(tool: str) -> str:
@@ -91,7 +145,13 @@ async def main() -> int:
     parser.add_argument("--examples", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="*", help="names of documents")
+    parser.add_argument(
+        "--output", type=Path, default=REPOSITORY / "build" / "conformance", help="the tool's own words"
+    )
     options = parser.parse_args()
+    options.output = options.output.absolute()
+    options.output.mkdir(parents=True, exist_ok=True)
+    print(f"What the tool says in full is kept in {options.output}", flush=True)
     with tempfile.TemporaryDirectory(prefix="simwarden-conformance-") as folder:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
@@ -119,8 +179,7 @@ async def main() -> int:
                 for name in options.only or await documents(url):
                     if mode == "sandbox" and name in LIVE_ONLY:
                         continue
-                    print(f"\n== {name}, {mode} application", flush=True)
-                    if not examine(options.tool, url, name, bearer, options, *more):
+                    if not await examine(name, mode, url, bearer, options, *more):
                         failed.append(f"{name} ({mode})")
             trouble = [line for line in server.errors.splitlines() if "call failed" in line]
     print("\n".join(trouble[:20]))
