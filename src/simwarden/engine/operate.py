@@ -28,6 +28,7 @@ from simwarden.engine.pace import Pace
 from simwarden.engine.ports import now_utc
 from simwarden.store import listing, usage
 from simwarden.store import operations as store
+from simwarden.store.database import TryAgain
 from simwarden.store.listing import SimFilter
 from simwarden.store.operations import NewItem, Settled
 
@@ -49,6 +50,10 @@ PAUSE = 1.0
 TURNS = 8
 """Parts of one operation between two looks at what there is to do."""
 UPKEEP = 600.0
+FINISH_EVERY = 0.5
+"""Seconds after which it is looked for operations that have come to their end, while others go on."""
+REST = 1.0
+"""Seconds for which an operation that stumbles is left alone; the others go on."""
 COUNTED_FOR = 0.25
 """Seconds over which calls are counted."""
 CONFIRM_WITHIN = timedelta(hours=1)
@@ -88,6 +93,8 @@ class Operate:
         self._counted = (time.monotonic(), 0)
         self._beside = 0.0
         self._under_way: set[str] = set()
+        self._resting: dict[str, float] = {}
+        self._finished = float("-inf")
         self._kept_up = float("-inf")
 
     async def start(self) -> None:
@@ -130,9 +137,11 @@ class Operate:
         """Do one batch of each operation that has something to do here; returns whether there was anything."""
         buckets = sorted(await self._leases.refresh())
         work = await store.open_work(self._db, buckets, TURNS) if buckets else []
+        self._resting = {id_: until for id_, until in self._resting.items() if until > time.monotonic()}
+        work = [each for each in work if each.operation_id not in self._resting]
         for each in work:
-            if each.bucket in self._leases.owned():
-                await self._batch(each)
+            if each.bucket in self._leases.owned() and each.operation_id not in self._resting:
+                await self._try(each)
             if self._wake.is_set():
                 break  # something new has come: it gets its turn
         under_way = {each.operation_id for each in work}
@@ -140,12 +149,25 @@ class Operate:
         ended = False
         if self._leases.leaving:
             await self._leases.release(self._leases.leaving)
-        if gone or not work:
+        if gone or not work or time.monotonic() - self._finished >= FINISH_EVERY:
+            self._finished = time.monotonic()
             ended = await store.finish(self._db, self._clock(), CONFIRM_WITHIN) > 0
         if time.monotonic() - self._kept_up > UPKEEP and buckets:
             self._kept_up = time.monotonic()
             await store.forget_old(self._db, self._clock() - KEPT, buckets)
         return bool(work) or ended
+
+    async def _try(self, work: Work) -> None:
+        """A batch. What goes wrong with one operation holds no other up. Raises StoreUnavailable."""
+        try:
+            await self._batch(work)
+        except TryAgain as error:
+            _log.info("a batch is done again", operation=work.operation_id, reason=str(error))
+        except StoreUnavailable:
+            raise
+        except Exception:  # the boundary of one operation: the others go on
+            _log.exception("an operation stumbled and is left alone for a while", operation=work.operation_id)
+            self._resting[work.operation_id] = time.monotonic() + REST
 
     async def _batch(self, work: Work) -> None:
         """One transaction, after the pause that is due."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Q = load("operations")
 ALL_BUCKETS = list(range(BUCKETS))
-INSERT_ROWS = 250
+INSERT_ROWS = 100
 """Items written in one statement: what an event loop can do without others noticing."""
 
 

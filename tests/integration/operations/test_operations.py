@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.operations.house import CAUSE, House, imsi, named
@@ -15,6 +15,7 @@ from simwarden.domain.sim import Function, Lifecycle
 from simwarden.domain.switching import Wish
 from simwarden.engine.actions import Add, Advance, Bind, Switch, Unbind
 from simwarden.engine.idempotency import Kept, Once, Replayed
+from simwarden.engine.operate import Operate
 from simwarden.engine.operations import Named, NotReady, OperationNotFound, PreviewChanged, confirm_token
 from simwarden.engine.ports import now_utc
 from simwarden.store import operations as store
@@ -142,6 +143,39 @@ async def test_a_small_operation_does_not_wait_for_a_large_one(house: House) -> 
         await house.worker.look()
     assert (await house.operations.get(small.id)).done == 1
     assert (await house.operations.get(large.id)).left > 0
+
+
+async def test_one_with_nothing_to_do_ends_while_a_large_one_goes_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simwarden.engine.operate.FINISH_EVERY", 0.0)
+    large = await house.begin(CLOSE_DATA, named(range(60)))
+    await house.worker.look()
+    hopeless = await house.begin(SUSPEND, named([5_000_000]))
+    await house.worker.look()
+    assert (await house.operations.get(hopeless.id)).state == "COMPLETED"
+    assert (await house.operations.get(large.id)).left > 0
+
+
+async def test_an_operation_that_stumbles_holds_no_other_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Operate._transact
+    stumbling = await house.begin(CLOSE_DATA, named(range(60)))
+    other = await house.begin(SUSPEND, named(range(60)))
+
+    async def transact(self: Operate, work: store.Work, *rest: Any, **more: Any) -> int:
+        if work.operation_id == stumbling.id:
+            raise KeyError("a fault of ours")
+        return await plain(self, work, *rest, **more)
+
+    monkeypatch.setattr(Operate, "_transact", transact)
+    monkeypatch.setattr("simwarden.engine.operate.REST", 0.2)
+    for _ in range(20):
+        await house.worker.look()
+    assert (await house.operations.get(other.id)).state == "COMPLETED"
+    assert (await house.operations.get(stumbling.id)).done == 0
+    monkeypatch.setattr(Operate, "_transact", plain)
+    await asyncio.sleep(0.3)
+    assert (await house.settle(stumbling)).done == 60
 
 
 async def test_the_same_sim_twice_in_a_list_is_done_once(house: House) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simwarden.engine.pace import AIM, AIM_BESIDE, LARGEST, LONGEST_PAUSE, QUIET, SMALLEST, Pace
+from simwarden.engine.pace import AIM, AIM_BESIDE, LARGEST, LONGEST_PAUSE, QUIET, SMALLEST, SMALLEST_ALONE, Pace
 
 
 def settled(per_sim: float, calls: float) -> Pace:
@@ -37,6 +37,16 @@ def test_it_gives_way_at_once_when_calls_begin() -> None:
 
 def test_a_slow_database_makes_small_batches() -> None:
     assert settled(0.01, 100.0).size == SMALLEST
+
+
+def test_alone_it_gets_on_where_every_transaction_is_slow() -> None:
+    pace, sims, seconds = Pace(), 0, 0.0
+    while sims < 10_000:  # a busy machine: 40 ms for the transaction, whatever is in it
+        took = 0.04 + pace.size * 0.0003
+        sims, seconds = sims + pace.size, seconds + took + pace.pause
+        pace.after(took, pace.size, 0.0)
+    assert pace.size >= SMALLEST_ALONE
+    assert seconds < 15
 
 
 def test_a_batch_that_was_not_full_says_nothing_about_a_larger_one() -> None:
