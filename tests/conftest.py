@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 import pytest_asyncio
+from tests.conformance.hook import Watch
 
 from simwarden.store import migrate
 from simwarden.store.database import Database
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _answers_keep_the_contracts() -> Iterator[None]:
+    """Every answer of a customer API, in every test, is one that our document and CAMARA's allow."""
+    watch = Watch()
+    with watch.looking():
+        yield
+    assert watch.broken == []
 
 
 @pytest.fixture(scope="session")

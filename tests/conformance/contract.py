@@ -115,7 +115,7 @@ class Contract:
     def _operation(self, method: str, path: str) -> Any:
         for template, item in self._document["paths"].items():
             if re.fullmatch(re.sub(r"\\{[^}]+\\}", "[^/]+", re.escape(template)), path):
-                return item.get(method.lower())
+                return item.get(method.lower()) if method.isupper() else None  # methods are case-sensitive
         return None
 
     def _valid(self, schema: Any, reply: Reply) -> None:

@@ -1,0 +1,49 @@
+"""The hook around every test finds an answer that breaks a contract, wherever it comes from."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+from tests.conformance.hook import Watch
+from tests.integration.notify.sink import Sink
+from tests.unit.northbound.asgi import call
+from tests.unit.northbound.world import Client, World
+
+from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+
+NAME = "iot-sim-fraud-prevention"
+
+
+async def _odd(_request: Request) -> Answer:
+    return Answer(200, {"bound": "perhaps"})
+
+
+async def test_an_answer_of_this_process_is_seen() -> None:
+    world, watch = World(), Watch()
+    operation = Operation("bindDeviceImei", frozenset({f"{NAME}:bind"}), _odd, has_body=False)
+    odd = Api(NAME, {"/v0.1/bind": {"POST": operation}}, world)
+    with watch.looking():
+        await Client(world.app)("POST", f"/{NAME}/v0.1/query", {"queryType": "IMEIBIND"})
+        assert (watch.answers, watch.broken) == (1, [])
+    with pytest.MonkeyPatch.context() as patch, watch.looking():
+        # The test's own hook must not see it.
+        patch.setattr(Watch, "saw", lambda self, *seen: _saw(self, *seen) if self is watch else None)
+        await call(odd, "POST", "/v0.1/bind", headers=[("authorization", "Bearer good")])
+    assert watch.answers == 2
+    assert ["'perhaps' is not of type" in one for one in watch.broken] == [True]
+
+
+async def test_an_answer_over_http_is_seen() -> None:
+    watch = Watch()
+    async with Sink() as server, aiohttp.ClientSession() as session:
+        with pytest.MonkeyPatch.context() as patch, watch.looking():
+            patch.setattr(Watch, "saw", lambda self, *seen: _saw(self, *seen) if self is watch else None)
+            async with session.post(f"http://127.0.0.1:{server.port}/{NAME}/v0.1/bind", json={}):
+                pass
+            async with session.post(f"http://127.0.0.1:{server.port}/elsewhere", json={}):
+                pass
+    assert watch.answers == 1
+    assert ["x-correlator is missing" in one for one in watch.broken] == [True]
+
+
+_saw = Watch.saw
