@@ -34,11 +34,14 @@ class Tally:
         self.failed: list[int] = []
         self.passed = 0
         self.longest = 0.0
+        self.works = self.cut = 0
 
     def count(self, number: int, result: Result) -> None:
         """Add a round and print its line."""
         self.injected.update(fault.name for fault in result.faults)
         self.longest = max(self.longest, result.settled)
+        self.works += result.works
+        self.cut += result.cut
         waited = f" (the last to come right: {result.last})" if result.settled > SLOW and not result.complaints else ""
         names = ", ".join(f"{fault.name} {fault.at:.1f}+{fault.hold:.1f}s" for fault in result.faults)
         verdict = "FAILED" if result.complaints else "ok"
@@ -60,7 +63,8 @@ class Tally:
         lines += [f"    0  {name}" for name in missing]
         lines.append(
             f"{self.passed} rounds passed, {len(self.failed)} failed{f': {self.failed}' if self.failed else ''}; "
-            f"{self.injected.total()} faults injected; settled after at most {self.longest:.1f} s"
+            f"{self.injected.total()} faults injected; {self.works} operations on many SIMs, {self.cut} of them with "
+            f"the server, a worker or PostgreSQL killed in the middle; settled after at most {self.longest:.1f} s"
         )
         return "\n".join(lines)
 

@@ -93,6 +93,7 @@ def choose(items: list[int], fault: Fault) -> int | None:
 @injection("kill the server", 4)
 async def _kill_server(house: House, fault: Fault) -> None:
     assert house.server is not None
+    house.deaths.append(time.monotonic())
     kill(house.server.pid)
     await house.server.wait()
     await asyncio.sleep(fault.hold / 3)
@@ -110,16 +111,19 @@ async def _kill_server(house: House, fault: Fault) -> None:
 
 @injection("kill a worker", 4)
 async def _kill_worker(house: House, fault: Fault) -> None:
+    house.deaths.append(time.monotonic())
     kill(choose(house.workers(), fault))
 
 
 @injection("kill the postmaster", 4)
 async def _kill_postmaster(house: House, _fault: Fault) -> None:
+    house.deaths.append(time.monotonic())
     kill(house.postgres())
 
 
 @injection("kill a database backend", 4)
 async def _kill_backend(house: House, fault: Fault) -> None:
+    house.deaths.append(time.monotonic())
     kill(choose(house.backends(), fault))
 
 

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import asyncpg
 import msgspec
+from tests.faults.model import Should
 from tests.faults.proxy import Proxy
 
 from simwarden.demo.processes import Processes, StepFailed, free_port
-from simwarden.demo.story import FRAUD, IMEI_CHANGE, SUBSCRIPTIONS
+from simwarden.demo.story import IMEI_CHANGE, SUBSCRIPTIONS
 from simwarden.demo.world import until
 from simwarden.store.embedded import EmbeddedPostgres
 
@@ -28,6 +29,26 @@ if TYPE_CHECKING:
 
 QUOTA = "768m"
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+
+
+DRAWER = "46000077"
+"""What the IMSIs of SIMs begin with that are in no gateway."""
+IN_DRAWER = 120
+
+
+class Key(msgspec.Struct):
+    """What an application or the operator logs in with."""
+
+    app_key: str
+    secret: str
+    token: str = ""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What was answered."""
+
+    status: int
+    body: Any
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -75,14 +96,19 @@ class House:
         self.commands: dict[str, Proxy] = {}
         self.sinks = [Proxy(0), Proxy(0)]
         self.tokens: dict[str, str] = {}
+        self.apps: list[Key] = []
+        """Two applications of the one customer."""
+        self.operator: Key
+        self.drawer: list[str] = []
+        """IMSIs of SIMs that are in no gateway."""
+        self.deaths: list[float] = []
+        """When the server, a worker or a process of PostgreSQL was killed."""
         self.phones: dict[str, str] = {}
         self.subscriptions: dict[str, str] = {}
         """Subscription id to IMSI."""
-        self.bound: dict[str, str | None] = {}
-        """What the harness had acknowledged: IMSI to the IMEI it is bound to."""
+        self.should: dict[str, Should] = {}
+        """How each SIM must be, by what the harness had acknowledged."""
         self.home: dict[str, tuple[str, str]] = {}
-        self._token = ""
-        self._app = ("", "")
         self.session: aiohttp.ClientSession
 
     def _environment(self) -> dict[str, str]:
@@ -223,14 +249,20 @@ class House:
     async def _provision(self) -> None:
         command = self._processes.command
         await command("account", "create", "ACME")
-        app = await command("app", "create", "--account", "ACME", "--name", "meters")
-        self._app = (app["app_key"], app["app_secret"])
+        for name in ("meters", "fleet"):
+            app = await command("app", "create", "--account", "ACME", "--name", name)
+            self.apps.append(Key(app["app_key"], app["app_secret"]))
+        made = await command("operator", "create", "ops")
+        self.operator = Key(made["app_key"], made["app_secret"])
         cards = await self.cards()
         for card in cards.values():
             self.phones[card["imsi"]] = f"+{card['msisdn']}"
-            self.bound[card["imsi"]] = card["imei"]
+            self.should[card["imsi"]] = Should(card["imei"])
             self.home[card["imsi"]] = (card["gateway"], card["slot"])
+        self.drawer = [f"{DRAWER}{number:07}" for number in range(IN_DRAWER)]
+        self.should |= dict.fromkeys(self.drawer, Should(None))
         rows = [f"{c['iccid']},{c['imsi']},+{c['msisdn']},{c['imei']}" for c in cards.values()]
+        rows += [f",{imsi},," for imsi in self.drawer]
         listing = self.directory / "sims.csv"
         listing.write_text("\n".join(["iccid,imsi,msisdn,imei", *rows]) + "\n")
         await command("sim", "import", "--account", "ACME", str(listing))
@@ -243,13 +275,15 @@ class House:
             url = self.report_url(self.tokens[name])
             await self.steer(f"/gateways/{name}/report-url", url=url, report_now=True)
         async with self.database() as db:
-            await until(lambda: db.fetchval("select every(seen_at is not null) from sim"), "every SIM was seen", 20)
+            seen = f"select every(seen_at is not null) from sim where imsi not like '{DRAWER}%'"
+            await until(lambda: db.fetchval(seen), "every SIM was seen", 20)
         await self._subscribe()
 
     async def _subscribe(self) -> None:
         for number, (imsi, phone) in enumerate(sorted(self.phones.items())):
             for proxy in self.sinks[: 1 + number % 2] if number % 3 else self.sinks[1:]:
-                status, made = await self.call(
+                reply = await self.call(
+                    "POST",
                     f"{SUBSCRIPTIONS}/subscriptions",
                     {
                         "protocol": "HTTP",
@@ -257,10 +291,11 @@ class House:
                         "types": [IMEI_CHANGE],
                         "config": {"subscriptionDetail": {"device": {"phoneNumber": phone}}},
                     },
+                    self.apps[number % 2],
                 )
-                if status != 201:
-                    raise StepFailed(f"No subscription: {status} {made}")
-                self.subscriptions[made["id"]] = imsi
+                if reply.status != 201:
+                    raise StepFailed(f"No subscription: {reply.status} {reply.body}")
+                self.subscriptions[reply.body["id"]] = imsi
 
     def report_url(self, token: str) -> str:
         """Where a gateway reports: through the proxy."""
@@ -307,27 +342,31 @@ class House:
                 found |= {(name, slot) for slot in (await answer.json())["locked"]}
         return found
 
-    async def call(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
-        """Call a CAMARA API; a token is fetched when needed."""
+    async def call(self, method: str, path: str, body: Any, key: Key, name: str = "", *, once: bool = False) -> Reply:
+        """Call an API with the token of `key`, fetched when needed, under this x-correlator; `once`: and this
+        Idempotency-Key."""
+        headers = {"x-correlator": name} if name else {}
+        if once:
+            headers["idempotency-key"] = name
         for _ in range(2):
-            if not self._token:
-                await self._log_in()
-            headers = {"Authorization": f"Bearer {self._token}"}
-            async with self.session.post(f"{self.url}{path}", json=body, headers=headers) as answer:
+            if not key.token:
+                await self._log_in(key)
+            headers["Authorization"] = f"Bearer {key.token}"
+            async with self.session.request(method, f"{self.url}{path}", json=body, headers=headers) as answer:
                 if answer.status == 401:
-                    self._token = ""
+                    key.token = ""
                     continue
-                return answer.status, await answer.json(content_type=None)
-        return 401, None
+                if answer.content_type == "text/csv":
+                    return Reply(answer.status, await answer.text())
+                return Reply(answer.status, await answer.json(content_type=None))
+        return Reply(401, None)
 
-    async def _log_in(self) -> None:
-        async with self.session.post(
-            f"{self.url}/oauth2/token",
-            data={"grant_type": "client_credentials", "client_id": self._app[0], "client_secret": self._app[1]},
-        ) as answer:
+    async def _log_in(self, key: Key) -> None:
+        form = {"grant_type": "client_credentials", "client_id": key.app_key, "client_secret": key.secret}
+        async with self.session.post(f"{self.url}/oauth2/token", data=form) as answer:
             body = await answer.json(content_type=None)
             if answer.status == 200:
-                self._token = body["access_token"]
+                key.token = body["access_token"]
 
     def ledger(self, name: str) -> list[dict[str, Any]]:
         """What a player wrote down."""
@@ -335,11 +374,6 @@ class House:
         if not path.exists():
             return []
         return [json.loads(line) for line in path.read_bytes().splitlines()]
-
-
-def fraud(operation: str) -> str:
-    """Path of an operation of the fraud prevention API."""
-    return f"{FRAUD}/{operation}"
 
 
 def children(process: int) -> list[int]:

@@ -11,18 +11,15 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import msgspec
-from tests.faults.house import fraud
+from tests.faults.control import BINDINGS, CALLS, NOT_NOW, READS, SWITCHES, Control, Many, draw_many
 from tests.faults.model import Card, Move
-
-from simwarden.demo.processes import StepFailed
 
 if TYPE_CHECKING:
     import random
 
     from tests.faults.house import House
 
-NOT_NOW = (aiohttp.ClientError, TimeoutError, OSError, StepFailed, ValueError)
-"""What may happen to the harness's own requests while things are broken."""
+__all__ = ["NOT_NOW", "Load", "Step"]
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -33,6 +30,9 @@ class Step(msgspec.Struct, frozen=True):
     what: str
     gateway: str = ""
     slot: str = ""
+    app: int = 0
+    once: bool = False
+    work: Many | None = None
 
 
 class Load:
@@ -40,6 +40,7 @@ class Load:
 
     def __init__(self, house: House) -> None:
         self.house = house
+        self.control = Control(house)
         self.devices: dict[tuple[str, int], str] = {}
         self.start: dict[str, str] = {}
         self.now: dict[str, str] = {}
@@ -61,7 +62,9 @@ class Load:
     def plan(self, chance: random.Random, seconds: float) -> list[Step]:
         """What is to happen in a round. Who is called about does not move meanwhile."""
         imsis = sorted(self.start)
-        called = chance.sample(imsis, 2)
+        chosen = chance.sample(imsis, 10)
+        called, switched, living, bulky = chosen[:2], chosen[2:4], chosen[4:7], chosen[7:]
+        half = len(self.house.drawer) // 2
         steps = []
         for _ in range(chance.randint(5, 14)):
             imsi = chance.choice([one for one in imsis if one not in called])
@@ -72,32 +75,62 @@ class Load:
             steps.append(Step(chance.uniform(0, seconds), imsi, "move", *target))
         for imsi in called:
             steps += [
-                Step(chance.uniform(0, seconds), imsi, chance.choice(["bind", "bind", "unbind"]))
+                self._call_of(chance, seconds, imsi, [*BINDINGS, "bind", "card bind"])
                 for _ in range(chance.randint(0, 2))
             ]
+        for imsi in switched:
+            steps += [self._call_of(chance, seconds, imsi, SWITCHES) for _ in range(chance.randint(1, 4))]
+        steps += [
+            Step(chance.uniform(0, seconds), imsi, chance.choice(sorted(READS)), app=chance.randint(0, 1))
+            for imsi in chance.choices(imsis, k=6)
+        ]
+        if chance.random() < 0.8:
+            work = draw_many(self.house, chance, [*living, *self.house.drawer[:half]], chance.randint(0, 1))
+            steps.append(Step(chance.uniform(0, seconds / 2), "life", "many", work=work))
+        if chance.random() < 0.7:
+            work = draw_many(self.house, chance, [*bulky, *self.house.drawer[half:]], None)
+            steps.append(Step(chance.uniform(0, seconds / 2), "bulk", "many", work=work))
         steps += [Step(chance.uniform(0, seconds), imsi, "message") for imsi in chance.choices(imsis, k=20)]
         return sorted(steps, key=lambda step: step.at)
+
+    @staticmethod
+    def _call_of(chance: random.Random, seconds: float, imsi: str, names: list[str]) -> Step:
+        at, what, once = chance.uniform(0, seconds), chance.choice(names), chance.random() < 0.5
+        return Step(at, imsi, what, app=chance.randint(0, 1), once=once)
 
     async def play(self, steps: list[Step], prefix: str) -> None:
         """Do it, each kind in order; returns when every call and message is acknowledged."""
         begun = time.monotonic()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._in_order([s for s in steps if s.what == "move"], begun, prefix))
-            for imsi in {step.imsi for step in steps if step.what in ("bind", "unbind")}:
-                mine = [s for s in steps if s.imsi == imsi and s.what in ("bind", "unbind")]
-                group.create_task(self._in_order(mine, begun, prefix))
+            for imsi in sorted({step.imsi for step in steps if step.what in CALLS}):
+                mine = [s for s in steps if s.imsi == imsi and s.what in CALLS]
+                group.create_task(self._in_order(mine, begun, f"{prefix}-{imsi}"))
+            works = [s for s in steps if s.what == "many"]
+            if any(step.work is not None and step.work.by_filter for step in works):
+                group.create_task(self._in_order(works, begun, prefix))  # they are about the same SIMs
+            else:
+                for step in works:
+                    group.create_task(self._in_order([step], begun, prefix))
+            for step in (s for s in steps if s.what in READS):
+                group.create_task(self._in_order([step], begun, prefix))
             for number, step in enumerate(s for s in steps if s.what == "message"):
                 group.create_task(self._in_order([step], begun, f"{prefix}-{number}"))
 
     async def _in_order(self, steps: list[Step], begun: float, prefix: str) -> None:
-        for step in steps:
+        for number, step in enumerate(steps):
             await asyncio.sleep(max(step.at - (time.monotonic() - begun), 0))
             if step.what == "move":
                 await self._move(step)
             elif step.what == "message":
                 await self._message(prefix)
+            elif step.work is not None:
+                await self.control.many(step.work, f"{prefix}-{step.imsi}")
+            elif step.what in READS:
+                await self.control.read(step.what, step.imsi, step.app)
             else:
-                await self._call(step)
+                name = f"{prefix}-{number}"
+                await self.control.call(step.what, step.imsi, self.now[step.imsi], step.app, name, once=step.once)
 
     async def _move(self, step: Step) -> None:
         port, _, slot = step.slot.partition(".")
@@ -105,23 +138,6 @@ class Load:
             made = await self.house.steer("/move", imsi=step.imsi, gateway=step.gateway, port=int(port), slot=int(slot))
             card = Card(step.gateway, step.slot, self.devices[step.gateway, int(port)])
             self.moves[step.imsi].append(Move(step.imsi, card, made.get("moved_ns") or time.time_ns()))
-
-    async def _call(self, step: Step) -> None:
-        """Repeat a customer's call until it is answered; the SIM does not move meanwhile."""
-        house = self.house
-        kind = "bindType" if step.what == "bind" else "unBindType"
-        body = {"device": {"phoneNumber": house.phones[step.imsi]}, kind: "IMEIBIND"}
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with contextlib.suppress(*NOT_NOW):
-                status, answer = await house.call(fraud(step.what), body)
-                if status == 200 or (status == 422 and step.what == "unbind"):
-                    house.bound[step.imsi] = self.now[step.imsi] if step.what == "bind" else None
-                    return
-                if status not in (401, 429, 503):
-                    raise AssertionError(f"{step.what} answered {status}: {answer}")
-            await asyncio.sleep(0.1)
-        raise AssertionError(f"{step.what} of {step.imsi} was not answered within a minute")
 
     async def _message(self, text: str) -> None:
         """Send a short message's report, as a gateway does: again until it is acknowledged."""

@@ -56,17 +56,90 @@ class Seen(msgspec.Struct, frozen=True):
     at: int
 
 
+FUNCTIONS = {"VOICE": 1, "SMS": 2, "DATA": 4}
+STEPS = {
+    "activate": ({"PRE_ACTIVE", "DEACTIVATED"}, "ACTIVE"),
+    "suspend": ({"ACTIVE"}, "SUSPENDED"),
+    "restore": ({"SUSPENDED"}, "ACTIVE"),
+    "deactivate": ({"ACTIVE", "SUSPENDED"}, "DEACTIVATED"),
+}
+"""Step in a SIM's life to the states that it may start from, and the one it leads to."""
+
+
+class Should(msgspec.Struct, frozen=True):
+    """How a SIM must be, by what was acknowledged."""
+
+    bound: str | None
+    """The IMEI it is bound to."""
+    closed: frozenset[str] = frozenset()
+    lifecycle: str = "ACTIVE"
+
+    def off(self, imei: str | None) -> int:
+        """The functions that do not work, in this device (None: never in one)."""
+        if self.lifecycle != "ACTIVE" or (imei is not None and differs(self.bound, imei)):
+            return sum(FUNCTIONS.values())
+        return sum(FUNCTIONS[name] for name in self.closed)
+
+
+class Act(msgspec.Struct, frozen=True):
+    """Something that is done to a SIM."""
+
+    verb: str
+    """bind, unbind, open, close, or a step in its life."""
+    functions: frozenset[str] = frozenset()
+
+    def to(self, should: Should, imei: str | None = None) -> Should | None:
+        """How the SIM must be behind it; None when nothing is done, or nothing can be."""
+        if self.verb == "bind":
+            return msgspec.structs.replace(should, bound=imei)
+        if self.verb == "unbind":
+            return None if should.bound is None else msgspec.structs.replace(should, bound=None)
+        if self.verb in STEPS:
+            needed, state = STEPS[self.verb]
+            return msgspec.structs.replace(should, lifecycle=state) if should.lifecycle in needed else None
+        closed = should.closed | self.functions if self.verb == "close" else should.closed - self.functions
+        return None if closed == should.closed else msgspec.structs.replace(should, closed=closed)
+
+    def verdict(self, should: Should) -> str:
+        """What an operation on many says of this SIM."""
+        if self.to(should) is not None:
+            return "DONE"
+        there = self.verb not in STEPS or STEPS[self.verb][1] == should.lifecycle
+        return "UNCHANGED" if there else "REFUSED"
+
+
+class Intent(msgspec.Struct):
+    """What somebody asked for, under a name that the events it leads to carry (x-correlator)."""
+
+    app_key: str
+    """Empty for the operator."""
+    api: str
+    operation: str
+    imsis: frozenset[str]
+    done: frozenset[str] | None = None
+    """The SIMs that it changed, by what was acknowledged; None: nobody knows."""
+
+
 def differs(bound: str | None, imei: str) -> bool:
     """Whether a card is in another device than the one it is bound to."""
     return bound is not None and bound[:14] != imei[:14]
 
 
 def check_states(
-    cards: Mapping[str, Card], bound: Mapping[str, str | None], rows: Iterable[Mapping[str, Any]]
+    cards: Mapping[str, Card], should: Mapping[str, Should], rows: Iterable[Mapping[str, Any]]
 ) -> list[Complaint]:
-    """Every SIM is known to be where it is, bound as acknowledged, and barred exactly when it is in another device."""
+    """Every SIM is known to be where it is, bound, closed and alive as acknowledged, barred for what is so, no more."""
     found = []
     by_imsi = {row["imsi"]: row for row in rows}
+    for imsi, wanted in should.items():
+        row, seen = by_imsi[imsi], cards.get(imsi)
+        found += check_control(imsi, wanted, row)
+        differing = seen is not None and differs(wanted.bound, seen.imei)
+        if ("IMEI_MISMATCH" in {bar["cause"] for bar in row["bars"]}) != differing:
+            found.append(Complaint(f"{imsi} has the bars {row['bars']}, in {seen}, bound to {wanted.bound}"))
+        off = wanted.off(None if seen is None else seen.imei)
+        if row["functions_off"] != off:
+            found.append(Complaint(f"{imsi}: the functions {row['functions_off']} are off, should be {off}"))
     for imsi, card in cards.items():
         row = by_imsi[imsi]
         if (row["gateway"], row["slot"]) != (card.gateway, card.slot):
@@ -75,23 +148,135 @@ def check_states(
             )
         if row["seen_imei"] != card.imei[:14]:
             found.append(Complaint(f"{imsi} is in {card.imei}, believed in {row['seen_imei']}"))
-        wanted = bound[imsi]
-        if row["bound"] != (wanted and [wanted[:14]]):
-            found.append(never(f"{imsi} was bound to {wanted} with acknowledgement, and is bound to {row['bound']}"))
-        state = "NEUTRAL" if wanted is None else "DIFFERED" if differs(wanted, card.imei) else "LOCKED"
+        bound = should[imsi].bound
+        state = "NEUTRAL" if bound is None else "DIFFERED" if differs(bound, card.imei) else "LOCKED"
         if row["state"] != state:
             found.append(Complaint(f"{imsi} is {row['state']}, should be {state}"))
-        barred = row["bars"] != []
-        if barred != differs(wanted, card.imei) or (row["functions_off"] != 0) != barred:
-            found.append(Complaint(f"{imsi} has the bars {row['bars']} ({row['functions_off']}) and should be {state}"))
+    return found
+
+
+def check_control(imsi: str, wanted: Should, row: Mapping[str, Any]) -> list[Complaint]:
+    """What customers and the operator set, and was acknowledged, is so: no time will change it."""
+    found = []
+    if row["bound"] != (wanted.bound and [wanted.bound[:14]]):
+        found.append(never(f"{imsi} was bound to {wanted.bound} with acknowledgement, and is bound to {row['bound']}"))
+    if row["lifecycle"] != wanted.lifecycle:
+        found.append(never(f"{imsi} became {wanted.lifecycle} with acknowledgement, and is {row['lifecycle']}"))
+    masks = [bar["functions"] for bar in row["bars"] if bar["cause"] == "CLOSED_BY_CUSTOMER"]
+    closed = sum(FUNCTIONS[name] for name in wanted.closed)
+    if sum(masks) != closed:
+        found.append(
+            never(f"{imsi} has {sorted(wanted.closed)} closed with acknowledgement, and the bars {row['bars']}")
+        )
+    suspended = sum(bar["cause"] == "SUSPENDED" for bar in row["bars"])
+    if suspended != (wanted.lifecycle == "SUSPENDED"):
+        found.append(never(f"{imsi} is {wanted.lifecycle} and has the bars {row['bars']}"))
+    return found
+
+
+def check_causes(intents: Mapping[str, Intent], events: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Complaint]:
+    """Whatever changed was asked for; what was acknowledged as done was done once, what was refused was not.
+
+    What nobody answered may have been done, once.
+    """
+    found = []
+    times = roots(events)
+    for (name, imsi), count in times.items():
+        intent = intents.get(name)
+        if intent is None or imsi not in intent.imsis:
+            found.append(never(f"{imsi} was changed by {name}, which never asked for it"))
+        elif count > 1:
+            found.append(never(f"{imsi} was changed {count} times by {name} ({intent.operation})"))
+    for name, intent in intents.items():
+        if intent.done is not None:
+            happened = {imsi for imsi in intent.imsis if times[name, imsi]}
+            lost, extra = sorted(intent.done - happened), sorted(happened - intent.done)
+            if lost:
+                found.append(
+                    never(f"{name} ({intent.operation}) was acknowledged, and is not in the history of {lost}")
+                )
+            if extra:
+                found.append(never(f"{name} ({intent.operation}) was said to leave {extra} alone, and changed them"))
+    return found
+
+
+def roots(events: Mapping[str, Sequence[Mapping[str, Any]]]) -> Counter[tuple[str, str]]:
+    """How often a call or operation of this name began a chain of events, per SIM."""
+    return Counter(
+        (event["cause"]["reference"], imsi)
+        for imsi, history in events.items()
+        for event in history
+        if event["parent"] is None
+        and event["cause"]["kind"] in ("CALL", "OPERATOR")
+        and event["cause"].get("reference")  # what was set up from the command line has none
+    )
+
+
+def check_usage(
+    intents: Mapping[str, Intent],
+    events: Mapping[str, Sequence[Mapping[str, Any]]],
+    subscriptions: Mapping[str, int],
+    usage: Mapping[tuple[str, str, str], int],
+) -> list[Complaint]:
+    """Every application is charged for exactly the changes that it made. `subscriptions`: how many each one has.
+
+    `usage`: count by application, API and operation, of operations that change something.
+    """
+    wanted: Counter[tuple[str, str, str]] = Counter()
+    for (name, _), count in roots(events).items():
+        intent = intents.get(name)
+        if intent is not None and intent.app_key:
+            wanted[intent.app_key, intent.api, intent.operation] += count
+    for app_key, count in subscriptions.items():
+        wanted[app_key, "iot-sim-fraud-prevention-subscriptions", "subscribeFraudPrevention"] += count
+    return [
+        never(f"{key} is counted {usage.get(key, 0)} times, and was done {wanted[key]} times")
+        for key in sorted({*wanted, *usage})
+        if wanted[key] != usage.get(key, 0)
+    ]
+
+
+def check_reads(
+    sent: Mapping[str, int], answered: Mapping[str, int], counted: Mapping[str, int], *, killed: bool
+) -> list[Complaint]:
+    """No reading call is counted that was not made; every answered one is, unless a process was killed meanwhile."""
+    found = [
+        never(f"{name} is counted {count} times, and was called {sent.get(name, 0)} times")
+        for name, count in counted.items()
+        if count > sent.get(name, 0)
+    ]
+    if not killed:
+        found += [
+            Complaint(f"{name} was answered {count} times, and is counted {counted.get(name, 0)} times")
+            for name, count in answered.items()
+            if counted.get(name, 0) < count
+        ]
+    return found
+
+
+def check_switches(imsi: str, events: Sequence[Mapping[str, Any]]) -> list[Complaint]:
+    """A function is opened and closed in turn, and each state of a SIM's life begins where the one before ended."""
+    found = []
+    closed: set[str] = set()
+    state = "ACTIVE"
+    for event in events:
+        kind, data = event["type"], event["data"]
+        if kind in ("FUNCTION_CLOSED", "FUNCTION_OPENED"):
+            if (data["function"] in closed) is (kind == "FUNCTION_CLOSED"):
+                found.append(never(f"{imsi}: {kind} of {data['function']}, which was so already ({event['n']})"))
+            closed ^= {data["function"]}
+        elif kind == "LIFECYCLE_CHANGED":
+            if data["from"] != state:
+                found.append(never(f"{imsi}: went from {data['from']} to {data['to']} when it was {state}"))
+            state = data["to"]
     return found
 
 
 def check_locks(
-    cards: Mapping[str, Card], bound: Mapping[str, str | None], locked: set[tuple[str, str]]
+    cards: Mapping[str, Card], should: Mapping[str, Should], locked: set[tuple[str, str]]
 ) -> list[Complaint]:
-    """The gateways hold exactly those slots locked in which a SIM of another device sits."""
-    wanted = {(card.gateway, card.slot) for imsi, card in cards.items() if differs(bound[imsi], card.imei)}
+    """The gateways hold exactly those slots locked in which a SIM sits that may do nothing."""
+    wanted = {(card.gateway, card.slot) for imsi, card in cards.items() if should[imsi].off(card.imei) == 7}
     return [Complaint(f"slot {slot} should be locked and is not") for slot in sorted(wanted - locked)] + [
         not_to_be_locked(slot) for slot in sorted(locked - wanted)
     ]

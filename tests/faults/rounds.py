@@ -6,12 +6,13 @@ import asyncio
 import json
 import random
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import msgspec
 from tests.faults import model
+from tests.faults.control import READS
 from tests.faults.faults import draw, inject
 from tests.faults.load import NOT_NOW, Load
 from tests.faults.model import Card, Complaint, Seen
@@ -42,6 +43,10 @@ class Result(msgspec.Struct, frozen=True):
     seconds: float
     settled: float
     """Seconds from the last fault's end until everything was as it must be."""
+    works: int = 0
+    """How often work on many SIMs was done."""
+    cut: int = 0
+    """How many of these went on while somebody was killed."""
     last: str = ""
     """What had to be waited for longest."""
 
@@ -54,6 +59,7 @@ def chance_of(seed: int, number: int, what: str) -> random.Random:
 async def play(house: House, load: Load, seed: int, number: int) -> Result:
     """Play one round and check it."""
     begun = time.monotonic()
+    works, cut = len(load.control.works), load.control.interrupted
     chance = chance_of(seed, number, "round")
     await load.look()
     steps = load.plan(chance, SECONDS)
@@ -79,7 +85,8 @@ async def play(house: House, load: Load, seed: int, number: int) -> Result:
             await asyncio.sleep(0.25)
     end = time.monotonic()
     complaints.sort(key=lambda one: not one.final)
-    return Result(faults, [str(one) for one in complaints], end - begun, end - healed, last)
+    works, cut = len(load.control.works) - works, load.control.interrupted - cut
+    return Result(faults, [str(one) for one in complaints], end - begun, end - healed, works, cut, last)
 
 
 def flat(errors: BaseExceptionGroup[BaseException]) -> list[BaseException]:
@@ -101,23 +108,40 @@ async def check(house: House, load: Load) -> list[Complaint]:
     received = house.ledger("sink")  # read before the database: what was told must be committed by then
     seen, refused = read_reports(house.ledger("reports"))
     async with house.database() as db:
-        sims, attachments, events, stored = await read(db)
-    found = model.check_states(cards, house.bound, sims)
-    found += model.check_locks(cards, house.bound, locked)
+        sims, attachments, events, stored, usage, subscriptions = await read(db)
+    control = load.control
+    found = model.check_states(cards, house.should, sims)
+    found += model.check_locks(cards, house.should, locked)
     found += model.check_attachments(cards, attachments)
     found += [model.never(f"a report was refused: {item}") for item in refused]
     for row in sims:
         imsi = row["imsi"]
+        found += model.check_switches(imsi, events[imsi])
+        if imsi not in cards:
+            found += model.check_events(imsi, row["event_count"], events[imsi], "", [], set())
+            continue
         start, moves = load.start[imsi], load.moves[imsi]
         expected = model.expected_changes(start, model.acknowledged_moves(moves, seen[imsi]))
         ever = {start, cards[imsi].imei, *(move.card.imei for move in moves), *(item.imei for item in seen[imsi])}
         found += model.check_events(imsi, row["event_count"], events[imsi], start, expected, ever)
     found += model.check_deliveries(house.subscriptions, events, received)
     found += model.check_witnesses(load.acknowledged, stored, load.sent)
+    reads: Counter[str] = Counter()
+    for (_, _, operation), count in usage.items():
+        reads[operation] += count if operation in READS else 0
+    writes = {key: count for key, count in usage.items() if key[2] not in READS}
+    found += model.check_causes(control.intents, events)
+    found += model.check_usage(control.intents, events, subscriptions, writes)
+    found += model.check_reads(control.read_sent, control.read_answered, reads, killed=bool(house.deaths))
     return found
 
 
-async def read(db: asyncpg.Connection) -> tuple[list[Any], list[Any], dict[str, list[Any]], list[str]]:
+Counts = dict[tuple[str, str, str], int]
+
+
+async def read(
+    db: asyncpg.Connection,
+) -> tuple[list[Any], list[Any], dict[str, list[Any]], list[str], Counts, dict[str, int]]:
     """What the database says, in one snapshot."""
     async with db.transaction(isolation="repeatable_read", readonly=True):
         sims = await db.fetch(
@@ -128,16 +152,20 @@ async def read(db: asyncpg.Connection) -> tuple[list[Any], list[Any], dict[str, 
             """select a.*, g.name as gateway, a.port || '.' || lpad(a.slot::text, 2, '0') as slot
                from attachment a join gateway g on g.id = a.gateway_id"""
         )
-        rows = await db.fetch("select imsi, n, type, parent, data from event order by imsi, n")
+        rows = await db.fetch("select imsi, n, type, parent, cause, data from event order by imsi, n")
         stored = await db.fetch("select content from sms where content like 'w-%'")
+        usage = await db.fetch("select app_key, api, operation, sum(count)::int from usage_count group by 1, 2, 3")
+        subscriptions = await db.fetch("select app_key, count(*) from subscription group by 1")
     told: dict[str, list[Any]] = defaultdict(list)
     for row in rows:
-        told[row["imsi"]].append(dict(row) | {"data": json.loads(row["data"])})
+        told[row["imsi"]].append(dict(row) | {"data": json.loads(row["data"]), "cause": json.loads(row["cause"])})
     return (
         [plain(row) for row in sims],
         [dict(row) | {"slot": row[-1]} for row in attachments],
         told,
         [row["content"] for row in stored],
+        {(row[0], row[1], row[2]): row[3] for row in usage},
+        dict(subscriptions),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.faults import model
 from tests.faults.__main__ import run
-from tests.faults.model import Card, Move, Seen
+from tests.faults.model import Act, Card, Intent, Move, Seen, Should
 
 ROUNDS = [0, 1, 2, 3, 5, 11]
 """Of seed 1 the first house's: a worker, the server, PostgreSQL, the gateways and the sink die, freeze or misbehave."""
@@ -55,10 +55,13 @@ def test_the_model_sees_a_delivery_lost_out_of_order_or_changed() -> None:
 
 def test_the_model_sees_a_slot_that_should_be_locked_and_one_that_should_not() -> None:
     cards = {"1": Card("gw1", "1.01", A), "2": Card("gw1", "2.01", B)}
-    bound = {"1": A, "2": A}
+    bound = {"1": Should(A), "2": Should(A)}
     assert model.check_locks(cards, bound, {("gw1", "2.01")}) == []
     assert len(model.check_locks(cards, bound, {("gw1", "1.01")})) == 2
-    assert model.check_locks(cards, {"1": None, "2": None}, set()) == []
+    assert model.check_locks(cards, {"1": Should(None), "2": Should(None)}, set()) == []
+    closed = {"1": Should(A, frozenset({"VOICE", "SMS", "DATA"})), "2": Should(None, lifecycle="SUSPENDED")}
+    assert model.check_locks(cards, closed, {("gw1", "1.01"), ("gw1", "2.01")}) == []
+    assert model.check_locks(cards, closed | {"1": Should(A, frozenset({"DATA"}))}, {("gw1", "2.01")}) == []
 
 
 def test_only_what_was_acknowledged_in_time_must_have_been_told() -> None:
@@ -72,3 +75,69 @@ def test_only_what_was_acknowledged_in_time_must_have_been_told() -> None:
 def test_messages_are_stored_once() -> None:
     assert model.check_witnesses(["a"], ["a", "b"], {"a", "b", "c"}) == []
     assert len(model.check_witnesses(["a"], ["b", "b", "x"], {"a", "b"})) == 3
+
+
+def caused(n: int, name: str, kind: str = "FUNCTION_CLOSED", **data: str) -> dict[str, object]:
+    cause = {"kind": "CALL", "source": "swk_a", "reference": name}
+    return {"n": n, "type": kind, "parent": None, "cause": cause, "data": data or {"function": "DATA"}}
+
+
+def intents(**done: list[str] | None) -> dict[str, Intent]:
+    return {
+        name: Intent("swk_a", "api", "close", frozenset({"1", "2"}), None if imsis is None else frozenset(imsis))
+        for name, imsis in done.items()
+    }
+
+
+def test_what_an_act_leads_to() -> None:
+    active, closed = Should(A), Should(A, frozenset({"SMS"}))
+    assert Act("close", frozenset({"SMS"})).to(active) == closed
+    assert Act("close", frozenset({"SMS"})).to(closed) is None
+    assert Act("open", frozenset({"SMS", "DATA"})).to(closed) == active
+    assert Act("unbind").to(active, B) == Should(None)
+    verdicts = [Act(verb).verdict(active) for verb in ("suspend", "restore", "activate")]
+    assert verdicts == ["DONE", "UNCHANGED", "UNCHANGED"]
+    assert Act("restore").verdict(Should(A, lifecycle="DEACTIVATED")) == "REFUSED"
+    assert (active.off(A), active.off(B), closed.off(None)) == (0, 7, 2)
+
+
+def test_the_model_sees_a_change_lost_made_twice_or_never_asked_for() -> None:
+    events = {"1": [caused(1, "x")], "2": [caused(1, "x")]}
+    assert model.check_causes(intents(x=["1", "2"]), events) == []
+    assert model.check_causes(intents(x=None), {"1": [caused(1, "x")], "2": []}) == []
+    for asked, told in (
+        (intents(x=["1"]), events),
+        (intents(x=["1", "2"]), {"1": [caused(1, "x")], "2": []}),
+        (intents(x=["1", "2"]), events | {"1": [caused(1, "x"), caused(2, "x")]}),
+        (intents(x=None), events | {"1": [caused(1, "x"), caused(2, "x")]}),
+        (intents(y=["1", "2"]), events),
+    ):
+        assert any(item.final for item in model.check_causes(asked, told)), (asked, told)
+
+
+def test_the_model_sees_usage_lost_counted_twice_or_made_up() -> None:
+    events = {"1": [caused(1, "x")], "2": [caused(1, "x"), caused(2, "unknown")]}
+    key = ("swk_a", "api", "close")
+    made = ("swk_a", "iot-sim-fraud-prevention-subscriptions", "subscribeFraudPrevention")
+    for asked in (intents(x=["1", "2"]), intents(x=None)):
+        assert model.check_usage(asked, events, {"swk_a": 3}, {key: 2, made: 3}) == []
+        for wrong in ({key: 1, made: 3}, {key: 3, made: 3}, {key: 2}, {key: 2, made: 3, ("swk_b", "api", "close"): 1}):
+            assert len(model.check_usage(asked, events, {"swk_a": 3}, wrong)) == 1
+    operators = {"x": Intent("", "manage", "previewBulk", frozenset({"1", "2"}))}
+    assert model.check_usage(operators, events, {}, {}) == []
+
+
+def test_the_model_sees_reads_counted_that_were_not_made() -> None:
+    assert model.check_reads({"query": 3}, {"query": 2}, {"query": 3}, killed=False) == []
+    assert model.check_reads({"query": 3}, {"query": 2}, {"query": 1}, killed=True) == []
+    assert [item.final for item in model.check_reads({"query": 3}, {"query": 2}, {"query": 1}, killed=False)] == [False]
+    assert [item.final for item in model.check_reads({"query": 3}, {}, {"query": 4}, killed=True)] == [True]
+
+
+def test_the_model_sees_a_history_that_cannot_be() -> None:
+    life = [("ACTIVE", "SUSPENDED"), ("SUSPENDED", "ACTIVE")]
+    steps = [caused(n, "x", "LIFECYCLE_CHANGED", **{"from": a, "to": b}) for n, (a, b) in enumerate(life)]
+    assert model.check_switches("1", [caused(1, "x"), caused(2, "x", "FUNCTION_OPENED"), *steps]) == []
+    assert model.check_switches("1", [caused(1, "x"), caused(2, "x")])
+    assert model.check_switches("1", [caused(1, "x", "FUNCTION_OPENED")])
+    assert model.check_switches("1", steps[1:])
