@@ -145,7 +145,7 @@ class Operations:
 
     async def get(self, operation_id: str, *, app_key: str | None = None) -> Operation:
         """An operation with its counts; with `app_key` only that client's own. Raises OperationNotFound."""
-        found = await store.find(self._db, operation_id)
+        found = None if "\x00" in operation_id else await store.find(self._db, operation_id)
         if found is None or app_key not in (None, found.app_key):
             raise OperationNotFound
         return found

@@ -15,7 +15,7 @@ from simwarden.engine.actions import Bind
 from simwarden.engine.operations import Named
 from simwarden.management import schemas, views
 from simwarden.management.house import House, answered, read
-from simwarden.management.query import Query
+from simwarden.management.query import Query, Text
 from simwarden.management.sims import as_filter
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument
@@ -71,7 +71,7 @@ class BulkRoutes:
         query = Query(request.query, ("state", "account"), "operations")
         account = query.text("account")
         found = await self._house.operations.page(
-            before=query.cursor(str),
+            before=query.cursor(Text),
             state=query.choice("state", STATES),
             account_id=None if account is None else (await self._house.accounts.get(account)).id,
             limit=query.limit + 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec.json import Decoder
 
@@ -10,8 +11,9 @@ from simwarden.domain.errors import GatewayNotFound
 from simwarden.engine.operations import NotReady
 from simwarden.management import schemas, views
 from simwarden.management.house import House, answered, read
-from simwarden.management.query import Query
+from simwarden.management.query import Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
+from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.store import listing
 
 
@@ -26,7 +28,7 @@ class GatewayRoutes:
     async def page(self, request: Request) -> Answer:
         """listGateways."""
         query = Query(request.query, (), "gateways")
-        found = await listing.gateways(self._house.db, after=query.cursor(str) or "", limit=query.limit + 1)
+        found = await listing.gateways(self._house.db, after=query.cursor(Text) or "", limit=query.limit + 1)
         shown = found[: query.limit]
         now = self._house.clock()
         answer: dict[str, object] = {"gateways": [views.gateway(row, now) for row in shown]}
@@ -38,6 +40,8 @@ class GatewayRoutes:
     async def create(self, request: Request) -> Answer:
         """createGateway: the report URL is shown this once."""
         wanted: schemas.CreateGateway = read(self._create, request)
+        if wanted.command_url is not None and not _is_url(wanted.command_url):
+            raise InvalidArgument("commandUrl must be http://HOST[:PORT] or https://HOST[:PORT]")
         _, token = await self._house.gateways.add(
             wanted.name,
             command_url=wanted.command_url,
@@ -77,6 +81,15 @@ class GatewayRoutes:
 
     def _url(self, name: str, token: str) -> dict[str, str]:
         return {"name": name, "reportUrl": f"{self._house.base_url}/southbound/ejoin/{token}"}
+
+
+def _is_url(text: str) -> bool:
+    """Whether it names a host, and a port if any. What stands behind them is the gateway's business."""
+    try:
+        url = urlsplit(text)
+        return bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
 
 
 _NOT_KEPT = (b"cache-control", b"no-store")

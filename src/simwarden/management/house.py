@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING, Any
 
 from simwarden.domain.errors import (
@@ -50,6 +51,8 @@ _MEANING: tuple[tuple[tuple[type[Exception], ...], type[errors.CamaraError]], ..
     ((InvalidIdentifier, BadAction), errors.InvalidArgument),
 )
 _AS_SAID = Wording()
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""The character U+0000 as JSON writes it; not a backslash followed by these letters."""
 
 
 class House:
@@ -91,7 +94,10 @@ class House:
 
 def read(decoder: Decoder[Any], request: Request) -> Any:
     """The body of a request. Raises InvalidArgument, saying where it is wrong."""
-    return decode(decoder, request.body, _AS_SAID)
+    decoded = decode(decoder, request.body, _AS_SAID)
+    if b"\\u0000" in request.body and _NUL.search(request.body):
+        raise errors.InvalidArgument("No text may contain the character U+0000")  # PostgreSQL cannot hold it
+    return decoded
 
 
 def answered(handle: Callable[[Any, Request], Awaitable[Answer]]) -> Any:

@@ -10,11 +10,11 @@ from simwarden.domain.errors import SubscriptionNotFound
 from simwarden.engine.subscriptions import bucket_of_id
 from simwarden.management import schemas, views
 from simwarden.management.house import House, answered, read
-from simwarden.management.query import Query
+from simwarden.management.query import Query, Text, Time
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.store import deliveries, listing
 
-Place = tuple[datetime, str]
+Place = tuple[Time, Text]
 """Time and id of the last row of a page."""
 _NEWEST: Place = (datetime(9999, 1, 1, tzinfo=UTC), "")
 

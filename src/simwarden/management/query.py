@@ -6,11 +6,13 @@ import base64
 import binascii
 import zlib
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qsl
 
 import msgspec
+from msgspec import Meta
 
+from simwarden.domain.identifiers import BUCKETS
 from simwarden.northbound.kernel.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
 LIMIT = 100
 MAX_LIMIT = 1000
 """Rows of a page."""
+Bucket = Annotated[int, Meta(ge=0, lt=BUCKETS)]
+Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Time = Annotated[datetime, Meta(tz=True)]
+Text = Annotated[str, Meta(pattern=r"^[^\x00]*\Z")]
+"""What cursors are made of: what they may hold, whoever wrote them."""
 
 
 class Query:
@@ -36,6 +43,8 @@ class Query:
         for name, value in pairs:
             if name not in allowed:
                 raise InvalidArgument(f"There is no parameter {name[:40]!r}; there are: {', '.join(sorted(allowed))}")
+            if "\x00" in value:
+                raise InvalidArgument(f"Invalid value: {name}")
             self._values.setdefault(name, []).append(value)
 
     def text(self, name: str, longest: int = 256) -> str | None:
@@ -45,7 +54,7 @@ class Query:
             raise InvalidArgument(f"{name} may be given once")
         if not values:
             return None
-        if not values[0] or len(values[0]) > longest or "\x00" in values[0]:
+        if not values[0] or len(values[0]) > longest:
             raise InvalidArgument(f"Invalid value: {name}")
         return values[0]
 
@@ -84,10 +93,10 @@ class Query:
     @property
     def limit(self) -> int:
         """Rows of the page."""
-        value = self.text("limit")
+        value = self.text("limit", 16)
         if value is None:
             return LIMIT
-        if not (value.isascii() and value.isdigit()) or not 1 <= int(value[:9]) <= MAX_LIMIT:
+        if not (value.isascii() and value.isdigit()) or not 1 <= int(value) <= MAX_LIMIT:
             raise InvalidArgument(f"limit must be 1 to {MAX_LIMIT}")
         return int(value)
 

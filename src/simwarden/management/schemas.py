@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from simwarden.domain.errors import SimwardenError
+from simwarden.domain.identifiers import parse_imei, parse_tac
 from simwarden.domain.lifecycle import Step
 from simwarden.domain.sim import Function, OnMismatch, OnUnknown, Policy, Resume
 from simwarden.domain.switching import Wish
@@ -79,7 +80,7 @@ class ActionBody(_Body, frozen=True):
     policy: PolicyBody | None = None
 
     def parsed(self) -> Action:
-        """As the engine does it. Raises BadAction."""
+        """As the engine does it. Raises BadAction, InvalidIdentifier."""
         device = [name for name in ("imei", "tac", "first_seen") if getattr(self, name)]
         if self.action in ("open", "close"):
             if self.functions is None:
@@ -94,6 +95,10 @@ class ActionBody(_Body, frozen=True):
             if len(device) > 1:
                 raise BadAction("Give one of imei, tac and firstSeen, not several")
             policy = None if self.policy is None else self.policy.over(Policy())
+            if self.imei is not None:
+                parse_imei(self.imei)
+            if self.tac is not None:
+                parse_tac(self.tac)
             return Bind(self.imei, self.tac, self.first_seen, policy)
         self._refuse("functions", "imei", "tac", "first_seen", "policy")
         return Unbind() if self.action == "unbind" else Advance(Step(self.action))

@@ -16,7 +16,7 @@ from simwarden.engine import actions, explain, identity, provision
 from simwarden.engine.orders import Order
 from simwarden.management import schemas, views
 from simwarden.management.house import House, answered, read
-from simwarden.management.query import Query
+from simwarden.management.query import Bucket, Number, Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.store import listing
@@ -30,7 +30,7 @@ FILTERS = (
     *("account", "state", "lifecycle", "bar", "tag", "imei", "tac", "seenBefore", "seenAfter", "gateway", "text"),
 )
 LIVING = [str(state) for state in Lifecycle if state is not Lifecycle.DELETED]
-Place = tuple[int, str]
+Place = tuple[Bucket, Text]
 """Bucket and IMSI of the last SIM of a page."""
 
 
@@ -153,7 +153,7 @@ class SimRoutes:
         """listEvents: the newest first."""
         sim = await self._house.sim(request.parameter)
         query = Query(request.query, (), f"events of {sim.imsi}")
-        before = query.cursor(int) or sim.event_count + 1
+        before = query.cursor(Number) or sim.event_count + 1
         found = await listing.events(self._house.db, sim, before=before, limit=query.limit + 1)
         shown = found[: query.limit]
         answer: dict[str, object] = {"events": [views.event(each) for each in shown]}

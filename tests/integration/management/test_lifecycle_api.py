@@ -111,8 +111,9 @@ async def test_an_operation_is_its_clients_own(house: House) -> None:
     for token in (house.colleague, house.foreign):
         reply = await house.life("GET", path, token=token)
         assert (reply.status, reply.json["code"]) == (404, "NOT_FOUND")
-    unknown = await house.life("GET", "/operations/01a1fc41-ad8c-7709-a42c-e480361158d3")
-    assert (unknown.status, unknown.json["code"]) == (404, "NOT_FOUND")
+    for name in ("01a1fc41-ad8c-7709-a42c-e480361158d3", "\0", "x" * 5000):
+        unknown = await house.life("GET", f"/operations/{name}")
+        assert (unknown.status, unknown.json["code"]) == (404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("verb", STEPS)

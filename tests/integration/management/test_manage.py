@@ -24,6 +24,7 @@ from simwarden.engine import imports, provision
 from simwarden.engine.binding import Bindings
 from simwarden.management import routes
 from simwarden.management.bulk import named
+from simwarden.management.query import Query
 from simwarden.northbound.kernel.api import Api
 from simwarden.northbound.kernel.errors import InvalidArgument
 
@@ -142,6 +143,20 @@ async def test_no_application_of_a_customer_can_have_the_operators_scopes(house:
         ("GET", "/operations/x/result", None, 404, "No operation"),
         ("POST", "/operations/x/confirm", {"confirmToken": "x"}, 404, "No operation"),
         ("POST", "/operations/x/cancel", None, 404, "No operation"),
+        ("GET", "/sims?limit=0000000010000", None, 400, "limit must be 1 to 1000"),
+        ("GET", "/sims?tag=%00", None, 400, "tag"),
+        ("POST", "/sims", {"account": "\0", "imsi": imsi(0)}, 400, "U+0000"),
+        ("POST", "/gateways", {"name": "gw", "commandUrl": "http://a\0b"}, 400, "U+0000"),
+        ("POST", "/gateways", {"name": "gw", "commandUrl": "http://[::1"}, 400, "commandUrl"),
+        ("POST", "/gateways", {"name": "gw", "commandUrl": "http://:80"}, 400, "commandUrl"),
+        ("POST", "/gateways", {"name": "gw", "commandUrl": "http://a:99999"}, 400, "commandUrl"),
+        ("POST", "/gateways", {"name": "gw", "username": "\0", "password": "x"}, 400, "U+0000"),
+        ("POST", "/bulk", {"action": "bind", "imei": "12", "filter": {}}, 400, "IMEI"),
+        ("POST", "/bulk", {"action": "bind", "tac": "12", "filter": {}}, 400, "TAC"),
+        ("POST", "/bulk", {"action": "suspend", "csv": "imsi\n4600\0001"}, 400, "U+0000"),
+        ("POST", "/bulk", {"action": "suspend", "filter": {"account": "\0"}}, 400, "U+0000"),
+        ("POST", "/deliveries/replay", {"since": "2026-11-01T00:00:00Z", "subscriptionId": "\0"}, 400, "U+0000"),
+        ("GET", "/operations/\0", None, 404, "No operation"),
         ("PUT", "/sims", {}, 405, ""),
         ("GET", "/nothing", None, 404, ""),
     ],
@@ -232,6 +247,26 @@ async def test_a_cursor_belongs_to_its_list(house: House) -> None:
     )
     for path in ("/operations", "/gateways", "/deliveries", f"/sims/{imsi(0)}/events"):
         assert "another list" in (await house.manage("GET", f"{path}?cursor={cursor}")).json["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "of", "place"),
+    [
+        ("/sims", "sims", [256, "1"]),
+        ("/sims", "sims", [-1, "1"]),
+        ("/sims", "sims", [2**70, "1"]),
+        ("/sims", "sims", [1, "\0"]),
+        ("/gateways", "gateways", "\0"),
+        ("/operations", "operations", "\0"),
+        ("/deliveries", "deliveries", ["2026-11-01T00:00:00Z", "\0"]),
+        ("/subscriptions", "subscriptions", ["2026-11-01T00:00:00", "1"]),
+        (f"/sims/{imsi(0)}/events", f"events of {imsi(0)}", 2**40),
+    ],
+)
+async def test_a_forged_cursor_is_none(still: House, path: str, of: str, place: Any) -> None:
+    cursor = Query("", (), of).next(place)
+    reply = await still.manage("GET", f"{path}?cursor={cursor}")
+    assert (reply.status, reply.json["message"]) == (400, "cursor is none that this server made")
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
