@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,3 +59,40 @@ async def test_a_foreign_sim_and_an_unknown_one_cost_the_same(
     watched.seen.clear()
     assert (await house.ask("/iot-sim-fraud-prevention/v0.1/query", OWN))[0] == 200
     assert [rows for _, rows in watched.seen if rows] != []
+
+
+async def test_subscribing_to_a_foreign_sim_and_reading_a_foreign_subscription_cost_no_more(
+    database: Database, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(database, vault)
+    await house.furnish()
+    path = "/iot-sim-fraud-prevention-subscriptions/v0.1/subscriptions"
+
+    async def subscribe(device: dict[str, Any], token: str) -> Any:
+        body = {
+            "protocol": "HTTP",
+            "sink": "https://events.example.com",
+            "types": ["org.camaraproject.iot-sim-fraud-prevention.v0.imei-change"],
+            "config": {"subscriptionDetail": {"device": device}},
+        }
+        return await house.client("POST", path, body, token=token)
+
+    theirs = (await subscribe(FOREIGN, house.stranger)).json["id"]
+    nobodys = theirs[:2] + theirs[:1:-1]
+    await subscribe(UNKNOWN, house.token)
+    watched = Watched(database, monkeypatch)
+    subscribing = [partial(subscribe, device, house.token) for device in (UNKNOWN, FOREIGN)]
+    others = [
+        [partial(house.client, method, f"{path}/{id_}{below}", content, token=house.token) for id_ in (nobodys, theirs)]
+        for method, below, content in (("GET", "", None), ("DELETE", "", None), ("POST", "/rotate-secret", {}))
+    ]
+    for pair in (subscribing, *others):
+        seen = []
+        for ask in pair:
+            watched.seen.clear()
+            reply = await ask()
+            seen.append((reply.status, reply.body, list(watched.seen)))
+        assert seen[0] == seen[1]
+        assert seen[0][0] == 404
+        assert seen[0][2]
+    assert (await house.client("GET", f"{path}/{theirs}", token=house.stranger)).status == 200

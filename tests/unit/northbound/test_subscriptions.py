@@ -362,3 +362,21 @@ async def test_the_secret_is_renewed_for_its_owner_only(client: Client, base: st
         assert (await client("POST", f"{base}/{made}/rotate-secret", {}, token=token)).status == 404
     assert (await client("POST", f"{base}/{made}/rotate-secret", {}, token="narrow")).status == 403
     assert (await client("POST", f"{base}/nothing/rotate-secret", {})).status == 404
+
+
+@pytest.mark.parametrize("supported", [False, True])
+@pytest.mark.parametrize("beside", [{}, PHONE])
+async def test_a_name_with_a_nul_is_refused_before_it_is_looked_up_or_kept(
+    beside: dict[str, Any], *, supported: bool
+) -> None:
+    world = World(nai_identification=supported)
+    client = Client(world.app)
+    device = {**beside, "networkAccessIdentifier": "meter\u0000@iot.example.com"}
+    for base in (V01, WIP):
+        reply = await client("POST", base, body(config__subscriptionDetail__device=device))
+        assert (reply.status, reply.json["code"]) == (400, "INVALID_ARGUMENT")
+        assert reply.json["message"] == "Invalid format: networkAccessIdentifier"
+        path = base.replace("-subscriptions/", "/").removesuffix("subscriptions") + "bind"
+        reply = await client("POST", path, {"device": device, "bindType": "IMEIBIND"})
+        assert (reply.status, reply.json["message"]) == (400, "Invalid format: networkAccessIdentifier")
+    assert world.created == []
