@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from simwarden.domain.change import Change, Changed
 from simwarden.domain.errors import IllegalTransition
-from simwarden.domain.events import Cause, EventType
+from simwarden.domain.events import Cause, Event, EventType
 from simwarden.domain.sim import ALL_FUNCTIONS, BarCause, Lifecycle, Sim
 
 
@@ -39,6 +39,11 @@ TRANSITIONS = MappingProxyType(
     }
 )
 """Step to the states it may start from, and the one it leads to."""
+
+
+def state_of(event: Event) -> Lifecycle:
+    """The state that an event of a SIM's life led to. Older ones that added a SIM do not say it: it was ACTIVE."""
+    return Lifecycle(event.data.get("to") or event.data.get("lifecycle") or Lifecycle.ACTIVE)
 
 
 def step(sim: Sim, what: Step, now: datetime, cause: Cause) -> Changed:

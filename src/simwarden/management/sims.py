@@ -8,9 +8,9 @@ import msgspec
 from msgspec import UNSET
 from msgspec.json import Decoder
 
-from simwarden.domain import decide, identifiers
+from simwarden.domain import decide, identifiers, lifecycle
 from simwarden.domain.decide import Target
-from simwarden.domain.errors import GatewayNotFound, NotBound, NothingToChange
+from simwarden.domain.errors import GatewayNotFound, NotBound, NothingToChange, SimExists
 from simwarden.domain.sim import BarCause, BindingKind, BindingState, Lifecycle, Sim
 from simwarden.engine import actions, explain, identity, provision
 from simwarden.engine.orders import Order
@@ -86,9 +86,13 @@ class SimRoutes:
             nai=wanted.network_access_identifier,
             lifecycle=Lifecycle(wanted.lifecycle),
         )
-        await provision.add(self._house.db, made, self._house.cause(request, "create"), imei=wanted.imei)
-        if wanted.tags:
-            await listing.set_tags(self._house.db, made, wanted.tags)
+        async with self._house.db.transaction() as connection:
+            row = provision.Row(0, made, wanted.imei)
+            bad = await provision.insert(connection, account.id, [row], self._house.cause(request, "create"))
+            if bad:
+                raise SimExists(bad[0].reason)
+            if wanted.tags:
+                await listing.tag(connection, made, wanted.tags)
         location = [(b"location", f"/manage/v1/sims/{made.imsi}".encode())]
         return Answer(201, await self._shown(await self._house.sim(made.imsi)), location)
 
@@ -167,7 +171,7 @@ class SimRoutes:
         sim = await self._house.sim(request.parameter)
         states = [
             {
-                "state": event.data.get("to") or event.data.get("lifecycle"),
+                "state": str(lifecycle.state_of(event)),
                 "since": event.at,
                 "n": event.n,
                 "cause": msgspec.to_builtins(event.cause),

@@ -87,6 +87,11 @@ async def tags_of(db: Database, sim: Sim) -> tuple[str, ...]:
     return tuple(await db.fetchval(Q["tags"], sim.bucket, sim.imsi) or ())
 
 
+async def tag(connection: asyncpg.Connection, sim: Sim, tags: Sequence[str]) -> None:
+    """Give a SIM its tags, in the caller's transaction."""
+    await connection.execute(Q["set_tags"], sim.bucket, sim.imsi, sorted(set(tags)))
+
+
 async def set_tags(db: Database, sim: Sim, tags: Sequence[str]) -> bool:
     """Replace a SIM's tags; returns whether it is still there."""
     return await db.execute(Q["set_tags"], sim.bucket, sim.imsi, sorted(set(tags))) > 0

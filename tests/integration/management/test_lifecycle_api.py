@@ -51,6 +51,20 @@ async def test_the_whole_life_of_a_sim(house: House) -> None:
     assert (gone.status, gone.json["code"]) == (404, "IDENTIFIER_NOT_FOUND")
 
 
+async def test_the_history_of_a_sim_from_before_there_was_a_lifecycle(house: House) -> None:
+    await house.db.execute("update event set data = '{}' where imsi = $1 and type = 'SIM_ADDED'", imsi(0))
+    await run(house, "suspend", {"imsi": imsi(0)})
+    status = (await house.life("POST", "/retrieve-status", {"device": {"imsi": imsi(0)}})).json
+    assert [each["state"] for each in status["history"]] == ["SUSPENDED", "ACTIVE"]
+    life = (await house.manage("GET", f"/sims/{imsi(0)}/lifecycle")).json
+    assert [each["state"] for each in life["history"]] == ["SUSPENDED", "ACTIVE"]
+
+
+async def test_a_state_has_one_beginning(house: House) -> None:
+    status = (await house.life("POST", "/retrieve-status", {"device": {"imsi": imsi(0)}})).json
+    assert status["since"] == status["history"][0]["since"]
+
+
 @pytest.mark.parametrize("verb", ["activate", "restore", "delete"])
 async def test_one_device_that_cannot_is_refused_at_once_naming_its_state(house: House, verb: str) -> None:
     reply = await house.life("POST", f"/{verb}", {"devices": [{"phoneNumber": phone(0)}]})

@@ -19,6 +19,7 @@ from tests.integration.management.house import CAUSE, MANAGE, House, imsi, phone
 from simwarden.accounts import applications
 from simwarden.accounts.scopes import KNOWN, OPERATOR, UnknownScope
 from simwarden.domain.decide import Target
+from simwarden.domain.errors import StoreUnavailable
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine import imports, provision
 from simwarden.engine.binding import Bindings
@@ -27,6 +28,7 @@ from simwarden.management.bulk import named
 from simwarden.management.query import Query
 from simwarden.northbound.kernel.api import Api
 from simwarden.northbound.kernel.errors import InvalidArgument
+from simwarden.store import listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -205,6 +207,16 @@ async def test_a_sim_is_made_changed_acted_upon_and_explained(house: House) -> N
     ]
     gone = await house.manage("POST", f"/sims/{imsi(900)}/actions", {"action": "delete"})
     assert gone.json == {"changed": True}
+
+
+async def test_a_sim_is_made_with_its_tags_or_not_at_all(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def lost(*_: object) -> None:
+        raise StoreUnavailable("The database cannot be reached at the moment")
+
+    monkeypatch.setattr(listing, "tag", lost)
+    body = {"account": "meters", "imsi": imsi(900), "tags": ["a"]}
+    assert (await house.manage("POST", "/sims", body)).status == 503
+    assert (await house.manage("GET", f"/sims/{imsi(900)}")).status == 404
 
 
 async def test_filters_find_what_they_say(house: House) -> None:

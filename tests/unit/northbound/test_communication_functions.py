@@ -197,7 +197,15 @@ async def test_manage_closes_single_apns(client: Client, world: World) -> None:
     assert (await client("POST", MANAGE, managing("apn", "query", "iot.example"))).json["result"]["apn"] == [apn]
     assert (await client("POST", MANAGE, managing("apn", "query"))).json["result"]["apn"] == [apn]
     opened = await client("POST", MANAGE, managing("apn", "open", "iot.example"))
-    assert (opened.json["code"], opened.json["result"]["apn"]) == ("SUCCESS", [])
+    is_open = {"name": "iot.example", "status": "open"}
+    assert (opened.json["code"], opened.json["result"]["apn"]) == ("SUCCESS", [is_open])
+    again = await client("POST", MANAGE, managing("apn", "open", "IoT.Example"))
+    assert (again.json["code"], again.json["result"]["apn"]) == ("NO_CHANGE", [is_open])
+    await client("POST", MANAGE, managing("apn", "close", "a.example"))
+    asked = (await client("POST", MANAGE, managing("apn", "query", "iot.example"))).json["result"]["apn"]
+    assert [(each["name"], each["status"]) for each in asked] == [("a.example", "close"), ("iot.example", "open")]
+    assert len((await client("POST", MANAGE, managing("apn", "query"))).json["result"]["apn"]) == 1
+    await client("POST", MANAGE, managing("apn", "open", "a.example"))
     full = world.sims[REF]
     for number in range(MAX_CLOSED_APNS):
         full = switch_apn(full, f"apn{number}", Wish.CLOSE, NOW, CAUSE).sim

@@ -49,7 +49,7 @@ class Management:
         apn = _apn(wanted)
         sim = await self._devices.find(request.caller, self._devices.name(request.caller, wanted.device))
         if wanted.action == "query":
-            return msgspec.structs.replace(_answer("SUCCESS", "Queried", sim), only_read=True)
+            return msgspec.structs.replace(_answer("SUCCESS", "Queried", sim, apn), only_read=True)
         wish = Wish(wanted.action)
         cause = Cause(CauseKind.CALL, request.caller.app_key, self._clock(), f"manage {wish}", request.correlator)
 
@@ -62,10 +62,10 @@ class Management:
 
         def answered(outcome: Changed | SimwardenError) -> Answer:
             if isinstance(outcome, NothingToChange):
-                return _answer("NO_CHANGE", outcome.message, outcome.sim or sim)
+                return _answer("NO_CHANGE", outcome.message, outcome.sim or sim, apn)
             if isinstance(outcome, SimwardenError):
                 raise outcome
-            return _answer("SUCCESS", "Opened" if wish is Wish.OPEN else "Closed", outcome.sim)
+            return _answer("SUCCESS", "Opened" if wish is Wish.OPEN else "Closed", outcome.sim, apn)
 
         return await perform(request, act, answered)
 
@@ -86,8 +86,8 @@ def _apn(wanted: schemas.ManageRequest) -> str | None:
         raise InvalidArgument("Invalid format: busiParam") from error
 
 
-def _answer(code: schemas.Code, message: str, sim: Sim) -> Answer:
-    return Answer(200, schemas.ManageResponse(code, message, schemas.status_of(sim)))
+def _answer(code: schemas.Code, message: str, sim: Sim, apn: str | None) -> Answer:
+    return Answer(200, schemas.ManageResponse(code, message, schemas.status_of(sim, apn)))
 
 
 def _now() -> datetime:

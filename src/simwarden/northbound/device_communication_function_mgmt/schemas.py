@@ -46,7 +46,7 @@ class Apn(msgspec.Struct, frozen=True):
 
     name: str
     status: Status
-    since: datetime
+    since: datetime | UnsetType = UNSET
 
 
 class ServiceStatus(msgspec.Struct, frozen=True, rename="camel"):
@@ -57,7 +57,7 @@ class ServiceStatus(msgspec.Struct, frozen=True, rename="camel"):
     voice: Service
     sms: Service
     apn: list[Apn]
-    """The closed ones."""
+    """The closed ones, and the one that was asked about."""
 
 
 class ManageResponse(msgspec.Struct, frozen=True):
@@ -68,14 +68,17 @@ class ManageResponse(msgspec.Struct, frozen=True):
     result: ServiceStatus
 
 
-def status_of(sim: Sim) -> ServiceStatus:
-    """How every service of a SIM stands."""
+def status_of(sim: Sim, apn: str | None = None) -> ServiceStatus:
+    """How every service of a SIM stands. `apn`: one that is to be named also when it is open."""
+    apns = [Apn(closed.apn, "close", closed.since) for closed in sim.closed_apns]
+    if apn is not None and all(each.name != apn for each in apns):
+        apns.append(Apn(apn, "open"))
     return ServiceStatus(
         card_status=str(sim.lifecycle),
         data=_service(sim, Function.DATA),
         voice=_service(sim, Function.VOICE),
         sms=_service(sim, Function.SMS),
-        apn=[Apn(closed.apn, "close", closed.since) for closed in sim.closed_apns],
+        apn=apns,
     )
 
 

@@ -151,11 +151,10 @@ class DeviceManagement:
         [named] = self._named(request.caller, UNSET if wanted.device is UNSET else (wanted.device,))
         sim = await self._found(request.caller, named)
         events = await self._lives.life(sim)
-        history = [
-            schemas.StateChange(str(event.data.get("to") or event.data["lifecycle"]), event.at) for event in events
-        ]
-        assert sim.lifecycle_since is not None
-        return Answer(200, schemas.StatusResponse(str(sim.lifecycle), sim.lifecycle_since, history[::-1]))
+        history = [schemas.StateChange(str(rules.state_of(event)), event.at) for event in events]
+        since = history[-1].since if history else sim.lifecycle_since
+        assert since is not None
+        return Answer(200, schemas.StatusResponse(str(sim.lifecycle), since, history[::-1]))
 
     async def operation(self, request: Request) -> Answer:
         """How far one of one's own operations has come (retrieveOperation)."""
