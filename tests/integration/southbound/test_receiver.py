@@ -321,3 +321,38 @@ async def test_no_fields_raise_and_every_history_stays_whole(door: Door, type_: 
     reply = await door.push({"type": type_} | fields)
     assert reply.status in (200, 400)
     await world.events(1)
+
+
+@pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 2**53, 2**63 - 1, 2**64, 10**30, "9007199254740992", 9e15])
+@pytest.mark.parametrize("name", ["sig", "st", "network", "seq"])
+async def test_a_number_that_cannot_be_stored_costs_itself_only(door: Door, name: str, number: object) -> None:
+    """Sequence numbers have 64 bits; a signal strength of 2^53 is nonsense, and the card is in its slot all the same."""
+    if name == "seq" and isinstance(number, int) and abs(number) < 2**63:
+        return
+    body = {
+        "type": "port-status",
+        "port": "1.01",
+        "seq": 5,
+        "st": 3,
+        "sig": 20,
+        "imsi": CARD[0],
+        "iccid": CARD[1],
+        "imei": full_imei(CARD[2]),
+    }
+    reply = await door.push(body | {name: number})
+    assert (reply.status, reply.json["code"]) == (200, 200), reply.body
+    rows = await door.world.db.fetch("select imsi, signal, status, detail from gateway_port where port = 1")
+    [row] = [row for row in rows if row["imsi"] == CARD[0]]
+    assert row["signal"] == (None if name == "sig" else 20)
+    assert row["status"] == (None if name == "st" else 3)
+
+
+async def test_a_dropped_number_is_counted(door: Door) -> None:
+    await door.push({"type": "port-status", "port": "1.01", "seq": 5, "st": 3, "sig": 2**53, "imsi": CARD[0]})
+    assert door.counted == [("accepted", "port-status"), ("number_dropped", "sig")]
+    ports = [{"port": "1.01", "seq": 6, "st": 3, "sig": 2**53}, {"port": "2.01", "seq": 7, "st": 3, "sig": 17}]
+    whole = {"type": "dev-status", "seq": 9, "expires": 60, "max-ports": 2**40, "max-slot": 1, "status": ports}
+    assert (await door.push(whole)).status == 200
+    assert door.counted[2:] == [("accepted", "dev-status"), ("number_dropped", "max-ports"), ("number_dropped", "sig")]
+    rows = await door.world.db.fetch("select port, signal from gateway_port where port < 3 order by port")
+    assert [tuple(row) for row in rows] == [(1, None), (2, 17)]

@@ -82,9 +82,10 @@ class Receiver:
             await self._reject(gateway, error.reason, content_type, body)
             return _answer(400, error.reason)
         await self._keep_oddities(gateway, decoded, content_type, body)
+        dropped: list[str] = []
         try:
             await self._ingest.submit(
-                *(translate.to_report(gateway, message, body, now) for message in decoded.messages)
+                *(translate.to_report(gateway, message, body, now, dropped=dropped) for message in decoded.messages)
             )
         except UnacceptableReport as error:
             self._counted("unacceptable", "")
@@ -92,6 +93,8 @@ class Receiver:
             return _answer(400, error.message)
         for message in decoded.messages:
             self._counted("accepted", translate.type_of(message))
+        for name in dropped:
+            self._counted("number_dropped", name)
         return _answer(200, "OK")
 
     def _decode(self, request: Request, body: bytes, content_type: str | None) -> Decoded:

@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 
 _LOCKED = frozenset({7, 12})
 _REMOVED = 0
+_INT32 = range(-(2**31), 2**31)
+Dropped = list[str]
+"""Names of numbers that were left out, because no column can hold them. As reported they stand in `detail`."""
+
+
+def _fits(number: int | None, name: str, dropped: Dropped) -> int | None:
+    """The number if a column can hold it. No honest gateway sends another; the rest of its report still counts."""
+    if number is None or number in _INT32:
+        return number
+    dropped.append(name)
+    return None
 
 
 @lru_cache(maxsize=65_536)
@@ -32,9 +43,9 @@ def imei_key(text: str | None) -> str | None:
         return None
 
 
-def observe(report: ejoin.PortReport) -> PortObservation:
+def observe(report: ejoin.PortReport, dropped: Dropped) -> PortObservation:
     """A port object (document 4.1). `st` 7 and 12 are locks; an empty slot (0) does not show whether it is locked."""
-    status = report.status
+    status = _fits(report.status, "st", dropped)
     return PortObservation(
         port=report.port,
         slot=report.slot or 0,
@@ -48,15 +59,22 @@ def observe(report: ejoin.PortReport) -> PortObservation:
         msisdn=report.msisdn,
         plmn=report.plmn,
         operator=report.operator,
-        signal=report.signal,
+        signal=_fits(report.signal, "sig", dropped),
         detail=report,
     )
 
 
 def to_report(
-    gateway: GatewayRef, message: ejoin.Message, body: bytes, now: datetime, *, polled: bool = False
+    gateway: GatewayRef,
+    message: ejoin.Message,
+    body: bytes,
+    now: datetime,
+    *,
+    polled: bool = False,
+    dropped: Dropped | None = None,
 ) -> Report:
-    """One decoded message as a report received at `now`."""
+    """One decoded message as a report received at `now`. Names of numbers that cannot be stored go into `dropped`."""
+    dropped = [] if dropped is None else dropped
     base = Report(gateway_id=gateway.id, gateway_name=gateway.name, received_at=now, message=type_of(message))
     if isinstance(message, ejoin.DeviceStatus):
         return _replace(
@@ -69,18 +87,18 @@ def to_report(
                 mac=message.mac,
                 address=message.ip,
                 version=message.version,
-                max_ports=message.max_ports,
-                max_slots=message.max_slots,
+                max_ports=_fits(message.max_ports, "max-ports", dropped),
+                max_slots=_fits(message.max_slots, "max-slots", dropped),
             ),
-            ports=tuple(observe(port) for port in message.ports),
+            ports=tuple(observe(port, dropped) for port in message.ports),
         )
     if isinstance(message, ejoin.PortStatus):
-        return _replace(base, ports=(observe(message.report),))
+        return _replace(base, ports=(observe(message.report, dropped),))
     if isinstance(message, ejoin.ReceivedSms):
         rows = message.messages
         return _replace(
             base,
-            sms=tuple(_received(row, now) for row in rows),
+            sms=tuple(_received(row, now, dropped) for row in rows),
             evidence=tuple(_evidence((row.at,), row.imsi, row.iccid, row.imei, row.port, row.slot) for row in rows),
         )
     if isinstance(message, ejoin.CallRecord):
@@ -89,13 +107,13 @@ def to_report(
         port = call.report
         return _replace(
             base,
-            calls=(_call(call),),
+            calls=(_call(call, dropped),),
             evidence=(_evidence(times, port.imsi, port.iccid, port.imei, port.port, port.slot),),
         )
     if isinstance(message, ejoin.SentSms):
-        return _replace(base, sms=(_sent(message, now),))
+        return _replace(base, sms=(_sent(message, now, dropped),))
     if isinstance(message, ejoin.SmsTaskStatus):
-        return _replace(base, sms=tuple(_outcomes(message, now)))
+        return _replace(base, sms=tuple(_outcomes(message, now, dropped)))
     return base
 
 
@@ -148,7 +166,7 @@ def _key(*parts: object) -> bytes:
     return hashlib.sha256("\n".join("" if part is None else str(part) for part in parts).encode()).digest()
 
 
-def _received(row: ejoin.SmsRow, now: datetime) -> SmsRecord:
+def _received(row: ejoin.SmsRow, now: datetime, dropped: Dropped) -> SmsRecord:
     """Document 4.3; idempotent on (device, position, time, sender, SHA-256 of the content)."""
     is_report = row.kind is ejoin.SmsKind.REPORT
     return SmsRecord(
@@ -165,12 +183,12 @@ def _received(row: ejoin.SmsRow, now: datetime) -> SmsRecord:
         sender=row.sender,
         receiver=row.receiver,
         content=row.text,
-        status=row.report_code,
+        status=_fits(row.report_code, "status", dropped),
         detail=row,
     )
 
 
-def _sent(message: ejoin.SentSms, now: datetime) -> SmsRecord:
+def _sent(message: ejoin.SentSms, now: datetime, dropped: Dropped) -> SmsRecord:
     """Document 4.5, which gives no key: the task, place, time, recipient and text identify a sent message."""
     position = (message.port, message.slot, message.pool, message.pool_slot)
     return SmsRecord(
@@ -183,12 +201,12 @@ def _sent(message: ejoin.SentSms, now: datetime) -> SmsRecord:
         pool_slot=message.pool_slot,
         receiver=message.recipient,
         content=message.text,
-        status=message.status,
+        status=_fits(message.status, "status", dropped),
         detail=message,
     )
 
 
-def _outcomes(message: ejoin.SmsTaskStatus, now: datetime) -> Iterable[SmsRecord]:
+def _outcomes(message: ejoin.SmsTaskStatus, now: datetime, dropped: Dropped) -> Iterable[SmsRecord]:
     """Task reports (v2.2 status-report, v3 sms-sent-status): one record per recipient that succeeded or failed."""
     for task in message.tasks:
         for failed, outcomes in ((False, task.successes), (True, task.failures)):
@@ -200,12 +218,12 @@ def _outcomes(message: ejoin.SmsTaskStatus, now: datetime) -> Iterable[SmsRecord
                     port=outcome.port,
                     slot=outcome.slot,
                     receiver=outcome.number,
-                    status=outcome.code if failed else 0,
+                    status=_fits(outcome.code, "code", dropped) if failed else 0,
                     detail=outcome,
                 )
 
 
-def _call(call: ejoin.CallRecord) -> CallRecord:
+def _call(call: ejoin.CallRecord, dropped: Dropped) -> CallRecord:
     """Document 4.4; several pushes with one Call-ID are one call. Without one, place and begin identify it."""
     port = call.report
     return CallRecord(
@@ -222,7 +240,7 @@ def _call(call: ejoin.CallRecord) -> CallRecord:
         answer_at=_time(call.answer_at),
         update_at=_time(call.update_at),
         end_at=_time(call.end_at),
-        reason_code=call.reason_code,
+        reason_code=_fits(call.reason_code, "reason", dropped),
         reason=call.reason,
         detail=call,
     )
