@@ -120,6 +120,11 @@ async def narrow_token(world: FeatureWorld, scope: str) -> None:
     await world.authorize(scopes=frozenset(world.house.issued.application.scopes) - {scope} - same)
 
 
+@step('the header "Authorization" is set to a valid access token with scope "(.+)" only')
+async def token_with(world: FeatureWorld, scope: str) -> None:
+    await world.authorize(scopes=frozenset({scope}))
+
+
 @step('the header "Authorization" is set to an expired access token')
 async def expired_token(world: FeatureWorld) -> None:
     house = world.house

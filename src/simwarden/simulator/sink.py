@@ -29,7 +29,21 @@ KEPT = 10_000
 
 CONTENT_TYPES = frozenset({"application/cloudevents+json", "application/json"})
 
-CODES = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 410: "GONE"}
+CODES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    410: "GONE",
+    429: "TOO_MANY_REQUESTS",
+}
+SAYS = {
+    403: "Client does not have sufficient permissions to perform this action.",
+    404: "The specified resource is not found.",
+    410: "Access to the target resource is no longer available.",
+    429: "Rejected due to request rate limit overpassed.",
+}
+"""What CAMARA's document has a consumer say; 400 and 401 say what is wrong."""
 
 
 class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -214,7 +228,6 @@ def _answer(request: web.Request, status: int, wrong: str | None, retry_after: i
         headers["x-correlator"] = correlator
     if status < 400:
         return web.Response(status=status, headers=headers)
-    gone = "Access to the target resource is no longer available."
-    message = wrong or (gone if status == 410 else "The sink was told to answer so")
+    message = wrong or SAYS.get(status, "The sink was told to answer so")
     body = {"status": status, "code": CODES.get(status, "UNAVAILABLE"), "message": message}
     return web.json_response(body, status=status, headers=headers)

@@ -26,6 +26,8 @@ Feature: CAMARA IoT SIM Fraud Prevention Subscriptions API, v0.1.0 - Callback po
       | $.id     | not included      | Id must be specified            |
       | $.type   | not included      | Type must be specified          |
       | $.type   | set to "a.b.c"    | The value of type can only be   |
+      | $.time   | not included      | Time must be specified          |
+      | $.data   | not included      | Data must be specified          |
 
   @own_callback_401
   Scenario: The access token is another one
@@ -40,9 +42,11 @@ Feature: CAMARA IoT SIM Fraud Prevention Subscriptions API, v0.1.0 - Callback po
     When the callback "postNotification" is sent
     Then the response status code is <status>
     And the response property "$.code" is "<code>"
+    And the response property "$.message" contains "<text>"
 
     Examples:
-      | status | code              |
-      | 403    | PERMISSION_DENIED |
-      | 404    | NOT_FOUND         |
-      | 410    | GONE              |
+      | status | code              | text                                                                |
+      | 403    | PERMISSION_DENIED | Client does not have sufficient permissions to perform this action. |
+      | 404    | NOT_FOUND         | The specified resource is not found.                                |
+      | 410    | GONE              | Access to the target resource is no longer available.               |
+      | 429    | TOO_MANY_REQUESTS | Rejected due to request rate limit overpassed.                      |

@@ -87,6 +87,56 @@ Feature: CAMARA IoT SIM Fraud Prevention Subscriptions API, v0.1.0 - Operations 
       | subscribe | POST   | subscribeFraudPrevention |
       | read      | GET    | listSubscriptions        |
 
+  @own_subscribe_403_scope_one
+  Scenario Outline: An access token without the scope for one subscription
+    Given the resource "/iot-sim-fraud-prevention-subscriptions/v0.1/subscriptions/0001a1fc4ebcc0d87001a1fc4ebcc0d870"
+    And the header "Authorization" is set to a valid access token without scope "iot-sim-fraud-prevention-subscriptions:<scope>"
+    When the HTTP <method> request "<operation>" is sent
+    Then the response status code is 403
+    And the response property "$.code" is "PERMISSION_DENIED"
+
+    Examples:
+      | scope  | method | operation          |
+      | read   | GET    | getSubscription    |
+      | delete | DELETE | deleteSubscription |
+
+  @own_subscribe_403_mismatch
+  Scenario: An access token for another event type
+    Given the header "Authorization" is set to a valid access token with scope "iot-sim-fraud-prevention-subscriptions:org.camaraproject.iot-sim-fraud-prevention.v0.area-change:create" only
+    When the HTTP POST request "subscribeFraudPrevention" is sent
+    Then the response status code is 403
+    And the response property "$.status" is 403
+    And the response property "$.code" is "SUBSCRIPTION_MISMATCH"
+    And the response property "$.message" contains a user friendly text
+
+  @own_subscribe_success_event_scope
+  Scenario: An access token for this event type
+    Given the header "Authorization" is set to a valid access token with scope "iot-sim-fraud-prevention-subscriptions:org.camaraproject.iot-sim-fraud-prevention.v0.imei-change:create" only
+    When the HTTP POST request "subscribeFraudPrevention" is sent
+    Then the response status code is 201
+
+  @own_subscribe_401_none
+  Scenario Outline: No access token
+    Given the resource "/iot-sim-fraud-prevention-subscriptions/v0.1/subscriptions<id>"
+    And the header "Authorization" is not sent
+    When the HTTP <method> request "<operation>" is sent
+    Then the response status code is 401
+    And the response property "$.code" is "UNAUTHENTICATED"
+
+    Examples:
+      | id   | method | operation                |
+      |      | POST   | subscribeFraudPrevention |
+      |      | GET    | listSubscriptions        |
+      | /abc | GET    | getSubscription          |
+      | /abc | DELETE | deleteSubscription       |
+
+  @own_subscribe_400_correlator
+  Scenario: An x-correlator that breaks its schema
+    Given the header "x-correlator" is set to "not (allowed)"
+    When the HTTP GET request "listSubscriptions" is sent
+    Then the response status code is 400
+    And the response property "$.code" is "INVALID_ARGUMENT"
+
   @own_subscribe_404_other
   Scenario Outline: A subscription that is not there
     Given the resource "/iot-sim-fraud-prevention-subscriptions/v0.1/subscriptions/<id>"

@@ -1,0 +1,68 @@
+"""A SIM that is no more ends the subscriptions to it, and their sinks are told (CAMARA NETWORK_TERMINATED)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.world import ACCOUNT, CALLER, imsi, ref
+
+from simwarden.domain.errors import SimNotFound
+from simwarden.domain.events import EventType
+from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.lifecycle import Step
+from simwarden.engine.gather import Gather
+from simwarden.engine.lifecycle import Lives
+from simwarden.engine.subscriptions import NewSubscription, Subscriptions
+from simwarden.store.sims import Sims
+
+if TYPE_CHECKING:
+    from tests.support.world import World
+
+    from simwarden.engine.changes import Outcome
+    from simwarden.store.vault import Vault
+
+FAMILY = "org.camaraproject.iot-sim-fraud-prevention.v0"
+
+
+async def test_deleting_a_sim_ends_its_subscriptions_and_says_so(world: World, vault: Vault) -> None:
+    box = await world.box()
+    await world.card(1)
+    box.put(1, 1)
+    await world.take(box.dev_status())
+    sim = await Sims(world.db).find(ACCOUNT, ref(1))
+    assert sim is not None
+    subscriptions = Subscriptions(world.db, vault, allow_private_sinks=True, clock=world.clock)
+    new = NewSubscription(
+        sim=sim,
+        account_id=ACCOUNT,
+        app_key="app-1",
+        api="iot-sim-fraud-prevention-subscriptions",
+        topic=EventType.DEVICE_CHANGED,
+        type=f"{FAMILY}.imei-change",
+        protocol="HTTP",
+        sink="http://127.0.0.1:9/",
+        protocol_settings=None,
+        device=None,
+        config={},
+        credential=None,
+        expires_at=None,
+        max_events=None,
+        initial_event=False,
+    )
+    made, _ = await subscriptions.create(new)
+    outcomes: list[Outcome] = []
+    lives = Lives(Gather(world.db, clock=world.clock, committed=outcomes.append), clock=world.clock)
+    await lives.step(ACCOUNT, imsi(1), Step.DEACTIVATE, CALLER)
+    assert (await subscriptions.get("app-1", made.id)).status == "ACTIVE"
+    await lives.step(ACCOUNT, imsi(1), Step.DELETE, CALLER)
+    ended = await subscriptions.get("app-1", made.id)
+    assert (ended.status, ended.ended_reason) == ("EXPIRED", "NETWORK_TERMINATED")
+    lane = await world.db.fetch(
+        "select type, data, ends from delivery where bucket = $1 order by n", bucket_of(imsi(1))
+    )
+    assert [row["type"].rpartition(".")[2] for row in lane] == ["subscription-started", "subscription-ended"]
+    assert (lane[-1]["data"], lane[-1]["ends"]) == ({"terminationReason": "NETWORK_TERMINATED"}, True)
+    assert outcomes[-1].deliveries == 1
+    with pytest.raises(SimNotFound):
+        await subscriptions.create(new)
