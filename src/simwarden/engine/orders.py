@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 import asyncpg
 import msgspec
 
+from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.change import Changed
 from simwarden.domain.decide import Decision
-from simwarden.domain.errors import SimNotFound, SimwardenError
+from simwarden.domain.errors import IllegalTransition, SimNotFound, SimwardenError
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.sim import Function, Lifecycle, Sim
 from simwarden.domain.usage import Usage
@@ -76,6 +77,8 @@ async def carry_out(
             if sim is None or sim.lifecycle is Lifecycle.DELETED or order.account_id not in (None, sim.account_id):
                 raise SimNotFound
             decided = order.rule(sim)
+            if decided.sim.lifecycle is Lifecycle.DELETED:
+                _may_go(sim, changes.attachments(sim.imsi), by_operator=order.account_id is None)
         except SimwardenError as error:
             results.append(error)
         else:
@@ -87,6 +90,20 @@ async def carry_out(
     if used:
         await usage.count(connection, used)
     return results, outcome
+
+
+def _may_go(sim: Sim, places: Sequence[Attachment], *, by_operator: bool) -> None:
+    """A SIM is forgotten when it is seen to be stopped: nobody would stop it afterwards. Raises IllegalTransition.
+
+    Where a gateway could not be made to (FAILED), the operator has the last word.
+    """
+    for item in places:
+        undone = item.current and item.wants_lock and item.is_open
+        if undone and not (by_operator and item.status is AttachmentStatus.FAILED):
+            raise IllegalTransition(
+                f"The SIM is {sim.lifecycle}, but the network has not confirmed yet that it is stopped "
+                f"({item.status}); to delete it, that must be confirmed"
+            )
 
 
 async def many(

@@ -226,11 +226,42 @@ async def test_a_life_from_add_to_delete(world: World, control: Control) -> None
     assert box.locked == set()
 
 
+async def test_a_sim_is_forgotten_only_when_it_is_seen_to_be_stopped(world: World, control: Control) -> None:
+    """Nobody would lock its slot afterwards: the card would go on working."""
+    box = await placed(world, 1)
+    await control.step(1, Step.DEACTIVATE)
+    with pytest.raises(IllegalTransition, match="DEACTIVATED, but the network has not confirmed"):
+        await control.step(1, Step.DELETE)
+    await world.db.execute("update attachment set status = 'FAILED'")
+    with pytest.raises(IllegalTransition, match="FAILED"):
+        await control.step(1, Step.DELETE)
+    await world.db.execute("update attachment set status = 'PENDING'")
+    await world.start_enforcement()
+    await world.eventually(lambda: world.enforced(1))
+    assert box.locked == {(1, 1)}
+    await control.step(1, Step.DELETE)
+    assert box.locked == {(1, 1)}
+    assert await world.sims.find(ACCOUNT, ref(1)) is None
+
+
+async def test_where_a_gateway_cannot_be_made_to_stop_it_the_operator_may_forget_a_sim(
+    world: World, control: Control
+) -> None:
+    await placed(world, 1)
+    await control.step(1, Step.DEACTIVATE)
+    await world.db.execute("update attachment set status = 'FAILED'")
+    async with world.db.transaction() as connection:
+        [result], _ = await lifecycle.many(connection, [imsi(1)], Step.DELETE, CALLER, world.clock())
+    assert result.done is not None
+    assert await world.sims.find(ACCOUNT, ref(1)) is None
+
+
 async def test_who_gets_a_deleted_sims_number_does_not_get_its_past(world: World, control: Control) -> None:
     box = await placed(world, 1)
     await world.take(box.records(sms=[]))
     await control.close(1, DATA)
     await control.step(1, Step.DEACTIVATE)
+    await world.db.execute("update attachment set status = 'APPLIED', applied = 7, next_attempt_at = null")
     await control.step(1, Step.DELETE)
     world.clock.turn(60)
     card = provision.new_sim("other", imsi=imsi(1))
