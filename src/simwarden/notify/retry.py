@@ -116,7 +116,7 @@ def parse_retry_after(text: str | None, now: datetime) -> timedelta | None:
         return timedelta(seconds=min(int(plain[:10]), 10**8))
     try:
         at = parsedate_to_datetime(plain)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year or an offset that no calendar has
         return None
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
