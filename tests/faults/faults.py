@@ -253,8 +253,8 @@ _sink_fault("is slow", delay=0.5)
 # -- the network ---------------------------------------------------------------------------------------------------
 
 
-def _network_fault(name: str, mode: Mode, proxies: Callable[[House, Fault], list[Proxy]]) -> None:
-    @injection(f"network: {name}", 1)
+def _network_fault(name: str, mode: Mode, proxies: Callable[[House, Fault], list[Proxy]], weight: int = 1) -> None:
+    @injection(f"network: {name}", weight)
     async def _inject(house: House, fault: Fault) -> None:
         chosen = proxies(house, fault)
         try:
@@ -267,7 +267,9 @@ def _network_fault(name: str, mode: Mode, proxies: Callable[[House, Fault], list
 
 
 _MODES: dict[str, Mode] = {"dropped": "drop", "delayed": "delay", "held": "hold"}
+_network_fault("answers to calls lost", "mute", lambda house, _: [house.calls], 4)
 for _word, _mode in _MODES.items():
+    _network_fault(f"calls {_word}", _mode, lambda house, _: [house.calls])
     _network_fault(f"reports {_word}", _mode, lambda house, _: [house.reports])
     _network_fault(f"commands {_word}", _mode, lambda house, _: list(house.commands.values()))
     _network_fault(f"events {_word}", _mode, lambda house, fault: house.sinks[: 1 + int(fault.pick * 2)])

@@ -93,6 +93,7 @@ class House:
         self.control = ""
         self.sink_url = ""
         self.reports = Proxy(self.port)
+        self.calls = Proxy(self.port)
         self.commands: dict[str, Proxy] = {}
         self.sinks = [Proxy(0), Proxy(0)]
         self.tokens: dict[str, str] = {}
@@ -146,7 +147,7 @@ class House:
         await self.session.close()
         await self._processes.stop()
         await asyncio.to_thread(self._stop_postgres)
-        for proxy in (self.reports, *self.commands.values(), *self.sinks):
+        for proxy in (self.reports, self.calls, *self.commands.values(), *self.sinks):
             with contextlib.suppress(AssertionError):
                 await proxy.stop()
         if self.shape.quota:
@@ -166,6 +167,7 @@ class House:
             mount = ["mount", "-t", "tmpfs", "-o", f"size={QUOTA}", "tmpfs", str(self.data)]
             await asyncio.to_thread(subprocess.run, mount, check=True)
         await self.reports.start()
+        await self.calls.start()
         await self.start_fleet()
         await self.start_sink()
         await self.start_server()
@@ -352,7 +354,7 @@ class House:
             if not key.token:
                 await self._log_in(key)
             headers["Authorization"] = f"Bearer {key.token}"
-            async with self.session.request(method, f"{self.url}{path}", json=body, headers=headers) as answer:
+            async with self.session.request(method, f"{self._called}{path}", json=body, headers=headers) as answer:
                 if answer.status == 401:
                     key.token = ""
                     continue
@@ -361,9 +363,14 @@ class House:
                 return Reply(answer.status, await answer.json(content_type=None))
         return Reply(401, None)
 
+    @property
+    def _called(self) -> str:
+        """Where customers and the operator call: through the proxy."""
+        return f"http://127.0.0.1:{self.calls.port}"
+
     async def _log_in(self, key: Key) -> None:
         form = {"grant_type": "client_credentials", "client_id": key.app_key, "client_secret": key.secret}
-        async with self.session.post(f"{self.url}/oauth2/token", data=form) as answer:
+        async with self.session.post(f"{self._called}/oauth2/token", data=form) as answer:
             body = await answer.json(content_type=None)
             if answer.status == 200:
                 key.token = body["access_token"]

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import random
 import time
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from tests.faults.control import BINDINGS, CALLS, NOT_NOW, READS, SWITCHES, Cont
 from tests.faults.model import Card, Move
 
 if TYPE_CHECKING:
-    import random
-
     from tests.faults.house import House
 
 __all__ = ["NOT_NOW", "Load", "Step"]
@@ -65,6 +64,7 @@ class Load:
         chosen = chance.sample(imsis, 10)
         called, switched, living, bulky = chosen[:2], chosen[2:4], chosen[4:7], chosen[7:]
         half = len(self.house.drawer) // 2
+        own = random.Random(chance.random())  # what is done to many depends on what was done before; the rest does not
         steps = []
         for _ in range(chance.randint(5, 14)):
             imsi = chance.choice([one for one in imsis if one not in called])
@@ -84,12 +84,12 @@ class Load:
             Step(chance.uniform(0, seconds), imsi, chance.choice(sorted(READS)), app=chance.randint(0, 1))
             for imsi in chance.choices(imsis, k=6)
         ]
-        if chance.random() < 0.8:
-            work = draw_many(self.house, chance, [*living, *self.house.drawer[:half]], chance.randint(0, 1))
-            steps.append(Step(chance.uniform(0, seconds / 2), "life", "many", work=work))
-        if chance.random() < 0.7:
-            work = draw_many(self.house, chance, [*bulky, *self.house.drawer[half:]], None)
-            steps.append(Step(chance.uniform(0, seconds / 2), "bulk", "many", work=work))
+        if own.random() < 0.8:
+            work = draw_many(self.house, own, [*living, *self.house.drawer[:half]], own.randint(0, 1))
+            steps.append(Step(own.uniform(0, seconds / 2), "life", "many", work=work))
+        if own.random() < 0.7:
+            work = draw_many(self.house, own, [*bulky, *self.house.drawer[half:]], None)
+            steps.append(Step(own.uniform(0, seconds / 2), "bulk", "many", work=work))
         steps += [Step(chance.uniform(0, seconds), imsi, "message") for imsi in chance.choices(imsis, k=20)]
         return sorted(steps, key=lambda step: step.at)
 

@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 from typing import Literal
 
-Mode = Literal["pass", "drop", "delay", "hold"]
+Mode = Literal["pass", "drop", "delay", "hold", "mute"]
 
 
 class Proxy:
     """Listens on a free loopback port and hands everything to `target` (a port, changeable), in the `mode` that is on.
 
     drop: connections are cut and new ones closed at once. delay: every piece waits `delay` seconds. hold: nothing
-    passes, and nothing is closed, until the mode changes.
+    passes, and nothing is closed, until the mode changes. mute: what is asked passes; instead of the answer the
+    connection is cut.
     """
 
     def __init__(self, target: int) -> None:
@@ -69,7 +70,7 @@ class Proxy:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
             self._links.add(far_writer)
             try:
-                await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+                await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer, answers=True))
             finally:
                 self._links.discard(far_writer)
                 far_writer.transport.abort()
@@ -82,13 +83,15 @@ class Proxy:
             self._tasks.discard(task)
             writer.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(1 << 16):
                 if self._mode == "delay":
                     await asyncio.sleep(self.delay)
                 while self._mode == "hold":
                     await self._changed.wait()
+                if answers and self._mode == "mute":
+                    break
                 writer.write(data)
                 await writer.drain()
         writer.transport.abort()  # either end gone: the link is gone

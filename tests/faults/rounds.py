@@ -63,7 +63,7 @@ async def play(house: House, load: Load, seed: int, number: int) -> Result:
     chance = chance_of(seed, number, "round")
     await load.look()
     steps = load.plan(chance, SECONDS)
-    faults = draw(house, chance, SECONDS)
+    faults = draw(house, chance_of(seed, number, "faults"), SECONDS)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(load.play(steps, f"w-{seed}-{number}"))
