@@ -165,9 +165,11 @@ class Operations:
         """What became of each SIM, in the order of the request; for operations of some thousand SIMs."""
         return await store.items_in_order(self._db, operation_id)
 
-    def stream(self, operation_id: str) -> AsyncIterator[list[Item]]:
-        """What became of each SIM, in pieces."""
-        return store.stream_items(self._db, operation_id)
+    def stream(self, operation: Operation) -> AsyncIterator[list[Item]]:
+        """What became of each SIM, in pieces: in the order of the list, or for a filter in no order to speak of."""
+        if operation.filter is None:
+            return store.stream_list(self._db, operation.id)
+        return store.stream_items(self._db, operation.id)
 
     async def confirm(self, operation_id: str, token: str) -> Operation:
         """Let a previewed operation run. Raises OperationNotFound, PreviewChanged, NotReady naming the state."""

@@ -23,6 +23,8 @@ from simwarden.northbound.kernel.errors import InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from simwarden.engine.operations import Operation
+
 MAX_ROWS = 200_000
 """SIMs of one list."""
 STATES = ("PREVIEWING", "READY", "RUNNING", "COMPLETED", "CANCELLED", "EXPIRED")
@@ -107,15 +109,16 @@ class BulkRoutes:
             (b"content-disposition", f'attachment; filename="operation-{found.id}.csv"'.encode()),
         ]
         undone = "CANCELLED" if found.state in ("CANCELLED", "EXPIRED") else "REQUESTED"
-        return Answer(200, None, headers, self._lines(found.id, undone))
+        return Answer(200, None, headers, self._lines(found, undone))
 
-    async def _lines(self, operation_id: str, undone: str) -> AsyncIterator[bytes]:
+    async def _lines(self, operation: Operation, undone: str) -> AsyncIterator[bytes]:
         yield _csv([RESULT_COLUMNS])
-        async for items in self._house.operations.stream(operation_id):
+        listed = operation.filter is None
+        async for items in self._house.operations.stream(operation):
             yield _csv(
                 [
                     (
-                        item.n,
+                        item.n if listed else None,
                         _given(item.given),
                         item.imsi,
                         undone if item.status == "REQUESTED" else item.status,
@@ -131,8 +134,13 @@ class BulkRoutes:
 def named(text: str, *, devices: bool) -> Iterator[Named]:
     """The SIMs of a CSV list, one by one. Its first line names the columns: imsi, iccid, msisdn or nai; and, where
     SIMs are bound, imei. A line that names no SIM is an item of its own. Raises InvalidArgument for anything else.
+
+    Columns are parted by commas, or by the semicolons or tabs that spreadsheets write in some countries.
     """
-    reader = csv.reader(io.StringIO(text.lstrip("\ufeff"), newline=""), strict=True)
+    text = text.lstrip("\ufeff")
+    first = text[: text.find("\n")] if "\n" in text else text
+    delimiter = next((each for each in (",", ";", "\t") if each in first), ",")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         kinds = [name for name in header if name in _KINDS]

@@ -203,6 +203,16 @@ async def items_in_order(db: Database, operation_id: str) -> list[Item]:
     return sorted(found, key=lambda item: item.n)
 
 
+async def stream_list(db: Database, operation_id: str, chunk: int = 500) -> AsyncIterator[list[Item]]:
+    """All items of a listed operation in pieces, in the order of the list. No connection is held between two pieces."""
+    buckets = await _buckets(db, operation_id)
+    last = await db.fetchval(Q["last_item"], operation_id, buckets)
+    for after in range(-1, -1 if last is None else last, chunk):
+        rows = await db.fetch(Q["items_between"], operation_id, buckets, after, after + chunk)
+        if rows:
+            yield [_item(row) for row in rows]
+
+
 async def stream_items(db: Database, operation_id: str, chunk: int = 500) -> AsyncIterator[list[Item]]:
     """All items of an operation in pieces, bucket by bucket. No connection is held between two pieces."""
     gathered: list[Item] = []

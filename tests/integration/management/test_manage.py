@@ -388,6 +388,35 @@ async def test_bulk_bind_by_list_and_cancel(house: House) -> None:
     assert (await house.manage("GET", f"/sims/{imsi(0)}")).json["bindingState"] == "NEUTRAL"
 
 
+async def test_a_result_comes_in_the_order_of_its_list(house: House) -> None:
+    numbers = [*range(19, -1, -1), 3, *range(5_000_000, 5_001_200)]
+    text = "\ufeffIMSI\r\n" + "".join(f"{imsi(number)}\r\n" for number in numbers)
+    begun = (await house.manage("POST", "/bulk", {"action": "suspend", "csv": text})).json
+    await house.work()
+    rows = await result(house, begun["id"])
+    assert [row["given"] for row in rows] == [imsi(number) for number in numbers]
+    assert [int(row["line"]) for row in rows] == list(range(2, len(numbers) + 2))
+    by_filter = (await house.manage("POST", "/bulk", {"action": "suspend", "filter": {"account": "meters"}})).json
+    await house.work()
+    rows = await result(house, by_filter["id"])
+    assert sorted(row["imsi"] for row in rows) == [imsi(number) for number in range(20)]
+    assert {row["line"] for row in rows} == {""}
+
+
+async def result(house: House, id_: str) -> list[dict[str, str]]:
+    return list(csv.DictReader((await house.manage("GET", f"/operations/{id_}/result")).body.decode().splitlines()))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_spreadsheets_part_columns_as_they_like(delimiter: str) -> None:
+    lines = [["imsi", "imei"], [imsi(0), "353689530707903"], [imsi(1), ""], ['"a"', "b"]]
+    text = "\ufeff" + "\r\n".join(delimiter.join(line) for line in lines)
+    first, second, third = named(text, devices=True)
+    assert (first.ref, first.data) == (SimRef(IdentifierKind.IMSI, imsi(0)), {"imei": "353689530707903"})
+    assert (second.ref, second.data) == (SimRef(IdentifierKind.IMSI, imsi(1)), None)
+    assert third.wrong is not None
+
+
 async def test_a_large_list_does_not_hold_up_others(house: House) -> None:
     text = "imsi\n" + "\n".join(imsi(number) for number in range(20_000)) + "\n"
     late = 0.0

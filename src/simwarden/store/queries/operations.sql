@@ -46,6 +46,14 @@ where operation_id = $1 and bucket = $2 and n > $3
 order by n
 limit $4
 
+-- name: items_between
+select bucket, n, given, imsi, status, code, reason, at from operation_item
+where bucket = any ($2::smallint[]) and operation_id = $1 and n > $3 and n <= $4
+order by n
+
+-- name: last_item
+select max(n) from operation_item where bucket = any ($2::smallint[]) and operation_id = $1
+
 -- name: all_items
 select bucket, n, given, imsi, status, code, reason, at from operation_item
 where bucket = any ($2::smallint[]) and operation_id = $1
