@@ -19,7 +19,6 @@ from simwarden.northbound.kernel.errors import (
     InvalidCredential,
     InvalidProtocol,
     InvalidToken,
-    OutOfRange,
     SinkRefused,
 )
 
@@ -153,15 +152,21 @@ WORDING = Wording(
         "protocol": (InvalidProtocol, None),
         "sink": (SinkRefused, None),
         "types": (InvalidArgument, "SubscriptionType must be specified"),
-        "config.subscriptionMaxEvents": (OutOfRange, "The value of SubscriptionMaxEvents out of range"),
+        "config.subscriptionMaxEvents": (InvalidArgument, "Invalid format: subscriptionMaxEvents must be an integer"),
         "config.subscriptionExpireTime": (
             InvalidArgument,
             "Invalid format: subscriptionExpireTime must be a date-time by RFC 3339 with a time zone",
         ),
         "sinkCredential.credentialType": (InvalidCredential, None),
         "sinkCredential.accessTokenType": (InvalidToken, None),
+        "sinkCredential.accessToken": (InvalidArgument, "Invalid format: accessToken"),
+        "sinkCredential.accessTokenExpiresUtc": (
+            InvalidArgument,
+            "Invalid format: accessTokenExpiresUtc must be a date-time by RFC 3339 with a time zone",
+        ),
         **device_wording("config.subscriptionDetail.device"),
     },
+    limits={"config.subscriptionMaxEvents": "The value of SubscriptionMaxEvents out of range"},
 )
 
 
