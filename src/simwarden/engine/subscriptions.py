@@ -79,7 +79,7 @@ class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
     sink: str
     protocol_settings: dict[str, Any] | None
     device: dict[str, Any] | None
-    """The device as the client named it; told with every event."""
+    """The device as the client named it, or as its token does; told with every event."""
     config: dict[str, Any]
     credential: Credential | None
     expires_at: datetime | None

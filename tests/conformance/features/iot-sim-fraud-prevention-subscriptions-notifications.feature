@@ -19,6 +19,17 @@ Feature: CAMARA IoT SIM Fraud Prevention Subscriptions API, v0.1.0 - Notificatio
     And the notification complies with the schema defined by "#/components/schemas/CloudEvent"
     And the notification is signed with the secret of the subscription
 
+  @own_notify_three_legged
+  Scenario: The device is named by the access token
+    Given the header "Authorization" is set to a valid access token identifying a device
+    And the request body property "$.config.subscriptionDetail.device" is not included
+    When the HTTP POST request "subscribeFraudPrevention" is sent
+    Then the response status code is 201
+    And the sink receives "subscription-started"
+    When the device's IMEI changes to "860521050000177"
+    Then the sink receives "imei-change" with "imei" "860521050000177"
+    And the notification names the subscription and the device
+
   @own_notify_initial
   Scenario: The present device is told at once
     Given the request body property "$.config.initialEvent" is set to true

@@ -95,7 +95,7 @@ class FraudPreventionSubscriptions:
             protocol=wanted.protocol,
             sink=wanted.sink,
             protocol_settings=None if settings is UNSET else msgspec.to_builtins(settings),
-            device=as_written(device),
+            device=as_written(device) if request.caller.device is None else {"phoneNumber": request.caller.device},
             config=msgspec.to_builtins(config),
             credential=credential,
             expires_at=None if expires_at is UNSET else checks.in_utc(expires_at, "subscriptionExpireTime"),
