@@ -26,10 +26,7 @@ FAMILY = "org.camaraproject.iot-sim-fraud-prevention.v0"
 
 
 async def test_deleting_a_sim_ends_its_subscriptions_and_says_so(world: World, vault: Vault) -> None:
-    box = await world.box()
     await world.card(1)
-    box.put(1, 1)
-    await world.take(box.dev_status())
     sim = await Sims(world.db).find(ACCOUNT, ref(1))
     assert sim is not None
     subscriptions = Subscriptions(world.db, vault, allow_private_sinks=True, clock=world.clock)
