@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from simwarden.cli.act import FUNCTIONS
 from simwarden.cli.common import json_option, print_json
 from simwarden.cli.remote import Refused, Remote, key_option, server_option, with_server
+from simwarden.domain.sim import BarCause, BindingState, Lifecycle
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 VERBS = ["open", "close", "bind", "unbind", "activate", "suspend", "restore", "deactivate", "delete"]
 FILTERS = (
     *("account", "state", "lifecycle", "bar", "tag", "imei", "tac", "seenBefore", "seenAfter", "gateway", "text"),
 )
+CHOICES = {
+    "state": [str(state) for state in BindingState],
+    "lifecycle": [str(state) for state in Lifecycle if state is not Lifecycle.DELETED],
+    "bar": [str(cause) for cause in BarCause],
+}
+"""Filters with a few values."""
+SAY_EVERY = 5.0
+"""Seconds between two lines of progress where there is no terminal."""
 POLL = 0.3
 """Seconds between two looks at the operation."""
 LIVE = ("PREVIEWING", "RUNNING")
@@ -26,7 +41,8 @@ LIVE = ("PREVIEWING", "RUNNING")
     "  simwarden sim bulk suspend --csv stolen.csv --yes --result result.csv\n"
     "  simwarden sim bulk bind --csv devices.csv       with the columns imsi,imei\n\n"
     f"Filters: {', '.join(FILTERS)}. The first line of a CSV file names its columns: imsi, iccid, msisdn or nai. "
-    "Ctrl-C while it runs leaves it running on the server."
+    "Ctrl-C while it runs leaves it running on the server; before it is confirmed, nothing is changed "
+    "(`simwarden operation confirm` does it later)."
 )
 @click.argument("action", type=click.Choice(VERBS))
 @click.option("--function", "functions", multiple=True, type=FUNCTIONS, help="With open and close: which.")
@@ -74,35 +90,71 @@ def bulk(
         body["csv"] = _text(file)
     else:
         body["filter"] = parse_filters(filters)
-    show = _Show(quiet=as_json)
+    if result is not None and not result.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {result.absolute().parent}", param_hint="--result")
+    show = Show(quiet=as_json)
 
     async def work(remote: Remote) -> dict[str, Any]:
         found: dict[str, Any] = await remote.call("POST", "/bulk", body)
         show.operation = found["id"]
         found = await _followed(remote, found, show, "looked at")
-        show.preview(found)
-        if found["state"] != "READY" or not found["counts"]["requested"]:
-            return await _given_up(remote, found)
-        if not yes and not click.confirm(f"{action} {found['counts']['requested']} SIMs?", err=True):
-            return await _given_up(remote, found)
-        token = {"confirmToken": found["confirmToken"]}
-        found = await remote.call("POST", f"/operations/{found['id']}/confirm", token)
-        show.runs = True
-        found = await _followed(remote, found, show, "done")
-        if result is not None:
-            await remote.download(f"/operations/{found['id']}/result", result)
-        return found
+        return await confirmed(remote, found, show, yes=yes, result=result)
 
+    carry_through(work, show, server, key_file, result, as_json=as_json)
+
+
+def carry_through(
+    work: Callable[[Remote], Awaitable[dict[str, Any]]],
+    show: Show,
+    server: str | None,
+    key_file: Path | None,
+    result: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Run `work` to the operation's end. Whatever cuts it short, it is said where the operation stands."""
     try:
         found = with_server(work, server, key_file)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         show.left()
         raise SystemExit(130) from None
+    except (Refused, OSError):
+        show.left()
+        raise
     show.end(found, result)
     if as_json:
         print_json(found)
     if found["state"] not in ("COMPLETED", "CANCELLED") or found["counts"]["refused"]:
         raise SystemExit(1)
+
+
+async def confirmed(
+    remote: Remote, found: dict[str, Any], show: Show, *, yes: bool, result: Path | None
+) -> dict[str, Any]:
+    """Show a preview, ask, let it run and follow it to the end; cancelled when it is not wanted or does nothing."""
+    show.preview(found)
+    if found["state"] != "READY" or not found["counts"]["requested"]:
+        return await _given_up(remote, found)
+    if not yes and not _asked(f"{found['description']}: {found['counts']['requested']} SIMs?"):
+        return await _given_up(remote, found)
+    token = {"confirmToken": found["confirmToken"]}
+    show.runs = True  # as far as we know: the answer may be lost
+    found = await remote.call("POST", f"/operations/{found['id']}/confirm", token)
+    found = await _followed(remote, found, show, "done")
+    if result is not None:
+        await remote.download(f"/operations/{found['id']}/result", result)
+    return found
+
+
+def _asked(question: str) -> bool:
+    """Ask the person. Raises click.Abort at the first Ctrl-C, which the event loop would keep to itself."""
+    if threading.current_thread() is not threading.main_thread():  # there Ctrl-C does not arrive anyhow
+        return click.confirm(question, err=True)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(question, err=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def parse_filters(filters: tuple[str, ...]) -> dict[str, Any]:
@@ -114,18 +166,24 @@ def parse_filters(filters: tuple[str, ...]) -> dict[str, Any]:
             raise click.BadParameter(
                 f"{each!r} is not NAME=VALUE with one of {', '.join(FILTERS)}", param_hint="--filter"
             )
+        choices = CHOICES.get(name)
+        if choices and value.upper() not in choices:
+            raise click.BadParameter(f"{name} can be {', '.join(choices)}; not {value!r}", param_hint="--filter")
         if name == "tag":
             wanted.setdefault("tag", []).append(value)
         else:
-            wanted[name] = value.upper() if name in ("state", "lifecycle", "bar") else value
+            wanted[name] = value.upper() if choices else value
     return wanted
 
 
 def _text(file: Path) -> str:
     try:
-        return file.read_bytes().decode("utf-8-sig")
+        text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise click.BadParameter(f"it is not UTF-8 text (byte {error.start})", param_hint="--csv") from None
+    if not text.strip():
+        raise click.BadParameter("it is empty; its first line names its columns", param_hint="--csv")
+    return text
 
 
 async def _given_up(remote: Remote, found: dict[str, Any]) -> dict[str, Any]:
@@ -135,7 +193,7 @@ async def _given_up(remote: Remote, found: dict[str, Any]) -> dict[str, Any]:
     return cancelled
 
 
-async def _followed(remote: Remote, found: dict[str, Any], show: _Show, verb: str) -> dict[str, Any]:
+async def _followed(remote: Remote, found: dict[str, Any], show: Show, verb: str) -> dict[str, Any]:
     """Look until it has come to an end. A server that is away for a moment is waited for."""
     with show.progress(verb) as advance:
         missed = 0
@@ -153,7 +211,7 @@ async def _followed(remote: Remote, found: dict[str, Any], show: _Show, verb: st
     return found
 
 
-class _Show:
+class Show:
     """What a person sees of it, on standard error."""
 
     def __init__(self, *, quiet: bool) -> None:
@@ -177,12 +235,16 @@ class _Show:
                 self.say(f"  {reason['count']:>7}  {reason.get('reason', reason['status'])}  ({samples})")
 
     def left(self) -> None:
-        if self.operation:
-            what = "It goes on at the server" if self.runs else "Nothing was changed"
-            self.say(
-                f"\n{what}. Follow it: simwarden operation show {self.operation}\n"
-                f"Cancel it: simwarden operation cancel {self.operation}"
-            )
+        """Where it stands when this command ends before it."""
+        if not self.operation:
+            return
+        lines = [f"\nIt goes on at the server. Follow it: simwarden operation show {self.operation}"]
+        if not self.runs:
+            lines = [
+                "\nNothing was changed. "
+                f"Do it within an hour, seeing the preview again: simwarden operation confirm {self.operation}"
+            ]
+        click.echo("\n".join([*lines, f"Cancel it: simwarden operation cancel {self.operation}"]), err=True)
 
     def end(self, found: dict[str, Any], result: Path | None) -> None:
         counts = found["counts"]
@@ -199,13 +261,16 @@ class _Show:
 
 
 class _Bar:
-    """A progress bar on a terminal; nothing in a pipe."""
+    """A progress bar on a terminal; elsewhere a line now and then, for logs."""
 
     def __init__(self, verb: str, *, quiet: bool) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         console = Console(stderr=True)
+        self._verb = verb
+        self._lines = not quiet and not console.is_terminal
+        self._said = time.monotonic()
         self._progress = Progress(
             TextColumn(verb),
             BarColumn(),
@@ -225,6 +290,11 @@ class _Bar:
 
     def _advance(self, found: dict[str, Any]) -> None:
         counts = found["counts"]
+        if self._lines and time.monotonic() - self._said >= SAY_EVERY:
+            self._said = time.monotonic()
+            of = "" if found["state"] == "PREVIEWING" else f" of {counts['total']}"
+            done = counts["total"] if found["state"] == "PREVIEWING" else counts["total"] - counts["requested"]
+            click.echo(f"{done}{of} {self._verb}", err=True)
         if found["state"] == "PREVIEWING":
             self._progress.update(self._task, completed=counts["total"])
         else:

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from simwarden.cli.bulk import Show, carry_through, confirmed
 from simwarden.cli.common import json_option, print_fields, print_json, print_table
-from simwarden.cli.remote import Remote, key_option, segment, server_option, with_server
+from simwarden.cli.remote import Refused, Remote, key_option, segment, server_option, with_server
 
 
 @click.group()
@@ -45,6 +46,37 @@ def list_(state: str | None, limit: int, server: str | None, key_file: Path | No
 def show(id: str, server: str | None, key_file: Path | None, *, as_json: bool) -> None:  # noqa: A002
     """Show how far an operation has come."""
     _print(_call("GET", f"/operations/{segment(id)}", server, key_file), as_json=as_json)
+
+
+@operation.command(epilog="\b\nExamples:\n  simwarden operation confirm ID\n  simwarden operation confirm ID --yes")
+@click.argument("id")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--result", type=click.Path(dir_okay=False, path_type=Path), help="Write what became of each SIM here.")
+@server_option
+@key_option
+@json_option
+def confirm(
+    id: str,  # noqa: A002
+    result: Path | None,
+    server: str | None,
+    key_file: Path | None,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Let a previewed operation run that was not confirmed yet, and follow it to its end."""
+    if as_json and not yes:
+        raise click.UsageError("--json does not ask: it needs --yes")
+    show = Show(quiet=as_json)
+
+    async def work(remote: Remote) -> dict[str, Any]:
+        found: dict[str, Any] = await remote.call("GET", f"/operations/{segment(id)}")
+        if found["state"] != "READY":
+            raise Refused(f"The operation is {found['state']}; to be confirmed, it must be READY")
+        show.operation = found["id"]
+        return await confirmed(remote, found, show, yes=yes, result=result)
+
+    carry_through(work, show, server, key_file, result, as_json=as_json)
 
 
 @operation.command(epilog="\b\nExample:\n  simwarden operation cancel ID")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import os
 import secrets
@@ -65,11 +66,19 @@ class Remote:
         return msgspec.json.decode(raw) if raw else None
 
     async def download(self, path: str, file: Path) -> None:
-        """Write an answer to a file."""
-        async with await self._request("GET", path, None, {}) as answer:
-            with file.open("wb") as target:
-                async for piece in answer.content.iter_chunked(65_536):
-                    target.write(piece)
+        """Write an answer to a file: the whole of it, or what was there before stays. Raises Refused."""
+        part = file.with_name(f".{file.name}.part")
+        try:
+            async with await self._request("GET", path, None, {}) as answer:
+                with part.open("wb") as target:
+                    async for piece in answer.content.iter_chunked(65_536):
+                        target.write(piece)
+            part.replace(file)
+        except (OSError, aiohttp.ClientError) as error:
+            raise Refused(f"{file} cannot be written: {error}") from error
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
 
     async def _request(self, method: str, path: str, body: Any, query: dict[str, Any]) -> aiohttp.ClientResponse:
         given = {name: str(value) for name, value in query.items() if value is not None}

@@ -259,6 +259,13 @@ def explain(id: str, *, whole: bool, as_json: bool) -> None:  # noqa: A002 - as 
     for place in told.places:
         where = f"{place.gateway} port {place.port}" + (f".{place.slot:02}" if place.slot else "")
         click.echo(f"At {where}: to be {place.wanted}, seen {place.seen}, {place.status}" + _trouble(place))
+    if whole:
+        click.echo("\nStates")
+        for each in told.life:
+            by = f"{str(each.cause['kind']).lower()} of {each.cause['source']}"
+            click.echo(
+                f"  {each.n:>4}  {human(each.at)}  {each.data.get('to') or each.data.get('lifecycle')}  [by {by}]"
+            )
     click.echo("\nHistory" if whole else "\nHow it came to this")
     for step in told.history if whole else told.chain:
         click.echo(f"  {step.n:>4}  {human(step.at)}  {_sentence(step)}")

@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import os
+import pty
+import select
 import stat
+import sys
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -26,10 +31,10 @@ class Shell:
     """Runs commands with the settings of one server."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        self._environment = environment
+        self.environment = environment
 
     async def __call__(self, *arguments: str, **options: Any) -> Result:
-        runner = CliRunner(env=self._environment)
+        runner = CliRunner(env=self.environment)
         return await asyncio.to_thread(runner.invoke, main, list(arguments), **options)
 
     async def told(self, *arguments: str) -> Any:
@@ -98,6 +103,73 @@ async def test_many_are_previewed_asked_for_done_and_told(shell: Shell, tmp_path
     assert "0 of 40 SIMs would change" in nothing.output
 
 
+async def test_what_was_left_at_the_question_is_confirmed_later(shell: Shell, tmp_path: Path) -> None:
+    left = await shell("sim", "bulk", "suspend", "--all", input="")
+    assert left.exit_code == 130
+    assert "Nothing was changed" in left.output
+    [found] = await shell.told("operation", "list")
+    assert found["state"] == "READY"
+    assert f"simwarden operation confirm {found['id']}" in left.output
+    file = tmp_path / "result.csv"
+    done = await shell("operation", "confirm", found["id"], "--result", str(file), input="y\n")
+    assert done.exit_code == 0, done.output
+    assert "40 of 40 SIMs would change" in done.output
+    assert "40 done, 0 unchanged, 0 refused" in done.output
+    assert len(file.read_text().splitlines()) == 41
+    again = await shell("operation", "confirm", found["id"], "--yes")
+    assert "is COMPLETED; to be confirmed, it must be READY" in again.output
+    explained = await shell("sim", "explain", IMSIS[0], "--all")
+    assert [line.split()[3] for line in explained.output.split("States\n")[1].splitlines()[:2]] == [
+        *("ACTIVE", "SUSPENDED"),
+    ]
+
+
+async def test_one_ctrl_c_at_the_question_is_enough(shell: Shell) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        arguments = [sys.executable, "-m", "simwarden", "sim", "bulk", "suspend", "--all"]
+        os.execve(sys.executable, arguments, os.environ | shell.environment)
+    shown = await asyncio.to_thread(_read_until, terminal, b"[y/N]")
+    os.write(terminal, b"\x03")
+    shown += await asyncio.to_thread(_read_until, terminal, b"operation cancel")
+    _, status = await asyncio.to_thread(os.waitpid, pid, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 130
+    assert b"Nothing was changed" in shown
+    [found] = await shell.told("operation", "list")
+    assert (found["state"], found["counts"]["done"]) == ("READY", 0)
+
+
+def _read_until(terminal: int, text: bytes) -> bytes:
+    """What the terminal shows until this text; what it has shown when 20 seconds are over."""
+    shown, end = b"", time.monotonic() + 20
+    while text not in shown and time.monotonic() < end:
+        if select.select([terminal], [], [], 0.5)[0]:
+            shown += os.read(terminal, 65_536)
+    return shown
+
+
+async def test_long_work_says_how_far_it_is_where_there_is_no_terminal(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simwarden.cli.bulk.SAY_EVERY", 0.0)
+    done = await shell("sim", "bulk", "suspend", "--all", "--yes")
+    assert "40 of 40 done" in done.output
+    assert "looked at" in done.output
+
+
+async def test_a_file_that_cannot_be_written_leaves_the_result_at_the_server(shell: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / ".result.csv.part").mkdir()
+    done = await shell("sim", "bulk", "suspend", "--all", "--yes", "--result", str(folder / "result.csv"))
+    assert done.exit_code == 1
+    assert "cannot be written" in done.output
+    [found] = await shell.told("operation", "list")
+    assert found["state"] == "COMPLETED"
+    assert f"simwarden operation show {found['id']}" in done.output
+
+
 async def test_a_list_with_mistakes_does_the_others(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
     file.write_text(f"imsi\n{IMSIS[0]}\n460001111111111\nx\n{IMSIS[1]}\n")
@@ -122,7 +194,9 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["sim", "bulk", "close", "--all"], "Say what to close"),
     (["sim", "bulk", "suspend", "--filter", "colour=red"], "is not NAME=VALUE"),
     (["sim", "bulk", "suspend", "--filter", "account=nobody", "--yes"], "No account has"),
-    (["sim", "bulk", "suspend", "--filter", "state=WILD", "--yes"], "WILD"),
+    (["sim", "bulk", "suspend", "--filter", "state=wild", "--yes"], "state can be NEUTRAL, ARMED, LOCKED, DIFFERED"),
+    (["sim", "bulk", "suspend", "--all", "--yes", "--result", "/no/such/folder/x.csv"], "there is no folder"),
+    (["operation", "confirm", "nothing", "--yes"], "No operation has this id"),
     (["sim", "bulk", "suspend", "--all", "--json"], "needs --yes"),
     (["sim", "bulk", "suspend", "--all", "--imei", "353689530707903", "--yes"], "imei does not go with suspend"),
     (["operation", "show", "nothing"], "No operation has this id"),
