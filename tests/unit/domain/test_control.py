@@ -253,6 +253,28 @@ def test_causes_come_and_go_in_any_order(coming: list[str], going: list[str]) ->
     assert found.lifecycle is Lifecycle.ACTIVE
 
 
+@given(st.lists(st.sampled_from(sorted(RAISE)), max_size=14))
+def test_whatever_came_and_went_before_what_stands_decides(turns: list[str]) -> None:
+    """Each name turns its cause on and off. Only those that are on at the end matter, not the way there."""
+    found = bind(sim(), Target(imei=HOME), Policy(), NOW, CAUSE).sim
+    standing: set[str] = set()
+    for name in turns:
+        found = (LIFT if name in standing else RAISE)[name](found)
+        standing ^= {name}
+        assert found.functions_off == _expected(standing)
+        assert {bar.cause for bar in found.bars} == {CAUSE_OF[name] for name in standing}
+        assert found.closed == _expected(standing & {"voice", "data"})
+    assert (found.lifecycle is Lifecycle.SUSPENDED) is ("suspended" in standing)
+
+
+CAUSE_OF = {
+    "mismatch": BarCause.IMEI_MISMATCH,
+    "voice": BarCause.CLOSED_BY_CUSTOMER,
+    "data": BarCause.CLOSED_BY_CUSTOMER,
+    "suspended": BarCause.SUSPENDED,
+}
+
+
 def _expected(standing: set[str]) -> Function:
     off = Function(0)
     for name in standing:
