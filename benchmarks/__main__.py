@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import time
 
-from benchmarks import bulk, calls, deliveries, growth, latency, machine, sightings, twins
+from benchmarks import bulk, calls, deliveries, growth, isolation, latency, machine, sightings, twins
 from benchmarks.setup import bench
 
 GROWTH = (10_000, 100_000, 1_000_000)
@@ -76,6 +76,13 @@ async def measure_deliveries(_given: argparse.Namespace) -> None:
         await deliveries.measure(world, 10_000)
 
 
+async def measure_isolation(given: argparse.Namespace) -> None:
+    """What a dead sink costs the others."""
+    async with bench() as world:
+        await world.fill(20_000)
+        await isolation.measure(world, 5_000, given.seconds, given.rounds)
+
+
 async def measure_growth(given: argparse.Namespace) -> None:
     """The same figures at more and more SIMs, as a table."""
     rows = []
@@ -99,6 +106,7 @@ SECTIONS = {
     "sightings": measure_sightings,
     "latency": measure_latency,
     "deliveries": measure_deliveries,
+    "isolation": measure_isolation,
     "bulk": measure_bulk,
     "growth": measure_growth,
 }

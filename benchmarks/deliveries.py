@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,16 +29,30 @@ CEILING = 7_000
 _TYPE = "org.camaraproject.iot-sim-fraud-prevention.v0.imei-change"
 
 
-class _Sink(asyncio.Protocol):
-    """Answers 204 to whatever is posted and notes when an imei-change came."""
+class Answering(asyncio.Protocol):
+    """A sink that answers 204 to whatever is posted, after `wait`, and hands the body to `told`."""
 
-    def __init__(self, times: list[float]) -> None:
-        self._times = times
+    def __init__(
+        self,
+        told: Callable[[bytes], None],
+        wait: Callable[[], Awaitable[None]] | None = None,
+        connected: set[asyncio.Transport] | None = None,
+    ) -> None:
+        self._told = told
+        self._wait = wait
+        self._connected = set() if connected is None else connected
         self._buffer = b""
+        self._tasks: set[asyncio.Task[None]] = set()
         self._transport: Any = None
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        self._connected.add(transport)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._connected.discard(self._transport)
+        for task in self._tasks:
+            task.cancel()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -46,17 +61,33 @@ class _Sink(asyncio.Protocol):
             length = int(head[head.find(b"content-length:") + 15 :].split(b"\r\n", 1)[0])
             if len(self._buffer) < end + 4 + length:
                 return
-            if b"imei-change" in self._buffer[end : end + 4 + length]:
-                self._times.append(time.perf_counter())
+            self._told(self._buffer[end + 4 : end + 4 + length])
             self._buffer = self._buffer[end + 4 + length :]
-            self._transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+            if self._wait is None:
+                self._answer()
+            else:
+                task = asyncio.create_task(self._answer_later(self._wait))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    def _answer(self) -> None:
+        self._transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async def _answer_later(self, wait: Callable[[], Awaitable[None]]) -> None:
+        await wait()
+        self._answer()
 
 
 async def measure(world: Bench, events: int) -> None:
     """Print deliveries/s to the sinks that live."""
     times: list[float] = []
     loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(lambda: _Sink(times), "127.0.0.1", 0) for _ in range(SINKS - DEAD)]
+
+    def told(body: bytes) -> None:
+        if b"imei-change" in body:
+            times.append(time.perf_counter())
+
+    servers = [await loop.create_server(lambda: Answering(told), "127.0.0.1", 0) for _ in range(SINKS - DEAD)]
     hanging = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
     live = [f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/" for server in servers]
     with socket.socket() as unused:
@@ -64,7 +95,7 @@ async def measure(world: Bench, events: int) -> None:
         refusing = f"http://127.0.0.1:{unused.getsockname()[1]}/"
         silent = f"http://127.0.0.1:{hanging.sockets[0].getsockname()[1]}/"
         dead = [f"{(refusing, silent)[number % 2]}{number}" for number in range(DEAD)]
-        await _subscribe(world, live + dead, events)
+        await subscribe(world, live + dead, events)
         expected = sum(1 for number in range(events) if number % SINKS < len(live))
         await asyncio.sleep(2)  # the subscriptions' own first events are out
         # A backlog first, made while nothing delivers: else the making of events would be measured.
@@ -93,7 +124,8 @@ async def _all(times: list[float], expected: int) -> bool:
     return len(times) >= expected
 
 
-async def _subscribe(world: Bench, sinks: list[str], count: int) -> None:
+async def subscribe(world: Bench, sinks: list[str], count: int) -> None:
+    """Subscribe the first SIMs to the change of their device, in turns at these sinks."""
     async with world.database() as db:
         vault = Vault(master_key(Settings(data_dir=str(world.directory / "data"))))
         subscriptions = Subscriptions(db, vault, allow_private_sinks=True)

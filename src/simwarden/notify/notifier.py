@@ -72,6 +72,7 @@ class Notifier:
         self._listener = Listener(db.url, {CHANNEL: lambda _: self.wake()})
         self._origins: dict[str, Origin] = {}
         self._full: set[str] = set()
+        self._room_of_others = Origin("", self._settings.limits).room(0.0)
         self._busy: dict[str, DueLane] = {}
         self._runs: set[asyncio.Task[None]] = set()
         self._side: set[asyncio.Task[None]] = set()
@@ -144,7 +145,7 @@ class Notifier:
             return wait
         await self._claim(owned)
         if not self._woken.is_set() and len(self._busy) < self._settings.held:
-            due = await deliveries.next_due(self._db, owned, busy=self._busy, full=self._full)
+            due = await deliveries.next_due(self._db, owned, busy=self._busy.values(), full=self._full)
             wait = min([wait, *([] if due is None else [due])])
         now = time.monotonic()
         opens = [origin.opens_in(now) for origin in self._origins.values() if origin.probing]
@@ -160,8 +161,16 @@ class Notifier:
         while len(self._busy) < self._settings.held:
             now = time.monotonic()
             self._origins = {key: one for key, one in self._origins.items() if not one.forgettable(now)}
-            self._full = {key for key, one in self._origins.items() if one.room(now) == 0}
-            found = await deliveries.claim(self._db, owned, busy=self._busy, full=self._full, limit=BATCH)
+            room = {key: one.room(now) for key, one in self._origins.items()}
+            self._full = {key for key, count in room.items() if count == 0}
+            found = await deliveries.claim(
+                self._db,
+                owned,
+                busy=self._busy.values(),
+                room=room,
+                others=self._room_of_others,
+                limit=BATCH,
+            )
             taken = self._choose(found, now)
             try:
                 ready = await deliveries.heads(self._db, taken, self._settings.burst)
@@ -187,8 +196,8 @@ class Notifier:
                 origin.reserved += 1
                 self._busy[lane.id] = lane
                 taken.append(lane)
-            else:
-                self._full.add(lane.origin)
+        # There may be more of those that were given as much as they can take: their lanes are asked for again later.
+        self._full = {key for key, one in self._origins.items() if one.room(now) == 0}
         return taken
 
     def _forget(self, lanes: Sequence[DueLane]) -> None:
@@ -271,7 +280,7 @@ class Notifier:
         delay = timedelta(seconds=seconds)
         owned = sorted(self.leases.owned())
         with contextlib.suppress(StoreUnavailable, asyncpg.PostgresError):
-            await deliveries.postpone(self._db, owned, origin.key, delay, min(10 * delay, _SPREAD), busy=self._busy)
+            await deliveries.postpone(self._db, owned, origin.key, delay, _SPREAD, busy=self._busy)
 
     async def _hasten(self, origin: Origin) -> None:
         """An origin is back: its lanes need not wait any longer, except where a sink asked for much patience."""

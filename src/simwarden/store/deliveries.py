@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from simwarden.store.queries import load
 from simwarden.store.subscriptions import ALL_BUCKETS, EndReason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import asyncpg
 
@@ -128,10 +129,16 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def claim(
-    db: Database, buckets: Sequence[int], *, busy: Collection[str], full: Collection[str], limit: int
+    db: Database, buckets: Sequence[int], *, busy: Collection[DueLane], room: Mapping[str, int], others: int, limit: int
 ) -> list[DueLane]:
-    """Up to `limit` due lanes, longest due first, without those in `busy` (ids) and of `full` origins; no heads yet."""
-    rows = await db.fetch(Q["due_lanes"], buckets, list(busy), list(full), limit)
+    """Up to `limit` due lanes, longest due first, without those in `busy`; no heads yet.
+
+    Of an origin in `room` so many at most, of any other one `others`. So each origin costs the same, however many of
+    its lanes wait.
+    """
+    held = Counter(lane.origin for lane in busy)
+    look = [count + held[origin] if count else 0 for origin, count in room.items()]
+    rows = await db.fetch(Q["due_lanes"], buckets, [lane.id for lane in busy], list(room), look, others, limit)
     return [DueLane(**dict(row)) for row in rows]
 
 
@@ -153,13 +160,16 @@ async def heads(db: Database, lanes: Sequence[DueLane], limit: int) -> list[DueL
 
 
 async def next_due(
-    db: Database, buckets: Sequence[int], *, busy: Collection[str], full: Collection[str]
+    db: Database, buckets: Sequence[int], *, busy: Collection[DueLane], full: Collection[str]
 ) -> float | None:
-    """Seconds until the next lane becomes due, leaving out the same as `claim`; None when there is none.
-
-    Negative for a lane that became due since it was last claimed from.
+    """Seconds until the next lane becomes due, leaving out the busy ones and those of `full` origins; None when there
+    is none. Negative for a lane that became due since it was last claimed from.
     """
-    seconds: float | None = await db.fetchval(Q["next_due"], buckets, list(busy), list(full))
+    look = {origin: count + 1 for origin, count in Counter(lane.origin for lane in busy).items()}
+    look |= dict.fromkeys(full, 0)
+    seconds: float | None = await db.fetchval(
+        Q["next_due"], buckets, [lane.id for lane in busy], list(look), list(look.values())
+    )
     return seconds
 
 

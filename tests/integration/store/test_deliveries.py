@@ -15,7 +15,7 @@ from simwarden.store.deliveries import DeliveryNotFound, LaneResult, Tried
 from simwarden.store.subscriptions import ALL_BUCKETS, EndReason
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from simwarden.store.database import Database
     from simwarden.store.deliveries import DueLane
@@ -33,8 +33,10 @@ async def house(database: Database, vault: Vault) -> House:
     return made
 
 
-async def claim(house: House, busy: Sequence[str] = (), full: Sequence[str] = ()) -> list[DueLane]:
-    lanes = await deliveries.claim(house.db, ALL_BUCKETS, busy=busy, full=full, limit=100)
+async def claim(
+    house: House, busy: Sequence[DueLane] = (), room: Mapping[str, int] | None = None, others: int = 9
+) -> list[DueLane]:
+    lanes = await deliveries.claim(house.db, ALL_BUCKETS, busy=busy, room=room or {}, others=others, limit=100)
     return await deliveries.heads(house.db, lanes, 3)
 
 
@@ -94,9 +96,34 @@ async def test_a_lane_is_claimed_in_order_and_closes_behind_its_last(house: Hous
 async def test_busy_lanes_and_full_origins_are_left_out(house: House) -> None:
     first, _ = await house.subscribe(SINK)
     second, _ = await house.subscribe("http://127.0.0.1:10/sink")
-    assert [lane.id for lane in await claim(house, busy=[first.id])] == [second.id]
-    assert [lane.id for lane in await claim(house, full=["acme http://127.0.0.1:10"])] == [first.id]
-    assert await deliveries.claim(house.db, [(house.sim.bucket + 1) % 256], busy=(), full=(), limit=9) == []
+    both = {lane.id: lane for lane in await claim(house)}
+    assert both.keys() == {first.id, second.id}
+    assert [lane.id for lane in await claim(house, busy=[both[first.id]])] == [second.id]
+    assert [lane.id for lane in await claim(house, room={"acme http://127.0.0.1:10": 0})] == [first.id]
+    elsewhere = [(house.sim.bucket + 1) % 256]
+    assert await deliveries.claim(house.db, elsewhere, busy=(), room={}, others=9, limit=9) == []
+
+
+async def test_an_origin_gets_as_many_lanes_as_it_has_room_for_beside_its_busy_ones(house: House) -> None:
+    made = [(await house.subscribe(SINK))[0].id for _ in range(5)]
+    other, _ = await house.subscribe("http://127.0.0.1:10/sink")
+    origin = "acme http://127.0.0.1:9"
+    busy = [lane for lane in await claim(house) if lane.id in made[:2]]
+    for room, expected in ((0, 0), (1, 1), (2, 2), (9, 3)):
+        found = [lane.id for lane in await claim(house, busy, {origin: room})]
+        assert other.id in found
+        assert len(found) == expected + 1
+        assert not set(found) & {lane.id for lane in busy}
+    assert len(await claim(house, others=2)) == 3
+    assert len(await deliveries.claim(house.db, ALL_BUCKETS, busy=(), room={}, others=9, limit=4)) == 4
+
+
+async def test_an_inbox_is_left_to_its_owner(house: House) -> None:
+    made, _ = await house.subscribe(SINK)
+    await house.db.execute("update subscription set inbox = 'x' where id = $1", made.id)
+    assert await claim(house) == []
+    assert await deliveries.next_due(house.db, ALL_BUCKETS, busy=(), full=()) is None
+    assert await deliveries.pending_lanes(house.db, ALL_BUCKETS) == 1
 
 
 async def test_an_event_written_meanwhile_keeps_the_lane_open(house: House) -> None:
@@ -125,7 +152,9 @@ async def test_a_lane_that_became_due_just_now_is_not_overlooked(house: House) -
     due = await deliveries.next_due(house.db, ALL_BUCKETS, busy=(), full=())
     assert due is not None
     assert due <= 0
-    assert await deliveries.next_due(house.db, ALL_BUCKETS, busy=[made.id], full=()) is None
+    (lane,) = await claim(house)
+    assert lane.id == made.id
+    assert await deliveries.next_due(house.db, ALL_BUCKETS, busy=[lane], full=()) is None
     assert await deliveries.next_due(house.db, ALL_BUCKETS, busy=(), full=["acme http://127.0.0.1:9"]) is None
 
 
@@ -135,8 +164,9 @@ async def test_a_dead_origin_steps_aside_and_comes_back(house: House) -> None:
     other, _ = await house.subscribe("http://127.0.0.1:10/sink")
     origin, minute = "acme http://127.0.0.1:9", timedelta(minutes=1)
     assert await deliveries.postpone(house.db, ALL_BUCKETS, origin, minute, minute, busy=[busy.id]) == 1
-    assert {lane.id for lane in await claim(house)} == {busy.id, other.id}
-    due = await deliveries.next_due(house.db, ALL_BUCKETS, busy=[busy.id, other.id], full=())
+    lanes = await claim(house)
+    assert {lane.id for lane in lanes} == {busy.id, other.id}
+    due = await deliveries.next_due(house.db, ALL_BUCKETS, busy=lanes, full=())
     assert due is not None
     assert 55 < due <= 120
     assert await deliveries.postpone(house.db, ALL_BUCKETS, origin, minute, minute, busy=[busy.id]) == 0

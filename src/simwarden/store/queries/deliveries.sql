@@ -2,22 +2,68 @@
 -- where there are shards. A lane is worked on by the one worker that leases its bucket, so nothing is locked to claim it.
 
 -- name: due_lanes
-select bucket, id, account_id, sink, origin, protocol_settings, credential, signing_secrets, ended_at is not null as ended,
-       lane_next, delivery_count
-from subscription s
-where bucket = any ($1::smallint[]) and lane_due_at <= now() and inbox is null
-  and not exists (select 1 from unnest($2::text[]) as busy (id) where busy.id = s.id)
-  and not exists (select 1 from unnest($3::text[]) as full_up (origin) where full_up.origin = s.origin)
-order by lane_due_at
-limit $4
+-- From origin to origin along the index, a few lanes of each: the thousands that wait for one that is dead or busy cost
+-- nothing. `room` says how many lanes (those that are busy included) to look at for an origin, others get $5.
+with recursive o (origin) as (
+    (select origin from subscription
+     where bucket = any ($1::smallint[]) and lane_due_at is not null and inbox is null
+     order by origin limit 1)
+    union all
+    select (select s.origin from subscription s
+            where s.bucket = any ($1::smallint[]) and s.lane_due_at is not null and s.inbox is null and s.origin > o.origin
+            order by s.origin limit 1)
+    from o where o.origin is not null
+),
+near as (
+    select l.*
+    from o
+    left join unnest($3::text[], $4::int[]) as k (origin, room) on k.origin = o.origin
+    cross join lateral (
+        select s.bucket, s.id, s.lane_due_at
+        from subscription s
+        where s.origin = o.origin and s.bucket = any ($1::smallint[]) and s.lane_due_at <= now() and s.inbox is null
+        order by s.lane_due_at
+        limit coalesce(k.room, $5)
+    ) l
+    where o.origin is not null
+)
+select s.bucket, s.id, s.account_id, s.sink, s.origin, s.protocol_settings, s.credential, s.signing_secrets,
+       s.ended_at is not null as ended, s.lane_next, s.delivery_count
+from near n
+join subscription s on s.bucket = n.bucket and s.id = n.id and s.bucket = any ($1::smallint[])
+where not exists (select 1 from unnest($2::text[]) as busy (id) where busy.id = n.id)
+order by n.lane_due_at
+limit $6
 
 -- name: next_due
 -- Looks back a little: a lane that became due since the last claim must not be overlooked.
-select extract(epoch from min(lane_due_at) - now())::float8
-from subscription s
-where bucket = any ($1::smallint[]) and lane_due_at > now() - interval '10 seconds' and inbox is null
-  and not exists (select 1 from unnest($2::text[]) as busy (id) where busy.id = s.id)
-  and not exists (select 1 from unnest($3::text[]) as full_up (origin) where full_up.origin = s.origin)
+with recursive o (origin) as (
+    (select origin from subscription
+     where bucket = any ($1::smallint[]) and lane_due_at is not null and inbox is null
+     order by origin limit 1)
+    union all
+    select (select s.origin from subscription s
+            where s.bucket = any ($1::smallint[]) and s.lane_due_at is not null and s.inbox is null and s.origin > o.origin
+            order by s.origin limit 1)
+    from o where o.origin is not null
+),
+near as (
+    select l.*
+    from o
+    left join unnest($3::text[], $4::int[]) as k (origin, look) on k.origin = o.origin
+    cross join lateral (
+        select s.id, s.lane_due_at
+        from subscription s
+        where s.origin = o.origin and s.bucket = any ($1::smallint[]) and s.lane_due_at > now() - interval '10 seconds'
+          and s.inbox is null
+        order by s.lane_due_at
+        limit coalesce(k.look, 1)
+    ) l
+    where o.origin is not null
+)
+select extract(epoch from min(n.lane_due_at) - now())::float8
+from near n
+where not exists (select 1 from unnest($2::text[]) as busy (id) where busy.id = n.id)
 
 -- name: heads
 select l.ord, d.*
@@ -66,7 +112,7 @@ returning s.lane_due_at is not null as waiting
 -- name: postpone_origin
 with waiting as (
     select bucket, id from subscription s
-    where bucket = any ($1::smallint[]) and origin = $2 and lane_due_at <= now()
+    where bucket = any ($1::smallint[]) and origin = $2 and lane_due_at <= now() and inbox is null
       and not exists (select 1 from unnest($5::text[]) as busy (id) where busy.id = s.id)
     order by bucket, id
     for update
@@ -80,6 +126,7 @@ where s.bucket = w.bucket and s.id = w.id and s.bucket = any ($1::smallint[])
 with waiting as (
     select bucket, id from subscription s
     where bucket = any ($1::smallint[]) and origin = $2 and lane_due_at > now() and lane_due_at <= now() + $3::interval
+      and inbox is null
       and not exists (select 1 from unnest($4::text[]) as busy (id) where busy.id = s.id)
     order by bucket, id
     for update
@@ -98,12 +145,16 @@ where bucket = $1 and subscription_id = $2 and n > $3 and status = 'PENDING'
 update delivery d
 set status = 'DEAD', finished_at = now(), last_error = coalesce(d.last_error, 'the sink could not be reached in time')
 from subscription s
-where s.bucket = any ($1::smallint[]) and s.lane_due_at is not null
+where s.bucket = any ($1::smallint[])
+  -- Two partial indexes, one each for lanes to sinks and to inboxes.
+  and (s.lane_due_at is not null and s.inbox is null or s.lane_due_at is not null and s.inbox is not null)
   and d.bucket = s.bucket and d.bucket = any ($1::smallint[]) and d.subscription_id = s.id
   and d.n >= s.lane_next and d.status = 'PENDING' and d.queued_at < $2
 
 -- name: pending_lanes
-select count(*) from subscription where bucket = any ($1::smallint[]) and lane_due_at is not null
+select count(*) from subscription
+where bucket = any ($1::smallint[])
+  and (lane_due_at is not null and inbox is null or lane_due_at is not null and inbox is not null)
 
 -- name: list
 select d.bucket, d.subscription_id, d.n, d.imsi, d.event, d.event_id, d.type, d.time, d.data, d.ends, d.status,
