@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import aiohttp
 import pytest
+from tests.conformance.contract import camaras
 from tests.conformance.hook import Watch
 from tests.integration.notify.sink import Sink
 from tests.unit.northbound.asgi import call
@@ -47,3 +50,20 @@ async def test_an_answer_over_http_is_seen() -> None:
 
 
 _saw = Watch.saw
+
+
+@pytest.mark.skipif(camaras(f"{NAME}-subscriptions") is None, reason="CAMARA's documents are not at hand")
+async def test_an_event_that_breaks_the_document_fails_the_test_whose_sink_got_it() -> None:
+    event = {"id": "1", "source": "urn:x", "specversion": "1.0", "time": "2026-11-21T12:00:00Z"}
+    event["type"] = f"org.camaraproject.{NAME}.v0.imei-change"
+    data = {"subscriptionId": "1", "imei": "352099001761481", "device": {"phoneNumber": "+8613800000001"}}
+    for sent, good in (
+        ({**event, "data": data}, True),
+        ({**event, "data": {**data, "device": {}}}, False),
+        (event, True),
+    ):
+        sink = await Sink().__aenter__()
+        async with aiohttp.ClientSession() as session, session.post(sink.url, json=sent):
+            pass
+        with contextlib.nullcontext() if good else pytest.raises(AssertionError, match="CAMARA's document"):
+            await sink.__aexit__(None)

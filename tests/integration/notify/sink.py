@@ -7,9 +7,19 @@ import json
 from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
+from tests.conformance import contract
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+
+
+SCHEMAS = {
+    "imei-change": "ImeiChangeEvent",
+    "subscription-started": "EventSubscriptionStarted",
+    "subscription-ended": "EventSubscriptionEnded",
+}
+LOOKED_AT = 300
+"""Events that are held against the document, of each sink."""
 
 
 class Received:
@@ -66,9 +76,22 @@ class Sink:
         self.port = self._runner.addresses[0][1]
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, failed: object, *_: object) -> None:
         assert self._runner is not None
         await self._runner.cleanup()
+        if failed is None:
+            assert self._broken() == [], "an event is not one that CAMARA's document allows"
+
+    def _broken(self) -> list[str]:
+        """What is wrong with the events received, each looked at once, by CAMARA's document."""
+        held = contract.camaras("iot-sim-fraud-prevention-subscriptions")
+        events = {one.event.get("id"): one.event for one in self.received[:LOOKED_AT]}
+        found = []
+        for event in events.values():
+            schema = SCHEMAS.get(str(event.get("type")).rpartition(".")[2])
+            if held is not None and schema is not None:
+                found += [f"{event}: {error.message}" for error in held.schema(schema).iter_errors(event)]
+        return found
 
     async def until(self, condition: Callable[[], bool], limit: float = 10) -> None:
         """Wait until the condition holds; looked at with every arrival. Fails after `limit` seconds."""
