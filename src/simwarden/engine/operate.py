@@ -1,8 +1,8 @@
 """Working off operations: the parts in the buckets that this worker leases, in small batches, each one transaction.
 
-A batch locks its part, then its SIMs; what becomes of the SIMs, of the items and of the place in the part is committed
-together. So a crash, a take-over or two workers at once do no item twice and leave none out. What an item's own values
-spoil is refused with the reason after it was tried alone.
+A batch locks its part, or several small ones, then its SIMs; what becomes of the SIMs, of the items and of the place in
+each part is committed together. So a crash, a take-over or two workers at once do no item twice and leave none out.
+What an item's own values spoil is refused with the reason after it was tried alone.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter, deque
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +31,10 @@ from simwarden.store import listing, usage
 from simwarden.store import operations as store
 from simwarden.store.database import TryAgain
 from simwarden.store.listing import SimFilter
-from simwarden.store.operations import NewItem, Settled
+from simwarden.store.operations import NewItem, Settled, Todo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from simwarden.domain.sim import Sim
@@ -47,7 +48,7 @@ IDLE = 2.0
 """Seconds between two looks when nothing is to be done."""
 PAUSE = 1.0
 """Seconds to wait after a trouble."""
-TURNS = 8
+TURNS = 16
 """Parts of one operation between two looks at what there is to do."""
 UPKEEP = 600.0
 FINISH_EVERY = 0.5
@@ -63,7 +64,6 @@ KEPT = timedelta(days=30)
 _SPOILT = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, UnicodeError, OverflowError, SimExists)
 """What one item may cause to go wrong for a whole batch: then each is tried for itself."""
 _log = structlog.get_logger()
-Numbered = tuple[int, str, dict[str, Any] | None]
 
 
 class Operate:
@@ -139,9 +139,9 @@ class Operate:
         work = await store.open_work(self._db, buckets, TURNS) if buckets else []
         self._resting = {id_: until for id_, until in self._resting.items() if until > time.monotonic()}
         work = [each for each in work if each.operation_id not in self._resting]
-        for each in work:
-            if each.bucket in self._leases.owned() and each.operation_id not in self._resting:
-                await self._try(each)
+        for group in self._groups(work):
+            if {each.bucket for each in group} <= self._leases.owned() and group[0].operation_id not in self._resting:
+                await self._try(group)
             if self._wake.is_set():
                 break  # something new has come: it gets its turn
         under_way = {each.operation_id for each in work}
@@ -157,27 +157,44 @@ class Operate:
             await store.forget_old(self._db, self._clock() - KEPT, buckets)
         return bool(work) or ended
 
-    async def _try(self, work: Work) -> None:
+    def _groups(self, work: Sequence[Work]) -> Iterator[list[Work]]:
+        """What goes into one batch each, the operations in turn: a part, or several that are done with in one go."""
+        waiting: dict[str, deque[Work]] = {}
+        for each in work:
+            waiting.setdefault(each.operation_id, deque()).append(each)
+        while waiting:
+            for operation_id, parts in list(waiting.items()):
+                group = [parts.popleft()]
+                while (
+                    parts and not _searches(group[0]) and sum(p.left for p in group) + parts[0].left <= self._pace.size
+                ):
+                    group.append(parts.popleft())
+                if not parts:
+                    del waiting[operation_id]
+                yield group
+
+    async def _try(self, group: list[Work]) -> None:
         """A batch. What goes wrong with one operation holds no other up. Raises StoreUnavailable."""
+        operation_id = group[0].operation_id
         try:
-            await self._batch(work)
+            await self._batch(group)
         except TryAgain as error:
-            _log.info("a batch is done again", operation=work.operation_id, reason=str(error))
+            _log.info("a batch is done again", operation=operation_id, reason=str(error))
         except StoreUnavailable:
             raise
         except Exception:  # the boundary of one operation: the others go on
-            _log.exception("an operation stumbled and is left alone for a while", operation=work.operation_id)
-            self._resting[work.operation_id] = time.monotonic() + REST
+            _log.exception("an operation stumbled and is left alone for a while", operation=operation_id)
+            self._resting[operation_id] = time.monotonic() + REST
 
-    async def _batch(self, work: Work) -> None:
+    async def _batch(self, group: list[Work]) -> None:
         """One transaction, after the pause that is due."""
         await asyncio.sleep(self._pace.pause)
         began = time.monotonic()
         try:
-            done = await self._transact(work, self._pace.size)
+            done = await self._transact(group, self._pace.size)
         except _SPOILT as error:
-            _log.info("a batch is done one by one", operation=work.operation_id, reason=str(error))
-            done = await self._alone(work)
+            _log.info("a batch is done one by one", operation=group[0].operation_id, reason=str(error))
+            done = sum([await self._apart(work, alone=len(group) == 1) for work in group])
         self._pace.after(time.monotonic() - began, done, self._calls_a_second())
 
     def _calls_a_second(self) -> float:
@@ -189,41 +206,51 @@ class Operate:
             self._counted = now, calls
         return self._beside
 
-    async def _alone(self, work: Work) -> int:
+    async def _apart(self, work: Work, *, alone: bool) -> int:
+        """One part of a batch that was spoilt; its first item `alone`, if it was the only part."""
+        if not alone:
+            with contextlib.suppress(*_SPOILT):
+                return await self._transact([work], self._pace.size)
         try:
-            return await self._transact(work, 1)
+            return await self._transact([work], 1)
         except _SPOILT as error:
             _log.warning("an item cannot be done", operation=work.operation_id, reason=str(error))
-            return await self._transact(work, 1, spoilt=error)
+            return await self._transact([work], 1, spoilt=error)
 
-    async def _transact(self, work: Work, size: int, spoilt: Exception | None = None) -> int:
-        """Deal with up to `size` SIMs of a part; returns how many."""
-        outcome = Outcome()
+    async def _transact(self, group: Sequence[Work], size: int, spoilt: Exception | None = None) -> int:
+        """Deal with up to `size` SIMs of each of some parts of one operation; returns how many."""
+        work, outcome = group[0], Outcome()
         async with self._db.transaction() as connection:
-            part = await store.lock_part(connection, work.bucket, work.operation_id, work.state)
-            if part is None:
+            parts = await store.lock_parts(connection, [each.bucket for each in group], work.operation_id, work.state)
+            if not parts:
                 return 0
             action = actions.from_plain(work.action)
             batch = _Batch(connection, work, action, self._clock())
             results: list[Settled] = []
-            if work.state == "PREVIEWING" and work.filter is not None:
-                part, count = await batch.gather(part, size)
+            if _searches(work):
+                part, total = await batch.gather(parts[work.bucket], size)
+                moved = {work.bucket: (part, total == size)}
             else:
-                items = await store.next_items(connection, work.bucket, work.operation_id, part.after_n, size)
+                items = await store.next_items(connection, work.operation_id, parts, size)
                 if spoilt is not None:
-                    results = [_refused(n, action, spoilt) for n, _, _ in items]
+                    results = [_refused(item, action, spoilt) for item in items]
                 elif work.state == "PREVIEWING":
                     results = await batch.preview(items)
                 else:
                     results, outcome = await batch.run(items)
-                part, count = _moved(part, items, results), len(items)
-            await store.settle(connection, work, results, part, self._clock(), more=count == size)
+                moved, total = _moved(parts, items, results, size), len(items)
+            await store.settle(connection, work.operation_id, results, moved, self._clock())
         self._committed(outcome)
-        return count
+        return total
+
+
+def _searches(work: Work) -> bool:
+    """Whether the SIMs of this part are yet to be found, by the filter."""
+    return work.state == "PREVIEWING" and work.filter is not None
 
 
 class _Batch:
-    """Some SIMs of one part, within one transaction."""
+    """Some SIMs of an operation, within one transaction. `work`: the part, or one of them."""
 
     def __init__(self, connection: asyncpg.Connection, work: Work, action: Action, now: datetime) -> None:
         self._connection = connection
@@ -243,7 +270,7 @@ class _Batch:
         )
         items = []
         for number, each in enumerate(found, part.items + 1):
-            result = self._look_at(number, each.sim, None)
+            result = self._look_at(Todo(work.bucket, number, each.sim.imsi, None), each.sim)
             given = {"imsi": each.sim.imsi}
             items.append(
                 NewItem(number, given, work.bucket, each.sim.imsi, None, result.status, result.code, result.reason)
@@ -261,64 +288,68 @@ class _Batch:
         )
         return moved, len(found)
 
-    async def preview(self, items: Sequence[Numbered]) -> list[Settled]:
+    async def preview(self, items: Sequence[Todo]) -> list[Settled]:
         """Which of the items would not change or cannot, and why. Nothing is locked, nothing changes."""
-        sims = await store.read_sims(self._connection, self._work.bucket, [imsi for _, imsi, _ in items])
-        looked = [self._look_at(n, sims.get(imsi), data) for n, imsi, data in items]
+        sims = await store.read_sims(self._connection, [(item.bucket, item.imsi) for item in items])
+        looked = [self._look_at(item, sims.get(item.imsi)) for item in items]
         return [each for each in looked if each.status != "REQUESTED"]
 
-    def _look_at(self, n: int, sim: Sim | None, data: dict[str, Any] | None) -> Settled:
+    def _look_at(self, item: Todo, sim: Sim | None) -> Settled:
         try:
             if sim is None or self._work.account_id not in (None, sim.account_id):
                 raise SimNotFound
-            actions.rule(self._action, data, self._now, self._cause)(sim)
+            actions.rule(self._action, item.data, self._now, self._cause)(sim)
         except SimwardenError as error:
             said = actions.verdict(self._action, error, sim)
-            return Settled(n, said.status, said.code, said.reason)
-        return Settled(n, "REQUESTED")
+            return Settled(item.bucket, item.n, said.status, said.code, said.reason)
+        return Settled(item.bucket, item.n, "REQUESTED")
 
-    async def run(self, items: Sequence[Numbered]) -> tuple[list[Settled], Outcome]:
+    async def run(self, items: Sequence[Todo]) -> tuple[list[Settled], Outcome]:
         """Do it."""
         if not items:
             return [], Outcome()
         if isinstance(self._action, Add):
             return await self._add(items), Outcome()
+        work = self._work
         wanted = [
-            Order(
-                imsi, actions.rule(self._action, data, self._now, self._cause), self._work.account_id, self._work.usage
-            )
-            for _, imsi, data in items
+            Order(item.imsi, actions.rule(self._action, item.data, self._now, self._cause), work.account_id, work.usage)
+            for item in items
         ]
         found, outcome = await orders.carry_out(self._connection, wanted, self._now)
-        refused = [imsi for (_, imsi, _), each in zip(items, found, strict=True) if isinstance(each, SimwardenError)]
-        sims = await store.read_sims(self._connection, self._work.bucket, refused) if refused else {}
+        done = list(zip(items, found, strict=True))
+        refused = [(item.bucket, item.imsi) for item, each in done if isinstance(each, SimwardenError)]
+        sims = await store.read_sims(self._connection, refused) if refused else {}
         results = []
-        for (n, imsi, _), each in zip(items, found, strict=True):
+        for item, each in done:
             if isinstance(each, SimwardenError):
-                said = actions.verdict(self._action, each, sims.get(imsi))
-                results.append(Settled(n, said.status, said.code, said.reason))
+                said = actions.verdict(self._action, each, sims.get(item.imsi))
+                results.append(Settled(item.bucket, item.n, said.status, said.code, said.reason))
             else:
-                results.append(Settled(n, "DONE"))
+                results.append(Settled(item.bucket, item.n, "DONE"))
         return results, outcome
 
-    async def _add(self, items: Sequence[Numbered]) -> list[Settled]:
-        assert self._work.account_id is not None, "SIMs are added to an account"
+    async def _add(self, items: Sequence[Todo]) -> list[Settled]:
+        account_id = self._work.account_id
+        assert account_id is not None, "SIMs are added to an account"
         rows, results = [], []
-        for n, _, data in items:
+        for place, item in enumerate(items):
             try:
-                rows.append(_row(n, self._work.account_id, data or {}))
+                rows.append(_row(place, account_id, item.data or {}))
             except InvalidIdentifier as error:
-                results.append(_refused(n, self._action, error))
-        bad = await provision.insert(self._connection, self._work.account_id, rows, self._cause)
+                results.append(_refused(item, self._action, error))
+        bad = await provision.insert(self._connection, account_id, rows, self._cause)
         reasons = {row.line: row.reason for row in bad}
+        added: Counter[int] = Counter()
         for row in rows:
-            taken = reasons.get(row.line)
-            refused = Settled(row.line, "REFUSED", "ALREADY_EXISTS", taken)
-            results.append(refused if taken else Settled(row.line, "DONE"))
-        done = sum(each.status == "DONE" for each in results)
-        if done and self._work.usage is not None:
-            key = self._now.astimezone(UTC).date(), self._work.bucket, self._work.usage
-            await usage.count(self._connection, {key: done})
+            item, taken = items[row.line], reasons.get(row.line)
+            refused = Settled(item.bucket, item.n, "REFUSED", "ALREADY_EXISTS", taken)
+            results.append(refused if taken else Settled(item.bucket, item.n, "DONE"))
+            added[item.bucket] += not taken
+        if self._work.usage is not None:
+            day = self._now.astimezone(UTC).date()
+            counts = {(day, bucket, self._work.usage): count for bucket, count in sorted(added.items()) if count}
+            if counts:
+                await usage.count(self._connection, counts)
         return results
 
 
@@ -332,21 +363,31 @@ def _row(n: int, account_id: str, data: dict[str, Any]) -> provision.Row:
     return provision.Row(n, sim, imei)
 
 
-def _refused(n: int, action: Action, error: Exception) -> Settled:
+def _refused(item: Todo, action: Action, error: Exception) -> Settled:
     if isinstance(error, SimwardenError):
         said = actions.verdict(action, error, None)
-        return Settled(n, said.status, said.code, said.reason)
-    return Settled(n, "REFUSED", "INTERNAL", "This item cannot be done. Tell the operator of this server.")
+        return Settled(item.bucket, item.n, said.status, said.code, said.reason)
+    reason = "This item cannot be done. Tell the operator of this server."
+    return Settled(item.bucket, item.n, "REFUSED", "INTERNAL", reason)
 
 
-def _moved(part: Part, items: Sequence[Numbered], results: Sequence[Settled]) -> Part:
-    """The part after these items."""
-    if not items:
-        return part
-    return msgspec.structs.replace(
-        part,
-        after_n=items[-1][0],
-        done=part.done + sum(each.status == "DONE" for each in results),
-        unchanged=part.unchanged + sum(each.status == "UNCHANGED" for each in results),
-        refused=part.refused + sum(each.status == "REFUSED" for each in results),
-    )
+def _moved(
+    parts: Mapping[int, Part], items: Sequence[Todo], results: Sequence[Settled], size: int
+) -> dict[int, tuple[Part, bool]]:
+    """The parts after these items, each with whether there may be more of it."""
+    last = {item.bucket: item.n for item in items}
+    met = Counter(item.bucket for item in items)
+    became = Counter((each.bucket, each.status) for each in results)
+    return {
+        bucket: (
+            msgspec.structs.replace(
+                part,
+                after_n=last.get(bucket, part.after_n),
+                done=part.done + became[bucket, "DONE"],
+                unchanged=part.unchanged + became[bucket, "UNCHANGED"],
+                refused=part.refused + became[bucket, "REFUSED"],
+            ),
+            met[bucket] == size,
+        )
+        for bucket, part in parts.items()
+    }

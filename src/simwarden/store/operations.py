@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -16,7 +16,7 @@ from simwarden.store import sims
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     import asyncpg
 
@@ -105,6 +105,8 @@ class Work(msgspec.Struct, frozen=True):
     filter: dict[str, Any] | None
     state: str
     usage: Usage | None = None
+    left: int = 0
+    """Items that are yet to be dealt with, at most."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -118,9 +120,19 @@ class Part(msgspec.Struct, frozen=True):
     refused: int
 
 
+class Todo(NamedTuple):
+    """An item that is to be dealt with."""
+
+    bucket: int
+    n: int
+    imsi: str
+    data: dict[str, Any] | None
+
+
 class Settled(msgspec.Struct, frozen=True):
     """What became of an item."""
 
+    bucket: int
     n: int
     status: str
     code: str | None = None
@@ -260,50 +272,54 @@ async def open_work(db: Database, buckets: Sequence[int], turns: int) -> list[Wo
     return [msgspec.convert(dict(row), Work) for row in rows]
 
 
-async def lock_part(connection: asyncpg.Connection, bucket: int, operation_id: str, state: str) -> Part | None:
-    """Lock a part; None when there is nothing to do in it any more while the operation is in this state."""
-    row = await connection.fetchrow(Q["lock_part"], bucket, operation_id)
-    # Looked at behind the lock: a preview may have been confirmed, and its parts opened again, since it was found.
-    if row is None or await connection.fetchval(Q["state"], operation_id) != state:
-        return None
-    return Part(**dict(row))
+async def lock_parts(
+    connection: asyncpg.Connection, buckets: Sequence[int], operation_id: str, state: str
+) -> dict[int, Part]:
+    """Lock the parts in these buckets in which there is something to do while the operation is in this state."""
+    rows = await connection.fetch(Q["lock_parts"], buckets, operation_id)
+    # Looked at behind the locks: a preview may have been confirmed, and its parts opened again, since they were found.
+    if not rows or await connection.fetchval(Q["state"], operation_id) != state:
+        return {}
+    return {row["bucket"]: Part(**{name: row[name] for name in Part.__struct_fields__}) for row in rows}
 
 
 async def next_items(
-    connection: asyncpg.Connection, bucket: int, operation_id: str, after: int, limit: int
-) -> list[tuple[int, str, dict[str, Any] | None]]:
-    """The next requested items of a part: number, IMSI, what goes with it."""
-    rows = await connection.fetch(Q["next_items"], bucket, operation_id, after, limit)
-    return [(row["n"], row["imsi"], row["data"]) for row in rows]
+    connection: asyncpg.Connection, operation_id: str, parts: Mapping[int, Part], limit: int
+) -> list[Todo]:
+    """The next requested items of each part, at most `limit` of each."""
+    after = [part.after_n for part in parts.values()]
+    rows = await connection.fetch(Q["next_items"], operation_id, list(parts), after, limit)
+    return [Todo(row["bucket"], row["n"], row["imsi"], row["data"]) for row in rows]
 
 
 async def settle(
     connection: asyncpg.Connection,
-    work: Work,
+    operation_id: str,
     results: Sequence[Settled],
-    part: Part,
+    parts: Mapping[int, tuple[Part, bool]],
     now: datetime,
-    *,
-    more: bool,
 ) -> None:
-    """Write what became of items, and how far their locked part has come. `more`: there is something left to do."""
+    """Write what became of items, and how far their locked parts have come, each with whether something is left."""
+    moved = [part for part, _ in parts.values()]
     await connection.execute(
         Q["settle"],
-        work.bucket,
-        work.operation_id,
+        operation_id,
+        [result.bucket for result in results],
         [result.n for result in results],
         [result.status for result in results],
         [result.code for result in results],
         [result.reason for result in results],
         now,
-        more,
-        *msgspec.structs.astuple(part),
+        list(parts),
+        [more for _, more in parts.values()],
+        *([getattr(part, name) for part in moved] for name in Part.__struct_fields__),
     )
 
 
-async def read_sims(connection: asyncpg.Connection, bucket: int, imsis: Sequence[str]) -> dict[str, Sim]:
-    """SIMs of one bucket as they are now, not locked."""
-    return {row["imsi"]: sims.from_row(row) for row in await connection.fetch(Q["sims"], bucket, imsis)}
+async def read_sims(connection: asyncpg.Connection, places: Sequence[tuple[int, str]]) -> dict[str, Sim]:
+    """SIMs (bucket and IMSI) as they are now, not locked."""
+    rows = await connection.fetch(Q["sims"], [bucket for bucket, _ in places], [imsi for _, imsi in places])
+    return {row["imsi"]: sims.from_row(row) for row in rows}
 
 
 async def finish(db: Database, now: datetime, confirm_within: timedelta) -> int:

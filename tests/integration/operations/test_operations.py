@@ -136,6 +136,16 @@ async def test_two_workers_at_once_do_each_item_once(house: House) -> None:
     assert len(await house.events()) == 60
 
 
+async def test_small_parts_are_done_together(house: House) -> None:
+    """60 SIMs are in about fifty buckets: that is no reason for fifty transactions."""
+    house.worker._pace.size = 64
+    done = await house.settle(await house.begin(CLOSE_DATA, named(range(60))))
+    assert (done.state, done.done) == ("COMPLETED", 60)
+    assert sum(outcome.changed for outcome in house.outcomes) == 60
+    assert len(house.outcomes) <= 5
+    assert Counter(imsi for imsi, _, _ in await house.events()) == Counter(imsi(number) for number in range(60))
+
+
 async def test_a_small_operation_does_not_wait_for_a_large_one(house: House) -> None:
     large = await house.begin(CLOSE_DATA, named(range(60)))
     small = await house.begin(SUSPEND, named([3]))
@@ -162,10 +172,10 @@ async def test_an_operation_that_stumbles_holds_no_other_up(house: House, monkey
     stumbling = await house.begin(CLOSE_DATA, named(range(60)))
     other = await house.begin(SUSPEND, named(range(60)))
 
-    async def transact(self: Operate, work: store.Work, *rest: Any, **more: Any) -> int:
-        if work.operation_id == stumbling.id:
+    async def transact(self: Operate, group: list[store.Work], *rest: Any, **more: Any) -> int:
+        if group[0].operation_id == stumbling.id:
             raise KeyError("a fault of ours")
-        return await plain(self, work, *rest, **more)
+        return await plain(self, group, *rest, **more)
 
     monkeypatch.setattr(Operate, "_transact", transact)
     monkeypatch.setattr("simwarden.engine.operate.REST", 0.2)

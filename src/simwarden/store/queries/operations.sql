@@ -86,9 +86,9 @@ update operation_part p set open = false from parts where p.operation_id = $1 an
 
 -- name: open_parts
 -- Some parts of each operation, the operations in turn, so that a small one does not wait for a large one.
-select w.operation_id, w.bucket, o.account_id, o.action, o.cause, o.filter, o.state, o.usage
+select w.operation_id, w.bucket, o.account_id, o.action, o.cause, o.filter, o.state, o.usage, w.left
 from (
-    select operation_id, bucket, row_number() over (partition by operation_id order by bucket) as turn
+    select operation_id, bucket, items - done - unchanged - refused as left, row_number() over (partition by operation_id order by bucket) as turn
     from operation_part
     where open and bucket = any ($1::smallint[])
 ) w
@@ -96,30 +96,39 @@ join operation o on o.id = w.operation_id and o.state in ('PREVIEWING', 'RUNNING
 where w.turn <= $2
 order by w.turn, w.operation_id
 
--- name: lock_part
-select after_n, after_imsi, items, done, unchanged, refused
-from operation_part where bucket = $1 and operation_id = $2 and open
+-- name: lock_parts
+select bucket, after_n, after_imsi, items, done, unchanged, refused
+from operation_part where bucket = any ($1::smallint[]) and operation_id = $2 and open
+order by bucket
 for update
 
 -- name: state
 select state from operation where id = $1
 
 -- name: next_items
-select n, imsi, data from operation_item
-where bucket = $1 and operation_id = $2 and n > $3 and status = 'REQUESTED'
-order by n
-limit $4
+select t.bucket, t.n, t.imsi, t.data
+from unnest($2::smallint[], $3::int[]) as p (bucket, after_n)
+cross join lateral (
+    select bucket, n, imsi, data from operation_item
+    where bucket = p.bucket and operation_id = $1 and n > p.after_n and status = 'REQUESTED'
+    order by n
+    limit $4
+) t
+order by t.bucket, t.n
 
 -- name: settle
 with part as (
-    update operation_part
-    set open = $8, after_n = $9, after_imsi = $10, items = $11, done = $12, unchanged = $13, refused = $14
-    where bucket = $1 and operation_id = $2
+    update operation_part p
+    set open = i.open, after_n = i.after_n, after_imsi = i.after_imsi, items = i.items, done = i.done,
+        unchanged = i.unchanged, refused = i.refused
+    from unnest($8::smallint[], $9::boolean[], $10::int[], $11::text[], $12::int[], $13::int[], $14::int[], $15::int[])
+         as i (bucket, open, after_n, after_imsi, items, done, unchanged, refused)
+    where p.bucket = i.bucket and p.operation_id = $1 and p.bucket = any ($8::smallint[])
 )
 update operation_item t
 set status = i.status, code = i.code, reason = i.reason, at = $7
-from unnest($3::int[], $4::text[], $5::text[], $6::text[]) as i (n, status, code, reason)
-where t.bucket = $1 and t.operation_id = $2 and t.n = i.n
+from unnest($2::smallint[], $3::int[], $4::text[], $5::text[], $6::text[]) as i (bucket, n, status, code, reason)
+where t.bucket = i.bucket and t.operation_id = $1 and t.n = i.n and t.bucket = any ($2::smallint[])
 
 -- name: finished
 select o.id, o.state from operation o
@@ -152,7 +161,9 @@ delete from operation o
 where o.id = $1 and not exists (select 1 from operation_part p where p.operation_id = o.id)
 
 -- name: sims
-select s.* from sim s where s.bucket = $1 and s.imsi = any ($2::text[])
+select s.* from sim s
+join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on s.bucket = i.bucket and s.imsi = i.imsi
+where s.bucket = any ($1::smallint[])
 
 -- name: resolve
 select i.ord, d.bucket, d.imsi
