@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from pathlib import Path
 
 from benchmarks import bulk, calls, deliveries, growth, isolation, latency, machine, sightings, twins
 from benchmarks.setup import bench
@@ -27,6 +28,7 @@ async def measure_calls(given: argparse.Namespace) -> None:
         await twins.naive_query(world, given.sims, given.seconds, queries)
         await twins.pyhss(world, given.sims, given.seconds)
         await calls.measure(world, "bind", given.sims, given.seconds, given.rounds)
+        await calls.measure(world, "manage", given.sims, given.seconds, given.rounds)
         memory = machine.memory_of(world.server.pid)
         print(f"Memory of the server's Python processes: {memory['python']:.0f} MiB (PSS)", flush=True)
 
@@ -90,6 +92,8 @@ async def measure_growth(given: argparse.Namespace) -> None:
         async with bench() as world:
             rows.append(await growth.measure(world, sims, given.seconds))
     print(growth.table(rows), flush=True)
+    if given.plot:
+        await growth.plot(rows, given.plot)
 
 
 async def measure_bulk(given: argparse.Namespace) -> None:
@@ -123,6 +127,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0, help="length of a round (default 8)")
     parser.add_argument("--moves", type=int, default=100, help="moves for the latency figures (default 100)")
     parser.add_argument("--large", action="store_true", help="growth up to 10 million SIMs too (12 GB of disk)")
+    parser.add_argument("--plot", type=Path, help="draw growth into this SVG file")
     given = parser.parse_args()
     unknown = [section for section in given.sections if section not in SECTIONS]
     if unknown:

@@ -31,6 +31,16 @@ def memory_of(process: int) -> dict[str, float]:
     return found
 
 
+def cpu_of(*processes: int) -> float:
+    """Seconds of processor time that processes and those under them have used so far, ended children included."""
+    tick = os.sysconf("SC_CLK_TCK")
+    total = 0.0
+    for process in {one for top in processes for one in (top, *_children(top))}:
+        for line in _lines(f"/proc/{process}/stat"):
+            total += sum(map(int, line.rpartition(")")[2].split()[11:15])) / tick
+    return total
+
+
 def percentiles(values: Sequence[float]) -> str:
     """p50, p95, p99 and the largest, in milliseconds."""
     ordered = sorted(values)
