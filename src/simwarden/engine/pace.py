@@ -37,8 +37,12 @@ class Pace:
         """A batch of `done` SIMs took `took` seconds, beside so many calls a second."""
         beside = calls > QUIET
         if done:
-            wanted = self.size * (AIM_BESIDE if beside else AIM) / max(took, 0.001)
-            if done >= self.size or wanted < self.size:  # a batch that was not full says nothing about a larger one
-                smallest = SMALLEST if beside else SMALLEST_ALONE
+            aim = (AIM_BESIDE if beside else AIM) / max(took, 0.001)
+            wanted = self.size * aim
+            if done < self.size and wanted >= self.size:
+                # Not full: it says nothing about a larger one, unless it was half full and a larger one is due even so.
+                wanted = max(self.size, done * aim) if done * 2 >= self.size else self.size
+            smallest = SMALLEST if beside else SMALLEST_ALONE
+            if done * 2 >= self.size or wanted < self.size:
                 self.size = max(smallest, min(LARGEST, int(min(wanted, self.size * 1.25 + 1))))
         self.pause = min(LONGEST_PAUSE, max(took * (REST_BESIDE if beside else REST), 0.001))

@@ -56,6 +56,23 @@ def test_a_batch_that_was_not_full_says_nothing_about_a_larger_one() -> None:
     assert pace.size == before
 
 
+def test_batches_of_whole_parts_grow_too() -> None:
+    """Parts of 39 SIMs never fill a batch to the brim, and yet it grows until several go together."""
+    pace = Pace()
+    for _ in range(40):
+        done = max(39, pace.size // 39 * 39)
+        pace.after(0.004 + done * 0.0001, done, 0.0)
+    assert pace.size >= 5 * 39
+
+
+def test_batches_that_are_not_full_do_not_shrink_by_that() -> None:
+    pace = settled(0.0002, 100.0)
+    before = pace.size
+    for _ in range(40):
+        pace.after(0.005 + pace.size * 0.6 * 0.0001, max(1, int(pace.size * 0.6)), 100.0)
+    assert pace.size >= before
+
+
 @given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 1000), st.floats(0, 1e6)), max_size=50))
 def test_it_stays_within_its_limits(batches: list[tuple[float, int, float]]) -> None:
     pace = Pace()
