@@ -326,7 +326,7 @@ async def test_no_fields_raise_and_every_history_stays_whole(door: Door, type_: 
 @pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 2**53, 2**63 - 1, 2**64, 10**30, "9007199254740992", 9e15])
 @pytest.mark.parametrize("name", ["sig", "st", "network", "seq"])
 async def test_a_number_that_cannot_be_stored_costs_itself_only(door: Door, name: str, number: object) -> None:
-    """Sequence numbers have 64 bits; a signal strength of 2^53 is nonsense, and the card is in its slot all the same."""
+    """Sequence numbers have 64 bits; a signal strength of 2^53 is nonsense. The card is in its slot all the same."""
     if name == "seq" and isinstance(number, int) and abs(number) < 2**63:
         return
     body = {
