@@ -33,7 +33,7 @@ FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
 DRAWER = "46000077"
 """What the IMSIs of SIMs begin with that are in no gateway."""
-IN_DRAWER = 120
+IN_DRAWER = 400
 
 
 class Key(msgspec.Struct):

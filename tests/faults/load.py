@@ -84,12 +84,12 @@ class Load:
             Step(chance.uniform(0, seconds), imsi, chance.choice(sorted(READS)), app=chance.randint(0, 1))
             for imsi in chance.choices(imsis, k=6)
         ]
-        if own.random() < 0.8:
-            work = draw_many(self.house, own, [*living, *self.house.drawer[:half]], own.randint(0, 1))
-            steps.append(Step(own.uniform(0, seconds / 2), "life", "many", work=work))
-        if own.random() < 0.7:
-            work = draw_many(self.house, own, [*bulky, *self.house.drawer[half:]], None)
-            steps.append(Step(own.uniform(0, seconds / 2), "bulk", "many", work=work))
+        lists = {"life": [*living, *self.house.drawer[:half]], "bulk": [*bulky, *self.house.drawer[half:]]}
+        for who, theirs in lists.items():  # one piece of work behind the other, so that a death meets one
+            for number in range(own.choice([0, 1, 2, 2, 3])):
+                app = own.randint(0, 1) if who == "life" else None
+                work = draw_many(self.house, own, theirs, app)
+                steps.append(Step(number * 0.01, f"{who}-{number}", "many", work=work))
         steps += [Step(chance.uniform(0, seconds), imsi, "message") for imsi in chance.choices(imsis, k=20)]
         return sorted(steps, key=lambda step: step.at)
 
@@ -110,8 +110,9 @@ class Load:
             if any(step.work is not None and step.work.by_filter for step in works):
                 group.create_task(self._in_order(works, begun, prefix))  # they are about the same SIMs
             else:
-                for step in works:
-                    group.create_task(self._in_order([step], begun, prefix))
+                for who in ("life", "bulk"):
+                    mine = [step for step in works if step.imsi.startswith(who)]
+                    group.create_task(self._in_order(mine, begun, prefix))
             for step in (s for s in steps if s.what in READS):
                 group.create_task(self._in_order([step], begun, prefix))
             for number, step in enumerate(s for s in steps if s.what == "message"):
