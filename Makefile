@@ -35,9 +35,11 @@ demo: $(VENV)/.runtime ## Play the stolen-SIM story against a real, freshly star
 serve: $(VENV)/.runtime ## Run the server on 127.0.0.1:8080 with the embedded PostgreSQL
 	@$(BIN)/simwarden serve
 
+JOBS ?= 3
+
 .PHONY: test
-test: $(VENV)/.dev ## Run all tests (embedded PostgreSQL, nothing to install)
-	@$(BIN)/python -m pytest
+test: $(VENV)/.dev ## Run all tests, some at once (embedded PostgreSQL, nothing to install; JOBS=3)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 ROUNDS ?= 200
 SEED ?= 1
@@ -78,7 +80,7 @@ $(VENV)-bench/.ready: requirements/bench.txt
 	@touch $@
 
 .PHONY: bench
-bench: $(VENV)/.runtime $(VENV)-bench/.ready ## Measure this machine: sightings/s, calls/s, report-to-lock, ... (about 10 minutes)
+bench: $(VENV)/.runtime $(VENV)-bench/.ready ## Measure this machine: sightings/s, calls/s, report-to-lock, ... (about 20 minutes)
 	@$(BIN)/python -m benchmarks
 
 .PHONY: clean

@@ -96,7 +96,7 @@ class Bench(World):
     @contextlib.asynccontextmanager
     async def database(self) -> AsyncIterator[Database]:
         """A connection of our own to the server's database."""
-        db = await Database.connect(EmbeddedPostgres(self.directory / "data").url(), size=2)
+        db = await Database.connect(EmbeddedPostgres(self.directory / "data").url(), size=4)
         try:
             yield db
         finally:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 COLUMNS = ("iccid", "imsi", "msisdn", "imei")
 BATCH = 5000
 """Rows that one transaction takes in."""
-AT_ONCE = 2
+AT_ONCE = 3
 """Batches under way together: PostgreSQL works on them while the next one is read."""
 _SLICE = 200
 """Rows read before the batches under way are looked after."""
