@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
+import hypothesis
 import pytest
 import pytest_asyncio
 from tests.conformance.hook import Watch
@@ -21,6 +22,10 @@ from simwarden.store.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+# The same examples in every run: what is new is looked for by `make fuzz`, not by whoever runs the tests.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 REPOSITORY = Path(__file__).parent.parent
 

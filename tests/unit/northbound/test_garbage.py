@@ -80,7 +80,8 @@ def changed(node: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str
 @LIMITS
 @given(path=st.sampled_from(PATHS), raw=st.binary(max_size=200))
 async def test_bytes(path: str, raw: bytes) -> None:
-    assert (await Client(World().app)("POST", path, raw)).status == 400
+    allowed = {400, 422} if raw.strip() == b"{}" else {400}  # drawn once in a while: a body that names no device
+    assert (await Client(World().app)("POST", path, raw)).status in allowed
 
 
 @LIMITS
