@@ -34,6 +34,7 @@ from simwarden.engine.idempotency import Answers
 from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.operate import CHANNEL, Operate
 from simwarden.engine.operations import Operations
+from simwarden.engine.quota import Quotas
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.engine.switching import Switches
 from simwarden.engine.usage import Reads
@@ -123,6 +124,7 @@ class House:
         self.ingest = Ingest(db, refresh=timedelta(seconds=settings.seen_refresh), committed=self._took_in)
         self.answers = Answers(db, vault)
         self.reads = Reads(db)
+        self.quotas = Quotas(self.reads.used)
         self.gather = Gather(db, self.answers, committed=self._wake)
         self.bindings = Bindings(db, self.sims, gather=self.gather)
         notify_settings = delivery_settings(settings)
@@ -253,6 +255,7 @@ class House:
             operations=self.operations,
             lives=self.sims,
             reads=self.reads.count,
+            quota=self.quotas,
         )
         virtual = self.virtual
         sandboxed = routes(

@@ -235,8 +235,12 @@ def restricted(_world: FeatureWorld) -> None:
 
 
 @step("the API consumer has exceeded their quota limit")
-def quota_exceeded(_world: FeatureWorld) -> None:
-    raise NotDone("there are no quotas yet")
+async def quota_exceeded(world: FeatureWorld) -> None:
+    application = world.house.issued.application
+    await world.house.accounts.set_daily_quota(application.app_key, 1)
+    world.house.tokens.invalidate(application.app_key)
+    status, _ = await world.house.ask(f"/{API}/v0.1/query", DEVICE)
+    assert status == 200
 
 
 OPERATIONS = (

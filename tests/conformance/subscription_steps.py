@@ -57,10 +57,14 @@ def outside(world: FeatureWorld) -> Outside:
     return _outside[id(world)]
 
 
-async def _another_house(world: FeatureWorld, **options: bool) -> None:
+async def _another_house(
+    world: FeatureWorld, *, allow_private_sinks: bool = False, subscriptions_async: bool = False
+) -> None:
     """The same server with other settings."""
     old = world.house
-    world.house = House(old.db, old.vault, **options)
+    world.house = House(
+        old.db, old.vault, allow_private_sinks=allow_private_sinks, subscriptions_async=subscriptions_async
+    )
     world.house.issued, world.house.account = old.issued, old.account
 
 

@@ -35,8 +35,6 @@ NOT_YET = {
     "SERVICE_NOT_APPLICABLE",
     "iot_sim_fraud_prevention_unbind_success_arealimit": "area limits do not exist yet; answered 422 "
     "SERVICE_NOT_APPLICABLE",
-    "iot_sim_fraud_prevention_bind_429_quota_exceeded": "quotas do not exist yet",
-    "iot_sim_fraud_prevention_unbind_429_quota_exceeded": "quotas do not exist yet",
 }
 """Scenarios that need what is not built yet."""
 

@@ -163,10 +163,11 @@ async def test_subscriptions_are_told_by_the_real_delivery(trial: Trial, digit: 
         assert (await trial.call(SUBSCRIPTIONS, "DELETE", f"/subscriptions/{reply.json['id']}")).status == 204
 
 
-@pytest.mark.parametrize(("digits", "expected"), [("4", 404), ("03", 403), ("29", 429), ("50", 503)])
+@pytest.mark.parametrize(("digits", "expected"), [("4", 404), ("03", 403), ("29", 429), ("39", 429), ("50", 503)])
 async def test_subscribing_meets_the_same_errors(trial: Trial, digits: str, expected: int) -> None:
     reply = await trial.subscribe("+86138000077"[: 14 - len(digits)] + digits, "http://127.0.0.1:9/")
     assert reply.status == expected
+    assert ("retry-after" in reply.headers) == (digits in {"39", "50"})
 
 
 async def test_a_deleted_subscription_is_told_no_more(trial: Trial) -> None:

@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 APP_KEY_PREFIX = "swk_"
 APP_SECRET_PREFIX = "sws_"  # noqa: S105 - what secret scanners are to look for, not a secret
 MAX_NAME = 100
+MAX_QUOTA = 10**12
 _ALPHABET = string.ascii_lowercase + string.digits
 
 
 class InvalidName(SimwardenError, ValueError):
     """A name has 1 to 100 printable characters and no blank at either end."""
+
+
+class InvalidQuota(SimwardenError, ValueError):
+    """A quota is a whole number of calls, from 1 on."""
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -52,21 +57,45 @@ async def open_account(accounts: Accounts, name: str, settings: AccountSettings 
 
 
 async def issue(
-    accounts: Accounts, account: str, name: str, scopes: Iterable[str] | None = None, *, sandbox: bool = False
+    accounts: Accounts,
+    account: str,
+    name: str,
+    scopes: Iterable[str] | None = None,
+    *,
+    sandbox: bool = False,
+    daily_quota: int | None = None,
 ) -> Issued:
     """Create an application of the account with this name or id, with the given scopes (None: all there are).
 
-    `sandbox`: it sees virtual SIMs instead of the account's own, for good.
+    `sandbox`: it sees virtual SIMs instead of the account's own, for good. `daily_quota`: counted calls that it may
+    make in a day (UTC).
 
-    Raises AccountNotFound, InvalidName, UnknownScope, AlreadyExists.
+    Raises AccountNotFound, InvalidName, UnknownScope, InvalidQuota, AlreadyExists.
     """
+    _check_quota(daily_quota, sandbox=sandbox)
     granted = known_scopes.checked(known_scopes.KNOWN if scopes is None else scopes)
     owner = await accounts.get(account)
     secret = APP_SECRET_PREFIX + secrets.token_urlsafe(32)
     application = await accounts.add_application(
-        APP_KEY_PREFIX + _random(24), owner.id, _checked(name), hash_secret(secret), granted, sandbox=sandbox
+        APP_KEY_PREFIX + _random(24),
+        owner.id,
+        _checked(name),
+        hash_secret(secret),
+        granted,
+        sandbox=sandbox,
+        daily_quota=daily_quota,
     )
     return Issued(application, secret)
+
+
+async def set_quota(accounts: Accounts, name: str, daily_quota: int | None) -> Application:
+    """Change the quota of the application that is `ACCOUNT/APP` or has this APPKEY; None takes it away.
+
+    Raises ApplicationNotFound, InvalidQuota.
+    """
+    found = await accounts.named(name)
+    _check_quota(daily_quota, sandbox=found.sandbox)
+    return await accounts.set_daily_quota(found.app_key, daily_quota)
 
 
 async def issue_operator(accounts: Accounts, name: str, scopes: Iterable[str] | None = None) -> Issued:
@@ -98,6 +127,15 @@ async def authenticate(accounts: Accounts, app_key: str, secret: str) -> Applica
 
 def _random(length: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def _check_quota(daily_quota: int | None, *, sandbox: bool) -> None:
+    if daily_quota is None:
+        return
+    if sandbox:
+        raise InvalidQuota("Calls to the sandbox are not counted, so its applications have no quota")
+    if not 1 <= daily_quota <= MAX_QUOTA:
+        raise InvalidQuota
 
 
 def _checked(name: str) -> str:

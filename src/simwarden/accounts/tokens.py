@@ -42,6 +42,8 @@ class Caller(msgspec.Struct, frozen=True):
     """Phone number of the device that a 3-legged token identifies; None for a 2-legged one."""
     sandbox: bool = False
     """The application sees virtual SIMs, and nothing else."""
+    daily_quota: int | None = None
+    """Counted calls that the application may make in a day (UTC); None: as many as it likes."""
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -62,6 +64,7 @@ class _Status(msgspec.Struct, frozen=True):
     """None: revoked, or never there."""
     read_at: float
     sandbox: bool = False
+    daily_quota: int | None = None
 
 
 class Tokens:
@@ -117,8 +120,15 @@ class Tokens:
         if checked.expires_at <= self._now():
             self._checked.pop(token, None)
             return None
-        status = await self._current(checked.caller.app_key)
-        return checked.caller if status.account_id == checked.caller.account_id else None
+        caller = checked.caller
+        status = await self._current(caller.app_key)
+        if status.account_id != caller.account_id:
+            return None
+        if status.daily_quota != caller.daily_quota:  # it was changed since the token was first seen
+            caller = msgspec.structs.replace(caller, daily_quota=status.daily_quota)
+            if token in self._checked:
+                self._checked[token] = _Checked(caller, checked.expires_at)
+        return caller
 
     def invalidate(self, app_key: str) -> None:
         """Forget what is known of an application ("": of all), so that its status is read anew with the next call."""
@@ -152,7 +162,9 @@ class Tokens:
         status = await self._current(app_key)
         if status.account_id is None:
             return None
-        caller = Caller(app_key, status.account_id, frozenset(scope.split()), device, status.sandbox)
+        caller = Caller(
+            app_key, status.account_id, frozenset(scope.split()), device, status.sandbox, status.daily_quota
+        )
         checked = _Checked(caller, expires_at)
         while len(self._checked) >= self._remembered:
             del self._checked[next(iter(self._checked))]
@@ -200,4 +212,5 @@ class Tokens:
             application = await self._accounts.application(app_key)
         except ApplicationNotFound:
             return _Status(None, read_at)
-        return _Status(None if application.revoked_at else application.account_id, read_at, application.sandbox)
+        account_id = None if application.revoked_at else application.account_id
+        return _Status(account_id, read_at, application.sandbox, application.daily_quota)

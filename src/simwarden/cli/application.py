@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 import msgspec
 
-from simwarden.accounts.applications import Issued, issue
+from simwarden.accounts.applications import MAX_QUOTA, Issued, issue, set_quota
 from simwarden.accounts.scopes import KNOWN
 from simwarden.cli.common import Store, json_option, print_fields, print_json, print_table, with_store
 from simwarden.store.accounts import Accounts, Application
+
+
+class QuotaType(click.IntRange):
+    """A number of calls, or the word `none`."""
+
+    name = "quota"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number; 0 for none."""
+        return 0 if value == "none" else super().convert(value, param, ctx)
 
 
 @click.group()
@@ -19,6 +31,7 @@ def app() -> None:
 @app.command(
     epilog="\b\nExamples:\n  simwarden app create --account ACME --name meters\n"
     "  simwarden app create --account ACME --name reader --scope iot-sim-fraud-prevention:query\n"
+    "  simwarden app create --account ACME --name partner --daily-quota 10000\n"
     "  simwarden app create --account ACME --name trial --sandbox\n\n"
     "\b\nScopes:\n" + "\n".join(f"  {name}" for name in KNOWN)
 )
@@ -26,13 +39,16 @@ def app() -> None:
 @click.option("--name", required=True, help="What to call it.")
 @click.option("--scope", "scopes", multiple=True, help="What it may do; repeatable [everything].")
 @click.option("--sandbox", is_flag=True, help="It sees virtual SIMs, whose last digits decide the outcome.")
+@click.option("--daily-quota", type=click.IntRange(1, MAX_QUOTA), help="Counted calls it may make in a UTC day [any].")
 @json_option
-def create(account: str, name: str, scopes: tuple[str, ...], *, sandbox: bool, as_json: bool) -> None:
+def create(
+    account: str, name: str, scopes: tuple[str, ...], daily_quota: int | None, *, sandbox: bool, as_json: bool
+) -> None:
     """Create an application; its secret is shown this once."""
 
     async def work(store: Store) -> Issued:
         wanted = [scope for given in scopes for scope in given.replace(",", " ").split()]
-        return await issue(Accounts(store.db), account, name, wanted or None, sandbox=sandbox)
+        return await issue(Accounts(store.db), account, name, wanted or None, sandbox=sandbox, daily_quota=daily_quota)
 
     made = with_store(work)
     if as_json:
@@ -43,6 +59,7 @@ def create(account: str, name: str, scopes: tuple[str, ...], *, sandbox: bool, a
             "APPKEY": made.application.app_key,
             "APPSECRET": made.app_secret,
             "Scopes": " ".join(made.application.scopes),
+            "Quota": f"{daily_quota} calls a day (UTC)" if daily_quota else None,
             "Mode": "sandbox: virtual SIMs only" if sandbox else None,
         }
     )
@@ -65,8 +82,30 @@ def list_(account: str | None, *, as_json: bool) -> None:
         print_json(rows)
     else:
         table = [msgspec.structs.asdict(row) for row in rows]
-        columns = ["app_key", "name", "account_id", "sandbox", "scopes", "created_at", "revoked_at"]
+        columns = ["app_key", "name", "account_id", "sandbox", "daily_quota", "scopes", "created_at", "revoked_at"]
         print_table(table, columns, empty="No applications yet: simwarden app create --account A --name N")
+
+
+@app.command(epilog="\b\nExamples:\n  simwarden app quota ACME/meters 10000\n  simwarden app quota ACME/meters none")
+@click.argument("application", metavar="ACCOUNT/APP")
+@click.argument("calls", metavar="N|none", type=QuotaType(1, MAX_QUOTA))
+@json_option
+def quota(application: str, calls: int, *, as_json: bool) -> None:
+    """Say how many counted calls an application may make in a UTC day; its APPKEY will do as its name.
+
+    It holds at once, for the day that is under way too. Calls beyond it are answered 429 QUOTA_EXCEEDED.
+    """
+
+    async def work(store: Store) -> Application:
+        return await set_quota(Accounts(store.db), application, calls or None)
+
+    done = with_store(work)
+    if as_json:
+        print_json(done)
+    elif done.daily_quota is None:
+        click.echo(f"{done.app_key} ({done.name}) has no quota")
+    else:
+        click.echo(f"{done.app_key} ({done.name}) may make {done.daily_quota} counted calls a day (UTC)")
 
 
 @app.command(epilog="\b\nExample:\n  simwarden app revoke swk_…")

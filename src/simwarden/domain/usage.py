@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time, timedelta
+
 import msgspec
 
 
@@ -13,3 +15,9 @@ class Usage(msgspec.Struct, frozen=True):
     api: str
     operation: str
     """operationId in the API's document."""
+
+
+def until_tomorrow(now: datetime) -> int:
+    """Seconds until the next day (UTC) of the ledger begins; at least one."""
+    tomorrow = datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(tzinfo=UTC))
+    return -((now - tomorrow) // timedelta(seconds=1))

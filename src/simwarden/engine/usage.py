@@ -22,7 +22,7 @@ from simwarden.store.database import available
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
+    from datetime import date, datetime
 
     from simwarden.domain.usage import Usage
     from simwarden.store.database import Database
@@ -42,6 +42,7 @@ class Reads:
         self._clock = clock
         self._fresh: Counter[Usage] = Counter()
         self._waiting: Counter[store.Key] = Counter()
+        self._writing = asyncio.Lock()
         self._ending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -61,8 +62,22 @@ class Reads:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    async def used(self, account_id: str, app_key: str, day: date) -> int:
+        """Calls of an application that are counted for this day, with those of this process that are not yet written.
+
+        Exact for what has been committed when it is asked and for what this process has read by the time it returns.
+        """
+        async with self._writing:  # else what is being written would be seen twice, or not at all
+            written = await store.of_day(self._db, account_id, app_key, day)
+            waiting = sum(n for (on, _, usage), n in self._waiting.items() if usage.app_key == app_key and on == day)
+            return written + waiting + sum(n for usage, n in self._fresh.items() if usage.app_key == app_key)
+
     async def flush(self) -> None:
         """Write what was counted. Raises StoreUnavailable: it is kept for later unless it may have been written."""
+        async with self._writing:
+            await self._write()
+
+    async def _write(self) -> None:
         day = self._clock().astimezone(UTC).date()
         for usage, times in self._fresh.items():
             self._waiting[day, store.bucket_of_application(usage.app_key), usage] += times

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         FunctionSource,
         Meter,
         PreferenceSource,
+        Quota,
         ReadMeter,
         SimSource,
         SubscriptionBook,
@@ -71,6 +72,7 @@ def routes(
     inboxes: Inboxes,
     meter: Meter = no_meter,
     reads: ReadMeter | None = None,
+    quota: Quota | None = None,
     nai_identification: bool = False,
     allow_private_sinks: bool = False,
     subscriptions_async: bool = False,
@@ -79,10 +81,11 @@ def routes(
 
     `nai_identification`: accept NAIs as device identifiers; `allow_private_sinks`: let events go to plain http
     and private addresses (demo and tests); `subscriptions_async`: answer 202 to creating and deleting subscriptions;
-    without `operations` and `lives` there is no IoT Device Management, without `reads` no call is in the usage ledger.
+    without `operations` and `lives` there is no IoT Device Management, without `reads` no call is in the usage ledger,
+    without `quota` none is refused because an application's quota is used up.
     """
     devices = Devices(sims, network_access_identifiers=nai_identification)
-    binding = fraud_prevention.api(devices, bindings, accounts, tokens, meter, answers, reads)
+    binding = fraud_prevention.api(devices, bindings, accounts, tokens, meter, answers, reads, quota)
     subscribing = fraud_prevention_subscriptions.api(
         devices,
         subscriptions,
@@ -90,6 +93,7 @@ def routes(
         meter,
         answers,
         reads,
+        quota,
         allow_private_sinks=allow_private_sinks,
         own_sinks=inboxes.root,
         asynchronous=subscriptions_async,
@@ -100,13 +104,13 @@ def routes(
     return [
         Beneath(binding),
         Beneath(subscribing),
-        Beneath(functions_api.api(devices, switches, functions, tokens, meter, answers, reads)),
-        Beneath(functions_mgmt.api(devices, switches, tokens, meter, answers, reads)),
-        Beneath(card_binding.api(devices, bindings, accounts, subscribed, tokens, meter, answers, reads)),
-        Beneath(subscription_status.api(devices, tokens, meter, reads)),
+        Beneath(functions_api.api(devices, switches, functions, tokens, meter, answers, reads, quota)),
+        Beneath(functions_mgmt.api(devices, switches, tokens, meter, answers, reads, quota)),
+        Beneath(card_binding.api(devices, bindings, accounts, subscribed, tokens, meter, answers, reads, quota)),
+        Beneath(subscription_status.api(devices, tokens, meter, reads, quota)),
         Beneath(listen.api(inboxes, tokens, meter)),
         *(
-            [Beneath(device_management.api(devices, lives, operations, tokens, meter, answers, reads))]
+            [Beneath(device_management.api(devices, lives, operations, tokens, meter, answers, reads, quota))]
             if operations is not None and lives is not None
             else []
         ),

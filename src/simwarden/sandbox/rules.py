@@ -21,9 +21,11 @@ from simwarden.domain.sim import (
     Sim,
     SimRef,
 )
+from simwarden.domain.usage import until_tomorrow
 from simwarden.northbound.kernel.errors import (
     CamaraError,
     PermissionDenied,
+    QuotaExceeded,
     ServiceNotApplicable,
     Unavailable,
 )
@@ -41,12 +43,6 @@ class TooManyRequests(CamaraError):
     """Rejected due to request rate limit overpassed."""
 
     status, code = 429, "TOO_MANY_REQUESTS"
-
-
-class QuotaExceeded(CamaraError):
-    """Rejected due to exceeding a business quota limit."""
-
-    status, code = 429, "QUOTA_EXCEEDED"
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -125,6 +121,8 @@ def of_imsi(imsi: str, now: datetime) -> Sim | None:
 
 def _sim(account_id: str, imsi: str, ref: SimRef, now: datetime) -> Sim | None:
     kind = kind_of(ref.value)
+    if kind.error is QuotaExceeded:
+        raise QuotaExceeded(until_tomorrow(now))
     if kind.error is not None:
         raise kind.error
     if not kind.known:

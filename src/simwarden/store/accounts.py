@@ -54,6 +54,8 @@ class Application(msgspec.Struct, frozen=True):
     revoked_at: datetime | None = None
     sandbox: bool = False
     """It sees virtual SIMs, and nothing else."""
+    daily_quota: int | None = None
+    """Counted calls that it may make in a day (UTC); None: as many as it likes."""
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -126,9 +128,10 @@ class Accounts:
         scopes: Sequence[str],
         *,
         sandbox: bool = False,
+        daily_quota: int | None = None,
     ) -> Application:
         """Store a new application. Raises AlreadyExists when a live one of the account has this name."""
-        args = (app_key, account_id, name, secret_hash, list(scopes), sandbox)
+        args = (app_key, account_id, name, secret_hash, list(scopes), sandbox, daily_quota)
         row = await self._db.fetchrow(Q["insert_application"], *args)
         if row is None:
             raise AlreadyExists(f"The account has an application named {name!r} already")
@@ -141,6 +144,22 @@ class Accounts:
     async def application(self, app_key: str) -> Application:
         """One application, also a revoked one. Raises ApplicationNotFound."""
         row = await self._db.fetchrow(Q["application"], app_key)
+        if row is None:
+            raise ApplicationNotFound
+        return _application(row)
+
+    async def named(self, name: str) -> Application:
+        """A tenant's live application by `ACCOUNT/APP` or APPKEY. Raises ApplicationNotFound."""
+        rows = await self._db.fetch(Q["applications_named"], name)
+        if not rows:
+            raise ApplicationNotFound(f"No application is {name!r}: name it ACCOUNT/APP, or by its APPKEY")
+        if len(rows) > 1:
+            raise ApplicationNotFound(f"Several applications are {name!r}: name the one by its APPKEY")
+        return _application(rows[0])
+
+    async def set_daily_quota(self, app_key: str, daily_quota: int | None) -> Application:
+        """Change what an application may use in a day, notify `simwarden_application`. Raises ApplicationNotFound."""
+        row = await self._db.fetchrow(Q["set_daily_quota"], app_key, daily_quota)
         if row is None:
             raise ApplicationNotFound
         return _application(row)
@@ -198,4 +217,5 @@ def _application(row: asyncpg.Record) -> Application:
         row["created_at"],
         row["revoked_at"],
         row["sandbox"],
+        row["daily_quota"],
     )

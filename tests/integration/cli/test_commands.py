@@ -94,6 +94,16 @@ def test_the_first_hour(run: Run) -> None:
     assert told(run("sim", "unbind", IMSI, "--json"))["state"] == "NEUTRAL"
     assert [row["imsi"] for row in told(run("sim", "list", "--state", "neutral", "--json"))] == [IMSI]
 
+    assert app["daily_quota"] is None
+    assert told(run("app", "quota", "ACME/meters", "10000", "--json"))["daily_quota"] == 10000
+    listed = told(run("app", "list", "--json"))
+    assert [row["daily_quota"] for row in listed] == [10000]
+    assert "may make 7 counted calls a day" in run("app", "quota", app["app_key"], "7").output
+    assert "has no quota" in run("app", "quota", f"{account['id']}/meters", "none").output
+    made = told(run("app", "create", "--account", "ACME", "--name", "a/b", "--daily-quota", "5", "--json"))
+    assert made["daily_quota"] == 5
+    assert told(run("app", "quota", "ACME/a/b", "6", "--json"))["app_key"] == made["app_key"]
+
     revoked = told(run("app", "revoke", app["app_key"], "--json"))
     assert revoked["revoked_at"]
 
@@ -146,6 +156,10 @@ def test_import_takes_the_good_rows_and_tells_the_bad_ones(run: Run, tmp_path: P
         (["sim", "unbind", "460000000000000"], "No SIM has"),
         (["app", "create", "--account", "nobody", "--name", "x"], "No account"),
         (["app", "revoke", "swk_nothing"], "No application"),
+        (["app", "quota", "ACME/nothing", "7"], "No application is 'ACME/nothing'"),
+        (["app", "quota", "ACME/nothing", "0"], "0 is not in the range"),
+        (["app", "quota", "ACME/nothing", "many"], "'many' is not a valid"),
+        (["app", "create", "--account", "ACME", "--name", "x", "--sandbox", "--daily-quota", "7"], "are not counted"),
         (["gateway", "renew", "gw9"], "No gateway is named 'gw9'"),
         (["delivery", "show", "nothing"], "deliver"),
         (["sim", "add", "--account", "ACME", "--imsi", "12"], "An IMSI has 6 to 15 digits"),

@@ -21,6 +21,8 @@ from simwarden.engine.binding import Bindings
 from simwarden.engine.functions import Functions
 from simwarden.engine.gather import Gather
 from simwarden.engine.idempotency import Answers
+from simwarden.engine.ports import now_utc
+from simwarden.engine.quota import Quotas
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.engine.switching import Switches
 from simwarden.engine.usage import Reads
@@ -30,6 +32,8 @@ from simwarden.store.accounts import Accounts
 from simwarden.store.sims import Sims
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simwarden.store.database import Database
     from simwarden.store.vault import Vault
 
@@ -45,8 +49,15 @@ class House:
     """A server of two accounts with a few SIMs."""
 
     def __init__(
-        self, database: Database, vault: Vault, *, allow_private_sinks: bool = False, subscriptions_async: bool = False
+        self,
+        database: Database,
+        vault: Vault,
+        *,
+        allow_private_sinks: bool = False,
+        subscriptions_async: bool = False,
+        clock: Callable[[], datetime] = now_utc,
     ) -> None:
+        """`clock`: what the ledger and the quotas go by."""
         self.db = database
         self.vault = vault
         self.accounts = Accounts(database)
@@ -55,8 +66,8 @@ class House:
         self.sims = Sims(database)
         self.inboxes = Inboxes(database, vault, base_url=self.tokens.issuer)
         self.answers = Answers(database, vault)
-        self.gather = Gather(database, self.answers)
-        self.reads = Reads(database)
+        self.gather = Gather(database, self.answers, clock=clock)
+        self.reads = Reads(database, clock=clock)
         self.metered: list[tuple[str, str, str, int]] = []
         self.app = Starlette(
             routes=[
@@ -77,6 +88,7 @@ class House:
                     subscriptions_async=subscriptions_async,
                     meter=lambda *call: self.metered.append(call),
                     reads=self.reads.count,
+                    quota=Quotas(self.reads.used, clock=clock),
                 ),
             ]
         )

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from simwarden.domain.usage import Usage
     from simwarden.engine.functions import FunctionView
     from simwarden.engine.idempotency import CallKey, Kept, Once
+    from simwarden.northbound.kernel.ports import Quota
     from simwarden.store.database import Database
 
 T = TypeVar("T", Decision, Changed)
@@ -56,6 +57,7 @@ class Caller(msgspec.Struct, frozen=True):
     account_id: str
     scopes: frozenset[str] = SCOPES
     device: str | None = None
+    daily_quota: int | None = None
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -75,7 +77,7 @@ def sim(number: str, account_id: str = "acc_meters", *, imei: str | None = IMEI)
 class World:
     """Everything the APIs need, in memory; it plays all the ports at once."""
 
-    def __init__(self, **options: bool) -> None:
+    def __init__(self, quota: Quota | None = None, **options: bool) -> None:
         self.settings_of: dict[str, Settings] = {}
         self.failure: Exception | None = None
         self.sims: dict[SimRef, Sim] = {}
@@ -116,6 +118,7 @@ class World:
                 tokens=self,
                 meter=lambda *call: self.metered.append(call),
                 reads=self.read_only.append,
+                quota=quota,
                 **options,
             )
         )

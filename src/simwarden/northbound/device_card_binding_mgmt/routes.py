@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from simwarden.engine.subscriptions import Subscription
     from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.routes import FraudPreventionSubscriptions
     from simwarden.northbound.kernel.devices import Devices, StrictDevice
-    from simwarden.northbound.kernel.ports import AnswerBook, Binder, Meter, PreferenceSource, ReadMeter, TokenCheck
+    from simwarden.northbound.kernel.ports import (
+        AnswerBook,
+        Binder,
+        Meter,
+        PreferenceSource,
+        Quota,
+        ReadMeter,
+        TokenCheck,
+    )
 
 NAME = "device-card-binding-mgmt"
 _NO_AREAS = "Area limits are not available for this SIM"
@@ -165,6 +173,7 @@ def api(
     meter: Meter = no_meter,
     answers: AnswerBook | None = None,
     reads: ReadMeter | None = None,
+    quota: Quota | None = None,
     *,
     clock: Callable[[], datetime] = _now,
 ) -> Api:
@@ -181,4 +190,4 @@ def api(
         asks = path == "query"
         operation = Operation(f"{path}DeviceCard", scopes, handle, has_body=True, once=not asks, reads=asks)
         operations[f"/v1/{path}"] = {"POST": operation}
-    return Api(NAME, operations, tokens, meter, answers, reads)
+    return Api(NAME, operations, tokens, meter, answers, reads, quota)

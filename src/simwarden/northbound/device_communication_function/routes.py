@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import AnswerBook, FunctionSource, Meter, ReadMeter, Switcher, TokenCheck
+    from simwarden.northbound.kernel.ports import (
+        AnswerBook,
+        FunctionSource,
+        Meter,
+        Quota,
+        ReadMeter,
+        Switcher,
+        TokenCheck,
+    )
 
 NAME = "device-communication-function"
 
@@ -104,6 +112,7 @@ def api(
     meter: Meter = no_meter,
     answers: AnswerBook | None = None,
     reads: ReadMeter | None = None,
+    quota: Quota | None = None,
     *,
     clock: Callable[[], datetime] = _now,
 ) -> Api:
@@ -121,4 +130,4 @@ def api(
             "POST": Operation("retrieveCommunicationFunctions", read, served.retrieve, has_body=True, reads=True)
         },
     }
-    return Api(NAME, operations, tokens, meter, answers, reads)
+    return Api(NAME, operations, tokens, meter, answers, reads, quota)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from simwarden.domain.sim import Sim
     from simwarden.engine.idempotency import Once
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import AnswerBook, Meter, ReadMeter, Switcher, TokenCheck
+    from simwarden.northbound.kernel.ports import AnswerBook, Meter, Quota, ReadMeter, Switcher, TokenCheck
 
 NAME = "device-communication-function-mgmt"
 _FUNCTIONS = {"data": Function.DATA, "voice": Function.VOICE, "sms": Function.SMS}
@@ -101,6 +101,7 @@ def api(
     meter: Meter = no_meter,
     answers: AnswerBook | None = None,
     reads: ReadMeter | None = None,
+    quota: Quota | None = None,
     *,
     clock: Callable[[], datetime] = _now,
 ) -> Api:
@@ -108,4 +109,4 @@ def api(
     served = Management(devices, switches, clock=clock)
     scopes = frozenset({f"{NAME}:manage"})
     manage = Operation("manageCommunicationFunction", scopes, served.manage, has_body=True, once=True)
-    return Api(NAME, {"/v1/manage": {"POST": manage}}, tokens, meter, answers, reads)
+    return Api(NAME, {"/v1/manage": {"POST": manage}}, tokens, meter, answers, reads, quota)

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from simwarden.northbound.iot_device_management.schemas import IotDevice
     from simwarden.northbound.kernel.api import Handler
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import AnswerBook, Caller, Meter, ReadMeter, TokenCheck
+    from simwarden.northbound.kernel.ports import AnswerBook, Caller, Meter, Quota, ReadMeter, TokenCheck
     from simwarden.store.operations import Item
 
 NAME = "iot-device-management"
@@ -174,7 +174,9 @@ class DeviceManagement:
             if isinstance(outcome, SimwardenError):
                 raise outcome
             location = f"/{NAME}/{VERSION}/operations/{outcome.id}".encode()
-            return Answer(202, _told(outcome, UNSET), [(b"location", location)])
+            return Answer(
+                202, _told(outcome, UNSET), [(b"location", location)], idle=True
+            )  # devices are counted when done
 
         return await perform(
             request,
@@ -279,6 +281,7 @@ def api(
     meter: Meter = no_meter,
     answers: AnswerBook | None = None,
     reads: ReadMeter | None = None,
+    quota: Quota | None = None,
     *,
     clock: Callable[[], datetime] = now_utc,
 ) -> Api:
@@ -305,4 +308,4 @@ def api(
     table[f"/{VERSION}/operations/{{}}"] = {
         "GET": Operation("retrieveOperation", scope, served.operation, has_body=False)
     }
-    return Api(NAME, table, tokens, meter, answers, reads)
+    return Api(NAME, table, tokens, meter, answers, reads, quota)

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from simwarden.domain.decide import Decision
     from simwarden.domain.sim import Sim, SimRef
     from simwarden.northbound.kernel.devices import Device, Devices
-    from simwarden.northbound.kernel.ports import AnswerBook, Binder, Meter, PreferenceSource, ReadMeter, TokenCheck
+    from simwarden.northbound.kernel.ports import (
+        AnswerBook,
+        Binder,
+        Meter,
+        PreferenceSource,
+        Quota,
+        ReadMeter,
+        TokenCheck,
+    )
 
 NAME = "iot-sim-fraud-prevention"
 AREA = "AREALIMIT"
@@ -134,6 +142,7 @@ def api(
     meter: Meter = no_meter,
     answers: AnswerBook | None = None,
     reads: ReadMeter | None = None,
+    quota: Quota | None = None,
     *,
     clock: Callable[[], datetime] = _now,
 ) -> Api:
@@ -150,4 +159,4 @@ def api(
             operations[f"/{version}/{path}"] = {
                 "POST": Operation(name, scopes, handle, has_body=True, once=path != "query", reads=path == "query")
             }
-    return Api(NAME, operations, tokens, meter, answers, reads)
+    return Api(NAME, operations, tokens, meter, answers, reads, quota)

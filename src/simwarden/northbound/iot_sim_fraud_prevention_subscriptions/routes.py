@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
     from simwarden.engine.subscriptions import Subscription
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import AnswerBook, Caller, Meter, ReadMeter, SubscriptionBook, TokenCheck
+    from simwarden.northbound.kernel.ports import (
+        AnswerBook,
+        Caller,
+        Meter,
+        Quota,
+        ReadMeter,
+        SubscriptionBook,
+        TokenCheck,
+    )
 
 NAME = "iot-sim-fraud-prevention-subscriptions"
 SECRET_HEADER = b"x-simwarden-webhook-secret"
@@ -172,6 +180,7 @@ def api(
     meter: Meter = no_meter,
     answers: AnswerBook | None = None,
     reads: ReadMeter | None = None,
+    quota: Quota | None = None,
     *,
     allow_private_sinks: bool = False,
     own_sinks: str = "https://",
@@ -203,4 +212,4 @@ def api(
         operations[f"/{version}/subscriptions/{{}}/rotate-secret"] = {
             "POST": Operation("rotateWebhookSecret", subscribe, served.rotate_secret, has_body=True)
         }
-    return Api(NAME, operations, tokens, meter, answers, reads)
+    return Api(NAME, operations, tokens, meter, answers, reads, quota)

@@ -1,8 +1,8 @@
 """The ASGI edge of one CAMARA API: everything that happens to a request before and after its operation.
 
 Order of the checks: x-correlator (400), path (404), token (401), method (405), scope (403), Accept (406), media type
-(415), size of the body (400), Idempotency-Key (400, 422, or the answer given before), then the operation's own, its
-body's content first. Every answer carries x-correlator.
+(415), size of the body (400), Idempotency-Key (400, 422, or the answer given before), quota (429), then the operation's
+own, its body's content first. Every answer carries x-correlator.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from simwarden.northbound.kernel.errors import (
     MethodNotAllowed,
     NotFound,
     PermissionDenied,
+    QuotaExceeded,
     Unauthenticated,
-    Unavailable,
     of_domain,
 )
 from simwarden.northbound.kernel.ports import Caller, Meter, TokenCheck, no_meter
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from simwarden.engine.idempotency import Kept
-    from simwarden.northbound.kernel.ports import AnswerBook, ReadMeter
+    from simwarden.northbound.kernel.ports import AnswerBook, Quota, ReadMeter
 
 MAX_BODY = 64 * 1024
 """Bytes of a request body, where the operation does not allow for more."""
@@ -74,6 +74,8 @@ class Answer(msgspec.Struct, frozen=True):
     """A body that is not JSON, piece by piece; `headers` name its type."""
     only_read: bool = False
     """Said of an operation that may change something: it was asked to read, and is counted as that."""
+    idle: bool = False
+    """Nothing was done, or not yet: all was so already, or the answer was given before. The call is not counted."""
 
 
 if TYPE_CHECKING:
@@ -118,9 +120,11 @@ class Api:
         meter: Meter = no_meter,
         answers: AnswerBook | None = None,
         reads: ReadMeter | None = None,
+        quota: Quota | None = None,
     ) -> None:
         """`answers`: those kept under Idempotency-Keys, for operations that are carried out `once`; `reads`: counts
-        calls that only read. Without it no call of this API is counted in the usage ledger.
+        calls that only read. Without it no call of this API is counted in the usage ledger; `quota`: refuses calls that
+        would be counted, when their application's quota is used up.
         """
         self.name = name
         self._operations = operations
@@ -128,6 +132,7 @@ class Api:
         self._meter = meter
         self._answers = answers
         self._reads = reads
+        self._quota = quota
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -178,7 +183,27 @@ class Api:
             if kept is not None:
                 return replay(kept)
         usage = None if self._reads is None or operation.reads else self._usage(caller, operation)
-        return await operation.handle(Request(caller, call.correlator, body, parameter, query, named, usage))
+        request = Request(caller, call.correlator, body, parameter, query, named, usage)
+        if self._quota is not None and caller.daily_quota is not None and (operation.once or operation.reads):
+            return await self._limited(operation, request, self._quota, caller.daily_quota)
+        return await operation.handle(request)
+
+    async def _limited(self, operation: Operation, request: Request, quota: Quota, calls: int) -> Answer:
+        """The answer to a call that would be counted, of an application that may make so many. Raises QuotaExceeded."""
+        taken = await quota.take(request.caller.account_id, request.caller.app_key, calls)
+        if taken.wait:
+            named = request.call
+            kept = named and self._answers and await self._answers.find(named.name, named.digest)
+            if kept:  # the last one of the quota was this very call, and has been answered just now
+                return replay(kept)
+            raise QuotaExceeded(taken.wait)
+        counted = False
+        try:
+            answer = await operation.handle(request)
+            counted = answer.status < 300 and not answer.idle
+            return answer
+        finally:
+            quota.settle(taken, counted=counted)
 
     def _usage(self, caller: Caller, operation: Operation, part: str = "") -> Usage:
         return Usage(caller.account_id, caller.app_key, self.name, operation.name + part)
@@ -237,7 +262,7 @@ async def _read(receive: Receive, declared: str | None, most: int) -> bytes:
 def replay(kept: Kept) -> Answer:
     """An answer that was given before, said to be one."""
     headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in kept.secret]
-    return Answer(kept.status, msgspec.Raw(kept.body) if kept.body else None, [*headers, _REPLAYED])
+    return Answer(kept.status, msgspec.Raw(kept.body) if kept.body else None, [*headers, _REPLAYED], idle=True)
 
 
 def refusal(error: CamaraError, allow: str = "") -> Answer:
@@ -245,8 +270,8 @@ def refusal(error: CamaraError, allow: str = "") -> Answer:
     extra: list[tuple[bytes, bytes]] = []
     if isinstance(error, Unauthenticated):
         extra.append((b"www-authenticate", b"Bearer"))
-    elif isinstance(error, Unavailable):
-        extra.append((b"retry-after", b"1"))
+    elif error.retry_after is not None:
+        extra.append((b"retry-after", str(error.retry_after).encode()))
     elif allow:
         extra.append((b"allow", allow.encode()))
     return Answer(error.status, error.info, extra)

@@ -34,6 +34,8 @@ class CamaraError(Exception):
 
     status = 500
     code = "INTERNAL"
+    retry_after: int | None = None
+    """Seconds after which the same may be answered otherwise, for the header of that name."""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__((message or (type(self).__doc__ or "").strip())[:MAX_MESSAGE])
@@ -194,6 +196,16 @@ class PrivateKeyJwtNotConfigured(CamaraError):
     status, code = 422, "PRIVATE_KEY_JWT_NOT_CONFIGURED"
 
 
+class QuotaExceeded(CamaraError):
+    """Rejected due to exceeding a business quota limit."""
+
+    status, code = 429, "QUOTA_EXCEEDED"
+
+    def __init__(self, retry_after: int | None = None) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+
+
 class Internal(CamaraError):
     """Unknown server error. Tell the operator the x-correlator of this answer."""
 
@@ -204,6 +216,7 @@ class Unavailable(CamaraError):
     """Service Unavailable. Try again in a moment."""
 
     status, code = 503, "UNAVAILABLE"
+    retry_after = 1
 
 
 def of_domain(error: SimwardenError) -> CamaraError | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from simwarden.domain.usage import Usage
     from simwarden.engine.functions import FunctionView
     from simwarden.engine.idempotency import CallKey, Kept, Once
+    from simwarden.engine.quota import Taken
     from simwarden.engine.subscriptions import NewSubscription, Subscription
 
 
@@ -38,6 +39,10 @@ class Caller(Protocol):
     def device(self) -> str | None:
         """Phone number of the device that a 3-legged token identifies; None for a 2-legged one."""
 
+    @property
+    def daily_quota(self) -> int | None:
+        """Counted calls that the application may make in a day (UTC); None: as many as it likes."""
+
 
 class TokenCheck(Protocol):
     """Knows which access tokens are good."""
@@ -58,6 +63,16 @@ class ReadMeter(Protocol):
 
     def __call__(self, usage: Usage, /) -> None:
         """One was answered."""
+
+
+class Quota(Protocol):
+    """Knows what applications have left of the calls that they may make in a day."""
+
+    async def take(self, account_id: str, app_key: str, quota: int, /) -> Taken:
+        """Let one more call through, if there is one left; then it must be settled. Raises StoreUnavailable."""
+
+    def settle(self, taken: Taken, *, counted: bool) -> None:
+        """A call that was let through is over."""
 
 
 class SimSource(Protocol):

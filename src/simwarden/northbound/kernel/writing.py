@@ -32,13 +32,13 @@ async def perform(
     call = request.call
     once = None if call is None else Once(call.name, call.digest, lambda outcome: _kept(answer, outcome))
     try:
-        outcome: T | SimwardenError = await act(once)
+        outcome = await act(once)
     except Replayed as replayed:
         return replay(replayed.kept)
     except (StoreUnavailable, KeyReused):
         raise
     except SimwardenError as error:
-        outcome = error
+        return msgspec.structs.replace(answer(error), idle=True)
     return answer(outcome)
 
 

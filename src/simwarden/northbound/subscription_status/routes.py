@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from msgspec import UnsetType
 
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import Caller, Meter, ReadMeter, TokenCheck
+    from simwarden.northbound.kernel.ports import Caller, Meter, Quota, ReadMeter, TokenCheck
 
 NAME = "subscription-status"
 
@@ -52,10 +52,16 @@ def _number(caller: Caller, given: str | UnsetType) -> str:
     return given
 
 
-def api(devices: Devices, tokens: TokenCheck, meter: Meter = no_meter, reads: ReadMeter | None = None) -> Api:
+def api(
+    devices: Devices,
+    tokens: TokenCheck,
+    meter: Meter = no_meter,
+    reads: ReadMeter | None = None,
+    quota: Quota | None = None,
+) -> Api:
     """The API, to be mounted at `/subscription-status`."""
     served = SubscriptionStatus(devices)
     path = "retrive-subscription-status"
     scopes = frozenset({f"{NAME}:{path}"})
     operation = Operation("retriveSubscriptionStatus", scopes, served.retrieve, has_body=True, reads=True)
-    return Api(NAME, {f"/v0.1/{path}": {"POST": operation}}, tokens, meter, reads=reads)
+    return Api(NAME, {f"/v0.1/{path}": {"POST": operation}}, tokens, meter, reads=reads, quota=quota)

@@ -21,27 +21,43 @@ select settings from account where id = $1
 update account set settings = $2 where id = $1 returning id, name, settings, created_at
 
 -- name: insert_application
-insert into application (app_key, account_id, name, secret_hash, scopes, sandbox) values ($1, $2, $3, $4, $5, $6)
+insert into application (app_key, account_id, name, secret_hash, scopes, sandbox, daily_quota)
+values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (account_id, name) where revoked_at is null do nothing
-returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox
+returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota
 
 -- name: applications
-select app_key, account_id, name, scopes, created_at, revoked_at, sandbox
+select app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota
 from application where account_id = $1 order by name, created_at
 
 -- name: application
-select app_key, account_id, name, scopes, created_at, revoked_at, sandbox from application where app_key = $1
+select app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota from application where app_key = $1
 
 -- name: credentials
-select app_key, account_id, name, scopes, created_at, revoked_at, sandbox, secret_hash from application where app_key = $1
+select app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota, secret_hash from application where app_key = $1
 
 -- name: revoke_application
 -- Every process drops what it remembers of the application as soon as this commits.
 with revoked as (
     update application set revoked_at = coalesce(revoked_at, now()) where app_key = $1
-    returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox
+    returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota
 )
 select revoked.*, pg_notify('simwarden_application', revoked.app_key) as told from revoked
+
+-- name: applications_named
+-- Live ones of tenants by APPKEY, or by the account's name or id, a slash and their own name. Names may hold slashes too.
+select a.app_key, a.account_id, a.name, a.scopes, a.created_at, a.revoked_at, a.sandbox, a.daily_quota
+from application a join account o on o.id = a.account_id
+where a.revoked_at is null and o.id <> 'operator'
+  and (a.app_key = $1 or o.name || '/' || a.name = $1 or o.id || '/' || a.name = $1)
+
+-- name: set_daily_quota
+-- Every process drops what it remembers of the application as soon as this commits.
+with changed as (
+    update application set daily_quota = $2 where app_key = $1 and revoked_at is null
+    returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota
+)
+select changed.*, pg_notify('simwarden_application', changed.app_key) as told from changed
 
 -- name: lock_signing_keys
 select pg_advisory_xact_lock($1)

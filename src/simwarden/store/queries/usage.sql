@@ -25,3 +25,7 @@ where bucket = any ($1::smallint[])
   and ($4::date is null or day >= $4) and ($5::date is null or day <= $5)
 group by account_id, app_key, api, operation
 order by account_id, app_key, api, operation
+
+-- name: of_day
+select coalesce(sum(count), 0)::bigint from usage_count
+where bucket = any ($1::smallint[]) and day = $2 and account_id = $3 and app_key = $4
