@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from simwarden import __version__, northbound, telemetry
+from simwarden import __version__, logs, northbound, telemetry
 from simwarden import settings as settings_module
 from simwarden.accounts import oauth
 from simwarden.accounts.keys import SigningKeys
@@ -75,7 +75,7 @@ _log = structlog.get_logger()
 def from_environment() -> Starlette:
     """The application as the settings in the environment want it; what worker processes load."""
     settings, _ = settings_module.load()
-    telemetry.configure_logs(settings)
+    logs.configure_logs(settings)
     app = create(settings)
     # What is loaded by now stays: the collector need not walk through it, which took 20 to 50 ms again and again.
     gc.collect()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from simwarden import __version__, telemetry
+from simwarden import __version__, logs
 from simwarden import settings as settings_module
 from simwarden.cli.common import current_settings
 from simwarden.domain.errors import SimwardenError
@@ -53,7 +53,7 @@ def serve(**flags: object) -> None:
     settings, _ = current_settings(**flags)
     if settings.port == 0:
         settings = msgspec.structs.replace(settings, port=_free_port(settings.host))
-    telemetry.configure_logs(settings)
+    logs.configure_logs(settings)
     run(settings)
 
 
