@@ -17,7 +17,7 @@ QUIET = 2.0
 """Calls a second up to which nobody counts as calling."""
 AIM = 0.03
 """Seconds that a batch should take while nobody calls."""
-AIM_BESIDE = 0.008
+AIM_BESIDE = 0.005
 """The same beside calls."""
 REST = 0.1
 """Pause as a share of the batch before it, while nobody calls."""
