@@ -69,7 +69,7 @@ def test_batches_that_are_not_full_do_not_shrink_by_that() -> None:
     pace = settled(0.0002, 100.0)
     before = pace.size
     for _ in range(40):
-        pace.after(0.005 + pace.size * 0.6 * 0.0001, max(1, int(pace.size * 0.6)), 100.0)
+        pace.after(0.003 + pace.size * 0.6 * 0.0001, max(1, int(pace.size * 0.6)), 100.0)
     assert pace.size >= before
 
 

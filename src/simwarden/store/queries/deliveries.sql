@@ -19,7 +19,7 @@ near as (
     from o
     left join unnest($3::text[], $4::int[]) as k (origin, room) on k.origin = o.origin
     cross join lateral (
-        select s.bucket, s.id, s.lane_due_at
+        select s.*
         from subscription s
         where s.origin = o.origin and s.bucket = any ($1::smallint[]) and s.lane_due_at <= now() and s.inbox is null
         order by s.lane_due_at
@@ -27,10 +27,9 @@ near as (
     ) l
     where o.origin is not null
 )
-select s.bucket, s.id, s.account_id, s.sink, s.origin, s.protocol_settings, s.credential, s.signing_secrets,
-       s.ended_at is not null as ended, s.lane_next, s.delivery_count
+select bucket, id, account_id, sink, origin, protocol_settings, credential, signing_secrets, ended_at is not null as ended,
+       lane_next, delivery_count
 from near n
-join subscription s on s.bucket = n.bucket and s.id = n.id and s.bucket = any ($1::smallint[])
 where not exists (select 1 from unnest($2::text[]) as busy (id) where busy.id = n.id)
 order by n.lane_due_at
 limit $6
@@ -66,12 +65,13 @@ from near n
 where not exists (select 1 from unnest($2::text[]) as busy (id) where busy.id = n.id)
 
 -- name: heads
+-- Without `bucket = any`: PostgreSQL sorts that array anew for every lane, four times the work for 256 of them.
 select l.ord, d.*
 from unnest($1::smallint[], $2::text[], $3::int[]) with ordinality as l (bucket, id, next, ord)
 cross join lateral (
     select n, event_id, type, time, data, correlator, ends, created_at, queued_at, attempts
     from delivery
-    where bucket = l.bucket and bucket = any ($1::smallint[]) and subscription_id = l.id and n >= l.next
+    where bucket = l.bucket and subscription_id = l.id and n >= l.next
       and status = 'PENDING'
     order by n
     limit $4
