@@ -80,7 +80,7 @@ $(VENV)-bench/.ready: requirements/bench.txt
 	@touch $@
 
 .PHONY: bench
-bench: $(VENV)/.runtime $(VENV)-bench/.ready ## Measure this machine: sightings/s, calls/s, report-to-lock, ... (about 20 minutes)
+bench: $(VENV)/.runtime $(VENV)-bench/.ready ## Measure this machine: sightings/s, calls/s, report-to-lock, ... (about 30 minutes)
 	@$(BIN)/python -m benchmarks
 
 .PHONY: clean

@@ -31,7 +31,7 @@ def draw(rows: list[dict[str, float]], path: str) -> None:
     for panel in (through, costs, waits):
         panel.set(xscale="log", xlabel="SIMs in the register")
         panel.grid(alpha=0.3)
-        panel.legend()
+        panel.legend(loc="lower left")
     figure.savefig(path, metadata={"Date": None})
 
 
