@@ -78,8 +78,8 @@ class Answering(asyncio.Protocol):
         self._answer()
 
 
-async def measure(world: Bench, events: int) -> None:
-    """Print deliveries/s to the sinks that live."""
+async def measure(world: Bench, events: int) -> float:
+    """Print deliveries/s to the sinks that live, and return them."""
     times: list[float] = []
     loop = asyncio.get_running_loop()
 
@@ -117,7 +117,8 @@ async def measure(world: Bench, events: int) -> None:
         f"({len(times):,} of {expected:,} in {took:.1f} s); HTTP client alone {CEILING:,}/s, ratio {rate / CEILING:.2f}"
     )
     memory = machine.memory_of(world.server.pid)
-    print(f"Memory of the server afterwards: {memory['python']:.0f} MiB (PSS)")
+    print(f"Memory of the server's Python processes afterwards: {memory['python']:.0f} MiB (PSS)", flush=True)
+    return rate
 
 
 async def _all(times: list[float], expected: int) -> bool:

@@ -35,7 +35,7 @@ SETTLE = 3.0
 class Trickle:
     """Changes devices of SIMs and takes the time until the sink is told."""
 
-    def __init__(self, ingest: Ingest, gateway: object, lanes: int) -> None:
+    def __init__(self, ingest: Ingest, gateway: int, lanes: int) -> None:
         self._ingest = ingest
         self._gateway = gateway
         self._lanes = lanes
@@ -84,7 +84,7 @@ class Trickle:
         )
         await self._ingest.submit(
             Report(
-                gateway_id=self._gateway,  # type: ignore[arg-type]
+                gateway_id=self._gateway,
                 gateway_name="isolation",
                 received_at=datetime.now(UTC),
                 message="port-status",
