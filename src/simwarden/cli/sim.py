@@ -111,6 +111,7 @@ def import_(file: Path, account: str | None, *, as_json: bool) -> None:
     """Register many SIMs from a CSV file. Bad rows are told with their line; the others are taken."""
     data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     bad_rows: list[provision.BadRow] = []
+    so_far = 0
 
     async def work(store: Store) -> tuple[int, int]:
         accounts = Accounts(store.db)
@@ -119,6 +120,8 @@ def import_(file: Path, account: str | None, *, as_json: bool) -> None:
         with _Progress(data.count(b"\n"), quiet=as_json) as bar:
 
             def progress(added: int, bad: Sequence[provision.BadRow]) -> None:
+                nonlocal so_far
+                so_far += added
                 bar.advance(added + len(bad))
                 bad_rows.extend(bad)
                 if not as_json:
@@ -127,7 +130,11 @@ def import_(file: Path, account: str | None, *, as_json: bool) -> None:
 
             return await imports.import_rows(store.db, rows, owner.id, by_operator("sim import"), progress)
 
-    added, refused = with_store(work)
+    try:
+        added, refused = with_store(work)
+    except KeyboardInterrupt:
+        click.echo(f"Stopped: at least {so_far} SIMs were added. The same file again adds the others.", err=True)
+        raise SystemExit(130) from None
     if as_json:
         print_json({"added": added, "refused": refused, "bad_rows": bad_rows})
     else:
