@@ -216,9 +216,9 @@ class World:
         self.enforcement: Enforcement | None = None
         self.tokens: dict[str, str] = {}
 
-    def another_ingest(self) -> Ingest:
+    def another_ingest(self, **changes: Any) -> Ingest:
         """As another process would have it."""
-        return Ingest(self.db, clock=self.clock, committed=self.tallies.append)
+        return Ingest(self.db, clock=self.clock, committed=self.tallies.append, **changes)
 
     async def prepare(self) -> None:
         """Empty the database and make the accounts."""

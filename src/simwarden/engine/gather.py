@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-import asyncpg
 import msgspec
 import structlog
 
@@ -19,24 +18,17 @@ from simwarden.engine.changes import Outcome
 from simwarden.engine.idempotency import Answers, Kept, Once, Replayed
 from simwarden.engine.orders import Decided, Order, carry_out
 from simwarden.engine.ports import now_utc
-from simwarden.store.database import available
+from simwarden.store.database import AGAIN, available, concerns_all, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    import asyncpg
+
     from simwarden.store.database import Database
 
 _log = structlog.get_logger()
-_ALONE = (
-    asyncpg.DataError,
-    asyncpg.IntegrityConstraintViolationError,
-    UnicodeError,
-    OverflowError,
-)
-"""What one order may cause to go wrong for the whole transaction: then each is tried for itself."""
-_AGAIN = (asyncpg.TransactionRollbackError, asyncpg.InvalidCachedStatementError)
-"""Another transaction went first, or a migration changed a table: nothing was written, and the same again will do."""
 _TRIES = 3
 
 
@@ -121,20 +113,21 @@ class Gather:
         except StoreUnavailable as error:
             _settle(batch, [error] * len(batch))
             return False
-        except _ALONE as error:
-            if len(batch) > 1:
-                return all([await self._flush(connection, [call]) for call in batch])
-            _log.warning("order failed", imsi=batch[0].order.imsi, reason=str(error))
-            _settle(batch, [error])
-            return True
-        except BaseException as error:
-            if not isinstance(error, Exception):  # the program ends: nobody may wait for ever
-                batch = [*batch, *self._waiting]
-                self._waiting = []
-            _settle(batch, [error] * len(batch))
-            if isinstance(error, Exception):
+        except Exception as error:
+            if len(batch) > 1 and not concerns_all(error):  # whose fault it is shows when they are apart
+                half = len(batch) // 2
+                good = await self._flush(connection, batch[:half])
+                return await self._flush(connection, batch[half:]) and good
+            if is_refusal(error):
+                _log.warning("order failed", imsi=batch[0].order.imsi, reason=str(error))
+            else:
                 _log.exception("batch of orders failed", orders=len(batch))
-                return True
+            _settle(batch, [error] * len(batch))
+            return True
+        except BaseException as error:  # the program ends: nobody may wait for ever
+            batch = [*batch, *self._waiting]
+            self._waiting = []
+            _settle(batch, [error] * len(batch))
             raise
         self._committed(outcome)
         _settle(batch, results)
@@ -144,7 +137,7 @@ class Gather:
         self, connection: asyncpg.Connection, batch: list[_Call]
     ) -> tuple[list[Decided | BaseException], Outcome]:
         for _ in range(_TRIES - 1):
-            with contextlib.suppress(*_AGAIN):
+            with contextlib.suppress(*AGAIN):
                 return await self._try(connection, batch)
         return await self._try(connection, batch)
 

@@ -1,43 +1,42 @@
 """Taking in reports: gathered into batches, answered after commit.
 
-While one batch is written the next gathers, so a lone report is written at once and a storm in large batches. A SIM
-seen again where it was costs a probe of an index; only what may change something is locked, decided and written.
+While one batch is written the next gathers, so a lone report is written at once and a storm in large batches. A report
+that the database refuses spoils nothing for the others: its batch is halved until it is alone. Its gateway's reports
+then go a way of their own for a while, so that a gateway that sends such reports again and again delays itself alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
-import asyncpg
-import msgspec
 import structlog
 
-from simwarden.domain.decide import Verdict, decide
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
-from simwarden.domain.events import Cause, CauseKind
-from simwarden.domain.report_order import ReportOrder, follow_port, follow_status, is_late
-from simwarden.domain.reports import CallRecord, SmsRecord
-from simwarden.domain.sim import Place, Sighting
-from simwarden.engine.changes import Changes, Outcome, SlotView
+from simwarden.engine.batch import Batch, Numbers, Tally
 from simwarden.engine.ports import now_utc
-from simwarden.store import attachments, gateways, records, sims
-from simwarden.store.database import TryAgain
+from simwarden.store.database import TryAgain, concerns_all, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
-    from simwarden.domain.reports import Evidence, PortObservation, Report
+    from simwarden.domain.reports import Report
     from simwarden.store.database import Database
 
+__all__ = ["Ingest", "Tally", "UnacceptableReport"]
+
 _log = structlog.get_logger()
-R = TypeVar("R", bound=SmsRecord | CallRecord)
-Numbers = dict[Place, tuple[int, int]]
-"""Boot and sequence number of the newest report of each slot. A report that says what is stored already is not written,
-so its number is known only to who read it; a report that comes late must not slip in behind it."""
 _NUMBERS_KEPT = 200_000
 _TRIES = 3
+APART = 60.0
+"""Seconds for which the reports of a gateway are taken in apart after one of them was refused."""
+APART_MOST = 500
+"""Messages that may wait apart; more are answered "not now"."""
+REST = 3.0
+"""After a refusal apart nothing is done there for so many times as long as it took."""
 
 
 _Together = tuple["Sequence[Report]", asyncio.Future[None]]
@@ -48,33 +47,12 @@ class UnacceptableReport(SimwardenError):
     """This report cannot be stored."""
 
 
-class Tally(msgspec.Struct):
-    """What became of a batch; added up for the metrics."""
-
-    reports: int = 0
-    sightings: int = 0
-    unknown_sims: int = 0
-    late: int = 0
-    """Port objects and sightings that a newer report had overtaken."""
-    decided: int = 0
-    outcome: Outcome = Outcome()
-
-
-class _Seen(msgspec.Struct, frozen=True):
-    """A sighting on its way through a batch."""
-
-    sighting: Sighting
-    report: Report
-    sequence: int | None
-    timed: bool
-    """Carries its source's time, so it may come late."""
-
-
 class Ingest:
     """The one way in for what sources report.
 
     `refresh`: how old the stored time of a SIM's newest sighting may become before a repeated one is written.
-    `committed` is called after each batch, outside the transaction.
+    `committed` is called after each batch, outside the transaction. `monotonic` is the clock for how long a gateway
+    is kept apart, in seconds.
     """
 
     def __init__(
@@ -85,33 +63,46 @@ class Ingest:
         most: int = 2000,
         committed: Callable[[Tally], None] = lambda _tally: None,
         clock: Callable[[], datetime] = now_utc,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._db = db
         self._refresh = refresh
         self._most = most
         self._committed = committed
         self._clock = clock
+        self._monotonic = monotonic
         self._waiting: list[_Together] = []
         self._task: asyncio.Task[None] | None = None
+        self._waiting_apart: list[_Together] = []
+        self._task_apart: asyncio.Task[None] | None = None
+        self._suspects: dict[int, float] = {}
+        """Until when the reports of gateways, by id, are taken in apart."""
         self._numbers: Numbers = {}
 
     async def submit(self, *reports: Report) -> None:
-        """Take in reports that came together, all or none; returns when their effects are committed.
+        """Take in reports of one gateway that came together, all or none; returns when their effects are committed.
 
         Raises StoreUnavailable (nothing was taken in, send again) and UnacceptableReport (it never will be).
         """
         if not reports:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((reports, future))
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="ingest")
+        if self._suspects and self._suspects.get(reports[0].gateway_id, 0.0) > self._monotonic():
+            if len(self._waiting_apart) >= APART_MOST:
+                raise StoreUnavailable("Too many reports wait apart because some of this gateway could not be stored")
+            self._waiting_apart.append((reports, future))
+            if self._task_apart is None:
+                self._task_apart = asyncio.create_task(self._run_apart(), name="ingest-apart")
+        else:
+            self._waiting.append((reports, future))
+            if self._task is None:
+                self._task = asyncio.create_task(self._run(), name="ingest")
         await asyncio.shield(future)
 
     async def drain(self) -> None:
         """Wait until everything that was submitted is committed or refused."""
-        while self._task is not None:
-            await asyncio.wait([self._task])
+        while tasks := [task for task in (self._task, self._task_apart) if task is not None]:
+            await asyncio.wait(tasks)
 
     async def _run(self) -> None:
         try:
@@ -119,6 +110,19 @@ class Ingest:
                 await self._flush(self._take())
         finally:
             self._task = None
+
+    async def _run_apart(self) -> None:
+        """One gateway at a time, who waits longest first."""
+        try:
+            while self._waiting_apart:
+                gateway_id = self._waiting_apart[0][0][0].gateway_id
+                batch = [item for item in self._waiting_apart if item[0][0].gateway_id == gateway_id]
+                self._waiting_apart = [item for item in self._waiting_apart if item[0][0].gateway_id != gateway_id]
+                began = time.monotonic()
+                if not await self._flush(batch):
+                    await asyncio.sleep(REST * (time.monotonic() - began))
+        finally:
+            self._task_apart = None
 
     def _take(self) -> list[_Together]:
         size, count = 0, 0
@@ -131,34 +135,48 @@ class Ingest:
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
         return batch
 
-    async def _flush(self, batch: list[_Together]) -> None:
+    async def _flush(self, batch: list[_Together]) -> bool:
+        """Write a batch and answer everybody; returns whether nothing of it was refused."""
         try:
             tally = await self._write([report for reports, _ in batch for report in reports])
         except StoreUnavailable as error:
             _settle(batch, error)
-            return
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, UnicodeError, OverflowError) as error:
-            if len(batch) > 1:  # one sender cannot spoil it for the others
-                for item in batch:
-                    await self._flush([item])
-                return
-            _log.warning("report refused", gateway=batch[0][0][0].gateway_name, reason=str(error))
-            _settle(batch, UnacceptableReport(f"The report holds values that cannot be stored: {error}"))
-            return
+            return True
+        except Exception as error:
+            if len(batch) > 1 and not concerns_all(error):
+                half = len(batch) // 2
+                return all([await self._flush(batch[:half]), await self._flush(batch[half:])])
+            self._refuse(batch, error)
+            return False
         except BaseException as error:
             _settle(batch, error)
-            if isinstance(error, Exception):
-                _log.exception("batch of reports failed", reports=len(batch))
-                return
             raise
         _settle(batch, None)
         self._committed(tally)
+        return True
+
+    def _refuse(self, batch: list[_Together], error: Exception) -> None:
+        """One sender's reports failed by themselves, or a batch for a reason that lies in none of them."""
+        if concerns_all(error):
+            _log.error("batch of reports failed", reports=len(batch), exc_info=error)
+            _settle(batch, error)
+            return
+        gateway = batch[0][0][0]
+        now = self._monotonic()
+        self._suspects = {id_: until for id_, until in self._suspects.items() if until > now}
+        self._suspects[gateway.gateway_id] = now + APART
+        if not is_refusal(error):
+            _log.error("report failed", gateway=gateway.gateway_name, exc_info=error)
+            _settle(batch, error)
+            return
+        _log.warning("report refused", gateway=gateway.gateway_name, reason=str(error))
+        _settle(batch, UnacceptableReport(f"The report holds values that cannot be stored: {error}"))
 
     async def _write(self, reports: Sequence[Report]) -> Tally:
         for _ in range(_TRIES):
             try:
                 async with self._db.transaction() as connection:
-                    batch = _Batch(connection, reports, self._refresh, self._clock, self._numbers)
+                    batch = Batch(connection, reports, self._refresh, self._clock, self._numbers)
                     tally = await batch.run()
             except TryAgain:
                 continue
@@ -178,253 +196,3 @@ def _settle(batch: list[_Together], error: BaseException | None) -> None:
         else:
             future.set_exception(error)
             future.exception()  # heard, also when the sender has gone
-
-
-class _Batch:
-    """One transaction's worth of reports."""
-
-    def __init__(
-        self,
-        connection: asyncpg.Connection,
-        reports: Sequence[Report],
-        refresh: timedelta,
-        clock: Callable[[], datetime],
-        known: Numbers,
-    ) -> None:
-        self._connection = connection
-        self._reports = reports
-        self._refresh = refresh
-        self._clock = clock
-        self._now = clock()
-        self._tally = Tally(reports=len(reports))
-        self._ports: list[tuple[Place, PortObservation, Report, int]] = []
-        self._gateways: set[int] = set()
-        self._back: list[int] = []
-        self._known = known
-        self.numbers: Numbers = {}
-
-    async def run(self) -> Tally:
-        await self._hear_gateways()
-        changed = await gateways.changed_ports(
-            self._connection,
-            [(place, seen, boot) for place, seen, _, boot in self._ports],
-            self._now - self._refresh,
-        )
-        newest = self._newest_ports(changed)
-        seen = await self._sightings()
-        await self._change_sims(changed, newest, seen)
-        if newest:
-            await gateways.save_ports(
-                self._connection,
-                [(place, port, boot, report.received_at) for place, (port, report, boot) in newest.items()],
-            )
-        await self._store_records()
-        if self._back:
-            await attachments.hurry(self._connection, self._back, self._now)
-            await self._connection.execute("select pg_notify('simwarden_enforcement', '')")
-            self._tally.outcome = msgspec.structs.replace(self._tally.outcome, enforcement_due=True)
-        return self._tally
-
-    async def _hear_gateways(self) -> None:
-        """Follow each gateway's counters; keep the ports of the reports that are to be believed."""
-        locked = await gateways.lock(self._connection, list({report.gateway_id for report in self._reports}))
-        heard: dict[int, gateways.Heard] = {}
-        for report in self._reports:
-            gateway = locked.get(report.gateway_id)
-            if gateway is None:
-                continue  # removed meanwhile: its ports have nowhere to be kept
-            before = heard.get(gateway.id)
-            old = before.order if before else gateway.order
-            order, believed = _follow(old, report, gateway.report_interval)
-            heard[gateway.id] = gateways.Heard(
-                id=gateway.id,
-                at=max(report.received_at, before.at) if before else report.received_at,
-                reports=(before.reports if before else 0) + 1,
-                order=order,
-                new_boot=order.boot_digests != gateway.order.boot_digests,
-                status_at=report.received_at if report.whole and believed else (before.status_at if before else None),
-                facts=(report.facts if believed else None) or (before.facts if before else None),
-            )
-            if believed:
-                self._ports += [
-                    (Place(gateway.id, port.port, port.slot), port, report, order.boot) for port in report.ports
-                ]
-            else:
-                self._tally.late += len(report.ports)
-        self._gateways = set(locked)
-        self._back = sorted(gateway.id for gateway in locked.values() if gateway.unreachable)
-        if heard:
-            await gateways.heard(self._connection, [heard[id_] for id_ in sorted(heard)])
-
-    def _newest_ports(
-        self, changed: dict[Place, gateways.PortState | None]
-    ) -> dict[Place, tuple[PortObservation, Report, int]]:
-        """Of the slots that changed: their newest observation. Late ones are taken out of the batch altogether."""
-        newest: dict[Place, tuple[PortObservation, Report, int]] = {}
-        kept = []
-        for item in self._ports:
-            place, port, report, boot = item
-            if place in changed:
-                if not report.polled and self._is_late(place, port, boot, changed[place]):
-                    self._tally.late += 1
-                    continue
-                newest[place] = (port, report, boot)
-            if port.sequence is not None:
-                read = self._read(place)
-                if read is None or report.polled or not is_late(boot, port.sequence, *read):
-                    self.numbers[place] = (boot, port.sequence)
-            kept.append(item)
-        self._ports = kept
-        return newest
-
-    def _read(self, place: Place) -> tuple[int, int] | None:
-        return self.numbers.get(place) or self._known.get(place)
-
-    def _is_late(self, place: Place, port: PortObservation, boot: int, stored: gateways.PortState | None) -> bool:
-        read = self._read(place)
-        return (read is not None and is_late(boot, port.sequence, *read)) or (
-            stored is not None and is_late(boot, port.sequence, stored.boot, stored.sequence)
-        )
-
-    async def _sightings(self) -> list[_Seen]:
-        """Everything in the batch that tells which device a SIM is in, in the order in which it came."""
-        found: list[tuple[str | None, str | None, str | None, datetime, Place | None, Report, bool, int | None]] = [
-            (port.imsi, port.iccid, port.imei, report.received_at, place, report, False, port.sequence)
-            for place, port, report, _ in self._ports
-            if port.imsi or port.iccid
-        ]
-        for report in self._reports:
-            if report.gateway_id not in self._gateways:
-                continue  # removed meanwhile: its slots are nowhere
-            for item in report.evidence:
-                at = min(item.at, report.received_at)
-                found.append((item.imsi, item.iccid, item.imei, at, _place(report, item), report, True, None))
-        lost = sorted({iccid for imsi, iccid, *_ in found if iccid and not imsi})
-        imsis = await sims.imsi_of_iccid(self._connection, lost) if lost else {}
-        seen = []
-        for imsi_given, iccid, imei, at, place, report, timed, sequence in found:
-            imsi = imsi_given or imsis.get(iccid or "")
-            if imsi is None:
-                self._tally.unknown_sims += 1
-                continue
-            sighting = Sighting(imsi=imsi, imei=imei, at=at, place=place)
-            seen.append(_Seen(sighting, report, sequence, timed))
-        self._tally.sightings = len(seen) + self._tally.unknown_sims
-        return seen
-
-    async def _change_sims(
-        self,
-        changed: dict[Place, gateways.PortState | None],
-        newest: dict[Place, tuple[PortObservation, Report, int]],
-        seen: list[_Seen],
-    ) -> None:
-        moving: set[str] = set()
-        if seen:
-            moving, unknown = await sims.interesting(self._connection, [item.sighting for item in seen], self._refresh)
-            self._tally.unknown_sims += unknown
-            # Who is new in a slot may have been there before, and another SIM since.
-            taken = {place for place, (port, _, _) in newest.items() if _occupant(changed[place]) != port.imsi}
-            moving |= {item.sighting.imsi for item in seen if item.sighting.place in taken}
-        # A single port's report, or a status we asked for, may be the proof of a command even if nothing changed.
-        watched = {place: (port, report) for place, (port, report, _) in newest.items()}
-        watched |= {
-            place: (port, report) for place, port, report, _ in self._ports if report.polled or not report.whole
-        }
-        attached = await attachments.at_slots(self._connection, list(watched)) if watched else set()
-        if not moving and not attached:
-            return
-        changes = Changes(self._connection, self._now)
-        await changes.lock(moving | attached)
-        news = [item for item in seen if item.sighting.imsi in moving]
-        views = await self._views(changed, watched, news)
-        await self._decide(changes, news, views)
-        for place, (port, report) in watched.items():
-            changes.observe(place, views[place], _cause(report, place, port.sequence))
-        lifted = [place for place in watched if views[place].held and changes.is_done_with(place, views[place])]
-        outcome = await changes.write()
-        if lifted:
-            await gateways.release(self._connection, lifted)
-        self._tally.outcome = outcome
-
-    async def _decide(self, changes: Changes, moving: list[_Seen], views: dict[Place, SlotView]) -> None:
-        late_possible = [item.sighting.imsi for item in moving if item.timed]
-        confirmed = await sims.confirmed(self._connection, late_possible) if late_possible else {}
-        for item in moving:
-            sim = changes.sims.get(item.sighting.imsi)
-            if sim is None:
-                continue
-            sighting = item.sighting
-            if item.timed:
-                sighting = msgspec.structs.replace(sighting, confirmed_at=confirmed.get(sim.imsi))
-            elif sim.seen is not None and sim.seen.at > self._clock():
-                # A time still to come is from before the clock was set back: what is received now is newer.
-                sim = msgspec.structs.replace(sim, seen=msgspec.structs.replace(sim.seen, at=sighting.at))
-            decision = decide(sim, sighting, self._now, _cause(item.report, sighting.place, item.sequence))
-            if decision.verdict is Verdict.STALE:
-                self._tally.late += 1
-                continue
-            self._tally.decided += 1
-            changes.decide(decision, views)
-
-    async def _views(
-        self,
-        changed: dict[Place, gateways.PortState | None],
-        watched: dict[Place, tuple[PortObservation, Report]],
-        news: list[_Seen],
-    ) -> dict[Place, SlotView]:
-        """What is known of every slot that matters here; of those that did not change it is read from the store."""
-        locked = {place: port.locked for place, port, _, _ in self._ports}
-        wanted = watched.keys() | {item.sighting.place for item in news if item.sighting.place}
-        missing = sorted(wanted - changed.keys(), key=lambda place: (place.gateway_id, place.port, place.slot))
-        held = await gateways.held(self._connection, missing) if missing else set()
-        held |= {place for place, known in changed.items() if known and known.held}
-        return {place: SlotView(locked.get(place, False), place in held) for place in wanted}
-
-    async def _store_records(self) -> None:
-        messages = [(report.gateway_id, sms, report.received_at) for report in self._reports for sms in report.sms]
-        calls = [(report.gateway_id, call, report.received_at) for report in self._reports for call in report.calls]
-        if not messages and not calls:
-            return
-        nameless = [(g, sms.port, sms.slot) for g, sms, _ in messages if sms.imsi is None]
-        nameless += [(g, call.port, call.slot) for g, call, _ in calls if call.imsi is None]
-        places = {Place(gateway_id, port, slot or 0) for gateway_id, port, slot in nameless if port is not None}
-        there = await gateways.sims_at(self._connection, list(places)) if places else {}
-        if messages:
-            await records.add_sms(self._connection, [(g, _with_sim(sms, g, there), at) for g, sms, at in messages])
-        if calls:
-            await records.save_calls(self._connection, [(g, _with_sim(call, g, there), at) for g, call, at in calls])
-
-
-def _with_sim(record: R, gateway_id: int, there: dict[Place, tuple[str, str | None]]) -> R:
-    """Fill in the SIM of a record that names none: the one last reported in that slot."""
-    if record.imsi is not None or record.port is None:
-        return record
-    known = there.get(Place(gateway_id, record.port, record.slot or 0))
-    return record if known is None else msgspec.structs.replace(record, imsi=known[0])
-
-
-def _occupant(known: gateways.PortState | None) -> str | None:
-    return None if known is None else known.imsi
-
-
-def _follow(order: ReportOrder, report: Report, interval: int) -> tuple[ReportOrder, bool]:
-    if report.polled:
-        return order, True
-    if report.whole:
-        return follow_status(order, report.sequence, report.digest, report.received_at, interval)
-    if not report.ports:
-        return order, True
-    return follow_port(order, report.received_at, interval), True
-
-
-def _place(report: Report, item: Evidence) -> Place | None:
-    return None if item.port is None else Place(report.gateway_id, item.port, item.slot)
-
-
-def _cause(report: Report, place: Place | None, sequence: int | None) -> Cause:
-    """What an event says about the report that led to it."""
-    where = None
-    if place is not None:
-        where = f"port {place.port}" + (f".{place.slot:02}" if place.slot else "")
-        where += "" if sequence is None else f" seq {sequence}"
-    return Cause(CauseKind.REPORT, report.gateway_name, report.received_at, report.message, where)

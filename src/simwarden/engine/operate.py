@@ -29,7 +29,7 @@ from simwarden.engine.pace import Pace
 from simwarden.engine.ports import now_utc
 from simwarden.store import listing, usage
 from simwarden.store import operations as store
-from simwarden.store.database import TryAgain
+from simwarden.store.database import TryAgain, is_refusal
 from simwarden.store.listing import SimFilter
 from simwarden.store.operations import NewItem, Settled, Todo
 
@@ -61,8 +61,6 @@ CONFIRM_WITHIN = timedelta(hours=1)
 """So long a preview can be confirmed."""
 KEPT = timedelta(days=30)
 """So long finished operations and their results are kept."""
-_SPOILT = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, UnicodeError, OverflowError, SimExists)
-"""What one item may cause to go wrong for a whole batch: then each is tried for itself."""
 _log = structlog.get_logger()
 
 
@@ -192,9 +190,12 @@ class Operate:
         began = time.monotonic()
         try:
             done = await self._transact(group, self._pace.size)
-        except _SPOILT as error:
-            _log.info("a batch is done one by one", operation=group[0].operation_id, reason=str(error))
-            done = sum([await self._apart(work, alone=len(group) == 1) for work in group])
+        except Exception as error:
+            if not _is_spoilt(error):
+                raise
+            _log.info("a batch is done in parts", operation=group[0].operation_id, reason=str(error))
+            size = self._pace.size if len(group) > 1 else max(self._pace.size // 2, 1)
+            done = sum([await self._apart(work, size) for work in group])
         self._pace.after(time.monotonic() - began, done, self._calls_a_second())
 
     def _calls_a_second(self) -> float:
@@ -206,16 +207,20 @@ class Operate:
             self._counted = now, calls
         return self._beside
 
-    async def _apart(self, work: Work, *, alone: bool) -> int:
-        """One part of a batch that was spoilt; its first item `alone`, if it was the only part."""
-        if not alone:
-            with contextlib.suppress(*_SPOILT):
-                return await self._transact([work], self._pace.size)
-        try:
-            return await self._transact([work], 1)
-        except _SPOILT as error:
-            _log.warning("an item cannot be done", operation=work.operation_id, reason=str(error))
-            return await self._transact([work], 1, spoilt=error)
+    async def _apart(self, work: Work, size: int) -> int:
+        """One part of a batch that was spoilt: ever fewer of its first items, until they can be done. One that cannot
+        be done by itself is refused."""
+        while True:
+            try:
+                return await self._transact([work], size)
+            except Exception as error:
+                if not _is_spoilt(error):
+                    raise
+                if size > 1:
+                    size //= 2
+                    continue
+                _log.warning("an item cannot be done", operation=work.operation_id, reason=str(error))
+                return await self._transact([work], 1, spoilt=error)
 
     async def _transact(self, group: Sequence[Work], size: int, spoilt: Exception | None = None) -> int:
         """Deal with up to `size` SIMs of each of some parts of one operation; returns how many."""
@@ -242,6 +247,11 @@ class Operate:
             await store.settle(connection, work.operation_id, results, moved, self._clock())
         self._committed(outcome)
         return total
+
+
+def _is_spoilt(error: Exception) -> bool:
+    """Whether one item may be what a whole batch failed of: then ever fewer are tried."""
+    return isinstance(error, SimExists) or is_refusal(error)
 
 
 def _searches(work: Work) -> bool:

@@ -22,6 +22,7 @@ UNAVAILABLE = (
     asyncpg.PostgresConnectionError,  # class 08
     asyncpg.InsufficientResourcesError,  # class 53: the disk is full, no memory, no connection free
     asyncpg.OperatorInterventionError,  # class 57: going, coming, cancelled
+    asyncpg.ReadOnlySQLTransactionError,  # a standby: the other server takes over, or this one is promoted soon
     asyncpg.PostgresSystemError,  # class 58: a file cannot be read or written
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # what asyncpg makes of a connection that is cut at a bad moment
@@ -29,6 +30,29 @@ UNAVAILABLE = (
 """What asyncpg raises when the server is gone, going or coming, or cannot work now: to be done again."""
 AGAIN = (asyncpg.TransactionRollbackError, asyncpg.InvalidCachedStatementError)
 """Another transaction went first (class 40), or a migration changed a table under us: the same at once will do."""
+
+
+_OF_STATEMENTS = ("0A", "0L", "25", "26", "28", "34", "3D", "3F", "42")
+"""Classes of SQLSTATE that speak of the statement, the session or the schema, whatever the values are: not supported,
+not granted, wrong state, wrong role, no such database, syntax, no such table. PostgreSQL 18, appendix A."""
+
+
+def concerns_all(error: BaseException) -> bool:
+    """Whether the same would have failed with any other values: to leave some of them out is no help."""
+    if isinstance(error, (StoreUnavailable, *UNAVAILABLE, *AGAIN)):
+        return True
+    return isinstance(error, asyncpg.PostgresError) and str(error.sqlstate or "").startswith(_OF_STATEMENTS)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the database, or what encodes for it, cannot take the values that it was given: now or ever.
+
+    Everything that PostgreSQL reports is one, except what says that it is not there, that another transaction went
+    first (both StoreUnavailable), and what concerns_all values alike. No list of single errors: there are too many.
+    """
+    if isinstance(error, asyncpg.PostgresError | UnicodeError | OverflowError | RecursionError):
+        return not concerns_all(error)
+    return False
 
 
 class TryAgain(StoreUnavailable):

@@ -179,12 +179,14 @@ class Gateways:
         """Keep which generation of the command interface a gateway answers."""
         await self._db.execute(Q["set_generation"], gateway_id, generation)
 
-    async def reject(self, gateway_id: int, now: datetime, reason: str, content_type: str | None, body: bytes) -> None:
-        """Count and keep a body that could not be read, up to KEPT_BYTES of it and KEPT_REJECTS per gateway."""
+    async def reject(
+        self, gateway_id: int, now: datetime, reason: str, content_type: str | None, body: bytes, *, count: int = 1
+    ) -> None:
+        """Keep a body that could not be read, up to KEPT_BYTES of it and KEPT_REJECTS per gateway, and count it and
+        those that were not kept before it (`count` in all)."""
+        kept = (content_type or "")[:200], len(body), body[:KEPT_BYTES]
         async with self._db.transaction() as connection:
-            await connection.execute(
-                Q["reject"], gateway_id, now, reason[:500], (content_type or "")[:200], len(body), body[:KEPT_BYTES]
-            )
+            await connection.execute(Q["reject"], gateway_id, now, reason[:500], *kept, count)
             await connection.execute(Q["prune_rejects"], gateway_id, KEPT_REJECTS)
 
     async def rejects(self, name: str | None, limit: int) -> list[dict[str, Any]]:

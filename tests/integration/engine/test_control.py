@@ -335,6 +335,29 @@ async def test_what_postgresql_cannot_store_fails_alone(world: World, control: C
     assert (await world.sim(2)).functions_off == DATA
 
 
+async def test_an_order_that_the_database_refuses_is_found_by_halving(
+    world: World, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the database calls it: here what it said of an index row that was too long."""
+    await world.card(*range(64))
+    tried: list[int] = []
+
+    async def refusing(connection: Any, wanted: Any, now: Any) -> Any:
+        tried.append(len(wanted))
+        if any(order.imsi == imsi(40) for order in wanted):
+            raise asyncpg.ProgramLimitExceededError("index row size exceeds maximum")
+        return await orders.carry_out(connection, wanted, now)
+
+    monkeypatch.setattr("simwarden.engine.gather.carry_out", refusing)
+    first = asyncio.create_task(control.close(0, DATA))
+    await asyncio.sleep(0)
+    results = await asyncio.gather(first, *(control.close(n, DATA) for n in range(1, 64)), return_exceptions=True)
+    assert [n for n, result in enumerate(results) if result is not None] == [40]
+    assert isinstance(results[40], asyncpg.ProgramLimitExceededError)
+    assert len(tried) <= 1 + 2 * 7
+    assert (await world.sim(63)).functions_off == DATA
+
+
 def _evil() -> Cause:
     return msgspec.structs.replace(CALLER, reference="\x00")
 

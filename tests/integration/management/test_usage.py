@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pytest
 from tests.integration.management.house import House, imsi, phone
 
 from simwarden.engine import provision
 from simwarden.store import usage as store
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def devices(*numbers: int) -> dict[str, Any]:
@@ -52,15 +50,16 @@ async def test_the_operators_work_is_not_the_customers_usage(house: House) -> No
     assert await counted(house) == {}
 
 
+@pytest.mark.parametrize("refusal", ["22012", "54000", "P0001", "XX000"])
 async def test_an_item_that_spoils_its_batch_does_not_count_and_the_others_once(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: House, monkeypatch: pytest.MonkeyPatch, refusal: str
 ) -> None:
     insert = provision.insert
 
     async def spoilt(connection: Any, account_id: str, rows: Any, cause: Any) -> Any:
         found = await insert(connection, account_id, rows, cause)
         if any(row.sim.imsi == imsi(601) for row in rows):
-            await connection.execute("select 1 / 0")
+            await connection.execute(f"do $$ begin raise exception 'no' using errcode = '{refusal}'; end $$")
         return found
 
     monkeypatch.setattr(provision, "insert", spoilt)

@@ -180,7 +180,7 @@ def _call_record(raw: Mapping[str, object]) -> CallRecord | None:
     reason_code, reason = fields.take_pair("reason", normalise.code)
     gw_reason_code, gw_reason = fields.take_pair("gw_reason", normalise.code)
     mac, ip = take("mac", normalise.mac), take("ip", normalise.ip)
-    sip_user, call_id = take("sip_usr", normalise.text), take("cid", normalise.text)
+    sip_user, call_id = take("sip_usr", normalise.text), take("cid", normalise.call_id)
     caller, callee = take("caller", normalise.text), take("callee", normalise.text)
     direction = take("cdir", normalise.direction)
     times = [take(name, normalise.epoch) for name in ("begin", "alert", "answer", "update", "end")]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MAX_TEXT = 4096
 """Longest text kept, in characters; longer ones are cut."""
 
+MAX_CALL_ID = 512
+"""Longest Call-ID kept, in characters."""
+
 MAX_DEPTH = 16
 """Deepest nesting kept in `extra`; what lies deeper becomes None."""
 
@@ -86,6 +89,15 @@ def raw_content(value: str) -> str:
     """`value` as stored for the idempotency key: where it must be cut, its digest takes the place of the rest."""
     digest = sha256(value.encode(errors="surrogatepass")).hexdigest() if len(value) > MAX_TEXT else ""
     return clean(value) if not digest else f"{clean(value)[: MAX_TEXT - 72]} sha256:{digest}"
+
+
+def call_id(value: object) -> str | None:
+    """A SIP Call-ID: any text that whoever calls likes. Of one over MAX_CALL_ID characters the rest is its digest."""
+    words = as_text(value).strip()
+    if len(words) > MAX_CALL_ID:
+        digest = sha256(words.encode(errors="surrogatepass")).hexdigest()
+        words = f"{words[: MAX_CALL_ID - 72]} sha256:{digest}"
+    return clean(words) or None
 
 
 def storable(value: object, depth: int = 0) -> object:

@@ -9,7 +9,6 @@ import time
 from typing import TYPE_CHECKING
 
 import msgspec
-import structlog
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -19,6 +18,7 @@ from simwarden.engine.ports import now_utc
 from simwarden.southbound.ejoin import translate
 from simwarden.southbound.ejoin.codec import decode, decode_plain_sms
 from simwarden.southbound.ejoin.messages import Decoded, Undecodable, Unknown
+from simwarden.southbound.quarantine import Quarantine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from simwarden.engine.ingest import Ingest
     from simwarden.store.gateways import GatewayRef, Gateways
 
-_log = structlog.get_logger()
 MAX_BODY = 1 << 20
 """Bytes: 256 ports make less than 100 kB."""
 _TOKEN_SECONDS = 15.0
@@ -47,6 +46,7 @@ class Receiver:
     ) -> None:
         self._gateways = gateways
         self._ingest = ingest
+        self._quarantine = Quarantine(gateways)
         self._counted = counted
         self._known: dict[str, tuple[float, GatewayRef]] = {}
 
@@ -91,6 +91,12 @@ class Receiver:
             self._counted("unacceptable", "")
             await self._reject(gateway, error.message, content_type, body)
             return _answer(400, error.message)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # the boundary: a fault of this server's, which the engine has logged
+            self._counted("failed", "")
+            await self._reject(gateway, f"Not taken in: {type(error).__name__}", content_type, body)
+            return _answer(500, "This report could not be taken in, and is kept for inspection")
         for message in decoded.messages:
             self._counted("accepted", translate.type_of(message))
         for name in dropped:
@@ -115,9 +121,7 @@ class Receiver:
                 await self._reject(gateway, f"Unknown message type {message.type!r}, kept", content_type, body)
 
     async def _reject(self, gateway: GatewayRef, reason: str, content_type: str | None, body: bytes) -> None:
-        _log.info("report kept for inspection", gateway=gateway.name, reason=reason, size=len(body))
-        clean = content_type.replace("\x00", "") if content_type else None
-        await self._gateways.reject(gateway.id, now_utc(), reason.replace("\x00", ""), clean, body)
+        await self._quarantine.keep(gateway, reason, content_type, body)
 
     async def _gateway(self, token: str) -> GatewayRef | None:
         """The gateway of a token; known ones are remembered for a few seconds."""

@@ -103,7 +103,7 @@ join gateway_port p on p.gateway_id = i.gateway_id and p.port = i.port and p.slo
 where p.imsi is not null
 
 -- name: reject
-with counted as (update gateway set rejected = rejected + 1 where id = $1 returning id)
+with counted as (update gateway set rejected = rejected + $7 where id = $1 returning id)
 insert into gateway_reject (gateway_id, received_at, reason, content_type, size, body)
 select id, $2, $3, $4, $5, $6 from counted
 

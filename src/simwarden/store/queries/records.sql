@@ -7,14 +7,14 @@ select * from unnest($1::smallint[], $2::int[], $3::bytea[], $4::text[], $5::tex
 on conflict do nothing
 
 -- name: known_calls
-select gateway_id, call_id, bucket from call_record
-join unnest($1::int[], $2::text[]) as i (gateway_id, call_id) using (gateway_id, call_id)
+select gateway_id, key, bucket from call_record
+join unnest($1::int[], $2::bytea[]) as i (gateway_id, key) using (gateway_id, key)
 
 -- name: save_call
-insert into call_record as c (bucket, gateway_id, call_id, imsi, port, slot, direction, caller, callee, begin_at,
+insert into call_record as c (bucket, gateway_id, key, call_id, imsi, port, slot, direction, caller, callee, begin_at,
                               alert_at, answer_at, update_at, end_at, reason_code, reason, detail, received_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-on conflict (bucket, gateway_id, call_id) do update
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+on conflict (bucket, gateway_id, key) do update
 set imsi = coalesce(c.imsi, excluded.imsi),
     port = coalesce(c.port, excluded.port), slot = coalesce(c.slot, excluded.slot),
     direction = coalesce(excluded.direction, c.direction),

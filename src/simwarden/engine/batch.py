@@ -1,0 +1,303 @@
+"""One batch of reports within one transaction: what they say is followed, compared, decided and written.
+
+A SIM seen again where it was costs a probe of an index; only what may change something is locked, decided and written.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from simwarden.domain.decide import Verdict, decide
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.report_order import ReportOrder, follow_port, follow_status, is_late
+from simwarden.domain.reports import CallRecord, SmsRecord
+from simwarden.domain.sim import Place, Sighting
+from simwarden.engine.changes import Changes, Outcome, SlotView
+from simwarden.store import attachments, gateways, records, sims
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime, timedelta
+
+    import asyncpg
+
+    from simwarden.domain.reports import Evidence, PortObservation, Report
+
+R = TypeVar("R", bound=SmsRecord | CallRecord)
+Numbers = dict[Place, tuple[int, int]]
+"""Boot and sequence number of the newest report of each slot. A report that says what is stored already is not written,
+so its number is known only to who read it; a report that comes late must not slip in behind it."""
+
+
+class Tally(msgspec.Struct):
+    """What became of a batch; added up for the metrics."""
+
+    reports: int = 0
+    sightings: int = 0
+    unknown_sims: int = 0
+    late: int = 0
+    """Port objects and sightings that a newer report had overtaken."""
+    decided: int = 0
+    outcome: Outcome = Outcome()
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """A sighting on its way through a batch."""
+
+    sighting: Sighting
+    report: Report
+    sequence: int | None
+    timed: bool
+    """Carries its source's time, so it may come late."""
+
+
+class Batch:
+    """One transaction's worth of reports."""
+
+    def __init__(
+        self,
+        connection: asyncpg.Connection,
+        reports: Sequence[Report],
+        refresh: timedelta,
+        clock: Callable[[], datetime],
+        known: Numbers,
+    ) -> None:
+        self._connection = connection
+        self._reports = reports
+        self._refresh = refresh
+        self._clock = clock
+        self._now = clock()
+        self._tally = Tally(reports=len(reports))
+        self._ports: list[tuple[Place, PortObservation, Report, int]] = []
+        self._gateways: set[int] = set()
+        self._back: list[int] = []
+        self._known = known
+        self.numbers: Numbers = {}
+
+    async def run(self) -> Tally:
+        await self._hear_gateways()
+        changed = await gateways.changed_ports(
+            self._connection,
+            [(place, seen, boot) for place, seen, _, boot in self._ports],
+            self._now - self._refresh,
+        )
+        newest = self._newest_ports(changed)
+        seen = await self._sightings()
+        await self._change_sims(changed, newest, seen)
+        if newest:
+            await gateways.save_ports(
+                self._connection,
+                [(place, port, boot, report.received_at) for place, (port, report, boot) in newest.items()],
+            )
+        await self._store_records()
+        if self._back:
+            await attachments.hurry(self._connection, self._back, self._now)
+            await self._connection.execute("select pg_notify('simwarden_enforcement', '')")
+            self._tally.outcome = msgspec.structs.replace(self._tally.outcome, enforcement_due=True)
+        return self._tally
+
+    async def _hear_gateways(self) -> None:
+        """Follow each gateway's counters; keep the ports of the reports that are to be believed."""
+        locked = await gateways.lock(self._connection, list({report.gateway_id for report in self._reports}))
+        heard: dict[int, gateways.Heard] = {}
+        for report in self._reports:
+            gateway = locked.get(report.gateway_id)
+            if gateway is None:
+                continue  # removed meanwhile: its ports have nowhere to be kept
+            before = heard.get(gateway.id)
+            old = before.order if before else gateway.order
+            order, believed = _follow(old, report, gateway.report_interval)
+            heard[gateway.id] = gateways.Heard(
+                id=gateway.id,
+                at=max(report.received_at, before.at) if before else report.received_at,
+                reports=(before.reports if before else 0) + 1,
+                order=order,
+                new_boot=order.boot_digests != gateway.order.boot_digests,
+                status_at=report.received_at if report.whole and believed else (before.status_at if before else None),
+                facts=(report.facts if believed else None) or (before.facts if before else None),
+            )
+            if believed:
+                self._ports += [
+                    (Place(gateway.id, port.port, port.slot), port, report, order.boot) for port in report.ports
+                ]
+            else:
+                self._tally.late += len(report.ports)
+        self._gateways = set(locked)
+        self._back = sorted(gateway.id for gateway in locked.values() if gateway.unreachable)
+        if heard:
+            await gateways.heard(self._connection, [heard[id_] for id_ in sorted(heard)])
+
+    def _newest_ports(
+        self, changed: dict[Place, gateways.PortState | None]
+    ) -> dict[Place, tuple[PortObservation, Report, int]]:
+        """Of the slots that changed: their newest observation. Late ones are taken out of the batch altogether."""
+        newest: dict[Place, tuple[PortObservation, Report, int]] = {}
+        kept = []
+        for item in self._ports:
+            place, port, report, boot = item
+            if place in changed:
+                if not report.polled and self._is_late(place, port, boot, changed[place]):
+                    self._tally.late += 1
+                    continue
+                newest[place] = (port, report, boot)
+            if port.sequence is not None:
+                read = self._read(place)
+                if read is None or report.polled or not is_late(boot, port.sequence, *read):
+                    self.numbers[place] = (boot, port.sequence)
+            kept.append(item)
+        self._ports = kept
+        return newest
+
+    def _read(self, place: Place) -> tuple[int, int] | None:
+        return self.numbers.get(place) or self._known.get(place)
+
+    def _is_late(self, place: Place, port: PortObservation, boot: int, stored: gateways.PortState | None) -> bool:
+        read = self._read(place)
+        return (read is not None and is_late(boot, port.sequence, *read)) or (
+            stored is not None and is_late(boot, port.sequence, stored.boot, stored.sequence)
+        )
+
+    async def _sightings(self) -> list[_Seen]:
+        """Everything in the batch that tells which device a SIM is in, in the order in which it came."""
+        found: list[tuple[str | None, str | None, str | None, datetime, Place | None, Report, bool, int | None]] = [
+            (port.imsi, port.iccid, port.imei, report.received_at, place, report, False, port.sequence)
+            for place, port, report, _ in self._ports
+            if port.imsi or port.iccid
+        ]
+        for report in self._reports:
+            if report.gateway_id not in self._gateways:
+                continue  # removed meanwhile: its slots are nowhere
+            for item in report.evidence:
+                at = min(item.at, report.received_at)
+                found.append((item.imsi, item.iccid, item.imei, at, _place(report, item), report, True, None))
+        lost = sorted({iccid for imsi, iccid, *_ in found if iccid and not imsi})
+        imsis = await sims.imsi_of_iccid(self._connection, lost) if lost else {}
+        seen = []
+        for imsi_given, iccid, imei, at, place, report, timed, sequence in found:
+            imsi = imsi_given or imsis.get(iccid or "")
+            if imsi is None:
+                self._tally.unknown_sims += 1
+                continue
+            sighting = Sighting(imsi=imsi, imei=imei, at=at, place=place)
+            seen.append(_Seen(sighting, report, sequence, timed))
+        self._tally.sightings = len(seen) + self._tally.unknown_sims
+        return seen
+
+    async def _change_sims(
+        self,
+        changed: dict[Place, gateways.PortState | None],
+        newest: dict[Place, tuple[PortObservation, Report, int]],
+        seen: list[_Seen],
+    ) -> None:
+        moving: set[str] = set()
+        if seen:
+            moving, unknown = await sims.interesting(self._connection, [item.sighting for item in seen], self._refresh)
+            self._tally.unknown_sims += unknown
+            # Who is new in a slot may have been there before, and another SIM since.
+            taken = {place for place, (port, _, _) in newest.items() if _occupant(changed[place]) != port.imsi}
+            moving |= {item.sighting.imsi for item in seen if item.sighting.place in taken}
+        # A single port's report, or a status we asked for, may be the proof of a command even if nothing changed.
+        watched = {place: (port, report) for place, (port, report, _) in newest.items()}
+        watched |= {
+            place: (port, report) for place, port, report, _ in self._ports if report.polled or not report.whole
+        }
+        attached = await attachments.at_slots(self._connection, list(watched)) if watched else set()
+        if not moving and not attached:
+            return
+        changes = Changes(self._connection, self._now)
+        await changes.lock(moving | attached)
+        news = [item for item in seen if item.sighting.imsi in moving]
+        views = await self._views(changed, watched, news)
+        await self._decide(changes, news, views)
+        for place, (port, report) in watched.items():
+            changes.observe(place, views[place], _cause(report, place, port.sequence))
+        lifted = [place for place in watched if views[place].held and changes.is_done_with(place, views[place])]
+        outcome = await changes.write()
+        if lifted:
+            await gateways.release(self._connection, lifted)
+        self._tally.outcome = outcome
+
+    async def _decide(self, changes: Changes, moving: list[_Seen], views: dict[Place, SlotView]) -> None:
+        late_possible = [item.sighting.imsi for item in moving if item.timed]
+        confirmed = await sims.confirmed(self._connection, late_possible) if late_possible else {}
+        for item in moving:
+            sim = changes.sims.get(item.sighting.imsi)
+            if sim is None:
+                continue
+            sighting = item.sighting
+            if item.timed:
+                sighting = msgspec.structs.replace(sighting, confirmed_at=confirmed.get(sim.imsi))
+            elif sim.seen is not None and sim.seen.at > self._clock():
+                # A time still to come is from before the clock was set back: what is received now is newer.
+                sim = msgspec.structs.replace(sim, seen=msgspec.structs.replace(sim.seen, at=sighting.at))
+            decision = decide(sim, sighting, self._now, _cause(item.report, sighting.place, item.sequence))
+            if decision.verdict is Verdict.STALE:
+                self._tally.late += 1
+                continue
+            self._tally.decided += 1
+            changes.decide(decision, views)
+
+    async def _views(
+        self,
+        changed: dict[Place, gateways.PortState | None],
+        watched: dict[Place, tuple[PortObservation, Report]],
+        news: list[_Seen],
+    ) -> dict[Place, SlotView]:
+        """What is known of every slot that matters here; of those that did not change it is read from the store."""
+        locked = {place: port.locked for place, port, _, _ in self._ports}
+        wanted = watched.keys() | {item.sighting.place for item in news if item.sighting.place}
+        missing = sorted(wanted - changed.keys(), key=lambda place: (place.gateway_id, place.port, place.slot))
+        held = await gateways.held(self._connection, missing) if missing else set()
+        held |= {place for place, known in changed.items() if known and known.held}
+        return {place: SlotView(locked.get(place, False), place in held) for place in wanted}
+
+    async def _store_records(self) -> None:
+        messages = [(report.gateway_id, sms, report.received_at) for report in self._reports for sms in report.sms]
+        calls = [(report.gateway_id, call, report.received_at) for report in self._reports for call in report.calls]
+        if not messages and not calls:
+            return
+        nameless = [(g, sms.port, sms.slot) for g, sms, _ in messages if sms.imsi is None]
+        nameless += [(g, call.port, call.slot) for g, call, _ in calls if call.imsi is None]
+        places = {Place(gateway_id, port, slot or 0) for gateway_id, port, slot in nameless if port is not None}
+        there = await gateways.sims_at(self._connection, list(places)) if places else {}
+        if messages:
+            await records.add_sms(self._connection, [(g, _with_sim(sms, g, there), at) for g, sms, at in messages])
+        if calls:
+            await records.save_calls(self._connection, [(g, _with_sim(call, g, there), at) for g, call, at in calls])
+
+
+def _with_sim(record: R, gateway_id: int, there: dict[Place, tuple[str, str | None]]) -> R:
+    """Fill in the SIM of a record that names none: the one last reported in that slot."""
+    if record.imsi is not None or record.port is None:
+        return record
+    known = there.get(Place(gateway_id, record.port, record.slot or 0))
+    return record if known is None else msgspec.structs.replace(record, imsi=known[0])
+
+
+def _occupant(known: gateways.PortState | None) -> str | None:
+    return None if known is None else known.imsi
+
+
+def _follow(order: ReportOrder, report: Report, interval: int) -> tuple[ReportOrder, bool]:
+    if report.polled:
+        return order, True
+    if report.whole:
+        return follow_status(order, report.sequence, report.digest, report.received_at, interval)
+    if not report.ports:
+        return order, True
+    return follow_port(order, report.received_at, interval), True
+
+
+def _place(report: Report, item: Evidence) -> Place | None:
+    return None if item.port is None else Place(report.gateway_id, item.port, item.slot)
+
+
+def _cause(report: Report, place: Place | None, sequence: int | None) -> Cause:
+    """What an event says about the report that led to it."""
+    where = None
+    if place is not None:
+        where = f"port {place.port}" + (f".{place.slot:02}" if place.slot else "")
+        where += "" if sequence is None else f" seq {sequence}"
+    return Cause(CauseKind.REPORT, report.gateway_name, report.received_at, report.message, where)
