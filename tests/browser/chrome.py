@@ -71,7 +71,7 @@ class Page:
         """Go there."""
         await self.send("Page.navigate", url=url)
 
-    async def until(self, script: str, limit: float = 20) -> Any:
+    async def until(self, script: str, limit: float = 60) -> Any:
         """Wait until an expression is true, and return it."""
         try:
             async with asyncio.timeout(limit):

@@ -25,6 +25,8 @@ OTHERS = {
     "subscription-status": "SubscriptionStatus/r1.2/code/API_definitions/subscription-status.yaml",
 }
 """Where the other APIs' documents are."""
+FROM_CAMARA = ("iot-sim-fraud-prevention", "iot-sim-fraud-prevention-subscriptions", *OTHERS)
+"""The APIs of which CAMARA has a document; the others' contracts are ours or China Telecom's."""
 
 BEYOND = {
     (400, "INVALID_TOKEN"),

@@ -13,6 +13,7 @@ import pytest_asyncio
 from standardwebhooks import Webhook
 from tests.conformance import contract
 from tests.integration.notify.sink import Sink
+from tests.support.patience import PATIENCE
 from tests.support.server import serving
 from tests.unit.northbound.asgi import Reply
 
@@ -221,7 +222,7 @@ async def test_nothing_of_the_sandbox_is_counted(trial: Trial) -> None:
     async with Sink() as sink:
         assert (await trial.subscribe("+8613800000005", sink.url)).status == 201
     wanted = {"bindDeviceImei", "query"}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while {row["operation"] for row in await database.fetch("select * from usage_count")} < wanted:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     names = "select distinct name from usage_count join application using (app_key)"

@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import aiohttp
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -31,7 +32,7 @@ class Program:
         self.process = process
         self._errors = errors
 
-    async def line(self, limit: float = 20) -> str:
+    async def line(self, limit: float = PATIENCE) -> str:
         """The next line that it prints."""
         assert self.process.stdout is not None
         line = await asyncio.wait_for(self.process.stdout.readline(), limit)
@@ -48,7 +49,7 @@ class Program:
         if self.process.returncode is None:
             self.process.send_signal(how)
             try:
-                await asyncio.wait_for(self.process.wait(), 20)
+                await asyncio.wait_for(self.process.wait(), PATIENCE)
             except TimeoutError:
                 self.process.kill()
                 await self.process.wait()
@@ -92,7 +93,7 @@ async def serving(directory: Path, database_url: str, **settings: str) -> AsyncI
         **{f"SIMWARDEN_{name.upper()}": value for name, value in settings.items()},
     }
     async with program(directory, environment, "serve") as server, aiohttp.ClientSession() as session:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 with contextlib.suppress(aiohttp.ClientError):
                     async with session.get(f"{url}/readyz") as answer:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tests.support.patience import PATIENCE
+
 from simwarden.domain.decide import Target
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.identifiers import bucket_of
@@ -324,7 +326,9 @@ class World:
             await self.enforcement.stop()
             self.enforcement = None
 
-    async def eventually(self, what: Callable[[], Awaitable[Any]], *, step: float = 0.5, patience: float = 8.0) -> Any:
+    async def eventually(
+        self, what: Callable[[], Awaitable[Any]], *, step: float = 0.5, patience: float = PATIENCE
+    ) -> Any:
         """Turn the clock in steps until something is so; what it was at the end is the failure's message."""
         deadline = time.monotonic() + patience
         while True:
@@ -351,7 +355,7 @@ class World:
             box.released.set()
         await self.stop_enforcement()
         with suppress(Exception):
-            await asyncio.wait_for(self.ingest.drain(), 5)
+            await asyncio.wait_for(self.ingest.drain(), PATIENCE)
 
 
 def ref(number: int) -> SimRef:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.patience import PATIENCE
 
 from simwarden import settings as module
 from simwarden.settings import InvalidSettings, Settings, load, masked_url, master_key, shown
@@ -239,7 +240,7 @@ def test_a_start_that_was_killed_leaves_no_empty_key(tmp_path: Path, monkeypatch
 
 
 def _make_key(data_dir: str, start: Any, keys: Any) -> None:
-    start.wait(20)
+    start.wait(PATIENCE)
     keys.put(master_key(Settings(data_dir=data_dir)))
 
 
@@ -252,7 +253,7 @@ def test_programs_that_start_together_get_one_key(tmp_path: Path) -> None:
         ]
         for program in programs:
             program.start()
-        found = {keys.get(timeout=20) for _ in programs}
+        found = {keys.get(timeout=PATIENCE) for _ in programs}
         for program in programs:
-            program.join(20)
+            program.join(PATIENCE)
         assert len(found) == 1

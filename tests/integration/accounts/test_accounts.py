@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+from tests.support.patience import PATIENCE
 
 from simwarden.accounts import applications, scopes
 from simwarden.domain.errors import AccountNotFound, AlreadyExists, ApplicationNotFound
@@ -85,7 +86,7 @@ async def test_revoking_ends_an_application_tells_everybody_and_frees_its_name(
     try:
         await listener.add_listener("simwarden_application", lambda *args: heard.put_nowait(args[-1]))
         revoked = await accounts.revoke(first.application.app_key)
-        assert await asyncio.wait_for(heard.get(), 5) == first.application.app_key
+        assert await asyncio.wait_for(heard.get(), PATIENCE) == first.application.app_key
     finally:
         await listener.close()
     assert revoked.revoked_at is not None

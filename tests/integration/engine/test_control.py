@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 import pytest
+from tests.support.patience import PATIENCE
 from tests.support.world import ACCOUNT, CALLER, imsi, ref
 
 from simwarden.domain import switching as rules
@@ -65,14 +66,15 @@ def control(world: World) -> Control:
     return Control(world)
 
 
-async def placed(world: World, *numbers: int, bound: bool = False) -> Box:
-    """A gateway with cards in its first ports, each seen there, and enforcement at work."""
+async def placed(world: World, *numbers: int, bound: bool = False, enforced: bool = True) -> Box:
+    """A gateway with cards in its first ports, each seen there. A test that writes itself starts enforcement later."""
     box = await world.box()
     for port, number in enumerate(numbers, 1):
         await world.card(number, imei=box.device_at(port) if bound else None)
         box.put(number, port)
     await world.take(box.dev_status())
-    await world.start_enforcement()
+    if enforced:
+        await world.start_enforcement()
     return box
 
 
@@ -228,7 +230,7 @@ async def test_a_life_from_add_to_delete(world: World, control: Control) -> None
 
 async def test_a_sim_is_forgotten_only_when_it_is_seen_to_be_stopped(world: World, control: Control) -> None:
     """Nobody would lock its slot afterwards: the card would go on working."""
-    box = await placed(world, 1)
+    box = await placed(world, 1, enforced=False)
     await control.step(1, Step.DEACTIVATE)
     with pytest.raises(IllegalTransition, match="DEACTIVATED, but the network has not confirmed"):
         await control.step(1, Step.DELETE)
@@ -247,7 +249,7 @@ async def test_a_sim_is_forgotten_only_when_it_is_seen_to_be_stopped(world: Worl
 async def test_where_a_gateway_cannot_be_made_to_stop_it_the_operator_may_forget_a_sim(
     world: World, control: Control
 ) -> None:
-    await placed(world, 1)
+    await placed(world, 1, enforced=False)
     await control.step(1, Step.DEACTIVATE)
     await world.db.execute("update attachment set status = 'FAILED'")
     async with world.db.transaction() as connection:
@@ -257,7 +259,7 @@ async def test_where_a_gateway_cannot_be_made_to_stop_it_the_operator_may_forget
 
 
 async def test_who_gets_a_deleted_sims_number_does_not_get_its_past(world: World, control: Control) -> None:
-    box = await placed(world, 1)
+    box = await placed(world, 1, enforced=False)
     await world.take(box.records(sms=[]))
     await control.close(1, DATA)
     await control.step(1, Step.DEACTIVATE)
@@ -401,7 +403,7 @@ async def test_a_database_that_is_gone_refuses_everybody_and_is_found_again(worl
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert all(result is None or isinstance(result, StoreUnavailable) for result in results)
     for number in range(1, 6):  # dead connections are found out one by one
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 with contextlib.suppress(StoreUnavailable):  # then it is not known what was done: again
                     with contextlib.suppress(NothingToChange):

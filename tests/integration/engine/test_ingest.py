@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.patience import PATIENCE
 from tests.support.world import ACCOUNT, CALLER, START, World, device, iccid, imsi
 
 from simwarden.domain.errors import StoreUnavailable
@@ -433,7 +434,7 @@ async def test_two_workers_on_the_same_sims_neither_deadlock_nor_lose_a_number(w
             jobs.append(ingest.submit(*(box.evidence(card, device(900_000 + round_), world.clock()) for card in order)))
         jobs += [world.bind(1 + round_, imei=device(78))]
         world.clock.turn(1)
-        await asyncio.wait_for(asyncio.gather(*jobs), 20)
+        await asyncio.wait_for(asyncio.gather(*jobs), PATIENCE)
     for card in cards:
         assert await world.events(card)
 

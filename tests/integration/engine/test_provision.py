@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.patience import PATIENCE
 from tests.support.world import ACCOUNT, CALLER, World, device, iccid, imsi
 
 from simwarden.domain.errors import InvalidIdentifier, SimExists
@@ -177,7 +178,7 @@ async def test_two_imports_at_once_take_every_row_once(world: World, monkeypatch
         text = HEADER + "".join(line(number) for number in order)
         return await import_rows(world.db, read_rows(lines_of(text.encode()), ACCOUNT), ACCOUNT, CALLER)
 
-    done = await asyncio.wait_for(asyncio.gather(run(numbers), run(numbers[::-1]), run(numbers)), 30)
+    done = await asyncio.wait_for(asyncio.gather(run(numbers), run(numbers[::-1]), run(numbers)), PATIENCE)
     assert sum(added for added, _ in done) == 100
     assert sum(refused for _, refused in done) == 200
     assert await world.db.fetchval("select count(*) from event") == 100

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from starlette.applications import Starlette
+from tests.support.patience import PATIENCE
 from tests.support.world import ACCOUNT, World
 from tests.unit.northbound.asgi import call
 
@@ -130,7 +131,7 @@ class Street:
             and self.server().gateway.locked() == wanted
         )
 
-    async def until(self, what: Callable[[], Awaitable[Any]], patience: float = 10.0) -> None:
+    async def until(self, what: Callable[[], Awaitable[Any]], patience: float = PATIENCE) -> None:
         deadline = time.monotonic() + patience
         while not await what():
             assert time.monotonic() < deadline, "it did not happen in time"

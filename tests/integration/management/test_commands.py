@@ -12,18 +12,20 @@ import signal
 import stat
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.support.patience import PATIENCE
 from tests.support.server import serving
 
 from simwarden.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
+
 
 IMSIS = [f"46000099012{number:04}" for number in range(40)]
 
@@ -131,7 +133,8 @@ async def test_one_ctrl_c_at_the_question_is_enough(shell: Shell) -> None:
         arguments = [sys.executable, "-m", "simwarden", "sim", "bulk", "suspend", "--all"]
         os.execve(sys.executable, arguments, os.environ | shell.environment)
     shown = await asyncio.to_thread(_read_until, terminal, b"[y/N]")
-    await asyncio.sleep(0.5)  # the prompt is drawn before readline waits; a signal in between waits for the next key
+    # The prompt is drawn before readline waits; a signal in between waits for the next key.
+    await asyncio.to_thread(_wait_until_asleep, pid)
     os.write(terminal, b"\x03")
     shown += await asyncio.to_thread(_read_until, terminal, b"operation cancel")
     if b"operation cancel" not in shown:
@@ -144,9 +147,21 @@ async def test_one_ctrl_c_at_the_question_is_enough(shell: Shell) -> None:
     assert (found["state"], found["counts"]["done"]) == ("READY", 0)
 
 
+def _wait_until_asleep(pid: int) -> None:
+    """Wait until a process has slept without using the processor for half a second."""
+    quiet, used = 0, ""
+    end = time.monotonic() + PATIENCE
+    while quiet < 10 and time.monotonic() < end:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        now = f"{fields[11]} {fields[12]}"  # utime and stime (proc_pid_stat(5))
+        quiet = quiet + 1 if (fields[0], now) == ("S", used) else 0
+        used = now
+        time.sleep(0.05)
+
+
 def _read_until(terminal: int, text: bytes) -> bytes:
-    """What the terminal shows until this text; what it has shown when 20 seconds are over."""
-    shown, end = b"", time.monotonic() + 20
+    """What the terminal shows until this text; what it has shown when our patience is over."""
+    shown, end = b"", time.monotonic() + PATIENCE
     while text not in shown and time.monotonic() < end:
         if select.select([terminal], [], [], 0.5)[0]:
             shown += os.read(terminal, 65_536)
@@ -233,5 +248,6 @@ async def test_operators_keys(shell: Shell, tmp_path: Path) -> None:
     assert await shell.told("account", "list") == await shell.told("account", "list")
     assert [account["name"] for account in await shell.told("account", "list")] == ["ACME"]
     await shell.told("operator", "revoke", made["app_key"])
-    await asyncio.sleep(0.3)
-    assert "does not know this operator's key" in (await shell("operation", "list", *eyes)).output
+    async with asyncio.timeout(PATIENCE):
+        while "does not know this operator's key" not in (await shell("operation", "list", *eyes)).output:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import random
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -419,23 +420,24 @@ def test_spreadsheets_part_columns_as_they_like(delimiter: str) -> None:
 
 async def test_a_large_list_does_not_hold_up_others(house: House) -> None:
     text = "imsi\n" + "\n".join(imsi(number) for number in range(20_000)) + "\n"
-    late = 0.0
+    longest = 0.0
 
     async def watch() -> None:
-        nonlocal late
-        loop = asyncio.get_running_loop()
+        """The longest piece of work in one go, in seconds of processor time: other programs do not add to it."""
+        nonlocal longest
         while True:
-            before = loop.time()
-            await asyncio.sleep(0.005)
-            late = max(late, loop.time() - before - 0.005)
+            before = time.thread_time()
+            await asyncio.sleep(0)
+            longest = max(longest, time.thread_time() - before)
 
     watcher = asyncio.create_task(watch())
+    begun = time.thread_time()
     reply = await house._call("POST", "/manage/v1/bulk", {"action": "suspend", "csv": text}, house.token, ())
+    whole = time.thread_time() - begun
     watcher.cancel()
-    begun = reply.json
-    assert begun["counts"]["total"] == 20_000
-    assert begun["counts"]["refused"] == 20_000 - 20
-    assert late < 0.25, f"others waited {late:.3f} s"
+    assert reply.json["counts"]["total"] == 20_000
+    assert reply.json["counts"]["refused"] == 20_000 - 20
+    assert longest < whole / 4, f"others waited for {longest:.3f} of {whole:.3f} s"
 
 
 @given(st.text(max_size=200))

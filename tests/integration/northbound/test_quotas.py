@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.integration.northbound.house import PHONE, House
 from tests.integration.northbound.test_usage import CARD, FRAUD, MANAGE, manage, send
+from tests.support.patience import PATIENCE
 
 from simwarden.accounts import applications
 from simwarden.accounts.applications import InvalidQuota
@@ -156,7 +157,7 @@ async def test_a_change_of_the_quota_reaches_processes_that_run(house: House) ->
         name = "meters/billing"
         for quota, status in ((2, 429), (3, 200), (None, 200), (1, 429)):
             await applications.set_quota(house.accounts, name, quota)
-            async with asyncio.timeout(4):
+            async with asyncio.timeout(PATIENCE):
                 while True:
                     caller = await house.tokens.check(house.token)
                     assert caller is not None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.northbound.house import PHONE, House
+from tests.support.patience import PATIENCE
 
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.domain.sim import Function, IdentifierKind, SimRef
@@ -179,7 +180,7 @@ async def test_after_a_day_a_key_is_free_and_its_answer_is_forgotten(house: Hous
     answers = Answers(house.db)
     answers.start()
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while await house.db.fetchval("select count(*) from idempotency") != 1:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     finally:

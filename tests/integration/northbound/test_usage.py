@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 from tests.integration.northbound.house import PHONE, House, sim
+from tests.support.patience import PATIENCE
 
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind
@@ -198,7 +199,7 @@ async def test_reads_are_written_by_themselves_and_at_the_end(database: Database
     for _ in range(1000):
         reads.count(USAGE)
     assert await total(database) == 0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while await total(database) != 1000:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     reads.count(USAGE)

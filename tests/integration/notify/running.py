@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from tests.support.patience import PATIENCE
 
 from simwarden.notify.notifier import Notifier
 from simwarden.notify.retry import Schedule
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 QUICK = NotifySettings(
     schedule=Schedule(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=100)),
-    total_timeout=3,
+    total_timeout=PATIENCE,
     stop_time=1,
 )
 
@@ -47,7 +48,7 @@ async def running(
         await notifier.stop()
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], limit: float = 10) -> None:
+async def eventually(condition: Callable[[], Awaitable[bool]], limit: float = PATIENCE) -> None:
     """Wait until a condition on the database holds; fails after `limit` seconds."""
     async with asyncio.timeout(limit):
         while True:

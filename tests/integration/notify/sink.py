@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 from tests.conformance import contract
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -93,12 +94,12 @@ class Sink:
                 found += [f"{event}: {error.message}" for error in held.schema(schema).iter_errors(event)]
         return found
 
-    async def until(self, condition: Callable[[], bool], limit: float = 10) -> None:
+    async def until(self, condition: Callable[[], bool], limit: float = PATIENCE) -> None:
         """Wait until the condition holds; looked at with every arrival. Fails after `limit` seconds."""
         async with self._came:
             await asyncio.wait_for(self._came.wait_for(condition), limit)
 
-    async def until_received(self, count: int, limit: float = 10) -> list[Received]:
+    async def until_received(self, count: int, limit: float = PATIENCE) -> list[Received]:
         """Wait for so many requests."""
         await self.until(lambda: len(self.received) >= count, limit)
         return self.received

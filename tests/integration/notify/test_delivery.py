@@ -65,10 +65,10 @@ async def test_events_arrive_as_signed_cloudevents_in_order(house: House, sink: 
 
 async def test_another_process_is_woken_by_the_database(house: House, sink: Sink) -> None:
     await house.subscribe(sink.url)
-    async with running(house, poll=60.0):
+    async with running(house, poll=3600.0):
         await sink.until_received(1)
         await house.publish(1)  # nobody calls wake()
-        await sink.until_received(2, limit=2)
+        await sink.until_received(2)
 
 
 async def test_token_and_correlator_are_sent(house: House, sink: Sink, now: datetime) -> None:
@@ -210,12 +210,12 @@ async def test_a_sink_that_hangs_is_left_after_the_time_limit(house: House, sink
         return web.Response(status=204)
 
     sink.answer = hang
-    async with running(house, total_timeout=0.3):
+    async with running(house, total_timeout=2.0):
         await finished(house, made.id, ["DELIVERED"])
     _, attempts = await deliveries.show(house.db, f"{made.id}-1")
     assert [one.status for one in attempts] == [None, 204]
     assert attempts[0].error
-    assert 250 <= attempts[0].duration_ms < 2000
+    assert attempts[0].duration_ms >= 1900
     assert sink.received[0].id == sink.received[1].id
 
 
@@ -245,7 +245,7 @@ async def test_an_endless_answer_does_not_undo_its_status(house: House, sink: Si
         return response
 
     sink.answer = drip
-    async with running(house, total_timeout=0.5):
+    async with running(house, total_timeout=5.0):
         await finished(house, made.id, ["DELIVERED"])
     assert len(sink.received) == 1
 

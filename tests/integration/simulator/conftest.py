@@ -8,11 +8,10 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from tests.support.patience import PATIENCE
 
 from simwarden.simulator.fleet import Fleet, FleetPlan, build_fleet
 from simwarden.simulator.serving import Serving
-
-PATIENCE = 5.0
 
 
 class Receiver:

@@ -8,12 +8,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.support.patience import PATIENCE
 
 from simwarden.simulator.control import ControlServer
 from simwarden.simulator.fleet import Fleet
 from simwarden.simulator.garbage import DAMAGED_BODIES
 
-from .conftest import PATIENCE, Receiver, is_slot
+from .conftest import Receiver, is_slot
 
 BASE = 460000990000000
 

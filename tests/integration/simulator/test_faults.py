@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.support.patience import PATIENCE
 
 from simwarden.simulator.actions import perform
 from simwarden.simulator.faults import Fault, FaultName
@@ -15,7 +16,7 @@ from simwarden.simulator.fleet import Fleet
 from simwarden.simulator.operations import Move
 from simwarden.simulator.places import Place
 
-from .conftest import PATIENCE, Receiver, is_device, is_slot
+from .conftest import Receiver, is_device, is_slot
 
 LOCK = {"type": "command", "op": "lock", "ports": "1A"}
 

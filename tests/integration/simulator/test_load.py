@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from tests.support.patience import PATIENCE
 
 from simwarden.simulator.errors import InvalidRequest
 from simwarden.simulator.faults import Fault
@@ -14,7 +15,7 @@ from simwarden.simulator.fleet import Fleet, FleetPlan, build_fleet
 from simwarden.simulator.load import Load
 from simwarden.simulator.scenario import play, read_scenario
 
-from .conftest import PATIENCE, Receiver
+from .conftest import Receiver
 
 
 @pytest.fixture

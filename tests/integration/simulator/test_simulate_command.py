@@ -13,11 +13,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.support.patience import PATIENCE
 
 from .conftest import Receiver
 
 PROGRAM = "from simwarden.cli.simulate import simulate; simulate()"
-PATIENCE = 20.0
 
 
 @asynccontextmanager

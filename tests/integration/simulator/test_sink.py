@@ -13,10 +13,9 @@ from typing import Any
 import aiohttp
 import pytest
 from standardwebhooks.webhooks import Webhook
+from tests.support.patience import PATIENCE
 
 from simwarden.simulator.sink import Sink
-
-from .conftest import PATIENCE
 
 SECRET = "whsec_" + base64.b64encode(b"a secret for the tests only").decode()
 EVENT: dict[str, Any] = {

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from tests.support.patience import PATIENCE
 
 from simwarden.southbound.ejoin.codec import DeviceStatus, decode
 from simwarden.southbound.ejoin.driver import CommandFailed, EjoinDriver, Generation, Slot, redact
@@ -66,8 +67,10 @@ class House:
         self.url = url
         self.session = session
 
-    def driver(self, generation: Generation | None = None, *, password: str = PASSWORD) -> EjoinDriver:
-        return EjoinDriver(self.session, self.url, USER, password, generation, timeout=0.5)
+    def driver(
+        self, generation: Generation | None = None, *, password: str = PASSWORD, timeout: float = PATIENCE
+    ) -> EjoinDriver:
+        return EjoinDriver(self.session, self.url, USER, password, generation, timeout=timeout)
 
 
 @asynccontextmanager
@@ -288,7 +291,7 @@ async def test_a_silent_gateway() -> None:
             return web.json_response({"code": 0})
 
         there.gateway.answer = answer
-        for driver in (there.driver(Generation.V2), there.driver()):
+        for driver in (there.driver(Generation.V2, timeout=0.5), there.driver(timeout=0.5)):
             error = await failure(driver.lock([Slot(1, 1)]))
             assert (error.code, error.retryable) == (None, True)
             assert error.reason == "The gateway did not answer within 0.5 s."

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.patience import PATIENCE
 
 from simwarden.store.coalesce import Coalescer
 
@@ -117,7 +118,7 @@ async def test_when_its_work_is_cancelled_nobody_waits_for_ever(source: Source) 
     assert lookups._task is not None
     lookups._task.cancel()
     source.open.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         outcomes = await asyncio.gather(*waiters, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2
     assert await lookups.get(3) == 9

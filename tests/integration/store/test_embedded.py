@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+from tests.support.patience import PATIENCE
 
 from simwarden.store.embedded import DataDirectoryInUse, EmbeddedPostgres, EmbeddedServerFailed
 
@@ -108,7 +109,7 @@ def alive(pid: int | None) -> bool:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.fixtures import world, world_database
+from tests.support.patience import PATIENCE
 from tests.support.world import ACCOUNT, CALLER, World, device, iccid, imsi
 
 from simwarden.domain.identifiers import bucket_of
@@ -114,7 +115,7 @@ async def test_sims_are_locked_in_one_order_whoever_asks(world: World) -> None:
                 assert len(found) == 40
                 await asyncio.sleep(0)
 
-    await asyncio.wait_for(asyncio.gather(lock_all(list(numbers)), lock_all(list(numbers)[::-1])), 20)
+    await asyncio.wait_for(asyncio.gather(lock_all(list(numbers)), lock_all(list(numbers)[::-1])), PATIENCE)
     async with world.db.transaction() as connection:
         assert await sims.lock(connection, [imsi(99)]) == {}
         assert await sims.lock(connection, []) == {}
