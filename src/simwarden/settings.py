@@ -23,7 +23,7 @@ _USER_PASSWORD = re.compile(r"(//[^:@/?#]*):[^?#]*@")
 _QUERY_PASSWORD = re.compile(r"([?&][a-z]*password=)[^&#]*", re.IGNORECASE)
 SECRETS = frozenset({"secret_key"})
 NOT_SETTINGS = frozenset(
-    PREFIX + name for name in ("CONFIG", "APP_KEY", "APP_SECRET", "TEST_DATABASE_URL", "TEST_PICTURES")
+    PREFIX + name for name in ("CONFIG", "APP_KEY", "APP_SECRET", "SIMULATOR", "TEST_DATABASE_URL", "TEST_PICTURES")
 )
 """Variables that mean something to single commands, or to the tests."""
 
@@ -96,8 +96,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def base_url(self) -> str:
         """Where this server is reached, without a slash at the end."""
+        return (self.public_url or self.own_url).rstrip("/")
+
+    @property
+    def own_url(self) -> str:
+        """The address that the server itself listens on, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+        return f"http://{host}:{self.port}"
 
     def environment(self) -> dict[str, str]:
         """These settings as environment variables, for worker processes."""

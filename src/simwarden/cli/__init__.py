@@ -13,6 +13,10 @@ from simwarden.domain.errors import SimwardenError
 
 _COMMANDS = {
     "serve": ("simwarden.cli.serve:serve", "Run the server."),
+    "quickstart": (
+        "simwarden.cli.quickstart:quickstart",
+        "Begin here: sample SIMs and virtual gateways on your server.",
+    ),
     "demo": ("simwarden.cli.demo:demo", "Play the stolen-SIM story against a freshly started server."),
     "simulate": ("simwarden.cli.simulate:simulate", "Run virtual SIM gateways, or an event sink."),
     "account": ("simwarden.cli.account:account", "Accounts (tenants)."),
@@ -35,6 +39,7 @@ _EXAMPLES = """
 Examples:
   simwarden demo                       see it work, nothing else needed
   simwarden serve                      run the server on 127.0.0.1:8080
+  simwarden quickstart                 then, in another terminal: sample data, and what to try next
   simwarden account create ACME        a tenant
   simwarden app create --account ACME --name meters
   simwarden gateway add --name gw1 --command-url http://192.0.2.7 --username root --password root

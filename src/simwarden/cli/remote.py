@@ -137,8 +137,7 @@ def with_server(work: Callable[[Remote], Awaitable[T]], server: str | None, key_
 
     async def run() -> T:
         key = _read(key_file) if key_file else await local_key(settings, remote=server is not None)
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        url = (server or f"http://{host}:{settings.port}").rstrip("/")
+        url = (server or settings.own_url).rstrip("/")
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             return await work(Remote(session, url, key))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
@@ -22,6 +23,8 @@ Examples:
       A load for benchmarks: 20,000 sightings a second, 2 % of the cards moved.
   simwarden simulate --json --duration 30
       For programs: JSON lines, ends by itself.
+  simwarden simulate move 460000990000000 gw2 6.1
+      Carry a card to another slot of a simulator that runs.
   simwarden simulate sink --port 9000
       Receive CloudEvents; GET /events shows them.
 """
@@ -29,7 +32,6 @@ Examples:
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
     """Run on uvloop where there is one."""
-    import asyncio
     import sys
 
     if sys.platform == "win32":
@@ -171,6 +173,73 @@ def gateways(
         )
     except (SimulatorError, OSError) as error:
         raise click.ClickException(str(error)) from error
+
+
+_control_option = click.option(
+    "--control",
+    envvar="SIMWARDEN_SIMULATOR",
+    required=True,
+    metavar="URL",
+    help="Control server of the simulator, printed when it starts [SIMWARDEN_SIMULATOR].",
+)
+
+
+@simulate.command(
+    epilog="\b\nExamples:\n  simwarden simulate move 460000990000000 gw2 6.1\n"
+    "  simwarden simulate move --swap 460000990000000 gw1 2.1"
+)
+@click.argument("imsi")
+@click.argument("gateway")
+@click.argument("slot", metavar="PORT.SLOT")
+@click.option("--swap", is_flag=True, help="Exchange it with the card that is there.")
+@_control_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def move(imsi: str, gateway: str, slot: str, control: str, *, swap: bool, as_json: bool) -> None:
+    """Carry a card to another slot of a running simulator, as a thief would: the gateways report it at once.
+
+    PORT.SLOT counts from 1: 6.1 is port 6, slot 1.
+    """
+    import json
+
+    from simwarden.simulator.client import steer
+    from simwarden.simulator.errors import SimulatorError
+    from simwarden.simulator.places import parse_place
+
+    try:
+        place = parse_place(slot)
+        body = {"imsi": imsi, "gateway": gateway, "port": place.port, "slot": place.slot, "swap": swap}
+        moved = asyncio.run(steer(control, "/move", body))
+    except SimulatorError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(moved))
+    else:
+        click.echo(f"The card {moved['imsi']} is now in {gateway} slot {place}")
+
+
+@simulate.command(epilog="\b\nExample:\n  simwarden simulate cards --control http://127.0.0.1:40123")
+@_control_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def cards(control: str, *, as_json: bool) -> None:
+    """Show the cards of a running simulator: in which slot each is, in which device, locked or not."""
+    import json
+
+    from simwarden.cli.common import print_table
+    from simwarden.simulator.client import steer
+    from simwarden.simulator.errors import SimulatorError
+
+    async def look() -> list[dict[str, Any]]:
+        found = (await steer(control, "/gateways"))["gateways"]
+        return [card for one in found for card in (await steer(control, f"/gateways/{one['name']}"))["sims"]]
+
+    try:
+        rows = asyncio.run(look())
+    except SimulatorError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(rows))
+    else:
+        print_table(rows, ["gateway", "slot", "imsi", "msisdn", "imei", "locked"], empty="There are no cards")
 
 
 @simulate.command()

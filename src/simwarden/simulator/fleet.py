@@ -20,9 +20,12 @@ Happening = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
-    """What to build. Card number n (from 0) has the IMSI `imsi_base` + n."""
+    """What to build. Card number n (from 0) has the IMSI `imsi_base` + `first_card` + n."""
 
     gateways: int = 4
+    prefix: str = "gw"
+    """Gateways are named by this and their number, from 1."""
+
     ports: int = 32
     slots: int = 4
     fill: float = 1.0
@@ -41,6 +44,9 @@ class FleetPlan:
     interval: float = 60.0
     effect_delay: float = 0.02
     imsi_base: int = 460000990000000
+    first_card: int = 0
+    """Also decides the ICCIDs and phone numbers, so that two fleets need not share any."""
+
     seed: int = 1
     one_active: bool = False
     counters: bool = False
@@ -133,7 +139,7 @@ def build_fleet(plan: FleetPlan) -> Fleet:
     per_gateway = round(plan.ports * plan.slots * plan.fill)
     servers = []
     for index in range(plan.gateways):
-        name = f"gw{index + 1}"
+        name = f"{plan.prefix}{index + 1}"
         serials = (first_serial + index * plan.ports + port for port in range(plan.ports))
         gateway = VirtualGateway(
             name,
@@ -147,7 +153,8 @@ def build_fleet(plan: FleetPlan) -> Fleet:
         )
         for number in range(per_gateway):
             slot, port = divmod(number, plan.ports)
-            gateway.insert(make_sim(plan.imsi_base, index * per_gateway + number), port + 1, slot + 1)
+            card = plan.first_card + index * per_gateway + number
+            gateway.insert(make_sim(plan.imsi_base, card), port + 1, slot + 1)
         servers.append(
             GatewayServer(
                 gateway,

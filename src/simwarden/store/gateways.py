@@ -129,6 +129,11 @@ class Gateways:
             raise GatewayNotFound(f"No gateway is named {name!r}")
         return token
 
+    async def set_command_url(self, name: str, command_url: str) -> None:
+        """Another address of a gateway's command interface. Raises GatewayNotFound."""
+        if await self._db.fetchval(Q["set_command_url"], name, command_url) is None:
+            raise GatewayNotFound(f"No gateway is named {name!r}")
+
     async def by_token(self, token: str) -> GatewayRef | None:
         """The gateway whose report URL carries this token."""
         return await self._tokens.get(token_hash(token))

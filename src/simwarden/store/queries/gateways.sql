@@ -9,6 +9,9 @@ update gateway set password = $2 where id = $1
 -- name: set_token
 update gateway set token_hash = $2 where name = $1 returning id
 
+-- name: set_command_url
+update gateway set command_url = $2 where name = $1 returning id
+
 -- name: by_token
 select token_hash, id, name, report_interval, mac from gateway where token_hash = any ($1::bytea[])
 

@@ -1,0 +1,49 @@
+-- name: lock_account
+select id from account where id = $1 for update
+
+-- name: sims
+select imsi from sim where account_id = $1 order by imsi
+
+-- name: attachments
+delete from attachment a
+using unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
+where a.bucket = i.bucket and a.imsi = i.imsi
+
+-- name: delivery_attempts
+delete from delivery_attempt d using subscription s
+where s.account_id = $1 and d.bucket = s.bucket and d.subscription_id = s.id
+
+-- name: deliveries
+delete from delivery d using subscription s where s.account_id = $1 and d.bucket = s.bucket and d.subscription_id = s.id
+
+-- name: subscriptions
+delete from subscription where account_id = $1
+
+-- name: operation_items
+delete from operation_item i using operation o where o.account_id = $1 and i.operation_id = o.id
+
+-- name: operation_parts
+delete from operation_part p using operation o where o.account_id = $1 and p.operation_id = o.id
+
+-- name: operations
+delete from operation where account_id = $1
+
+-- name: idempotency
+delete from idempotency i using application a where a.account_id = $1 and i.app_key = a.app_key
+
+-- name: usage
+delete from usage_count where account_id = $1
+
+-- name: inboxes
+delete from inbox where account_id = $1
+
+-- name: applications
+-- Every process drops what it remembers of the applications as soon as this commits.
+with gone as (delete from application where account_id = $1 returning app_key)
+select pg_notify('simwarden_application', app_key) from gone
+
+-- name: account
+delete from account where id = $1
+
+-- name: gateways
+delete from gateway where name = any ($1::text[])

@@ -1,0 +1,53 @@
+"""Removing an account with everything that belongs to it. For sample data: nothing in the network is undone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from simwarden.domain.identifiers import bucket_of
+from simwarden.store import sims
+from simwarden.store.queries import load
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from simwarden.store.database import Database
+
+Q = load("removal")
+_OF_ACCOUNT = (
+    "delivery_attempts",
+    "deliveries",
+    "subscriptions",
+    "operation_items",
+    "operation_parts",
+    "operations",
+    "idempotency",
+    "usage",
+    "inboxes",
+    "applications",
+    "account",
+)
+"""In the order that the references between the tables ask for."""
+
+
+async def sims_of(db: Database, account_id: str) -> list[str]:
+    """The IMSIs of an account's SIMs."""
+    return [row["imsi"] for row in await db.fetch(Q["sims"], account_id)]
+
+
+async def remove_account(db: Database, account_id: str, gateways: Collection[str]) -> int:
+    """Delete an account, all its SIMs and these gateways in one transaction; returns how many SIMs there were.
+
+    Locks that stand in a gateway stay there.
+    """
+    async with db.transaction() as connection:
+        await connection.execute(Q["lock_account"], account_id)
+        found = [row["imsi"] for row in await connection.fetch(Q["sims"], account_id)]
+        locked = list((await sims.lock(connection, found)).values())
+        await connection.execute(Q["attachments"], [bucket_of(imsi) for imsi in found], found)
+        await sims.delete(connection, locked, datetime.now(UTC))
+        for query in _OF_ACCOUNT:
+            await connection.execute(Q[query], account_id)
+        await connection.execute(Q["gateways"], list(gateways))
+    return len(found)
