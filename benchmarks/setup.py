@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 
 from simwarden.accounts.applications import issue, open_account
+from simwarden.accounts.scopes import SETS
 from simwarden.demo.story import IMEI_CHANGE, SUBSCRIPTIONS
 from simwarden.demo.world import World
 from simwarden.domain.decide import Target
@@ -48,7 +49,7 @@ class Bench(World):
             account = await open_account(Accounts(db), "bench")
             await imports.import_rows(db, _rows(account.id, sims), account.id, CAUSE)
             await db.execute("analyze")
-            made = await issue(Accounts(db), "bench", "bench")
+            made = await issue(Accounts(db), "bench", "bench", SETS["all"])
         return made.application.app_key, made.app_secret
 
     async def import_file(self, sims: int) -> float:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.setup import bench
 from simwarden.accounts.applications import issue, open_account
+from simwarden.accounts.scopes import SETS
 from simwarden.store.accounts import Accounts
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ async def main() -> None:
         await world.fill(SIMS)
         async with world.database() as db:
             await open_account(Accounts(db), "stranger")
-            made = await issue(Accounts(db), "stranger", "stranger")
+            made = await issue(Accounts(db), "stranger", "stranger", SETS["all"])
         await world.log_in(made.application.app_key, made.app_secret)
         times = await measure(world, rounds)
     for kind, found in times.items():

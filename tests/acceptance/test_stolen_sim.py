@@ -51,7 +51,7 @@ async def prepare(world: World, generation: str) -> tuple[asyncio.subprocess.Pro
         *("--interval", "2"),
     )
     await world.processes.command("account", "create", "ACME")
-    app = await world.processes.command("app", "create", "--account", "ACME", "--name", "meters")
+    app = await world.processes.command("app", "create", "--account", "ACME", "--name", "meters", "--scopes", "control")
     await world.log_in(app["app_key"], app["app_secret"])
     card = (await world.look("/gateways/gw1"))["sims"][0]
     await world.processes.command(

@@ -12,6 +12,7 @@ import pytest
 
 from simwarden import northbound
 from simwarden.accounts import applications
+from simwarden.accounts.scopes import SETS
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.engine import provision
 from simwarden.engine.ports import now_utc
@@ -36,7 +37,7 @@ async def picture(page: Page, name: str) -> None:
 async def test_read_the_documents_get_a_token_and_call_query(page: Page, url: str, database: Database) -> None:
     accounts = Accounts(database)
     account = await applications.open_account(accounts, "ACME")
-    issued = await applications.issue(accounts, "ACME", "meters")
+    issued = await applications.issue(accounts, "ACME", "meters", SETS["all"])
     sim = provision.new_sim(account.id, imsi="460000990123698", msisdn=PHONE)
     cause = Cause(CauseKind.OPERATOR, "test", now_utc())
     await provision.add(database, sim, cause, imei="352099001761481")

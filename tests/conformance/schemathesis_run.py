@@ -174,7 +174,9 @@ async def main() -> int:
             }
             failed = []
             for mode, (flags, more) in modes.items():
-                keys = simwarden(environment, "app", "create", "--account", "conformance", "--name", mode, *flags)
+                keys = simwarden(
+                    environment, "app", "create", "--account", "conformance", "--name", mode, "--scopes", "all", *flags
+                )
                 bearer = await token(url, keys)
                 for name in options.only or await documents(url):
                     if mode == "sandbox" and name in LIVE_ONLY:

@@ -252,7 +252,7 @@ class House:
         command = self._processes.command
         await command("account", "create", "ACME")
         for name in ("meters", "fleet"):
-            app = await command("app", "create", "--account", "ACME", "--name", name)
+            app = await command("app", "create", "--account", "ACME", "--name", name, "--scopes", "all")
             self.apps.append(Key(app["app_key"], app["app_secret"]))
         made = await command("operator", "create", "ops")
         self.operator = Key(made["app_key"], made["app_secret"])

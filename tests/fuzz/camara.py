@@ -11,6 +11,7 @@ from tests.fuzz.bench import Request, drive
 from tests.fuzz.mutate import TEXTS, Mutator
 
 from simwarden.accounts.applications import issue, open_account
+from simwarden.accounts.scopes import SETS
 from simwarden.demo.story import FRAUD, IMEI_CHANGE, SUBSCRIPTIONS
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.engine import provision
@@ -83,7 +84,7 @@ class Camara:
     async def prepare(cls, bench: Bench, seed: int) -> Camara:
         """An application and a few SIMs."""
         account = await open_account(bench.house.accounts, f"camara-{seed}")
-        made = await issue(bench.house.accounts, account.id, "fuzz")
+        made = await issue(bench.house.accounts, account.id, "fuzz", SETS["all"])
         token = await bench.house.tokens.issue(made.application, made.application.scopes)
         cause = Cause(CauseKind.OPERATOR, "fuzz", now_utc())
         for number in range(SIMS):

@@ -11,6 +11,7 @@ from tests.fuzz.bench import Request, drive
 from tests.fuzz.mutate import TEXTS, Mutator
 
 from simwarden.accounts.applications import issue, open_account
+from simwarden.accounts.scopes import SETS
 
 if TYPE_CHECKING:
     from tests.fuzz.bench import Bench
@@ -48,7 +49,7 @@ class Token:
     async def prepare(cls, bench: Bench, seed: int) -> Token:
         """An application."""
         account = await open_account(bench.house.accounts, f"token-{seed}")
-        made = await issue(bench.house.accounts, account.id, "fuzz")
+        made = await issue(bench.house.accounts, account.id, "fuzz", SETS["all"])
         return cls(bench, seed, made.application.app_key, made.app_secret, made.application.scopes[0])
 
     def make(self, number: int) -> Request:

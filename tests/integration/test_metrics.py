@@ -10,6 +10,7 @@ import pytest
 from tests.support.server import serving
 
 from simwarden.accounts import applications
+from simwarden.accounts.scopes import SETS
 from simwarden.store.accounts import Accounts
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ CALLS = 20
 async def test_calls_are_counted_whichever_worker_answers(database: Database, tmp_path: Path, workers: str) -> None:
     accounts = Accounts(database)
     await applications.open_account(accounts, "meters")
-    issued = await applications.issue(accounts, "meters", "billing")
+    issued = await applications.issue(accounts, "meters", "billing", SETS["all"])
     form = {
         "grant_type": "client_credentials",
         "client_id": issued.application.app_key,

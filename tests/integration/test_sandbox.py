@@ -19,6 +19,7 @@ from tests.unit.northbound.asgi import Reply
 
 from simwarden import northbound
 from simwarden.accounts import applications
+from simwarden.accounts.scopes import SETS
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.engine import provision
 from simwarden.engine.ports import now_utc
@@ -106,7 +107,7 @@ async def trial(tmp_path_factory: pytest.TempPathFactory, template: str, postgre
         made = Trial(address, session)
         made.database = database  # type: ignore[attr-defined]
         await made.log_in("sandbox", await applications.issue(accounts, "ACME", "trial", sandbox=True))
-        await made.log_in("live", await applications.issue(accounts, "ACME", "live"))
+        await made.log_in("live", await applications.issue(accounts, "ACME", "live", SETS["all"]))
         yield made
     await database.close()
     await connection.execute("drop database sandbox_trial with (force)")

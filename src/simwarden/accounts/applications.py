@@ -65,7 +65,8 @@ async def issue(
     sandbox: bool = False,
     daily_quota: int | None = None,
 ) -> Issued:
-    """Create an application of the account with this name or id, with the given scopes (None: all there are).
+    """Create an application of the account with this name or id, with the given scopes (None: the set `default`; for
+    the sandbox `all`).
 
     `sandbox`: it sees virtual SIMs instead of the account's own, for good. `daily_quota`: counted calls that it may
     make in a day (UTC).
@@ -73,7 +74,7 @@ async def issue(
     Raises AccountNotFound, InvalidName, UnknownScope, InvalidQuota, AlreadyExists.
     """
     _check_quota(daily_quota, sandbox=sandbox)
-    granted = known_scopes.checked(known_scopes.KNOWN if scopes is None else scopes)
+    granted = known_scopes.checked(known_scopes.SETS["all" if sandbox else "default"] if scopes is None else scopes)
     owner = await accounts.get(account)
     secret = APP_SECRET_PREFIX + secrets.token_urlsafe(32)
     application = await accounts.add_application(

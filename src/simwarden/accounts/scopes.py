@@ -45,6 +45,65 @@ KNOWN = MappingProxyType(
 )
 """Scope to what it allows."""
 
+_DEFAULT = (
+    "iot-sim-fraud-prevention:bind",
+    "iot-sim-fraud-prevention:unbind",
+    "iot-sim-fraud-prevention:query",
+    "iot-sim-fraud-prevention-subscriptions:subscribe",
+    "iot-sim-fraud-prevention-subscriptions:read",
+    "iot-sim-fraud-prevention-subscriptions:delete",
+    "device-communication-function:read",
+    "subscription-status:retrive-subscription-status",
+    "listen:receive",
+    "iot-device-management:retrieve-status",
+)
+_CONTROL = (
+    *_DEFAULT,
+    "device-communication-function:manage",
+    "iot-device-management:activate",
+    "iot-device-management:suspend",
+    "iot-device-management:restore",
+    "iot-device-management:deactivate",
+    "iot-device-management:retrieve-operation",
+)
+SETS = MappingProxyType(
+    {
+        "default": _DEFAULT,
+        "read": (
+            "iot-sim-fraud-prevention:query",
+            "iot-sim-fraud-prevention-subscriptions:read",
+            "device-communication-function:read",
+            "subscription-status:retrive-subscription-status",
+            "iot-device-management:retrieve-status",
+            "iot-device-management:retrieve-operation",
+        ),
+        "control": _CONTROL,
+        "provision": (*_CONTROL, "iot-device-management:add", "iot-device-management:delete"),
+        "china-telecom": (
+            "device-card-binding-mgmt:bind",
+            "device-card-binding-mgmt:unbind",
+            "device-card-binding-mgmt:query",
+            "device-card-binding-mgmt:subscribe",
+            "iot-sim-fraud-prevention-subscriptions:read",
+            "iot-sim-fraud-prevention-subscriptions:delete",
+            "device-communication-function-mgmt:manage",
+            "subscription-status:retrive-subscription-status",
+        ),
+        "all": tuple(KNOWN),
+    }
+)
+"""Sets of scopes by name. An application has `default` unless its creator names others."""
+SET_MEANING = MappingProxyType(
+    {
+        "default": "bind, unbind and query; subscribe to events and receive them; read how a SIM stands",
+        "read": "read only",
+        "control": "default, and open and close functions, activate, suspend, restore and deactivate SIMs",
+        "provision": "control, and register SIMs within the account's number ranges and delete them",
+        "china-telecom": "the three contracts of China Telecom",
+        "all": "everything there is",
+    }
+)
+
 OPERATOR = MappingProxyType(
     {
         "manage:read": "Read everything by the management API",
@@ -56,6 +115,15 @@ OPERATOR = MappingProxyType(
 
 class UnknownScope(SimwardenError, ValueError):
     """There is no such scope."""
+
+
+def of_sets(names: Iterable[str]) -> tuple[str, ...]:
+    """The scopes of some sets, each once, in the order of KNOWN. Raises UnknownScope, naming the sets that exist."""
+    wanted = tuple(names)
+    unknown = sorted(set(wanted) - SETS.keys())
+    if unknown:
+        raise UnknownScope(f"There is no set of scopes {', '.join(unknown)}; the sets are: {', '.join(SETS)}")
+    return checked(scope for name in wanted for scope in SETS[name])
 
 
 def checked(scopes: Iterable[str], known: Mapping[str, str] = KNOWN) -> tuple[str, ...]:

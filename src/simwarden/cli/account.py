@@ -7,6 +7,8 @@ import msgspec
 
 from simwarden.accounts.applications import open_account
 from simwarden.cli.common import Store, json_option, print_fields, print_json, print_table, with_store
+from simwarden.domain.numbering import NumberRange, RangeKind, parse_range
+from simwarden.store import ranges
 from simwarden.store.accounts import Account, Accounts
 
 
@@ -46,3 +48,85 @@ def list_(*, as_json: bool) -> None:
     else:
         table = [msgspec.structs.asdict(row) for row in rows]
         print_table(table, ["id", "name", "created_at"], empty="No accounts yet: simwarden account create NAME")
+
+
+KINDS = click.Choice([str(kind) for kind in RangeKind], case_sensitive=False)
+
+
+@account.group("range")
+def range_() -> None:
+    """Number ranges: which SIMs an account's applications may register by themselves.
+
+    KIND is imsi, iccid, msisdn (phone numbers with their country code) or nai. RANGE is a prefix of digits, FIRST-LAST
+    (all numbers that begin with digits from FIRST to LAST), or for nai a realm. Every number that is given with a SIM
+    must lie in a range of its kind; an account without ranges can register nothing. Ranges of different accounts do not
+    overlap. The operator's own commands are not bound to them, but warn.
+    """
+
+
+@range_.command(
+    "add",
+    epilog="\b\nExamples:\n  simwarden account range add ACME imsi 46000099\n"
+    "  simwarden account range add ACME msisdn +8613800000000-+8613800099999\n"
+    "  simwarden account range add ACME iccid 898600",
+)
+@click.argument("account", metavar="ACCOUNT")
+@click.argument("kind", metavar="KIND", type=KINDS)
+@click.argument("text", metavar="RANGE")
+@json_option
+def add_range(account: str, kind: str, text: str, *, as_json: bool) -> None:
+    """Give an account a range; refused when a part of it is another account's."""
+
+    async def work(store: Store) -> tuple[str, NumberRange]:
+        owner = await Accounts(store.db).get(account)
+        return owner.name, (await ranges.add(store.db, owner.id, parse_range(kind, text))).range
+
+    name, new = with_store(work)
+    if as_json:
+        print_json({"account": name, "kind": new.kind, "range": new.text})
+    else:
+        click.echo(f"{name} may register SIMs with {new}")
+
+
+@range_.command("list")
+@click.argument("account", metavar="[ACCOUNT]", required=False)
+@json_option
+def list_ranges(account: str | None, *, as_json: bool) -> None:
+    """Show the ranges of one account, or of all."""
+
+    async def work(store: Store) -> list[dict[str, object]]:
+        accounts = Accounts(store.db)
+        owners = [await accounts.get(account)] if account else await accounts.list()
+        return [
+            {"account": owner.name, "kind": str(held.range.kind), "range": held.range.text, "since": held.created_at}
+            for owner in owners
+            for held in await ranges.of_account(store.db, owner.id)
+        ]
+
+    rows = with_store(work)
+    if as_json:
+        print_json(rows)
+    else:
+        columns = ["account", "kind", "range", "since"]
+        print_table(rows, columns, empty="No ranges yet: simwarden account range add --help")
+
+
+@range_.command("remove", epilog="\b\nExample:\n  simwarden account range remove ACME imsi 46000099")
+@click.argument("account", metavar="ACCOUNT")
+@click.argument("kind", metavar="KIND", type=KINDS)
+@click.argument("text", metavar="RANGE")
+@json_option
+def remove_range(account: str, kind: str, text: str, *, as_json: bool) -> None:
+    """Take a range away, written as `list` shows it. SIMs that are registered in it stay."""
+
+    async def work(store: Store) -> tuple[str, NumberRange]:
+        owner = await Accounts(store.db).get(account)
+        old = parse_range(kind, text)
+        await ranges.remove(store.db, owner.id, old)
+        return owner.name, old
+
+    name, old = with_store(work)
+    if as_json:
+        print_json({"account": name, "kind": old.kind, "range": old.text})
+    else:
+        click.echo(f"{name} may no longer register SIMs with {old}")

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from simwarden.accounts.applications import MAX_QUOTA, Issued, issue, set_quota
-from simwarden.accounts.scopes import KNOWN
+from simwarden.accounts.scopes import KNOWN, SET_MEANING, of_sets
 from simwarden.cli.common import Store, json_option, print_fields, print_json, print_table, with_store
 from simwarden.store.accounts import Accounts, Application
 
@@ -30,24 +30,35 @@ def app() -> None:
 
 @app.command(
     epilog="\b\nExamples:\n  simwarden app create --account ACME --name meters\n"
+    "  simwarden app create --account ACME --name fleet --scopes control\n"
+    "  simwarden app create --account ACME --name shop --scopes default --scope iot-device-management:suspend\n"
     "  simwarden app create --account ACME --name reader --scope iot-sim-fraud-prevention:query\n"
     "  simwarden app create --account ACME --name partner --daily-quota 10000\n"
     "  simwarden app create --account ACME --name trial --sandbox\n\n"
+    "\b\nSets of scopes:\n" + "\n".join(f"  {name:<14} {text}" for name, text in SET_MEANING.items()) + "\n\n"
     "\b\nScopes:\n" + "\n".join(f"  {name}" for name in KNOWN)
 )
 @click.option("--account", required=True, help="Name or id of the account.")
 @click.option("--name", required=True, help="What to call it.")
-@click.option("--scope", "scopes", multiple=True, help="What it may do; repeatable [everything].")
+@click.option("--scopes", "sets", multiple=True, metavar="SET", help="A set of scopes; repeatable [default].")
+@click.option("--scope", "scopes", multiple=True, help="One scope; repeatable, alone or beside --scopes.")
 @click.option("--sandbox", is_flag=True, help="It sees virtual SIMs, whose last digits decide the outcome.")
 @click.option("--daily-quota", type=click.IntRange(1, MAX_QUOTA), help="Counted calls it may make in a UTC day [any].")
 @json_option
 def create(
-    account: str, name: str, scopes: tuple[str, ...], daily_quota: int | None, *, sandbox: bool, as_json: bool
+    account: str,
+    name: str,
+    sets: tuple[str, ...],
+    scopes: tuple[str, ...],
+    daily_quota: int | None,
+    *,
+    sandbox: bool,
+    as_json: bool,
 ) -> None:
     """Create an application; its secret is shown this once."""
 
     async def work(store: Store) -> Issued:
-        wanted = [scope for given in scopes for scope in given.replace(",", " ").split()]
+        wanted = [*of_sets(_words(sets)), *_words(scopes)]
         return await issue(Accounts(store.db), account, name, wanted or None, sandbox=sandbox, daily_quota=daily_quota)
 
     made = with_store(work)
@@ -64,6 +75,11 @@ def create(
         }
     )
     click.echo("The secret is not kept: store it now.")
+
+
+def _words(given: tuple[str, ...]) -> list[str]:
+    """What options of several values name: repeated, or parted by commas or blanks."""
+    return [word for text in given for word in text.replace(",", " ").split()]
 
 
 @app.command("list")

@@ -51,7 +51,9 @@ class Story:
         )
         self._say("see", f"Two virtual SIM gateways and a customer's sink ({world.sink}) run as processes of their own")
         await world.processes.command("account", "create", "ACME")
-        app = await world.processes.command("app", "create", "--account", "ACME", "--name", "meters")
+        app = await world.processes.command(
+            "app", "create", "--account", "ACME", "--name", "meters", "--scopes", "control"
+        )
         await world.log_in(app["app_key"], app["app_secret"])
         self._say("do", "ACME gets an account, its application an APPKEY, an APPSECRET and an access token")
         cards = (await world.look("/gateways/gw1"))["sims"]

@@ -20,6 +20,7 @@ import structlog
 
 from simwarden.domain.errors import InvalidIdentifier, SimExists, SimNotFound, SimwardenError, StoreUnavailable
 from simwarden.domain.identifiers import parse_imei
+from simwarden.domain.numbering import OutsideRanges
 from simwarden.domain.sim import Lifecycle
 from simwarden.engine import actions, orders, provision
 from simwarden.engine.actions import Add
@@ -27,7 +28,7 @@ from simwarden.engine.changes import Outcome
 from simwarden.engine.orders import Order
 from simwarden.engine.pace import Pace
 from simwarden.engine.ports import now_utc
-from simwarden.store import listing, usage
+from simwarden.store import listing, ranges, usage
 from simwarden.store import operations as store
 from simwarden.store.database import TryAgain, is_refusal
 from simwarden.store.listing import SimFilter
@@ -342,10 +343,15 @@ class _Batch:
         account_id = self._work.account_id
         assert account_id is not None, "SIMs are added to an account"
         rows, results = [], []
+        # What lies outside is refused before the register is looked at: whether it is somebody's does not show.
+        book = await ranges.keep(self._connection, account_id)
         for place, item in enumerate(items):
             try:
-                rows.append(_row(place, account_id, item.data or {}))
-            except InvalidIdentifier as error:
+                row = _row(place, account_id, item.data or {})
+                if book.outside(account_id, row.names):
+                    raise OutsideRanges
+                rows.append(row)
+            except (InvalidIdentifier, OutsideRanges) as error:
                 results.append(_refused(item, self._action, error))
         bad = await provision.insert(self._connection, account_id, rows, self._cause)
         reasons = {row.line: row.reason for row in bad}

@@ -19,6 +19,7 @@ from simwarden.domain.errors import SimwardenError
 from simwarden.engine.idempotency import Answers, Kept, Replayed
 from simwarden.engine.ports import now_utc
 from simwarden.store import operations as store
+from simwarden.store import ranges
 from simwarden.store import sims as sims_store
 from simwarden.store.listing import SimFilter
 from simwarden.store.operations import NewItem, Operation, OperationNotFound
@@ -154,6 +155,10 @@ class Operations:
         """Whether any of these names (kind, value) is a SIM's already, whosever."""
         async with self._db.connection() as connection:
             return bool(await sims_store.taken(connection, names))
+
+    async def outside(self, account_id: str, names: Sequence[tuple[str, str]]) -> bool:
+        """Whether any of these names (kind, value) lies outside the account's number ranges."""
+        return bool((await ranges.own(self._db, account_id)).outside(account_id, names))
 
     async def page(
         self, *, before: str | None = None, state: str | None = None, account_id: str | None = None, limit: int = 50

@@ -20,6 +20,7 @@ from simwarden.domain.errors import (
     SubscriptionNotFound,
 )
 from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.numbering import InvalidRange, RangeNotFound, RangeTaken
 from simwarden.engine.operations import NotReady, OperationNotFound, PreviewChanged
 from simwarden.engine.ports import now_utc
 from simwarden.management.schemas import BadAction
@@ -44,11 +45,14 @@ if TYPE_CHECKING:
 
 _MEANING: tuple[tuple[tuple[type[Exception], ...], type[errors.CamaraError]], ...] = (
     ((SimNotFound,), errors.IdentifierNotFound),
-    ((AccountNotFound, GatewayNotFound, SubscriptionNotFound, DeliveryNotFound, OperationNotFound), errors.NotFound),
-    ((AlreadyExists, SimExists), errors.AlreadyExists),
+    (
+        (AccountNotFound, GatewayNotFound, RangeNotFound, SubscriptionNotFound, DeliveryNotFound, OperationNotFound),
+        errors.NotFound,
+    ),
+    ((AlreadyExists, RangeTaken, SimExists), errors.AlreadyExists),
     ((IllegalTransition, InvalidBinding, NoDeviceSeen, NotBound, NotReady), errors.IncompatibleState),
     ((PreviewChanged,), errors.Aborted),
-    ((InvalidIdentifier, BadAction), errors.InvalidArgument),
+    ((InvalidIdentifier, InvalidRange, BadAction), errors.InvalidArgument),
 )
 _AS_SAID = Wording()
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from simwarden.management.bulk import BulkRoutes
 from simwarden.management.gateways import GatewayRoutes
 from simwarden.management.outbox import OutboxRoutes
+from simwarden.management.ranges import RangeRoutes
 from simwarden.management.schemas import MAX_CSV
 from simwarden.management.sims import SimRoutes
 from simwarden.management.usage import UsageRoutes
@@ -28,6 +29,7 @@ def api(house: House, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
     """The API, to be mounted at `/manage`."""
     sims, gateways = SimRoutes(house), GatewayRoutes(house)
     outbox, bulk = OutboxRoutes(house), BulkRoutes(house)
+    ranges = RangeRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
         ("POST", "/sims", "createSim", sims.create),
@@ -37,6 +39,9 @@ def api(house: House, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
         ("GET", "/sims/{}/explain", "explainSim", sims.explain),
         ("GET", "/sims/{}/events", "listEvents", sims.events),
         ("GET", "/sims/{}/lifecycle", "getLifecycle", sims.life),
+        ("GET", "/accounts/{}/ranges", "listRanges", ranges.page),
+        ("POST", "/accounts/{}/ranges", "addRange", ranges.add),
+        ("DELETE", "/accounts/{}/ranges", "removeRange", ranges.remove),
         ("GET", "/gateways", "listGateways", gateways.page),
         ("POST", "/gateways", "createGateway", gateways.create),
         ("GET", "/gateways/{}", "getGateway", gateways.show),

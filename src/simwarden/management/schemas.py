@@ -143,6 +143,13 @@ class ConfirmRequest(_Body, frozen=True):
     confirm_token: Annotated[str, Meta(max_length=64)]
 
 
+class AddRange(_Body, frozen=True):
+    """AddRange."""
+
+    kind: Literal["imsi", "iccid", "msisdn", "nai"]
+    range: Short
+
+
 class CreateGateway(_Body, frozen=True):
     """CreateGateway."""
 

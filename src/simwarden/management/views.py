@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simwarden.domain.sim import Sim
     from simwarden.store.deliveries import Attempt, Listed
     from simwarden.store.operations import Operation
+    from simwarden.store.ranges import HeldRange
     from simwarden.store.subscriptions import Subscription
     from simwarden.store.usage import Used
 
@@ -278,6 +279,11 @@ def port(row: Mapping[str, Any]) -> dict[str, Any]:
         "reportedAt": row["reported_at"],
     }
     return {name: value for name, value in shown.items() if value is not None}
+
+
+def number_range(held: HeldRange) -> dict[str, Any]:
+    """A number range."""
+    return {"kind": str(held.range.kind), "range": held.range.text, "since": held.created_at}
 
 
 def subscription(found: Subscription) -> SubscriptionView:

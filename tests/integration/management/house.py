@@ -14,8 +14,10 @@ from tests.unit.northbound.asgi import Reply, call
 from simwarden import northbound
 from simwarden.accounts import applications, oauth
 from simwarden.accounts.keys import SigningKeys
+from simwarden.accounts.scopes import SETS
 from simwarden.accounts.tokens import Tokens
 from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.numbering import parse_range
 from simwarden.engine import imports, provision
 from simwarden.engine.gather import Gather
 from simwarden.engine.idempotency import Answers
@@ -27,6 +29,7 @@ from simwarden.management import routes
 from simwarden.management.house import House as Parts
 from simwarden.northbound.iot_device_management import routes as device_management
 from simwarden.northbound.kernel.devices import Devices
+from simwarden.store import ranges
 from simwarden.store.accounts import Accounts
 from simwarden.store.gateways import Gateways
 from simwarden.store.leases import Leases
@@ -44,6 +47,9 @@ MANAGE = contract.Contract(
     yaml.safe_load((resources.files(routes.PACKAGE) / "openapi.yaml").read_text(encoding="utf-8")), beyond=set()
 )
 LIFE = "/iot-device-management/vwip"
+MINE = (("imsi", "460000990"), ("msisdn", "+86900000"), ("iccid", "898600"), ("iccid", "8986460000990"))
+THEIRS = (("imsi", "460000991"), ("msisdn", "+86900001"), ("iccid", "8986460000991"))
+"""The number ranges of the two accounts."""
 
 
 def imsi(number: int) -> str:
@@ -99,11 +105,16 @@ class House:
                 for n in range(first, first + count)
             ]
             await imports.import_rows(self.db, rows, account_id, CAUSE)
+        for account_id, texts in ((self.account.id, MINE), (self.stranger.id, THEIRS)):
+            for kind, text in texts:
+                await ranges.add(self.db, account_id, parse_range(kind, text))
         self.token = await self.token_of(await applications.issue_operator(self.accounts, "ops"))
         self.reader = await self.token_of(await applications.issue_operator(self.accounts, "eyes", ["manage:read"]))
-        self.customer = await self.token_of(await applications.issue(self.accounts, "meters", "app"))
-        self.colleague = await self.token_of(await applications.issue(self.accounts, "meters", "other app"))
-        self.foreign = await self.token_of(await applications.issue(self.accounts, "stranger", "app"))
+        self.customer = await self.token_of(await applications.issue(self.accounts, "meters", "app", SETS["all"]))
+        self.colleague = await self.token_of(
+            await applications.issue(self.accounts, "meters", "other app", SETS["all"])
+        )
+        self.foreign = await self.token_of(await applications.issue(self.accounts, "stranger", "app", SETS["all"]))
 
     async def token_of(self, issued: applications.Issued) -> str:
         """An access token by way of the token endpoint."""

@@ -13,6 +13,7 @@ from tests.unit.northbound.world import IMEI, Client
 from simwarden import northbound
 from simwarden.accounts import applications, oauth
 from simwarden.accounts.keys import SigningKeys
+from simwarden.accounts.scopes import SETS
 from simwarden.accounts.tokens import Tokens
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of
@@ -98,9 +99,9 @@ class House:
         """Two accounts: `meters` with a seen and an unseen SIM, `stranger` with one."""
         self.account = await applications.open_account(self.accounts, "meters")
         stranger = await applications.open_account(self.accounts, "stranger")
-        self.issued = await applications.issue(self.accounts, "meters", "billing")
+        self.issued = await applications.issue(self.accounts, "meters", "billing", SETS["all"])
         self.token = await self.token_of(self.issued)
-        self.stranger = await self.token_of(await applications.issue(self.accounts, "stranger", "theirs"))
+        self.stranger = await self.token_of(await applications.issue(self.accounts, "stranger", "theirs", SETS["all"]))
         mine = [sim("+8613800000001"), sim("+8613800000002")]
         now = datetime.now(UTC)
         cause = Cause(CauseKind.OPERATOR, "test", now)

@@ -10,6 +10,7 @@ from tests.integration.northbound.house import House
 from tests.support.server import serving
 
 from simwarden.accounts import applications
+from simwarden.accounts.scopes import SETS
 from simwarden.domain.addresses import parse_ipv4, parse_ipv6
 from simwarden.domain.errors import InvalidIdentifier, SimExists
 from simwarden.domain.events import Cause, CauseKind
@@ -62,7 +63,7 @@ def test_spellings_of_one_address_are_one() -> None:
 async def test_a_sim_is_found_by_its_addresses_over_http(database: Database, database_url: str, tmp_path: Path) -> None:
     accounts = Accounts(database)
     account = await applications.open_account(accounts, "ACME")
-    issued = await applications.issue(accounts, "ACME", "meters")
+    issued = await applications.issue(accounts, "ACME", "meters", SETS["all"])
     made = provision.new_sim(account.id, imsi="460000990123698")
     await provision.add(database, made, CAUSE, imei="352099001761481", addresses=ADDRESSES)
     form = {

@@ -13,6 +13,7 @@ from tests.support.patience import PATIENCE
 
 from simwarden.accounts import applications
 from simwarden.accounts.applications import InvalidQuota
+from simwarden.accounts.scopes import SETS
 from simwarden.domain.errors import ApplicationNotFound
 from simwarden.domain.usage import Usage
 from simwarden.store import usage as store
@@ -170,8 +171,8 @@ async def test_a_change_of_the_quota_reaches_processes_that_run(house: House) ->
 
 
 async def test_two_applications_of_an_account_are_apart(house: House) -> None:
-    second = await applications.issue(house.accounts, "meters", "second", daily_quota=2)
-    third = await applications.issue(house.accounts, "meters", "third")
+    second = await applications.issue(house.accounts, "meters", "second", SETS["all"], daily_quota=2)
+    third = await applications.issue(house.accounts, "meters", "third", SETS["all"])
     await limit(house, 1)
     tokens = [house.token, await house.token_of(second), await house.token_of(third)]
     found = []

@@ -13,6 +13,7 @@ from simwarden.domain.errors import IllegalTransition, InvalidIdentifier, Simwar
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of, parse_imei, parse_nai
 from simwarden.domain.lifecycle import Step
+from simwarden.domain.numbering import OutsideRanges
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine.actions import Add, Advance
 from simwarden.engine.operations import Named, OperationNotFound
@@ -29,6 +30,7 @@ from simwarden.northbound.kernel.errors import (
     InvalidArgument,
     MissingIdentifier,
     NotFound,
+    ServiceNotApplicable,
     UnnecessaryIdentifier,
     UnsupportedIdentifier,
 )
@@ -101,6 +103,9 @@ class OperationBook(Protocol):
     async def taken(self, names: Sequence[tuple[str, str]]) -> bool:
         """Whether any of these names (kind, value) is a SIM's already."""
 
+    async def outside(self, account_id: str, names: Sequence[tuple[str, str]]) -> bool:
+        """Whether any of these names (kind, value) lies outside the account's number ranges."""
+
 
 class DeviceManagement:
     """The operations of the document."""
@@ -122,11 +127,14 @@ class DeviceManagement:
         self._status = Decoder(schemas.StatusRequest)
 
     async def add(self, request: Request) -> Answer:
-        """Register SIMs (addDevices)."""
+        """Register SIMs (addDevices). What lies outside the account's number ranges is refused alike, whether it is
+        anybody's or nobody's: the register is not asked."""
         wanted = decode(self._add, request.body, schemas.WORDING)
         items = [_new(n, device) for n, device in enumerate(wanted.devices)]
         if len(items) == 1:
             names = _names(items[0].data or {})
+            if await self._operations.outside(request.caller.account_id, names):
+                raise ServiceNotApplicable(OutsideRanges().message)
             if await self._operations.taken(names):
                 raise AlreadyExists("A SIM with one of these identifiers exists already")
         return await self._begin(request, Add(), items)
