@@ -108,6 +108,51 @@ def test_the_first_hour(run: Run) -> None:
     assert revoked["revoked_at"]
 
 
+def test_an_application_has_the_small_set_of_scopes_unless_others_are_named(run: Run) -> None:
+    run("account", "create", "ACME")
+
+    def scopes(name: str, *options: str) -> set[str]:
+        return set(told(run("app", "create", "--account", "ACME", "--name", name, *options, "--json"))["scopes"])
+
+    default = scopes("plain")
+    assert {"iot-sim-fraud-prevention:bind", "listen:receive"} < default
+    assert not {each for each in default if each.startswith("iot-device-management:")} - {
+        "iot-device-management:retrieve-status"
+    }
+    assert scopes("same", "--scopes", "default") == default
+    assert "iot-device-management:add" in scopes("stock", "--scopes", "provision")
+    one = "iot-device-management:suspend"
+    assert scopes("more", "--scopes", "default", "--scope", one) == {*default, one}
+    assert scopes("less", "--scope", one) == {one}
+    assert scopes("trial", "--sandbox") == scopes("whole", "--scopes", "all")
+    wrong = run("app", "create", "--account", "ACME", "--name", "x", "--scopes", "every")
+    assert (wrong.exit_code, "the sets are: default, read" in wrong.output) == (1, True)
+    listed = run("app", "create", "--help").output
+    assert "provision" in listed
+
+
+def test_number_ranges(run: Run) -> None:
+    run("account", "create", "ACME")
+    run("account", "create", "Other")
+    assert (
+        "ACME may register SIMs with imsi 46000099" in run("account", "range", "add", "ACME", "imsi", "46000099").output
+    )
+    told(run("account", "range", "add", "ACME", "msisdn", "+8613900000000-+8613900000099", "--json"))
+    taken = run("account", "range", "add", "Other", "imsi", "460000-460001")
+    assert taken.exit_code == 1
+    assert "overlaps imsi 46000099, which the account ACME holds" in taken.output
+    rows = told(run("account", "range", "list", "--json"))
+    assert [(row["account"], row["kind"], row["range"]) for row in rows] == [
+        ("ACME", "imsi", "46000099"),
+        ("ACME", "msisdn", "+8613900000000-+8613900000099"),
+    ]
+    assert "46000099" in run("account", "range", "list", "ACME").output
+    assert told(run("account", "range", "list", "Other", "--json")) == []
+    told(run("account", "range", "remove", "ACME", "imsi", "46000099", "--json"))
+    assert "no range imsi 46000099" in run("account", "range", "remove", "ACME", "imsi", "46000099").output
+    told(run("account", "range", "add", "Other", "imsi", "460000-460001", "--json"))
+
+
 def test_a_gateway_shows_its_url_once_and_never_its_password(run: Run) -> None:
     made = told(
         run(
