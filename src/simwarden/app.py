@@ -11,7 +11,7 @@ import socket
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import aiohttp
 import msgspec
@@ -35,7 +35,7 @@ from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.operate import CHANNEL, Operate
 from simwarden.engine.operations import Operations
 from simwarden.engine.quota import Quotas
-from simwarden.engine.subscriptions import Subscriptions
+from simwarden.engine.subscriptions import Limits, Subscriptions
 from simwarden.engine.switching import Switches
 from simwarden.engine.usage import Reads
 from simwarden.management import routes as management
@@ -129,19 +129,18 @@ class House:
         self.bindings = Bindings(db, self.sims, gather=self.gather)
         notify_settings = delivery_settings(settings)
         self.inboxes = Inboxes(db, vault, base_url=settings.base_url, settings=notify_settings)
-        self.subscriptions = Subscriptions(
-            db, vault, allow_private_sinks=settings.allow_private_sinks, inboxes=self.inboxes, answers=self.answers
-        )
+        limits = Limits(**{name: getattr(settings, name) for name in Limits.__struct_fields__})
+        subscribing: dict[str, Any] = {
+            "allow_private_sinks": settings.allow_private_sinks,
+            "inboxes": self.inboxes,
+            "answers": self.answers,
+            "limits": limits,
+            "refused": lambda limit: self.metrics.subscriptions_refused.labels(limit).inc(),
+        }
+        self.subscriptions = Subscriptions(db, vault, **subscribing)
         self.virtual = VirtualSims()
         self.player = Player(db)
-        self.sandboxed = SandboxSubscriptions(
-            self.player,
-            db,
-            vault,
-            allow_private_sinks=settings.allow_private_sinks,
-            inboxes=self.inboxes,
-            answers=self.answers,
-        )
+        self.sandboxed = SandboxSubscriptions(self.player, db, vault, **subscribing)
         self.enforcement = Enforcement(
             db,
             self.gateways,

@@ -72,6 +72,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Let customers' sinks be plain http and on private or loopback addresses (for tests and demos)."""
     subscriptions_async: bool = False
     """Answer 202 instead of 201 when a subscription is made."""
+    subscriptions_per_app_and_sim: Positive = 20
+    """Active subscriptions that an application may have to one SIM; beyond that 429."""
+    subscriptions_per_sim: Positive = 100
+    """Active subscriptions that an account may have to one SIM, over all its applications."""
+    subscriptions_per_app: Positive = 1_000_000
+    """Active subscriptions that an application may have; about 1 KB each in the database."""
+    subscriptions_per_account: Positive = 2_000_000
+    """Active subscriptions that an account may have."""
     nai_identification: bool = False
     """Accept networkAccessIdentifier to name a device (CAMARA does not currently allow it)."""
     token_seconds: Positive = 3600

@@ -43,6 +43,12 @@ class Metrics:
         self.requests = Counter(
             "simwarden_api_requests", "Calls of the northbound APIs", ["api", "operation", "status"], registry=registry
         )
+        self.subscriptions_refused = Counter(
+            "simwarden_subscriptions_refused",
+            "Subscriptions refused because as many are active as a setting allows",
+            ["limit"],
+            registry=registry,
+        )
 
     def took_in(self, tally: Tally) -> None:
         """Add up a batch of reports."""

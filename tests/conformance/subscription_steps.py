@@ -128,8 +128,9 @@ async def imei_changes(world: FeatureWorld, imei: str) -> None:
     found = outside(world)
     found.events += 1
     now = datetime.now(UTC)
-    event = Event(found.events, EventType.DEVICE_CHANGED, now, Cause(CauseKind.REPORT, "gw-1", now), {"imei": imei})
     moved = msgspec.structs.replace(sim(DEVICE["phoneNumber"]), account_id=world.house.account.id)
+    n = moved.event_count + found.events
+    event = Event(n, EventType.DEVICE_CHANGED, now, Cause(CauseKind.REPORT, "gw-1", now), {"imei": imei})
     async with world.house.db.transaction() as connection:
         await publish(connection, [(moved, [event])])
 

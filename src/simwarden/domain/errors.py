@@ -52,6 +52,15 @@ class SubscriptionNotFound(SimwardenError):
     """No subscription with this id belongs to the caller."""
 
 
+class TooManySubscriptions(SimwardenError):
+    """No more subscriptions can be active at the same time."""
+
+    def __init__(self, message: str | None = None, setting: str = "") -> None:
+        super().__init__(message)
+        self.setting = setting
+        """Name of the limit."""
+
+
 class SecretOfInbox(SimwardenError):
     """This subscription is signed with the secret of the inbox that it leads to, which stays."""
 

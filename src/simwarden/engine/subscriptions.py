@@ -1,7 +1,7 @@
 """Subscribing to what happens to a SIM, and writing the deliveries of what happened.
 
-`publish` runs inside the transaction that commits the events, so a committed event always has its deliveries
-(promises 2 and 3). Handing them out is the work of `simwarden.notify`.
+`publish` runs inside the transaction that commits the events, so a committed event always has its deliveries, or the
+row that says that they are to be written (promises 2 and 3). Handing them out is the work of `simwarden.notify`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from simwarden.domain.errors import SecretOfInbox, SimNotFound, SubscriptionNotFound
-from simwarden.domain.events import CauseKind, Event, EventType
+from simwarden.domain.errors import SecretOfInbox, SimNotFound, SubscriptionNotFound, TooManySubscriptions
+from simwarden.domain.events import Event, EventType
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import Sim
 from simwarden.domain.sink import InvalidSink, parse_sink
 from simwarden.engine.idempotency import Answers
+from simwarden.engine.subscription_limits import Limits
+from simwarden.store import fanout, usage
 from simwarden.store import subscriptions as store
-from simwarden.store import usage
 from simwarden.store.sink_secrets import SigningSecret, seal_credential, seal_secrets, unseal_secrets
 from simwarden.store.subscriptions import EndReason, Lane, Status, Subscription
 
@@ -40,6 +41,7 @@ __all__ = [
     "Credential",
     "EndReason",
     "InvalidSink",
+    "Limits",
     "NewSubscription",
     "Status",
     "Subscription",
@@ -56,7 +58,6 @@ ROTATION = timedelta(hours=24)
 OLD_SECRETS = 4
 """Most old secrets that sign, however often a secret is rotated: each makes every notification longer."""
 _ID = re.compile(r"[0-9a-f]{34}")
-_CORRELATOR = re.compile(r"[a-zA-Z0-9\-_:;./<>{}]{1,256}")
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -89,8 +90,23 @@ class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
     """What making it counts as."""
 
 
+class _Row(msgspec.Struct, frozen=True):
+    """What is written of a new subscription."""
+
+    subscription: Subscription
+    origin: str
+    credential: bytes | None
+    secret: str
+    ends_at: datetime | None
+    inbox: str | None
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+class _NearLimit(Exception):
+    """Once more, alone with the account."""
 
 
 class Subscriptions:
@@ -105,9 +121,14 @@ class Subscriptions:
         inboxes: InboxSinks | None = None,
         answers: Answers | None = None,
         credential_lead: timedelta = CREDENTIAL_LEAD,
+        limits: Limits | None = None,
+        refused: Callable[[str], None] = lambda _limit: None,
         clock: Callable[[], datetime] = _now,
     ) -> None:
+        """`refused` is called with the name of the limit that prevented a subscription."""
         self._db = db
+        self._limits = limits or Limits()
+        self._refused = refused
         self._inboxes = inboxes
         self._answers = answers or Answers(db, vault)
         self._vault = vault
@@ -119,8 +140,8 @@ class Subscriptions:
         """Subscribe; returns the subscription and its signing secret `whsec_…`, which is shown this once.
 
         The sink is told `subscription-started`, and with `initial_event` at once the device that the SIM is in, if that
-        is known; this counts towards `max_events`. Raises InvalidSink, SimNotFound, StoreUnavailable; with `once`
-        Replayed, KeyReused.
+        is known; this counts towards `max_events`. Raises InvalidSink, SimNotFound, TooManySubscriptions,
+        StoreUnavailable; with `once` Replayed, KeyReused.
         """
         inbox = None if self._inboxes is None else await self._inboxes.of_sink(new.account_id, new.sink)
         if inbox is None:
@@ -156,19 +177,40 @@ class Subscriptions:
         credential = None
         if new.credential is not None:
             credential = seal_credential(self._vault, subscription.id, new.credential.access_token)
+        row = _Row(subscription, origin, credential, secret, self._ends_at(new, now), inbox and inbox[0])
+        try:
+            try:
+                return await self._make(new, row, once, alone=False)
+            except _NearLimit:
+                return await self._make(new, row, once, alone=True)
+        except TooManySubscriptions as error:
+            self._refused(error.setting)
+            raise
+
+    async def _make(
+        self, new: NewSubscription, row: _Row, once: Once | None, *, alone: bool
+    ) -> tuple[Subscription, str]:
+        """Write a subscription, in one transaction. Raises _NearLimit when that is only safe `alone`."""
+        made, now = row.subscription, row.subscription.created_at
         async with self._db.transaction() as connection:
             if once is not None:
                 await self._answers.claim_one(connection, once)
-            device = await self._device(connection, new)
+            await store.lock_making(connection, made.account_id, made.imsi, alone=alone)
+            active = await store.active(connection, made.bucket, made.imsi, made.account_id, made.app_key)
+            if not alone and self._limits.is_near(active):
+                raise _NearLimit
+            self._limits.check(active)
+            device, last_event = await self._device(connection, new)
             lane = await store.insert(
                 connection,
-                subscription,
-                origin=f"{new.account_id} {origin}",
-                credential=credential,
+                made,
+                origin=f"{new.account_id} {row.origin}",
+                credential=row.credential,
                 credential_expires_at=None if new.credential is None else new.credential.expires_at,
-                signing_secrets=seal_secrets(self._vault, subscription.id, [SigningSecret(secret)]),
-                ends_at=self._ends_at(new, now),
-                inbox=None if inbox is None else inbox[0],
+                signing_secrets=seal_secrets(self._vault, made.id, [SigningSecret(row.secret)]),
+                ends_at=row.ends_at,
+                told_event=last_event,
+                inbox=row.inbox,
             )
             lane.start(now)
             if new.initial_event and new.topic is EventType.DEVICE_CHANGED and device is not None:
@@ -176,25 +218,27 @@ class Subscriptions:
             await store.grow(connection, [lane])
             await self._begun(connection, new, lane)
             told = msgspec.structs.replace(
-                subscription,
+                made,
                 event_count=lane.event_count,
                 status=str(lane.status),
                 ended_at=lane.ended_at,
                 ended_reason=lane.ended_reason,
             )
             if once is not None:
-                await self._answers.keep(connection, [(once, (told, secret))])
+                await self._answers.keep(connection, [(once, (told, row.secret))])
             if new.usage is not None:
-                await usage.count(connection, {(now.astimezone(UTC).date(), bucket, new.usage): 1})
-        return told, secret
+                await usage.count(connection, {(now.astimezone(UTC).date(), made.bucket, new.usage): 1})
+        return told, row.secret
 
-    async def _device(self, connection: asyncpg.Connection, new: NewSubscription) -> str | None:
-        """The device that the SIM is in now, held so until the end of the transaction. Raises SimNotFound."""
+    async def _device(self, connection: asyncpg.Connection, new: NewSubscription) -> tuple[str | None, int]:
+        """The device that the SIM is in now and the number of its last event, held so until the end of the transaction.
+
+        Raises SimNotFound.
+        """
         seen = await store.lock_seen(connection, new.sim.bucket, new.sim.imsi, new.account_id)
         if seen is None:
             raise SimNotFound
-        imei: str | None = seen["imei"]
-        return imei
+        return seen["imei"], seen["event_count"]
 
     async def _begun(self, connection: asyncpg.Connection, new: NewSubscription, lane: Lane) -> None:
         """What else belongs to the transaction that makes a subscription: nothing here."""
@@ -218,9 +262,12 @@ class Subscriptions:
                 raise SubscriptionNotFound
             lane = store.lane(row)
             if row["ended_at"] is None:
+                await fanout.catch_up(connection, [lane])
+            ended_at: datetime | None = row["ended_at"] or lane.ended_at
+            if ended_at is None:
                 lane.end(EndReason.SUBSCRIPTION_DELETED, self._clock())
             else:
-                lane.close(EndReason.SUBSCRIPTION_DELETED, row["ended_at"])
+                lane.close(EndReason.SUBSCRIPTION_DELETED, ended_at)
             await store.grow(connection, [lane])
 
     async def rotate_secret(self, app_key: str, id: str) -> tuple[str, datetime]:  # noqa: A002
@@ -259,34 +306,56 @@ class Subscriptions:
 
 
 async def publish(connection: asyncpg.Connection, changes: Sequence[tuple[Sim, Sequence[Event]]]) -> int:
-    """Write the deliveries of events for every live subscription that waits for them; returns how many.
+    """See to it that every live subscription that waits for these events gets them; returns how many deliveries of
+    them there are by now.
 
     Call it inside the transaction that commits the events, after the rows of the SIMs are locked; then wake the
-    notifier. One statement when nobody waits, four more when somebody does, for the whole batch. On a cluster a batch
-    holds the SIMs of one shard.
+    notifier. The lanes of a SIM with a handful of subscriptions are written here, those of one with more behind the
+    commit, by the notifier. One statement when nobody waits, five more when somebody does, for the whole batch. On a
+    cluster a batch holds the SIMs of one shard.
     """
-    told = [(sim, events) for sim, events in changes if events]
+    told = {(sim.bucket, sim.imsi): (sim, events) for sim, events in changes if events}
     if not told:
         return 0
-    topics = sorted({str(event.type) for _, events in told for event in events})
-    lanes = await store.lock_listening(connection, sorted({(sim.bucket, sim.imsi) for sim, _ in told}), topics)
-    waiting: dict[str, list[Lane]] = {}
+    topics = sorted({str(event.type) for _, events in told.values() for event in events})
+    few, many = await fanout.survey(connection, sorted(told), topics)
+    if many:
+        intents = [
+            fanout.Intent(
+                bucket=sim.bucket, imsi=sim.imsi, first=events[0].n, last=events[-1].n, account_id=sim.account_id
+            )
+            for sim, events in (told[key] for key in sorted(many))
+        ]
+        await fanout.defer(connection, intents)
+    if not few:
+        return 0
+    lanes = await store.lock_listening(connection, sorted(few), topics)
     for lane in lanes:
-        waiting.setdefault(lane.imsi, []).append(lane)
-    for sim, events in told:
-        for event in events:
-            for lane in waiting.get(sim.imsi, ()):
-                if lane.topic == event.type:
-                    lane.tell(_data(event), event.at, event=event.n, correlator=_correlator(event))
-    return await store.grow(connection, lanes)
+        fanout.tell([lane], told[lane.bucket, lane.imsi][1])
+    return await store.grow(connection, [lane for lane in lanes if lane.added])
 
 
 async def end_of_sims(connection: asyncpg.Connection, sims: Sequence[Sim], now: datetime) -> int:
-    """End all live subscriptions of SIMs that are no more, and tell their sinks; returns the number of deliveries.
+    """End all live subscriptions of SIMs that are no more, and tell their sinks; returns the deliveries made by now.
 
     Call it after `publish`, inside the transaction that deletes the SIMs; then wake the notifier.
     """
-    lanes = await store.lock_living(connection, sorted({(sim.bucket, sim.imsi) for sim in sims}))
+    by_key = {(sim.bucket, sim.imsi): sim for sim in sims}
+    few, many = await fanout.survey(connection, sorted(by_key), None)
+    if many:
+        intents = [
+            fanout.Intent(
+                bucket=sim.bucket,
+                imsi=sim.imsi,
+                first=sim.event_count,
+                last=sim.event_count,
+                account_id=sim.account_id,
+                ends=True,
+            )
+            for sim in (by_key[key] for key in sorted(many))
+        ]
+        await fanout.defer(connection, intents)
+    lanes = await store.lock_living(connection, sorted(few)) if few else []
     for lane in lanes:
         lane.end(EndReason.NETWORK_TERMINATED, now)
     return await store.grow(connection, lanes)
@@ -309,16 +378,3 @@ def bucket_of_id(id: str) -> int:  # noqa: A002
 def new_secret() -> str:
     """A signing secret in the form of Standard Webhooks: `whsec_` and 32 bytes in base64."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-
-
-def _data(event: Event) -> dict[str, Any]:
-    if event.type is EventType.DEVICE_CHANGED:
-        return {"imei": event.data["imei"]}
-    return dict(event.data)
-
-
-def _correlator(event: Event) -> str | None:
-    reference = event.cause.reference
-    if event.cause.kind is CauseKind.CALL and reference and _CORRELATOR.fullmatch(reference):
-        return reference
-    return None

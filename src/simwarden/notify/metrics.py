@@ -29,6 +29,14 @@ class NotifyMetrics:
             "Subscriptions with something left to deliver, in the shares of this worker",
             registry=registry,
         )
+        self.fanned_out = Counter(
+            "simwarden_notify_fanned_out", "Deliveries written behind the commit of their event", registry=registry
+        )
+        self.fan_out_age = Gauge(
+            "simwarden_notify_fan_out_age_seconds",
+            "How long the oldest event has waited to be written into its lanes, in the shares of this worker",
+            registry=registry,
+        )
         self.outages = Counter(
             "simwarden_notify_store_outages", "Times the database could not be used", registry=registry
         )

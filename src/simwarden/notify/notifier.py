@@ -13,6 +13,7 @@ import asyncpg
 import structlog
 
 from simwarden.domain.errors import StoreUnavailable
+from simwarden.notify import fanout
 from simwarden.notify.kept import kept
 from simwarden.notify.lane import LaneRun
 from simwarden.notify.metrics import NotifyMetrics
@@ -69,7 +70,10 @@ class Notifier:
         self._outage = Outage(self.metrics.outages.inc)
         self._recorder = Recorder(db, self._outage, self._recorded)
         self._upkeep = Upkeep(db, self.leases, self._settings, self.metrics)
-        self._listener = Listener(db.url, {CHANNEL: lambda _: self.wake()})
+        self.fan_out = fanout.FanOut(db, self.leases, self.metrics)
+        self._listener = Listener(
+            db.url, {CHANNEL: lambda _: self.wake(), fanout.CHANNEL: lambda _: self.fan_out.wake()}
+        )
         self._origins: dict[str, Origin] = {}
         self._full: set[str] = set()
         self._room_of_others = Origin("", self._settings.limits).room(0.0)
@@ -90,6 +94,7 @@ class Notifier:
         )
         self._recorder.start()
         self._upkeep.start()
+        self.fan_out.start()
         self._listener.start()
         self._work = asyncio.create_task(kept("notifier", self._run))
 
@@ -102,6 +107,7 @@ class Notifier:
         await asyncio.gather(self._work, return_exceptions=True)
         await self._listener.stop()
         await self._upkeep.stop()
+        await self.fan_out.stop()
         for origin in self._origins.values():
             self._put_back(origin)
         if self._runs:
@@ -138,7 +144,10 @@ class Notifier:
 
     async def _look(self) -> float:
         """Claim what is due; returns the seconds until there may be more."""
+        before = self.leases.owned()
         owned = sorted(await self.leases.refresh())
+        if not before.issuperset(owned):
+            self.fan_out.wake()
         await self._let_go()
         wait = min(self._settings.poll, self.leases.interval)
         if not owned:

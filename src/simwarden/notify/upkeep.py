@@ -12,7 +12,7 @@ import asyncpg
 
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.notify.kept import kept
-from simwarden.store import deliveries
+from simwarden.store import deliveries, fanout
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -52,8 +52,9 @@ class Upkeep:
             pass
 
     async def count(self, buckets: list[int]) -> None:
-        """Count the lanes that have something to deliver."""
+        """Count the lanes that have something to deliver, and look how far behind the fan-out is."""
         self._metrics.lanes_pending.set(await deliveries.pending_lanes(self._db, buckets))
+        self._metrics.fan_out_age.set((await fanout.backlog(self._db, buckets))[1])
 
     async def give_up(self, buckets: list[int]) -> None:
         """Give up what was never tried because its origin is dead: the window has long closed for it."""

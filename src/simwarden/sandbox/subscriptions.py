@@ -37,9 +37,9 @@ class SandboxSubscriptions(Subscriptions):
         super().__init__(db, vault, **options)
         self._player = player
 
-    async def _device(self, connection: asyncpg.Connection, new: NewSubscription) -> str | None:
+    async def _device(self, connection: asyncpg.Connection, new: NewSubscription) -> tuple[str | None, int]:
         del connection
-        return None if new.sim.seen is None else new.sim.seen.imei
+        return None if new.sim.seen is None else new.sim.seen.imei, 0
 
     async def _begun(self, connection: asyncpg.Connection, new: NewSubscription, lane: Lane) -> None:
         now = self._clock()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.domain.errors import SimwardenError
-from simwarden.store import subscriptions
+from simwarden.store import fanout, subscriptions
 from simwarden.store.queries import load
 from simwarden.store.subscriptions import ALL_BUCKETS, EndReason
 
@@ -256,8 +256,10 @@ async def end_due(db: Database, buckets: Sequence[int], now: datetime, limit: in
     """End up to `limit` subscriptions whose time, or the time of whose token, is over, and say so; returns how many."""
     async with db.transaction() as connection:
         lanes = await subscriptions.lock_ending(connection, buckets, limit)
+        await fanout.catch_up(connection, lanes)
         for lane in lanes:
-            lane.end(lane.due_reason(), now)
+            if lane.ended_at is None:
+                lane.end(lane.due_reason(), now)
         await subscriptions.grow(connection, lanes)
     return len(lanes)
 

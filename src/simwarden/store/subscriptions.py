@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Q = load("subscriptions")
 ALL_BUCKETS = list(range(BUCKETS))
+SLOTS = 16
+"""Rows in which the active subscriptions of an application are counted."""
 
 
 class Status(enum.StrEnum):
@@ -100,6 +102,8 @@ class Lane(msgspec.Struct, kw_only=True):
     expires_at: datetime | None
     ends_at: datetime | None
     """The earliest time at which it ends by itself."""
+    told_event: int = 0
+    """The SIM's last event that it was told, or that was committed before it was made."""
     status: str = Status.ACTIVE
     ended_at: datetime | None = None
     ended_reason: str | None = None
@@ -110,10 +114,14 @@ class Lane(msgspec.Struct, kw_only=True):
         self._add(self._life("subscription-started"), now, {"initiationReason": "SUBSCRIPTION_CREATED"})
 
     def tell(self, data: dict[str, Any], at: datetime, *, event: int | None, correlator: str | None = None) -> None:
-        """Add an event of the SIM. An ended subscription is told nothing.
+        """Add an event of the SIM. An ended subscription is told nothing, and none is told an event twice.
 
         Ends the subscription before the event when its time is over, after it when it was the last one wanted.
         """
+        if event is not None:
+            if event <= self.told_event:
+                return
+            self.told_event = event
         if self.ended_at is None and self.ends_at is not None and self.ends_at <= at:
             self.end(self.due_reason(), at)
         if self.ended_at is not None:
@@ -191,9 +199,13 @@ async def insert(
     credential_expires_at: datetime | None,
     signing_secrets: bytes,
     ends_at: datetime | None,
+    told_event: int = 0,
     inbox: str | None = None,
 ) -> Lane:
-    """Write a new subscription; returns its empty lane. Secrets come sealed. `inbox`: the one that its sink is."""
+    """Write and count a new subscription; returns its empty lane. Secrets come sealed.
+
+    `told_event`: the SIM's last event before it. `inbox`: the one that its sink is.
+    """
     s = subscription
     await connection.execute(
         Q["insert"],
@@ -221,7 +233,9 @@ async def insert(
         s.max_events,
         s.created_at,
         inbox,
+        told_event,
     )
+    await connection.execute(Q["tally"], [s.account_id], [s.app_key], [s.bucket % SLOTS], [1])
     return Lane(
         bucket=s.bucket,
         id=s.id,
@@ -234,8 +248,32 @@ async def insert(
         max_events=s.max_events,
         expires_at=s.expires_at,
         ends_at=ends_at,
+        told_event=told_event,
         added=[],
     )
+
+
+class Active(msgspec.Struct, frozen=True):
+    """How many subscriptions are active."""
+
+    app_and_sim: int
+    """Of the application, to the SIM."""
+    sim: int
+    """Of the account, to the SIM."""
+    app: int
+    account: int
+
+
+async def lock_making(connection: asyncpg.Connection, account_id: str, imsi: str, *, alone: bool) -> None:
+    """Let nobody else of the account subscribe to this SIM until the transaction ends; with `alone`, to none."""
+    await connection.execute(Q["lock_making_alone" if alone else "lock_making"], account_id, imsi)
+
+
+async def active(connection: asyncpg.Connection, bucket: int, imsi: str, account_id: str, app_key: str) -> Active:
+    """How many subscriptions are active: exact for what `lock_making` has locked."""
+    row = await connection.fetchrow(Q["active"], bucket, imsi, account_id, app_key)
+    assert row is not None
+    return Active(**dict(row))
 
 
 async def find(db: Database, app_key: str, bucket: int, id: str) -> Subscription | None:  # noqa: A002
@@ -294,9 +332,12 @@ async def lock_ending(connection: asyncpg.Connection, buckets: Sequence[int], li
 
 async def grow(connection: asyncpg.Connection, lanes: Iterable[Lane]) -> int:
     """Write what was added to locked lanes; returns the number of deliveries. Wakes the notifiers at the commit."""
-    grown = [one for one in lanes if one.added or one.ended_at is not None]
+    grown = list(lanes)
     if not grown:
         return 0
+    ended = [one for one in grown if one.ended_at is not None]
+    if ended:
+        await connection.execute(Q["uncount"], [one.bucket for one in ended], [one.id for one in ended])
     rows = [
         (one.bucket, one.id, d.n, one.imsi, d.event, d.event_id, d.type, d.time, d.data, d.correlator, d.ends)
         for one in grown
@@ -314,11 +355,13 @@ async def grow(connection: asyncpg.Connection, lanes: Iterable[Lane]) -> int:
             one.ended_at,
             one.ended_reason,
             bool(one.added),
+            one.told_event,
         )
         for one in grown
     ]
     await connection.execute(Q["grow"], *map(list, zip(*ends, strict=True)))
-    await connection.execute(Q["wake"])
+    if rows:
+        await connection.execute(Q["wake"])
     return len(rows)
 
 

@@ -16,6 +16,7 @@ from simwarden.domain.errors import (
     StoreUnavailable,
     SubscriptionNotFound,
     TooManyApns,
+    TooManySubscriptions,
 )
 
 MAX_MESSAGE = 512
@@ -201,8 +202,8 @@ class QuotaExceeded(CamaraError):
 
     status, code = 429, "QUOTA_EXCEEDED"
 
-    def __init__(self, retry_after: int | None = None) -> None:
-        super().__init__()
+    def __init__(self, retry_after: int | None = None, message: str | None = None) -> None:
+        super().__init__(message)
         self.retry_after = retry_after
 
 
@@ -232,6 +233,8 @@ def of_domain(error: SimwardenError) -> CamaraError | None:
             return IncompatibleState(error.message)
         case KeyReused():
             return IdempotencyKeyReused()
+        case TooManySubscriptions():
+            return QuotaExceeded(message=error.message)
         case InvalidIdentifier():
             return InvalidArgument(error.message)
     return None

@@ -2,7 +2,7 @@
 -- (`bucket = any`) are given the buckets of one shard where there are shards.
 
 -- name: lock_seen
-select case when seen_unknown then null else seen_imei end as imei
+select case when seen_unknown then null else seen_imei end as imei, event_count
 from sim
 where bucket = $1 and imsi = $2 and account_id = $3
 for share
@@ -10,8 +10,8 @@ for share
 -- name: insert
 insert into subscription (bucket, id, imsi, account_id, app_key, api, topic, type, protocol, sink, origin,
                           protocol_settings, device, config, credential, credential_expires_at, signing_secrets,
-                          status, starts_at, expires_at, ends_at, max_events, created_at, inbox)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+                          status, starts_at, expires_at, ends_at, max_events, created_at, inbox, told_event)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
 
 -- name: find
 select * from subscription where bucket = $1 and id = $2 and app_key = $3 and status <> 'DELETED'
@@ -68,9 +68,10 @@ from unnest($1::smallint[], $2::text[], $3::int[], $4::text[], $5::int[], $6::te
 update subscription s
 set delivery_count = i.delivery_count, event_count = i.event_count, status = i.status,
     ended_at = i.ended_at, ended_reason = i.ended_reason,
-    lane_due_at = case when i.told then coalesce(s.lane_due_at, now()) else s.lane_due_at end
-from unnest($1::smallint[], $2::text[], $3::int[], $4::int[], $5::text[], $6::timestamptz[], $7::text[], $8::boolean[])
-     as i (bucket, id, delivery_count, event_count, status, ended_at, ended_reason, told)
+    lane_due_at = case when i.told then coalesce(s.lane_due_at, now()) else s.lane_due_at end, told_event = i.told_event
+from unnest($1::smallint[], $2::text[], $3::int[], $4::int[], $5::text[], $6::timestamptz[], $7::text[], $8::boolean[],
+            $9::int[])
+     as i (bucket, id, delivery_count, event_count, status, ended_at, ended_reason, told, told_event)
 where s.bucket = i.bucket and s.id = i.id and s.bucket = any ($1::smallint[])
 
 -- name: wake
@@ -83,3 +84,39 @@ update subscription set signing_secrets = $3 where bucket = $1 and id = $2
 delete from subscription s
 where s.bucket = any ($1::smallint[]) and s.ended_at < $2 and s.lane_due_at is null
   and not exists (select 1 from delivery d where d.bucket = s.bucket and d.subscription_id = s.id)
+
+-- name: tally
+insert into subscription_tally (account_id, app_key, slot, active)
+select * from unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[])
+on conflict (account_id, app_key, slot) do update set active = greatest(subscription_tally.active + excluded.active, 0)
+
+-- name: uncount
+-- Those of these subscriptions that are about to end. In one order, so that two who do this do not wait for each other.
+insert into subscription_tally (account_id, app_key, slot, active)
+select s.account_id, s.app_key, s.bucket % 16, -count(*)
+from subscription s
+join unnest($1::smallint[], $2::text[]) as i (bucket, id) on i.bucket = s.bucket and i.id = s.id
+where s.bucket = any ($1::smallint[]) and s.ended_at is null
+group by 1, 2, 3
+order by 1, 2, 3
+on conflict (account_id, app_key, slot) do update set active = greatest(subscription_tally.active + excluded.active, 0)
+
+-- name: lock_making
+-- Whoever subscribes to a SIM is alone with it until the transaction ends, and beside others of the account,
+select pg_advisory_xact_lock(hashtextextended('subscribe ' || $1 || ' ' || $2, 0)),
+       pg_advisory_xact_lock_shared(hashtextextended('subscribe ' || $1, 0))
+
+-- name: lock_making_alone
+-- or alone with the whole account.
+select pg_advisory_xact_lock(hashtextextended('subscribe ' || $1 || ' ' || $2, 0)),
+       pg_advisory_xact_lock(hashtextextended('subscribe ' || $1, 0))
+
+-- name: active
+select (select count(*) from subscription s
+        where s.bucket = $1 and s.imsi = $2 and s.ended_at is null and s.account_id = $3 and s.app_key = $4) as app_and_sim,
+       (select count(*) from subscription s
+        where s.bucket = $1 and s.imsi = $2 and s.ended_at is null and s.account_id = $3) as sim,
+       coalesce(sum(active) filter (where app_key = $4), 0)::bigint as app,
+       coalesce(sum(active), 0)::bigint as account
+from subscription_tally
+where account_id = $3
