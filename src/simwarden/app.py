@@ -26,6 +26,10 @@ from simwarden.accounts import oauth
 from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.tokens import Tokens
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
+from simwarden.edge import errors
+from simwarden.edge.bodies import Bodies, Limits
+from simwarden.edge.clients import Proxies
+from simwarden.edge.door import FrontDoor
 from simwarden.engine.binding import Bindings
 from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.functions import Functions
@@ -64,6 +68,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp
 
     from simwarden.engine.changes import Outcome
     from simwarden.engine.ports import NetworkDriver
@@ -72,7 +77,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 
 
-def from_environment() -> Starlette:
+def from_environment() -> ASGIApp:
     """The application as the settings in the environment want it; what worker processes load."""
     settings, _ = settings_module.load()
     logs.configure_logs(settings)
@@ -83,16 +88,31 @@ def from_environment() -> Starlette:
     return app
 
 
-def create(settings: Settings) -> Starlette:
+def create(settings: Settings) -> ASGIApp:
     """The application. Connections are opened when it starts and closed when it stops."""
+    metrics = telemetry.Metrics()
+
+    def refused(reason: str) -> None:
+        metrics.refused.labels(reason).inc()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with House.open(settings) as house:
+        async with House.open(settings, metrics) as house:
             app.router.routes.extend(house.routes())
             yield
 
-    return Starlette(lifespan=lifespan)
+    limits = Limits(
+        seconds=settings.body_seconds,
+        rate=settings.body_rate,
+        per_address=settings.bodies_per_address,
+        total=settings.bodies_open,
+    )
+    return FrontDoor(
+        Starlette(lifespan=lifespan, exception_handlers=errors.HANDLERS),
+        Bodies(limits, counted=refused),
+        Proxies(settings.trusted_proxies),
+        counted=refused,
+    )
 
 
 def delivery_settings(settings: Settings) -> NotifySettings:
@@ -109,13 +129,19 @@ class House:
     """All parts of one worker process."""
 
     def __init__(
-        self, settings: Settings, db: Database, background: Database, session: aiohttp.ClientSession, worker: str
+        self,
+        settings: Settings,
+        db: Database,
+        background: Database,
+        session: aiohttp.ClientSession,
+        worker: str,
+        metrics: telemetry.Metrics | None = None,
     ) -> None:
         """`background`: connections for what may wait, so that calls never wait for it."""
         vault = Vault(settings_module.master_key(settings))
         self._settings = settings
         self.db = db
-        self.metrics = telemetry.Metrics()
+        self.metrics = metrics or telemetry.Metrics()
         self.accounts = Accounts(db)
         self.keys = SigningKeys(self.accounts, vault)
         self.tokens = Tokens(self.accounts, self.keys, issuer=settings.base_url, lifetime=settings.token_seconds)
@@ -183,7 +209,7 @@ class House:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator[House]:
+    async def open(cls, settings: Settings, metrics: telemetry.Metrics | None = None) -> AsyncIterator[House]:
         """Connect, start what works in the background, and stop it all in order at the end."""
         assert settings.database_url is not None, "the command that serves names the database"
         async with contextlib.AsyncExitStack() as stack:
@@ -195,7 +221,7 @@ class House:
             stack.push_async_callback(background.close)
             session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
             stack.callback(asyncio.create_task(_end_with_parent(), name="parent-watch").cancel)
-            house = cls(settings, db, background, session, name)
+            house = cls(settings, db, background, session, name, metrics)
             house.listener.start()
             stack.push_async_callback(house.listener.stop)
             stack.push_async_callback(house.ingest.drain)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from simwarden.domain.errors import SimwardenError
+from simwarden.edge.clients import InvalidNetwork, Proxies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +58,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: Port = 8080
-    """TCP port to listen on (HTTP/1.1 and HTTP/2 with prior knowledge)."""
+    """TCP port to listen on."""
+    http: Literal["1", "auto"] = "1"
+    """HTTP/1.1 only, or HTTP/2 with prior knowledge too: then nothing ends connections on which nothing ever comes."""
+    connections: Positive = 8192
+    """Open HTTP connections, all workers together; who comes beyond that waits."""
+    head_seconds: Seconds = 30.0
+    """Seconds within which a request's head must come; also how long a connection may be idle."""
+    body_seconds: Seconds = 120.0
+    """Seconds within which a request's body must be complete."""
+    body_rate: Positive = 1024
+    """Bytes/s that a request's body must come at on average, from its sixth second on."""
+    bodies_per_address: Positive = 64
+    """Request bodies that take longer than two seconds, from one address at once, per worker."""
+    bodies_open: Positive = 1024
+    """The same from all addresses together."""
+    trusted_proxies: str = ""
+    """Reverse proxies whose X-Forwarded-For names the client: addresses and networks, parted by commas."""
     public_url: str | None = None
     """How gateways and customers reach this server; default: http://HOST:PORT."""
     database_url: str | None = None
@@ -144,6 +161,10 @@ def load(
             _take(values, sources, name, value, f"--{name.replace('_', '-')}")
     if values.get("secret_key") and _key_of(str(values["secret_key"])) is None:
         raise InvalidSettings(f"{sources['secret_key']}: 64 hex digits are needed")
+    try:
+        Proxies(str(values.get("trusted_proxies", "")))
+    except InvalidNetwork as error:
+        raise InvalidSettings(f"{sources['trusted_proxies']}: {error.message}") from None
     try:
         return msgspec.convert(values, Settings, strict=False), sources
     except msgspec.ValidationError as error:

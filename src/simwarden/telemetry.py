@@ -50,6 +50,10 @@ class Metrics:
             registry=registry,
         )
 
+        self.refused = Counter(
+            "simwarden_refused_requests", "Requests refused before any API saw them", ["reason"], registry=registry
+        )
+
     def took_in(self, tally: Tally) -> None:
         """Add up a batch of reports."""
         self.sightings.inc(tally.sightings)

@@ -13,11 +13,12 @@ MAY = {
     "store": {"domain"},
     "engine": {"domain", "store"},
     "notify": {"domain", "store"},
-    "southbound": {"engine", "domain", "store"},
-    "accounts": {"store", "domain"},
+    "edge": {"domain"},
+    "southbound": {"engine", "domain", "store", "edge"},
+    "accounts": {"store", "domain", "edge"},
     # listen/ hosts inboxes: it hands events out in the notifier's place (decision 0009)
-    "northbound": {"engine", "domain", "store", "accounts", "notify"},
-    "management": {"engine", "accounts", "domain", "store", "northbound"},
+    "northbound": {"engine", "domain", "store", "accounts", "notify", "edge"},
+    "management": {"engine", "accounts", "domain", "store", "northbound", "edge"},
     "simulator": {"southbound"},
 }
 """Room to the rooms it may import from, itself aside. Rooms that are not named here may import everything."""

@@ -15,6 +15,7 @@ from simwarden.accounts.applications import authenticate
 from simwarden.accounts.keys import ALGORITHM
 from simwarden.accounts.scopes import KNOWN
 from simwarden.domain.errors import StoreUnavailable
+from simwarden.edge.bodies import BodyRefused, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,11 +112,12 @@ async def _form(request: Request) -> dict[str, str]:
     """The parameters of a form-encoded body; an empty one counts as absent (RFC 6749 clause 3.2)."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         raise OAuthError(400, "invalid_request", f"The body must be of type {_FORM}")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM:
-            raise OAuthError(400, "invalid_request", f"The body must not exceed {MAX_FORM} bytes")
+    try:
+        body = await read_body(request.receive, request.headers.get("content-length"), MAX_FORM)
+    except BodyRefused as error:
+        code = {429: "slow_down", 503: "temporarily_unavailable"}.get(error.camara[0], "invalid_request")
+        wait = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
+        raise OAuthError(error.camara[0], code, error.message, wait) from error
     try:
         pairs = parse_qsl(body.decode("ascii"), errors="strict", max_num_fields=32)
     except ValueError as error:

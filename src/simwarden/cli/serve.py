@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -37,6 +39,10 @@ Examples:
 """
 _WATCH_SECONDS = 0.5
 _PORT_SECONDS = 2.0
+_HEAD_BYTES = 64 * 1024
+"""Of a request's head; longer ones are answered 431."""
+_FILES = 1024
+"""Open files beside those connections: sinks, gateways, the database, logs."""
 
 
 @click.command(epilog=_EXAMPLES)
@@ -87,7 +93,8 @@ async def _prepare(settings: Settings) -> None:
 
 def _serve(settings: Settings) -> None:
     from granian import Granian
-    from granian.constants import Interfaces, Loops
+    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.http import HTTP1Settings, HTTP2Settings
     from granian.log import LogLevels
 
     os.environ.update(settings.environment())
@@ -111,10 +118,31 @@ def _serve(settings: Settings) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=10,
         backlog=2048,
+        backpressure=_connections(settings),
+        http=HTTPModes(settings.http),
+        http1_settings=HTTP1Settings(
+            header_read_timeout=max(1, int(settings.head_seconds * 1000)), max_buffer_size=_HEAD_BYTES
+        ),
+        http2_settings=HTTP2Settings(
+            keep_alive_interval=10_000, max_concurrent_streams=100, max_headers_size=_HEAD_BYTES
+        ),
         websockets=False,
         log_level=LogLevels.warning if settings.log_level == "info" else LogLevels(settings.log_level),
         log_dictconfig=None,
     ).serve()
+
+
+def _connections(settings: Settings) -> int:
+    """Connections that each worker may hold open, as far as the limit on open files lets it; raises that if it can."""
+    wanted = settings.connections // settings.workers
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted + _FILES:
+        most = wanted + _FILES if hard == resource.RLIM_INFINITY else min(wanted + _FILES, hard)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        wanted = min(wanted, max(soft - _FILES, soft // 2))
+    return max(1, wanted)
 
 
 def _watch_over(server: EmbeddedPostgres, stop: threading.Event) -> None:

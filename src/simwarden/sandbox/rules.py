@@ -27,6 +27,7 @@ from simwarden.northbound.kernel.errors import (
     PermissionDenied,
     QuotaExceeded,
     ServiceNotApplicable,
+    TooManyRequests,
     Unavailable,
 )
 
@@ -37,12 +38,6 @@ OTHER = "86052105000017"
 _SINCE = timedelta(days=30)
 _SEEN = timedelta(minutes=5)
 _PREFIX = "sandbox"
-
-
-class TooManyRequests(CamaraError):
-    """Rejected due to request rate limit overpassed."""
-
-    status, code = 429, "TOO_MANY_REQUESTS"
 
 
 class Change(msgspec.Struct, frozen=True):

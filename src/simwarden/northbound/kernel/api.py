@@ -14,17 +14,18 @@ import structlog
 
 from simwarden.domain.errors import SimwardenError
 from simwarden.domain.usage import Usage
+from simwarden.edge.bodies import BodyRefused, read_body
 from simwarden.northbound.kernel import headers as header_rules
 from simwarden.northbound.kernel import keys
 from simwarden.northbound.kernel.errors import (
     CamaraError,
     Internal,
-    InvalidArgument,
     MethodNotAllowed,
     NotFound,
     PermissionDenied,
     QuotaExceeded,
     Unauthenticated,
+    of_body,
     of_domain,
 )
 from simwarden.northbound.kernel.ports import Caller, Meter, TokenCheck, no_meter
@@ -101,10 +102,6 @@ class Operation(msgspec.Struct, frozen=True):
     """It reads what is known of a SIM, and is counted when it is answered."""
 
 
-class ClientGone(Exception):
-    """The client hung up before its request was complete; there is nobody to answer."""
-
-
 class Api:
     """One API as an ASGI application, to be mounted at `/<api-name>`.
 
@@ -142,10 +139,10 @@ class Api:
         call = _Call()
         try:
             answer = await self._answer(call, scope, receive)
-        except ClientGone:
-            return
         except CamaraError as error:
             answer = refusal(error, call.allow)
+        except BodyRefused as error:
+            answer = refusal(of_body(error))
         except SimwardenError as error:
             answer = refusal(of_domain(error) or self._failure(call, scope, error))
         except Exception as error:  # the one place where whatever went wrong becomes an answer
@@ -174,7 +171,7 @@ class Api:
         body = b""
         if operation.has_body:
             header_rules.check_content(headers)
-            body = await _read(receive, headers.content_length, operation.max_body)
+            body = await read_body(receive, headers.content_length, operation.max_body)
         query = scope.get("query_string", b"").decode("latin-1")
         named = None
         if operation.once and self._answers is not None:
@@ -234,29 +231,6 @@ class _Call:
         self.caller: Caller | None = None
         self.operation: Operation | None = None
         self.allow = ""
-
-
-async def _read(receive: Receive, declared: str | None, most: int) -> bytes:
-    """The body. Raises InvalidArgument when it is too long, ClientGone."""
-    too_long = f"The request body must not exceed {most} bytes"
-    if declared is not None and declared.isdecimal() and (len(declared) > 9 or int(declared) > most):
-        raise InvalidArgument(too_long)
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        body: bytes = message.get("body", b"")
-        if len(body) > most:
-            raise InvalidArgument(too_long)
-        return body
-    collected = bytearray()
-    while True:
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        collected += message.get("body", b"")
-        if len(collected) > most:
-            raise InvalidArgument(too_long)
-        if not message.get("more_body", False):
-            return bytes(collected)
-        message = await receive()
 
 
 def replay(kept: Kept) -> Answer:

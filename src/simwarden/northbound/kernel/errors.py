@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from simwarden.domain.errors import (
@@ -18,6 +20,9 @@ from simwarden.domain.errors import (
     TooManyApns,
     TooManySubscriptions,
 )
+
+if TYPE_CHECKING:
+    from simwarden.edge.bodies import BodyRefused
 
 MAX_MESSAGE = 512
 
@@ -197,6 +202,16 @@ class PrivateKeyJwtNotConfigured(CamaraError):
     status, code = 422, "PRIVATE_KEY_JWT_NOT_CONFIGURED"
 
 
+class TooManyRequests(CamaraError):
+    """Rejected due to request rate limit overpassed."""
+
+    status, code = 429, "TOO_MANY_REQUESTS"
+
+    def __init__(self, message: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class QuotaExceeded(CamaraError):
     """Rejected due to exceeding a business quota limit."""
 
@@ -218,6 +233,16 @@ class Unavailable(CamaraError):
 
     status, code = 503, "UNAVAILABLE"
     retry_after = 1
+
+
+def of_body(refused: BodyRefused) -> CamaraError:
+    """What is answered for a body that is not read to its end."""
+    match refused.camara[0]:
+        case 429:
+            return TooManyRequests(refused.message, refused.retry_after)
+        case 503:
+            return Unavailable(refused.message)
+    return InvalidArgument(refused.message)
 
 
 def of_domain(error: SimwardenError) -> CamaraError | None:

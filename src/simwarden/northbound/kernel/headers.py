@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from simwarden.edge.errors import CORRELATOR
 from simwarden.northbound.kernel.errors import InvalidArgument, NotAcceptable, UnsupportedMediaType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MEDIA_TYPE = "application/json"
-_CORRELATOR = re.compile(r"[a-zA-Z0-9\-_:;./<>{}]{1,256}")
 _ACCEPTED = frozenset({"*/*", "application/*", MEDIA_TYPE})
 _NAMES = {
     b"x-correlator": 0,
@@ -56,7 +55,7 @@ def correlator(given: str | None) -> str:
     """The x-correlator of the answer: the client's own, or a new UUID (Design Guide 5.8.5). Raises InvalidArgument."""
     if not given:
         return str(uuid.uuid4())
-    if not _CORRELATOR.fullmatch(given):
+    if not CORRELATOR.fullmatch(given):
         raise InvalidArgument("Invalid format: x-correlator")
     return given
 

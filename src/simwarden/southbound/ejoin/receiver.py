@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from simwarden.domain.errors import StoreUnavailable
+from simwarden.edge.bodies import BodyRefused, BodyTooLong, read_body
 from simwarden.engine.ingest import UnacceptableReport
 from simwarden.engine.ports import now_utc
 from simwarden.southbound.ejoin import translate
@@ -32,10 +33,6 @@ MAX_BODY = 1 << 20
 """Bytes: 256 ports make less than 100 kB."""
 _TOKEN_SECONDS = 15.0
 _TOKENS_KEPT = 10_000
-
-
-class _TooLarge(Exception):
-    """The body is over MAX_BODY."""
 
 
 class Receiver:
@@ -69,11 +66,14 @@ class Receiver:
             return _answer(404, "No gateway has this report URL")
         content_type = request.headers.get("content-type")
         try:
-            body = await _read(request)
-        except _TooLarge:
+            body = await read_body(request.receive, request.headers.get("content-length"), MAX_BODY)
+        except BodyTooLong as error:
             self._counted("too_large", "")
-            await self._reject(gateway, f"The body is larger than {MAX_BODY} bytes", content_type, b"")
-            return _answer(413, f"A report has at most {MAX_BODY} bytes")
+            await self._reject(gateway, error.message, content_type, b"")
+            return _answer(error.status, error.message)
+        except BodyRefused as error:
+            self._counted(error.reason, "")
+            return _answer(error.status, error.message, {"Retry-After": "1"} if error.retry_after else None)
         now = now_utc()
         try:
             decoded = self._decode(request, body, content_type)
@@ -136,19 +136,6 @@ class Receiver:
             self._known.clear()
         self._known[token] = (time.monotonic(), gateway)
         return gateway
-
-
-async def _read(request: Request) -> bytes:
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > MAX_BODY:
-        raise _TooLarge
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY:
-            raise _TooLarge
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _answer(code: int, reason: str, headers: dict[str, str] | None = None) -> Response:

@@ -1,0 +1,1 @@
+"""What every request passes before any API sees it: its address, its Host, and the limits on its body."""

@@ -1,0 +1,282 @@
+"""Request bodies: read whole within a size, a time and a rate, and no more of them at once than the server can bear.
+
+Each body being read is watched. It must be complete after `Limits.seconds`, and after `GRACE` seconds it must have come
+at `Limits.rate` bytes/s on average. Of bodies that take longer than `SLOW` seconds there are at most
+`Limits.per_address` from one address and `Limits.total` altogether: the oldest are refused first, so that a new body,
+which is complete within milliseconds when its client is honest, is never kept out by slow ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import Message, Receive
+
+GRACE = 5.0
+"""Seconds before the rate counts."""
+SLOW = 2.0
+"""Seconds after which a body counts as slow."""
+EVERY = 0.5
+"""Seconds from one look at the open bodies to the next."""
+
+
+class BodyRefused(Exception):
+    """A body that is not read to its end. `reason` is the label in the metrics, `message` is for the client."""
+
+    reason = ""
+    status = 400
+    """The fitting status of HTTP."""
+    camara = (400, "INVALID_ARGUMENT")
+    """Status and code in the CAMARA error model, which has no 408 and no 413."""
+    retry_after: int | None = None
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class BodyTooLong(BodyRefused):
+    """More bytes than the door allows."""
+
+    reason = "body_too_long"
+    status = 413
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The request body must not exceed {most} bytes")
+
+
+class BodyIncomplete(BodyRefused):
+    """Cut short, or its chunked transfer coding is malformed. The server's HTTP library does not tell these apart."""
+
+    reason = "body_incomplete"
+
+    def __init__(self) -> None:
+        super().__init__("The request body is incomplete, or its chunked transfer coding is malformed")
+
+
+class BodyTooSlow(BodyRefused):
+    """Over the time limit or under the least rate."""
+
+    reason = "body_too_slow"
+    status = 408
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(
+            f"The request body must be complete within {limits.seconds:g} seconds, "
+            f"and after {GRACE:g} seconds have come at {limits.rate} bytes/s"
+        )
+
+
+class TooManyBodies(BodyRefused):
+    """The address has too many slow bodies open."""
+
+    reason = "bodies_of_address"
+    status = 429
+    camara = (429, "TOO_MANY_REQUESTS")
+    retry_after = 1
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(f"At most {limits.per_address} slow request bodies at once from one address")
+
+
+class BodiesExhausted(BodyRefused):
+    """All addresses together have too many slow bodies open, or too many bytes of them are held."""
+
+    reason = "bodies_in_total"
+    status = 503
+    camara = (503, "UNAVAILABLE")
+    retry_after = 1
+
+    def __init__(self) -> None:
+        super().__init__("Too many slow request bodies at the moment, send again")
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What bodies may take, in one process."""
+
+    seconds: float = 120.0
+    """From the first look for the body until it must be complete."""
+    rate: int = 1024
+    """Bytes/s, on average since the beginning."""
+    per_address: int = 64
+    """Slow bodies of one address at once."""
+    total: int = 1024
+    """Slow bodies at once."""
+    memory: int = 64 * 1024 * 1024
+    """Bytes of unfinished bodies at once."""
+
+
+class Body:
+    """One request's body on its way in. `receive` takes the place of the server's own."""
+
+    __slots__ = ("_bodies", "_receive", "_task", "address", "began", "complete", "received", "refusal", "seconds")
+
+    def __init__(self, bodies: Bodies, receive: Receive, address: str, *, complete: bool) -> None:
+        """`complete`: there is none."""
+        self._bodies = bodies
+        self._receive = receive
+        self._task: asyncio.Task[object] | None = None
+        self.address = address
+        self.began = 0.0
+        self.complete = complete
+        self.received = 0
+        self.refusal: BodyRefused | None = None
+        self.seconds = bodies.limits.seconds
+
+    async def receive(self) -> Message:
+        """The next piece. Raises BodyRefused, now and ever after; a client that hung up counts as BodyIncomplete."""
+        if self.complete:
+            return await self._receive()
+        self._check()
+        if not self.began:
+            self._bodies.begin(self)
+        self._task = asyncio.current_task()
+        try:
+            message = await self._receive()
+        except asyncio.CancelledError:
+            if self.refusal is not None and self._task is not None:
+                self._task.uncancel()
+                self._check()
+            self._bodies.end(self)
+            raise
+        finally:
+            self._task = None
+        if message["type"] == "http.disconnect":
+            incomplete = BodyIncomplete()
+            self.refuse(incomplete)
+            raise incomplete
+        if message.get("more_body", False):
+            self._bodies.grow(self, len(message.get("body", b"")))
+            self._check()
+        else:
+            self.complete = True
+            self._bodies.end(self)
+        return message
+
+    def _check(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+
+    def refuse(self, refusal: BodyRefused) -> None:
+        """Whoever waits for the next piece, or asks for it, gets this instead."""
+        if self.refusal is None and not self.complete:
+            self.refusal = refusal
+            self._bodies.end(self)
+            self._bodies.counted(refusal.reason)
+            if self._task is not None:
+                self._task.cancel()
+
+    async def drain(self, most: int, seconds: float) -> None:
+        """Read what is left and throw it away, when it is at most `most` bytes and comes within so many seconds."""
+        self.seconds = (self._bodies.clock() - self.began if self.began else 0.0) + seconds
+        left = most
+        with contextlib.suppress(BodyRefused):
+            while not self.complete and left >= 0:
+                left -= len((await self.receive()).get("body", b""))
+                self._bodies.shrink(self)
+
+
+class Bodies:
+    """All bodies that this process is reading."""
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        counted: Callable[[str], None] = lambda _reason: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`counted(reason)` is called for every body that is refused here."""
+        self.limits = limits or Limits()
+        self.counted = counted
+        self.clock = clock
+        self._open: dict[Body, None] = {}
+        self._held = 0
+        self._watch: asyncio.Task[None] | None = None
+
+    def begin(self, body: Body) -> None:
+        """A body is waited for from now on."""
+        body.began = self.clock()
+        self._open[body] = None
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.create_task(self._look(), name="bodies")
+
+    def grow(self, body: Body, size: int) -> None:
+        """So many bytes of an unfinished body have come."""
+        body.received += size
+        self._held += size
+        while self._held > self.limits.memory:
+            next(iter(self._open)).refuse(BodiesExhausted())
+
+    def shrink(self, body: Body) -> None:
+        """What came of a body so far was thrown away."""
+        if body in self._open:
+            self._held -= body.received
+            body.received = 0
+
+    def end(self, body: Body) -> None:
+        """Nobody waits for this body any more."""
+        if body in self._open:
+            del self._open[body]
+            self._held -= body.received
+
+    async def _look(self) -> None:
+        """Refuse what is over a limit, for as long as there are open bodies."""
+        last = self.clock()
+        while self._open:
+            await asyncio.sleep(EVERY)
+            now = self.clock()
+            # A process that was held up itself must first take in what has come meanwhile.
+            if now - last < 2 * EVERY:
+                self.look(now)
+            last = now
+
+    def look(self, now: float) -> None:
+        """Refuse what is over a limit now."""
+        limits = self.limits
+        slow = []
+        for body in list(self._open):
+            age = now - body.began
+            if age > body.seconds or (age > GRACE and body.received < limits.rate * (age - GRACE)):
+                body.refuse(BodyTooSlow(limits))
+            elif age > SLOW:
+                slow.append(body)
+        of_address = Counter(body.address for body in slow)
+        for body in slow:  # the oldest first
+            if of_address[body.address] > limits.per_address:
+                of_address[body.address] -= 1
+                body.refuse(TooManyBodies(limits))
+        left = [body for body in slow if body in self._open]
+        for body in left[: max(0, len(left) - limits.total)]:
+            body.refuse(BodiesExhausted())
+
+
+async def read_body(receive: Receive, declared: str | None, most: int) -> bytes:
+    """The whole body, at most `most` bytes; `declared` is its Content-Length. Raises BodyRefused."""
+    if declared is not None and declared.isdecimal() and (len(declared) > 9 or int(declared) > most):
+        raise BodyTooLong(most)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        body: bytes = message.get("body", b"")
+        if len(body) > most:
+            raise BodyTooLong(most)
+        return body
+    collected = bytearray()
+    while True:
+        if message["type"] == "http.disconnect":
+            raise BodyIncomplete
+        collected += message.get("body", b"")
+        if len(collected) > most:
+            raise BodyTooLong(most)
+        if not message.get("more_body", False):
+            return bytes(collected)
+        message = await receive()

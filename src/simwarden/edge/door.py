@@ -1,0 +1,97 @@
+"""The outermost ASGI application: checks what concerns every request, and watches over its body."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from simwarden.edge import errors
+from simwarden.edge.bodies import Bodies, Body, BodyRefused
+from simwarden.edge.clients import Proxies, group
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+DRAINED = 64 * 1024
+"""Bytes of an unread body that are read and thrown away, so that the connection can be kept."""
+DRAIN_SECONDS = 1.0
+_log = structlog.get_logger()
+
+
+class FrontDoor:
+    """Everything that is served, behind the checks that concern every request.
+
+    `scope["client"]` becomes the client's address as the trusted proxies name it, `scope["address"]` the group that
+    limits count it in. A request of HTTP/1.1 without exactly one Host is refused (RFC 9112 clause 3.2).
+    A body that the application leaves unread is drained before the answer, when it is small: HTTP/1.1 would have to
+    close the connection otherwise.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        bodies: Bodies | None = None,
+        proxies: Proxies | None = None,
+        *,
+        counted: Callable[[str], None] = lambda _reason: None,
+    ) -> None:
+        """`counted(reason)` is called for every request that is refused here."""
+        self._app = app
+        self._bodies = bodies or Bodies()
+        self._proxies = proxies or Proxies()
+        self._counted = counted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        hosts, has_body, length = _framing(scope)
+        peer, port = scope.get("client") or ("", 0)
+        address = self._proxies.client(peer, scope["headers"])
+        scope["client"] = (address, port)
+        scope["address"] = group(address)
+        body = Body(self._bodies, receive, scope["address"], complete=not has_body)
+        started = False
+
+        async def answer(message: Message) -> None:
+            nonlocal started
+            if not started and not body.complete:
+                if body.refusal is None and length <= DRAINED:
+                    await body.drain(DRAINED, DRAIN_SECONDS)
+                self._bodies.end(body)
+            started = True
+            await send(message)
+
+        if hosts != 1 and scope.get("http_version") == "1.1":
+            self._counted("no_host")
+            refusal = errors.error(scope["headers"], 400, "INVALID_ARGUMENT", "HTTP/1.1 asks for one Host header")
+            await refusal(scope, body.receive, answer)
+            return
+        try:
+            await self._app(scope, body.receive, answer)
+        except BodyRefused as refused:  # of a route that has no form of its own for it
+            if not started:
+                await errors.of_body(scope["headers"], refused)(scope, body.receive, answer)
+        finally:
+            self._bodies.end(body)
+            if body.refusal is not None:
+                reason = body.refusal.reason
+                _log.debug("body refused", reason=reason, path=scope["path"], address=address, received=body.received)
+
+
+def _framing(scope: Scope) -> tuple[int, bool, int]:
+    """How many Host headers there are, whether a body follows, and its length as declared (0: it is not)."""
+    hosts, has_body, length = 0, scope.get("http_version") != "1.1", 0
+    for name, value in scope["headers"]:
+        if name == b"host":
+            hosts += 1
+        elif name == b"content-length":
+            length = int(value) if value.isdigit() and len(value) < 19 else 0
+            has_body = has_body or length > 0
+        elif name == b"transfer-encoding":
+            has_body = True
+    return hosts, has_body, length

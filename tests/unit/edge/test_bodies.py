@@ -1,0 +1,213 @@
+"""Bodies on their way in: sizes, times, rates, and how many at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from simwarden.edge.bodies import (
+    EVERY,
+    GRACE,
+    SLOW,
+    Bodies,
+    BodiesExhausted,
+    Body,
+    BodyIncomplete,
+    BodyTooLong,
+    BodyTooSlow,
+    Limits,
+    TooManyBodies,
+    read_body,
+)
+
+if TYPE_CHECKING:
+    from starlette.types import Message
+
+DISCONNECT: Message = {"type": "http.disconnect"}
+
+
+def piece(body: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+class Wire:
+    """A connection: what is put on it is received."""
+
+    def __init__(self, bodies: Bodies, address: str = "192.0.2.1") -> None:
+        self.pieces: asyncio.Queue[Message] = asyncio.Queue()
+        self.body = Body(bodies, self.pieces.get, address, complete=False)
+        self.reading = asyncio.create_task(read_body(self.body.receive, None, 1000))
+
+    async def send(self, message: Message) -> None:
+        self.pieces.put_nowait(message)
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def counting(clock: Clock, **limits: float) -> tuple[Bodies, list[str]]:
+    counted: list[str] = []
+    return Bodies(Limits(**limits), counted=counted.append, clock=clock), counted  # type: ignore[arg-type]
+
+
+async def test_a_body_in_pieces_is_read_whole(clock: Clock) -> None:
+    bodies, counted = counting(clock)
+    wire = Wire(bodies)
+    for part in (b"ab", b"", b"cd"):
+        await wire.send(piece(part))
+    await wire.send(piece(b"e", more=False))
+    assert await wire.reading == b"abcde"
+    assert (counted, bodies._open, bodies._held) == ([], {}, 0)
+
+
+async def test_a_cut_body_is_incomplete_for_whoever_asks(clock: Clock) -> None:
+    bodies, counted = counting(clock)
+    wire = Wire(bodies)
+    await wire.send(piece(b"ab"))
+    await wire.send(DISCONNECT)
+    with pytest.raises(BodyIncomplete):
+        await wire.reading
+    with pytest.raises(BodyIncomplete):
+        await wire.body.receive()
+    assert (counted, bodies._open, bodies._held) == (["body_incomplete"], {}, 0)
+
+
+async def test_a_body_over_its_size_is_too_long(clock: Clock) -> None:
+    wire = Wire(counting(clock)[0])
+    await wire.send(piece(b"a" * 1001))
+    with pytest.raises(BodyTooLong, match="1000 bytes"):
+        await wire.reading
+
+
+@pytest.mark.parametrize(("came", "after", "refused"), [(1, GRACE - 0.1, False), (1, GRACE + 1, True)])
+async def test_a_body_must_come_at_a_rate(clock: Clock, came: int, after: float, refused: bool) -> None:
+    bodies, counted = counting(clock, rate=10)
+    wire = Wire(bodies)
+    await wire.send(piece(b"a" * came))
+    bodies.look(clock.now + after)
+    if refused:
+        with pytest.raises(BodyTooSlow, match="10 bytes/s"):
+            await wire.reading
+        assert counted == ["body_too_slow"]
+    else:
+        await wire.send(piece(b"z", more=False))
+        assert await wire.reading == b"az"
+
+
+async def test_a_body_that_comes_at_the_rate_has_a_time_limit_all_the_same(clock: Clock) -> None:
+    bodies, counted = counting(clock, rate=1, seconds=100)
+    wire = Wire(bodies)
+    await wire.send(piece(b"a" * 500))
+    bodies.look(clock.now + 99)
+    assert counted == []
+    bodies.look(clock.now + 101)
+    with pytest.raises(BodyTooSlow, match="100 seconds"):
+        await wire.reading
+
+
+async def test_of_one_address_the_oldest_slow_bodies_are_refused(clock: Clock) -> None:
+    bodies, counted = counting(clock, per_address=2)
+    wires = [Wire(bodies) for _ in range(4)]
+    other = Wire(bodies, "192.0.2.2")
+    await other.send(piece(b"a"))
+    for wire in wires:
+        await wire.send(piece(b"a"))
+    bodies.look(clock.now + SLOW)
+    assert counted == []  # not slow yet
+    bodies.look(clock.now + SLOW + 0.1)
+    assert counted == ["bodies_of_address"] * 2
+    for wire in wires[:2]:
+        with pytest.raises(TooManyBodies):
+            await wire.reading
+    for wire in (*wires[2:], other):
+        await wire.send(piece(b"z", more=False))
+        assert await wire.reading == b"az"
+
+
+async def test_altogether_the_oldest_slow_bodies_are_refused(clock: Clock) -> None:
+    bodies, counted = counting(clock, total=1)
+    wires = [Wire(bodies, f"192.0.2.{n}") for n in range(3)]
+    for wire in wires:
+        await wire.send(piece(b"a"))
+    bodies.look(clock.now + SLOW + 0.1)
+    assert counted == ["bodies_in_total"] * 2
+    await wires[2].send(piece(b"z", more=False))
+    assert await wires[2].reading == b"az"
+    for wire in wires[:2]:
+        with pytest.raises(BodiesExhausted):
+            await wire.reading
+
+
+async def test_the_bytes_that_are_held_are_bounded(clock: Clock) -> None:
+    bodies, counted = counting(clock, memory=1000)
+    first, second = Wire(bodies), Wire(bodies)
+    await first.send(piece(b"a" * 600))
+    await second.send(piece(b"b" * 600))
+    assert (counted, bodies._held) == (["bodies_in_total"], 600)
+    with pytest.raises(BodiesExhausted):
+        await first.reading
+    await second.send(piece(b"", more=False))
+    assert await second.reading == b"b" * 600
+
+
+async def test_a_reader_that_is_cancelled_stays_cancelled(clock: Clock) -> None:
+    bodies, counted = counting(clock)
+    wire = Wire(bodies)
+    await wire.send(piece(b"a"))
+    wire.reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await wire.reading
+    assert (counted, bodies._open, bodies._held) == ([], {}, 0)
+
+
+async def test_a_refused_reader_can_go_on_afterwards(clock: Clock) -> None:
+    """It must answer: the refusal is no cancellation that lasts."""
+    bodies, _ = counting(clock)
+    nothing: asyncio.Queue[Message] = asyncio.Queue()
+    body = Body(bodies, nothing.get, "192.0.2.1", complete=False)
+
+    async def serve() -> str:
+        try:
+            await read_body(body.receive, None, 10)
+        except BodyTooSlow:
+            await asyncio.sleep(0)
+            return "answered"
+        return ""
+
+    task = asyncio.create_task(serve())
+    await asyncio.sleep(0)
+    bodies.look(clock.now + GRACE + 1)
+    assert await task == "answered"
+
+
+async def test_the_watch_refuses_by_itself_and_ends_with_the_last_body() -> None:
+    bodies = Bodies(Limits(seconds=EVERY / 10))
+    wire = Wire(bodies)
+    with pytest.raises(BodyTooSlow):
+        await asyncio.wait_for(wire.reading, 60)
+    assert bodies._watch is not None
+    await asyncio.wait_for(bodies._watch, 60)
+
+
+async def test_what_is_left_of_a_small_body_is_thrown_away(clock: Clock) -> None:
+    bodies, counted = counting(clock)
+    pieces: asyncio.Queue[Message] = asyncio.Queue()
+    body = Body(bodies, pieces.get, "192.0.2.1", complete=False)
+    for message in (piece(b"a" * 40), piece(b"b" * 40), piece(b"", more=False)):
+        pieces.put_nowait(message)
+    await body.drain(100, 1)
+    assert (body.complete, bodies._held, counted) == (True, 0, [])
