@@ -27,7 +27,8 @@ from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.tokens import Tokens
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.edge import errors
-from simwarden.edge.bodies import Bodies, Limits
+from simwarden.edge.bodies import Bodies
+from simwarden.edge.bodies import Limits as BodyLimits
 from simwarden.edge.clients import Proxies
 from simwarden.edge.door import FrontDoor
 from simwarden.engine.binding import Bindings
@@ -101,7 +102,7 @@ def create(settings: Settings) -> ASGIApp:
             app.router.routes.extend(house.routes())
             yield
 
-    limits = Limits(
+    limits = BodyLimits(
         seconds=settings.body_seconds,
         rate=settings.body_rate,
         per_address=settings.bodies_per_address,
