@@ -75,8 +75,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The same from all addresses together."""
     trusted_proxies: str = ""
     """Reverse proxies whose X-Forwarded-For names the client: addresses and networks, parted by commas."""
+    tls_certificate: str | None = None
+    """PEM file with the server's certificate and its chain; with tls_key, the server speaks TLS 1.2 and 1.3 only."""
+    tls_key: str | None = None
+    """PEM file with the key of tls_certificate, without a password."""
     public_url: str | None = None
-    """How gateways and customers reach this server; default: http://HOST:PORT."""
+    """How gateways and customers reach this server; default: http://HOST:PORT, with TLS https."""
     database_url: str | None = None
     """A PostgreSQL of your own, 15 or later; default: the embedded one in the data directory."""
     database_connections: Positive = 6
@@ -127,7 +131,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def own_url(self) -> str:
         """The address that the server itself listens on, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self.tls_certificate else 'http'}://{host}:{self.port}"
 
     def environment(self) -> dict[str, str]:
         """These settings as environment variables, for worker processes."""
@@ -161,6 +165,9 @@ def load(
             _take(values, sources, name, value, f"--{name.replace('_', '-')}")
     if values.get("secret_key") and _key_of(str(values["secret_key"])) is None:
         raise InvalidSettings(f"{sources['secret_key']}: 64 hex digits are needed")
+    for name, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
+        if values.get(name) and not values.get(other):
+            raise InvalidSettings(f"{sources[name]}: {other} is needed too")
     try:
         Proxies(str(values.get("trusted_proxies", "")))
     except InvalidNetwork as error:

@@ -257,3 +257,14 @@ def test_programs_that_start_together_get_one_key(tmp_path: Path) -> None:
         for program in programs:
             program.join(PATIENCE)
         assert len(found) == 1
+
+
+@pytest.mark.parametrize(("name", "other"), [("TLS_KEY", "tls_certificate"), ("TLS_CERTIFICATE", "tls_key")])
+def test_a_certificate_needs_a_key_and_a_key_a_certificate(name: str, other: str) -> None:
+    with pytest.raises(InvalidSettings, match=f"SIMWARDEN_{name}: {other} is needed too"):
+        load({}, {f"SIMWARDEN_{name}": "some.pem"})
+
+
+def test_with_a_certificate_the_address_is_https() -> None:
+    found, _ = load({}, {"SIMWARDEN_TLS_KEY": "k.pem", "SIMWARDEN_TLS_CERTIFICATE": "c.pem"})
+    assert (found.own_url, found.base_url) == ("https://127.0.0.1:8080",) * 2

@@ -19,6 +19,7 @@ import msgspec
 
 from simwarden import __version__, logs
 from simwarden import settings as settings_module
+from simwarden.cli import tls
 from simwarden.cli.common import current_settings
 from simwarden.domain.errors import SimwardenError
 from simwarden.settings import masked_url
@@ -65,6 +66,7 @@ def serve(**flags: object) -> None:
 
 def run(settings: Settings) -> None:
     """Serve with these settings; returns when told to stop. Raises SimwardenError when it cannot begin."""
+    tls.arguments(settings)  # what cannot work is said before the database starts
     _refuse_taken_port(settings)
     signal.signal(signal.SIGTERM, _interrupt)  # also while the database is still starting
     server = None
@@ -129,6 +131,7 @@ def _serve(settings: Settings) -> None:
         websockets=False,
         log_level=LogLevels.warning if settings.log_level == "info" else LogLevels(settings.log_level),
         log_dictconfig=None,
+        **tls.arguments(settings),
     ).serve()
 
 
