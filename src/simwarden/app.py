@@ -43,6 +43,7 @@ from simwarden.engine.quota import Quotas
 from simwarden.engine.subscriptions import Limits, Subscriptions
 from simwarden.engine.switching import Switches
 from simwarden.engine.usage import Reads
+from simwarden.engine.watch import Watch, WatchSettings
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
 from simwarden.notify.inbox import Inboxes
@@ -174,7 +175,7 @@ class House:
             self.ingest,
             Leases(db, "enforce", worker),
             lambda access: self._driver(session, access),
-            observed=lambda result, seconds: self.metrics.commands.labels(result).observe(seconds),
+            observed=lambda command, result, seconds: self.metrics.commands.labels(command, result).observe(seconds),
         )
         self.notifier = Notifier(
             db,
@@ -183,6 +184,16 @@ class House:
             allow_private_sinks=settings.allow_private_sinks,
             settings=notify_settings,
             metrics=NotifyMetrics(self.metrics.registry),
+        )
+        self.watch = Watch(
+            background,
+            Leases(background, "watch", worker, shares=1),
+            WatchSettings(
+                every=timedelta(seconds=settings.alarm_check_seconds),
+                backlog=timedelta(seconds=settings.alarm_backlog_seconds),
+                slow=timedelta(seconds=settings.alarm_database_seconds),
+                keep=timedelta(days=settings.alarms_kept_days),
+            ),
         )
         self.operations = Operations(db, self.answers, accepted=lambda: self.operate.wake())
         self.answered = 0
@@ -237,6 +248,8 @@ class House:
             stack.push_async_callback(house.enforcement.stop)
             await house.operate.start()
             stack.push_async_callback(house.operate.stop)
+            house.watch.start()
+            stack.push_async_callback(house.watch.stop)
             stack.callback(house.inboxes.stop)
             house.player.start()
             stack.push_async_callback(house.player.stop)

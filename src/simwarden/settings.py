@@ -117,6 +117,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Days for which finished deliveries, dead letters too, and ended subscriptions are kept, and can be replayed."""
     attempts_kept_days: Days = 7
     """Days for which delivery attempts are kept for inspection."""
+    alarm_check_seconds: Seconds = 5.0
+    """Seconds between two looks for what is wrong because nothing happens (silent gateways, work that waits)."""
+    alarm_backlog_seconds: Seconds = 120.0
+    """Seconds that due work may wait before it is an alarm."""
+    alarm_database_seconds: Seconds = 1.0
+    """Seconds that one small commit may take before the database counts as slow."""
+    alarms_kept_days: Days = 90
+    """Days for which alarms that are over are kept."""
     log_format: Literal["auto", "console", "json"] = "auto"
     """console for people, json for machines; auto: console on a terminal."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -35,8 +35,8 @@ class Metrics:
         self.events = Counter("simwarden_events", "Events committed by reports", registry=registry)
         self.commands = Histogram(
             "simwarden_gateway_command_seconds",
-            "Commands to gateways",
-            ["result"],
+            "Requests to gateways: lock, unlock, and status where a command is to be proved",
+            ["command", "result"],
             buckets=_FAST,
             registry=registry,
         )

@@ -27,6 +27,7 @@ _COMMANDS = {
     "operator": ("simwarden.cli.operator:operator", "The operator's own keys."),
     "subscription": ("simwarden.cli.subscription:subscription", "Customers' subscriptions."),
     "delivery": ("simwarden.cli.delivery:delivery", "Events handed to customers."),
+    "alarm": ("simwarden.cli.alarm:alarm", "What is wrong and needs a person."),
     "usage": ("simwarden.cli.usage:usage", "How often customers' applications did what."),
     "listen": ("simwarden.cli.listen:listen", "Receive a customer's events on this machine."),
     "db": ("simwarden.cli.db:db", "The database."),

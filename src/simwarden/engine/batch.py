@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from simwarden.domain.alarm import AlarmKind, gateway_key
 from simwarden.domain.decide import Verdict, decide
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.report_order import ReportOrder, follow_port, follow_status, is_late
 from simwarden.domain.reports import CallRecord, SmsRecord
 from simwarden.domain.sim import Place, Sighting
 from simwarden.engine.changes import Changes, Outcome, SlotView
-from simwarden.store import attachments, gateways, records, sims
+from simwarden.store import alarms, attachments, gateways, records, sims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,6 +74,7 @@ class Batch:
         self._ports: list[tuple[Place, PortObservation, Report, int]] = []
         self._gateways: set[int] = set()
         self._back: list[int] = []
+        self._silent: list[int] = []
         self._known = known
         self.numbers: Numbers = {}
 
@@ -96,6 +98,9 @@ class Batch:
             await attachments.hurry(self._connection, self._back, self._now)
             await self._connection.execute("select pg_notify('simwarden_enforcement', '')")
             self._tally.outcome = msgspec.structs.replace(self._tally.outcome, enforcement_due=True)
+        if self._silent:
+            keys = [gateway_key(AlarmKind.GATEWAY_SILENT, id_) for id_ in self._silent]
+            await alarms.clear_all(self._connection, keys, self._now, "The gateway reports again")
         return self._tally
 
     async def _hear_gateways(self) -> None:
@@ -126,6 +131,7 @@ class Batch:
                 self._tally.late += len(report.ports)
         self._gateways = set(locked)
         self._back = sorted(gateway.id for gateway in locked.values() if gateway.unreachable)
+        self._silent = [gateway.id for gateway in locked.values() if gateway.silent]
         if heard:
             await gateways.heard(self._connection, [heard[id_] for id_ in sorted(heard)])
 

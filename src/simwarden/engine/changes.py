@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from simwarden.domain import alarm as alarm_rules
 from simwarden.domain import attachment as rules
 from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.sim import Lifecycle
 from simwarden.engine import subscriptions
-from simwarden.store import attachments, gateways, sims
+from simwarden.store import alarms, attachments, gateways, sims
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -173,9 +174,29 @@ class Changes:
             deliveries = await subscriptions.publish(self._connection, told)
         if gone:
             deliveries += await subscriptions.end_of_sims(self._connection, gone, self._now)
+        await self._raise_alarms()
         if due:
             await self._connection.execute("select pg_notify('simwarden_enforcement', '')")
         return Outcome(len(changed), len(events), due, deliveries)
+
+    async def _raise_alarms(self) -> None:
+        """An enforcement that failed is an alarm until the network matches, or nothing is to be done any more."""
+        troubles = []
+        done: list[alarm_rules.Key] = []
+        dropped: list[alarm_rules.Key] = []
+        for imsi, items in self._attachments.items():
+            before = self._before[imsi]
+            for place, item in items.items():
+                if alarm_rules.attempt_failed(before.get(place), item):
+                    troubles.append(alarm_rules.enforcement_failed(imsi, self.sims[imsi].account_id, item))
+            for place, old in before.items():
+                now = items.get(place)
+                if old.status is AttachmentStatus.FAILED and (now is None or now.status is not AttachmentStatus.FAILED):
+                    applied = now is not None and now.status is AttachmentStatus.APPLIED
+                    (done if applied else dropped).append(alarm_rules.enforcement_key(imsi, old))
+        await alarms.raise_all(self._connection, troubles, self._now)
+        await alarms.clear_all(self._connection, done, self._now, "The gateway shows the effect")
+        await alarms.clear_all(self._connection, dropped, self._now, "Nothing of it is to be done any more")
 
     async def _write_attachments(self) -> bool:
         save, drop = [], []

@@ -9,24 +9,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import time
 from collections import defaultdict
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import structlog
 
 from simwarden.domain import attachment as rules
+from simwarden.domain.alarm import UNREACHABLE_AFTER, AlarmKind, gateway_key, of_gateway
 from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.engine.changes import Changes, SlotView
 from simwarden.engine.ports import CommandFailed, now_utc
-from simwarden.store import attachments, gateways
+from simwarden.store import alarms, attachments, gateways
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from simwarden.domain.sim import Place
     from simwarden.engine.ingest import Ingest
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from simwarden.store.leases import Leases
 
 _log = structlog.get_logger()
+T = TypeVar("T")
 BATCH = 500
 """SIMs taken up at once."""
 IDLE = timedelta(seconds=5)
@@ -62,7 +65,7 @@ class Enforcement:
         leases: Leases,
         driver_for: DriverFactory,
         *,
-        observed: Callable[[str, float], None] = lambda _result, _seconds: None,
+        observed: Callable[[str, str, float], None] = lambda _command, _result, _seconds: None,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         self._db = db
@@ -184,10 +187,12 @@ class Enforcement:
         if any(item.attachment.commanded_at is not None for item in work):
             # Commanded before, and no proof came: ask, rather than command blindly again.
             try:
-                await self._ingest.submit(await driver.status())
+                report = await self._observe("status", driver.status())
             except CommandFailed as error:
                 await self._command_failed(access, work, error, commanded=False)
                 return
+            await self._answered(access)
+            await self._ingest.submit(report)
             work = await self._judge(access, await self._due_work(access.id, imsis))
         work = await self._announce(access, work)
         for lock in (True, False):  # deny first
@@ -199,16 +204,36 @@ class Enforcement:
 
     async def _command(self, access: CommandAccess, driver: NetworkDriver, group: list[Work], *, lock: bool) -> None:
         places = [item.attachment.place for item in group]
-        started = self._clock()
         try:
-            await (driver.lock(places) if lock else driver.unlock(places))
+            await (
+                self._observe("lock", driver.lock(places)) if lock else self._observe("unlock", driver.unlock(places))
+            )
         except CommandFailed as error:
-            self._observed("refused" if error.reached else "unreachable", (self._clock() - started).total_seconds())
             await self._command_failed(access, group, error, commanded=True)
         else:
-            self._observed("answered", (self._clock() - started).total_seconds())
+            await self._answered(access)
             if not lock:
                 await self._note_answer(access, group)
+
+    async def _observe(self, command: str, attempt: Awaitable[T]) -> T:
+        """Carry out one request to a gateway, counted and measured whatever comes of it."""
+        started = time.monotonic()
+        try:
+            got = await attempt
+        except CommandFailed as error:
+            self._observed(command, "refused" if error.reached else "unreachable", time.monotonic() - started)
+            raise
+        self._observed(command, "answered", time.monotonic() - started)
+        return got
+
+    async def _answered(self, access: CommandAccess) -> None:
+        """The gateway answered, be it by a refusal: it is reachable again."""
+        if not access.unreachable_count:
+            return
+        async with self._db.transaction() as connection:
+            await gateways.answered(connection, access.id)
+            key = gateway_key(AlarmKind.GATEWAY_UNREACHABLE, access.id)
+            await alarms.clear_all(connection, [key], self._clock(), "The gateway answers commands again")
 
     async def _note_answer(self, access: CommandAccess, group: list[Work]) -> None:
         """The gateway took an unlock command. Of slots that are empty this is all the proof that there will be."""
@@ -290,10 +315,21 @@ class Enforcement:
     async def _command_failed(
         self, access: CommandAccess, work: list[Work], error: CommandFailed, *, commanded: bool
     ) -> None:
-        await self._fail(access.id, work, error.message, commanded=commanded, reached=error.reached)
+        if error.reached:
+            await self._answered(access)
+        await self._fail(
+            access.id, work, error.message, commanded=commanded, reached=error.reached, command_url=access.url
+        )
 
     async def _fail(
-        self, gateway_id: int, work: list[Work], reason: str, *, commanded: bool, reached: bool = True
+        self,
+        gateway_id: int,
+        work: list[Work],
+        reason: str,
+        *,
+        commanded: bool,
+        reached: bool = True,
+        command_url: str | None = None,
     ) -> None:
         """Note a failed attempt and when to try again; say so once when it has failed too often.
 
@@ -306,7 +342,11 @@ class Enforcement:
         async with self._db.transaction() as connection:
             if not reached:
                 # First, as a report locks the gateway first: either it sees the failure, or it came before.
-                await gateways.mark_unreachable(connection, gateway_id, now)
+                count = await gateways.mark_unreachable(connection, gateway_id, now)
+                if count >= UNREACHABLE_AFTER:
+                    facts = {"attempts": count, "reason": reason, "commandUrl": command_url}
+                    trouble = of_gateway(AlarmKind.GATEWAY_UNREACHABLE, gateway_id, **facts)
+                    await alarms.raise_all(connection, [trouble], now)
             changes = Changes(connection, now)
             await changes.lock({item.imsi for item in work})
             for imsi, place in sorted({(item.imsi, item.attachment.place) for item in work}, key=_order):

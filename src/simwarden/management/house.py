@@ -26,6 +26,7 @@ from simwarden.engine.ports import now_utc
 from simwarden.management.schemas import BadAction
 from simwarden.northbound.kernel import errors
 from simwarden.northbound.kernel.bodies import Wording, decode
+from simwarden.store.alarms import AlarmNotFound
 from simwarden.store.deliveries import DeliveryNotFound
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ _MEANING: tuple[tuple[tuple[type[Exception], ...], type[errors.CamaraError]], ..
         (AccountNotFound, GatewayNotFound, RangeNotFound, SubscriptionNotFound, DeliveryNotFound, OperationNotFound),
         errors.NotFound,
     ),
+    ((AlarmNotFound,), errors.NotFound),
     ((AlreadyExists, RangeTaken, SimExists), errors.AlreadyExists),
     ((IllegalTransition, InvalidBinding, NoDeviceSeen, NotBound, NotReady), errors.IncompatibleState),
     ((PreviewChanged,), errors.Aborted),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simwarden.management.alarms import AlarmRoutes
 from simwarden.management.bulk import BulkRoutes
 from simwarden.management.gateways import GatewayRoutes
 from simwarden.management.outbox import OutboxRoutes
@@ -29,7 +30,7 @@ def api(house: House, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
     """The API, to be mounted at `/manage`."""
     sims, gateways = SimRoutes(house), GatewayRoutes(house)
     outbox, bulk = OutboxRoutes(house), BulkRoutes(house)
-    ranges = RangeRoutes(house)
+    ranges, alarms = RangeRoutes(house), AlarmRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
         ("POST", "/sims", "createSim", sims.create),
@@ -59,9 +60,12 @@ def api(house: House, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
         ("POST", "/operations/{}/confirm", "confirmOperation", bulk.confirm),
         ("POST", "/operations/{}/cancel", "cancelOperation", bulk.cancel),
         ("GET", "/operations/{}/result", "getOperationResult", bulk.result),
+        ("GET", "/alarms", "listAlarms", alarms.page),
+        ("GET", "/alarms/{}", "getAlarm", alarms.show),
+        ("POST", "/alarms/{}/acknowledge", "acknowledgeAlarm", alarms.acknowledge),
         ("GET", "/usage", "listUsage", UsageRoutes(house).page),
     )
-    bodiless = {"renewGatewayToken", "replayDelivery", "cancelOperation"}
+    bodiless = {"renewGatewayToken", "replayDelivery", "cancelOperation", "acknowledgeAlarm"}
     operations: dict[str, dict[str, Operation]] = {}
     for method, path, name, handle in table:
         operations.setdefault(f"/v1{path}", {})[method] = Operation(

@@ -32,8 +32,13 @@ class Quarantine:
         self._untold: dict[int, int] = {}
         """How many of a gateway were not kept since the last that was."""
 
-    async def keep(self, gateway: GatewayRef, reason: str, content_type: str | None, body: bytes) -> None:
-        """Keep a body with the reason, or only count it when its gateway sent too many. Raises StoreUnavailable."""
+    async def keep(
+        self, gateway: GatewayRef, reason: str, content_type: str | None, body: bytes, *, refused: bool = True
+    ) -> None:
+        """Keep a body with the reason, or only count it when its gateway sent too many. Raises StoreUnavailable.
+
+        `refused`: nothing of it was taken in.
+        """
         now = self._monotonic()
         room, since = self._room.get(gateway.id, (float(BURST), now))
         room = min(float(BURST), room + (now - since) * PER_SECOND)
@@ -45,4 +50,5 @@ class Quarantine:
         untold = self._untold.pop(gateway.id, 0)
         _log.info("report kept for inspection", gateway=gateway.name, reason=reason, size=len(body), not_kept=untold)
         clean = content_type.replace("\x00", "") if content_type else None
-        await self._gateways.reject(gateway.id, now_utc(), reason.replace("\x00", ""), clean, body, count=1 + untold)
+        words = reason.replace("\x00", "")
+        await self._gateways.reject(gateway.id, now_utc(), words, clean, body, count=1 + untold, refused=refused)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from simwarden.domain.alarm import AlarmKind, Trouble
 from simwarden.domain.errors import SimwardenError
-from simwarden.store import fanout, subscriptions
+from simwarden.store import alarms, fanout, subscriptions
 from simwarden.store.queries import load
 from simwarden.store.subscriptions import ALL_BUCKETS, EndReason
 
@@ -178,9 +179,10 @@ async def record(db: Database, results: Sequence[LaneResult], now: datetime) -> 
     buckets, ids = [result.bucket for result in results], [result.id for result in results]
     tried = [(result, one) for result in results for one in result.tried]
     async with db.transaction() as connection:
-        await connection.execute(Q["lock_lanes"], buckets, ids)
+        lanes = await connection.fetch(Q["lock_lanes"], buckets, ids)
         if tried:
             await _record_tried(connection, tried)
+            await _alarms(connection, {row["id"]: row for row in lanes}, tried, now)
         moved = [await _end(connection, result, now) if result.end else result for result in results]
         rows = await connection.fetch(
             Q["advance_lanes"],
@@ -218,6 +220,43 @@ async def _record_tried(connection: asyncpg.Connection, tried: Sequence[tuple[La
         answers,
         errors,
         [one.answer for _, one in tried],
+    )
+
+
+async def _alarms(
+    connection: asyncpg.Connection,
+    lanes: Mapping[str, asyncpg.Record],
+    tried: Sequence[tuple[LaneResult, Tried]],
+    now: datetime,
+) -> None:
+    """What was given up is an alarm: of the host if it did not answer, else of the subscription. Success ends both."""
+    troubles, over = [], []
+    for result, one in tried:
+        lane = lanes.get(result.id)
+        if lane is None:
+            continue
+        if one.status == "DEAD":
+            reason = one.error or f"HTTP {one.answer_status}"
+            troubles.append(_given_up(lane, reason, answered=one.answer_status is not None))
+        elif one.status == "DELIVERED":
+            over += [(AlarmKind.DELIVERIES_DEAD, result.id), (AlarmKind.DELIVERIES_DEAD, lane["origin"])]
+    await alarms.clear_all(connection, over, now, "The sink takes events again")
+    await alarms.raise_all(connection, troubles, now)
+
+
+def _given_up(lane: asyncpg.Record, reason: str, *, answered: bool, times: int = 1) -> Trouble:
+    return Trouble(
+        kind=AlarmKind.DELIVERIES_DEAD,
+        subject=lane["id"] if answered else lane["origin"],
+        account_id=lane["account_id"],
+        facts={
+            "bucket": lane["bucket"],
+            "subscription": lane["id"],
+            "host": lane["origin"].partition(" ")[2] or lane["origin"],
+            "answered": answered,
+            "reason": reason,
+        },
+        times=times,
     )
 
 
@@ -266,7 +305,12 @@ async def end_due(db: Database, buckets: Sequence[int], now: datetime, limit: in
 
 async def give_up_old(db: Database, buckets: Sequence[int], before: datetime) -> int:
     """Give up pending deliveries queued before this time, tried or not; returns how many."""
-    return await db.execute(Q["give_up_old"], buckets, before)
+    async with db.transaction() as connection:
+        lanes = await connection.fetch(Q["give_up_old"], buckets, before)
+        reason = "the sink could not be reached in time"
+        troubles = [_given_up(lane, reason, answered=False, times=lane["times"]) for lane in lanes]
+        await alarms.raise_all(connection, troubles, datetime.now(UTC))
+    return sum(lane["times"] for lane in lanes)
 
 
 async def pending_lanes(db: Database, buckets: Sequence[int]) -> int:

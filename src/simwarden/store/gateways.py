@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 
+from simwarden.domain.alarm import AlarmKind, of_gateway
 from simwarden.domain.errors import AlreadyExists, GatewayNotFound
 from simwarden.domain.report_order import ReportOrder
 from simwarden.domain.sim import Place
+from simwarden.store import alarms
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.queries import load
 
@@ -49,6 +51,8 @@ class CommandAccess(msgspec.Struct, frozen=True):
     username: str | None
     password: str | None
     generation: str | None
+    unreachable_count: int = 0
+    """Commands in a row that got no answer."""
 
     def __repr__(self) -> str:
         return f"CommandAccess({self.name!r})"  # never the password
@@ -73,6 +77,8 @@ class LockedGateway(msgspec.Struct, frozen=True):
     report_interval: int
     order: ReportOrder
     unreachable: bool
+    silent: bool
+    """Its silence was raised as an alarm."""
 
 
 class PortState(msgspec.Struct, frozen=True):
@@ -152,7 +158,14 @@ class Gateways:
         sealed = row["password"]
         password = None if sealed is None else self._vault.open(sealed, _purpose(gateway_id)).decode()
         return CommandAccess(
-            gateway_id, row["name"], row["kind"], row["command_url"], row["username"], password, row["generation"]
+            gateway_id,
+            row["name"],
+            row["kind"],
+            row["command_url"],
+            row["username"],
+            password,
+            row["generation"],
+            row["unreachable_count"],
         )
 
     async def id_of(self, name: str) -> int:
@@ -185,14 +198,29 @@ class Gateways:
         await self._db.execute(Q["set_generation"], gateway_id, generation)
 
     async def reject(
-        self, gateway_id: int, now: datetime, reason: str, content_type: str | None, body: bytes, *, count: int = 1
+        self,
+        gateway_id: int,
+        now: datetime,
+        reason: str,
+        content_type: str | None,
+        body: bytes,
+        *,
+        count: int = 1,
+        refused: bool = True,
     ) -> None:
         """Keep a body that could not be read, up to KEPT_BYTES of it and KEPT_REJECTS per gateway, and count it and
-        those that were not kept before it (`count` in all)."""
+        those that were not kept before it (`count` in all).
+
+        `refused`: nothing of it was taken in, which is an alarm.
+        """
         kept = (content_type or "")[:200], len(body), body[:KEPT_BYTES]
         async with self._db.transaction() as connection:
             await connection.execute(Q["reject"], gateway_id, now, reason[:500], *kept, count)
             await connection.execute(Q["prune_rejects"], gateway_id, KEPT_REJECTS)
+            if refused:
+                trouble = of_gateway(AlarmKind.REPORTS_UNPARSED, gateway_id, reason=reason[:500])
+                trouble = msgspec.structs.replace(trouble, times=count)
+                await alarms.raise_all(connection, [trouble], now)
 
     async def rejects(self, name: str | None, limit: int) -> list[dict[str, Any]]:
         """Bodies that could not be read, newest first."""
@@ -212,14 +240,23 @@ async def lock(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, 
             row["report_interval"],
             ReportOrder(row["boot"], row["status_sequence"], tuple(row["boot_digests"]), row["accepted_at"]),
             row["unreachable_since"] is not None,
+            row["silent_since"] is not None,
         )
         for row in rows
     }
 
 
-async def mark_unreachable(connection: asyncpg.Connection, gateway_id: int, now: datetime) -> None:
-    """Commands do not get through; the next report of this gateway makes what waits due at once."""
-    await connection.execute(Q["unreachable"], gateway_id, now)
+async def mark_unreachable(connection: asyncpg.Connection, gateway_id: int, now: datetime) -> int:
+    """Commands do not get through; the next report of this gateway makes what waits due at once.
+
+    Returns how many in a row got no answer.
+    """
+    return await connection.fetchval(Q["unreachable"], gateway_id, now) or 0
+
+
+async def answered(connection: asyncpg.Connection, gateway_id: int) -> None:
+    """A command got an answer."""
+    await connection.execute(Q["answered"], gateway_id)
 
 
 async def heard(connection: asyncpg.Connection, items: Sequence[Heard]) -> None:

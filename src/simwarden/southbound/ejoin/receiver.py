@@ -114,14 +114,20 @@ class Receiver:
     ) -> None:
         if decoded.repaired:
             self._counted("repaired", "")
-            await self._reject(gateway, "Read after one repair of its quotes or commas", content_type, body)
+            await self._reject(
+                gateway, "Read after one repair of its quotes or commas", content_type, body, refused=False
+            )
         for message in decoded.messages:
             if isinstance(message, Unknown):
                 self._counted("unknown_type", "")
-                await self._reject(gateway, f"Unknown message type {message.type!r}, kept", content_type, body)
+                await self._reject(
+                    gateway, f"Unknown message type {message.type!r}, kept", content_type, body, refused=False
+                )
 
-    async def _reject(self, gateway: GatewayRef, reason: str, content_type: str | None, body: bytes) -> None:
-        await self._quarantine.keep(gateway, reason, content_type, body)
+    async def _reject(
+        self, gateway: GatewayRef, reason: str, content_type: str | None, body: bytes, *, refused: bool = True
+    ) -> None:
+        await self._quarantine.keep(gateway, reason, content_type, body, refused=refused)
 
     async def _gateway(self, token: str) -> GatewayRef | None:
         """The gateway of a token; known ones are remembered for a few seconds."""

@@ -79,7 +79,7 @@ cross join lateral (
 order by l.ord, d.n
 
 -- name: lock_lanes
-select bucket, id from subscription
+select bucket, id, account_id, origin from subscription
 where bucket = any ($1::smallint[]) and id = any ($2::text[])
 order by bucket, id
 for update
@@ -142,6 +142,7 @@ set status = 'DROPPED', finished_at = now(), last_error = $4
 where bucket = $1 and subscription_id = $2 and n > $3 and status = 'PENDING'
 
 -- name: give_up_old
+with given_up as (
 update delivery d
 set status = 'DEAD', finished_at = now(), last_error = coalesce(d.last_error, 'the sink could not be reached in time')
 from subscription s
@@ -150,6 +151,9 @@ where s.bucket = any ($1::smallint[])
   and (s.lane_due_at is not null and s.inbox is null or s.lane_due_at is not null and s.inbox is not null)
   and d.bucket = s.bucket and d.bucket = any ($1::smallint[]) and d.subscription_id = s.id
   and d.n >= s.lane_next and d.status = 'PENDING' and d.queued_at < $2
+returning s.bucket, s.id, s.account_id, s.origin
+)
+select bucket, id, account_id, origin, count(*)::int as times from given_up group by bucket, id, account_id, origin
 
 -- name: pending_lanes
 select count(*) from subscription

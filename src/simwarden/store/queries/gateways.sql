@@ -27,7 +27,7 @@ select g.*, (select count(*) from gateway_port p where p.gateway_id = g.id and p
 from gateway g order by name
 
 -- name: lock
-select id, report_interval, boot, status_sequence, boot_digests, accepted_at, unreachable_since
+select id, report_interval, boot, status_sequence, boot_digests, accepted_at, unreachable_since, silent_since
 from gateway where id = any ($1::int[]) order by id for update
 
 -- name: heard
@@ -37,7 +37,7 @@ set reported_at = i.at, reports = g.reports + i.reports,
     status_at = coalesce(i.status_at, g.status_at),
     mac = coalesce(i.mac, g.mac), address = coalesce(i.address, g.address), version = coalesce(i.version, g.version),
     max_ports = coalesce(i.max_ports, g.max_ports), max_slots = coalesce(i.max_slots, g.max_slots),
-    unreachable_since = null
+    unreachable_since = null, silent_since = null
 from unnest($1::int[], $2::timestamptz[], $3::int[], $4::int[], $5::bigint[], $6::timestamptz[], $7::timestamptz[],
             $8::text[], $9::text[], $10::text[], $11::int[], $12::int[])
      as i (id, at, reports, boot, status_sequence, accepted_at, status_at, mac, address, version, max_ports, max_slots)
@@ -47,7 +47,12 @@ where g.id = i.id
 update gateway set boot_digests = $2 where id = $1
 
 -- name: unreachable
-update gateway set unreachable_since = coalesce(unreachable_since, $2) where id = $1
+update gateway set unreachable_since = coalesce(unreachable_since, $2), unreachable_count = unreachable_count + 1
+where id = $1
+returning unreachable_count
+
+-- name: answered
+update gateway set unreachable_count = 0 where id = $1
 
 -- name: set_generation
 update gateway set generation = $2 where id = $1 and generation is distinct from $2

@@ -1,0 +1,85 @@
+"""Alarms: list, show, acknowledge."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from simwarden.domain.alarm import AlarmKind, Severity
+from simwarden.management import views
+from simwarden.management.house import House, answered
+from simwarden.management.query import Query
+from simwarden.northbound.kernel.api import Answer, Request
+from simwarden.store import alarms
+from simwarden.store.alarms import AlarmNotFound
+
+Place = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+"""Number of the last row of a page."""
+
+
+class AlarmRoutes:
+    """The operations under `/alarms`."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    @answered
+    async def page(self, request: Request) -> Answer:
+        """listAlarms: the newest first."""
+        query = Query(
+            request.query, ("state", "kind", "severity", "acknowledged", "gateway", "sim", "account"), "alarms"
+        )
+        state = query.choice("state", ("OPEN", "CLEARED"))
+        acknowledged = query.choice("acknowledged", ("true", "false"))
+        before = query.cursor(Place)
+        found = await alarms.page(
+            self._house.db,
+            before=2**63 - 1 if before is None else before,
+            is_open=None if state is None else state == "OPEN",
+            kind=query.choice("kind", tuple(AlarmKind)),
+            severity=query.choice("severity", tuple(Severity)),
+            acknowledged=None if acknowledged is None else acknowledged == "true",
+            gateway_id=await self._gateway(query),
+            imsi=await self._imsi(query),
+            account_id=await self._account(query),
+            limit=query.limit + 1,
+        )
+        shown = found[: query.limit]
+        answer: dict[str, object] = {"alarms": [views.alarm(each) for each in shown]}
+        if len(found) > len(shown):
+            answer["nextCursor"] = query.next(shown[-1].id)
+        return Answer(200, answer)
+
+    @answered
+    async def show(self, request: Request) -> Answer:
+        """getAlarm."""
+        return Answer(200, views.alarm(await alarms.show(self._house.db, _number(request.parameter))))
+
+    @answered
+    async def acknowledge(self, request: Request) -> Answer:
+        """acknowledgeAlarm: whoever was first stays."""
+        caller = await self._house.accounts.application(request.caller.app_key)
+        found = await alarms.acknowledge(
+            self._house.db, _number(request.parameter), self._house.clock(), f"{caller.name} ({caller.app_key})"
+        )
+        return Answer(200, views.alarm(found))
+
+    async def _gateway(self, query: Query) -> int | None:
+        name = query.text("gateway")
+        return None if name is None else await self._house.gateways.id_of(name)
+
+    async def _imsi(self, query: Query) -> str | None:
+        name = query.text("sim")
+        return None if name is None else (await self._house.sim(name)).imsi
+
+    async def _account(self, query: Query) -> str | None:
+        name = query.text("account")
+        return None if name is None else (await self._house.accounts.get(name)).id
+
+
+def _number(text: str) -> int:
+    """The number of an alarm. Raises AlarmNotFound for what cannot be one."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise AlarmNotFound
+    return int(text)
