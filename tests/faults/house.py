@@ -259,7 +259,7 @@ class House:
         cards = await self.cards()
         for card in cards.values():
             self.phones[card["imsi"]] = f"+{card['msisdn']}"
-            self.should[card["imsi"]] = Should(card["imei"])
+            self.should[card["imsi"]] = Should(card["imei"], named=True)
             self.home[card["imsi"]] = (card["gateway"], card["slot"])
         self.drawer = [f"{DRAWER}{number:07}" for number in range(IN_DRAWER)]
         self.should |= dict.fromkeys(self.drawer, Should(None))

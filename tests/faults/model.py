@@ -73,6 +73,8 @@ class Should(msgspec.Struct, frozen=True):
     """The IMEI it is bound to."""
     closed: frozenset[str] = frozenset()
     lifecycle: str = "ACTIVE"
+    named: bool = False
+    """Somebody named that IMEI: binding without one keeps it."""
 
     def off(self, imei: str | None) -> int:
         """The functions that do not work, in this device (None: never in one)."""
@@ -91,9 +93,9 @@ class Act(msgspec.Struct, frozen=True):
     def to(self, should: Should, imei: str | None = None) -> Should | None:
         """How the SIM must be behind it; None when nothing is done, or nothing can be."""
         if self.verb == "bind":
-            return msgspec.structs.replace(should, bound=imei)
+            return None if should.named else msgspec.structs.replace(should, bound=imei)
         if self.verb == "unbind":
-            return None if should.bound is None else msgspec.structs.replace(should, bound=None)
+            return None if should.bound is None else msgspec.structs.replace(should, bound=None, named=False)
         if self.verb in STEPS:
             needed, state = STEPS[self.verb]
             return msgspec.structs.replace(should, lifecycle=state) if should.lifecycle in needed else None

@@ -94,6 +94,8 @@ def test_what_an_act_leads_to() -> None:
     assert Act("close", frozenset({"SMS"})).to(active) == closed
     assert Act("close", frozenset({"SMS"})).to(closed) is None
     assert Act("open", frozenset({"SMS", "DATA"})).to(closed) == active
+    assert Act("bind").to(Should(B, named=True), A) is None
+    assert Act("unbind").to(Should(B, named=True)) == Should(None)
     assert Act("unbind").to(active, B) == Should(None)
     verdicts = [Act(verb).verdict(active) for verb in ("suspend", "restore", "activate")]
     assert verdicts == ["DONE", "UNCHANGED", "UNCHANGED"]

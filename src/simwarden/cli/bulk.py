@@ -230,7 +230,7 @@ class Show:
             f"{counts['unchanged']} are so already, {counts['refused']} cannot"
         )
         for reason in found.get("reasons", ()):
-            if reason["status"] != "REQUESTED":
+            if reason["status"] != "REQUESTED" or reason.get("reason"):
                 samples = ", ".join(_named(sample) for sample in reason["samples"])
                 self.say(f"  {reason['count']:>7}  {reason.get('reason', reason['status'])}  ({samples})")
 

@@ -308,7 +308,8 @@ def _sentence(step: explaining.Step) -> str:
 
 
 @sim.command(
-    epilog="\b\nExamples:\n  simwarden sim bind ID                      to the device it is in now\n"
+    epilog="\b\nExamples:\n  simwarden sim bind ID                      to the device it is in now;\n"
+    "                                             a device that was named before stays\n"
     "  simwarden sim bind ID --imei 353689530707903\n  simwarden sim bind ID --tac 35368953 --alert-only\n"
     "  simwarden sim bind ID --first-seen          to the first device seen from now on"
 )
@@ -331,7 +332,7 @@ def bind(
     resume_: str | None,
     as_json: bool,
 ) -> None:
-    """Bind a SIM to its device, replacing what bound it."""
+    """Bind a SIM to its device, replacing what bound it. Without a device, one that was named before stays."""
     target = Target(
         imei=imeis[0] if len(imeis) == 1 else None,
         imeis=imeis if len(imeis) > 1 else (),

@@ -60,7 +60,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Which device(s) to bind to. Nothing given: the device that the SIM is in now."""
+    """Which device(s) to bind to. Nothing given: what it is explicitly bound to, else the device that it is in now."""
 
     imei: str | None = None
     tac: str | None = None
@@ -131,11 +131,19 @@ def decide(sim: Sim, sighting: Sighting, now: datetime, cause: Cause) -> Decisio
 def bind(sim: Sim, target: Target, policy: Policy, now: datetime, cause: Cause, *, strict: bool = False) -> Decision:
     """Bind `sim`, replacing what bound it before.
 
-    Without a device in `target`: to the device it is in now; none seen yet: to the first one seen later, or with
-    `strict` NoDeviceSeen. Raises InvalidIdentifier, InvalidBinding (two targets at once, an empty or too long list).
+    Without a device in `target`: to the device that it was explicitly bound to before, which only another explicit one
+    replaces; else to the device it is in now; none seen yet: to the first one seen later, or with `strict`
+    NoDeviceSeen. Nothing happens, and there is no event, when it keeps both its explicit device and its policy.
+    Raises InvalidIdentifier, InvalidBinding (two targets at once, an empty or too long list).
     """
     current = sim.seen.imei if sim.seen else None
-    kind, values, learnt = _resolve(target, current, strict=strict)
+    if target == Target() and is_explicit(sim.binding):
+        assert sim.binding is not None
+        if sim.binding.policy == policy:
+            return Decision(sim, Verdict.UNKNOWN)
+        kind, values, learnt = sim.binding.kind, sim.binding.values, sim.binding.learnt
+    else:
+        kind, values, learnt = _resolve(target, current, strict=strict)
     change = _Change(sim, now, cause)
     armed = not values
     state = BindingState.ARMED if armed else BindingState.LOCKED
@@ -158,6 +166,11 @@ def bind(sim: Sim, target: Target, policy: Policy, now: datetime, cause: Cause, 
                 change.sim = msgspec.structs.replace(change.sim, state=BindingState.DIFFERED)
     change.settle(verdict, seen=seen, rebound=True)
     return change.decision(verdict)
+
+
+def is_explicit(binding: Binding | None) -> bool:
+    """Whether somebody named the device(s), rather than binding to what was or will be seen."""
+    return binding is not None and binding.learnt is Learnt.EXPLICIT and bool(binding.values)
 
 
 def unbind(sim: Sim, now: datetime, cause: Cause) -> Decision:

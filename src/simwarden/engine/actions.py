@@ -124,9 +124,23 @@ def _bind(sim: Sim, action: Bind, data: dict[str, Any], now: datetime, cause: Ca
     decision = decide.bind(sim, target, policy, now, cause)
     before, after = sim.binding, decision.sim.binding
     assert after is not None
+    if not decision.events:
+        raise NothingToChange("The SIM keeps the device that it was bound to by name; name another to replace it")
     if before is not None and (before.kind, before.values, before.policy) == (after.kind, after.values, after.policy):
         raise NothingToChange("The SIM is bound so already")
     return decision
+
+
+def remark(sim: Sim, decided: Decided) -> str | None:
+    """What a preview should tell of a SIM that would change: which binding is replaced."""
+    before, after = sim.binding, decided.sim.binding
+    if before is None or after is None or after == before:
+        return None
+    if (before.kind, before.values) == (after.kind, after.values):
+        return "Changes the policy of its binding"
+    if decide.is_explicit(before):
+        return "Replaces a binding to a device that was named"
+    return "Replaces a binding to the device seen" if before.values else "Replaces a binding to the first device seen"
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -303,17 +303,17 @@ class _Batch:
         """Which of the items would not change or cannot, and why. Nothing is locked, nothing changes."""
         sims = await store.read_sims(self._connection, [(item.bucket, item.imsi) for item in items])
         looked = [self._look_at(item, sims.get(item.imsi)) for item in items]
-        return [each for each in looked if each.status != "REQUESTED"]
+        return [each for each in looked if each.status != "REQUESTED" or each.reason]
 
     def _look_at(self, item: Todo, sim: Sim | None) -> Settled:
         try:
             if sim is None or self._work.account_id not in (None, sim.account_id):
                 raise SimNotFound
-            actions.rule(self._action, item.data, self._now, self._cause)(sim)
+            decided = actions.rule(self._action, item.data, self._now, self._cause)(sim)
         except SimwardenError as error:
             said = actions.verdict(self._action, error, sim)
             return Settled(item.bucket, item.n, said.status, said.code, said.reason)
-        return Settled(item.bucket, item.n, "REQUESTED")
+        return Settled(item.bucket, item.n, "REQUESTED", reason=actions.remark(sim, decided))
 
     async def run(self, items: Sequence[Todo]) -> tuple[list[Settled], Outcome]:
         """Do it."""

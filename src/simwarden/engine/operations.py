@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import secrets
 import zlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -123,15 +124,20 @@ class Operations:
             items = None
             if not isinstance(sims, SimFilter):
                 items = []
+                listed: dict[str, NewItem] = {}
                 for chunk in _chunks(sims, store.INSERT_ROWS):
                     written = await _resolved(connection, chunk, account_id)
+                    if preview:
+                        written = [_once(item, listed) for item in written]
                     await store.insert_items(connection, operation.id, written, now)
                     items += written
                     await asyncio.sleep(0)  # let others in
             await store.insert(connection, operation)
             await store.insert_parts(connection, operation.id, items)
-            refused = sum(item.status == "REFUSED" for item in items or ())
-            operation = msgspec.structs.replace(operation, items=len(items or ()), refused=refused)
+            became = Counter(item.status for item in items or ())
+            operation = msgspec.structs.replace(
+                operation, items=len(items or ()), refused=became["REFUSED"], unchanged=became["UNCHANGED"]
+            )
             if once is not None:
                 await self._answers.keep(connection, [(once, operation)])
         self._accepted()
@@ -236,6 +242,22 @@ async def _resolved(connection: asyncpg.Connection, chunk: Sequence[Listed], acc
             refusal = ("REFUSED", *each.wrong) if each.wrong else NOT_FOUND
             items.append(NewItem(each.n, each.given, bucket, None, each.data, *refusal))
     return items
+
+
+def _once(item: NewItem, listed: dict[str, NewItem]) -> NewItem:
+    """The item; put aside when the SIM is in the list already, which is added to."""
+    if item.imsi is None or item.status != "REQUESTED":
+        return item
+    first = listed.setdefault(item.imsi, item)
+    if first is item:
+        return item
+    if first.data == item.data:
+        return msgspec.structs.replace(
+            item, status="UNCHANGED", code="UNNECESSARY", reason="The list names this SIM before"
+        )
+    return msgspec.structs.replace(
+        item, status="REFUSED", code="INVALID_ARGUMENT", reason="The list names this SIM before, with another device"
+    )
 
 
 def _chunks(items: Iterable[Listed], size: int) -> Iterable[list[Listed]]:

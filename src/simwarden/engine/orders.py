@@ -84,7 +84,7 @@ async def carry_out(
         else:
             changes.decide(decided)
             results.append(decided)
-            if order.usage is not None:
+            if order.usage is not None and decided.events:
                 used[day, decided.sim.bucket, order.usage] += 1
     outcome = await changes.write()
     if used:

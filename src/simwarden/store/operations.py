@@ -170,14 +170,17 @@ async def insert_items(
 
 async def insert_parts(connection: asyncpg.Connection, operation_id: str, items: Sequence[NewItem] | None) -> None:
     """Write the parts of an operation: those that its items are in, or all of them for a filter (None)."""
-    counts: Counter[int] = Counter()
-    refused: Counter[int] = Counter()
+    became: dict[str, Counter[int]] = {"REQUESTED": Counter(), "REFUSED": Counter(), "UNCHANGED": Counter()}
     for item in items or ():
-        counts[item.bucket] += 1
-        refused[item.bucket] += item.status == "REFUSED"
-    buckets = ALL_BUCKETS if items is None else sorted(counts)
-    opened = [items is None or counts[bucket] > refused[bucket] for bucket in buckets]
-    columns = [counts[bucket] for bucket in buckets], [refused[bucket] for bucket in buckets]
+        became[item.status][item.bucket] += 1
+    requested, refused, unchanged = became.values()
+    buckets = ALL_BUCKETS if items is None else sorted(set().union(*became.values()))
+    opened = [items is None or requested[bucket] > 0 for bucket in buckets]
+    columns = (
+        [requested[bucket] + refused[bucket] + unchanged[bucket] for bucket in buckets],
+        [refused[bucket] for bucket in buckets],
+        [unchanged[bucket] for bucket in buckets],
+    )
     await connection.execute(Q["insert_parts"], buckets, operation_id, opened, *columns)
     await connection.execute(Q["wake"])
 

@@ -64,10 +64,13 @@ async def test_a_secret_is_shown_once_and_stored_hashed(accounts: Accounts, data
     assert await applications.authenticate(accounts, "swk_\x00", issued.app_secret) is None
 
 
-async def test_scopes_default_to_all_and_unknown_ones_are_refused(accounts: Accounts) -> None:
+async def test_scopes_default_to_a_small_set_and_unknown_ones_are_refused(accounts: Accounts) -> None:
     await applications.open_account(accounts, "meters")
     issued = await applications.issue(accounts, "meters", "one")
-    assert issued.application.scopes == tuple(scopes.KNOWN)
+    assert issued.application.scopes == scopes.of_sets(["default"])
+    assert "iot-device-management:add" not in issued.application.scopes
+    with pytest.raises(scopes.UnknownScope, match="the sets are: default"):
+        scopes.of_sets(["default", "most"])
     with pytest.raises(scopes.UnknownScope):
         await applications.issue(accounts, "meters", "two", ["root"])
     with pytest.raises(AccountNotFound):

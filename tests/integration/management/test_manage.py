@@ -389,6 +389,63 @@ async def test_bulk_bind_by_list_and_cancel(house: House) -> None:
     assert (await house.manage("GET", f"/sims/{imsi(0)}")).json["bindingState"] == "NEUTRAL"
 
 
+async def preview(house: House, **body: Any) -> dict[str, Any]:
+    begun = (await house.manage("POST", "/bulk", body)).json
+    await house.work()
+    ready: dict[str, Any] = (await house.manage("GET", f"/operations/{begun['id']}")).json
+    return ready
+
+
+async def run(house: House, ready: dict[str, Any]) -> None:
+    path = f"/operations/{ready['id']}"
+    await house.manage("POST", f"{path}/confirm", {"confirmToken": ready["confirmToken"]})
+    await house.work()
+
+
+async def test_bulk_bind_keeps_devices_that_were_named_and_tells_what_it_replaces(house: House) -> None:
+    """Over SIMs of which none has been seen: what somebody named must not become a binding to whatever comes first."""
+    device = {"action": "bind", "imei": "353689530707903"}
+    for number in (0, 1):
+        await house.manage("POST", f"/sims/{imsi(number)}/actions", device)
+    await house.manage("POST", f"/sims/{imsi(2)}/actions", {"action": "bind"})
+    ready = await preview(house, action="bind", filter={"account": "meters"})
+    assert ready["counts"] == {"total": 20, "requested": 17, "done": 0, "unchanged": 3, "refused": 0}
+    kept = "The SIM keeps the device that it was bound to by name; name another to replace it"
+    assert {reason.get("reason"): reason["count"] for reason in ready["reasons"]} == {
+        None: 17,
+        kept: 2,
+        "The SIM is bound so already": 1,
+    }
+    await run(house, ready)
+    shown = (await house.manage("GET", f"/sims/{imsi(0)}")).json
+    assert (shown["bindingState"], shown["boundTo"]) == ("LOCKED", ["353689530707903"])
+    assert (await house.manage("GET", f"/sims/{imsi(2)}")).json["bindingState"] == "ARMED"
+    ready = await preview(house, action="bind", imei="861122030000012", filter={"account": "meters"})
+    assert {reason.get("reason"): reason["count"] for reason in ready["reasons"]} == {
+        "Replaces a binding to a device that was named": 2,
+        "Replaces a binding to the first device seen": 18,
+    }
+    assert ready["counts"]["requested"] == 20
+    await run(house, ready)
+    rows = await result(house, ready["id"])
+    assert {(row["status"], row["reason"]) for row in rows} == {("DONE", "")}
+    assert (await house.manage("GET", f"/sims/{imsi(0)}")).json["boundTo"] == ["861122030000012"]
+
+
+async def test_a_sim_that_is_listed_twice_counts_once(house: House) -> None:
+    numbers = (3, 4, 3, 3)
+    ready = await preview(house, action="suspend", csv="imsi\n" + "".join(f"{imsi(n)}\n" for n in numbers))
+    assert ready["counts"] == {"total": 4, "requested": 2, "done": 0, "unchanged": 2, "refused": 0}
+    await run(house, ready)
+    rows = await result(house, ready["id"])
+    assert [row["status"] for row in rows] == ["DONE", "DONE", "UNCHANGED", "UNCHANGED"]
+    text = f"msisdn,imei\n{phone(5)},353689530707903\n{phone(5)},861122030000012\n"
+    ready = await preview(house, action="bind", csv=text)
+    assert ready["counts"] == {"total": 2, "requested": 1, "done": 0, "unchanged": 0, "refused": 1}
+    said = [reason["reason"] for reason in ready["reasons"] if reason["status"] == "REFUSED"]
+    assert said == ["The list names this SIM before, with another device"]
+
+
 async def test_a_result_comes_in_the_order_of_its_list(house: House) -> None:
     numbers = [*range(19, -1, -1), 3, *range(5_000_000, 5_001_200)]
     text = "\ufeffIMSI\r\n" + "".join(f"{imsi(number)}\r\n" for number in numbers)

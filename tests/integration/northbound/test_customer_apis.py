@@ -60,6 +60,26 @@ async def test_bind_query_unbind(house: House) -> None:
     ]
 
 
+@pytest.mark.parametrize("device", [PHONE, UNSEEN])
+async def test_binding_without_a_device_keeps_one_that_was_named(house: House, device: dict[str, str]) -> None:
+    named = {"device": device, "bindType": "IMEIBIND", "bindInfo": {"imei": "861122030000012"}}
+    card = "/device-card-binding-mgmt/v1/bind"
+    assert (await house.client("POST", card, named, token=house.token)).status == 200
+    found = await house.sims.find_any(device["phoneNumber"])
+    assert await house.ask(BIND, device) == (200, {"bound": True})
+    again = await house.client("POST", card, {"device": device, "bindType": "IMEIBIND"}, token=house.token)
+    assert (again.status, again.json["code"]) == (200, "NO_CHANGE")
+    assert await house.sims.find_any(device["phoneNumber"]) == found
+    counted = await house.db.fetch("select operation, count from usage_count")
+    assert [(row["operation"], row["count"]) for row in counted] == [("bindDeviceCard", 1)], "what changed nothing"
+    assert (await house.ask(UNBIND, device))[0] == 200
+    assert await house.ask(BIND, device) == (200, {"bound": True})
+    after = await house.sims.find_any(device["phoneNumber"])
+    assert after is not None
+    assert after.binding is not None
+    assert after.binding.values == (() if device == UNSEEN else (FULL_IMEI[:14],))
+
+
 async def test_the_accounts_settings_decide_how_an_unseen_sim_is_bound(house: House) -> None:
     settings = AccountSettings(policy=Policy(unknown=OnUnknown.DENY), strict=True)
     await house.accounts.set_settings(house.account.id, settings)

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from simwarden.accounts.applications import open_account
 from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.numbering import parse_range
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine import imports, provision
 from simwarden.engine.operate import Operate
 from simwarden.engine.operations import Named, Operation, Operations
 from simwarden.engine.ports import now_utc
+from simwarden.store import ranges
 from simwarden.store.accounts import Accounts
 from simwarden.store.leases import Leases
 from simwarden.store.sims import Sims
@@ -56,6 +58,8 @@ class House:
         accounts = Accounts(self.db)
         self.account = await open_account(accounts, "meters")
         self.stranger = await open_account(accounts, "stranger")
+        for kind, text in (("imsi", "460000990"), ("msisdn", "+86")):
+            await ranges.add(self.db, self.account.id, parse_range(kind, text))
         for account_id, first, count in ((self.account.id, 0, mine), (self.stranger.id, 1_000_000, others)):
             rows = [
                 provision.Row(number, provision.new_sim(account_id, imsi=imsi(number), msisdn=f"+8690{number:010}"))

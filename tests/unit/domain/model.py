@@ -14,6 +14,7 @@ class ModelSim:
 
     state: str = "NEUTRAL"
     allowed: frozenset[str] | None = None  # None: not bound; empty: bound to the first device seen
+    named: bool = False  # somebody named the devices that are allowed
     policy: tuple[str, str, str] = ("enforce", "allow", "auto")
     device: str | None = None  # the last one that could be read
     hidden: bool = False  # the newest sighting could not be read
@@ -50,7 +51,13 @@ class ModelSim:
             self.barred = True
 
     def bind(self, allowed: frozenset[str] | None, policy: tuple[str, str, str]) -> None:
-        """Bind anew; None: to the device it is in, or else to the first one seen."""
+        """Bind anew; None: to what somebody named before, or the device it is in, or else the first one seen."""
+        if allowed is None and self.named:
+            if policy == self.policy:
+                return
+            allowed = self.allowed
+        else:
+            self.named = bool(allowed)
         if allowed is None:
             allowed = frozenset([self.device] if self.device else [])
         self.allowed, self.policy, self.barred = allowed, policy, False
@@ -63,6 +70,7 @@ class ModelSim:
     def unbind(self) -> bool:
         """Whether it was bound."""
         was, self.allowed, self.state, self.barred = self.allowed is not None, None, "NEUTRAL", False
+        self.named = False
         return was
 
     def resume(self) -> bool:

@@ -151,6 +151,7 @@ class Pair:
         assert (sim.binding is None) == (model.allowed is None)
         if sim.binding is not None:
             assert frozenset(sim.binding.values) == model.allowed
+            assert rules.is_explicit(sim.binding) == model.named
         if bar is not None:
             raised = self.events[bar.event - 1]
             assert raised.type is EventType.BAR_RAISED
@@ -279,6 +280,25 @@ def test_a_bare_bind_takes_the_device_it_is_in() -> None:
     kept = rules.bind(hidden, Target(), Policy(), after(3), CAUSE, strict=True)
     assert kept.sim.binding is not None
     assert kept.sim.binding.values == (A,), "the last known device"
+
+
+@pytest.mark.parametrize("target", [Target(imei=A), Target(tac=A[:8]), Target(imeis=(A, A2))])
+@pytest.mark.parametrize("seen", [None, A, B])
+def test_a_bare_bind_keeps_a_device_that_was_named(target: Target, seen: str | None) -> None:
+    sim = bound(target)
+    if seen:
+        sim = see(sim, seen, 1).sim
+    decision = rules.bind(sim, Target(), Policy(), after(2), CAUSE, strict=True)
+    assert (decision.sim, decision.events) == (sim, ())
+    softer = rules.bind(sim, Target(), Policy(OnMismatch.ALERT), after(2), CAUSE)
+    assert sim.binding is not None
+    assert softer.sim.binding is not None
+    assert softer.sim.binding.values == sim.binding.values
+    assert softer.sim.binding.policy.on_mismatch is OnMismatch.ALERT
+    assert softer.sim.state is sim.state
+    named = rules.bind(sim, Target(imei=B), Policy(), after(2), CAUSE)
+    assert named.sim.binding is not None
+    assert named.sim.binding.values == (B,), "whoever names another device replaces it"
 
 
 def test_strict_refuses_to_bind_a_sim_never_seen() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import UNSET
 from msgspec.json import Decoder
 
@@ -78,6 +79,9 @@ class CardBinding:
         def answered(outcome: Decision | SimwardenError) -> Answer:
             if isinstance(outcome, SimwardenError):
                 raise outcome
+            if not outcome.events:
+                kept = _answer("NO_CHANGE", "The SIM keeps the device that it was bound to by name", outcome.sim)
+                return msgspec.structs.replace(kept, idle=True)
             return _answer("SUCCESS", "Bound", outcome.sim)
 
         return await perform(

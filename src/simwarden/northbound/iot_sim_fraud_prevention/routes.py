@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 NAME = "iot-sim-fraud-prevention"
 AREA = "AREALIMIT"
 _DEVICE_IN_USE = Target()
-"""A bare bind is to the device that the SIM is in now."""
+"""A bare bind is to the device that the SIM is in now, unless somebody named the device it is bound to."""
 _NO_AREAS = "Area limits are not available for this SIM"
 
 
@@ -70,7 +70,7 @@ class FraudPrevention:
         self._query = Decoder(schemas.StrictQueryRequest if strict else schemas.QueryRequest)
 
     async def bind(self, request: Request) -> Answer:
-        """Bind the SIM to the device it is in, replacing what bound it (bindDeviceImei)."""
+        """Bind the SIM to the device it is in (bindDeviceImei). A device that somebody named is kept."""
         wanted = decode(self._bind, request.body, schemas.BIND)
         ref, sim = await self._sim(request, wanted.device, wanted.bind_type)
         settings = await self._preferences.settings(request.caller.account_id)
@@ -119,7 +119,7 @@ class FraudPrevention:
 def _bound(outcome: Decision | SimwardenError) -> Answer:
     if isinstance(outcome, SimwardenError):
         raise outcome
-    return Answer(200, schemas.BindResponse(bound=True))
+    return Answer(200, schemas.BindResponse(bound=True), idle=not outcome.events)
 
 
 def _unbound(outcome: Decision | SimwardenError) -> Answer:

@@ -5,9 +5,9 @@ insert into operation (id, account_id, app_key, verb, action, cause, filter, sta
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: insert_parts
-insert into operation_part (bucket, operation_id, open, items, refused)
-select i.bucket, $2, i.open, i.items, i.refused
-from unnest($1::smallint[], $3::boolean[], $4::int[], $5::int[]) as i (bucket, open, items, refused)
+insert into operation_part (bucket, operation_id, open, items, refused, unchanged)
+select i.bucket, $2, i.open, i.items, i.refused, i.unchanged
+from unnest($1::smallint[], $3::boolean[], $4::int[], $5::int[], $6::int[]) as i (bucket, open, items, refused, unchanged)
 
 -- name: insert_items
 insert into operation_item (bucket, operation_id, n, given, imsi, data, status, code, reason, at)
@@ -126,7 +126,7 @@ with part as (
     where p.bucket = i.bucket and p.operation_id = $1 and p.bucket = any ($8::smallint[])
 )
 update operation_item t
-set status = i.status, code = i.code, reason = i.reason, at = $7
+set status = i.status, code = i.code, reason = i.reason, at = case i.status when 'REQUESTED' then t.at else $7 end
 from unnest($2::smallint[], $3::int[], $4::text[], $5::text[], $6::text[]) as i (bucket, n, status, code, reason)
 where t.bucket = i.bucket and t.operation_id = $1 and t.n = i.n and t.bucket = any ($2::smallint[])
 
