@@ -37,6 +37,7 @@ from simwarden.engine.functions import Functions
 from simwarden.engine.gather import Gather
 from simwarden.engine.idempotency import Answers
 from simwarden.engine.ingest import Ingest, Tally
+from simwarden.engine.keeping import Keeping
 from simwarden.engine.operate import CHANNEL, Operate
 from simwarden.engine.operations import Operations
 from simwarden.engine.quota import Quotas
@@ -149,7 +150,8 @@ class House:
         self.tokens = Tokens(self.accounts, self.keys, issuer=settings.base_url, lifetime=settings.token_seconds)
         self.sims = Sims(db)
         self.gateways = Gateways(db, vault)
-        self.ingest = Ingest(db, refresh=timedelta(seconds=settings.seen_refresh), committed=self._took_in)
+        self.ingest = Ingest(db, vault, refresh=timedelta(seconds=settings.seen_refresh), committed=self._took_in)
+        self.keeping = Keeping(background, vault, timedelta(days=settings.records_kept_days))
         self.answers = Answers(db, vault)
         self.reads = Reads(db)
         self.quotas = Quotas(self.reads.used)
@@ -240,6 +242,8 @@ class House:
             house.answers.start()
             stack.push_async_callback(house.answers.stop)
             stack.push_async_callback(house.gather.drain)
+            house.keeping.start()
+            stack.push_async_callback(house.keeping.stop)
             house.reads.start()
             stack.push_async_callback(house.reads.stop)
             await house.notifier.start()

@@ -125,6 +125,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds that one small commit may take before the database counts as slow."""
     alarms_kept_days: Days = 90
     """Days for which alarms that are over are kept."""
+    records_kept_days: Days = 30
+    """Days for which messages, calls and reports that could not be read are kept."""
     log_format: Literal["auto", "console", "json"] = "auto"
     """console for people, json for machines; auto: console on a terminal."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -220,7 +220,7 @@ class World:
 
     def another_ingest(self, **changes: Any) -> Ingest:
         """As another process would have it."""
-        return Ingest(self.db, clock=self.clock, committed=self.tallies.append, **changes)
+        return Ingest(self.db, self.vault, clock=self.clock, committed=self.tallies.append, **changes)
 
     async def prepare(self) -> None:
         """Empty the database and make the accounts."""

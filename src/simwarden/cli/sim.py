@@ -207,18 +207,25 @@ def list_(account: str | None, state: str | None, limit: int, after: str, *, as_
 
 @sim.command(epilog="\b\nExample:\n  simwarden sim show 460000990123698")
 @click.argument("id")
+@click.option("--reveal", is_flag=True, help="Show the texts of messages and the numbers of the other parties.")
 @json_option
-def show(id: str, *, as_json: bool) -> None:  # noqa: A002 - as the user calls it
-    """Show one SIM, with its newest messages and calls."""
+def show(id: str, *, reveal: bool, as_json: bool) -> None:  # noqa: A002 - as the user calls it
+    """Show one SIM, with its newest messages and calls. Texts and numbers are masked unless --reveal is given."""
 
     async def work(store: Store) -> tuple[Sim, list[dict[str, Any]], list[dict[str, Any]]]:
         found = await find_sim(store, id)
-        return found, await records.sms_of(store.db, found, 10), await records.calls_of(store.db, found, 10)
+        return (
+            found,
+            await records.sms_of(store.db, store.vault, found, 10),
+            await records.calls_of(store.db, store.vault, found, 10),
+        )
 
     found, messages, calls = with_store(work)
     for row in (*messages, *calls):
         row.pop("key", None)
         row.pop("detail", None)
+        if not reveal:
+            _mask(row)
     if as_json:
         print_json({**view(found), "sms": messages, "calls": calls})
         return
@@ -229,6 +236,15 @@ def show(id: str, *, as_json: bool) -> None:  # noqa: A002 - as the user calls i
     if calls:
         click.echo("\nCalls")
         print_table(calls, ["begin_at", "direction", "caller", "callee", "answer_at", "end_at", "reason"], empty="")
+
+
+def _mask(row: dict[str, Any]) -> None:
+    """Leave of a message or a call what tells two of them apart."""
+    for name in ("sender", "receiver", "caller", "callee"):
+        if row.get(name):
+            row[name] = "*" * (len(row[name]) - 2) + row[name][-2:]
+    if row.get("content"):
+        row["content"] = f"({len(row['content'])} characters)"
 
 
 @sim.command(epilog="\b\nExample:\n  simwarden sim explain 460000990123698")

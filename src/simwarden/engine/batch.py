@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from simwarden.domain.reports import Evidence, PortObservation, Report
+    from simwarden.store.vault import Vault
 
 R = TypeVar("R", bound=SmsRecord | CallRecord)
 Numbers = dict[Place, tuple[int, int]]
@@ -64,6 +65,7 @@ class Batch:
         refresh: timedelta,
         clock: Callable[[], datetime],
         known: Numbers,
+        vault: Vault | None,
     ) -> None:
         self._connection = connection
         self._reports = reports
@@ -76,6 +78,7 @@ class Batch:
         self._back: list[int] = []
         self._silent: list[int] = []
         self._known = known
+        self._vault = vault
         self.numbers: Numbers = {}
 
     async def run(self) -> Tally:
@@ -264,14 +267,20 @@ class Batch:
         calls = [(report.gateway_id, call, report.received_at) for report in self._reports for call in report.calls]
         if not messages and not calls:
             return
+        vault = self._vault
+        assert vault is not None, "messages and calls are stored sealed"
         nameless = [(g, sms.port, sms.slot) for g, sms, _ in messages if sms.imsi is None]
         nameless += [(g, call.port, call.slot) for g, call, _ in calls if call.imsi is None]
         places = {Place(gateway_id, port, slot or 0) for gateway_id, port, slot in nameless if port is not None}
         there = await gateways.sims_at(self._connection, list(places)) if places else {}
         if messages:
-            await records.add_sms(self._connection, [(g, _with_sim(sms, g, there), at) for g, sms, at in messages])
+            await records.add_sms(
+                self._connection, vault, [(g, _with_sim(sms, g, there), at) for g, sms, at in messages]
+            )
         if calls:
-            await records.save_calls(self._connection, [(g, _with_sim(call, g, there), at) for g, call, at in calls])
+            await records.save_calls(
+                self._connection, vault, [(g, _with_sim(call, g, there), at) for g, call, at in calls]
+            )
 
 
 def _with_sim(record: R, gateway_id: int, there: dict[Place, tuple[str, str | None]]) -> R:

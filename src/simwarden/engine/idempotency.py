@@ -35,7 +35,6 @@ KEPT = timedelta(hours=24)
 """So long an answer is given again."""
 PRUNE_EVERY = timedelta(minutes=1)
 _PRUNED_AT_ONCE = 5_000
-_headers = msgspec.json.Decoder(tuple[tuple[str, str], ...])
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -44,7 +43,17 @@ class Kept(msgspec.Struct, frozen=True):
     status: int
     body: bytes
     secret: tuple[tuple[str, str], ...] = ()
-    """Headers that hold a secret; encrypted at rest."""
+    """Headers that hold a secret; encrypted at rest, and the body with them: it says where the secret is used."""
+
+
+class _Sealed(msgspec.Struct, frozen=True):
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
+
+
+_headers = msgspec.json.Decoder(tuple[tuple[str, str], ...])
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Sealed)
 
 
 class Once(msgspec.Struct, frozen=True):
@@ -133,14 +142,19 @@ class Answers:
     def _same(self, name: CallKey, row: store.Row, digest: bytes) -> Kept:
         if row.digest != digest:
             raise KeyReused
-        headers = () if row.secret is None else _headers.decode(self._sealer().open(row.secret, _purpose(name)))
-        return Kept(row.status, row.body, headers)
+        if row.secret is None:
+            return Kept(row.status, row.body)
+        opened = self._sealer().open(row.secret, _purpose(name))
+        if row.body:  # kept by a version that sealed the headers only
+            return Kept(row.status, row.body, _headers.decode(opened))
+        sealed = _decoder.decode(opened)
+        return Kept(row.status, sealed.body, sealed.headers)
 
     def _row(self, call: Once, kept: Kept) -> store.Row:
-        sealed = None
-        if kept.secret:
-            sealed = self._sealer().seal(msgspec.json.encode(kept.secret), _purpose(call.name))
-        return store.Row(call.digest, kept.status, kept.body, sealed)
+        if not kept.secret:
+            return store.Row(call.digest, kept.status, kept.body, None)
+        plain = _encoder.encode(_Sealed(kept.body, kept.secret))
+        return store.Row(call.digest, kept.status, b"", self._sealer().seal(plain, _purpose(call.name)))
 
     def _sealer(self) -> Vault:
         assert self._vault is not None, "answers with secrets need a vault"

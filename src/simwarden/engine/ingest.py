@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.reports import Report
     from simwarden.store.database import Database
+    from simwarden.store.vault import Vault
 
 __all__ = ["Ingest", "Tally", "UnacceptableReport"]
 
@@ -58,6 +59,7 @@ class Ingest:
     def __init__(
         self,
         db: Database,
+        vault: Vault | None = None,
         *,
         refresh: timedelta = timedelta(minutes=15),
         most: int = 2000,
@@ -65,7 +67,9 @@ class Ingest:
         clock: Callable[[], datetime] = now_utc,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`vault` is needed for gateways that report messages or calls."""
         self._db = db
+        self._vault = vault
         self._refresh = refresh
         self._most = most
         self._committed = committed
@@ -176,7 +180,7 @@ class Ingest:
         for _ in range(_TRIES):
             try:
                 async with self._db.transaction() as connection:
-                    batch = Batch(connection, reports, self._refresh, self._clock, self._numbers)
+                    batch = Batch(connection, reports, self._refresh, self._clock, self._numbers, self._vault)
                     tally = await batch.run()
             except TryAgain:
                 continue

@@ -21,10 +21,11 @@ from simwarden.domain.sim import Sim
 from simwarden.domain.sink import InvalidSink, parse_sink
 from simwarden.engine.idempotency import Answers
 from simwarden.engine.subscription_limits import Limits
-from simwarden.store import fanout, usage
+from simwarden.store import fanout, targets, usage
 from simwarden.store import subscriptions as store
 from simwarden.store.sink_secrets import SigningSecret, seal_credential, seal_secrets, unseal_secrets
 from simwarden.store.subscriptions import EndReason, Lane, Status, Subscription
+from simwarden.store.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -211,6 +212,7 @@ class Subscriptions:
                 ends_at=row.ends_at,
                 told_event=last_event,
                 inbox=row.inbox,
+                sealed_target=targets.seal(self._vault, made.id, Target(made.sink, made.protocol_settings)),
             )
             lane.start(now)
             if new.initial_event and new.topic is EventType.DEVICE_CHANGED and device is not None:
@@ -248,11 +250,11 @@ class Subscriptions:
         found = await store.find(self._db, app_key, bucket_of_id(id), id)
         if found is None:
             raise SubscriptionNotFound
-        return self._as_of_now(found)
+        return self._shown(found)
 
     async def list(self, app_key: str, api: str) -> list[Subscription]:
         """A client's subscriptions of one API, live ones first, then the newest; at most 1000."""
-        return [self._as_of_now(found) for found in await store.list_of(self._db, app_key, api, MAX_LISTED)]
+        return [self._shown(found) for found in await store.list_of(self._db, app_key, api, MAX_LISTED)]
 
     async def delete(self, app_key: str, id: str) -> None:  # noqa: A002
         """End a subscription; a live one's sink is told as the last thing. Raises SubscriptionNotFound."""
@@ -290,8 +292,9 @@ class Subscriptions:
             await store.save_secrets(connection, row["bucket"], id, sealed)
         return secret, until
 
-    def _as_of_now(self, found: Subscription) -> Subscription:
-        """A subscription is over when its time is, even if nobody has written so yet."""
+    def _shown(self, found: Subscription) -> Subscription:
+        """As its client sees it: its sink in clear, and over when its time is, even if nobody has written so yet."""
+        found = targets.opened(self._vault, found)
         over = found.expires_at is not None and found.expires_at <= self._clock()
         if over and found.status == Status.ACTIVE:
             return msgspec.structs.replace(found, status=Status.EXPIRED)

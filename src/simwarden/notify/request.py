@@ -14,6 +14,7 @@ from simwarden import __version__
 from simwarden.domain.sink import parse_sink
 from simwarden.notify import cloudevents
 from simwarden.notify.signature import sign
+from simwarden.store import targets
 from simwarden.store.sink_secrets import SigningSecret, unseal_credential, unseal_secrets
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Opened(msgspec.Struct, frozen=True):
 
 def open_lane(lane: DueLane, vault: Vault, *, source: str, allow_private: bool) -> Opened:
     """Open what is needed to send. Raises WrongKey, InvalidSink (a sink that is not allowed any more)."""
+    lane = targets.opened(vault, lane)
     return Opened(
         lane,
         _parse_sink(lane.sink, allow_private=allow_private).url,

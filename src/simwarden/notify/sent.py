@@ -8,6 +8,7 @@ import msgspec
 
 from simwarden.domain.sink import parse_sink
 from simwarden.notify.request import Opened, custom_headers, open_lane
+from simwarden.store.targets import MASK, Target
 from simwarden.store.vault import WrongKey
 
 if TYPE_CHECKING:
@@ -16,13 +17,12 @@ if TYPE_CHECKING:
     from simwarden.store.deliveries import DueLane
     from simwarden.store.vault import Vault
 
-MASK = "********"
 SHOWN_BODY = 4096
 """Bytes of the body that are shown."""
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """The request of one attempt. What is the sink's secret is masked: its access token, its own headers' values."""
+    """The request of one attempt. The sink's secrets are masked: access token, query, values of its own headers."""
 
     url: str
     headers: dict[str, str]
@@ -42,7 +42,9 @@ def sent(lane: DueLane, at: datetime, vault: Vault, *, source: str) -> Sent:
     if opened.token is not None:
         masked["authorization"] = f"Bearer {MASK}"
     headers = {name: masked.get(name, value) for name, value in request.headers.items()}
-    return Sent(str(request.url), headers, request.body[:SHOWN_BODY].decode("utf-8", "replace"))
+    return Sent(
+        Target(str(request.url), None).masked().sink, headers, request.body[:SHOWN_BODY].decode("utf-8", "replace")
+    )
 
 
 def _opened(lane: DueLane, vault: Vault, source: str) -> Opened:

@@ -136,7 +136,7 @@ class Sink:
             status, wrong = behaviour.status, None
         silent = behaviour.hang or behaviour.close
         headers = {name.lower(): value for name, value in request.headers.items()}
-        delivery = Delivery(received_ns, request.path, headers, body, None if silent else status, wrong)
+        delivery = Delivery(received_ns, request.path_qs, headers, body, None if silent else status, wrong)
         self.deliveries.append(delivery)
         self.on_delivery(delivery)
         if behaviour.hang:

@@ -56,6 +56,8 @@ class DueLane(msgspec.Struct, frozen=True, kw_only=True):
     sink: str
     origin: str
     protocol_settings: dict[str, Any] | None
+    sealed_target: bytes | None = None
+    """Sink and settings are masked while this is there (store/targets.py opens it)."""
     credential: bytes | None
     signing_secrets: bytes
     ended: bool

@@ -17,6 +17,7 @@ from simwarden.domain.sim import Place
 from simwarden.store import alarms
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.queries import load
+from simwarden.store.records import REJECT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -213,7 +214,7 @@ class Gateways:
 
         `refused`: nothing of it was taken in, which is an alarm.
         """
-        kept = (content_type or "")[:200], len(body), body[:KEPT_BYTES]
+        kept = (content_type or "")[:200], len(body), self._vault.seal(body[:KEPT_BYTES], REJECT)
         async with self._db.transaction() as connection:
             await connection.execute(Q["reject"], gateway_id, now, reason[:500], *kept, count)
             await connection.execute(Q["prune_rejects"], gateway_id, KEPT_REJECTS)
@@ -223,8 +224,14 @@ class Gateways:
                 await alarms.raise_all(connection, [trouble], now)
 
     async def rejects(self, name: str | None, limit: int) -> list[dict[str, Any]]:
-        """Bodies that could not be read, newest first."""
-        return [dict(row) for row in await self._db.fetch(Q["rejects"], name, limit)]
+        """Bodies that could not be read, newest first. Raises WrongKey."""
+        found = []
+        for row in await self._db.fetch(Q["rejects"], name, limit):
+            reject = dict(row)
+            if reject.pop("sealed"):
+                reject["body"] = self._vault.open(reject["body"], REJECT)
+            found.append(reject)
+        return found
 
 
 def _purpose(gateway_id: int) -> str:

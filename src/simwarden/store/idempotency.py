@@ -42,7 +42,7 @@ class Row(msgspec.Struct, frozen=True):
     status: int
     body: bytes
     secret: bytes | None
-    """Headers that hold a secret, sealed."""
+    """The body and headers of an answer that holds a secret, sealed; `body` is empty then."""
 
 
 async def find(db: Database, keys: Sequence[CallKey], since: datetime) -> Mapping[CallKey, Row]:

@@ -10,6 +10,7 @@ import msgspec
 
 from simwarden.domain.identifiers import BUCKETS
 from simwarden.store.queries import load
+from simwarden.store.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -59,6 +60,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     """The CloudEvents type it is told."""
     protocol: str
     sink: str
+    """Masked, and so are its settings, while `sealed_target` is there (store/targets.py opens it)."""
     protocol_settings: dict[str, Any] | None
     device: dict[str, Any] | None
     """The device as the client named it."""
@@ -71,6 +73,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     ended_at: datetime | None
     ended_reason: str | None
+    sealed_target: bytes | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,12 +204,17 @@ async def insert(
     ends_at: datetime | None,
     told_event: int = 0,
     inbox: str | None = None,
+    sealed_target: bytes | None = None,
 ) -> Lane:
     """Write and count a new subscription; returns its empty lane. Secrets come sealed.
 
-    `told_event`: the SIM's last event before it. `inbox`: the one that its sink is.
+    `told_event`: the SIM's last event before it. `inbox`: the one that its sink is. With `sealed_target` sink and settings
+    are stored masked.
     """
     s = subscription
+    target = Target(s.sink, s.protocol_settings)
+    if sealed_target is not None:
+        target = target.masked()
     await connection.execute(
         Q["insert"],
         s.bucket,
@@ -218,9 +226,9 @@ async def insert(
         s.topic,
         s.type,
         s.protocol,
-        s.sink,
+        target.sink,
         origin,
-        s.protocol_settings,
+        target.protocol_settings,
         s.device,
         s.config,
         credential,
@@ -234,6 +242,7 @@ async def insert(
         s.created_at,
         inbox,
         told_event,
+        sealed_target,
     )
     await connection.execute(Q["tally"], [s.account_id], [s.app_key], [s.bucket % SLOTS], [1])
     return Lane(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from simwarden.domain.errors import SimwardenError
 
@@ -23,11 +26,16 @@ class Vault:
         if len(key) != KEY_BYTES:
             raise ValueError(f"A master key has {KEY_BYTES} bytes, this one {len(key)}")
         self._cipher = AESGCM(key)
+        self._digest_key = HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"simwarden fingerprint").derive(key)
 
     def seal(self, plain: bytes, purpose: str) -> bytes:
         """Encrypt; the result carries its nonce."""
         nonce = os.urandom(12)
         return nonce + self._cipher.encrypt(nonce, plain, purpose.encode())
+
+    def fingerprint(self, value: bytes, purpose: str) -> bytes:
+        """A digest to look equal values up by, which nobody without the master key can try values against."""
+        return hmac.digest(self._digest_key, purpose.encode() + b"\0" + value, "sha256")
 
     def open(self, sealed: bytes, purpose: str) -> bytes:
         """Decrypt. Raises WrongKey."""

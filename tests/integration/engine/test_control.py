@@ -278,8 +278,8 @@ async def test_who_gets_a_deleted_sims_number_does_not_get_its_past(world: World
     assert sim.event_count == 7
     told = await explain(world.db, world.gateways, sim)
     assert [step.n for step in told.history] == [6, 7]
-    assert await records.sms_of(world.db, sim) == []
-    assert await records.calls_of(world.db, sim) == []
+    assert await records.sms_of(world.db, world.vault, sim) == []
+    assert await records.calls_of(world.db, world.vault, sim) == []
 
 
 async def test_two_at_once_close_it_once(world: World, control: Control) -> None:

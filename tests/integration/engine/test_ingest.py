@@ -331,7 +331,7 @@ async def test_pushes_of_one_call_are_one_call(world: World) -> None:
     for push in (*pushes, pushes[0], pushes[1]):
         await world.take(box.records(calls=[push]))
     await world.take(box.records(calls=pushes))
-    (row,) = await records.calls_of(world.db, await world.sim(1))
+    (row,) = await records.calls_of(world.db, world.vault, await world.sim(1))
     assert (row["begin_at"], row["answer_at"], row["end_at"]) == (begin, answer, end)
     assert (row["imsi"], row["reason_code"], row["callee"]) == (imsi(1), 201, "10086")
 
@@ -353,7 +353,7 @@ async def test_a_message_is_stored_once_and_found_by_its_sim(world: World) -> No
     sms = SmsRecord(key=b"k" * 32, direction="inbound", at=START, port=1, slot=1, sender="10086", content="hello")
     await world.take(box.records(sms=[sms, sms]))
     await world.take(box.records(sms=[sms]))
-    (row,) = await records.sms_of(world.db, await world.sim(1))
+    (row,) = await records.sms_of(world.db, world.vault, await world.sim(1))
     assert (row["content"], row["imsi"]) == ("hello", imsi(1))
 
 

@@ -16,8 +16,9 @@ from tests.integration.notify.sink import Sink
 from simwarden.domain.events import CauseKind
 from simwarden.engine.subscriptions import publish
 from simwarden.notify.retry import Schedule
-from simwarden.notify.sent import MASK, sent
+from simwarden.notify.sent import sent
 from simwarden.store import deliveries
+from simwarden.store.targets import MASK
 
 if TYPE_CHECKING:
     from tests.integration.notify.house import House

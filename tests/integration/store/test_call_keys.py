@@ -18,6 +18,8 @@ from simwarden.store.database import Database
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from simwarden.store.vault import Vault
+
 KNOWN = migrate.known()
 BEFORE = [
     migration for migration in KNOWN if migration.version < next(m.version for m in KNOWN if m.name == "call_keys")
@@ -46,13 +48,13 @@ async def old_url(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     await admin.close()
 
 
-async def test_calls_that_are_stored_go_on_growing(old_url: str) -> None:
+async def test_calls_that_are_stored_go_on_growing(old_url: str, vault: Vault) -> None:
     await migrate.migrate(old_url)
     db = await Database.connect(old_url)
     try:
         async with db.transaction() as connection:
             for call_id in (*IDS, "y" * 100_000):
-                await records.save_calls(connection, [(1, CallRecord(call_id=call_id, end_at=START), START)])
+                await records.save_calls(connection, vault, [(1, CallRecord(call_id=call_id, end_at=START), START)])
         rows = await db.fetch("select call_id, begin_at, end_at from call_record")
     finally:
         await db.close()

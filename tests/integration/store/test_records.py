@@ -25,9 +25,9 @@ async def test_a_message_that_is_known_stays_as_it_is(world: World) -> None:
     first = SmsRecord(key=b"1", direction="inbound", at=START, imsi=imsi(1), content="first")
     changed = SmsRecord(key=b"1", direction="inbound", at=START, imsi=imsi(1), content="changed")
     async with world.db.transaction() as connection:
-        await records.add_sms(connection, [(1, first, START), (1, changed, START)])
-        await records.add_sms(connection, [(1, changed, START), (2, changed, START)])
-    found = await records.sms_of(world.db, await world.sim(1))
+        await records.add_sms(connection, world.vault, [(1, first, START), (1, changed, START)])
+        await records.add_sms(connection, world.vault, [(1, changed, START), (2, changed, START)])
+    found = await records.sms_of(world.db, world.vault, await world.sim(1))
     assert sorted((row["gateway_id"], row["content"]) for row in found) == [(1, "first"), (2, "changed")]
 
 
@@ -45,10 +45,12 @@ async def test_a_call_grows_and_never_shrinks(world: World) -> None:
         reason="done",
     )
     async with world.db.transaction() as connection:
-        await records.save_calls(connection, [(1, whole, START)])
-        await records.save_calls(connection, [(1, CallRecord(call_id="a", update_at=seconds[2]), START)])
-        await records.save_calls(connection, [(2, CallRecord(call_id="a", imsi=imsi(1), begin_at=START), START)])
-    found = {row["gateway_id"]: row for row in await records.calls_of(world.db, await world.sim(1))}
+        await records.save_calls(connection, world.vault, [(1, whole, START)])
+        await records.save_calls(connection, world.vault, [(1, CallRecord(call_id="a", update_at=seconds[2]), START)])
+        await records.save_calls(
+            connection, world.vault, [(2, CallRecord(call_id="a", imsi=imsi(1), begin_at=START), START)]
+        )
+    found = {row["gateway_id"]: row for row in await records.calls_of(world.db, world.vault, await world.sim(1))}
     assert set(found) == {1, 2}, "a Call-ID names a call at its gateway"
     row = found[1]
     assert [row[name] for name in ("begin_at", "alert_at", "answer_at", "update_at", "end_at")] == seconds
@@ -62,7 +64,7 @@ async def test_the_newest_come_first_and_no_more_than_asked_for(world: World) ->
         for n in range(5)
     ]
     async with world.db.transaction() as connection:
-        await records.add_sms(connection, items)
-    found = await records.sms_of(world.db, await world.sim(1), limit=2)
-    assert [row["key"] for row in found] == [b"4", b"3"]
-    assert await records.sms_of(world.db, await world.sim(2)) == []
+        await records.add_sms(connection, world.vault, items)
+    found = await records.sms_of(world.db, world.vault, await world.sim(1), limit=2)
+    assert [row["key"] for row in found] == [records.sms_key(world.vault, key) for key in (b"4", b"3")]
+    assert await records.sms_of(world.db, world.vault, await world.sim(2)) == []

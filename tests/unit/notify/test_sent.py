@@ -10,8 +10,9 @@ from tests.unit.notify.test_request import ID, NOW, SECRET, VAULT, head, lane
 
 from simwarden.engine.subscriptions import new_secret
 from simwarden.notify.request import open_lane
-from simwarden.notify.sent import MASK, sent
+from simwarden.notify.sent import sent
 from simwarden.store.sink_secrets import SigningSecret, seal_credential, seal_secrets
+from simwarden.store.targets import MASK
 from simwarden.store.vault import Vault
 
 SOURCE = "urn:simwarden"

@@ -27,7 +27,7 @@ near as (
     ) l
     where o.origin is not null
 )
-select bucket, id, account_id, sink, origin, protocol_settings, credential, signing_secrets, ended_at is not null as ended,
+select bucket, id, account_id, sink, origin, protocol_settings, sealed_target, credential, signing_secrets, ended_at is not null as ended,
        lane_next, delivery_count
 from near n
 where not exists (select 1 from unnest($2::text[]) as busy (id) where busy.id = n.id)
@@ -186,7 +186,7 @@ where bucket = $1 and subscription_id = $2 and n = $3
 order by at
 
 -- name: lane_of
-select bucket, id, account_id, sink, origin, protocol_settings, credential, signing_secrets, ended_at is not null as ended,
+select bucket, id, account_id, sink, origin, protocol_settings, sealed_target, credential, signing_secrets, ended_at is not null as ended,
        lane_next, delivery_count
 from subscription
 where bucket = $1 and id = $2

@@ -112,15 +112,15 @@ where p.imsi is not null
 
 -- name: reject
 with counted as (update gateway set rejected = rejected + $7 where id = $1 returning id)
-insert into gateway_reject (gateway_id, received_at, reason, content_type, size, body)
-select id, $2, $3, $4, $5, $6 from counted
+insert into gateway_reject (gateway_id, received_at, reason, content_type, size, body, sealed)
+select id, $2, $3, $4, $5, $6, true from counted
 
 -- name: prune_rejects
 delete from gateway_reject where gateway_id = $1 and id <= (
     select id from gateway_reject where gateway_id = $1 order by id desc offset $2 limit 1)
 
 -- name: rejects
-select r.id, g.name as gateway, r.received_at, r.reason, r.content_type, r.size, r.body
+select r.id, g.name as gateway, r.received_at, r.reason, r.content_type, r.size, r.body, r.sealed
 from gateway_reject r join gateway g on g.id = r.gateway_id
 where $1::text is null or g.name = $1
 order by r.id desc limit $2

@@ -20,7 +20,7 @@ limit $3
 update subscription
 set lane_due_at = now() + $4::interval
 where bucket = any ($1::smallint[]) and id = any ($2::text[]) and inbox = $3 and lane_due_at <= now()
-returning bucket, id, account_id, sink, origin, protocol_settings, credential, signing_secrets,
+returning bucket, id, account_id, sink, origin, protocol_settings, sealed_target, credential, signing_secrets,
           ended_at is not null as ended, lane_next, delivery_count
 
 -- name: next_due

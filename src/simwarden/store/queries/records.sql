@@ -1,9 +1,13 @@
 -- name: add_sms
-insert into sms (bucket, gateway_id, key, direction, imsi, port, slot, pool, pool_slot, at, sender, receiver, content,
-                 status, detail, received_at)
-select * from unnest($1::smallint[], $2::int[], $3::bytea[], $4::text[], $5::text[], $6::int[], $7::int[], $8::text[],
-                     $9::int[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::int[], $15::jsonb[],
-                     $16::timestamptz[])
+-- `plain` is the key that a message was stored under before messages were sealed.
+insert into sms (bucket, gateway_id, key, direction, imsi, port, slot, pool, pool_slot, at, status, received_at, sealed)
+select bucket, gateway_id, key, direction, imsi, port, slot, pool, pool_slot, at, status, received_at, sealed
+from unnest($1::smallint[], $2::int[], $3::bytea[], $4::bytea[], $5::text[], $6::text[], $7::int[], $8::int[],
+            $9::text[], $10::int[], $11::timestamptz[], $12::int[], $13::timestamptz[], $14::bytea[])
+     as i (bucket, gateway_id, key, plain, direction, imsi, port, slot, pool, pool_slot, at, status, received_at, sealed)
+where not exists (
+    select 1 from sms p where p.bucket = i.bucket and p.gateway_id = i.gateway_id and p.key = i.plain
+)
 on conflict do nothing
 
 -- name: known_calls
@@ -11,14 +15,17 @@ select gateway_id, key, bucket from call_record
 join unnest($1::int[], $2::bytea[]) as i (gateway_id, key) using (gateway_id, key)
 
 -- name: save_call
-insert into call_record as c (bucket, gateway_id, key, call_id, imsi, port, slot, direction, caller, callee, begin_at,
-                              alert_at, answer_at, update_at, end_at, reason_code, reason, detail, received_at)
+insert into call_record as c (bucket, gateway_id, key, call_id, imsi, port, slot, direction, begin_at, alert_at, answer_at,
+                              update_at, end_at, reason_code, reason, received_at, sealed_caller, sealed_callee,
+                              sealed_detail)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 on conflict (bucket, gateway_id, key) do update
 set imsi = coalesce(c.imsi, excluded.imsi),
     port = coalesce(c.port, excluded.port), slot = coalesce(c.slot, excluded.slot),
     direction = coalesce(excluded.direction, c.direction),
-    caller = coalesce(excluded.caller, c.caller), callee = coalesce(excluded.callee, c.callee),
+    sealed_caller = coalesce(excluded.sealed_caller, c.sealed_caller),
+    sealed_callee = coalesce(excluded.sealed_callee, c.sealed_callee),
+    sealed_detail = coalesce(excluded.sealed_detail, c.sealed_detail),
     begin_at = coalesce(c.begin_at, excluded.begin_at),
     alert_at = coalesce(c.alert_at, excluded.alert_at),
     answer_at = coalesce(c.answer_at, excluded.answer_at),
@@ -26,7 +33,6 @@ set imsi = coalesce(c.imsi, excluded.imsi),
     end_at = coalesce(c.end_at, excluded.end_at),
     reason_code = coalesce(excluded.reason_code, c.reason_code),
     reason = coalesce(excluded.reason, c.reason),
-    detail = coalesce(excluded.detail, c.detail),
     received_at = excluded.received_at
 
 -- name: sms_of

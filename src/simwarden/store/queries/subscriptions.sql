@@ -10,8 +10,9 @@ for share
 -- name: insert
 insert into subscription (bucket, id, imsi, account_id, app_key, api, topic, type, protocol, sink, origin,
                           protocol_settings, device, config, credential, credential_expires_at, signing_secrets,
-                          status, starts_at, expires_at, ends_at, max_events, created_at, inbox, told_event)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
+                          status, starts_at, expires_at, ends_at, max_events, created_at, inbox, told_event, sealed_target)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
+        $26)
 
 -- name: find
 select * from subscription where bucket = $1 and id = $2 and app_key = $3 and status <> 'DELETED'

@@ -1,0 +1,87 @@
+"""What came before it was sealed, and what is older than it is kept: dealt with in small transactions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simwarden.store import records, targets
+from simwarden.store.queries import load
+from simwarden.store.targets import Target
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import asyncpg
+
+    from simwarden.store.database import Database
+    from simwarden.store.vault import Vault
+
+Q = load("personal")
+
+
+async def seal_some(db: Database, vault: Vault, limit: int) -> int:
+    """Seal up to `limit` rows of each kind that lie in clear; returns how many. Any number may do it at once."""
+    sealed = 0
+    for work in (_seal_sms, _seal_calls, _seal_subscriptions, _seal_rejects):
+        async with db.transaction() as connection:
+            sealed += await work(connection, vault, limit)
+    return sealed
+
+
+async def prune(db: Database, before: datetime, limit: int) -> int:
+    """Delete up to `limit` messages, calls and unreadable bodies each that came before this; returns how many."""
+    return sum([await db.execute(Q[name], before, limit) for name in ("prune_sms", "prune_calls", "prune_rejects")])
+
+
+async def _seal_sms(connection: asyncpg.Connection, vault: Vault, limit: int) -> int:
+    rows = await connection.fetch(Q["plain_sms"], limit)
+    if not rows:
+        return 0
+    old = ([row["bucket"] for row in rows], [row["gateway_id"] for row in rows], [row["key"] for row in rows])
+    keys = [records.sms_key(vault, row["key"]) for row in rows]
+    sealed = [
+        records.seal_sms(vault, row["gateway_id"], key, (row["sender"], row["receiver"], row["content"], row["detail"]))
+        for row, key in zip(rows, keys, strict=True)
+    ]
+    await connection.execute(Q["drop_sms_again"], *old, keys)
+    await connection.execute(Q["seal_sms"], *old, keys, sealed)
+    return len(rows)
+
+
+async def _seal_calls(connection: asyncpg.Connection, vault: Vault, limit: int) -> int:
+    rows = await connection.fetch(Q["plain_calls"], limit)
+    if rows:
+        await connection.execute(
+            Q["seal_calls"],
+            [row["bucket"] for row in rows],
+            [row["gateway_id"] for row in rows],
+            [row["key"] for row in rows],
+            *(
+                [records.seal_call(vault, row["gateway_id"], row["key"], name, row[name]) for row in rows]
+                for name in ("caller", "callee", "detail")
+            ),
+        )
+    return len(rows)
+
+
+async def _seal_subscriptions(connection: asyncpg.Connection, vault: Vault, limit: int) -> int:
+    rows = await connection.fetch(Q["plain_subscriptions"], limit)
+    if rows:
+        found = [Target(row["sink"], row["protocol_settings"]) for row in rows]
+        await connection.execute(
+            Q["seal_subscriptions"],
+            [row["bucket"] for row in rows],
+            [row["id"] for row in rows],
+            [target.masked().sink for target in found],
+            [target.masked().protocol_settings for target in found],
+            [targets.seal(vault, row["id"], target) for row, target in zip(rows, found, strict=True)],
+        )
+    return len(rows)
+
+
+async def _seal_rejects(connection: asyncpg.Connection, vault: Vault, limit: int) -> int:
+    rows = await connection.fetch(Q["plain_rejects"], limit)
+    if rows:
+        bodies = [vault.seal(row["body"], records.REJECT) for row in rows]
+        await connection.execute(Q["seal_rejects"], [row["id"] for row in rows], bodies)
+    return len(rows)
