@@ -208,8 +208,8 @@ async def insert(
 ) -> Lane:
     """Write and count a new subscription; returns its empty lane. Secrets come sealed.
 
-    `told_event`: the SIM's last event before it. `inbox`: the one that its sink is. With `sealed_target` sink and settings
-    are stored masked.
+    `told_event`: the SIM's last event before it. `inbox`: the one that its sink is. With `sealed_target` sink and
+    settings are stored masked.
     """
     s = subscription
     target = Target(s.sink, s.protocol_settings)
