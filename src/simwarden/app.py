@@ -315,6 +315,7 @@ class House:
             operations=self.operations,
             gather=self.gather,
             base_url=self._settings.base_url,
+            committed=self._wake,
         )
 
     def _meter(self, app_key: str, api: str, operation: str, status: int) -> None:

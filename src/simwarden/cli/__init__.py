@@ -43,7 +43,7 @@ Examples:
   simwarden quickstart                 then, in another terminal: sample data, and what to try next
   simwarden account create ACME        a tenant
   simwarden app create --account ACME --name meters
-  simwarden gateway add --name gw1 --command-url http://192.0.2.7 --username root --password root
+  simwarden gateway add --name gw1 --command-url http://192.0.2.7 --username root --password
   simwarden sim explain 460000990123698
 """
 

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from msgspec import UNSET, UnsetType
 
-from simwarden.cli.common import Store, json_option, print_fields, print_json, print_table, with_store
+from simwarden.cli.common import (
+    Store,
+    by_operator,
+    human,
+    json_option,
+    print_fields,
+    print_json,
+    print_table,
+    with_store,
+)
+from simwarden.domain.errors import GatewayNotFound
 from simwarden.domain.report_order import offline_after
+from simwarden.engine import gateways as engine
 from simwarden.engine.ports import now_utc
-from simwarden.store.gateways import Gateways
+from simwarden.store import listing
+from simwarden.store.gateways import GatewayChange, Gateways
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simwarden.store.gateways import HeldLock
+
+F = TypeVar("F", bound="Callable[..., Any]")
+NONE = "none"
+"""What takes a value away."""
+_ASK = "\0ask"
 _ADD = """
 \b
-Example:
-  simwarden gateway add --name gw1 --command-url http://192.0.2.7 --username root --password root
+Examples:
+  simwarden gateway add --name gw1 --command-url http://192.0.2.7 --username root --password     asks for it
+  simwarden gateway add --name gw1 --command-url http://192.0.2.7 --username root --password-file gw1.pw
 Then set the printed URL in the gateway's web page "State/Status Notification".
 """
 
@@ -29,19 +54,83 @@ def report_url(store: Store, token: str) -> str:
     return f"{store.settings.base_url}/southbound/ejoin/{token}"
 
 
+def password_options(command: F) -> F:
+    """`--password` asks, `--password-file` reads: neither shows in the process list."""
+    for option in (
+        click.option(
+            "--password-file",
+            type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+            help="Read its password from this file, - for standard input; one line break at the end is dropped.",
+        ),
+        click.option(
+            "--password",
+            is_flag=False,
+            flag_value=_ASK,
+            envvar="SIMWARDEN_GATEWAY_PASSWORD",
+            show_envvar=True,
+            help="Ask for its password; kept encrypted. With a value it shows in the process list.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def read_password(given: str | None, file: Path | None) -> str | None:
+    """The password that these options mean; None when neither is there."""
+    if file is not None:
+        if given is not None and click.get_current_context().get_parameter_source("password") == _ON_LINE:
+            raise click.UsageError("Give one of --password and --password-file, not both")
+        given = "-" if str(file) == "-" else file.read_text(encoding="utf-8")
+    elif given == _ASK:
+        password: str = click.prompt("Password of the command interface", hide_input=True, err=True)
+        return password
+    elif given is not None and given != "-":
+        if click.get_current_context().get_parameter_source("password") == _ON_LINE:
+            click.echo(
+                "Warning: the password showed in the process list. Leave it out to be asked, or use --password-file.",
+                err=True,
+            )
+        return given
+    if given == "-":
+        given = sys.stdin.read()
+    if given is None:
+        return None
+    password = given.removesuffix("\n").removesuffix("\r")
+    if not password:
+        raise click.UsageError("The password is empty")
+    return password
+
+
+_ON_LINE = click.core.ParameterSource.COMMANDLINE
+
+
+def check_url(text: str | None) -> str | None:
+    """An address of a command interface, or None. Raises click.BadParameter."""
+    if text is not None and not text.startswith(("http://", "https://")):
+        raise click.BadParameter("must begin with http:// or https://", param_hint="--command-url")
+    return text
+
+
 @gateway.command(epilog=_ADD)
 @click.option("--name", required=True, help="What to call it.")
 @click.option("--command-url", help="http://HOST[:PORT] of its command interface; without, it is only listened to.")
 @click.option("--username", help="Login of the command interface.")
-@click.option("--password", envvar="SIMWARDEN_GATEWAY_PASSWORD", help="Its password; kept encrypted.")
+@password_options
 @click.option("--interval", default=60, show_default=True, type=click.IntRange(1), help="Its report interval, seconds.")
 @json_option
 def add(
-    name: str, command_url: str | None, username: str | None, password: str | None, interval: int, *, as_json: bool
+    name: str,
+    command_url: str | None,
+    username: str | None,
+    password: str | None,
+    password_file: Path | None,
+    interval: int,
+    *,
+    as_json: bool,
 ) -> None:
     """Register a gateway; prints the secret URL that it is to report to, this once."""
-    if command_url is not None and not command_url.startswith(("http://", "https://")):
-        raise click.BadParameter("must begin with http:// or https://", param_hint="--command-url")
+    check_url(command_url)
+    password = read_password(password, password_file)
 
     async def work(store: Store) -> dict[str, Any]:
         id_, token = await Gateways(store.db, store.vault).add(
@@ -57,6 +146,129 @@ def add(
         click.echo(
             "Whoever knows this URL can report for the gateway. It is not shown again; `gateway renew` makes a new one."
         )
+
+
+@gateway.command(epilog="\b\nExample:\n  simwarden gateway show gw1")
+@click.argument("name")
+@json_option
+def show(name: str, *, as_json: bool) -> None:
+    """Show one gateway: how it reports, how it is commanded, what waits for it. Passwords are never shown."""
+
+    async def work(store: Store) -> dict[str, Any]:
+        return await _row(store, name)
+
+    row = with_store(work)
+    if as_json:
+        print_json(row)
+    else:
+        print_fields(_fields(row))
+
+
+async def _row(store: Store, name: str) -> dict[str, Any]:
+    row = await listing.gateway(store.db, name)
+    if row is None:
+        raise GatewayNotFound(f"No gateway is named {name!r}")
+    return {**row, "state": state_of(row)}
+
+
+def _fields(row: dict[str, Any]) -> dict[str, Any]:
+    reported = row["reported_at"]
+    unreachable = row["unreachable_since"]
+    return {
+        "Gateway": row["name"],
+        "State": row["state"] + (f", last report {human(reported)}" if reported else ""),
+        "Reports": f"every {row['report_interval']} s; {row['reports']} read, {row['rejected']} not",
+        "Commands": row["command_url"] or "no command URL: it is only listened to, and nothing can be locked there",
+        "Login": row["username"],
+        "Unreachable": f"since {human(unreachable)}" if unreachable else None,
+        "SIMs": row["sims"],
+        "Waiting": f"{row['open_enforcements']} slots are to be locked or opened" if row["open_enforcements"] else None,
+        "Device": " ".join(str(row[name]) for name in ("mac", "address", "version") if row[name]),
+        "Registered": row["created_at"],
+    }
+
+
+@gateway.command(
+    epilog="\b\nExamples:\n  simwarden gateway update gw1 --command-url http://192.0.2.7 --username root --password\n"
+    "  simwarden gateway update gw1 --command-url none     it is only listened to from now on\n"
+    "  simwarden gateway update gw1 --name north-1 --interval 30"
+)
+@click.argument("name")
+@click.option("--name", "new_name", help="What to call it from now on.")
+@click.option("--command-url", help="http://HOST[:PORT] of its command interface; none: it is only listened to.")
+@click.option("--username", help="Login of the command interface; none: takes it away.")
+@password_options
+@click.option("--no-password", is_flag=True, help="Take its password away.")
+@click.option("--interval", type=click.IntRange(1, 86_400), help="Its report interval, seconds.")
+@json_option
+def update(
+    name: str,
+    new_name: str | None,
+    command_url: str | None,
+    username: str | None,
+    password: str | None,
+    password_file: Path | None,
+    interval: int | None,
+    *,
+    no_password: bool,
+    as_json: bool,
+) -> None:
+    """Change a gateway. What waits for it is tried at once with the new address and login."""
+    if click.get_current_context().get_parameter_source("password") != _ON_LINE:
+        password = None  # a variable that was set for adding gateways changes none
+    secret = read_password(password, password_file)
+    if secret is not None and no_password:
+        raise click.UsageError("Give a password or --no-password, not both")
+    change = GatewayChange(
+        name=new_name or UNSET,
+        command_url=_cleared(command_url) if command_url == NONE else check_url(command_url) or UNSET,
+        username=_cleared(username),
+        password=None if no_password else secret or UNSET,
+        report_interval=interval or UNSET,
+    )
+    if change == GatewayChange():
+        raise click.UsageError("Say what to change: --name, --command-url, --username, --password, --interval")
+
+    async def work(store: Store) -> dict[str, Any]:
+        await Gateways(store.db, store.vault).update(name, change, now_utc())
+        return await _row(store, new_name or name)
+
+    row = with_store(work)
+    if as_json:
+        print_json(row)
+    else:
+        print_fields(_fields(row))
+
+
+def _cleared(text: str | None) -> str | UnsetType | None:
+    return UNSET if text is None else None if text == NONE else text
+
+
+@gateway.command(
+    epilog="\b\nExamples:\n  simwarden gateway delete gw1\n"
+    "  simwarden gateway delete gw1 --force       also when locks stay behind at it"
+)
+@click.argument("name")
+@click.option("--force", is_flag=True, help="Also when slots are locked by Simwarden: those locks stay behind.")
+@json_option
+def delete(name: str, *, force: bool, as_json: bool) -> None:
+    """Forget a gateway and its slots. Refused while a slot is locked by Simwarden, or about to be locked or opened."""
+
+    async def work(store: Store) -> list[HeldLock]:
+        cause = by_operator("gateway delete --force" if force else "gateway delete")
+        left, _ = await engine.remove(store.db, name, cause, force=force)
+        return left
+
+    left = with_store(work)
+    if as_json:
+        print_json({"name": name, "locks_left": left})
+        return
+    click.echo(f"{name} is deleted")
+    if left:
+        click.echo("Warning: nobody watches or lifts these locks any more:", err=True)
+    for lock in left:
+        where = f"port {lock.port}" + (f".{lock.slot:02}" if lock.slot else "")
+        click.echo(f"  {where}  {f'SIM {lock.imsi}' if lock.imsi else 'no SIM seen there'}", err=True)
 
 
 @gateway.command(epilog="\b\nExample:\n  simwarden gateway renew gw1")

@@ -41,6 +41,8 @@ class EventType(enum.StrEnum):
     ENFORCEMENT_COMMANDED = "ENFORCEMENT_COMMANDED"
     ENFORCEMENT_APPLIED = "ENFORCEMENT_APPLIED"
     ENFORCEMENT_FAILED = "ENFORCEMENT_FAILED"
+    ENFORCEMENT_ABANDONED = "ENFORCEMENT_ABANDONED"
+    """The gateway was removed by force: nobody makes the slot match, watches it, or lifts a lock there any more."""
 
 
 class CauseKind(enum.StrEnum):

@@ -101,6 +101,10 @@ class Changes:
                     if not after.current:
                         del items[place]
 
+    def forget(self, imsi: str, place: Place) -> None:
+        """Act no more for a locked SIM at this place."""
+        del self._attachments[imsi][place]
+
     def replace(self, imsi: str, attachment: Attachment) -> None:
         """Set one attachment of a locked SIM."""
         self._attachments[imsi][attachment.place] = attachment

@@ -1,4 +1,4 @@
-"""Gateways: list, create, show, give a new report URL, delete."""
+"""Gateways: list, create, show, change, give a new report URL, delete."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 from msgspec.json import Decoder
 
 from simwarden.domain.errors import GatewayNotFound
-from simwarden.engine.operations import NotReady
+from simwarden.engine import gateways
 from simwarden.management import schemas, views
 from simwarden.management.house import House, answered, read
 from simwarden.management.query import Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.store import listing
+from simwarden.store.gateways import GatewayChange
 
 
 class GatewayRoutes:
@@ -23,6 +24,7 @@ class GatewayRoutes:
     def __init__(self, house: House) -> None:
         self._house = house
         self._create = Decoder(schemas.CreateGateway)
+        self._change = Decoder(schemas.ChangeGateway)
 
     @answered
     async def page(self, request: Request) -> Answer:
@@ -41,7 +43,7 @@ class GatewayRoutes:
         """createGateway: the report URL is shown this once."""
         wanted: schemas.CreateGateway = read(self._create, request)
         if wanted.command_url is not None and not _is_url(wanted.command_url):
-            raise InvalidArgument("commandUrl must be http://HOST[:PORT] or https://HOST[:PORT]")
+            raise InvalidArgument(_NO_URL)
         _, token = await self._house.gateways.add(
             wanted.name,
             command_url=wanted.command_url,
@@ -66,12 +68,26 @@ class GatewayRoutes:
         return Answer(200, self._url(request.parameter, token), [_NOT_KEPT])
 
     @answered
+    async def change(self, request: Request) -> Answer:
+        """changeGateway: what is given is set, null removes; what waits for the gateway is tried at once."""
+        wanted: schemas.ChangeGateway = read(self._change, request)
+        if isinstance(wanted.command_url, str) and not _is_url(wanted.command_url):
+            raise InvalidArgument(_NO_URL)
+        change = GatewayChange(**{name: getattr(wanted, name) for name in GatewayChange.__struct_fields__})
+        await self._house.gateways.update(_name(request), change, self._house.clock())
+        name = wanted.name if isinstance(wanted.name, str) else request.parameter
+        return Answer(200, views.gateway(await self._row(name), self._house.clock()))
+
+    @answered
     async def delete(self, request: Request) -> Answer:
-        """deleteGateway: refused while a lock of ours stands or is on its way there."""
-        row = await self._row(request.parameter)
-        if not await listing.delete_gateway(self._house.db, row["id"]):
-            raise NotReady("A slot of this gateway is locked by Simwarden, or about to be locked or opened")
-        return Answer(204)
+        """deleteGateway: refused while a lock of ours stands or is on its way there, unless forced."""
+        force = Query(request.query, ("force",), "gateway").choice("force", ("true", "false")) == "true"
+        cause = self._house.cause(request, "delete gateway by force" if force else "delete gateway")
+        left, outcome = await gateways.remove(
+            self._house.db, _name(request), cause, force=force, clock=self._house.clock
+        )
+        self._house.committed(outcome)
+        return Answer(200, {"locksLeft": [views.held_lock(lock) for lock in left]}) if force else Answer(204)
 
     async def _row(self, name: str) -> dict[str, Any]:
         row = await listing.gateway(self._house.db, name) if "\x00" not in name else None
@@ -92,6 +108,7 @@ def _is_url(text: str) -> bool:
         return False
 
 
+_NO_URL = "commandUrl must be http://HOST[:PORT] or https://HOST[:PORT]"
 _NOT_KEPT = (b"cache-control", b"no-store")
 
 

@@ -21,6 +21,7 @@ from simwarden.domain.errors import (
 )
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.numbering import InvalidRange, RangeNotFound, RangeTaken
+from simwarden.engine.gateways import LocksStand
 from simwarden.engine.operations import NotReady, OperationNotFound, PreviewChanged
 from simwarden.engine.ports import now_utc
 from simwarden.management.schemas import BadAction
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from msgspec.json import Decoder
 
     from simwarden.domain.sim import Sim
+    from simwarden.engine.changes import Outcome
     from simwarden.engine.gather import Gather
     from simwarden.engine.operations import Operations
     from simwarden.northbound.kernel.api import Answer, Request
@@ -52,7 +54,7 @@ _MEANING: tuple[tuple[tuple[type[Exception], ...], type[errors.CamaraError]], ..
     ),
     ((AlarmNotFound,), errors.NotFound),
     ((AlreadyExists, RangeTaken, SimExists), errors.AlreadyExists),
-    ((IllegalTransition, InvalidBinding, NoDeviceSeen, NotBound, NotReady), errors.IncompatibleState),
+    ((IllegalTransition, InvalidBinding, LocksStand, NoDeviceSeen, NotBound, NotReady), errors.IncompatibleState),
     ((PreviewChanged,), errors.Aborted),
     ((InvalidIdentifier, InvalidRange, BadAction), errors.InvalidArgument),
 )
@@ -74,9 +76,10 @@ class House:
         operations: Operations,
         gather: Gather,
         base_url: str,
+        committed: Callable[[Outcome], None] = lambda _outcome: None,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
-        """`base_url`: how gateways reach this server."""
+        """`base_url`: how gateways reach this server. `committed` is called after a change that events came of."""
         self.db = db
         self.accounts = accounts
         self.sims = sims
@@ -84,6 +87,7 @@ class House:
         self.operations = operations
         self.gather = gather
         self.base_url = base_url
+        self.committed = committed
         self.clock = clock
 
     async def sim(self, name: str) -> Sim:

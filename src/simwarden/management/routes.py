@@ -46,6 +46,7 @@ def api(house: House, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
         ("GET", "/gateways", "listGateways", gateways.page),
         ("POST", "/gateways", "createGateway", gateways.create),
         ("GET", "/gateways/{}", "getGateway", gateways.show),
+        ("PATCH", "/gateways/{}", "changeGateway", gateways.change),
         ("DELETE", "/gateways/{}", "deleteGateway", gateways.delete),
         ("POST", "/gateways/{}/token", "renewGatewayToken", gateways.renew),
         ("GET", "/subscriptions", "listSubscriptions", outbox.subscriptions),

@@ -150,14 +150,29 @@ class AddRange(_Body, frozen=True):
     range: Short
 
 
+GatewayName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
+CommandUrl = Annotated[str, Meta(pattern=r"^https?://[^\s]+\Z", max_length=2048)]
+Interval = Annotated[int, Meta(ge=1, le=86_400)]
+
+
 class CreateGateway(_Body, frozen=True):
     """CreateGateway."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
-    command_url: Annotated[str, Meta(pattern=r"^https?://[^\s]+\Z", max_length=2048)] | None = None
+    name: GatewayName
+    command_url: CommandUrl | None = None
     username: Short | None = None
     password: Short | None = None
-    report_interval: Annotated[int, Meta(ge=1, le=86_400)] = 60
+    report_interval: Interval = 60
+
+
+class ChangeGateway(_Body, frozen=True):
+    """ChangeGateway."""
+
+    name: GatewayName | UnsetType = UNSET
+    command_url: CommandUrl | UnsetType | None = UNSET
+    username: Short | UnsetType | None = UNSET
+    password: Short | UnsetType | None = UNSET
+    report_interval: Interval | UnsetType = UNSET
 
 
 class ReplayRequest(_Body, frozen=True):

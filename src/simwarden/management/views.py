@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simwarden.domain.events import Event
     from simwarden.domain.sim import Sim
     from simwarden.store.deliveries import Attempt, Listed
+    from simwarden.store.gateways import HeldLock
     from simwarden.store.operations import Operation
     from simwarden.store.ranges import HeldRange
     from simwarden.store.subscriptions import Subscription
@@ -313,6 +314,12 @@ def alarm(found: Alarm) -> AlarmView:
         acknowledged_at=found.acknowledged_at,
         acknowledged_by=found.acknowledged_by,
     )
+
+
+def held_lock(lock: HeldLock) -> dict[str, Any]:
+    """A lock that stays behind."""
+    shown = {"imsi": lock.imsi, "port": lock.port, "slot": lock.slot}
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def port(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from simwarden.domain.alarm import AlarmKind, of_gateway
 from simwarden.domain.errors import AlreadyExists, GatewayNotFound
 from simwarden.domain.report_order import ReportOrder
 from simwarden.domain.sim import Place
-from simwarden.store import alarms
+from simwarden.store import alarms, attachments
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.queries import load
 from simwarden.store.records import REJECT
@@ -82,6 +83,25 @@ class LockedGateway(msgspec.Struct, frozen=True):
     """Its silence was raised as an alarm."""
 
 
+class HeldLock(msgspec.Struct, frozen=True):
+    """A slot that is locked by us, or is about to be locked or opened."""
+
+    imsi: str | None
+    """The SIM for which that is; None when the slot is empty or shows none."""
+    port: int
+    slot: int
+
+
+class GatewayChange(msgspec.Struct, frozen=True):
+    """What is to become of a gateway's own settings; UNSET leaves as it is, None takes away."""
+
+    name: str | UnsetType = UNSET
+    command_url: str | UnsetType | None = UNSET
+    username: str | UnsetType | None = UNSET
+    password: str | UnsetType | None = UNSET
+    report_interval: int | UnsetType = UNSET
+
+
 class PortState(msgspec.Struct, frozen=True):
     """What is stored of a slot."""
 
@@ -128,6 +148,28 @@ class Gateways:
         except asyncpg.UniqueViolationError as error:
             raise AlreadyExists(f"A gateway named {name!r} exists already") from error
         return row["id"], token
+
+    async def update(self, name: str, change: GatewayChange, now: datetime) -> None:
+        """Change a gateway; what waits for it is tried at once. Raises GatewayNotFound, AlreadyExists."""
+        try:
+            async with self._db.transaction() as connection:
+                id_ = await lock_named(connection, name)
+                if id_ is None:
+                    raise GatewayNotFound(f"No gateway is named {name!r}")
+                password = change.password
+                sealed = self._vault.seal(password.encode(), _purpose(id_)) if isinstance(password, str) else None
+                values = (change.name, change.command_url, change.username, change.report_interval)
+                await connection.execute(
+                    Q["update"],
+                    id_,
+                    *(part for value in values for part in (value is not UNSET, None if value is UNSET else value)),
+                    password is not UNSET,
+                    sealed,
+                )
+                await attachments.hurry(connection, [id_], now)
+                await connection.execute(Q["wake_enforcement"])
+        except asyncpg.UniqueViolationError as error:
+            raise AlreadyExists(f"A gateway named {change.name!r} exists already") from error
 
     async def renew_token(self, name: str) -> str:
         """A new report token; the old one stops working. Raises GatewayNotFound."""
@@ -251,6 +293,24 @@ async def lock(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, 
         )
         for row in rows
     }
+
+
+async def lock_named(connection: asyncpg.Connection, name: str) -> int | None:
+    """Lock the gateway of this name; returns its id."""
+    found: int | None = await connection.fetchval(Q["lock_named"], name)
+    return found
+
+
+async def locks_of(connection: asyncpg.Connection, gateway_id: int) -> list[HeldLock]:
+    """The slots of a gateway that are locked by us, or are about to be locked or opened."""
+    return [
+        HeldLock(row["imsi"], row["port"], row["slot"]) for row in await connection.fetch(Q["locks_of"], gateway_id)
+    ]
+
+
+async def forget(connection: asyncpg.Connection, gateway_id: int) -> None:
+    """Delete a gateway with its slots, rejected reports and attachments."""
+    await connection.execute(Q["delete"], gateway_id)
 
 
 async def mark_unreachable(connection: asyncpg.Connection, gateway_id: int, now: datetime) -> int:

@@ -114,11 +114,6 @@ async def gateway(db: Database, name: str) -> dict[str, Any] | None:
     return None if row is None else _bare(row)
 
 
-async def delete_gateway(db: Database, gateway_id: int) -> bool:
-    """Forget a gateway and its slots, unless a lock of ours stands or is on its way there; returns whether it went."""
-    return await db.execute(Q["delete_gateway"], gateway_id) > 0
-
-
 async def subscriptions(
     db: Database,
     *,

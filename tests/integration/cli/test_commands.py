@@ -15,8 +15,11 @@ from click.testing import CliRunner, Result
 
 from simwarden.cli import main
 from simwarden.domain.usage import Usage
+from simwarden.settings import Settings, master_key
 from simwarden.store import usage
 from simwarden.store.database import Database
+from simwarden.store.gateways import Gateways
+from simwarden.store.vault import Vault
 
 Run = Callable[..., Result]
 IMSI, ICCID, MSISDN = "460000990123698", "89860042191782899541", "+8613900000001"
@@ -157,7 +160,8 @@ def test_a_gateway_shows_its_url_once_and_never_its_password(run: Run) -> None:
     made = told(
         run(
             *("gateway", "add", "--name", "gw1", "--command-url", "http://127.0.0.1:9", "--username", "root"),
-            *("--password", "kept-secret", "--json"),
+            *("--password", "-", "--json"),
+            input="kept-secret\n",
         )
     )
     token = made["report_url"].rpartition("/")[2]
@@ -169,6 +173,56 @@ def test_a_gateway_shows_its_url_once_and_never_its_password(run: Run) -> None:
     assert renewed["report_url"] != made["report_url"]
     assert told(run("gateway", "rejects", "gw1", "--json")) == []
     assert told(run("gateway", "ports", "gw1", "--json")) == []
+
+
+def test_a_gateway_is_shown_changed_and_deleted(run: Run, tmp_path: Path, database_url: str) -> None:
+    told(run("gateway", "add", "--name", "gw1", "--json"))
+    assert "only listened to" in run("gateway", "show", "gw1").output
+    file = tmp_path / "password"
+    file.write_text("first\n")
+    shown = run(
+        *("gateway", "update", "gw1", "--command-url", "http://192.0.2.7", "--username", "root", "--interval", "30"),
+        *("--password-file", str(file)),
+    )
+    assert shown.exit_code == 0, shown.output
+    assert "http://192.0.2.7" in shown.output
+    assert "every 30 s" in shown.output
+    vault = Vault(master_key(Settings(data_dir=str(tmp_path))))
+
+    async def access() -> Any:
+        db = await Database.connect(database_url, size=1)
+        try:
+            gateways = Gateways(db, vault)
+            [name] = (await gateways.names()).values()
+            return await gateways.access(await gateways.id_of(name))
+        finally:
+            await db.close()
+
+    found = asyncio.run(access())
+    assert (found.url, found.username, found.password) == ("http://192.0.2.7", "root", "first")
+    asked = run("gateway", "update", "gw1", "--name", "north", "--username", "none", "--password", input="second\n")
+    assert asked.exit_code == 0, asked.output
+    assert "second" not in asked.output
+    found = asyncio.run(access())
+    assert (found.name, found.url, found.username, found.password) == ("north", "http://192.0.2.7", None, "second")
+    told(run("gateway", "update", "north", "--command-url", "none", "--no-password", "--json"))
+    found = asyncio.run(access())
+    assert (found.url, found.password) == (None, None)
+    warned = run("gateway", "update", "north", "--password", "third")
+    assert "showed in the process list" in warned.output
+    told(run("gateway", "add", "--name", "gw2", "--json"))
+    for arguments, says in (
+        (("update", "gw1", "--interval", "9"), "No gateway is named 'gw1'"),
+        (("update", "north", "--name", "gw2"), "A gateway named 'gw2' exists already"),
+        (("update", "north"), "Say what to change"),
+        (("update", "north", "--command-url", "gw.example"), "must begin with http://"),
+        (("show", "gw1"), "No gateway is named 'gw1'"),
+        (("delete", "gw1"), "No gateway is named 'gw1'"),
+    ):
+        refused = run("gateway", *arguments)
+        assert (refused.exit_code != 0, says in refused.output) == (True, True), refused.output
+    assert told(run("gateway", "delete", "north", "--json")) == {"name": "north", "locks_left": []}
+    assert [row["name"] for row in told(run("gateway", "list", "--json"))] == ["gw2"]
 
 
 def test_import_takes_the_good_rows_and_tells_the_bad_ones(run: Run, tmp_path: Path) -> None:

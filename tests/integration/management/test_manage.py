@@ -334,9 +334,46 @@ async def test_gateways(house: House) -> None:
     )
     locked = await house.manage("DELETE", "/gateways/gw1")
     assert (locked.status, locked.json["code"]) == (409, "INCOMPATIBLE_STATE")
+    assert (
+        "1 slot of this gateway is locked by Simwarden, or about to be locked or opened (1)" in locked.json["message"]
+    )
     await house.db.execute("update attachment set desired = 0, applied = 0")
     assert (await house.manage("DELETE", "/gateways/gw1")).status == 204
     assert (await house.manage("GET", "/gateways/gw1")).status == 404
+
+
+async def test_a_gateway_is_changed(house: House) -> None:
+    body = {"name": "gw1", "commandUrl": "http://192.0.2.7", "username": "root", "password": "wrong"}
+    await house.manage("POST", "/gateways", body)
+    id_ = await house.gateways.id_of("gw1")
+    await house.gateways.remember_generation(id_, "v2")
+    await house.db.execute("update gateway set unreachable_since = now()")
+    changed = await house.manage("PATCH", "/gateways/gw1", {"password": "right", "reportInterval": 30})
+    assert changed.status == 200
+    assert (changed.json["reportInterval"], changed.json["commandUrl"]) == (30, "http://192.0.2.7")
+    assert "unreachableSince" not in changed.json
+    assert "right" not in changed.body.decode()
+    access = await house.gateways.access(id_)
+    assert (access.username, access.password, access.generation) == ("root", "right", "v2")
+    moved = await house.manage("PATCH", "/gateways/gw1", {"name": "north", "commandUrl": "http://192.0.2.8"})
+    assert (moved.json["name"], moved.json["commandUrl"]) == ("north", "http://192.0.2.8")
+    access = await house.gateways.access(id_)
+    assert (access.password, access.generation) == ("right", None), "another device may speak another generation"
+    cleared = await house.manage("PATCH", "/gateways/north", dict.fromkeys(("commandUrl", "username", "password")))
+    assert "commandUrl" not in cleared.json
+    assert (await house.gateways.access(id_)).password is None
+    await house.manage("POST", "/gateways", {"name": "gw2"})
+    for path, wanted, status in (
+        ("gw1", {"reportInterval": 9}, 404),
+        ("north", {"name": "gw2"}, 409),
+        ("north", {"commandUrl": "gw.example"}, 400),
+        ("north", {"commandUrl": "http://"}, 400),
+        ("north", {"name": None}, 400),
+        ("north", {"reportInterval": 0}, 400),
+        ("north", {"kind": "x"}, 400),
+    ):
+        assert (await house.manage("PATCH", f"/gateways/{path}", wanted)).status == status, wanted
+    assert (await house.manage("PATCH", "/gateways/north", {}, token=house.reader)).status == 403
 
 
 async def test_bulk_by_filter_from_preview_to_result(house: House) -> None:

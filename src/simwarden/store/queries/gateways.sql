@@ -3,6 +3,34 @@ insert into gateway (name, kind, command_url, username, password, token_hash, ge
 values ($1, $2, $3, $4, $5, $6, $7, $8)
 returning *
 
+-- name: update
+-- Another address or login: which generation it speaks, and whether it can be reached, is to be found anew.
+update gateway
+set name = case when $2 then $3 else name end,
+    command_url = case when $4 then $5 else command_url end,
+    username = case when $6 then $7 else username end,
+    report_interval = case when $8 then $9 else report_interval end,
+    password = case when $10 then $11 else password end,
+    generation = case when $4 and command_url is distinct from $5 then null else generation end,
+    unreachable_since = case when $4 or $6 or $10 then null else unreachable_since end
+where id = $1
+
+-- name: wake_enforcement
+select pg_notify('simwarden_enforcement', '')
+
+-- name: lock_named
+select id from gateway where name = $1 for update
+
+-- name: locks_of
+select coalesce(a.imsi, p.imsi) as imsi, coalesce(a.port, p.port) as port, coalesce(a.slot, p.slot) as slot
+from (select imsi, port, slot from attachment where gateway_id = $1 and (desired = 7 or status <> 'APPLIED')) a
+full join (select imsi, port, slot from gateway_port where gateway_id = $1 and held) p
+     on p.port = a.port and p.slot = a.slot
+order by 2, 3, 1
+
+-- name: delete
+delete from gateway where id = $1
+
 -- name: set_password
 update gateway set password = $2 where id = $1
 

@@ -61,12 +61,6 @@ select g.*, (select count(*) from gateway_port p where p.gateway_id = g.id and p
 from gateway g
 where g.name = $1
 
--- name: delete_gateway
-delete from gateway g
-where g.id = $1
-  and not exists (select 1 from attachment a where a.gateway_id = g.id and (a.desired <> 0 or a.status <> 'APPLIED'))
-  and not exists (select 1 from gateway_port p where p.gateway_id = g.id and p.held)
-
 -- name: subscriptions
 select * from subscription
 where bucket = any ($1::smallint[]) and (created_at, id) < ($2::timestamptz, $3::text)
