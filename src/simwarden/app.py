@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import fcntl
 import gc
 import os
-import socket
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
@@ -25,6 +22,7 @@ from simwarden import settings as settings_module
 from simwarden.accounts import oauth
 from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.tokens import Tokens
+from simwarden.claim import Claim, claim
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.edge import errors
 from simwarden.edge.bodies import Bodies
@@ -52,6 +50,7 @@ from simwarden.notify.metrics import NotifyMetrics
 from simwarden.notify.notifier import Notifier
 from simwarden.notify.retry import Schedule
 from simwarden.notify.settings import NotifySettings
+from simwarden.opening import Opening
 from simwarden.reference import routes as reference
 from simwarden.reference.documents import Documents
 from simwarden.sandbox.mode import by_mode
@@ -59,7 +58,7 @@ from simwarden.sandbox.ports import VirtualSims
 from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
 from simwarden.southbound.ejoin.network import EjoinNetwork
 from simwarden.southbound.ejoin.receiver import Receiver
-from simwarden.store import migrate
+from simwarden.store import key_check, migrate
 from simwarden.store.accounts import Accounts
 from simwarden.store.database import Database, Listener
 from simwarden.store.gateways import CommandAccess, Gateways
@@ -100,8 +99,13 @@ def create(settings: Settings) -> ASGIApp:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with House.open(settings, metrics) as house:
-            app.router.routes.extend(house.routes())
+        opening = Opening()
+        app.router.routes[:] = opening.routes()
+
+        def opened(house: House) -> None:
+            app.router.routes[:] = house.routes()
+
+        async with opening.kept_open(lambda: House.open(settings, metrics), opened):
             yield
 
     limits = BodyLimits(
@@ -137,7 +141,7 @@ class House:
         db: Database,
         background: Database,
         session: aiohttp.ClientSession,
-        worker: str,
+        worker: Claim,
         metrics: telemetry.Metrics | None = None,
     ) -> None:
         """`background`: connections for what may wait, so that calls never wait for it."""
@@ -175,21 +179,22 @@ class House:
             db,
             self.gateways,
             self.ingest,
-            Leases(db, "enforce", worker),
+            Leases(db, "enforce", worker.name, heir_of=worker.heir_of),
             lambda access: self._driver(session, access),
             observed=lambda command, result, seconds: self.metrics.commands.labels(command, result).observe(seconds),
         )
         self.notifier = Notifier(
             db,
             vault,
-            worker=worker,
+            worker=worker.name,
+            heir_of=worker.heir_of,
             allow_private_sinks=settings.allow_private_sinks,
             settings=notify_settings,
             metrics=NotifyMetrics(self.metrics.registry),
         )
         self.watch = Watch(
             background,
-            Leases(background, "watch", worker, shares=1),
+            Leases(background, "watch", worker.name, shares=1, heir_of=worker.heir_of),
             WatchSettings(
                 every=timedelta(seconds=settings.alarm_check_seconds),
                 backlog=timedelta(seconds=settings.alarm_backlog_seconds),
@@ -202,7 +207,7 @@ class House:
         """Customers' calls, and reports, so far."""
         self.operate = Operate(
             background,
-            Leases(background, "operate", worker),
+            Leases(background, "operate", worker.name, heir_of=worker.heir_of),
             committed=self._wake,
             calls=lambda: self.answered,
         )
@@ -224,18 +229,20 @@ class House:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(cls, settings: Settings, metrics: telemetry.Metrics | None = None) -> AsyncIterator[House]:
-        """Connect, start what works in the background, and stop it all in order at the end."""
+        """Connect, start what works in the background, and stop it all in order at the end.
+
+        Raises StoreUnavailable and DatabaseRefuses, WrongMasterKey, OSError when it cannot work here yet.
+        """
         assert settings.database_url is not None, "the command that serves names the database"
         async with contextlib.AsyncExitStack() as stack:
-            name, claim = _worker_name(settings)
-            stack.callback(claim.close)
+            await _ready_for_us(settings)
+            worker = stack.enter_context(claim(Path(settings.data_dir)))
             db = await Database.connect(settings.database_url, size=settings.database_connections)
             stack.push_async_callback(db.close)
             background = await Database.connect(settings.database_url, size=2)
             stack.push_async_callback(background.close)
             session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
-            stack.callback(asyncio.create_task(_end_with_parent(), name="parent-watch").cancel)
-            house = cls(settings, db, background, session, name, metrics)
+            house = cls(settings, db, background, session, worker, metrics)
             house.listener.start()
             stack.push_async_callback(house.listener.stop)
             stack.push_async_callback(house.ingest.drain)
@@ -257,9 +264,9 @@ class House:
             stack.callback(house.inboxes.stop)
             house.player.start()
             stack.push_async_callback(house.player.stop)
-            _log.info("ready", version=__version__, worker=name, process=os.getpid())
+            _log.info("ready", version=__version__, worker=worker.name, process=os.getpid())
             yield house
-            _log.info("stopping", worker=name)
+            _log.info("stopping", worker=worker.name)
 
     def routes(self) -> list[BaseRoute]:
         """Everything that is answered."""
@@ -353,33 +360,17 @@ class House:
         return Response(self.metrics.page(), media_type="text/plain; version=0.0.4")
 
 
-async def _end_with_parent() -> None:
-    """A worker whose supervisor was killed would keep the port from the next one: end at once, as in a crash."""
-    parent = os.getppid()
-    while os.getppid() == parent:  # noqa: ASYNC110 - nothing else tells
-        await asyncio.sleep(0.2)
-    _log.error("the supervising process is gone, this worker ends")
-    os._exit(70)
+async def _ready_for_us(settings: Settings) -> None:
+    """The database can be worked with: it is there, has this program's tables, and belongs to our master key.
+
+    Raises StoreUnavailable, DatabaseRefuses, WrongMasterKey.
+    """
+    assert settings.database_url is not None
+    found = await migrate.status(settings.database_url)
+    if found.version < found.target:
+        raise StoreUnavailable(f"The database is at migration {found.version} of {found.target} and waits for the rest")
+    await key_check.check(settings.database_url, Vault(settings_module.master_key(settings)))
 
 
 def _json(status: int, body: object) -> Response:
     return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")
-
-
-def _worker_name(settings: Settings) -> tuple[str, TextIO]:
-    """A name that no other running worker has, and that this one gets again after a restart.
-
-    Leases are held under it, so a worker that was killed takes up its share of the work without waiting.
-    """
-    directory = Path(settings.data_dir).expanduser() / "run"
-    directory.mkdir(parents=True, exist_ok=True)
-    number = 0
-    while True:
-        number += 1
-        claim = (directory / f"worker-{settings.port}-{number}.lock").open("w")
-        try:
-            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            claim.close()
-            continue
-        return f"{socket.gethostname()}:{settings.port}:{number}", claim

@@ -248,6 +248,11 @@ def write_key(path: Path, key: bytes) -> None:
     _make_key(path, key.hex() + "\n")
 
 
+def has_master_key(settings: Settings) -> bool:
+    """Whether there is a master key already."""
+    return bool(settings.secret_key) or key_path(settings).exists()
+
+
 def _make_key(path: Path, text: str) -> None:
     """The file appears under its name with the key in it, or not at all; of two programs the first one's stays."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")

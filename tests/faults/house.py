@@ -18,6 +18,7 @@ import asyncpg
 import msgspec
 from tests.faults.model import Should
 from tests.faults.proxy import Proxy
+from tests.support.family import children, command_line, is_postgres, workers
 
 from simwarden.demo.processes import Processes, StepFailed, free_port
 from simwarden.demo.story import IMEI_CHANGE, SUBSCRIPTIONS
@@ -230,7 +231,7 @@ class House:
         """Process ids of the server's workers."""
         if self.server is None or self.server.returncode is not None:
             return []
-        return [child for child in children(self.server.pid) if "spawn_main" in command_line(child)]
+        return workers(self.server.pid)
 
     def postgres(self) -> int | None:
         """Process id of the postmaster, when it runs."""
@@ -381,28 +382,6 @@ class House:
         if not path.exists():
             return []
         return [json.loads(line) for line in path.read_bytes().splitlines()]
-
-
-def children(process: int) -> list[int]:
-    """Direct children of a process."""
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for task in Path(f"/proc/{process}/task").iterdir():
-            with contextlib.suppress(OSError):
-                found += [int(text) for text in (task / "children").read_text().split()]
-    return found
-
-
-def command_line(process: int) -> str:
-    """How a process was called, or calls itself."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    return ""
-
-
-def is_postgres(process: int) -> bool:
-    """Whether a process is a PostgreSQL (process ids are used again)."""
-    return "postgres" in command_line(process)
 
 
 def signal_tree(process: int, number: int) -> None:

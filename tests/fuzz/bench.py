@@ -20,6 +20,7 @@ import structlog
 from starlette.applications import Starlette
 
 from simwarden.app import House
+from simwarden.claim import Claim
 from simwarden.settings import Settings
 from simwarden.store.database import Database
 
@@ -190,7 +191,7 @@ async def bench(url: str, directory: Path) -> AsyncIterator[Bench]:
     )
     db = await Database.connect(url)
     async with aiohttp.ClientSession() as session:
-        house = House(settings, db, db, session, "fuzz")
+        house = House(settings, db, db, session, Claim("fuzz", ()))
         house.answers.start()
         made = Bench(house)
         try:

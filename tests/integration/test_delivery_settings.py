@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from simwarden.app import House
+from simwarden.claim import Claim
 from simwarden.settings import load
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ GIVEN = {
 async def test_every_setting_of_delivery_is_in_force(database: Database, tmp_path: Path) -> None:
     settings, _ = load({"data_dir": str(tmp_path)}, GIVEN)
     async with aiohttp.ClientSession() as session:
-        house = House(settings, database, database, session, "worker")
+        house = House(settings, database, database, session, Claim("worker", ()))
     for part in (house.notifier, house.inboxes):
         assert part._settings.source == "https://warden.example/"
         assert part._settings.schedule.window == timedelta(hours=1, minutes=30)

@@ -11,6 +11,7 @@ import msgspec
 from joserfc.jwk import OKPKey
 
 from simwarden.store.accounts import Accounts, StoredKey
+from simwarden.store.vault import signing_key_purpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,7 @@ class SigningKeys:
                 return
             stored = await self._accounts.signing_keys(self._make, ACCEPT_RETIRED_FOR)
             newest = stored[0]
-            private = msgspec.json.decode(self._vault.open(newest.private_key, _purpose(newest.kid)))
+            private = msgspec.json.decode(self._vault.open(newest.private_key, signing_key_purpose(newest.kid)))
             self._signer = (newest.kid, OKPKey.import_key(private))
             self._public = {key.kid: OKPKey.import_key(key.public_jwk) for key in stored}
             self._jwks = [key.public_jwk for key in stored]
@@ -83,9 +84,5 @@ class SigningKeys:
         key = OKPKey.generate_key("Ed25519", private=True)
         kid = key.thumbprint()
         public = {**key.as_dict(private=False), "kid": kid, "use": "sig", "alg": ALGORITHM}
-        sealed = self._vault.seal(msgspec.json.encode(key.as_dict(private=True)), _purpose(kid))
+        sealed = self._vault.seal(msgspec.json.encode(key.as_dict(private=True)), signing_key_purpose(kid))
         return StoredKey(kid, ALGORITHM, sealed, public)
-
-
-def _purpose(kid: str) -> str:
-    return f"signing_key:{kid}"

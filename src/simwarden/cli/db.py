@@ -11,8 +11,11 @@ import msgspec
 
 from simwarden.cli.common import current_settings, json_option, print_json, print_table
 from simwarden.cli.db_backup import backup, restore
+from simwarden.settings import has_master_key, master_key
+from simwarden.store import key_check
 from simwarden.store import migrate as migrations
 from simwarden.store.embedded import EmbeddedPostgres
+from simwarden.store.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -34,11 +37,19 @@ def _on_database(work: Callable[[str], Coroutine[Any, Any, Any]]) -> Any:
         server.release()
 
 
+async def _migrate(url: str) -> list[migrations.Migration]:
+    settings, _ = current_settings()
+    done = await migrations.migrate(url)
+    if has_master_key(settings):  # who only migrates need not have it
+        await key_check.check(url, Vault(master_key(settings)))
+    return done
+
+
 @db.command(epilog="\b\nExample:\n  simwarden --database-url postgresql://db/simwarden db migrate")
 @json_option
 def migrate(*, as_json: bool) -> None:
     """Bring the database up to date. `simwarden serve` does it too, when it starts."""
-    done = _on_database(migrations.migrate)
+    done = _on_database(_migrate)
     names = [f"{migration.version:04}_{migration.name}" for migration in done]
     if as_json:
         print_json({"applied": names})

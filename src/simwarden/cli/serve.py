@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import multiprocessing
 import os
 import resource
 import shutil
@@ -21,10 +22,11 @@ from simwarden import __version__, logs
 from simwarden import settings as settings_module
 from simwarden.cli import tls
 from simwarden.cli.common import current_settings
-from simwarden.domain.errors import SimwardenError
+from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.settings import masked_url
-from simwarden.store import migrate
+from simwarden.store import key_check, migrate
 from simwarden.store.embedded import EmbeddedPostgres
+from simwarden.store.vault import Vault
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -40,6 +42,7 @@ Examples:
 """
 _WATCH_SECONDS = 0.5
 _PORT_SECONDS = 2.0
+_PREPARE_SECONDS = 1.0
 _HEAD_BYTES = 64 * 1024
 """Of a request's head; longer ones are answered 431."""
 _FILES = 1024
@@ -77,7 +80,8 @@ def run(settings: Settings) -> None:
             settings = msgspec.structs.replace(settings, database_url=server.acquire(serve=True))
             threading.Thread(target=_watch_over, args=(server, stop), daemon=True, name="postgres-watch").start()
         settings_module.master_key(settings)  # made before workers could race for it
-        asyncio.run(_prepare(settings))
+        if not _prepared(settings):
+            threading.Thread(target=_keep_preparing, args=(settings, stop), daemon=True, name="prepare").start()
         _serve(settings)
     except KeyboardInterrupt:
         pass
@@ -88,16 +92,50 @@ def run(settings: Settings) -> None:
 
 
 async def _prepare(settings: Settings) -> None:
+    """Bring the database up to date, and see that it belongs to our master key.
+
+    Raises StoreUnavailable, and what waiting does not mend: DatabaseRefuses, DatabaseTooNew, WrongMasterKey.
+    """
     assert settings.database_url is not None
     for migration in await migrate.migrate(settings.database_url):
         click.echo(f"Applied migration {migration.version:04}_{migration.name}", err=True)
+    await key_check.check(settings.database_url, Vault(settings_module.master_key(settings)))
+
+
+def _prepared(settings: Settings) -> bool:
+    """Whether the database could be prepared; a database that is away is waited for. Raises SimwardenError."""
+    try:
+        asyncio.run(_prepare(settings))
+    except StoreUnavailable as error:
+        assert settings.database_url is not None
+        where = masked_url(settings.database_url)
+        click.echo(f"{error.message}. Waiting for it at {where}; calls are answered 503 meanwhile.", err=True)
+        return False
+    return True
+
+
+def _keep_preparing(settings: Settings, stop: threading.Event) -> None:
+    """Until it is done. The workers look for themselves whether they can begin, and end for no reason here."""
+    told = ""
+    while not stop.wait(_PREPARE_SECONDS):
+        try:
+            asyncio.run(_prepare(settings))
+        except Exception as error:
+            reason = error.message if isinstance(error, SimwardenError) else f"{type(error).__name__}: {error}"
+            if reason != told and told:
+                click.echo(f"The database cannot be prepared yet: {reason}", err=True)
+            told = reason
+        else:
+            click.echo("The database is there", err=True)
+            return
 
 
 def _serve(settings: Settings) -> None:
-    from granian import Granian
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings, HTTP2Settings
     from granian.log import LogLevels
+
+    from simwarden.cli.supervisor import Supervisor
 
     os.environ.update(settings.environment())
     if settings.workers > 1:
@@ -109,7 +147,9 @@ def _serve(settings: Settings) -> None:
     click.echo(
         f"Simwarden {__version__} on {settings.base_url}  (database: {masked_url(settings.database_url)})", err=True
     )
-    Granian(
+    # A copy of this process would inherit threads' locks in whatever state they are, and hold its files open.
+    multiprocessing.set_start_method("spawn", force=True)
+    Supervisor(
         "simwarden.app:from_environment",
         factory=True,
         address=settings.host,
@@ -117,7 +157,6 @@ def _serve(settings: Settings) -> None:
         interface=Interfaces.ASGI,
         loop=Loops.uvloop,
         workers=settings.workers,
-        respawn_failed_workers=True,
         workers_kill_timeout=10,
         backlog=2048,
         backpressure=_connections(settings),

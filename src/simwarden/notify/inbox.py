@@ -27,6 +27,7 @@ from simwarden.notify.retry import Outcome, RetryDecision, decide
 from simwarden.notify.settings import NotifySettings
 from simwarden.store import deliveries, inboxes
 from simwarden.store.deliveries import DueLane, LaneResult, Tried
+from simwarden.store.vault import inbox_purpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +118,7 @@ class Inboxes:
         """The application's inbox of this name, made if need be."""
         made = f"inb_{''.join(secrets.choice(_ALPHABET) for _ in range(24))}"
         secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-        sealed = self._vault.seal(secret.encode(), f"inbox:{made}")
+        sealed = self._vault.seal(secret.encode(), inbox_purpose(made))
         inbox, created = await inboxes.add(self._db, made, account_id, app_key, name, sealed)
         return Opened(inbox.id, name, self.root + inbox.id, self._secret(inbox), inbox.created_at, created)
 
@@ -229,4 +230,4 @@ class Inboxes:
         return Taken(head.event_id, head.type, lane.id, head.attempts + 1, request.headers, request.body)
 
     def _secret(self, inbox: Inbox) -> str:
-        return self._vault.open(inbox.secret, f"inbox:{inbox.id}").decode()
+        return self._vault.open(inbox.secret, inbox_purpose(inbox.id)).decode()

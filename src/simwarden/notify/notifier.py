@@ -46,7 +46,8 @@ log = structlog.get_logger(__name__)
 class Notifier:
     """Hands out the deliveries of the shares that this worker leases.
 
-    `worker` names this process: unique among those that run; the same name after a restart takes up the work at once.
+    `worker` names this process, as no other one is or was named; the work of those that it is `heir_of`, who are dead,
+    is taken up at once.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Notifier:
         vault: Vault,
         *,
         worker: str,
+        heir_of: Sequence[str] = (),
         allow_private_sinks: bool,
         settings: NotifySettings | None = None,
         metrics: NotifyMetrics | None = None,
@@ -66,7 +68,7 @@ class Notifier:
         self._settings = settings or NotifySettings()
         self.metrics = metrics or NotifyMetrics()
         self._sender = sender
-        self.leases = Leases(db, "notify", worker, self._settings.shares, term=self._settings.lease)
+        self.leases = Leases(db, "notify", worker, self._settings.shares, heir_of=heir_of, term=self._settings.lease)
         self._outage = Outage(self.metrics.outages.inc)
         self._recorder = Recorder(db, self._outage, self._recorded)
         self._upkeep = Upkeep(db, self.leases, self._settings, self.metrics)

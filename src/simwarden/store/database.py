@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 
-from simwarden.domain.errors import StoreUnavailable
+from simwarden.domain.errors import SimwardenError, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -26,6 +26,7 @@ UNAVAILABLE = (
     asyncpg.PostgresSystemError,  # class 58: a file cannot be read or written
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # what asyncpg makes of a connection that is cut at a bad moment
+    asyncpg.ReadOnlySQLTransactionError,  # a standby that is not promoted yet
 )
 """What asyncpg raises when the server is gone, going or coming, or cannot work now: to be done again."""
 AGAIN = (asyncpg.TransactionRollbackError, asyncpg.InvalidCachedStatementError)
@@ -55,8 +56,22 @@ def is_refusal(error: BaseException) -> bool:
     return False
 
 
+REFUSED = (
+    ValueError,  # the URL cannot be read
+    asyncpg.InvalidAuthorizationSpecificationError,  # class 28: user or password
+    asyncpg.InvalidCatalogNameError,  # no such database
+)
+"""What asyncpg raises when waiting does not help: somebody has to mend the URL, or the database's users."""
+CONNECT_SECONDS = 10.0
+"""Seconds that the database may take to accept a connection."""
+
+
 class TryAgain(StoreUnavailable):
     """Nothing was written, for a reason that is over already."""
+
+
+class DatabaseRefuses(SimwardenError):
+    """The database does not let Simwarden in."""
 
 
 def to_json(value: Any) -> str:
@@ -81,6 +96,22 @@ def available() -> Any:
         raise StoreUnavailable(f"The database cannot be reached at the moment ({type(error).__name__})") from error
 
 
+async def connect(url: str) -> asyncpg.Connection:
+    """One connection, outside any pool. Raises DatabaseRefuses, StoreUnavailable; both say why."""
+    try:
+        return await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+    except REFUSED as error:
+        raise DatabaseRefuses(
+            f"The database does not let Simwarden in: {_reason(error)}. Check --database-url (SIMWARDEN_DATABASE_URL)."
+        ) from error
+    except UNAVAILABLE as error:
+        raise StoreUnavailable(f"The database cannot be reached at the moment: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).strip().rstrip(".") or type(error).__name__
+
+
 class Database:
     """A pool of connections to one PostgreSQL."""
 
@@ -93,8 +124,19 @@ class Database:
         """Open a pool of up to `size` connections to `url`. Raises StoreUnavailable."""
         with available():
             pool = await asyncpg.create_pool(
-                url, min_size=1, max_size=size, init=_prepare, command_timeout=60, max_inactive_connection_lifetime=0
+                url,
+                min_size=0,  # more would be restored behind our back after an outage, with a traceback at every try
+                max_size=size,
+                init=_prepare,
+                timeout=CONNECT_SECONDS,
+                command_timeout=60,
+                max_inactive_connection_lifetime=0,
             )
+            try:
+                await pool.release(await pool.acquire())
+            except BaseException:
+                pool.terminate()
+                raise
         return cls(pool, url)
 
     async def close(self) -> None:
@@ -141,6 +183,19 @@ class Database:
         return int(count) if count.isdigit() else 0
 
 
+_ALIVE_EVERY = 30.0
+"""Seconds after which a connection on which nothing was heard is tried: one whose other end vanished tells nothing."""
+
+
+async def _until_lost(connection: asyncpg.Connection, lost: asyncio.Event) -> None:
+    while not lost.is_set():
+        try:
+            async with asyncio.timeout(_ALIVE_EVERY):
+                await lost.wait()
+        except TimeoutError:
+            await connection.execute("select 1", timeout=CONNECT_SECONDS)
+
+
 class Listener:
     """Hears NOTIFY on some channels over a connection of its own, reconnecting for as long as it lives."""
 
@@ -163,7 +218,7 @@ class Listener:
     async def _run(self) -> None:
         while True:
             with contextlib.suppress(*UNAVAILABLE, asyncpg.PostgresError):  # refused, too, is gone for now
-                connection = await asyncpg.connect(self._url)
+                connection = await asyncpg.connect(self._url, timeout=CONNECT_SECONDS)
                 lost = asyncio.Event()
                 connection.add_termination_listener(lambda _c, lost=lost: lost.set())
                 try:
@@ -172,7 +227,7 @@ class Listener:
                             channel, lambda _c, _pid, _channel, payload, handler=handler: handler(payload)
                         )
                         handler("")  # whatever was notified while nobody listened
-                    await lost.wait()
+                    await _until_lost(connection, lost)
                 finally:
                     connection.terminate()
             await asyncio.sleep(0.5)

@@ -29,7 +29,7 @@ DATABASE = "simwarden"
 SUPERUSER = "postgres"
 SYSTEM_USER = "simwarden"
 _NO_PROCESS = 1 << 22  # Linux numbers processes below this
-_ORPHANS_WAIT = 15.0  # seconds that the processes of a killed server may take to notice
+_START_WAIT = 15.0  # seconds: a killed server's processes need time to notice, and the new one may be killed too
 _MAX_SOCKET_PATH = 100  # sun_path holds 107 bytes on Linux, less elsewhere
 _SETTINGS = {
     "listen_addresses": "",
@@ -130,12 +130,21 @@ class EmbeddedPostgres:
         options = " ".join(f"-c {name}='{value}'" for name, value in self._settings().items())
         log = self.cluster / "server.log"
         command = ("-D", str(self.cluster), "-l", str(log), "-o", options, "-w", "-t", "120", "start")
-        deadline = time.monotonic() + _ORPHANS_WAIT
+        deadline = time.monotonic() + _START_WAIT
+        before = _size(log)
         while (result := self._run("pg_ctl", *command, check=False)).returncode != 0:
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else result.stderr
-            if "shared memory" in tail and "still in use" in tail and time.monotonic() < deadline:
+            told = ""
+            with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
+                file.seek(before)
+                told = file.read().decode(errors="replace")
+            before = _size(log)
+            orphans = "shared memory" in told and "still in use" in told
+            # Who is killed while it starts says nothing; what cannot be says why.
+            killed = "FATAL" not in told and "PANIC" not in told
+            if (orphans or killed) and time.monotonic() < deadline:
                 time.sleep(0.2)
                 continue
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else result.stderr
             raise EmbeddedServerFailed(f"The embedded PostgreSQL could not be started; its log ({log}) ends:\n{tail}")
         return True
 
@@ -159,15 +168,8 @@ class EmbeddedPostgres:
     def revive(self) -> bool:
         """Start the server again if it died under us; cheap while it lives. Raises EmbeddedServerFailed."""
         process = self.process_id()
-        if process is not None:
-            try:
-                os.kill(process, 0)
-            except ProcessLookupError:
-                pass
-            except PermissionError:
-                return False
-            else:
-                return False
+        if process is not None and _lives(process, self.cluster):
+            return False
         with self._gate():
             return self._users is not None and self.ensure_running()
 
@@ -206,7 +208,11 @@ class EmbeddedPostgres:
         """Starting and stopping are done by one program at a time."""
         with (self.data_dir / "start.lock").open("w") as gate:
             fcntl.flock(gate, fcntl.LOCK_EX)
-            yield
+            try:
+                yield
+            finally:
+                # Closing is not enough: a process that was forked meanwhile would keep it locked.
+                fcntl.flock(gate, fcntl.LOCK_UN)
 
     def _initialise(self) -> None:
         """Make the cluster under another name: under its own it is whole, whenever this is killed."""
@@ -292,6 +298,23 @@ class EmbeddedPostgres:
                 f"{Path(command[0]).name} failed: {(done.stderr or done.stdout).strip()[-1000:]}"
             )
         return done
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _lives(pid: int, cluster: Path) -> bool:
+    """Whether the server with this process id is alive. A dead one that nobody has buried is not."""
+    if Path("/proc/self/stat").exists():
+        return _is_server(pid, cluster)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _is_server(pid: int, cluster: Path) -> bool:

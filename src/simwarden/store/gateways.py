@@ -19,6 +19,7 @@ from simwarden.store import alarms, attachments
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.queries import load
 from simwarden.store.records import REJECT
+from simwarden.store.vault import gateway_purpose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,7 +144,7 @@ class Gateways:
                     report_interval,
                 )
                 if password is not None:
-                    sealed = self._vault.seal(password.encode(), _purpose(row["id"]))
+                    sealed = self._vault.seal(password.encode(), gateway_purpose(row["id"]))
                     await connection.execute(Q["set_password"], row["id"], sealed)
         except asyncpg.UniqueViolationError as error:
             raise AlreadyExists(f"A gateway named {name!r} exists already") from error
@@ -157,7 +158,9 @@ class Gateways:
                 if id_ is None:
                     raise GatewayNotFound(f"No gateway is named {name!r}")
                 password = change.password
-                sealed = self._vault.seal(password.encode(), _purpose(id_)) if isinstance(password, str) else None
+                sealed = (
+                    self._vault.seal(password.encode(), gateway_purpose(id_)) if isinstance(password, str) else None
+                )
                 values = (change.name, change.command_url, change.username, change.report_interval)
                 await connection.execute(
                     Q["update"],
@@ -199,7 +202,7 @@ class Gateways:
         if row is None:
             raise GatewayNotFound
         sealed = row["password"]
-        password = None if sealed is None else self._vault.open(sealed, _purpose(gateway_id)).decode()
+        password = None if sealed is None else self._vault.open(sealed, gateway_purpose(gateway_id)).decode()
         return CommandAccess(
             gateway_id,
             row["name"],
@@ -274,10 +277,6 @@ class Gateways:
                 reject["body"] = self._vault.open(reject["body"], REJECT)
             found.append(reject)
         return found
-
-
-def _purpose(gateway_id: int) -> str:
-    return f"gateway-password:{gateway_id}"
 
 
 async def lock(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, LockedGateway]:

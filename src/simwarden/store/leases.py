@@ -16,7 +16,7 @@ from simwarden.domain.identifiers import BUCKETS
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     import asyncpg
 
@@ -34,8 +34,8 @@ HUNGRY = 0.05
 class Leases:
     """The shares of one worker in one role.
 
-    `owner` must be unique among the workers that run. A worker that comes back under the name it had takes up its
-    shares at once; under another name after the term.
+    `owner`: a name that no other process has or had. `heir_of`: owners that are known to be dead; their shares are
+    taken up at once, those of others after the term.
     """
 
     def __init__(
@@ -45,12 +45,14 @@ class Leases:
         owner: str,
         shares: int = 16,
         *,
+        heir_of: Sequence[str] = (),
         term: timedelta = TERM,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._db = db
         self._role = role
         self._owner = owner
+        self._heir_of = tuple(heir_of)
         self._shares = shares
         self._term = term
         self._clock = clock
@@ -94,6 +96,7 @@ class Leases:
             async with self._db.transaction() as connection:
                 keep, leaving = await self._deal(connection)
             self._renewed = before
+            self._heir_of = ()
             until = before + self._term.total_seconds()
             kept = {share: self._deadlines[share] for share in leaving if share in self._deadlines}
             self._deadlines = kept | dict.fromkeys(keep, until)
@@ -103,6 +106,9 @@ class Leases:
     async def _deal(self, connection: asyncpg.Connection) -> tuple[set[int], set[int]]:
         # From before the database's clock was set back: who lives renews in time, who died is not waited for by hours.
         await connection.execute(Q["shorten"], self._role, self._term)
+        if self._heir_of:
+            await connection.fetch(Q["lock"], self._role, self._shares)  # in the order in which everybody locks them
+            await connection.execute(Q["inherit"], self._role, self._owner, self._heir_of)
         await connection.execute(Q["attend"], self._role, self._owner, self._term)
         rows = await connection.fetch(Q["lock"], self._role, self._shares)
         if len(rows) < self._shares:

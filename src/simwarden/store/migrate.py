@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from simwarden.domain.errors import SimwardenError
-from simwarden.store.database import available
+from simwarden.store.database import available, connect
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -77,10 +77,10 @@ async def migrate(url: str) -> list[Migration]:
     """Bring the database at `url` up to date; returns what was applied.
 
     Each migration commits together with its row in `schema_migration`, so an interrupted one leaves the old state.
-    Raises DatabaseTooNew, StoreUnavailable.
+    Raises DatabaseTooNew, DatabaseRefuses, StoreUnavailable.
     """
+    connection = await connect(url)
     with available():
-        connection = await asyncpg.connect(url)
         try:
             await connection.execute("select pg_advisory_lock($1)", _LOCK)
             await connection.execute(_TABLE)
@@ -112,9 +112,9 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
 
 
 async def status(url: str) -> Status:
-    """How far the database at `url` has come. Changes nothing. Raises StoreUnavailable."""
+    """How far the database at `url` has come. Changes nothing. Raises DatabaseRefuses, StoreUnavailable."""
+    connection = await connect(url)
     with available():
-        connection = await asyncpg.connect(url)
         try:
             return await _status(connection)
         finally:

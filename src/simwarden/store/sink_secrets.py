@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from simwarden.store.vault import signing_purpose
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,12 +31,12 @@ _decoder = msgspec.json.Decoder(list[SigningSecret])
 
 def seal_secrets(vault: Vault, subscription_id: str, secrets: Sequence[SigningSecret]) -> bytes:
     """Encrypt the signing secrets of a subscription, newest first."""
-    return vault.seal(_encoder.encode(secrets), f"subscription-signing:{subscription_id}")
+    return vault.seal(_encoder.encode(secrets), signing_purpose(subscription_id))
 
 
 def unseal_secrets(vault: Vault, subscription_id: str, sealed: bytes) -> list[SigningSecret]:
     """The signing secrets of a subscription, newest first, ended ones included. Raises WrongKey."""
-    return _decoder.decode(vault.open(sealed, f"subscription-signing:{subscription_id}"))
+    return _decoder.decode(vault.open(sealed, signing_purpose(subscription_id)))
 
 
 def seal_credential(vault: Vault, subscription_id: str, access_token: str) -> bytes:

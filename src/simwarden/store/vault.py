@@ -43,3 +43,23 @@ class Vault:
             return self._cipher.decrypt(sealed[:12], sealed[12:], purpose.encode())
         except (InvalidTag, ValueError) as error:  # ValueError: too short to have been sealed
             raise WrongKey from error
+
+
+def signing_key_purpose(kid: str) -> str:
+    """Of a key that signs access tokens."""
+    return f"signing_key:{kid}"
+
+
+def gateway_purpose(gateway_id: int) -> str:
+    """Of a gateway's password."""
+    return f"gateway-password:{gateway_id}"
+
+
+def inbox_purpose(inbox_id: str) -> str:
+    """Of the secret that signs what goes to an inbox."""
+    return f"inbox:{inbox_id}"
+
+
+def signing_purpose(subscription_id: str) -> str:
+    """Of the secrets that sign a subscription's notifications."""
+    return f"subscription-signing:{subscription_id}"

@@ -120,9 +120,23 @@ async def test_a_dead_workers_shares_are_taken_over(
     assert await heir.refresh() == ALL
 
 
-async def test_a_worker_that_comes_back_under_its_name_goes_on_at_once(worker: Callable[[str], Leases]) -> None:
+async def test_an_heir_goes_on_at_once_and_others_wait(database: Database, worker: Callable[[str], Leases]) -> None:
     await worker("a").refresh()
-    assert await worker("a").refresh() == ALL
+    assert await worker("stranger").refresh() == frozenset()
+    await worker("stranger").close()
+    heir = Leases(database, "notify", "b", heir_of=["never was", "a"])
+    assert await heir.refresh() == ALL
+    assert [row["owner"] for row in await database.fetch("select owner from lease_worker")] == ["b"]
+
+
+async def test_an_heir_takes_nothing_from_who_lives(database: Database, worker: Callable[[str], Leases]) -> None:
+    await worker("dead").refresh()
+    living = worker("living")
+    await living.refresh()
+    await _run_out(database, "dead")
+    await database.execute("update lease set owner = 'living', until = now() + interval '20 s' where share < 8")
+    heir = Leases(database, "notify", "heir", heir_of=["dead"])
+    assert {bucket % 16 for bucket in await heir.refresh()} == set(range(8, 16))
 
 
 async def test_leaving_gives_everything_to_the_others(worker: Callable[[str], Leases], clock: Clock) -> None:

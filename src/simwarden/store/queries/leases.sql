@@ -4,6 +4,12 @@
 insert into lease_worker (role, owner, until) values ($1, $2, now() + $3::interval)
 on conflict (role, owner) do update set until = excluded.until
 
+-- name: inherit
+with gone as (
+    delete from lease_worker where role = $1 and owner = any ($3::text[])
+)
+update lease set owner = $2 where role = $1 and owner = any ($3::text[])
+
 -- name: leave
 delete from lease_worker where role = $1 and owner = $2
 
