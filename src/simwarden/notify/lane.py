@@ -13,6 +13,7 @@ from simwarden.domain.errors import SimwardenError
 from simwarden.domain.sink import InvalidSink
 from simwarden.notify.request import Opened, open_lane
 from simwarden.notify.retry import Outcome, RetryDecision, decide
+from simwarden.notify.sender import ACCOUNT
 from simwarden.store.deliveries import DueLane, Head, LaneResult, Tried
 from simwarden.store.vault import WrongKey
 
@@ -80,6 +81,7 @@ class LaneRun:
     async def run(self, stopping: Callable[[], bool]) -> None:
         """Send until a delivery must wait, the burst is over, the lease draws to its end, or it is time to stop."""
         begun = time.monotonic()
+        ACCOUNT.set(self._lane.account_id)
         if not self._lane.heads:
             # Everything from `lane_next` on is finished already (replayed and sent again, or given up for its age).
             self._next = self._lane.delivery_count + 1

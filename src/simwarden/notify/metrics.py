@@ -29,6 +29,11 @@ class NotifyMetrics:
             "Subscriptions with something left to deliver, in the shares of this worker",
             registry=registry,
         )
+        self.circuits_opened = Counter(
+            "simwarden_notify_circuits_opened",
+            "Times a sink's origin was taken for dead: no answers, or errors only",
+            registry=registry,
+        )
         self.fanned_out = Counter(
             "simwarden_notify_fanned_out", "Deliveries written behind the commit of their event", registry=registry
         )

@@ -1,10 +1,11 @@
-"""The notifier: finds lanes that are due, gives every origin its share of the sending, and records what came of it."""
+"""The notifier: finds lanes that are due, gives everybody a fair share of the sending, and records what came of it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from simwarden.notify.outage import Outage
 from simwarden.notify.recorder import Recorder
 from simwarden.notify.sender import Sender
 from simwarden.notify.settings import NotifySettings
+from simwarden.notify.shares import Shares
 from simwarden.notify.upkeep import Upkeep
 from simwarden.store import deliveries
 from simwarden.store.database import Listener
@@ -40,6 +42,12 @@ BATCH = 256
 _CRASH_DELAY = timedelta(seconds=60)
 _SPREAD = timedelta(minutes=5)
 _HORIZON = timedelta(minutes=7)
+_REMEMBERED = 256
+"""Origins of an account that are remembered for their failures while nothing of them is under way."""
+_GO_ON = 0.05
+"""Seconds until the next look when an account has more origins than are looked at in one."""
+_LEAST = 0.005
+"""Least seconds between two looks that nobody asked for."""
 log = structlog.get_logger(__name__)
 
 
@@ -78,8 +86,18 @@ class Notifier:
         )
         self._origins: dict[str, Origin] = {}
         self._full: set[str] = set()
+        """Origins, and"""
+        self._full_accounts: set[str] = set()
+        """accounts that have as many lanes as they may, and perhaps more of them in the database."""
         self._room_of_others = Origin("", self._settings.limits).room(0.0)
+        self._shares = Shares(self._settings.in_flight)
         self._busy: dict[str, DueLane] = {}
+        self._held: Counter[str] = Counter()
+        """Busy lanes by account."""
+        self._after: dict[str, str] = {}
+        """Where the next look at an account with very many origins begins."""
+        self._next_due: float | None = None
+        self._aside_lock = asyncio.Semaphore(1)
         self._runs: set[asyncio.Task[None]] = set()
         self._side: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
@@ -155,12 +173,13 @@ class Notifier:
         if not owned:
             return wait
         await self._claim(owned)
-        if not self._woken.is_set() and len(self._busy) < self._settings.held:
-            due = await deliveries.next_due(self._db, owned, busy=self._busy.values(), full=self._full)
-            wait = min([wait, *([] if due is None else [due])])
+        if self._next_due is not None:
+            wait = min(wait, self._next_due)
+        if self._after:
+            wait = min(wait, _GO_ON)
         now = time.monotonic()
         opens = [origin.opens_in(now) for origin in self._origins.values() if origin.probing]
-        return max(min([wait, *(one for one in opens if one > 0)]), 0.001)
+        return max(min([wait, *(one for one in opens if one > 0)]), _LEAST)
 
     async def _let_go(self) -> None:
         """Give away the shares that others should have, once nothing of them is under way."""
@@ -169,20 +188,25 @@ class Notifier:
             await self.leases.release(self.leases.leaving - under_way)
 
     async def _claim(self, owned: Sequence[int]) -> None:
-        while len(self._busy) < self._settings.held:
+        self._next_due = None
+        while (free := self._settings.held - len(self._busy)) > 0:
             now = time.monotonic()
-            self._origins = {key: one for key, one in self._origins.items() if not one.forgettable(now)}
+            self._forget_idle(now)
             room = {key: one.room(now) for key, one in self._origins.items()}
             self._full = {key for key, count in room.items() if count == 0}
-            found = await deliveries.claim(
+            claimed = await deliveries.claim(
                 self._db,
                 owned,
                 busy=self._busy.values(),
                 room=room,
                 others=self._room_of_others,
+                accounts={account: self._account_room(account, free) for account in {*self._held, *self._after}},
+                newcomers=self._account_room("", free),
+                after=self._after,
                 limit=BATCH,
             )
-            taken = self._choose(found, now)
+            self._next_due, self._after = claimed.next_due, claimed.after
+            taken = self._choose(claimed.lanes, now)
             try:
                 ready = await deliveries.heads(self._db, taken, self._settings.burst)
             except BaseException:
@@ -193,55 +217,98 @@ class Notifier:
                 origin.reserved -= 1
                 origin.waiting.append(lane)
                 self._begin(origin)
-            if len(found) < BATCH:
+            if len(claimed.lanes) < BATCH or not taken:
                 return
 
+    def _account_room(self, account: str, free: int) -> int:
+        """How many more lanes an account may hold: it leaves as many places free as it has."""
+        return max((free - self._held[account] + 1) // 2, 0)
+
+    def _forget_idle(self, now: float) -> None:
+        """Forget origins of which nothing is known that matters, and of an account with very many the oldest."""
+        idle: Counter[str] = Counter()
+        kept = {}
+        for key, one in reversed(self._origins.items()):
+            if one.forgettable(now):
+                continue
+            if one.is_idle:
+                idle[one.account] += 1
+                if idle[one.account] > _REMEMBERED:
+                    continue
+            kept[key] = one
+        self._origins = dict(reversed(kept.items()))
+
     def _choose(self, found: Sequence[DueLane], now: float) -> list[DueLane]:
-        """As many of the lanes as their origins have room for."""
+        """As many of the lanes as their accounts and origins have room for."""
         taken = []
         for lane in found:
+            account = lane.account_id
+            if self._account_room(account, self._settings.held - len(self._busy)) == 0:
+                continue
             origin = self._origins.get(lane.origin)
             if origin is None:
-                origin = self._origins[lane.origin] = Origin(lane.origin, self._settings.limits)
+                origin = self._origins[lane.origin] = Origin(lane.origin, self._settings.limits, account)
             if origin.room(now) > 0:
                 origin.reserved += 1
                 self._busy[lane.id] = lane
+                self._held[account] += 1
                 taken.append(lane)
         # There may be more of those that were given as much as they can take: their lanes are asked for again later.
         self._full = {key for key, one in self._origins.items() if one.room(now) == 0}
+        free = self._settings.held - len(self._busy)
+        self._full_accounts = {account for account in self._held if self._account_room(account, free) == 0}
         return taken
+
+    def _release(self, lane_id: str) -> str | None:
+        """A lane is not busy any more; returns its account."""
+        lane = self._busy.pop(lane_id, None)
+        if lane is None:
+            return None
+        self._held[lane.account_id] -= 1
+        if not self._held[lane.account_id]:
+            del self._held[lane.account_id]
+        return lane.account_id
 
     def _forget(self, lanes: Sequence[DueLane]) -> None:
         for lane in lanes:
             self._origins[lane.origin].reserved -= 1
-            self._busy.pop(lane.id, None)
+            self._release(lane.id)
 
     def _begin(self, origin: Origin) -> None:
-        """Start as many waiting lanes of an origin as its share and the whole allow."""
-        assert self._sender is not None
-        pause = origin.opens_in(time.monotonic())
+        """Let an origin's waiting lanes take their turns, and begin whoever may."""
+        now = time.monotonic()
+        pause = origin.opens_in(now)
         if pause > 0:
             self._put_back(origin, timedelta(seconds=pause))
-        while len(self._runs) < self._settings.in_flight and origin.startable(time.monotonic()) and not self._stopping:
-            lane = origin.waiting.popleft()
-            run = LaneRun(
-                lane,
-                vault=self._vault,
-                sender=self._sender,
-                settings=self._settings,
-                metrics=self.metrics,
-                allow_private=self._allow_private,
-                deadline=partial(self.leases.deadline, lane.bucket),
-                heard=partial(self._heard, origin),
-            )
-            origin.active += 1
-            task = asyncio.create_task(run.run(lambda: self._stopping))
-            self._runs.add(task)
-            task.add_done_callback(partial(self._finished, origin, run))
+        if origin.startable(now):
+            self._shares.offer(origin)
+        while not self._stopping:
+            turn = self._shares.take(now)
+            if turn is None:
+                return
+            self._start(turn)
+
+    def _start(self, origin: Origin) -> None:
+        assert self._sender is not None
+        lane = origin.waiting.popleft()
+        run = LaneRun(
+            lane,
+            vault=self._vault,
+            sender=self._sender,
+            settings=self._settings,
+            metrics=self.metrics,
+            allow_private=self._allow_private,
+            deadline=partial(self.leases.deadline, lane.bucket),
+            heard=partial(self._heard, origin),
+        )
+        origin.active += 1
+        task = asyncio.create_task(run.run(lambda: self._stopping))
+        self._runs.add(task)
+        task.add_done_callback(partial(self._finished, origin, run))
 
     def _finished(self, origin: Origin, run: LaneRun, task: asyncio.Task[None]) -> None:
-        crowded = len(self._runs) >= self._settings.in_flight
         self._runs.discard(task)
+        self._shares.done(origin)
         origin.active -= 1
         result = run.result()
         error = None if task.cancelled() else task.exception()
@@ -254,27 +321,35 @@ class Notifier:
         self._begin(origin)
         if origin.key in self._full and origin.room(time.monotonic()) >= origin.share:
             self.wake()
-        if crowded:
-            for other in list(self._origins.values()):
-                self._begin(other)
 
     def _heard(self, origin: Origin, outcome: Outcome) -> None:
-        """An origin answered or did not: adjust its share; when its circuit opens let all its lanes wait."""
-        if outcome.status is not None:
-            if origin.answered(outcome.duration.total_seconds()):
+        """An origin answered or did not: adjust its share; when its circuit opens let its lanes wait."""
+        duration = outcome.duration.total_seconds()
+        if outcome.status is not None and not outcome.is_error:
+            if origin.answered(duration):
                 self._aside(self._hasten(origin))
             return
-        seconds = origin.silent(time.monotonic())
+        quick_error = outcome.status is not None and duration <= self._settings.limits.quick
+        seconds = origin.failed(time.monotonic(), quick_error=quick_error)
         if seconds is None:
             return
-        log.info("a sink does not answer", origin=origin.key, error=outcome.error, pause_seconds=seconds)
+        if origin.just_tripped:
+            error = outcome.error or f"HTTP {outcome.status}"
+            log.info("a sink does not answer as it should", origin=origin.key, error=error, pause_seconds=seconds)
+            self.metrics.circuits_opened.inc()
         self._put_back(origin, timedelta(seconds=seconds))
-        self._aside(self._postpone(origin, seconds))
+        if not quick_error:  # lanes that met with a quick error wait by themselves
+            self._aside(self._postpone(origin, seconds))
 
     def _aside(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(self._alone(work))
         self._side.add(task)
         task.add_done_callback(self._side.discard)
+
+    async def _alone(self, work: Coroutine[None, None, None]) -> None:
+        """One at a time: however many circuits open, one connection is used for it."""
+        async with self._aside_lock:
+            await work
 
     def _put_back(self, origin: Origin, delay: timedelta = timedelta(0)) -> None:
         """Return the lanes that wait for an origin, untried."""
@@ -291,18 +366,18 @@ class Notifier:
         delay = timedelta(seconds=seconds)
         owned = sorted(self.leases.owned())
         with contextlib.suppress(StoreUnavailable, asyncpg.PostgresError):
-            await deliveries.postpone(self._db, owned, origin.key, delay, _SPREAD, busy=self._busy)
+            await deliveries.postpone(self._db, owned, origin.account, origin.key, delay, _SPREAD, busy=self._busy)
 
     async def _hasten(self, origin: Origin) -> None:
         """An origin is back: its lanes need not wait any longer, except where a sink asked for much patience."""
         owned = sorted(self.leases.owned())
         with contextlib.suppress(StoreUnavailable, asyncpg.PostgresError):
-            await deliveries.hasten(self._db, owned, origin.key, _HORIZON, busy=self._busy)
+            await deliveries.hasten(self._db, owned, origin.account, origin.key, _HORIZON, busy=self._busy)
         self.wake()
 
     def _recorded(self, results: Sequence[LaneResult], more: bool) -> None:  # noqa: FBT001 - a callback
         crowded = len(self._busy) >= self._settings.held
         for result in results:
-            self._busy.pop(result.id, None)
+            crowded |= self._release(result.id) in self._full_accounts
         if more or crowded or self.leases.leaving:
             self.wake()

@@ -60,6 +60,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the sink took the event: any 2xx (CloudEvents HTTP webhook 2.1)."""
         return self.status is not None and 200 <= self.status < 300
 
+    @property
+    def is_error(self) -> bool:
+        """Whether it was answered, and is to be tried again: a redirection, 429 or a server's error."""
+        return self.status is not None and (300 <= self.status < 400 or self.status == 429 or self.status >= 500)
+
 
 class RetryDecision(msgspec.Struct, frozen=True):
     """What follows an attempt. All empty: the event was delivered."""

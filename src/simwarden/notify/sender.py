@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -28,7 +30,11 @@ KEPT_ANSWER = 4096
 _BODY_TIME = 2.0
 """Seconds that are spent on the body of an answer whose status is known."""
 _LOOKUPS = 64
-"""Names that are looked up at once; a name server that hangs must not hold up the others."""
+"""Names that are looked up at once; a name server that hangs must not hold up the others,"""
+_LOOKUPS_EACH = 16
+"""and of one account so many, for it may own as many names, with name servers that hang, as it likes."""
+ACCOUNT: ContextVar[str] = ContextVar("account", default="")
+"""Whose event is being sent."""
 
 
 class AddressRefused(OSError):
@@ -40,13 +46,21 @@ class _Dns:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="notify-dns")
+        self._gates: dict[str, asyncio.Semaphore] = {}
 
     async def __call__(self, host: str, port: int) -> list[str]:
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
-            self._threads, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        )
-        return [str(address[0]) for *_, address in found]
+        gate = self._gates.setdefault(ACCOUNT.get(), asyncio.Semaphore(_LOOKUPS_EACH))
+        await gate.acquire()
+
+        def over(_: Future[Any]) -> None:
+            # When the thread is free again: it works on when nobody waits for the answer any more.
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(gate.release)
+
+        lookup = self._threads.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        lookup.add_done_callback(over)
+        return [str(address[0]) for *_, address in await asyncio.wrap_future(lookup)]
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Q = load("deliveries")
 END_BATCH = 500
 """Subscriptions that are ended in one transaction."""
+VISITS = 256
+"""Origins of one account that one look goes through."""
 _EVENT_ID = re.compile(r"([0-9a-f]{34})-([0-9]{1,9})")
 
 
@@ -64,6 +66,19 @@ class DueLane(msgspec.Struct, frozen=True, kw_only=True):
     lane_next: int
     delivery_count: int
     heads: tuple[Head, ...] = ()
+
+
+_DUE = tuple(name for name in DueLane.__struct_fields__ if name != "heads")
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """What one look at the lanes found."""
+
+    lanes: list[DueLane]
+    after: dict[str, str]
+    """By account with more origins than were looked at: the last one of those."""
+    next_due: float | None
+    """Seconds until a lane of what was looked at becomes due; None when none waits for its time."""
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,17 +147,50 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def claim(
-    db: Database, buckets: Sequence[int], *, busy: Collection[DueLane], room: Mapping[str, int], others: int, limit: int
-) -> list[DueLane]:
-    """Up to `limit` due lanes, longest due first, without those in `busy`; no heads yet.
+    db: Database,
+    buckets: Sequence[int],
+    *,
+    busy: Collection[DueLane],
+    room: Mapping[str, int],
+    others: int,
+    accounts: Mapping[str, int],
+    newcomers: int,
+    after: Mapping[str, str],
+    limit: int,
+    visits: int = VISITS,
+) -> Claimed:
+    """Up to `limit` due lanes without those in `busy`, accounts in turn, of each what is longest due; no heads yet.
 
-    Of an origin in `room` so many at most, of any other one `others`. So each origin costs the same, however many of
-    its lanes wait.
+    Of an origin in `room` so many at most, of any other one `others`; of an account in `accounts` so many at most, of
+    any other one `newcomers`. So each origin costs the same, however many of its lanes wait. Of an account no more than
+    `visits` origins are looked at, those behind `after`, the one at which the last look stopped.
     """
     held = Counter(lane.origin for lane in busy)
     look = [count + held[origin] if count else 0 for origin, count in room.items()]
-    rows = await db.fetch(Q["due_lanes"], buckets, [lane.id for lane in busy], list(room), look, others, limit)
-    return [DueLane(**dict(row)) for row in rows]
+    rows = await db.fetch(
+        Q["due_lanes"],
+        buckets,
+        [lane.id for lane in busy],
+        list(room),
+        look,
+        others,
+        list(accounts),
+        list(accounts.values()),
+        [after.get(account, "") for account in accounts],
+        newcomers,
+        visits,
+        limit,
+    )
+    lanes = [DueLane(**{name: row[name] for name in _DUE}) for row in rows if row["id"] is not None]
+    looked = [row for row in rows if row["id"] is None]
+    stopped = {row["account_id"]: row["origin"] for row in looked}
+    kept = {
+        account: origin for account, origin in after.items() if account not in stopped and accounts.get(account) == 0
+    }
+    due = [row["next_due"] for row in looked if row["next_due"] is not None]
+    return Claimed(
+        lanes, kept | {account: origin for account, origin in stopped.items() if origin}, min(due, default=None)
+    )
 
 
 async def heads(db: Database, lanes: Sequence[DueLane], limit: int) -> list[DueLane]:
@@ -160,20 +208,6 @@ async def heads(db: Database, lanes: Sequence[DueLane], limit: int) -> list[DueL
     for row in rows:
         found[row["ord"] - 1].append(Head(**{name: row[name] for name in Head.__struct_fields__}))
     return [msgspec.structs.replace(lane, heads=tuple(items)) for lane, items in zip(lanes, found, strict=True)]
-
-
-async def next_due(
-    db: Database, buckets: Sequence[int], *, busy: Collection[DueLane], full: Collection[str]
-) -> float | None:
-    """Seconds until the next lane becomes due, leaving out the busy ones and those of `full` origins; None when there
-    is none. Negative for a lane that became due since it was last claimed from.
-    """
-    look = {origin: count + 1 for origin, count in Counter(lane.origin for lane in busy).items()}
-    look |= dict.fromkeys(full, 0)
-    seconds: float | None = await db.fetchval(
-        Q["next_due"], buckets, [lane.id for lane in busy], list(look), list(look.values())
-    )
-    return seconds
 
 
 async def record(db: Database, results: Sequence[LaneResult], now: datetime) -> bool:
@@ -282,15 +316,24 @@ async def _end(connection: asyncpg.Connection, result: LaneResult, now: datetime
 
 
 async def postpone(
-    db: Database, buckets: Sequence[int], origin: str, delay: timedelta, spread: timedelta, *, busy: Collection[str]
+    db: Database,
+    buckets: Sequence[int],
+    account_id: str,
+    origin: str,
+    delay: timedelta,
+    spread: timedelta,
+    *,
+    busy: Collection[str],
 ) -> int:
     """Let the due lanes of an origin wait, each longer by chance by up to `spread`; returns how many."""
-    return await db.execute(Q["postpone_origin"], buckets, origin, delay, spread, list(busy))
+    return await db.execute(Q["postpone_origin"], buckets, account_id, origin, delay, spread, list(busy))
 
 
-async def hasten(db: Database, buckets: Sequence[int], origin: str, within: timedelta, *, busy: Collection[str]) -> int:
+async def hasten(
+    db: Database, buckets: Sequence[int], account_id: str, origin: str, within: timedelta, *, busy: Collection[str]
+) -> int:
     """Make the lanes of an origin due now that are due within this time anyway; returns how many."""
-    return await db.execute(Q["hasten_origin"], buckets, origin, within, list(busy))
+    return await db.execute(Q["hasten_origin"], buckets, account_id, origin, within, list(busy))
 
 
 async def end_due(db: Database, buckets: Sequence[int], now: datetime, limit: int = END_BATCH) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ async def test_a_sink_that_hangs_delays_no_other(house: House, sink: Sink, monke
         for sim in await fleet(house, 60):
             await house.subscribe(slow.url, sim=sim)
         few = Limits(parallel=8, start=8)
-        async with running(house, total_timeout=3600.0, limits=few, in_flight=12, held=40) as notifier:
+        async with running(house, total_timeout=3600.0, limits=few, in_flight=64, held=40) as notifier:
             await slow.until_received(8)
             await house.subscribe(sink.url)
             for number in range(1, 11):
@@ -94,6 +95,78 @@ async def test_tenants_behind_one_host_are_apart(house: House, sink: Sink) -> No
     await house.subscribe(sink.url, sim=Sim(bucket=1, imsi="99901", account_id="other"), account_id="other")
     origins = {row["origin"] for row in await house.db.fetch("select origin from subscription")}
     assert origins == {f"acme http://127.0.0.1:{sink.port}", f"other http://127.0.0.1:{sink.port}"}
+
+
+async def test_one_account_with_many_slow_sinks_leaves_half_to_the_others(house: House, sink: Sink) -> None:
+    """It has more ports of one host, and more lanes, than there are sends and places; another tenant is served."""
+    await house.db.execute("insert into sim (bucket, imsi, account_id) values (1, '99901', 'other')")
+    theirs = Sim(bucket=1, imsi="99901", account_id="other")
+    released = asyncio.Event()
+
+    async def fail_late(_: Received) -> int:
+        await released.wait()
+        return 500
+
+    async with contextlib.AsyncExitStack() as stack:
+        slow = [await stack.enter_async_context(Sink()) for _ in range(30)]
+        for one in slow:
+            one.answer = fail_late  # type: ignore[assignment]
+        sims = await fleet(house, 15)
+        for number, sim in enumerate(sims):
+            for one in slow[number % 2 :: 2]:
+                await house.subscribe(one.url, sim=sim)
+        async with running(house, total_timeout=3600.0, in_flight=32, held=64) as notifier:
+
+            async def crowded() -> bool:
+                return notifier._shares.active("acme") >= 8
+
+            await eventually(crowded, limit=60)
+            await house.subscribe(sink.url, sim=theirs, account_id="other")
+            for number in range(1, 11):
+                await house.publish(number, sim=theirs)
+                await sink.until(lambda number=number: sink.devices[-1:] == [number], limit=60)  # type: ignore[misc]
+            assert 8 <= notifier._shares.active("acme") <= 16
+            released.set()
+    assert sink.devices == list(range(1, 11))
+
+
+async def test_a_slow_sink_of_an_account_leaves_the_same_account_its_other_sinks(house: House, sink: Sink) -> None:
+    released = asyncio.Event()
+
+    async def hang(_: Received) -> web.StreamResponse:
+        await released.wait()
+        return web.Response()
+
+    async with Sink() as slow:
+        slow.answer = hang
+        for sim in await fleet(house, 60):
+            await house.subscribe(slow.url.replace("127.0.0.1", "localhost"), sim=sim)
+        async with running(house, total_timeout=3600.0, in_flight=16, held=64) as notifier:
+            await slow.until_received(4, limit=60)
+            await house.subscribe(sink.url)
+            await house.publish(*range(1, 11))
+            notifier.wake()
+            await sink.until(lambda: sink.devices == list(range(1, 11)), limit=60)
+            assert len(slow.received) <= 8, "of what the account may have a host leaves a half"
+            released.set()
+
+
+async def test_errors_that_come_late_open_the_circuit(house: House, sink: Sink) -> None:
+    sims = await fleet(house, 8)
+    bad = Sink()
+    bad.answer = 500
+    async with bad:
+        for sim in sims:
+            await house.subscribe(bad.url, sim=sim)
+        async with running(house, limits=Limits(quick=0.0, first_open=30.0)) as notifier:  # any error is a late one
+
+            async def opened() -> bool:
+                return bool(notifier.metrics.circuits_opened._value.get() == 1)
+
+            await eventually(opened, limit=60)
+            await house.subscribe(sink.url)
+            await sink.until_received(1, limit=60)
+    assert len(bad.received) <= 8 + 5
 
 
 async def test_one_origin_with_many_lanes_is_served_in_parallel_within_its_share(house: House, sink: Sink) -> None:

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from tests.integration.notify.house import House
 
+from simwarden.domain.sim import Sim
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.store import deliveries
 from simwarden.store.deliveries import DeliveryNotFound, LaneResult, Tried
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from simwarden.store.database import Database
-    from simwarden.store.deliveries import DueLane
+    from simwarden.store.deliveries import Claimed, DueLane
     from simwarden.store.subscriptions import Subscription
     from simwarden.store.vault import Vault
 
@@ -33,11 +34,36 @@ async def house(database: Database, vault: Vault) -> House:
     return made
 
 
+async def look(
+    house: House,
+    *,
+    buckets: Sequence[int] = ALL_BUCKETS,
+    busy: Sequence[DueLane] = (),
+    room: Mapping[str, int] | None = None,
+    others: int = 9,
+    accounts: Mapping[str, int] | None = None,
+    after: Mapping[str, str] | None = None,
+    visits: int = 100,
+    limit: int = 100,
+) -> Claimed:
+    return await deliveries.claim(
+        house.db,
+        buckets,
+        busy=busy,
+        room=room or {},
+        others=others,
+        accounts=accounts or dict.fromkeys(after or {}, 100),
+        newcomers=100,
+        after=after or {},
+        visits=visits,
+        limit=limit,
+    )
+
+
 async def claim(
     house: House, busy: Sequence[DueLane] = (), room: Mapping[str, int] | None = None, others: int = 9
 ) -> list[DueLane]:
-    lanes = await deliveries.claim(house.db, ALL_BUCKETS, busy=busy, room=room or {}, others=others, limit=100)
-    return await deliveries.heads(house.db, lanes, 3)
+    return await deliveries.heads(house.db, (await look(house, busy=busy, room=room, others=others)).lanes, 3)
 
 
 def result(lane: DueLane, statuses: Sequence[str], *, delay: float = 0, end: EndReason | None = None) -> LaneResult:
@@ -101,7 +127,7 @@ async def test_busy_lanes_and_full_origins_are_left_out(house: House) -> None:
     assert [lane.id for lane in await claim(house, busy=[both[first.id]])] == [second.id]
     assert [lane.id for lane in await claim(house, room={"acme http://127.0.0.1:10": 0})] == [first.id]
     elsewhere = [(house.sim.bucket + 1) % 256]
-    assert await deliveries.claim(house.db, elsewhere, busy=(), room={}, others=9, limit=9) == []
+    assert (await look(house, buckets=elsewhere)).lanes == []
 
 
 async def test_an_origin_gets_as_many_lanes_as_it_has_room_for_beside_its_busy_ones(house: House) -> None:
@@ -115,14 +141,14 @@ async def test_an_origin_gets_as_many_lanes_as_it_has_room_for_beside_its_busy_o
         assert len(found) == expected + 1
         assert not set(found) & {lane.id for lane in busy}
     assert len(await claim(house, others=2)) == 3
-    assert len(await deliveries.claim(house.db, ALL_BUCKETS, busy=(), room={}, others=9, limit=4)) == 4
+    assert len((await look(house, limit=4)).lanes) == 4
 
 
 async def test_an_inbox_is_left_to_its_owner(house: House) -> None:
     made, _ = await house.subscribe(SINK)
     await house.db.execute("update subscription set inbox = 'x' where id = $1", made.id)
     assert await claim(house) == []
-    assert await deliveries.next_due(house.db, ALL_BUCKETS, busy=(), full=()) is None
+    assert (await look(house)).next_due is None
     assert await deliveries.pending_lanes(house.db, ALL_BUCKETS) == 1
 
 
@@ -139,7 +165,7 @@ async def test_a_waiting_lane_becomes_due_later(house: House) -> None:
     (lane,) = await claim(house)
     await deliveries.record(house.db, [result(lane, ["PENDING"], delay=100)], NOW)
     assert await claim(house) == []
-    due = await deliveries.next_due(house.db, ALL_BUCKETS, busy=(), full=())
+    due = (await look(house)).next_due
     assert due is not None
     assert 95 < due <= 100
     await house.publish(1)
@@ -147,15 +173,44 @@ async def test_a_waiting_lane_becomes_due_later(house: House) -> None:
     assert await lane_of(house, made) == (1, True)
 
 
-async def test_a_lane_that_became_due_just_now_is_not_overlooked(house: House) -> None:
-    made, _ = await house.subscribe(SINK)
-    due = await deliveries.next_due(house.db, ALL_BUCKETS, busy=(), full=())
-    assert due is not None
-    assert due <= 0
+async def test_when_the_next_lane_is_due_leaves_out_full_origins(house: House) -> None:
+    await house.subscribe(SINK)
     (lane,) = await claim(house)
-    assert lane.id == made.id
-    assert await deliveries.next_due(house.db, ALL_BUCKETS, busy=[lane], full=()) is None
-    assert await deliveries.next_due(house.db, ALL_BUCKETS, busy=(), full=["acme http://127.0.0.1:9"]) is None
+    await deliveries.record(house.db, [result(lane, ["PENDING"], delay=100)], NOW)
+    assert (await look(house)).next_due is not None
+    assert (await look(house, room={"acme http://127.0.0.1:9": 0})).next_due is None
+    assert (await look(house, accounts={"acme": 0})).next_due is None
+
+
+async def test_accounts_take_turns_and_full_ones_are_left_out(house: House) -> None:
+    """However long the lanes of one have been due, and however many origins it has."""
+    await house.db.execute("insert into sim (bucket, imsi, account_id) values (1, '99901', 'other')")
+    for port in range(1, 13):
+        await house.subscribe(f"http://127.0.0.1:{port}/")
+    late, _ = await house.subscribe(SINK, sim=Sim(bucket=1, imsi="99901", account_id="other"), account_id="other")
+    await house.db.execute("update subscription set lane_due_at = now() - interval '1 hour' where account_id = 'acme'")
+    first_two = (await look(house, limit=2)).lanes
+    assert late.id in [lane.id for lane in first_two]
+    assert {lane.account_id for lane in first_two} == {"acme", "other"}
+    assert [lane.id for lane in (await look(house, accounts={"acme": 0})).lanes] == [late.id]
+    assert len((await look(house, accounts={"acme": 3})).lanes) == 4
+
+
+async def test_an_account_with_very_many_origins_is_gone_through_in_several_looks(house: House) -> None:
+    made = [(await house.subscribe(f"http://127.0.0.1:{port}/"))[0].id for port in range(1, 11)]
+    seen: list[str] = []
+    after: dict[str, str] = {}
+    for _ in range(3):
+        claimed = await look(house, visits=4, after=after)
+        assert len(claimed.lanes) <= 4
+        seen += [lane.id for lane in claimed.lanes]
+        after = claimed.after
+        if not after:
+            break
+    assert sorted(seen) == sorted(made)
+    assert after == {}
+    kept = {"acme": "acme http://127.0.0.1:4"}
+    assert (await look(house, accounts={"acme": 0}, after=kept)).after == kept, "a full account goes on where it was"
 
 
 async def test_a_dead_origin_steps_aside_and_comes_back(house: House) -> None:
@@ -163,15 +218,17 @@ async def test_a_dead_origin_steps_aside_and_comes_back(house: House) -> None:
     busy, _ = await house.subscribe(SINK)
     other, _ = await house.subscribe("http://127.0.0.1:10/sink")
     origin, minute = "acme http://127.0.0.1:9", timedelta(minutes=1)
-    assert await deliveries.postpone(house.db, ALL_BUCKETS, origin, minute, minute, busy=[busy.id]) == 1
+    assert await deliveries.postpone(house.db, ALL_BUCKETS, "acme", origin, minute, minute, busy=[busy.id]) == 1
     lanes = await claim(house)
     assert {lane.id for lane in lanes} == {busy.id, other.id}
-    due = await deliveries.next_due(house.db, ALL_BUCKETS, busy=lanes, full=())
+    due = (await look(house, busy=lanes)).next_due
     assert due is not None
     assert 55 < due <= 120
-    assert await deliveries.postpone(house.db, ALL_BUCKETS, origin, minute, minute, busy=[busy.id]) == 0
-    assert await deliveries.hasten(house.db, ALL_BUCKETS, origin, minute / 2, busy=()) == 0, "that one has to wait"
-    assert await deliveries.hasten(house.db, ALL_BUCKETS, origin, 3 * minute, busy=()) == 1
+    assert await deliveries.postpone(house.db, ALL_BUCKETS, "acme", origin, minute, minute, busy=[busy.id]) == 0
+    assert await deliveries.hasten(house.db, ALL_BUCKETS, "acme", origin, minute / 2, busy=()) == 0, (
+        "that one has to wait"
+    )
+    assert await deliveries.hasten(house.db, ALL_BUCKETS, "acme", origin, 3 * minute, busy=()) == 1
     assert len(await claim(house)) == 3
 
 

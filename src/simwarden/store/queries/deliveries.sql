@@ -2,31 +2,63 @@
 -- where there are shards. A lane is worked on by the one worker that leases its bucket, so nothing is locked to claim it.
 
 -- name: due_lanes
--- From origin to origin along the index, a few lanes of each: the thousands that wait for one that is dead or busy cost
--- nothing. `room` says how many lanes (those that are busy included) to look at for an origin, others get $5.
-with recursive o (origin) as (
-    (select origin from subscription
+-- From account to account and from origin to origin along the index, a few lanes of each: the thousands that wait for one
+-- that is dead or busy cost nothing. $3, $4: origins and how many of their lanes (those that are busy included) to look
+-- at, $5 of others; $6, $7, $8: accounts, how many of their lanes to return, and the origin to begin behind, $9 of others;
+-- $10: origins of an account to visit. Behind the lanes one row for each account that was visited: the last origin, when
+-- there may be more behind it, and the seconds until the next lane is due.
+with recursive a (account_id) as (
+    (select account_id from subscription
      where bucket = any ($1::smallint[]) and lane_due_at is not null and inbox is null
-     order by origin limit 1)
+     order by account_id limit 1)
     union all
-    select (select s.origin from subscription s
-            where s.bucket = any ($1::smallint[]) and s.lane_due_at is not null and s.inbox is null and s.origin > o.origin
-            order by s.origin limit 1)
-    from o where o.origin is not null
+    select (select s.account_id from subscription s
+            where s.bucket = any ($1::smallint[]) and s.lane_due_at is not null and s.inbox is null
+              and s.account_id > a.account_id
+            order by s.account_id limit 1)
+    from a where a.account_id is not null
 ),
-near as (
-    select l.*
-    from o
-    left join unnest($3::text[], $4::int[]) as k (origin, room) on k.origin = o.origin
+account as materialized (
+    select a.account_id, coalesce(k.room, $9) as room, coalesce(k.behind, '') as behind
+    from a
+    left join unnest($6::text[], $7::int[], $8::text[]) as k (account_id, room, behind) on k.account_id = a.account_id
+    where a.account_id is not null and coalesce(k.room, $9) > 0
+),
+visited as materialized (
+    select account.account_id, account.room, o.origin, o.visit, coalesce(k.look, $5) as look
+    from account
+    cross join lateral (
+        with recursive o (origin, visit) as (
+            (select s.origin, 1 from subscription s
+             where s.bucket = any ($1::smallint[]) and s.lane_due_at is not null and s.inbox is null
+               and s.account_id = account.account_id and s.origin > account.behind
+             order by s.origin limit 1)
+            union all
+            select (select s.origin from subscription s
+                    where s.bucket = any ($1::smallint[]) and s.lane_due_at is not null and s.inbox is null
+                      and s.account_id = account.account_id and s.origin > o.origin
+                    order by s.origin limit 1),
+                   o.visit + 1
+            from o where o.origin is not null and o.visit < $10
+        )
+        select origin, visit from o where origin is not null
+    ) o
+    left join unnest($3::text[], $4::int[]) as k (origin, look) on k.origin = o.origin
+),
+turn as (
+    select l.*, v.room, row_number() over (partition by l.account_id order by l.lane_due_at) as turn
+    from visited v
     cross join lateral (
         select s.*
         from subscription s
-        where s.origin = o.origin and s.bucket = any ($1::smallint[]) and s.lane_due_at <= now() and s.inbox is null
+        where s.account_id = v.account_id and s.origin = v.origin and s.bucket = any ($1::smallint[])
+          and s.lane_due_at <= now() and s.inbox is null
         order by s.lane_due_at
-        limit coalesce(k.room, $5)
+        limit v.look
     ) l
-    where o.origin is not null
+    where not exists (select 1 from unnest($2::text[]) as busy (id) where busy.id = l.id)
 )
+<<<<<<< HEAD
 select bucket, id, account_id, sink, origin, protocol_settings, sealed_target, credential, signing_secrets, ended_at is not null as ended,
        lane_next, delivery_count
 from near n
@@ -63,6 +95,27 @@ near as (
 select extract(epoch from min(n.lane_due_at) - now())::float8
 from near n
 where not exists (select 1 from unnest($2::text[]) as busy (id) where busy.id = n.id)
+=======
+(select bucket, id, account_id, sink, origin, protocol_settings, credential, signing_secrets, ended_at is not null as ended,
+        lane_next, delivery_count, null::float8 as next_due
+ from turn
+ where turn <= room
+ order by turn, lane_due_at
+ limit $11)
+union all
+select null, null, account.account_id, null, max(v.origin) filter (where v.visit = $10), null, null, null, null, null, null,
+       extract(epoch from min(f.lane_due_at) - now())::float8
+from account
+left join visited v on v.account_id = account.account_id
+left join lateral (
+    select s.lane_due_at from subscription s
+    where s.account_id = v.account_id and s.origin = v.origin and s.bucket = any ($1::smallint[])
+      and s.lane_due_at > now() and s.lane_due_at < 'infinity' and s.inbox is null and v.look > 0
+    order by s.lane_due_at
+    limit 1
+) f on true
+group by account.account_id
+>>>>>>> e28e8a8 (Sending is shared out fairly by account, host and origin; late errors open the circuit; the claim goes from account to account)
 
 -- name: heads
 -- Without `bucket = any`: PostgreSQL sorts that array anew for every lane, four times the work for 256 of them.
@@ -112,22 +165,22 @@ returning s.lane_due_at is not null as waiting
 -- name: postpone_origin
 with waiting as (
     select bucket, id from subscription s
-    where bucket = any ($1::smallint[]) and origin = $2 and lane_due_at <= now() and inbox is null
-      and not exists (select 1 from unnest($5::text[]) as busy (id) where busy.id = s.id)
+    where bucket = any ($1::smallint[]) and account_id = $2 and origin = $3 and lane_due_at <= now() and inbox is null
+      and not exists (select 1 from unnest($6::text[]) as busy (id) where busy.id = s.id)
     order by bucket, id
     for update
 )
 update subscription s
-set lane_due_at = now() + $3::interval + random() * $4::interval
+set lane_due_at = now() + $4::interval + random() * $5::interval
 from waiting w
 where s.bucket = w.bucket and s.id = w.id and s.bucket = any ($1::smallint[])
 
 -- name: hasten_origin
 with waiting as (
     select bucket, id from subscription s
-    where bucket = any ($1::smallint[]) and origin = $2 and lane_due_at > now() and lane_due_at <= now() + $3::interval
-      and inbox is null
-      and not exists (select 1 from unnest($4::text[]) as busy (id) where busy.id = s.id)
+    where bucket = any ($1::smallint[]) and account_id = $2 and origin = $3 and lane_due_at > now()
+      and lane_due_at <= now() + $4::interval and inbox is null
+      and not exists (select 1 from unnest($5::text[]) as busy (id) where busy.id = s.id)
     order by bucket, id
     for update
 )
