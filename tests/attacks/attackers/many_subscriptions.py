@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.attacks.target import Target
 
-EXPECTS = ((201, ""), (429, "QUOTA_EXCEEDED"), (200, ""))
+EXPECTS = ((201, ""), (429, "QUOTA_EXCEEDED"), (200, "200"))
 COUNTED = (
     'simwarden_subscriptions_refused_total{limit="subscriptions_per_app_and_sim"}',
     "simwarden_notify_fanned_out_total",
