@@ -42,7 +42,6 @@ from simwarden.engine.quota import Quotas
 from simwarden.engine.subscriptions import Limits, Subscriptions
 from simwarden.engine.switching import Switches
 from simwarden.engine.usage import Reads
-from simwarden.engine.watch import Watch, WatchSettings
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
 from simwarden.notify.inbox import Inboxes
@@ -65,6 +64,7 @@ from simwarden.store.gateways import CommandAccess, Gateways
 from simwarden.store.leases import Leases
 from simwarden.store.sims import Sims
 from simwarden.store.vault import Vault
+from simwarden.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -192,16 +192,7 @@ class House:
             settings=notify_settings,
             metrics=NotifyMetrics(self.metrics.registry),
         )
-        self.watch = Watch(
-            background,
-            Leases(background, "watch", worker.name, shares=1, heir_of=worker.heir_of),
-            WatchSettings(
-                every=timedelta(seconds=settings.alarm_check_seconds),
-                backlog=timedelta(seconds=settings.alarm_backlog_seconds),
-                slow=timedelta(seconds=settings.alarm_database_seconds),
-                keep=timedelta(days=settings.alarms_kept_days),
-            ),
-        )
+        self.watching = Watching(settings, background, worker, self.metrics)
         self.operations = Operations(db, self.answers, accepted=lambda: self.operate.wake())
         self.answered = 0
         """Customers' calls, and reports, so far."""
@@ -259,8 +250,8 @@ class House:
             stack.push_async_callback(house.enforcement.stop)
             await house.operate.start()
             stack.push_async_callback(house.operate.stop)
-            house.watch.start()
-            stack.push_async_callback(house.watch.stop)
+            house.watching.start()
+            stack.push_async_callback(house.watching.stop)
             stack.callback(house.inboxes.stop)
             house.player.start()
             stack.push_async_callback(house.player.stop)

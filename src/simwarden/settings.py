@@ -22,7 +22,7 @@ PREFIX = "SIMWARDEN_"
 CONFIG_FILES = (Path("simwarden.toml"), Path("/etc/simwarden/simwarden.toml"))
 _USER_PASSWORD = re.compile(r"(//[^:@/?#]*):[^?#]*@")
 _QUERY_PASSWORD = re.compile(r"([?&][a-z]*password=)[^&#]*", re.IGNORECASE)
-SECRETS = frozenset({"secret_key"})
+SECRETS = frozenset({"secret_key", "alarm_webhook_secret", "alarm_mail_password"})
 NOT_SETTINGS = frozenset(
     PREFIX + name for name in ("CONFIG", "APP_KEY", "APP_SECRET", "SIMULATOR", "TEST_DATABASE_URL", "TEST_PICTURES")
 )
@@ -48,6 +48,15 @@ Hours = Annotated[float, msgspec.Meta(gt=0, le=8_760)]
 AbsoluteUri = Annotated[
     str, msgspec.Meta(max_length=2048, pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+\Z")
 ]
+
+
+HttpUrl = Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^https?://[^\s/@]+(/\S*)?\Z")]
+WebhookSecret = Annotated[
+    str, msgspec.Meta(max_length=256, pattern=r"^whsec_([A-Za-z0-9+/]{4})+([A-Za-z0-9+/=]{4})?\Z")
+]
+_ADDRESS = r"[^\s@,<>]+@[^\s@,<>]+"
+MailAddress = Annotated[str, msgspec.Meta(max_length=320, pattern=rf"^{_ADDRESS}\Z")]
+MailAddresses = Annotated[str, msgspec.Meta(max_length=2048, pattern=rf"^{_ADDRESS}(\s*,\s*{_ADDRESS})*\Z")]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,6 +132,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Seconds that due work may wait before it is an alarm."""
     alarm_database_seconds: Seconds = 1.0
     """Seconds that one small commit may take before the database counts as slow."""
+    alarm_webhook_url: HttpUrl | None = None
+    """Where alarms are posted; your own endpoint, http and private addresses are allowed."""
+    alarm_webhook_secret: WebhookSecret | None = None
+    """Signs them in the scheme of Standard Webhooks: whsec_ and base64."""
+    alarm_mail_host: str | None = None
+    """SMTP server for alarms by mail; needs alarm_mail_from and alarm_mail_to."""
+    alarm_mail_port: Port = 587
+    """Its port."""
+    alarm_mail_security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection is encrypted; none only within this machine or a VPN."""
+    alarm_mail_user: str | None = None
+    """User name at the SMTP server."""
+    alarm_mail_password: str | None = None
+    """Password at the SMTP server."""
+    alarm_mail_from: MailAddress | None = None
+    """Sender of alarms."""
+    alarm_mail_to: MailAddresses | None = None
+    """Who gets alarms; several addresses are parted by commas."""
+    alarm_mail_seconds: Seconds = 60.0
+    """Least time between two mails; each holds all that changed since the one before."""
     alarms_kept_days: Days = 90
     """Days for which alarms that are over are kept."""
     records_kept_days: Days = 30
@@ -182,6 +211,8 @@ def load(
         Proxies(str(values.get("trusted_proxies", "")))
     except InvalidNetwork as error:
         raise InvalidSettings(f"{sources['trusted_proxies']}: {error.message}") from None
+    if values.get("alarm_mail_host") and not (values.get("alarm_mail_from") and values.get("alarm_mail_to")):
+        raise InvalidSettings(f"{sources['alarm_mail_host']}: alarm_mail_from and alarm_mail_to are needed too")
     try:
         return msgspec.convert(values, Settings, strict=False), sources
     except msgspec.ValidationError as error:

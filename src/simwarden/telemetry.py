@@ -54,6 +54,13 @@ class Metrics:
             "simwarden_refused_requests", "Requests refused before any API saw them", ["reason"], registry=registry
         )
 
+        self.alarm_pushes = Counter(
+            "simwarden_alarm_pushes",
+            "Tries to tell the operator of alarms, by log, webhook or mail",
+            ["channel", "result"],
+            registry=registry,
+        )
+
     def took_in(self, tally: Tally) -> None:
         """Add up a batch of reports."""
         self.sightings.inc(tally.sightings)

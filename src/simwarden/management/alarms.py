@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from simwarden.domain.alarm import AlarmKind, Severity
-from simwarden.management import views
+from simwarden.domain.alarm_words import told
 from simwarden.management.house import House, answered
 from simwarden.management.query import Query
 from simwarden.northbound.kernel.api import Answer, Request
@@ -46,7 +46,7 @@ class AlarmRoutes:
             limit=query.limit + 1,
         )
         shown = found[: query.limit]
-        answer: dict[str, object] = {"alarms": [views.alarm(each) for each in shown]}
+        answer: dict[str, object] = {"alarms": [told(each) for each in shown]}
         if len(found) > len(shown):
             answer["nextCursor"] = query.next(shown[-1].id)
         return Answer(200, answer)
@@ -54,7 +54,7 @@ class AlarmRoutes:
     @answered
     async def show(self, request: Request) -> Answer:
         """getAlarm."""
-        return Answer(200, views.alarm(await alarms.show(self._house.db, _number(request.parameter))))
+        return Answer(200, told(await alarms.show(self._house.db, _number(request.parameter))))
 
     @answered
     async def acknowledge(self, request: Request) -> Answer:
@@ -63,7 +63,7 @@ class AlarmRoutes:
         found = await alarms.acknowledge(
             self._house.db, _number(request.parameter), self._house.clock(), f"{caller.name} ({caller.app_key})"
         )
-        return Answer(200, views.alarm(found))
+        return Answer(200, told(found))
 
     async def _gateway(self, query: Query) -> int | None:
         name = query.text("gateway")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from simwarden.domain.alarm import words
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.report_order import offline_after
 from simwarden.domain.sim import Function, Policy
@@ -16,7 +15,6 @@ from simwarden.engine.operations import confirm_token
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from simwarden.domain.alarm import Alarm
     from simwarden.domain.events import Event
     from simwarden.domain.sim import Sim
     from simwarden.store.deliveries import Attempt, Listed
@@ -131,31 +129,6 @@ class DeliveryView(Camel, frozen=True):
     last_status: int | None = None
     last_error: str | None = None
     attempt_log: list[AttemptView] | None = None
-
-
-class AlarmView(Camel, frozen=True):
-    """Alarm."""
-
-    id: int
-    kind: str
-    severity: str
-    state: str
-    subject: str
-    what: str
-    why: str
-    todo: str
-    facts: dict[str, Any]
-    first_at: datetime
-    last_at: datetime
-    count: int
-    version: int
-    gateway: str | None = None
-    imsi: str | None = None
-    account: str | None = None
-    cleared_at: datetime | None = None
-    cleared_because: str | None = None
-    acknowledged_at: datetime | None = None
-    acknowledged_by: str | None = None
 
 
 class UsageView(Camel, frozen=True):
@@ -287,33 +260,6 @@ def gateway(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "unreachableSince": row["unreachable_since"],
     }
     return {name: value for name, value in shown.items() if value is not None}
-
-
-def alarm(found: Alarm) -> AlarmView:
-    """An alarm, in words too."""
-    text = words(found.kind, found.facts)
-    return AlarmView(
-        id=found.id,
-        kind=found.kind.value,
-        severity=found.severity.value,
-        state="OPEN" if found.cleared_at is None else "CLEARED",
-        subject=found.subject,
-        what=text.what,
-        why=text.why,
-        todo=text.todo,
-        facts=found.facts,
-        first_at=found.first_at,
-        last_at=found.last_at,
-        count=found.count,
-        version=found.version,
-        gateway=found.facts.get("gateway"),
-        imsi=found.imsi,
-        account=found.facts.get("account"),
-        cleared_at=found.cleared_at,
-        cleared_because=found.cleared_because if found.cleared_at else None,
-        acknowledged_at=found.acknowledged_at,
-        acknowledged_by=found.acknowledged_by,
-    )
 
 
 def held_lock(lock: HeldLock) -> dict[str, Any]:

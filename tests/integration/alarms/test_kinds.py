@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from tests.integration.engine.test_virtual_gateway import AWAY, HOME, Street
+from tests.support.patience import PATIENCE
 
 from simwarden.domain.alarm import AlarmKind, Severity
 from simwarden.engine.watch import Watch, WatchSettings
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from simwarden.domain.alarm import Alarm
     from simwarden.store.database import Database
-
-PATIENCE = 60.0
 
 
 async def until(what: Callable[[], Awaitable[Any]]) -> Any:

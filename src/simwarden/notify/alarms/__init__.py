@@ -1,0 +1,1 @@
+"""Alarms to the operator: into the log, to a webhook, by mail."""

@@ -1,0 +1,86 @@
+"""The watch and the pushing of alarms, wired from the settings: a part of the composition root."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from simwarden.engine.ports import now_utc
+from simwarden.engine.watch import Watch, WatchSettings
+from simwarden.notify.alarms.log import LogPush
+from simwarden.notify.alarms.mail import MailPush, MailServer
+from simwarden.notify.alarms.pusher import Pusher
+from simwarden.notify.alarms.webhook import WebhookPush
+from simwarden.notify.sender import Sender
+from simwarden.store.leases import Leases
+
+if TYPE_CHECKING:
+    from simwarden.claim import Claim
+    from simwarden.notify.alarms.pusher import Push
+    from simwarden.settings import Settings
+    from simwarden.store.database import Database
+    from simwarden.telemetry import Metrics
+
+
+class Watching:
+    """What one worker process does so that a person learns of trouble."""
+
+    def __init__(self, settings: Settings, db: Database, worker: Claim, metrics: Metrics) -> None:
+        self._settings = settings
+        self._sender: Sender | None = None
+        self.watch = Watch(
+            db,
+            Leases(db, "watch", worker.name, shares=1, heir_of=worker.heir_of),
+            WatchSettings(
+                every=timedelta(seconds=settings.alarm_check_seconds),
+                backlog=timedelta(seconds=settings.alarm_backlog_seconds),
+                slow=timedelta(seconds=settings.alarm_database_seconds),
+                keep=timedelta(days=settings.alarms_kept_days),
+            ),
+        )
+        self.pusher = Pusher(
+            db,
+            Leases(db, "alarm-push", worker.name, shares=1, heir_of=worker.heir_of),
+            self._channels(),
+            clock=now_utc,
+            every=timedelta(seconds=min(2.0, settings.alarm_check_seconds)),
+            pushed=lambda channel, result: metrics.alarm_pushes.labels(channel, result).inc(),
+        )
+
+    def start(self) -> None:
+        """Begin; inside the running loop."""
+        self.watch.start()
+        self.pusher.start()
+
+    async def stop(self) -> None:
+        """Stop, and let other workers go on."""
+        await self.watch.stop()
+        await self.pusher.stop()
+        if self._sender is not None:
+            await self._sender.close()
+
+    def _channels(self) -> list[Push]:
+        settings = self._settings
+        channels: list[Push] = [LogPush()]
+        if settings.alarm_webhook_url:
+            channels.append(
+                WebhookPush(settings.alarm_webhook_url, settings.alarm_webhook_secret, self._open, clock=now_utc)
+            )
+        if settings.alarm_mail_host:
+            assert settings.alarm_mail_from is not None
+            assert settings.alarm_mail_to is not None
+            server = MailServer(
+                host=settings.alarm_mail_host,
+                port=settings.alarm_mail_port,
+                sender=settings.alarm_mail_from,
+                to=tuple(part.strip() for part in settings.alarm_mail_to.split(",")),
+                user=settings.alarm_mail_user,
+                password=settings.alarm_mail_password,
+                security=settings.alarm_mail_security,
+            )
+            channels.append(MailPush(server, clock=now_utc, pause=timedelta(seconds=settings.alarm_mail_seconds)))
+        return channels
+
+    def _open(self) -> Sender:
+        self._sender = self._sender or Sender(allow_private=True)  # the operator's own address
+        return self._sender
