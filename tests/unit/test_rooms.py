@@ -65,3 +65,16 @@ def test_sql_is_in_the_store_only() -> None:
                 ):
                     wrong.append(f"{path.relative_to(SOURCE)}:{node.lineno}: {text[:60]}")
     assert [line for line in wrong if "pg_notify" not in line] == []
+
+
+def test_no_file_of_the_package_holds_an_unresolved_conflict() -> None:
+    marks = tuple(mark * 7 for mark in "<>")
+    suffixes = {".py", ".sql", ".yaml", ".toml", ".md", ".html", ".js", ".css", ".yml", ".conf", ".json"}
+    wrong = [
+        f"{path.relative_to(SOURCE)}:{number}"
+        for path in SOURCE.rglob("*")
+        if path.suffix in suffixes and path.is_file()
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+        if line.startswith(marks)
+    ]
+    assert wrong == []

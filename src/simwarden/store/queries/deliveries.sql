@@ -58,52 +58,15 @@ turn as (
     ) l
     where not exists (select 1 from unnest($2::text[]) as busy (id) where busy.id = l.id)
 )
-<<<<<<< HEAD
-select bucket, id, account_id, sink, origin, protocol_settings, sealed_target, credential, signing_secrets, ended_at is not null as ended,
-       lane_next, delivery_count
-from near n
-where not exists (select 1 from unnest($2::text[]) as busy (id) where busy.id = n.id)
-order by n.lane_due_at
-limit $6
-
--- name: next_due
--- Looks back a little: a lane that became due since the last claim must not be overlooked.
-with recursive o (origin) as (
-    (select origin from subscription
-     where bucket = any ($1::smallint[]) and lane_due_at is not null and inbox is null
-     order by origin limit 1)
-    union all
-    select (select s.origin from subscription s
-            where s.bucket = any ($1::smallint[]) and s.lane_due_at is not null and s.inbox is null and s.origin > o.origin
-            order by s.origin limit 1)
-    from o where o.origin is not null
-),
-near as (
-    select l.*
-    from o
-    left join unnest($3::text[], $4::int[]) as k (origin, look) on k.origin = o.origin
-    cross join lateral (
-        select s.id, s.lane_due_at
-        from subscription s
-        where s.origin = o.origin and s.bucket = any ($1::smallint[]) and s.lane_due_at > now() - interval '10 seconds'
-          and s.inbox is null
-        order by s.lane_due_at
-        limit coalesce(k.look, 1)
-    ) l
-    where o.origin is not null
-)
-select extract(epoch from min(n.lane_due_at) - now())::float8
-from near n
-where not exists (select 1 from unnest($2::text[]) as busy (id) where busy.id = n.id)
-=======
-(select bucket, id, account_id, sink, origin, protocol_settings, credential, signing_secrets, ended_at is not null as ended,
-        lane_next, delivery_count, null::float8 as next_due
+(select bucket, id, account_id, sink, origin, protocol_settings, sealed_target, credential, signing_secrets,
+        ended_at is not null as ended, lane_next, delivery_count, null::float8 as next_due
  from turn
  where turn <= room
  order by turn, lane_due_at
  limit $11)
 union all
-select null, null, account.account_id, null, max(v.origin) filter (where v.visit = $10), null, null, null, null, null, null,
+select null, null, account.account_id, null, max(v.origin) filter (where v.visit = $10),
+       null, null, null, null, null, null, null,
        extract(epoch from min(f.lane_due_at) - now())::float8
 from account
 left join visited v on v.account_id = account.account_id
@@ -115,7 +78,6 @@ left join lateral (
     limit 1
 ) f on true
 group by account.account_id
->>>>>>> e28e8a8 (Sending is shared out fairly by account, host and origin; late errors open the circuit; the claim goes from account to account)
 
 -- name: heads
 -- Without `bucket = any`: PostgreSQL sorts that array anew for every lane, four times the work for 256 of them.
