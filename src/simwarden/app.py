@@ -314,6 +314,7 @@ class House:
             gather=self.gather,
             base_url=self._settings.base_url,
             committed=self._wake,
+            intake=self._settings.intake,
         )
 
     def _meter(self, app_key: str, api: str, operation: str, status: int) -> None:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from simwarden.domain.countries import InvalidCountry, parse_country
 from simwarden.domain.errors import SimwardenError
+from simwarden.domain.intake import Intake
 from simwarden.edge.clients import InvalidNetwork, Proxies
 
 if TYPE_CHECKING:
@@ -156,10 +158,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Days for which alarms that are over are kept."""
     records_kept_days: Days = 30
     """Days for which messages, calls and reports that could not be read are kept."""
+    home_country: str | None = None
+    """Country (CN, or its calling code 86) of phone numbers that operators write without a plus sign."""
+    strict_identifiers: bool = False
+    """Refuse an IMEI or ICCID with a wrong check digit and a phone number of no known country, instead of warning."""
     log_format: Literal["auto", "console", "json"] = "auto"
     """console for people, json for machines; auto: console on a terminal."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is logged."""
+
+    @property
+    def intake(self) -> Intake:
+        """How identifiers that operators write are taken in. Raises InvalidCountry."""
+        home = None if self.home_country is None else parse_country(self.home_country)
+        return Intake(home, self.strict_identifiers)
 
     @property
     def base_url(self) -> str:
@@ -213,6 +225,12 @@ def load(
         raise InvalidSettings(f"{sources['trusted_proxies']}: {error.message}") from None
     if values.get("alarm_mail_host") and not (values.get("alarm_mail_from") and values.get("alarm_mail_to")):
         raise InvalidSettings(f"{sources['alarm_mail_host']}: alarm_mail_from and alarm_mail_to are needed too")
+    if values.get("home_country") is not None:
+        try:
+            parse_country(str(values["home_country"]))
+        except InvalidCountry as error:
+            raise InvalidSettings(f"{sources['home_country']}: {error.message}") from None
+        values["home_country"] = str(values["home_country"])
     try:
         return msgspec.convert(values, Settings, strict=False), sources
     except msgspec.ValidationError as error:

@@ -40,6 +40,8 @@ def _do(sim: str, body: dict[str, Any], server: str | None, key_file: Path | Non
     if found is None:
         click.echo("Deleted.")
         return
+    for warning in found.get("warnings", ()):
+        click.echo(f"Warning: {warning['message']}", err=True)
     off = ", ".join(found["off"]) or "none"
     why = ", ".join(dict.fromkeys(bar["cause"] for bar in found["bars"]))
     print_fields({"SIM": found["imsi"], "Lifecycle": found["lifecycle"], "Off": off, "Barred by": why})

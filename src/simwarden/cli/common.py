@@ -15,7 +15,7 @@ import click
 import msgspec
 
 from simwarden import settings as settings_module
-from simwarden.domain.errors import SimNotFound
+from simwarden.domain.errors import InvalidIdentifier, SimNotFound
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.engine.ports import now_utc
 from simwarden.store import migrate
@@ -25,8 +25,9 @@ from simwarden.store.sims import Sims
 from simwarden.store.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 
+    from simwarden.domain.intake import Caution
     from simwarden.domain.sim import Sim
     from simwarden.settings import Settings
 
@@ -98,10 +99,20 @@ def by_operator(operation: str) -> Cause:
 
 async def find_sim(store: Store, text: str) -> Sim:
     """The SIM with this IMSI, ICCID, phone number or NAI. Raises SimNotFound."""
-    sim = await Sims(store.db).find_any(text)
+    try:
+        number = store.settings.intake.number(text)
+    except InvalidIdentifier:
+        number = None
+    sim = await Sims(store.db).find_any(text, number)
     if sim is None:
         raise SimNotFound(f"No SIM has the IMSI, ICCID, phone number or NAI {text!r}. `simwarden sim list` shows them.")
     return sim
+
+
+def warn(cautions: Iterable[Caution]) -> None:
+    """Say on standard error what looks wrong."""
+    for caution in cautions:
+        click.echo(f"Warning: {caution.message}", err=True)
 
 
 def print_json(value: Any) -> None:

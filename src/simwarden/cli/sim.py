@@ -20,11 +20,13 @@ from simwarden.cli.common import (
     print_fields,
     print_json,
     print_table,
+    warn,
     with_store,
 )
 from simwarden.domain.addresses import parse_ipv4, parse_ipv6
 from simwarden.domain.decide import Target
 from simwarden.domain.identifiers import full_imei
+from simwarden.domain.intake import CautionTally, range_cautions
 from simwarden.domain.sim import (
     BindingState,
     Function,
@@ -39,15 +41,16 @@ from simwarden.domain.sim import (
 from simwarden.engine import explain as explaining
 from simwarden.engine import imports, provision
 from simwarden.engine.binding import Bindings
-from simwarden.store import records
+from simwarden.store import ranges, records
 from simwarden.store.accounts import Accounts
 from simwarden.store.gateways import Gateways
 from simwarden.store.sims import Sims
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from simwarden.domain.decide import Decision
+    from simwarden.domain.numbering import RangeBook
     from simwarden.engine.functions import FunctionView
 
 
@@ -91,7 +94,10 @@ def add(
 
     async def work(store: Store) -> Sim:
         owner = await Accounts(store.db).get(account)
-        made = provision.new_sim(owner.id, imsi=imsi, iccid=iccid, msisdn=msisdn, nai=nai)
+        intake = store.settings.intake
+        made = provision.new_sim(owner.id, imsi=imsi, iccid=iccid, msisdn=msisdn, nai=nai, home=intake.home)
+        warn(intake.cautions(imei=imei, iccid=iccid, msisdn=msisdn))
+        warn(range_cautions(await ranges.book(store.db), owner.id, provision.Row(0, made).names))
         await provision.add(store.db, made, by_operator("sim add"), imei=imei, addresses=addresses)
         return await find_sim(store, made.imsi)
 
@@ -113,10 +119,15 @@ def import_(file: Path, account: str | None, *, as_json: bool) -> None:
     bad_rows: list[provision.BadRow] = []
     so_far = 0
 
+    tally = CautionTally()
+
     async def work(store: Store) -> tuple[int, int]:
         accounts = Accounts(store.db)
         owner = await accounts.get(account) if account else await _only_account(accounts)
-        rows = imports.read_rows(imports.lines_of(data), owner.id)
+        book = await ranges.book(store.db)
+        rows = _watched(
+            imports.read_rows(imports.lines_of(data), owner.id, store.settings.intake), owner.id, book, tally
+        )
         with _Progress(data.count(b"\n"), quiet=as_json) as bar:
 
             def progress(added: int, bad: Sequence[provision.BadRow]) -> None:
@@ -136,11 +147,25 @@ def import_(file: Path, account: str | None, *, as_json: bool) -> None:
         click.echo(f"Stopped: at least {so_far} SIMs were added. The same file again adds the others.", err=True)
         raise SystemExit(130) from None
     if as_json:
-        print_json({"added": added, "refused": refused, "bad_rows": bad_rows})
+        print_json({"added": added, "refused": refused, "bad_rows": bad_rows, "warnings": tally.told()})
     else:
+        for line in tally.lines():
+            click.echo(f"Warning: {line}", err=True)
         click.echo(f"{added} SIMs added, {refused} rows refused")
     if refused:
         raise SystemExit(1)
+
+
+def _watched(
+    rows: Iterable[provision.Row | provision.BadRow], account_id: str, book: RangeBook, tally: CautionTally
+) -> Iterator[provision.Row | provision.BadRow]:
+    """The rows, with what looks wrong about them counted."""
+    for row in rows:
+        if isinstance(row, provision.Row):
+            cautions = row.cautions + (range_cautions(book, account_id, row.names) if book else ())
+            if cautions:
+                tally.add(row.line, cautions)
+        yield row
 
 
 async def _only_account(accounts: Accounts) -> Any:
@@ -357,6 +382,8 @@ def bind(
     )
 
     async def work(store: Store) -> Sim:
+        for imei in imeis:
+            warn(store.settings.intake.cautions(imei=imei))
         found = await find_sim(store, id)
         policy = found.binding.policy if found.binding else Policy()
         if enforce is not None:

@@ -11,9 +11,11 @@ import zlib
 
 import msgspec
 
+from simwarden.domain.countries import Country
 from simwarden.domain.errors import InvalidIdentifier
 
 BUCKETS = 256
+_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _NOISE = re.compile(r"[\s\-./]")
 _ICCID = re.compile(r"89[0-9]{16,20}")
 _MSISDN = re.compile(r"\+?[1-9][0-9]{4,14}")
@@ -43,13 +45,9 @@ class Imei(msgspec.Struct, frozen=True):
 
 
 def luhn_digit(digits: str) -> str:
-    """The check digit for `digits` (TS 23.003 annex B)."""
-    total = 0
-    for index, char in enumerate(reversed(digits)):
-        value = int(char)
-        if index % 2 == 0:
-            value = value * 2 - 9 if value > 4 else value * 2
-        total += value
+    """The check digit for `digits`, as IMEIs (TS 23.003 annex B) and ICCIDs (ITU-T E.118) have it."""
+    plain = digits.encode("ascii")[::-1]
+    total = sum(plain[::2].translate(_DOUBLED)) + sum(plain[1::2]) - 48 * len(plain)
     return str(-total % 10)
 
 
@@ -108,9 +106,14 @@ def parse_iccid(text: str) -> str:
     return digits
 
 
-def parse_msisdn(text: str) -> str:
-    """A phone number in E.164 form; returned with its plus sign. Raises InvalidIdentifier."""
+def parse_msisdn(text: str, home: Country | None = None) -> str:
+    """A phone number in E.164 form; returned with its plus sign. Raises InvalidIdentifier.
+
+    `home`: the country of numbers that are written without a plus sign, as people dial them there.
+    """
     plain = text if _MSISDN.fullmatch(text) else re.sub(r"[\s\-()]", "", text.strip())
+    if home is not None:
+        plain = home.international(plain)
     if not _MSISDN.fullmatch(plain):
         raise InvalidIdentifier(f"A phone number has 5 to 15 digits with its country code; this has not: {text[:40]!r}")
     return plain if plain.startswith("+") else f"+{plain}"

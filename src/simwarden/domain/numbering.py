@@ -144,6 +144,9 @@ class RangeBook:
             self._spans[kind] = merged
             self._firsts[kind] = [first for first, _, _ in merged]
 
+    def __bool__(self) -> bool:
+        return bool(self._limited)
+
     def owner(self, kind: str, value: str) -> str | None:
         """The account whose range holds this identifier in canonical form; None: nobody's."""
         of = RangeKind(kind)

@@ -19,6 +19,7 @@ from simwarden.domain.errors import (
     SimNotFound,
     SimwardenError,
 )
+from simwarden.domain.identifiers import parse_imei
 from simwarden.domain.lifecycle import TRANSITIONS, Step
 from simwarden.domain.sim import Function, Policy
 from simwarden.domain.switching import Wish
@@ -131,8 +132,16 @@ def _bind(sim: Sim, action: Bind, data: dict[str, Any], now: datetime, cause: Ca
     return decision
 
 
-def remark(sim: Sim, decided: Decided) -> str | None:
-    """What a preview should tell of a SIM that would change: which binding is replaced."""
+def remark(action: Action, data: dict[str, Any] | None, sim: Sim, decided: Decided) -> str | None:
+    """What a preview should tell of a SIM that would change: which binding is replaced, and what looks wrong."""
+    said = [_replaced(sim, decided)]
+    imei = ((data or {}).get("imei") or action.imei) if isinstance(action, Bind) else None
+    if imei and parse_imei(imei).luhn_valid is False:
+        said.append("The IMEI has a wrong check digit")
+    return "; ".join(each for each in said if each) or None
+
+
+def _replaced(sim: Sim, decided: Decided) -> str | None:
     before, after = sim.binding, decided.sim.binding
     if before is None or after is None or after == before:
         return None

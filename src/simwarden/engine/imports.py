@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain import identifiers
 from simwarden.domain.errors import InvalidIdentifier, SimExists, SimwardenError
+from simwarden.domain.intake import Intake
 from simwarden.engine.provision import BadRow, Row, insert, insert_free, new_sim
 
 if TYPE_CHECKING:
@@ -30,13 +30,14 @@ AT_ONCE = 3
 _SLICE = 200
 """Rows read before the batches under way are looked after."""
 _TRIES = 5
+_AS_WRITTEN = Intake()
 
 
 class BadFile(SimwardenError):
     """The file cannot be read as a list of SIMs."""
 
 
-def read_rows(text: Iterable[str], account_id: str) -> Iterator[Row | BadRow]:
+def read_rows(text: Iterable[str], account_id: str, intake: Intake = _AS_WRITTEN) -> Iterator[Row | BadRow]:
     """Rows of a CSV file with the header iccid,imsi,msisdn[,imei], in any order. Raises BadFile.
 
     A row is a line: no value here holds a line break, and a quote that is never closed costs its own line only.
@@ -67,13 +68,12 @@ def read_rows(text: Iterable[str], account_id: str) -> Iterator[Row | BadRow]:
         if not (imsi or iccid or msisdn or imei):
             continue
         try:
-            sim = new_sim(account_id, imsi=imsi or "", iccid=iccid, msisdn=msisdn)
-            if imei:
-                identifiers.parse_imei(imei)
+            sim = new_sim(account_id, imsi=imsi or "", iccid=iccid, msisdn=msisdn, home=intake.home)
+            cautions = intake.cautions(imei=imei, iccid=iccid, msisdn=msisdn)
         except InvalidIdentifier as error:
             yield BadRow(number, error.message)
         else:
-            yield Row(number, sim, imei or None)
+            yield Row(number, sim, imei or None, cautions=cautions)
 
 
 def _values(line: str) -> list[str]:

@@ -313,7 +313,7 @@ class _Batch:
         except SimwardenError as error:
             said = actions.verdict(self._action, error, sim)
             return Settled(item.bucket, item.n, said.status, said.code, said.reason)
-        return Settled(item.bucket, item.n, "REQUESTED", reason=actions.remark(sim, decided))
+        return Settled(item.bucket, item.n, "REQUESTED", reason=actions.remark(self._action, item.data, sim, decided))
 
     async def run(self, items: Sequence[Todo]) -> tuple[list[Settled], Outcome]:
         """Do it."""

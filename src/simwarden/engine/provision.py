@@ -10,6 +10,7 @@ from simwarden.domain import identifiers
 from simwarden.domain.decide import Target, bind
 from simwarden.domain.errors import SimExists
 from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.intake import Caution
 from simwarden.domain.sim import Lifecycle, Policy, Sim, SimRef
 from simwarden.engine.ports import now_utc
 from simwarden.store import sims
@@ -17,6 +18,7 @@ from simwarden.store import sims
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from simwarden.domain.countries import Country
     from simwarden.domain.events import Cause, Event
     from simwarden.store.database import Database
 
@@ -36,6 +38,8 @@ class Row(msgspec.Struct, frozen=True):
     imei: str | None = None
     addresses: tuple[SimRef, ...] = ()
     """Static addresses by which it can be named too."""
+    cautions: tuple[Caution, ...] = ()
+    """What looks wrong about it."""
 
     @property
     def names(self) -> list[tuple[str, str]]:
@@ -52,15 +56,16 @@ def new_sim(
     msisdn: str | None = None,
     nai: str | None = None,
     lifecycle: Lifecycle = Lifecycle.ACTIVE,
+    home: Country | None = None,
 ) -> Sim:
-    """A SIM as it is to be registered, ACTIVE or PRE_ACTIVE. Raises InvalidIdentifier."""
+    """A SIM as it is to be registered, ACTIVE or PRE_ACTIVE. `home`: as in `parse_msisdn`. Raises InvalidIdentifier."""
     number = identifiers.parse_imsi(imsi)
     return Sim(
         bucket=bucket_of(number),
         imsi=number,
         account_id=account_id,
         iccid=identifiers.parse_iccid(iccid) if iccid else None,
-        msisdn=identifiers.parse_msisdn(msisdn) if msisdn else None,
+        msisdn=identifiers.parse_msisdn(msisdn, home) if msisdn else None,
         nai=identifiers.parse_nai(nai) if nai else None,
         lifecycle=lifecycle,
         event_count=1,  # SIM_ADDED

@@ -10,6 +10,7 @@ from msgspec.json import Decoder
 
 from simwarden.domain import identifiers
 from simwarden.domain.errors import InvalidIdentifier
+from simwarden.domain.intake import Intake
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine.actions import Bind
 from simwarden.engine.operations import Named
@@ -34,6 +35,7 @@ _KINDS = {
     "msisdn": (IdentifierKind.MSISDN, identifiers.parse_msisdn),
     "nai": (IdentifierKind.NAI, identifiers.parse_nai),
 }
+_AS_WRITTEN = Intake()
 RESULT_COLUMNS = ("line", "given", "imsi", "status", "code", "reason", "at")
 
 
@@ -50,10 +52,11 @@ class BulkRoutes:
         """previewBulk."""
         wanted: schemas.BulkRequest = read(self._request, request)
         action = wanted.parsed()
+        self._house.intake.cautions(imei=wanted.imei)  # strict: refused; else the preview says it
         if (wanted.filter is None) == (wanted.csv is None):
             raise InvalidArgument("Give one of filter and csv")
         if wanted.csv is not None:
-            sims: Any = named(wanted.csv, devices=isinstance(action, Bind))
+            sims: Any = named(wanted.csv, devices=isinstance(action, Bind), intake=self._house.intake)
         else:
             assert wanted.filter is not None
             sims = await as_filter(self._house, wanted.filter)
@@ -131,7 +134,7 @@ class BulkRoutes:
             )
 
 
-def named(text: str, *, devices: bool) -> Iterator[Named]:
+def named(text: str, *, devices: bool, intake: Intake = _AS_WRITTEN) -> Iterator[Named]:
     """The SIMs of a CSV list, one by one. Its first line names the columns: imsi, iccid, msisdn or nai; and, where
     SIMs are bound, imei. A line that names no SIM is an item of its own. Raises InvalidArgument for anything else.
 
@@ -154,23 +157,23 @@ def named(text: str, *, devices: bool) -> Iterator[Named]:
                 count += 1
                 if count > MAX_ROWS:
                     raise InvalidArgument(f"csv may have at most {MAX_ROWS} lines")
-                yield _line(reader.line_num, header, kinds[0], row)
+                yield _line(reader.line_num, header, kinds[0], row, intake)
         if not count:
             raise InvalidArgument("csv names no SIM")
     except csv.Error as error:
         raise InvalidArgument(f"csv cannot be read: line {reader.line_num}: {error}") from error
 
 
-def _line(line: int, header: list[str], kind: str, row: list[str]) -> Named:
+def _line(line: int, header: list[str], kind: str, row: list[str], intake: Intake) -> Named:
     given = ",".join(row)[:200]
     if len(row) != len(header):
         return Named(line, given, None, wrong=("INVALID_ARGUMENT", f"{len(row)} values for {len(header)} columns"))
     values = dict(zip(header, (value.strip() for value in row), strict=True))
     identifier, parse = _KINDS[kind]
     try:
-        ref = SimRef(identifier, parse(values[kind]))
-        if values.get("imei"):
-            identifiers.parse_imei(values["imei"])
+        written = values[kind]
+        ref = SimRef(identifier, intake.number(written) if kind == "msisdn" else parse(written))
+        intake.cautions(imei=values.get("imei"), msisdn=written if kind == "msisdn" else None)
     except InvalidIdentifier as error:
         return Named(line, given, None, wrong=("INVALID_ARGUMENT", error.message))
     return Named(line, given, ref, {"imei": values["imei"]} if values.get("imei") else None)

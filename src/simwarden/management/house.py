@@ -20,6 +20,7 @@ from simwarden.domain.errors import (
     SubscriptionNotFound,
 )
 from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.intake import Intake
 from simwarden.domain.numbering import InvalidRange, RangeNotFound, RangeTaken
 from simwarden.engine.gateways import LocksStand
 from simwarden.engine.operations import NotReady, OperationNotFound, PreviewChanged
@@ -59,6 +60,7 @@ _MEANING: tuple[tuple[tuple[type[Exception], ...], type[errors.CamaraError]], ..
     ((InvalidIdentifier, InvalidRange, BadAction), errors.InvalidArgument),
 )
 _AS_SAID = Wording()
+_AS_WRITTEN = Intake()
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """The character U+0000 as JSON writes it; not a backslash followed by these letters."""
 
@@ -77,6 +79,7 @@ class House:
         gather: Gather,
         base_url: str,
         committed: Callable[[Outcome], None] = lambda _outcome: None,
+        intake: Intake = _AS_WRITTEN,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         """`base_url`: how gateways reach this server. `committed` is called after a change that events came of."""
@@ -88,11 +91,13 @@ class House:
         self.gather = gather
         self.base_url = base_url
         self.committed = committed
+        self.intake = intake
         self.clock = clock
 
     async def sim(self, name: str) -> Sim:
         """The SIM with this IMSI, ICCID, phone number or NAI, whosever it is. Raises SimNotFound."""
-        found = await self.sims.find_any(name) if len(name) <= 320 and "\x00" not in name else None
+        readable = len(name) <= 320 and "\x00" not in name
+        found = await self.sims.find_any(name, number_of(name, self.intake)) if readable else None
         if found is None:
             raise SimNotFound(f"No SIM has the IMSI, ICCID, phone number or NAI {name[:40]!r}")
         return found
@@ -100,6 +105,14 @@ class House:
     def cause(self, request: Request, what: str) -> Cause:
         """The cause of what the operator does by this request."""
         return Cause(CauseKind.OPERATOR, request.caller.app_key, self.clock(), what, request.correlator)
+
+
+def number_of(name: str, intake: Intake) -> str | None:
+    """What a name is as a phone number; None when it can be none."""
+    try:
+        return intake.number(name)
+    except InvalidIdentifier:
+        return None
 
 
 def read(decoder: Decoder[Any], request: Request) -> Any:

@@ -11,6 +11,7 @@ from msgspec.json import Decoder
 from simwarden.domain import decide, identifiers, lifecycle
 from simwarden.domain.decide import Target
 from simwarden.domain.errors import GatewayNotFound, NotBound, NothingToChange, SimExists
+from simwarden.domain.intake import Caution, range_cautions
 from simwarden.domain.sim import BarCause, BindingKind, BindingState, Lifecycle, Sim
 from simwarden.engine import actions, explain, identity, provision
 from simwarden.engine.orders import Order
@@ -19,10 +20,12 @@ from simwarden.management.house import House, answered, read
 from simwarden.management.query import Bucket, Number, Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument
-from simwarden.store import listing
+from simwarden.store import listing, ranges
 from simwarden.store.listing import SimFilter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simwarden.domain.sim import Binding
     from simwarden.management.schemas import FilterBody
 
@@ -76,8 +79,8 @@ class SimRoutes:
         """createSim."""
         wanted: schemas.CreateSim = read(self._create, request)
         account = await self._house.accounts.get(wanted.account)
-        if wanted.imei is not None:
-            identifiers.parse_imei(wanted.imei)
+        intake = self._house.intake
+        cautions = intake.cautions(imei=wanted.imei, iccid=wanted.iccid, msisdn=wanted.phone_number)
         made = provision.new_sim(
             account.id,
             imsi=wanted.imsi,
@@ -85,16 +88,18 @@ class SimRoutes:
             msisdn=wanted.phone_number,
             nai=wanted.network_access_identifier,
             lifecycle=Lifecycle(wanted.lifecycle),
+            home=intake.home,
         )
         async with self._house.db.transaction() as connection:
             row = provision.Row(0, made, wanted.imei)
+            cautions += range_cautions(await ranges.book(connection), account.id, row.names)
             bad = await provision.insert(connection, account.id, [row], self._house.cause(request, "create"))
             if bad:
                 raise SimExists(bad[0].reason)
             if wanted.tags:
                 await listing.tag(connection, made, wanted.tags)
         location = [(b"location", f"/manage/v1/sims/{made.imsi}".encode())]
-        return Answer(201, await self._shown(await self._house.sim(made.imsi)), location)
+        return Answer(201, await self._shown(await self._house.sim(made.imsi), cautions), location)
 
     @answered
     async def show(self, request: Request) -> Answer:
@@ -107,19 +112,23 @@ class SimRoutes:
         wanted: schemas.ChangeSim = read(self._change, request)
         sim = await self._house.sim(request.parameter)
         names: dict[str, str | None] = {}
+        cautions: tuple[Caution, ...] = ()
         if wanted.phone_number is not UNSET:
-            names["msisdn"] = wanted.phone_number and identifiers.parse_msisdn(wanted.phone_number)
+            names["msisdn"] = wanted.phone_number and self._house.intake.number(wanted.phone_number)
+            cautions = self._house.intake.cautions(msisdn=wanted.phone_number)
         if wanted.network_access_identifier is not UNSET:
             names["nai"] = wanted.network_access_identifier and identifiers.parse_nai(wanted.network_access_identifier)
         if wanted.policy is not UNSET and sim.binding is None:
             raise NotBound("The SIM is not bound to a device, so there is no policy to change")
         if names:
+            given = [(kind, value) for kind, value in names.items() if value]
+            cautions += range_cautions(await ranges.book(self._house.db), sim.account_id, given)
             await identity.rename(self._house.db, sim.imsi, names, self._house.cause(request, "change"))
         if wanted.policy is not UNSET:
             await self._set_policy(request, sim, wanted.policy)
         if wanted.tags is not UNSET:
             await listing.set_tags(self._house.db, sim, wanted.tags)
-        return Answer(200, await self._shown(await self._house.sim(sim.imsi)))
+        return Answer(200, await self._shown(await self._house.sim(sim.imsi), cautions))
 
     async def _set_policy(self, request: Request, sim: Sim, wanted: schemas.PolicyBody) -> None:
         now, cause = self._house.clock(), self._house.cause(request, "change policy")
@@ -136,15 +145,17 @@ class SimRoutes:
         """actOnSim: one SIM, committed when this answers. What is so already is answered as such."""
         wanted: schemas.ActionBody = read(self._action, request)
         action = wanted.parsed()
+        cautions = self._house.intake.cautions(imei=wanted.imei)
         sim = await self._house.sim(request.parameter)
         rule = actions.rule(action, None, self._house.clock(), self._house.cause(request, action.told))
         try:
             decided = await self._house.gather.submit(Order(sim.imsi, rule))
         except (NothingToChange, NotBound):
-            return Answer(200, {"changed": False, "sim": await self._shown(await self._house.sim(sim.imsi))})
+            shown = await self._shown(await self._house.sim(sim.imsi), cautions)
+            return Answer(200, {"changed": False, "sim": shown})
         if decided.sim.lifecycle is Lifecycle.DELETED:
             return Answer(200, {"changed": True})
-        return Answer(200, {"changed": True, "sim": await self._shown(await self._house.sim(sim.imsi))})
+        return Answer(200, {"changed": True, "sim": await self._shown(await self._house.sim(sim.imsi), cautions)})
 
     @answered
     async def explain(self, request: Request) -> Answer:
@@ -180,9 +191,10 @@ class SimRoutes:
         ]
         return Answer(200, {"state": str(sim.lifecycle), "history": states[::-1]})
 
-    async def _shown(self, sim: Sim) -> views.SimView:
+    async def _shown(self, sim: Sim, cautions: Sequence[Caution] = ()) -> views.SimView:
         tags = await listing.tags_of(self._house.db, sim)
-        return views.sim(sim, tags, await self._house.gateways.names())
+        shown = views.sim(sim, tags, await self._house.gateways.names())
+        return msgspec.structs.replace(shown, warnings=list(cautions)) if cautions else shown
 
 
 async def as_filter(house: House, body: FilterBody) -> SimFilter:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.domain.identifiers import full_imei
+from simwarden.domain.intake import Caution
 from simwarden.domain.report_order import offline_after
 from simwarden.domain.sim import Function, Policy
 from simwarden.engine.operations import confirm_token
@@ -68,6 +69,8 @@ class SimView(Camel, frozen=True):
     device_unknown: bool = False
     seen_at: datetime | None = None
     place: Place | None = None
+    warnings: list[Caution] | None = None
+    """Of the identifiers that the request gave."""
 
 
 class EventView(Camel, frozen=True):

@@ -80,9 +80,12 @@ class Sims:
         sim = await self._lookups.get((account_id, ref))
         return sim if sim is not None and sim.account_id == account_id else None
 
-    async def find_any(self, text: str) -> Sim | None:
-        """For the operator: the SIM that has `text` as IMSI, ICCID, phone number or NAI, whosever it is."""
-        plus = text if text.startswith("+") else f"+{text}"
+    async def find_any(self, text: str, number: str | None = None) -> Sim | None:
+        """For the operator: the SIM that has `text` as IMSI, ICCID, phone number or NAI, whosever it is.
+
+        `number`: what `text` is as a phone number, where that is not its digits behind a plus sign.
+        """
+        plus = number or (text if text.startswith("+") else f"+{text}")
         names = [("imsi", text), ("iccid", text), ("msisdn", plus), ("nai", text)]
         row = await self._db.fetchrow(Q["any_account"], [kind for kind, _ in names], [value for _, value in names])
         return None if row is None else from_row(row)

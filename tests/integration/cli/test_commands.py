@@ -248,6 +248,38 @@ def test_import_takes_the_good_rows_and_tells_the_bad_ones(run: Run, tmp_path: P
     assert "0 SIMs added, 4 rows refused" in plain.output
 
 
+def test_what_looks_wrong_is_warned_of_at_every_door(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("account", "create", "ACME")
+    run("account", "create", "Other")
+    run("account", "range", "add", "Other", "imsi", "31015")
+    names = ("--imsi", "310150123456789", "--iccid", "8986011784124236478", "--msisdn", "13811000002")
+    added = run("sim", "add", "--account", "ACME", *names, "--imei", "123456789012345")
+    assert added.exit_code == 0
+    for said in (
+        "The IMEI 123456789012345 has a wrong check digit: 123456789012347 would have the right one",
+        "The ICCID 8986011784124236478 has a wrong check digit: 8986011784124236470",
+        "The phone number 13811000002 has no plus sign: it is taken as +13811000002; the setting home_country",
+        "The imsi 310150123456789 lies in a number range of the account acc_",
+    ):
+        assert f"Warning: {said}" in added.stderr
+    assert "wrong check digit" in run("sim", "bind", "310150123456789", "--imei", "353689530707904").stderr
+    file = tmp_path / "sims.csv"
+    rows = [f"{IMSI[:-1]}{n},138110000{n:02},35368953070790{n}" for n in range(8)]
+    file.write_text("\n".join(["imsi,msisdn,imei", *rows]) + "\n")
+    monkeypatch.setenv("SIMWARDEN_HOME_COUNTRY", "CN")
+    done = run("sim", "import", "--account", "ACME", str(file))
+    assert done.exit_code == 0, done.output
+    assert "7 IMEIs have a wrong check digit; the first one is in line 2" in done.stderr
+    assert "plus sign" not in done.stderr
+    assert told(run("sim", "show", "13811000003", "--json"))["msisdn"] == "+8613811000003"
+    monkeypatch.setenv("SIMWARDEN_STRICT_IDENTIFIERS", "true")
+    refused = run("sim", "add", "--account", "ACME", "--imsi", "310150123456780", "--imei", "123456789012345")
+    assert (refused.exit_code, "strict_identifiers" in refused.output) == (1, True)
+    assert "No SIM has" in run("sim", "show", "310150123456780").output
+    monkeypatch.setenv("SIMWARDEN_HOME_COUNTRY", "Atlantis")
+    assert "'Atlantis' is no country" in run("sim", "list").output
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

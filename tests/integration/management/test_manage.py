@@ -426,6 +426,22 @@ async def test_bulk_bind_by_list_and_cancel(house: House) -> None:
     assert (await house.manage("GET", f"/sims/{imsi(0)}")).json["bindingState"] == "NEUTRAL"
 
 
+async def test_what_looks_wrong_is_told_with_the_answer(house: House) -> None:
+    body = {"account": "meters", "imsi": imsi(1_000_900), "phoneNumber": "13811000002", "imei": "123456789012345"}
+    made = await house.manage("POST", "/sims", body)
+    assert made.status == 201
+    assert [each["code"] for each in made.json["warnings"]] == [
+        *("IMEI_CHECK_DIGIT", "NUMBER_WITHOUT_PLUS", "RANGE_OF_ANOTHER_ACCOUNT", "OUTSIDE_RANGES"),
+    ]
+    assert "warnings" not in (await house.manage("GET", f"/sims/{imsi(1_000_900)}")).json
+    bound = await house.manage("POST", f"/sims/{imsi(0)}/actions", {"action": "bind", "imei": "353689530707904"})
+    assert [each["code"] for each in bound.json["sim"]["warnings"]] == ["IMEI_CHECK_DIGIT"]
+    renamed = await house.manage("PATCH", f"/sims/{imsi(0)}", {"phoneNumber": "8690000000999"})
+    assert [each["code"] for each in renamed.json["warnings"]] == ["NUMBER_WITHOUT_PLUS"]
+    ready = await preview(house, action="bind", csv=f"imsi,imei\n{imsi(2)},353689530707904\n")
+    assert ready["reasons"][0]["reason"] == "The IMEI has a wrong check digit"
+
+
 async def preview(house: House, **body: Any) -> dict[str, Any]:
     begun = (await house.manage("POST", "/bulk", body)).json
     await house.work()
