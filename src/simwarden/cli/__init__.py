@@ -31,6 +31,7 @@ _COMMANDS = {
     "usage": ("simwarden.cli.usage:usage", "How often customers' applications did what."),
     "listen": ("simwarden.cli.listen:listen", "Receive a customer's events on this machine."),
     "db": ("simwarden.cli.db:db", "The database."),
+    "health": ("simwarden.cli.health:health", "Whether the server is ready, as an exit status."),
     "config": ("simwarden.cli.config:config", "The settings in force."),
     "completion": ("simwarden.cli.completion:completion", "Shell completion."),
 }
