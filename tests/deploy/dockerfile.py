@@ -89,7 +89,7 @@ def play(stages: list[Stage], context: Path, python: str) -> Stage:
             elif step.name == "RUN" and step.text.startswith("useradd"):
                 stage.skipped.append(step.text)
             elif step.name == "RUN":
-                script = f"alias python={python}\n{stage.here(step.text)}"
+                script = re.sub(r"(?<![\w/])python(?= )", python, stage.here(step.text))
                 subprocess.run(["sh", "-ec", script], cwd=work, check=True, capture_output=True, text=True)
     return stages[-1]
 

@@ -19,6 +19,10 @@ _OF_ACCOUNT = (
     "delivery_attempts",
     "deliveries",
     "subscriptions",
+    "fan_out",
+    "tallies",
+    "ranges",
+    "alarms",
     "operation_items",
     "operation_parts",
     "operations",
@@ -49,5 +53,6 @@ async def remove_account(db: Database, account_id: str, gateways: Collection[str
         await sims.delete(connection, locked, datetime.now(UTC))
         for query in _OF_ACCOUNT:
             await connection.execute(Q[query], account_id)
+        await connection.execute(Q["gateway_alarms"], list(gateways))
         await connection.execute(Q["gateways"], list(gateways))
     return len(found)

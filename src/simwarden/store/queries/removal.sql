@@ -19,6 +19,18 @@ delete from delivery d using subscription s where s.account_id = $1 and d.bucket
 -- name: subscriptions
 delete from subscription where account_id = $1
 
+-- name: fan_out
+delete from fan_out where account_id = $1
+
+-- name: tallies
+delete from subscription_tally where account_id = $1
+
+-- name: ranges
+delete from account_range where account_id = $1
+
+-- name: alarms
+delete from alarm where account_id = $1
+
 -- name: operation_items
 delete from operation_item i using operation o where o.account_id = $1 and i.operation_id = o.id
 
@@ -44,6 +56,9 @@ select pg_notify('simwarden_application', app_key) from gone
 
 -- name: account
 delete from account where id = $1
+
+-- name: gateway_alarms
+delete from alarm a using gateway g where g.name = any ($1::text[]) and a.gateway_id = g.id
 
 -- name: gateways
 delete from gateway where name = any ($1::text[])
