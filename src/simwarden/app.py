@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 
 from simwarden import __version__, logs, northbound, telemetry
 from simwarden import settings as settings_module
+from simwarden.access import AccessLog
 from simwarden.accounts import oauth
 from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.tokens import Tokens
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
 
     from simwarden.engine.changes import Outcome
     from simwarden.engine.ports import NetworkDriver
+    from simwarden.northbound.kernel.ports import Answered
     from simwarden.settings import Settings
 
 _log = structlog.get_logger()
@@ -147,6 +149,7 @@ class House:
         """`background`: connections for what may wait, so that calls never wait for it."""
         vault = Vault(settings_module.master_key(settings))
         self._settings = settings
+        self._access_log = AccessLog(settings.access_log)
         self.db = db
         self.metrics = metrics or telemetry.Metrics()
         self.accounts = Accounts(db)
@@ -192,7 +195,7 @@ class House:
             settings=notify_settings,
             metrics=NotifyMetrics(self.metrics.registry),
         )
-        self.watching = Watching(settings, background, worker, self.metrics)
+        self.watching = Watching(settings, db, background, worker, self.metrics)
         self.operations = Operations(db, self.answers, accepted=lambda: self.operate.wake())
         self.answered = 0
         """Customers' calls, and reports, so far."""
@@ -317,10 +320,10 @@ class House:
             intake=self._settings.intake,
         )
 
-    def _meter(self, app_key: str, api: str, operation: str, status: int) -> None:
-        del app_key  # bounded labels only; metering per application is the ledger's business
-        self.answered += api != management.NAME  # who watches an operation is not to slow it down
-        self.metrics.requests.labels(api, operation, str(status)).inc()
+    def _meter(self, call: Answered) -> None:
+        self.answered += call.api != management.NAME  # who watches an operation is not to slow it down
+        self.metrics.answered(call)
+        self._access_log(call)
 
     def _driver(self, session: aiohttp.ClientSession, access: CommandAccess) -> NetworkDriver:
         return EjoinNetwork(session, access, self._settings.command_timeout)
@@ -349,7 +352,8 @@ class House:
         return _json(200, {"status": "ready", "database": "ok", "migration": found.version})
 
     async def _metrics_page(self, _request: Request) -> Response:
-        return Response(self.metrics.page(), media_type="text/plain; version=0.0.4")
+        counts = await self.watching.counts()
+        return Response(self.metrics.page(counts), media_type="text/plain; version=0.0.4")
 
 
 async def _ready_for_us(settings: Settings) -> None:

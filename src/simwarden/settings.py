@@ -164,6 +164,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Refuse an IMEI or ICCID with a wrong check digit and a phone number of no known country, instead of warning."""
     log_format: Literal["auto", "console", "json"] = "auto"
     """console for people, json for machines; auto: console on a terminal."""
+    access_log: Literal["all", "errors", "off"] = "all"
+    """Which API calls are logged, one line each: all, those answered with an error, or none."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is logged."""
 

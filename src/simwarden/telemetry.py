@@ -6,13 +6,19 @@ Only worker processes import this: when it is imported, the client library looks
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Histogram, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
+
+from simwarden import fleet_page
+from simwarden.store.database import PoolUsage
 
 if TYPE_CHECKING:
     from simwarden.engine.ingest import Tally
+    from simwarden.northbound.kernel.ports import Answered
+    from simwarden.store.fleet import Counts
 
 _FAST = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -43,6 +49,20 @@ class Metrics:
         self.requests = Counter(
             "simwarden_api_requests", "Calls of the northbound APIs", ["api", "operation", "status"], registry=registry
         )
+        self.request_seconds = Histogram(
+            "simwarden_api_seconds",
+            "How long calls took, by what they called",
+            ["api", "operation"],
+            buckets=_FAST,
+            registry=registry,
+        )
+        self.connections = Gauge(
+            "simwarden_database_connections",
+            "Connections to the database that are in use or idle, and tasks that wait for one",
+            ["pool", "state"],
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
         self.subscriptions_refused = Counter(
             "simwarden_subscriptions_refused",
             "Subscriptions refused because as many are active as a setting allows",
@@ -69,10 +89,35 @@ class Metrics:
         self.changes.inc(tally.outcome.changed)
         self.events.inc(tally.outcome.events)
 
-    def page(self) -> bytes:
-        """All metrics in Prometheus' text format, those of the other workers included."""
+    def answered(self, call: Answered) -> None:
+        """Count a call, and how long it took when it is known what was called."""
+        self.requests.labels(call.api, call.operation or "", str(call.status)).inc()
+        if call.operation is not None:
+            self.request_seconds.labels(call.api, call.operation).observe(call.seconds)
+
+    def sample(self, pool: str, usage: PoolUsage) -> None:
+        """How a pool of connections is used at this moment."""
+        for state in PoolUsage.__struct_fields__:
+            self.connections.labels(pool, state).set(getattr(usage, state))
+
+    def page(self, counts: Counts | None = None) -> bytes:
+        """All metrics in Prometheus' text format, those of the other workers included, and `counts` of the fleet."""
         registry = self.registry
-        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        if directory:
+            _forget_the_dead(Path(directory))
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return prometheus_client.generate_latest(registry)
+        return prometheus_client.generate_latest(registry) + fleet_page.page(counts)
+
+
+def _forget_the_dead(directory: Path) -> None:
+    """What a worker that was killed said of itself is over; what it counted is kept."""
+    for file in directory.glob("gauge_live*_*.db"):
+        process = file.stem.rpartition("_")[2]
+        try:
+            os.kill(int(process), 0)
+        except (ProcessLookupError, ValueError):
+            multiprocess.mark_process_dead(process, str(directory))  # type: ignore[no-untyped-call]
+        except PermissionError:
+            pass

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import asyncpg
+
+from simwarden.domain.errors import StoreUnavailable
+from simwarden.engine.census import Census
 from simwarden.engine.ports import now_utc
 from simwarden.engine.watch import Watch, WatchSettings
 from simwarden.notify.alarms.log import LogPush
@@ -12,6 +18,7 @@ from simwarden.notify.alarms.mail import MailPush, MailServer
 from simwarden.notify.alarms.pusher import Pusher
 from simwarden.notify.alarms.webhook import WebhookPush
 from simwarden.notify.sender import Sender
+from simwarden.store import fleet
 from simwarden.store.leases import Leases
 
 if TYPE_CHECKING:
@@ -19,13 +26,26 @@ if TYPE_CHECKING:
     from simwarden.notify.alarms.pusher import Push
     from simwarden.settings import Settings
     from simwarden.store.database import Database
+    from simwarden.store.fleet import Counts
     from simwarden.telemetry import Metrics
+
+FRESH = 5.0
+"""Seconds for which the counts are kept: asking for /metrics often asks the database no more often."""
+SAMPLE = 5.0
+"""Seconds between two looks at the pools."""
 
 
 class Watching:
     """What one worker process does so that a person learns of trouble."""
 
-    def __init__(self, settings: Settings, db: Database, worker: Claim, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, front: Database, db: Database, worker: Claim, metrics: Metrics) -> None:
+        """`front`: the pool that calls and reports use; `db`: that of background work."""
+        self._pools = {"calls": front, "background": db}
+        self._metrics = metrics
+        self._read: tuple[float, Counts | None] = (float("-inf"), None)
+        self._reading = asyncio.Lock()
+        self._sampler: asyncio.Task[None] | None = None
+        self.census = Census(db, Leases(db, "census", worker.name, shares=1, heir_of=worker.heir_of))
         self._settings = settings
         self._sender: Sender | None = None
         self.watch = Watch(
@@ -50,14 +70,38 @@ class Watching:
     def start(self) -> None:
         """Begin; inside the running loop."""
         self.watch.start()
+        self.census.start()
+        self._sampler = asyncio.create_task(self._sample(), name="sampler")
         self.pusher.start()
 
     async def stop(self) -> None:
         """Stop, and let other workers go on."""
+        if self._sampler is not None:
+            self._sampler.cancel()
+            await asyncio.gather(self._sampler, return_exceptions=True)
+        await self.census.stop()
         await self.watch.stop()
         await self.pusher.stop()
         if self._sender is not None:
             await self._sender.close()
+
+    async def counts(self) -> Counts | None:
+        """What was counted over the installation last, at most FRESH seconds old; None when it cannot be read now."""
+        async with self._reading:  # however many ask, one reads
+            at, counts = self._read
+            if time.monotonic() - at > FRESH:
+                try:
+                    counts = await fleet.read(self._pools["background"])
+                except (StoreUnavailable, asyncpg.PostgresError):
+                    counts = None
+                self._read = time.monotonic(), counts
+        return counts
+
+    async def _sample(self) -> None:
+        while True:
+            for name, pool in self._pools.items():
+                self._metrics.sample(name, pool.usage)
+            await asyncio.sleep(SAMPLE)
 
     def _channels(self) -> list[Push]:
         settings = self._settings

@@ -105,7 +105,7 @@ class LaneRun:
         outcome = await self._sender.send(opened.request(head, datetime.now(UTC)), remaining)
         self._heard(outcome)
         decision = self._settle(head, outcome, has_token=opened.token is not None)
-        if outcome.delivered:
+        if outcome.delivered and head.queued_at == head.created_at:  # later when it was replayed
             late = outcome.at + outcome.duration - head.created_at
             self._metrics.delay.observe(max(late.total_seconds(), 0.0))
         return decision

@@ -20,13 +20,14 @@ class NotifyMetrics:
             self.attempts.labels(result)
         self.delay = Histogram(
             "simwarden_notify_delay_seconds",
-            "From writing a delivery to the sink's having taken it",
+            "From writing a delivery to the sink's having taken it; what is sent again on request is not in it",
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400),
             registry=registry,
         )
         self.lanes_pending = Gauge(
             "simwarden_notify_lanes_pending",
             "Subscriptions with something left to deliver, in the shares of this worker",
+            multiprocess_mode="livesum",
             registry=registry,
         )
         self.circuits_opened = Counter(
@@ -40,6 +41,7 @@ class NotifyMetrics:
         self.fan_out_age = Gauge(
             "simwarden_notify_fan_out_age_seconds",
             "How long the oldest event has waited to be written into its lanes, in the shares of this worker",
+            multiprocess_mode="livemax",
             registry=registry,
         )
         self.outages = Counter(

@@ -112,12 +112,28 @@ def _reason(error: BaseException) -> str:
     return str(error).strip().rstrip(".") or type(error).__name__
 
 
+class PoolUsage(msgspec.Struct, frozen=True):
+    """What a pool's connections do at a moment."""
+
+    in_use: int
+    idle: int
+    waited_for: int
+    """Tasks that wait for one."""
+
+
 class Database:
     """A pool of connections to one PostgreSQL."""
 
     def __init__(self, pool: asyncpg.Pool, url: str) -> None:
         self._pool = pool
+        self._waiting = 0
         self.url = url
+
+    @property
+    def usage(self) -> PoolUsage:
+        """How the pool is used now."""
+        size, idle = self._pool.get_size(), self._pool.get_idle_size()
+        return PoolUsage(size - idle, idle, self._waiting)
 
     @classmethod
     async def connect(cls, url: str, *, size: int = 6) -> Database:
@@ -150,8 +166,15 @@ class Database:
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection of the pool. Raises StoreUnavailable, also when it is lost while in use."""
         with available():
-            async with self._pool.acquire(timeout=10) as connection:
+            self._waiting += 1
+            try:
+                connection = await self._pool.acquire(timeout=10)
+            finally:
+                self._waiting -= 1
+            try:
                 yield connection
+            finally:
+                await self._pool.release(connection)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:

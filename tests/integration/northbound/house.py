@@ -35,6 +35,7 @@ from simwarden.store.sims import Sims
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from simwarden.northbound.kernel.ports import Answered
     from simwarden.store.database import Database
     from simwarden.store.vault import Vault
 
@@ -69,7 +70,7 @@ class House:
         self.answers = Answers(database, vault)
         self.gather = Gather(database, self.answers, clock=clock)
         self.reads = Reads(database, clock=clock)
-        self.metered: list[tuple[str, str, str, int]] = []
+        self.metered: list[Answered] = []
         self.app = Starlette(
             routes=[
                 *oauth.routes(self.accounts, self.tokens, self.keys),
@@ -87,7 +88,7 @@ class House:
                     tokens=self.tokens,
                     allow_private_sinks=allow_private_sinks,
                     subscriptions_async=subscriptions_async,
-                    meter=lambda *call: self.metered.append(call),
+                    meter=self.metered.append,
                     reads=self.reads.count,
                     quota=Quotas(self.reads.used, clock=clock),
                 ),

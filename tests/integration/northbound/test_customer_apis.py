@@ -51,7 +51,7 @@ async def test_bind_query_unbind(house: House) -> None:
     cause = events[0].cause
     assert (cause.kind, cause.source) == (CauseKind.CALL, house.issued.application.app_key)
     assert (cause.message, cause.reference) == ("bind", "bind-1")
-    assert [call[2:] for call in house.metered] == [
+    assert [(call.operation, call.status) for call in house.metered] == [
         ("query", 200),
         ("bindDeviceImei", 200),
         ("query", 200),

@@ -86,7 +86,7 @@ async def test_used_up_refused_and_new_the_next_day(house: House, clock: Clock) 
     assert {(reply.status, reply.json["code"], reply.headers["retry-after"]) for reply in refused} == {
         (429, "QUOTA_EXCEEDED", "7200")
     }
-    assert [status for *_, status in house.metered].count(429) == 4
+    assert [call.status for call in house.metered].count(429) == 4
     clock.now += timedelta(seconds=2)
     assert await statuses(house, 1) == [429], "what the ledger says is the same"
     assert await counted(house) == 4

@@ -100,7 +100,7 @@ async def test_everything_that_is_counted_is_refused(ledger: Ledger, client: Cli
     world = ledger.world
     assert (world.used, world.read_only, world.created, world.causes) == ([], [], [], [])
     assert (world.sims, world.answers.kept) == (before, {}), "nothing is changed, nor kept as the answer"
-    assert [one[3] for one in world.metered] == [429]
+    assert [one.status for one in world.metered] == [429]
 
 
 async def test_ones_own_subscriptions_can_be_read_ended_and_their_secrets_renewed(

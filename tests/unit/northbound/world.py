@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from simwarden.domain.usage import Usage
     from simwarden.engine.functions import FunctionView
     from simwarden.engine.idempotency import CallKey, Kept, Once
-    from simwarden.northbound.kernel.ports import Quota
+    from simwarden.northbound.kernel.ports import Answered, Quota
     from simwarden.store.database import Database
 
 T = TypeVar("T", Decision, Changed)
@@ -88,7 +88,7 @@ class World:
         self.used: list[Usage | None] = []
         """What orders were to be counted as."""
         self.read_only: list[Usage] = []
-        self.metered: list[tuple[str, str, str, int]] = []
+        self.metered: list[Answered] = []
         self.answers = AnswersInMemory()
         self.operations = OperationsInMemory()
         self.callers = {
@@ -116,7 +116,7 @@ class World:
                 inboxes=Inboxes(cast("Database", None), Vault(bytes(32)), base_url="https://warden.example"),
                 accounts=self,
                 tokens=self,
-                meter=lambda *call: self.metered.append(call),
+                meter=self.metered.append,
                 reads=self.read_only.append,
                 quota=quota,
                 **options,

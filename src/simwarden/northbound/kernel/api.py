@@ -7,6 +7,7 @@ own, its body's content first. Every answer carries x-correlator.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +20,7 @@ from simwarden.northbound.kernel import headers as header_rules
 from simwarden.northbound.kernel import keys
 from simwarden.northbound.kernel.errors import (
     CamaraError,
+    ErrorInfo,
     Internal,
     MethodNotAllowed,
     NotFound,
@@ -28,7 +30,7 @@ from simwarden.northbound.kernel.errors import (
     of_body,
     of_domain,
 )
-from simwarden.northbound.kernel.ports import Caller, Meter, TokenCheck, no_meter
+from simwarden.northbound.kernel.ports import Answered, Caller, Meter, TokenCheck, no_meter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -136,7 +138,7 @@ class Api:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1003})
             return
-        call = _Call()
+        call, begun = _Call(), time.perf_counter()
         try:
             answer = await self._answer(call, scope, receive)
         except CamaraError as error:
@@ -147,11 +149,24 @@ class Api:
             answer = refusal(of_domain(error) or self._failure(call, scope, error))
         except Exception as error:  # the one place where whatever went wrong becomes an answer
             answer = refusal(self._failure(call, scope, error))
-        if call.caller is not None and call.operation is not None:
-            self._meter(call.caller.app_key, self.name, call.operation.name, answer.status)
-            if self._reads is not None and answer.status < 300 and (call.operation.reads or answer.only_read):
-                self._reads(self._usage(call.caller, call.operation, "/query" if answer.only_read else ""))
-        await _send(answer, call.correlator or header_rules.correlator(None), send)
+        call.correlator = call.correlator or header_rules.correlator(None)
+        caller, operation = call.caller, call.operation
+        self._meter(
+            Answered(
+                self.name,
+                operation.name if operation else None,
+                answer.status,
+                answer.body.code if isinstance(answer.body, ErrorInfo) else None,
+                caller.account_id if caller else None,
+                caller.app_key if caller else None,
+                call.correlator,
+                time.perf_counter() - begun,
+            )
+        )
+        counted = operation is not None and (operation.reads or answer.only_read) and answer.status < 300
+        if counted and self._reads is not None and caller is not None and operation is not None:
+            self._reads(self._usage(caller, operation, "/query" if answer.only_read else ""))
+        await _send(answer, call.correlator, send)
 
     async def _answer(self, call: _Call, scope: Scope, receive: Receive) -> Answer:
         headers = header_rules.read(scope["headers"])

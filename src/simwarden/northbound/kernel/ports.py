@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -51,11 +53,28 @@ class TokenCheck(Protocol):
         """Who calls with this token; None when it is not valid (any more). Raises StoreUnavailable."""
 
 
+class Answered(msgspec.Struct, frozen=True):
+    """A call that was answered."""
+
+    api: str
+    operation: str | None
+    """operationId; None when the call was refused before it was clear which."""
+    status: int
+    code: str | None
+    """Of CAMARA's error model, where it was refused."""
+    account_id: str | None
+    app_key: str | None
+    """None: the token was no good."""
+    correlator: str
+    seconds: float
+    """From the first check to the answer; sending it is not in it."""
+
+
 class Meter(Protocol):
     """Counts answered calls."""
 
-    def __call__(self, app_key: str, api: str, operation: str, status: int) -> None:
-        """One call of `app_key` was answered with `status`."""
+    def __call__(self, call: Answered, /) -> None:
+        """One was answered."""
 
 
 class ReadMeter(Protocol):
@@ -187,5 +206,5 @@ class SubscriptionBook(Protocol):
         """A new signing secret, and until when the old one signs too. Raises SubscriptionNotFound, SecretOfInbox."""
 
 
-def no_meter(app_key: str, api: str, operation: str, status: int) -> None:
+def no_meter(_call: Answered, /) -> None:
     """Count nothing."""

@@ -1,0 +1,120 @@
+"""Counts the installation for the pages of metrics, without ever asking much at once.
+
+One worker at a time does it. What takes long is done more seldom: of any time, at most a twentieth goes into counting.
+Thirty million SIMs are counted a few buckets at a time, again and again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import structlog
+
+from simwarden.domain.errors import StoreUnavailable
+from simwarden.domain.identifiers import BUCKETS
+from simwarden.engine.ports import now_utc
+from simwarden.store import alarms, fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from simwarden.store.database import Database
+    from simwarden.store.leases import Leases
+
+_log = structlog.get_logger()
+SHARE = 0.05
+"""Of the time, at most this part is spent."""
+ROUND = 60.0
+"""Seconds from one beginning of counting all SIMs to the next, at least."""
+_AIM = 0.2
+"""Seconds that one statement over SIMs should take."""
+
+
+class Census:
+    """`leases` has a single share."""
+
+    def __init__(
+        self,
+        db: Database,
+        leases: Leases,
+        *,
+        every: float = 10.0,
+        round_seconds: float = ROUND,
+        clock: Callable[[], datetime] = now_utc,
+    ) -> None:
+        """`every`: seconds between two counts of what is open."""
+        self._db = db
+        self._leases = leases
+        self._every = every
+        self._round_seconds = round_seconds
+        self._clock = clock
+        self._due: dict[str, float] = {"fleet": 0.0, "sims": 0.0}
+        self._bucket = 0
+        self._width = 16
+        self._began = 0.0
+        self._counted: Counter[tuple[str, str, bool]] = Counter()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to count."""
+        self._task = asyncio.create_task(self._run(), name="census")
+
+    async def stop(self) -> None:
+        """Stop, and let another worker count."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        with contextlib.suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(2):
+                await self._leases.close()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                if await self._leases.refresh():
+                    await self.look()
+                else:
+                    self._bucket = 0  # another one counts: begin anew when it is our turn again
+            except StoreUnavailable:
+                pass  # others say so
+            except Exception:
+                _log.exception("counting for the metrics failed and goes on")
+            wait = min(self._due.values()) - time.monotonic()
+            await asyncio.sleep(max(0.05, min(wait, self._every, self._leases.interval)))
+
+    async def look(self) -> None:
+        """Count what is due. Raises StoreUnavailable."""
+        begun = time.monotonic()
+        if begun >= self._due["fleet"]:
+            open_alarms = await alarms.open_counts(self._db)
+            await fleet.keep_fleet(
+                self._db, await fleet.count_fleet(self._db, self._clock(), open_alarms), self._clock()
+            )
+            took = time.monotonic() - begun
+            self._due["fleet"] = begun + max(self._every, took / SHARE)
+        begun = time.monotonic()
+        if begun >= self._due["sims"]:
+            self._due["sims"] = await self._some_sims(begun)
+
+    async def _some_sims(self, begun: float) -> float:
+        """Count the next few buckets; returns when to go on."""
+        if self._bucket == 0:
+            self._began = begun
+            self._counted = Counter()
+        end = min(self._bucket + self._width, BUCKETS)
+        self._counted += await fleet.count_sims(self._db, self._bucket, end)
+        took = time.monotonic() - begun
+        self._bucket = end
+        self._width = max(1, min(BUCKETS, self._width * 2 if took < _AIM / 2 else self._width))
+        if took > _AIM:
+            self._width = max(1, self._width // 2)
+        if end == BUCKETS:
+            await fleet.keep_sims(self._db, fleet.sim_counts(self._counted), self._clock())
+            self._bucket = 0
+            return max(self._began + self._round_seconds, begun + took / SHARE)
+        return begun + took / SHARE
