@@ -179,10 +179,11 @@ def answered(attachment: Attachment) -> Attachment:
     return msgspec.structs.replace(attachment, last_error=None)
 
 
-def failed(attachment: Attachment, reason: str, now: datetime, *, commanded: bool) -> Attachment:
+def failed(attachment: Attachment, reason: str, now: datetime, *, commanded: bool, soon: bool = False) -> Attachment:
     """An attempt failed: when to try again, and whether to say that it failed.
 
-    `commanded`: it was counted when the command was sent; otherwise it failed before that and counts now.
+    `commanded`: it was counted when the command was sent; otherwise it failed before that and counts now. `soon`: there
+    is a sign that the next attempt will fare better.
     """
     attempts = attachment.attempts + (0 if commanded else 1)
     return msgspec.structs.replace(
@@ -190,7 +191,7 @@ def failed(attachment: Attachment, reason: str, now: datetime, *, commanded: boo
         attempts=attempts,
         status=AttachmentStatus.FAILED if attempts >= FAILED_AFTER else attachment.status,
         last_error=reason[:500],
-        next_attempt_at=now + backoff(attempts),
+        next_attempt_at=now + (BACKOFF_FIRST if soon else backoff(attempts)),
     )
 
 

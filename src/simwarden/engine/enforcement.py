@@ -132,8 +132,9 @@ class Enforcement:
     async def _start_lanes(self, buckets: Sequence[int]) -> timedelta:
         """Start a lane for every gateway with due work; returns how long nothing else will be due."""
         async with self._db.connection() as connection:
-            due = await attachments.due(connection, buckets, self._clock(), BATCH, list(self._lanes))
-            upcoming = await attachments.next_due(connection, buckets, self._clock())
+            now = self._clock()  # one for both: what becomes due between two would be neither due nor upcoming
+            due = await attachments.due(connection, buckets, now, BATCH, list(self._lanes))
+            upcoming = await attachments.next_due(connection, buckets, now)
         work: dict[int, set[str]] = defaultdict(set)
         for item in due:
             work[item.gateway_id].add(item.imsi)
@@ -183,13 +184,14 @@ class Enforcement:
             raise CommandFailed(f"The gateway cannot be commanded as it is registered: {error}") from error
 
     async def _serve(self, access: CommandAccess, driver: NetworkDriver, imsis: set[str]) -> None:
+        began = self._clock()
         work = await self._due_work(access.id, imsis)
         if any(item.attachment.commanded_at is not None for item in work):
             # Commanded before, and no proof came: ask, rather than command blindly again.
             try:
                 report = await self._observe("status", driver.status())
             except CommandFailed as error:
-                await self._command_failed(access, work, error, commanded=False)
+                await self._command_failed(access, work, error, began, commanded=False)
                 return
             await self._answered(access)
             await self._ingest.submit(report)
@@ -204,12 +206,13 @@ class Enforcement:
 
     async def _command(self, access: CommandAccess, driver: NetworkDriver, group: list[Work], *, lock: bool) -> None:
         places = [item.attachment.place for item in group]
+        began = self._clock()
         try:
             await (
                 self._observe("lock", driver.lock(places)) if lock else self._observe("unlock", driver.unlock(places))
             )
         except CommandFailed as error:
-            await self._command_failed(access, group, error, commanded=True)
+            await self._command_failed(access, group, error, began, commanded=True)
         else:
             await self._answered(access)
             if not lock:
@@ -313,12 +316,13 @@ class Enforcement:
         return announced
 
     async def _command_failed(
-        self, access: CommandAccess, work: list[Work], error: CommandFailed, *, commanded: bool
+        self, access: CommandAccess, work: list[Work], error: CommandFailed, began: datetime, *, commanded: bool
     ) -> None:
         if error.reached:
             await self._answered(access)
+        since = None if error.reached else began
         await self._fail(
-            access.id, work, error.message, commanded=commanded, reached=error.reached, command_url=access.url
+            access.id, work, error.message, commanded=commanded, unreached_since=since, command_url=access.url
         )
 
     async def _fail(
@@ -328,21 +332,24 @@ class Enforcement:
         reason: str,
         *,
         commanded: bool,
-        reached: bool = True,
+        unreached_since: datetime | None = None,
         command_url: str | None = None,
     ) -> None:
         """Note a failed attempt and when to try again; say so once when it has failed too often.
 
-        `commanded`: the attempt was counted when its command was announced. `reached` False: together with the failure
-        the gateway is marked, so that its next report makes all of this due.
+        `commanded`: the attempt was counted when its command was announced. `unreached_since`: when an attempt began
+        that did not reach the gateway. Together with the failure the gateway is marked, so that its next report makes
+        all of this due. A report that came during the attempt, before there was a mark, counts as the next one.
         """
         now = self._clock()
         names = await self._gateways.names()
         cause = Cause(CauseKind.ENFORCEMENT, names.get(gateway_id, str(gateway_id)), now, "command")
         async with self._db.transaction() as connection:
-            if not reached:
+            is_back = False
+            if unreached_since is not None:
                 # First, as a report locks the gateway first: either it sees the failure, or it came before.
-                count = await gateways.mark_unreachable(connection, gateway_id, now)
+                count, reported_at = await gateways.mark_unreachable(connection, gateway_id, now)
+                is_back = reported_at is not None and reported_at >= unreached_since
                 if count >= UNREACHABLE_AFTER:
                     facts = {"attempts": count, "reason": reason, "commandUrl": command_url}
                     trouble = of_gateway(AlarmKind.GATEWAY_UNREACHABLE, gateway_id, **facts)
@@ -353,7 +360,7 @@ class Enforcement:
                 item = changes.attachment(imsi, place)
                 if item is None or not item.is_open or item.next_attempt_at is None:
                     continue
-                after = rules.failed(item, reason, now, commanded=commanded)
+                after = rules.failed(item, reason, now, commanded=commanded, soon=is_back)
                 changes.replace(imsi, after)
                 if after.status is AttachmentStatus.FAILED and item.status is not AttachmentStatus.FAILED:
                     told = {"attempts": after.attempts, "reason": reason, "port": place.port, "slot": place.slot}

@@ -312,12 +312,15 @@ async def forget(connection: asyncpg.Connection, gateway_id: int) -> None:
     await connection.execute(Q["delete"], gateway_id)
 
 
-async def mark_unreachable(connection: asyncpg.Connection, gateway_id: int, now: datetime) -> int:
+async def mark_unreachable(
+    connection: asyncpg.Connection, gateway_id: int, now: datetime
+) -> tuple[int, datetime | None]:
     """Commands do not get through; the next report of this gateway makes what waits due at once.
 
-    Returns how many in a row got no answer.
+    Returns how many in a row got no answer, and when the gateway last reported.
     """
-    return await connection.fetchval(Q["unreachable"], gateway_id, now) or 0
+    row = await connection.fetchrow(Q["unreachable"], gateway_id, now)
+    return (0, None) if row is None else (row["unreachable_count"], row["reported_at"])
 
 
 async def answered(connection: asyncpg.Connection, gateway_id: int) -> None:

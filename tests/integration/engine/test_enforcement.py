@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.world import ACCOUNT, CALLER, Box, World, device, imsi, ref
 
 from simwarden.domain.attachment import FAILED_AFTER, AttachmentStatus
 from simwarden.domain.events import CauseKind, EventType
+from simwarden.domain.identifiers import BUCKETS
 from simwarden.domain.sim import Policy, Resume
 from simwarden.engine import enforcement as module
 from simwarden.engine.explain import explain
+from simwarden.store import attachments
 
 if TYPE_CHECKING:
     from simwarden.engine.ports import NetworkDriver
@@ -443,3 +445,49 @@ async def test_the_worker_outlives_any_stumble(world: World, monkeypatch: pytest
     worker.wake()
     await world.eventually(lambda: world.enforced(1))
     assert not stumbles
+
+
+async def test_what_becomes_due_between_two_looks_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it is neither due at the first nor still to come at the second, and waits for the idle poll."""
+    box = await world.box()
+    await stolen(world, box, 1)
+    await world.db.execute("update attachment set next_attempt_at = $1", world.clock() + timedelta(seconds=0.3))
+    worker = await world.start_enforcement()
+    await worker.stop()
+    look = attachments.due
+
+    async def slow(*args: Any) -> Any:
+        found = await look(*args)
+        world.clock.turn(0.5)
+        return found
+
+    monkeypatch.setattr(attachments, "due", slow)
+    assert await worker._start_lanes(range(BUCKETS)) < timedelta(seconds=1)
+
+
+async def test_a_report_during_a_command_that_gets_no_answer_makes_the_next_attempt_come_soon(world: World) -> None:
+    """The gateway is back: that it was heard before the failure was written down must not be forgotten."""
+    box = await world.box()
+    await stolen(world, box, 1)
+    await world.db.execute("update attachment set attempts = 10")
+    box.fault = "hang"
+    await world.start_enforcement()
+
+    async def commanded() -> bool:
+        return len(box.commands) == 1
+
+    await world.eventually(commanded, step=0)
+    world.clock.turn(1)
+    await world.take(box.dev_status(ports=sorted({port for port, _ in box.cards}), slots=1))
+    world.clock.turn(1)
+    box.fault = "dead"
+    box.released.set()
+
+    async def told() -> bool:
+        (item,) = (await world.attached(1)).values()
+        return item.last_error is not None
+
+    await world.eventually(told, step=0)
+    (item,) = (await world.attached(1)).values()
+    assert item.next_attempt_at is not None
+    assert item.next_attempt_at - world.clock() <= timedelta(seconds=1)

@@ -77,7 +77,7 @@ update gateway set boot_digests = $2 where id = $1
 -- name: unreachable
 update gateway set unreachable_since = coalesce(unreachable_since, $2), unreachable_count = unreachable_count + 1
 where id = $1
-returning unreachable_count
+returning unreachable_count, reported_at
 
 -- name: answered
 update gateway set unreachable_count = 0 where id = $1
