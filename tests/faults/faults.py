@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from tests.faults.load import NOT_NOW
+from tests.support.family import children
 
 from simwarden.demo.processes import StepFailed
 
@@ -109,16 +110,67 @@ async def _kill_server(house: House, fault: Fault) -> None:
             return
 
 
+async def a_worker(house: House, fault: Fault) -> int | None:
+    """One of the workers; waited for when none lives just now. None: there is no server, its supervisor was killed."""
+    deadline = time.monotonic() + 60
+    while house.server is not None and house.server.returncode is None:
+        if (worker := choose(house.workers(), fault)) is not None:
+            return worker
+        if time.monotonic() > deadline:
+            raise AssertionError("the server has no worker for a minute")
+        await asyncio.sleep(0.05)
+    return None
+
+
 @injection("kill a worker", 4)
 async def _kill_worker(house: House, fault: Fault) -> None:
     house.deaths.append(time.monotonic())
-    kill(choose(house.workers(), fault))
+    kill(await a_worker(house, fault))
 
 
 @injection("kill the postmaster", 4)
 async def _kill_postmaster(house: House, _fault: Fault) -> None:
     house.deaths.append(time.monotonic())
     kill(house.postgres())
+
+
+@injection("kill a worker and the postmaster", 6)
+async def _kill_both(house: House, fault: Fault) -> None:
+    """Within 0 to 0.4 seconds: the worker's successor finds no database."""
+    await _kill_worker(house, fault)
+    await asyncio.sleep(fault.pick * 0.4)
+    await _kill_postmaster(house, fault)
+
+
+@injection("kill a worker and its successors", 6)
+async def _kill_successors(house: House, fault: Fault) -> None:
+    """One to three of them, each 0.5 to 2 seconds after it was started; now and then the postmaster between them."""
+    await _kill_worker(house, fault)
+    for number in range(1 + int(fault.pick * 3)):
+        await a_worker(house, fault)
+        await asyncio.sleep(0.5 + (fault.pick * 7 + number * 0.6) % 1.5)
+        await _kill_worker(house, fault)
+        if int(fault.pick * 40) % 3 == number:
+            await _kill_postmaster(house, fault)
+
+
+@injection("kill all below the supervisor", 4)
+async def _kill_all_below(house: House, fault: Fault) -> None:
+    """Workers, the helpers of Python's that it runs, PostgreSQL; half of the time PostgreSQL again while it starts."""
+    assert house.server is not None
+    before = house.postgres()
+    house.deaths.append(time.monotonic())
+    for child in children(house.server.pid):
+        kill(child)
+    kill(before)
+    deadline = time.monotonic() + 10
+    while fault.pick < 0.5 and time.monotonic() < deadline:
+        again = house.postgres()
+        if again is not None and again != before:
+            house.deaths.append(time.monotonic())
+            kill(again)
+            return
+        await asyncio.sleep(0.01)
 
 
 @injection("kill a database backend", 4)
@@ -161,13 +213,13 @@ async def freeze(processes: list[int | None], seconds: float) -> None:
 
 @injection("freeze a worker")
 async def _freeze_worker(house: House, fault: Fault) -> None:
-    await freeze([choose(house.workers(), fault)], fault.hold)
+    await freeze([await a_worker(house, fault)], fault.hold)
 
 
 @injection("freeze a worker for long", 1)
 async def _freeze_worker_long(house: House, fault: Fault) -> None:
     """Longer than its leases last: the other worker takes over, and this one wakes up."""
-    await freeze([choose(house.workers(), fault)], 21 + fault.hold)
+    await freeze([await a_worker(house, fault)], 21 + fault.hold)
 
 
 @injection("freeze the database")

@@ -23,7 +23,9 @@ from tests.support.family import children, command_line, is_postgres, workers
 from simwarden.demo.processes import Processes, StepFailed, free_port
 from simwarden.demo.story import IMEI_CHANGE, SUBSCRIPTIONS
 from simwarden.demo.world import until
+from simwarden.settings import read_key
 from simwarden.store.embedded import EmbeddedPostgres
+from simwarden.store.vault import Vault
 
 if TYPE_CHECKING:
     import random
@@ -312,6 +314,10 @@ class House:
             yield connection
         finally:
             connection.terminate()
+
+    def vault(self) -> Vault:
+        """Opens what is sealed in the database."""
+        return Vault(read_key(self.data / "master.key"))
 
     async def steer(self, path: str, **body: Any) -> dict[str, Any]:
         """Do something to the gateways."""

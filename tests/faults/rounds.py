@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.faults.faults import Fault
     from tests.faults.house import House
 
+    from simwarden.store.vault import Vault
+
 SECONDS = 2.2
 """For which the load lasts, at least."""
 PATIENCE = 50.0
@@ -99,6 +101,8 @@ def flat(errors: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 async def check(house: House, load: Load) -> list[Complaint]:
     """Compare everything with the model, now."""
+    if house.server is not None and house.server.returncode is not None:
+        return [model.never(f"the server ended, and nobody had ended its supervisor:\n{house.log_tail()}")]
     if not await house.is_ready():
         raise StepFailed("the server is not ready")
     cards = {imsi: Card(card["gateway"], card["slot"], card["imei"]) for imsi, card in (await house.cards()).items()}
@@ -108,7 +112,7 @@ async def check(house: House, load: Load) -> list[Complaint]:
     received = house.ledger("sink")  # read before the database: what was told must be committed by then
     seen, refused = read_reports(house.ledger("reports"))
     async with house.database() as db:
-        sims, attachments, events, stored, usage, subscriptions = await read(db)
+        sims, attachments, events, stored, usage, subscriptions = await read(db, house.vault())
     control = load.control
     found = model.check_states(cards, house.should, sims)
     found += model.check_locks(cards, house.should, locked)
@@ -140,7 +144,7 @@ Counts = dict[tuple[str, str, str], int]
 
 
 async def read(
-    db: asyncpg.Connection,
+    db: asyncpg.Connection, vault: Vault
 ) -> tuple[list[Any], list[Any], dict[str, list[Any]], list[str], Counts, dict[str, int]]:
     """What the database says, in one snapshot."""
     async with db.transaction(isolation="repeatable_read", readonly=True):
@@ -153,7 +157,7 @@ async def read(
                from attachment a join gateway g on g.id = a.gateway_id"""
         )
         rows = await db.fetch("select imsi, n, type, parent, cause, data from event order by imsi, n")
-        stored = await db.fetch("select content from sms where content like 'w-%'")
+        stored = await db.fetch("select gateway_id, key, sealed from sms")
         usage = await db.fetch("select app_key, api, operation, sum(count)::int from usage_count group by 1, 2, 3")
         subscriptions = await db.fetch("select app_key, count(*) from subscription group by 1")
     told: dict[str, list[Any]] = defaultdict(list)
@@ -163,10 +167,16 @@ async def read(
         [plain(row) for row in sims],
         [dict(row) | {"slot": row[-1]} for row in attachments],
         told,
-        [row["content"] for row in stored],
+        [text for row in stored if (text := text_of(vault, row)).startswith("w-")],
         {(row[0], row[1], row[2]): row[3] for row in usage},
         dict(subscriptions),
     )
+
+
+def text_of(vault: Vault, row: asyncpg.Record) -> str:
+    """What a stored message says: it is sealed, with sender and receiver before it."""
+    opened = json.loads(vault.open(row["sealed"], f"sms:{row['gateway_id']}:{row['key'].hex()}"))
+    return str(opened[2] or "")
 
 
 def plain(row: asyncpg.Record) -> dict[str, Any]:
