@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import importlib.util
 import os
 import pwd
 import shutil
-import stat
 import subprocess
 import tempfile
 import time
@@ -21,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from simwarden.domain.errors import SimwardenError
+from simwarden.store import private
+from simwarden.store.private import EmbeddedServerFailed as EmbeddedServerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,6 @@ SUPERUSER = "postgres"
 SYSTEM_USER = "simwarden"
 _NO_PROCESS = 1 << 22  # Linux numbers processes below this
 _START_WAIT = 15.0  # seconds: a killed server's processes need time to notice, and the new one may be killed too
-_MAX_SOCKET_PATH = 100  # sun_path holds 107 bytes on Linux, less elsewhere
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -44,10 +43,6 @@ _SETTINGS = {
     "jit": "off",
     "log_min_messages": "warning",
 }
-
-
-class EmbeddedServerFailed(SimwardenError):
-    """The embedded PostgreSQL could not be started."""
 
 
 class DataDirectoryInUse(SimwardenError):
@@ -74,6 +69,7 @@ class EmbeddedPostgres:
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir.expanduser().resolve()
         self.cluster = self.data_dir / "postgres"
+        self._socket = private.SocketFolder(self.data_dir / "socket-folder")
         self._users: TextIO | None = None
         self._serving: TextIO | None = None
 
@@ -127,9 +123,11 @@ class EmbeddedPostgres:
             self._initialise()
         if self._runs():
             return False
+        private.write_access(self.cluster, self._system_user(), SUPERUSER)
         options = " ".join(f"-c {name}='{value}'" for name, value in self._settings().items())
         log = self.cluster / "server.log"
-        command = ("-D", str(self.cluster), "-l", str(log), "-o", options, "-w", "-t", "120", "start")
+        seen = self._as_seen(self.cluster)
+        command = ("-D", seen, "-l", f"{seen}/{log.name}", "-o", options, "-w", "-t", "120", "start")
         deadline = time.monotonic() + _START_WAIT
         before = _size(log)
         while (result := self._run("pg_ctl", *command, check=False)).returncode != 0:
@@ -159,7 +157,10 @@ class EmbeddedPostgres:
         if _is_server(pid, self.cluster):
             return True
         # Only the number is taken back: the rest of the file lets PostgreSQL see processes that still use the data.
-        for file in (self.cluster / "postmaster.pid", self._socket_dir() / ".s.PGSQL.5432.lock"):
+        files = [self.cluster / "postmaster.pid"]
+        with contextlib.suppress(EmbeddedServerFailed):  # the folder was swept away, and the file with it
+            files.append(self._socket_dir() / ".s.PGSQL.5432.lock")
+        for file in files:
             if file.exists():
                 lines = file.read_text().splitlines()
                 file.write_text("\n".join([str(_NO_PROCESS), *lines[1:]]) + "\n")
@@ -184,7 +185,9 @@ class EmbeddedPostgres:
         return None
 
     def _stop(self) -> None:
-        self._run("pg_ctl", "-D", str(self.cluster), "-m", "fast", "-w", "-t", "60", "stop", check=False)
+        self._run("pg_ctl", "-D", self._as_seen(self.cluster), "-m", "fast", "-w", "-t", "60", "stop", check=False)
+        if not self._runs():
+            self._socket.forget()
 
     def _claim(self) -> TextIO:
         handle = (self.data_dir / "serve.lock").open("a+")
@@ -222,56 +225,50 @@ class EmbeddedPostgres:
         user = self._system_user()
         if user is not None:
             os.chown(made, user.pw_uid, user.pw_gid)
-        arguments = ("--no-locale", "--encoding=UTF8", "--auth=trust", "-U", SUPERUSER, "-D", str(made))
-        self._exec([str(programs() / "initdb"), *arguments], directory=made)
+        arguments = ("--no-locale", "--encoding=UTF8", "-A", "peer", "-U", SUPERUSER, "-D", self._as_seen(made))
+        self._exec([str(self._programs() / "initdb"), *arguments], directory=made)
         self._create_database(made)
         made.rename(self.cluster)
 
     def _create_database(self, cluster: Path) -> None:
         # Single-user mode: the database is there before anybody can connect.
-        command = [str(programs() / "postgres"), "--single", "-D", str(cluster), "template1"]
+        command = [str(self._programs() / "postgres"), "--single", "-D", self._as_seen(cluster), "template1"]
         self._exec(command, directory=cluster, feed=f"create database {DATABASE}\n")
 
     def _settings(self) -> dict[str, str]:
-        return {**_SETTINGS, "unix_socket_directories": str(self._socket_dir(create=True))}
+        folder = self._socket_dir(create=True)
+        seen = self._as_seen(folder) if folder == self.cluster else str(folder)
+        return {**_SETTINGS, "unix_socket_directories": seen}
 
     def _socket_dir(self, *, create: bool = False) -> Path:
-        if len(str(self.cluster / ".s.PGSQL.5432")) <= _MAX_SOCKET_PATH:
+        if private.fits(self.cluster):
             return self.cluster
-        name = hashlib.sha256(str(self.cluster).encode()).hexdigest()[:16]
-        directory = Path(tempfile.gettempdir()) / f"simwarden-{name}"
-        if create:
-            directory.mkdir(mode=0o700, exist_ok=True)
-            user = self._system_user()
-            if user is not None:
-                os.chown(directory, user.pw_uid, user.pw_gid)
-        return directory
+        return self._socket.folder(self._system_user(), create=create)
+
+    def _as_seen(self, directory: Path) -> str:
+        """How the server's user names a folder that it owns and works in."""
+        return private.as_seen(directory, self._system_user())
+
+    def _programs(self) -> Path:
+        return private.reachable(programs(), self._system_user())
 
     def _system_user(self) -> pwd.struct_passwd | None:
-        """As root: whom to run the server as, since PostgreSQL refuses root. None: as ourselves."""
+        """As root: whom to run the server as, since PostgreSQL refuses root. None: as ourselves.
+
+        A user of its own, made when there is none: whoever else runs as the server's user can read and change its data.
+        """
         if os.geteuid() != 0:
             return None
         owner = self.cluster.stat().st_uid if self.cluster.exists() else 0
-        if owner != 0:
-            return pwd.getpwuid(owner)
-        for name in (SYSTEM_USER, "postgres"):
-            with contextlib.suppress(KeyError):
-                return pwd.getpwnam(name)
-        if shutil.which("useradd"):
-            subprocess.run(["useradd", "--system", "--no-create-home", SYSTEM_USER], check=True, capture_output=True)
-            return pwd.getpwnam(SYSTEM_USER)
-        return pwd.getpwnam("nobody")
+        return pwd.getpwuid(owner) if owner != 0 else private.system_user(SYSTEM_USER)
 
     def _run(self, program: str, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self._exec([str(programs() / program), *args], check=check)
+        return self._exec([str(self._programs() / program), *args], check=check)
 
     def _exec(
         self, command: list[str], *, check: bool = True, feed: str = "", directory: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         user = self._system_user()
-        if user is not None:
-            _let_through(self.cluster)
-            _let_through(Path(command[0]))
         # Files, not pipes: a server that inherits a pipe would keep its reader waiting for ever.
         with contextlib.ExitStack() as stack:
             given, out, err = (stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(3))
@@ -328,11 +325,3 @@ def _is_server(pid: int, cluster: Path) -> bool:
         return True  # somebody else's postgres: it may be this one, started by root
     except (OSError, IndexError):
         return False
-
-
-def _let_through(path: Path) -> None:
-    """Let the server's user pass through (not read) the directories above `path`."""
-    for directory in path.parents:
-        mode = directory.stat().st_mode
-        if not mode & stat.S_IXOTH:
-            directory.chmod(mode | stat.S_IXOTH)

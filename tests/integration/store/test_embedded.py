@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
+import shutil
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +19,8 @@ import asyncpg
 import pytest
 from tests.support.patience import PATIENCE
 
-from simwarden.store.embedded import DataDirectoryInUse, EmbeddedPostgres, EmbeddedServerFailed
+from simwarden.store import embedded, private
+from simwarden.store.embedded import DataDirectoryInUse, EmbeddedPostgres, EmbeddedServerFailed, programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -285,11 +290,159 @@ def test_a_start_that_fails_lets_go_of_the_directory_and_quotes_the_log(
         other.release()
 
 
-def test_a_deep_data_directory_gets_a_short_socket(tmp_path: Path) -> None:
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """A data directory whose name is too long for a socket."""
     server = EmbeddedPostgres(tmp_path / ("d" * 60) / ("e" * 60))
-    assert str(server.cluster) not in server.url()
-    assert len(server.url()) < 110
-    assert EmbeddedPostgres(tmp_path / ("d" * 60) / ("e" * 60)).url() == server.url(), "for everybody the same"
+    yield server
+    server.release()
+
+
+def socket_folder(url: str) -> Path:
+    return Path(url.partition("?host=")[2])
+
+
+def test_a_deep_data_directory_gets_a_private_short_socket_that_goes_with_the_server(deep: EmbeddedPostgres) -> None:
+    url = deep.acquire()
+    assert query(url, "select 1") == 1
+    folder = socket_folder(url)
+    assert folder != deep.cluster
+    assert len(url) < 110
+    status = folder.lstat()
+    assert stat.S_IMODE(status.st_mode) == 0o700
+    assert status.st_uid == deep.cluster.stat().st_uid
+    assert EmbeddedPostgres(deep.data_dir).url() == url, "for everybody the same"
+    deep.release()
+    assert not folder.exists()
+    again = deep.acquire()
+    assert socket_folder(again) != folder, "nobody can make it before us"
+
+
+def test_a_socket_folder_that_was_swept_away_is_made_again(deep: EmbeddedPostgres) -> None:
+    url = deep.acquire()
+    pid = deep.process_id()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not alive(pid))
+    shutil.rmtree(socket_folder(url))
+    assert deep.ensure_running()
+    assert query(url, "select 1") == 1, "where the workers look for it"
+
+
+@pytest.mark.parametrize("trap", ["link", "open", "file"])
+def test_a_socket_folder_of_somebody_elses_making_is_not_used(
+    deep: EmbeddedPostgres, tmp_path: Path, trap: str
+) -> None:
+    url = deep.acquire()
+    folder = socket_folder(url)
+    deep.release()
+    (deep.data_dir / "socket-folder").write_text(f"{folder}\n")
+    (tmp_path / "elsewhere").mkdir()
+    if trap == "link":
+        folder.symlink_to(tmp_path / "elsewhere")
+    elif trap == "open":
+        folder.mkdir()
+        folder.chmod(0o777)
+    else:
+        folder.write_text("")
+    try:
+        with pytest.raises(EmbeddedServerFailed, match="not private"):
+            deep.url()
+        again = deep.acquire()
+        assert socket_folder(again) != folder
+        assert query(again, "select 1") == 1
+    finally:
+        folder.rmdir() if trap == "open" else folder.unlink()
+
+
+def test_a_cluster_from_before_that_trusted_everybody_asks_who_it_is(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path)
+    server.acquire()
+    server.release()
+    (server.cluster / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 trust\n")
+    url = server.acquire()
+    try:
+        rules = query(url, "select string_agg(type || ' ' || auth_method, ',') from pg_hba_file_rules")
+        assert rules == "local peer"
+        with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+            query(url.replace("postgres@", "somebody@"), "select 1")
+    finally:
+        server.release()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_another_user_who_reaches_the_socket_is_not_let_in(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path)
+    url = server.acquire()
+    opened = [directory for directory in (server.cluster, *server.cluster.parents) if directory.stat().st_mode & 1 == 0]
+    modes = {directory: directory.stat().st_mode for directory in opened}
+    try:
+        for directory in opened:
+            directory.chmod(modes[directory] | 0o011)
+        (server.cluster / ".s.PGSQL.5432").chmod(0o777)
+        command = [str(programs() / "psql"), "-h", str(server.cluster), "-U", "postgres", "-c", "select 1", "simwarden"]
+        refused = subprocess.run(
+            command, capture_output=True, text=True, user="nobody", group="nogroup", extra_groups=[]
+        )
+        assert "Peer authentication failed" in refused.stderr
+        assert query(url, "select 1") == 1
+    finally:
+        for directory, mode in modes.items():
+            directory.chmod(mode)
+        server.release()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives its folders to somebody else to use")
+def test_root_changes_nobodys_permissions_and_needs_no_open_folder(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    before = {directory: directory.stat().st_mode for directory in (closed, *closed.parents)}
+    server = EmbeddedPostgres(closed / "data")
+    url = server.acquire()
+    try:
+        assert query(url, "select 1") == 1
+        pid = server.process_id()
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not alive(pid))
+        assert server.ensure_running()
+        assert query(url, "select 1") == 1
+        assert not EmbeddedPostgres(closed / "data").revive()
+    finally:
+        server.release()
+    assert {directory: directory.stat().st_mode for directory in before} == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to give up its rights")
+def test_programs_that_the_servers_user_cannot_reach_are_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = programs().parent.parent
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0o700)
+    shutil.copytree(installed / "pginstall18", hidden / installed.name / "pginstall18", symlinks=True)
+    shutil.copytree(installed.with_name(f"{installed.name}.libs"), hidden / f"{installed.name}.libs")
+    monkeypatch.setattr(embedded, "programs", lambda: hidden / installed.name / "pginstall18" / "bin")
+    with tempfile.TemporaryDirectory(prefix="simwarden-copies-") as copies:
+        Path(copies).chmod(0o755)
+        monkeypatch.setattr(private, "COPIES", Path(copies))
+        server = EmbeddedPostgres(tmp_path / "data")
+        try:
+            assert query(server.acquire(), "select 1") == 1
+            assert Path(f"/proc/{server.process_id()}/exe").readlink().is_relative_to(copies)
+        finally:
+            server.release()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs it as somebody else")
+def test_root_takes_no_user_that_is_there_for_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(name: str) -> pwd.struct_passwd:
+        raise KeyError(name)
+
+    monkeypatch.setattr(pwd, "getpwnam", unknown)
+    monkeypatch.setattr(shutil, "which", lambda _program: None)
+    with pytest.raises(EmbeddedServerFailed, match="useradd --system simwarden"):
+        private.system_user("simwarden")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to give up its rights")
@@ -305,8 +458,6 @@ def test_root_runs_it_as_somebody_else(data_dir: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_somebody_who_is_not_root_runs_it_as_themselves(tmp_path: Path) -> None:
-    import pwd
-
     somebody = pwd.getpwnam("nobody")
     home = tmp_path / "home"
     home.mkdir()
