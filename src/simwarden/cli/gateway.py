@@ -20,6 +20,7 @@ from simwarden.cli.common import (
     with_store,
 )
 from simwarden.domain.errors import GatewayNotFound
+from simwarden.domain.gateway_status import STATUS_MEANING
 from simwarden.domain.report_order import offline_after
 from simwarden.engine import gateways as engine
 from simwarden.engine.ports import now_utc
@@ -324,9 +325,14 @@ def ports(name: str, *, as_json: bool) -> None:
         return await gateways.ports(await gateways.id_of(name))
 
     rows = with_store(work)
+    for row in rows:
+        row["status_meaning"] = STATUS_MEANING.get(row["status"])
     if as_json:
         print_json(rows)
     else:
+        for row in rows:
+            meaning = row["status_meaning"] or "unknown"
+            row["status"] = None if row["status"] is None else f"{row['status']} {meaning}"
         columns = ["port", "slot", "status", "imsi", "iccid", "imei", "operator", "signal", "held", "reported_at"]
         print_table(rows, columns, empty="This gateway has not reported any ports yet")
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from simwarden.cli import explaining as explaining_text
 from simwarden.cli.act import COMMANDS
 from simwarden.cli.bulk import bulk
 from simwarden.cli.common import (
     Store,
     by_operator,
     find_sim,
-    human,
     json_option,
     print_fields,
     print_json,
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 
     from simwarden.domain.decide import Decision
     from simwarden.domain.numbering import RangeBook
-    from simwarden.engine.functions import FunctionView
 
 
 @click.group()
@@ -287,65 +286,7 @@ def explain(id: str, *, whole: bool, as_json: bool) -> None:  # noqa: A002 - as 
     if as_json:
         print_json(told)
         return
-    print_fields(
-        {
-            "SIM": f"{told.imsi}  {told.msisdn or ''}  {told.iccid or ''}".rstrip(),
-            "Life": f"{told.lifecycle}, since {human(told.lifecycle_since)}",
-            "Binding": told.state,
-            "Bound to": told.bound_to,
-            "Policy": ", ".join(f"{name} {value}" for name, value in (told.policy or {}).items()),
-            "In device": f"{told.device or '-'}, seen {human(told.seen_at)}",
-            "Note": "The device hides its IMEI now" if told.device_unknown else None,
-        }
-    )
-    for function in told.functions:
-        click.echo(f"{function.function:<6} {_state(told, function)}")
-    for apn in told.closed_apns:
-        click.echo(
-            f"APN {apn.apn}: closed since {human(apn.since)} (event {apn.event}); no source can separate APNs yet"
-        )
-    for place in told.places:
-        where = f"{place.gateway} port {place.port}" + (f".{place.slot:02}" if place.slot else "")
-        click.echo(f"At {where}: to be {place.wanted}, seen {place.seen}, {place.status}" + _trouble(place))
-    if whole:
-        click.echo("\nStates")
-        for each in told.life:
-            by = f"{str(each.cause['kind']).lower()} of {each.cause['source']}"
-            click.echo(
-                f"  {each.n:>4}  {human(each.at)}  {each.data.get('to') or each.data.get('lifecycle')}  [by {by}]"
-            )
-    click.echo("\nHistory" if whole else "\nHow it came to this")
-    for step in told.history if whole else told.chain:
-        click.echo(f"  {step.n:>4}  {human(step.at)}  {_sentence(step)}")
-
-
-def _state(told: explaining.Explanation, function: FunctionView) -> str:
-    wish = "open" if function.requested else "closed"
-    reasons = [f"{bar.cause} since {human(bar.since)} (event {bar.event})" for bar in function.bars]
-    if not function.effective and told.lifecycle != "ACTIVE":
-        reasons.append(f"the SIM is {told.lifecycle}")
-    words = f"works since {human(function.since)}" if function.effective else f"off: {', '.join(reasons)}"
-    return f"wanted {wish}, {words}" + (f"  [{function.enforcement}]" if function.enforcement else "")
-
-
-def _trouble(place: explaining.PlaceView) -> str:
-    parts = [place.note or ""]
-    if place.last_error:
-        parts.append(f"attempt {place.attempts}: {place.last_error}")
-    text = "; ".join(part for part in parts if part)
-    return f" ({text})" if text else ""
-
-
-def _sentence(step: explaining.Step) -> str:
-    cause = step.cause
-    facts = ", ".join(f"{name} {human(value)}" for name, value in step.data.items() if value not in (None, [], ""))
-    origin = f"by {step.cause['kind'].lower()} of {cause['source']}"
-    if cause.get("message"):
-        origin += f": {cause['message']}"
-    if cause.get("reference"):
-        origin += f" ({cause['reference']})"
-    parent = f", from {step.caused_by}" if step.caused_by else ""
-    return f"{step.type}{' ' + facts if facts else ''}  [{origin}{parent}]"
+    click.echo("\n".join(explaining_text.lines(told, whole=whole)))
 
 
 @sim.command(

@@ -101,13 +101,15 @@ def decide(sim: Sim, sighting: Sighting, now: datetime, cause: Cause) -> Decisio
     if is_stale(sim, sighting):
         return Decision(sim, Verdict.STALE)
     change = _Change(sim, now, cause)
+    if sighting.iccid is not None and sim.iccid is not None:
+        change.identify(sim.iccid, sighting.iccid)
     before = sim.seen
     known = before.imei if before else None
     verdict, kind = compare(sim.binding, sighting.imei) if sim.binding else (Verdict.NOT_BOUND, MatchKind.NONE)
     armed = sim.state is BindingState.ARMED
     at = max(sighting.at, before.at) if before else sighting.at
     change.sim = msgspec.structs.replace(
-        sim,
+        change.sim,
         seen=Seen(
             at, sighting.imei or known, sighting.imei is None, sighting.place or (before.place if before else None)
         ),
@@ -226,8 +228,24 @@ def _resolve(target: Target, current: str | None, *, strict: bool) -> tuple[Bind
     return BindingKind.IMEI, (), Learnt.FIRST_SEEN
 
 
+def same_card(one: str, other: str) -> bool:
+    """Whether two ICCIDs are of one card: some gateways leave out the last digits, or registers the check digit."""
+    return one.startswith(other) or other.startswith(one)
+
+
 class _Change(Change):
     """What a device and a binding lead to."""
+
+    def identify(self, registered: str, reported: str) -> None:
+        """Remember that another card is reported than the registered one, or that it no longer is."""
+        other = None if same_card(registered, reported) else reported
+        if other == self.sim.reported_iccid:
+            return
+        self.update(reported_iccid=other)
+        if other is None:
+            self.record(EventType.SIM_IDENTITY_RESTORED, iccid=registered)
+        else:
+            self.record(EventType.SIM_IDENTITY_CONFLICT, iccid=registered, reported=other)
 
     def settle(self, verdict: Verdict, *, seen: str | None, rebound: bool = False) -> None:
         """Bring state and bar in line with the verdict on the device the SIM is in."""

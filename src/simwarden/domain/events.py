@@ -15,6 +15,11 @@ class EventType(enum.StrEnum):
     SIM_ADDED = "SIM_ADDED"
     SIM_CHANGED = "SIM_CHANGED"
     """It has another phone number or network access identifier: `before` and `after`."""
+    SIM_IDENTITY_CONFLICT = "SIM_IDENTITY_CONFLICT"
+    """A gateway reports another ICCID for this IMSI than the registered one: a swapped or cloned card, or a wrong
+    register. `iccid` and `reported`; once for each other one."""
+    SIM_IDENTITY_RESTORED = "SIM_IDENTITY_RESTORED"
+    """A gateway reports the registered ICCID again."""
     DEVICE_SEEN = "DEVICE_SEEN"
     """First device of this SIM."""
     DEVICE_CHANGED = "DEVICE_CHANGED"

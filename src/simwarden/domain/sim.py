@@ -197,6 +197,8 @@ class Sim(msgspec.Struct, frozen=True, kw_only=True):
     """In the order of their names."""
     first_event: int = 1
     """Number of the event that added this SIM. Higher than 1 when its IMSI was another SIM's, deleted since."""
+    reported_iccid: str | None = None
+    """The ICCID that was reported last, where it is another one than `iccid`."""
     event_count: int = 0
     """Number of the newest event of this SIM; they count from `first_event` without gaps."""
 
@@ -236,6 +238,8 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     """Source time, never later than the time of receipt."""
     place: Place | None = None
+    iccid: str | None = None
+    """The card's, where the report carries it."""
     confirmed_at: datetime | None = None
     """The last time the SIM's known place was confirmed by a whole status of its gateway. `Seen.at` is refreshed
     coarsely; a report that comes late must be newer than this too."""

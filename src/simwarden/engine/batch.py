@@ -189,7 +189,7 @@ class Batch:
             if imsi is None:
                 self._tally.unknown_sims += 1
                 continue
-            sighting = Sighting(imsi=imsi, imei=imei, at=at, place=place)
+            sighting = Sighting(imsi=imsi, imei=imei, at=at, place=place, iccid=iccid if imsi_given else None)
             seen.append(_Seen(sighting, report, sequence, timed))
         self._tally.sightings = len(seen) + self._tally.unknown_sims
         return seen

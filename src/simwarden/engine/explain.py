@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.domain.identifiers import full_imei
-from simwarden.domain.sim import ALL_FUNCTIONS
+from simwarden.domain.sim import ALL_FUNCTIONS, Function
 from simwarden.engine.functions import ApnView, FunctionView, apn_views, function_views
 from simwarden.store import attachments
 from simwarden.store.sims import Sims
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from simwarden.domain.attachment import Attachment
     from simwarden.domain.events import Event
     from simwarden.domain.sim import Sim
@@ -53,6 +55,8 @@ class Explanation(msgspec.Struct, frozen=True):
     imsi: str
     iccid: str | None
     msisdn: str | None
+    reported_iccid: str | None
+    """What a gateway reports as its ICCID, where that is another one than the registered."""
     state: str
     lifecycle: str
     lifecycle_since: datetime | None
@@ -83,6 +87,7 @@ async def explain(db: Database, gateways: Gateways, sim: Sim, *, history: int = 
         imsi=sim.imsi,
         iccid=sim.iccid,
         msisdn=sim.msisdn,
+        reported_iccid=sim.reported_iccid,
         state=sim.state,
         lifecycle=sim.lifecycle,
         lifecycle_since=sim.lifecycle_since,
@@ -96,14 +101,14 @@ async def explain(db: Database, gateways: Gateways, sim: Sim, *, history: int = 
         functions=function_views(sim, items, await sims.turned_on(sim)),
         closed_apns=apn_views(sim),
         places=[_place(item, names) for item in items],
-        chain=chain_of(events),
-        history=[_step(event) for event in events],
-        life=[_step(event) for event in await sims.life(sim)],
+        chain=chain_of(events, names),
+        history=[_step(event, names) for event in events],
+        life=[_step(event, names) for event in await sims.life(sim)],
     )
 
 
-def chain_of(events: list[Event]) -> list[Step]:
-    """The newest event and everything that it came from or that shares its origin, oldest first."""
+def chain_of(events: list[Event], names: Mapping[int, str]) -> list[Step]:
+    """The newest event and everything that it came from or that shares its origin, oldest first. `names`: gateways'."""
     if not events:
         return []
     by_number = {event.n: event for event in events}
@@ -112,12 +117,24 @@ def chain_of(events: list[Event]) -> list[Step]:
         known = event.parent is not None and event.parent in by_number
         origin[event.n] = origin[event.parent] if known and event.parent is not None else event.n
     newest = origin[events[-1].n]
-    return [_step(event) for event in events if origin[event.n] == newest]
+    return [_step(event, names) for event in events if origin[event.n] == newest]
 
 
-def _step(event: Event) -> Step:
+def _step(event: Event, names: Mapping[int, str]) -> Step:
     cause = msgspec.to_builtins(event.cause)
-    return Step(event.n, event.at, event.type, event.parent, cause, event.data)
+    return Step(event.n, event.at, event.type, event.parent, cause, readable(event.data, names))
+
+
+def readable(data: dict[str, Any], names: Mapping[int, str]) -> dict[str, Any]:
+    """What an event says, in words: gateways and functions by name, IMEIs with their check digit."""
+    told = dict(data)
+    if isinstance(told.get("gateway"), int):
+        told["gateway"] = names.get(told["gateway"], f"number {told['gateway']} (deleted)")
+    if isinstance(told.get("functions"), int):
+        told["functions"] = [str(function.name) for function in Function if function & told["functions"]]
+    if isinstance(told.get("values"), list):
+        told["values"] = [value if len(value) == 8 else full_imei(value) for value in told["values"]]
+    return told
 
 
 def _place(item: Attachment, names: dict[int, str]) -> PlaceView:
@@ -131,7 +148,7 @@ def _place(item: Attachment, names: dict[int, str]) -> PlaceView:
     elif not item.current:
         note = "the SIM has left; the lock it left behind is lifted"
     return PlaceView(
-        gateway=names.get(item.place.gateway_id, str(item.place.gateway_id)),
+        gateway=names.get(item.place.gateway_id, f"number {item.place.gateway_id} (deleted)"),
         port=item.place.port,
         slot=item.place.slot,
         current=item.current,

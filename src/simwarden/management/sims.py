@@ -16,6 +16,7 @@ from simwarden.domain.sim import BarCause, BindingKind, BindingState, Lifecycle,
 from simwarden.engine import actions, explain, identity, provision
 from simwarden.engine.orders import Order
 from simwarden.management import schemas, views
+from simwarden.management.explanation import explanation
 from simwarden.management.house import House, answered, read
 from simwarden.management.query import Bucket, Number, Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
@@ -161,7 +162,8 @@ class SimRoutes:
     async def explain(self, request: Request) -> Answer:
         """explainSim."""
         sim = await self._house.sim(request.parameter)
-        return Answer(200, await explain.explain(self._house.db, self._house.gateways, sim, history=100))
+        found = await explain.explain(self._house.db, self._house.gateways, sim, history=100)
+        return Answer(200, explanation(found))
 
     @answered
     async def events(self, request: Request) -> Answer:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from simwarden.domain.gateway_status import STATUS_MEANING
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.intake import Caution
 from simwarden.domain.report_order import offline_after
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from simwarden.domain.events import Event
+    from simwarden.domain.sim import Place as Slot
     from simwarden.domain.sim import Sim
     from simwarden.store.deliveries import Attempt, Listed
     from simwarden.store.gateways import HeldLock
@@ -209,15 +211,18 @@ def sim(found: Sim, tags: Sequence[str], gateways: Mapping[int, str]) -> SimView
         device=full_imei(seen.imei) if seen and seen.imei else None,
         device_unknown=bool(seen and seen.unknown),
         seen_at=seen.at if seen else None,
-        place=Place(gateway=gateways.get(place.gateway_id, str(place.gateway_id)), port=place.port, slot=place.slot)
-        if place
-        else None,
+        place=None if place is None else _place(place, gateways),
         off=functions(found.functions_off),
         bars=[Bar(cause=str(b.cause), functions=functions(b.functions), since=b.since) for b in found.bars],
         closed_apns=[closed.apn for closed in found.closed_apns],
         tags=list(tags),
         event_count=found.event_count - found.first_event + 1,
     )
+
+
+def _place(place: Slot, gateways: Mapping[int, str]) -> Place:
+    name = gateways.get(place.gateway_id, f"number {place.gateway_id} (deleted)")
+    return Place(gateway=name, port=place.port, slot=place.slot)
 
 
 def policy(found: Policy) -> dict[str, str]:
@@ -277,6 +282,7 @@ def port(row: Mapping[str, Any]) -> dict[str, Any]:
         "port": row["port"],
         "slot": row["slot"],
         "status": row["status"],
+        "statusMeaning": STATUS_MEANING.get(row["status"]),
         "statusText": row["status_text"],
         "imei": row["imei"],
         "imsi": row["imsi"],

@@ -62,6 +62,7 @@ def from_row(row: asyncpg.Record) -> Sim:
         bars=msgspec.convert(row["bars"], tuple[Bar, ...]),
         closed_apns=msgspec.convert(row["closed_apns"], tuple[ClosedApn, ...]) if row["closed_apns"] else (),
         first_event=row["first_event"],
+        reported_iccid=row["reported_iccid"],
         event_count=row["event_count"],
     )
 
@@ -153,6 +154,7 @@ async def interesting(
         [place and place.port for place in places],
         [place and place.slot for place in places],
         refresh,
+        [sighting.iccid for sighting in sightings],
     )
     known = {sightings[row["ord"] - 1].imsi for row in rows if not row["unknown"]}
     return known, sum(row["unknown"] for row in rows)
@@ -187,6 +189,7 @@ async def save(connection: asyncpg.Connection, sims: Sequence[Sim]) -> None:
         [sim.lifecycle for sim in ordered],
         [sim.lifecycle_since for sim in ordered],
         [_plain(sim.closed_apns) for sim in ordered],
+        [sim.reported_iccid for sim in ordered],
     )
 
 

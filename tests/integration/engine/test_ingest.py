@@ -16,6 +16,7 @@ from simwarden.domain.identifiers import full_imei
 from simwarden.domain.reports import CallRecord, PortObservation, SmsRecord
 from simwarden.domain.sim import BindingState, Policy
 from simwarden.engine import provision
+from simwarden.engine.explain import explain
 from simwarden.engine.ingest import UnacceptableReport
 from simwarden.store import attachments, gateways, records
 
@@ -593,3 +594,35 @@ async def test_policies_reach_the_slot(world: World) -> None:
     del box.devices[1]
     await world.take(box.port_status(1))
     assert not (await world.attached(1))[box.place(1)].wants_lock
+
+
+async def test_another_iccid_than_the_registered_one_is_told_once_for_each_change(world: World) -> None:
+    box = await world.box()
+    await world.card(1)
+    box.put(1, 1)
+    other, third = "89860000000000099999", "89860000000000088888"
+
+    async def conflicts() -> list[Any]:
+        found = [e for e in await world.events(1) if e.type in (E.SIM_IDENTITY_CONFLICT, E.SIM_IDENTITY_RESTORED)]
+        return [event.data.get("reported") for event in found]
+
+    await world.take(box.port_status(1))
+    assert await conflicts() == []
+    for _ in range(3):
+        await world.take(box.port_status(1, iccid=other))
+        world.clock.turn(1)
+    assert await conflicts() == [other]
+    event = next(e for e in await world.events(1) if e.type is E.SIM_IDENTITY_CONFLICT)
+    assert (event.data, event.cause.source) == ({"iccid": iccid(1), "reported": other}, "gw1")
+    assert (await world.sim(1)).reported_iccid == other
+    shown = await explain(world.db, world.gateways, await world.sim(1))
+    assert shown.reported_iccid == other
+    before = await world.written("sim"), await world.written("event")
+    await world.take(box.port_status(1, iccid=other))
+    assert (await world.written("sim"), await world.written("event")) == before, "the steady state writes nothing"
+    await world.take(box.port_status(1, iccid=third))
+    await world.take(box.port_status(1))
+    assert await conflicts() == [other, third, None]
+    assert (await world.sim(1)).reported_iccid is None
+    await world.take(box.port_status(1, iccid=iccid(1)[:-1]))
+    assert await conflicts() == [other, third, None], "a gateway that leaves out the last digit shows the same card"

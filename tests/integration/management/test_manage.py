@@ -195,6 +195,8 @@ async def test_a_sim_is_made_changed_acted_upon_and_explained(house: House) -> N
     assert life.json["history"][0]["cause"]["kind"] == "OPERATOR"
     explained = await house.manage("GET", f"/sims/{imsi(900)}/explain")
     assert explained.json["functions"][0]["effective"] is False
+    assert {"bindingState", "closedApns", "history"} < explained.json.keys()
+    assert not [name for name in str(explained.json).split("'") if "_" in name and name.islower()], "lowerCamelCase"
     events, cursor = [], ""
     while True:
         page = (await house.manage("GET", f"/sims/{imsi(900)}/events?limit=3{cursor}")).json

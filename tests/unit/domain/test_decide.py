@@ -301,6 +301,19 @@ def test_a_bare_bind_keeps_a_device_that_was_named(target: Target, seen: str | N
     assert named.sim.binding.values == (B,), "whoever names another device replaces it"
 
 
+@pytest.mark.parametrize(
+    ("registered", "reported", "same"),
+    [
+        ("8986011784124236470", "8986011784124236470", True),
+        ("8986011784124236470", "898601178412423647", True),
+        ("898601178412423647", "8986011784124236470", True),
+        ("8986011784124236470", "8986011784124236478", False),
+    ],
+)
+def test_cards_are_told_apart_by_their_iccid(registered: str, reported: str, same: bool) -> None:
+    assert rules.same_card(registered, reported) is same
+
+
 def test_strict_refuses_to_bind_a_sim_never_seen() -> None:
     with pytest.raises(NoDeviceSeen):
         rules.bind(new_sim(), Target(), Policy(), START, CAUSE, strict=True)

@@ -11,10 +11,10 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from simwarden.domain.gateway_status import STATUS_MEANING
 from simwarden.southbound.ejoin import fastpath, normalise, sms
 from simwarden.southbound.ejoin.fields import PORT_KEYS, Fields, read_report, spellings
 from simwarden.southbound.ejoin.messages import (
-    STATUS_MEANING,
     CallDirection,
     CallPhase,
     CallRecord,

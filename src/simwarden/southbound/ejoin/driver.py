@@ -242,7 +242,7 @@ class EjoinDriver:
             failure = "The gateway cannot be reached."
         except (aiohttp.ClientError, OSError) as error:
             # Only the kind: the messages of these may quote the URL.
-            failure = f"The connection to the gateway failed ({type(error).__name__})."
+            failure = f"The connection to the gateway failed ({failure_of(error)})."
         # Raised here, not in the handlers: there the original, with the URL in it, would hang on as context.
         if failure is not None:
             raise _NoAnswer(failure, retryable=True)
@@ -273,3 +273,20 @@ class EjoinDriver:
             for form in {secret, quote(secret, safe=""), quote_plus(secret)} - {""}:
                 words = words.replace(form, "***")
         return " ".join(words.split())[:200]
+
+
+def failure_of(error: BaseException) -> str:
+    """What went wrong with a connection, in words."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its name is not known"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is not trusted"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "TLS could not be agreed on"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"it cannot be reached: {error.os_error.strerror}" if error.os_error.strerror else "it cannot be reached"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "it hung up"
+    return "it broke off"

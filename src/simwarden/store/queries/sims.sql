@@ -16,8 +16,9 @@ select value, imsi from sim_identifier where kind = 'iccid' and value = any ($1:
 
 -- name: interesting
 select i.ord, s.imsi is null as unknown
-from unnest($1::smallint[], $2::text[], $3::text[], $4::timestamptz[], $5::int[], $6::int[], $7::int[])
-     with ordinality as i (bucket, imsi, imei, at, gateway, port, slot, ord)
+from unnest($1::smallint[], $2::text[], $3::text[], $4::timestamptz[], $5::int[], $6::int[], $7::int[],
+            $9::text[])
+     with ordinality as i (bucket, imsi, imei, at, gateway, port, slot, iccid, ord)
 left join sim s on s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
 where s.imsi is null
    or s.seen_at is null
@@ -29,6 +30,9 @@ where s.imsi is null
    or i.port is distinct from s.seen_port
    or i.slot is distinct from s.seen_slot
    or i.at >= s.seen_at + $8::interval
+   or s.reported_iccid <> i.iccid
+   or (s.reported_iccid is null and s.iccid <> i.iccid and not starts_with(s.iccid, i.iccid)
+       and not starts_with(i.iccid, s.iccid))
 
 -- name: confirmed
 select s.imsi, g.status_at
@@ -44,12 +48,13 @@ set binding = i.binding, state = i.state,
     seen_at = i.seen_at, seen_imei = i.seen_imei, seen_unknown = i.seen_unknown,
     seen_gateway = i.seen_gateway, seen_port = i.seen_port, seen_slot = i.seen_slot,
     bars = i.bars, functions_off = i.functions_off, event_count = i.event_count,
-    lifecycle = i.lifecycle, lifecycle_since = coalesce(i.lifecycle_since, s.lifecycle_since), closed_apns = i.closed_apns
+    lifecycle = i.lifecycle, lifecycle_since = coalesce(i.lifecycle_since, s.lifecycle_since), closed_apns = i.closed_apns,
+    reported_iccid = i.reported_iccid
 from unnest($1::smallint[], $2::text[], $3::jsonb[], $4::text[], $5::timestamptz[], $6::text[], $7::boolean[],
             $8::int[], $9::int[], $10::int[], $11::jsonb[], $12::smallint[], $13::int[], $14::text[], $15::timestamptz[],
-            $16::jsonb[])
+            $16::jsonb[], $17::text[])
      as i (bucket, imsi, binding, state, seen_at, seen_imei, seen_unknown, seen_gateway, seen_port, seen_slot,
-           bars, functions_off, event_count, lifecycle, lifecycle_since, closed_apns)
+           bars, functions_off, event_count, lifecycle, lifecycle_since, closed_apns, reported_iccid)
 where s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
 
 -- name: add_events
