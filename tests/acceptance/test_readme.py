@@ -74,7 +74,7 @@ async def test_the_first_ten_minutes(tmp_path: Path) -> None:
         await quickstart.shows("Gateway virtual2 is commanded: lock 6.01")
         told = await customer.paste(explain)
         assert "DIFFERED" in told
-        assert "BAR_RAISED bar IMEI_MISMATCH" in told
+        assert "barred: the SIM is not in the device that it is bound to" in told
         await customer.paste(put_back)
         await quickstart.shows("Gateway virtual2 is commanded: unlock 6.01")
         await quickstart.interrupt()
