@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.accounts import scopes as known_scopes
-from simwarden.domain.errors import SimwardenError
+from simwarden.domain.errors import ApplicationNotFound, SimwardenError
 from simwarden.store.accounts import OPERATOR, Account, Accounts, AccountSettings, Application
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ class InvalidName(SimwardenError, ValueError):
 
 class InvalidQuota(SimwardenError, ValueError):
     """A quota is a whole number of calls, from 1 on."""
+
+
+class InvalidSuccessor(SimwardenError, ValueError):
+    """Subscriptions go to another live application of the same account, and of the sandbox only within it."""
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -97,6 +101,26 @@ async def set_quota(accounts: Accounts, name: str, daily_quota: int | None) -> A
     found = await accounts.named(name)
     _check_quota(daily_quota, sandbox=found.sandbox)
     return await accounts.set_daily_quota(found.app_key, daily_quota)
+
+
+async def revoke(accounts: Accounts, name: str, hand_over_to: str | None = None) -> Application:
+    """Revoke the application that is `ACCOUNT/APP` or has this APPKEY: its secret and tokens stop working at once.
+
+    Its subscriptions end within seconds and their sinks are told, or become those of the live application
+    `hand_over_to` of the same account. Raises ApplicationNotFound, InvalidSuccessor.
+    """
+    try:
+        found = await accounts.named(name)
+    except ApplicationNotFound:
+        found = await accounts.application(name)  # revoked before, or an operator's key
+    if hand_over_to is None:
+        return await accounts.revoke(found.app_key)
+    to = await accounts.named(hand_over_to)
+    if found.revoked_at is not None:
+        raise InvalidSuccessor("The application is revoked already: its subscriptions have ended")
+    if (to.account_id, to.sandbox) != (found.account_id, found.sandbox) or to.app_key == found.app_key:
+        raise InvalidSuccessor
+    return await accounts.revoke(found.app_key, to.app_key)
 
 
 async def issue_operator(accounts: Accounts, name: str, scopes: Iterable[str] | None = None) -> Issued:

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from simwarden.accounts.applications import MAX_QUOTA, Issued, issue, set_quota
+from simwarden.accounts.applications import revoke as revoke_application
 from simwarden.accounts.scopes import KNOWN, SET_MEANING, of_sets
 from simwarden.cli.common import Store, json_option, print_fields, print_json, print_table, with_store
 from simwarden.store.accounts import Accounts, Application
@@ -124,14 +125,22 @@ def quota(application: str, calls: int, *, as_json: bool) -> None:
         click.echo(f"{done.app_key} ({done.name}) may make {done.daily_quota} counted calls a day (UTC)")
 
 
-@app.command(epilog="\b\nExample:\n  simwarden app revoke swk_…")
-@click.argument("app_key")
+@app.command(
+    epilog="\b\nExamples:\n  simwarden app revoke swk_…\n"
+    "  simwarden app revoke ACME/meters --hand-over-to ACME/meters-2"
+)
+@click.argument("application", metavar="ACCOUNT/APP|APPKEY")
+@click.option("--hand-over-to", metavar="ACCOUNT/APP|APPKEY", help="Who takes over its subscriptions and inboxes.")
 @json_option
-def revoke(app_key: str, *, as_json: bool) -> None:
-    """Revoke an application: its secret and its tokens stop working at once."""
+def revoke(application: str, hand_over_to: str | None, *, as_json: bool) -> None:
+    """Revoke an application: its secret and its tokens stop working at once.
+
+    Its subscriptions end within seconds, and their sinks are told so; with --hand-over-to they become another
+    application's of the same account instead, and go on.
+    """
 
     async def work(store: Store) -> Application:
-        return await Accounts(store.db).revoke(app_key)
+        return await revoke_application(Accounts(store.db), application, hand_over_to)
 
     done = with_store(work)
     if as_json:

@@ -252,9 +252,21 @@ class Subscriptions:
             raise SubscriptionNotFound
         return self._shown(found)
 
-    async def list(self, app_key: str, api: str) -> list[Subscription]:
-        """A client's subscriptions of one API, live ones first, then the newest; at most 1000."""
-        return [self._shown(found) for found in await store.list_of(self._db, app_key, api, MAX_LISTED)]
+    async def list(
+        self,
+        app_key: str,
+        api: str,
+        *,
+        imsi: str | None = None,
+        after: store.Place | None = None,
+        limit: int = MAX_LISTED,
+    ) -> list[Subscription]:
+        """A client's subscriptions of one API, to one SIM or to all, live ones first, then the newest.
+
+        At most `limit`, those behind `after`.
+        """
+        rows = await store.list_of(self._db, app_key, api, imsi=imsi, after=after, limit=limit)
+        return [self._shown(found) for found in rows]
 
     async def delete(self, app_key: str, id: str) -> None:  # noqa: A002
         """End a subscription; a live one's sink is told as the last thing. Raises SubscriptionNotFound."""

@@ -6,9 +6,11 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any
 
+from simwarden.accounts.applications import InvalidSuccessor
 from simwarden.domain.errors import (
     AccountNotFound,
     AlreadyExists,
+    ApplicationNotFound,
     GatewayNotFound,
     IllegalTransition,
     InvalidBinding,
@@ -29,6 +31,7 @@ from simwarden.management.schemas import BadAction
 from simwarden.northbound.kernel import errors
 from simwarden.northbound.kernel.bodies import Wording, decode
 from simwarden.store.alarms import AlarmNotFound
+from simwarden.store.care import NotPossible
 from simwarden.store.deliveries import DeliveryNotFound
 
 if TYPE_CHECKING:
@@ -50,12 +53,21 @@ if TYPE_CHECKING:
 _MEANING: tuple[tuple[tuple[type[Exception], ...], type[errors.CamaraError]], ...] = (
     ((SimNotFound,), errors.IdentifierNotFound),
     (
-        (AccountNotFound, GatewayNotFound, RangeNotFound, SubscriptionNotFound, DeliveryNotFound, OperationNotFound),
+        (
+            AccountNotFound,
+            ApplicationNotFound,
+            GatewayNotFound,
+            RangeNotFound,
+            SubscriptionNotFound,
+            DeliveryNotFound,
+            OperationNotFound,
+        ),
         errors.NotFound,
     ),
     ((AlarmNotFound,), errors.NotFound),
     ((AlreadyExists, RangeTaken, SimExists), errors.AlreadyExists),
     ((IllegalTransition, InvalidBinding, LocksStand, NoDeviceSeen, NotBound, NotReady), errors.IncompatibleState),
+    ((NotPossible, InvalidSuccessor), errors.IncompatibleState),
     ((PreviewChanged,), errors.Aborted),
     ((InvalidIdentifier, InvalidRange, BadAction), errors.InvalidArgument),
 )

@@ -1,4 +1,4 @@
-"""Subscriptions and deliveries of all tenants: list, show, send again."""
+"""Subscriptions and deliveries of all tenants: list, show, end, pause, test, hand over, send again."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 
 from msgspec.json import Decoder
 
+from simwarden.accounts import applications
 from simwarden.domain.errors import SubscriptionNotFound
 from simwarden.engine.subscriptions import bucket_of_id
 from simwarden.management import schemas, views
 from simwarden.management.house import House, answered, read
 from simwarden.management.query import Query, Text, Time
 from simwarden.northbound.kernel.api import Answer, Request
-from simwarden.store import deliveries, listing
+from simwarden.store import care, deliveries, listing
 
 Place = tuple[Time, Text]
 """Time and id of the last row of a page."""
@@ -25,6 +26,8 @@ class OutboxRoutes:
     def __init__(self, house: House) -> None:
         self._house = house
         self._replay = Decoder(schemas.ReplayRequest)
+        self._hand_over = Decoder(schemas.HandOver)
+        self._revoke = Decoder(schemas.Revoke)
 
     @answered
     async def subscriptions(self, request: Request) -> Answer:
@@ -52,6 +55,42 @@ class OutboxRoutes:
         if found is None:
             raise SubscriptionNotFound("No subscription has this id")
         return Answer(200, views.subscription(found))
+
+    @answered
+    async def end(self, request: Request) -> Answer:
+        """endSubscription: NETWORK_TERMINATED."""
+        return Answer(200, views.subscription(await care.end(self._house.db, request.parameter, self._house.clock())))
+
+    @answered
+    async def pause(self, request: Request) -> Answer:
+        """pauseSubscription."""
+        return Answer(200, views.subscription(await care.pause(self._house.db, request.parameter)))
+
+    @answered
+    async def resume(self, request: Request) -> Answer:
+        """resumeSubscription."""
+        return Answer(200, views.subscription(await care.resume(self._house.db, request.parameter)))
+
+    @answered
+    async def test(self, request: Request) -> Answer:
+        """testSubscription: a delivery like any other, to be looked at by its id."""
+        made = await care.test(self._house.db, request.parameter, self._house.clock())
+        found, attempts = await deliveries.show(self._house.db, made)
+        return Answer(200, views.delivery(found, attempts))
+
+    @answered
+    async def hand_over(self, request: Request) -> Answer:
+        """handOverSubscription: to another application of the same account."""
+        wanted: schemas.HandOver = read(self._hand_over, request)
+        to = await self._house.accounts.named(wanted.application)
+        return Answer(200, views.subscription(await care.hand_over(self._house.db, request.parameter, to)))
+
+    @answered
+    async def revoke(self, request: Request) -> Answer:
+        """revokeApplication: its subscriptions end, or are handed over."""
+        wanted: schemas.Revoke = read(self._revoke, request)
+        found = await applications.revoke(self._house.accounts, request.parameter, wanted.hand_over_to)
+        return Answer(200, views.application(found))
 
     @answered
     async def deliveries(self, request: Request) -> Answer:

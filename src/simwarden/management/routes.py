@@ -51,6 +51,12 @@ def api(house: House, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
         ("POST", "/gateways/{}/token", "renewGatewayToken", gateways.renew),
         ("GET", "/subscriptions", "listSubscriptions", outbox.subscriptions),
         ("GET", "/subscriptions/{}", "getSubscription", outbox.subscription),
+        ("DELETE", "/subscriptions/{}", "endSubscription", outbox.end),
+        ("POST", "/subscriptions/{}/pause", "pauseSubscription", outbox.pause),
+        ("POST", "/subscriptions/{}/resume", "resumeSubscription", outbox.resume),
+        ("POST", "/subscriptions/{}/test", "testSubscription", outbox.test),
+        ("POST", "/subscriptions/{}/hand-over", "handOverSubscription", outbox.hand_over),
+        ("POST", "/applications/{}/revoke", "revokeApplication", outbox.revoke),
         ("GET", "/deliveries", "listDeliveries", outbox.deliveries),
         ("POST", "/deliveries/replay", "replayDeliveries", outbox.replay_since),
         ("GET", "/deliveries/{}", "getDelivery", outbox.delivery),
@@ -66,7 +72,15 @@ def api(house: House, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
         ("POST", "/alarms/{}/acknowledge", "acknowledgeAlarm", alarms.acknowledge),
         ("GET", "/usage", "listUsage", UsageRoutes(house).page),
     )
-    bodiless = {"renewGatewayToken", "replayDelivery", "cancelOperation", "acknowledgeAlarm"}
+    bodiless = {
+        "renewGatewayToken",
+        "replayDelivery",
+        "cancelOperation",
+        "acknowledgeAlarm",
+        "pauseSubscription",
+        "resumeSubscription",
+        "testSubscription",
+    }
     operations: dict[str, dict[str, Operation]] = {}
     for method, path, name, handle in table:
         operations.setdefault(f"/v1{path}", {})[method] = Operation(

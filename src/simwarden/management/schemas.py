@@ -34,6 +34,18 @@ class _Body(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
     pass
 
 
+class HandOver(_Body, frozen=True):
+    """HandOver."""
+
+    application: Short
+
+
+class Revoke(_Body, frozen=True):
+    """RevokeApplication."""
+
+    hand_over_to: Short | None = None
+
+
 class PolicyBody(_Body, frozen=True):
     """Policy."""
 

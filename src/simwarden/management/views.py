@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simwarden.domain.events import Event
     from simwarden.domain.sim import Place as Slot
     from simwarden.domain.sim import Sim
+    from simwarden.store.accounts import Application
     from simwarden.store.deliveries import Attempt, Listed
     from simwarden.store.gateways import HeldLock
     from simwarden.store.operations import Operation
@@ -104,6 +105,20 @@ class SubscriptionView(Camel, frozen=True):
     max_events: int | None = None
     ended_at: datetime | None = None
     ended_reason: str | None = None
+    paused_at: datetime | None = None
+
+
+class ApplicationView(Camel, frozen=True):
+    """Application."""
+
+    app_key: str
+    account: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    sandbox: bool
+    daily_quota: int | None = None
+    revoked_at: datetime | None = None
 
 
 class AttemptView(Camel, frozen=True):
@@ -320,6 +335,21 @@ def subscription(found: Subscription) -> SubscriptionView:
         max_events=found.max_events,
         ended_at=found.ended_at,
         ended_reason=found.ended_reason,
+        paused_at=found.paused_at,
+    )
+
+
+def application(found: Application) -> ApplicationView:
+    """An application, without its secret."""
+    return ApplicationView(
+        app_key=found.app_key,
+        account=found.account_id,
+        name=found.name,
+        scopes=list(found.scopes),
+        created_at=found.created_at,
+        sandbox=found.sandbox,
+        daily_quota=found.daily_quota,
+        revoked_at=found.revoked_at,
     )
 
 

@@ -81,9 +81,7 @@ class Notifier:
         self._recorder = Recorder(db, self._outage, self._recorded)
         self._upkeep = Upkeep(db, self.leases, self._settings, self.metrics)
         self.fan_out = fanout.FanOut(db, self.leases, self.metrics)
-        self._listener = Listener(
-            db.url, {CHANNEL: lambda _: self.wake(), fanout.CHANNEL: lambda _: self.fan_out.wake()}
-        )
+        self._listener = Listener(db.url, {CHANNEL: self._told, fanout.CHANNEL: lambda _: self.fan_out.wake()})
         self._origins: dict[str, Origin] = {}
         self._full: set[str] = set()
         """Origins, and"""
@@ -92,6 +90,8 @@ class Notifier:
         self._room_of_others = Origin("", self._settings.limits).room(0.0)
         self._shares = Shares(self._settings.in_flight)
         self._busy: dict[str, DueLane] = {}
+        self._paused: set[str] = set()
+        """Busy lanes whose subscription was paused meanwhile."""
         self._held: Counter[str] = Counter()
         """Busy lanes by account."""
         self._after: dict[str, str] = {}
@@ -147,6 +147,12 @@ class Notifier:
     def wake(self) -> None:
         """Something may be due."""
         self._woken.set()
+
+    def _told(self, paused: str) -> None:
+        """Something may be due; or the subscription of this id was paused, and what was claimed of it is put back."""
+        if paused in self._busy:
+            self._paused.add(paused)
+        self.wake()
 
     async def _run(self) -> None:
         while True:
@@ -262,6 +268,7 @@ class Notifier:
     def _release(self, lane_id: str) -> str | None:
         """A lane is not busy any more; returns its account."""
         lane = self._busy.pop(lane_id, None)
+        self._paused.discard(lane_id)
         if lane is None:
             return None
         self._held[lane.account_id] -= 1
@@ -302,7 +309,7 @@ class Notifier:
             heard=partial(self._heard, origin),
         )
         origin.active += 1
-        task = asyncio.create_task(run.run(lambda: self._stopping))
+        task = asyncio.create_task(run.run(lambda: self._stopping or lane.id in self._paused))
         self._runs.add(task)
         task.add_done_callback(partial(self._finished, origin, run))
 

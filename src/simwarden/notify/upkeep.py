@@ -12,7 +12,7 @@ import asyncpg
 
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.notify.kept import kept
-from simwarden.store import deliveries, fanout
+from simwarden.store import care, deliveries, fanout
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,7 +34,13 @@ class Upkeep:
         self._settings = settings
         self._metrics = metrics
         self._task: asyncio.Task[None] | None = None
-        self._duties: dict[Duty, float] = {self.end_due: 1.0, self.count: 15.0, self.give_up: 600.0, self.prune: 3600.0}
+        self._duties: dict[Duty, float] = {
+            self.end_due: 1.0,
+            self.release: 1.0,
+            self.count: 15.0,
+            self.give_up: 600.0,
+            self.prune: 3600.0,
+        }
 
     def start(self) -> None:
         """Begin."""
@@ -49,6 +55,11 @@ class Upkeep:
     async def end_due(self, buckets: list[int]) -> None:
         """End the subscriptions whose time, or the time of whose token, is over."""
         while await deliveries.end_due(self._db, buckets, datetime.now(UTC)) == deliveries.END_BATCH:
+            pass
+
+    async def release(self, buckets: list[int]) -> None:
+        """End the subscriptions of revoked applications, or hand them over."""
+        while await care.release_revoked(self._db, buckets, datetime.now(UTC)):
             pass
 
     async def count(self, buckets: list[int]) -> None:

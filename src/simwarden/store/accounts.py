@@ -169,11 +169,18 @@ class Accounts:
         row = await self._db.fetchrow(Q["credentials"], app_key)
         return None if row is None else Credentials(_application(row), row["secret_hash"])
 
-    async def revoke(self, app_key: str) -> Application:
-        """Revoke an application (once is enough) and notify `simwarden_application`. Raises ApplicationNotFound."""
-        row = await self._db.fetchrow(Q["revoke_application"], app_key)
-        if row is None:
-            raise ApplicationNotFound
+    async def revoke(self, app_key: str, successor: str | None = None) -> Application:
+        """Revoke an application (once is enough) and notify `simwarden_application`. Raises ApplicationNotFound.
+
+        Its inboxes become the successor's at once; its live subscriptions behind this, a few at a time (`care`): they
+        become the successor's, or end when there is none.
+        """
+        async with self._db.transaction() as connection:
+            row = await connection.fetchrow(Q["revoke_application"], app_key, successor)
+            if row is None:
+                raise ApplicationNotFound
+            if successor is not None:
+                await connection.execute(Q["hand_over_inboxes"], app_key, successor)
         return _application(row)
 
     async def signing_keys(self, make: Callable[[], StoredKey], accept_retired_for: timedelta) -> Sequence[StoredKey]:

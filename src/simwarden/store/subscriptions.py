@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +13,7 @@ from simwarden.store.queries import load
 from simwarden.store.targets import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import asyncpg
 
@@ -23,6 +23,9 @@ Q = load("subscriptions")
 ALL_BUCKETS = list(range(BUCKETS))
 SLOTS = 16
 """Rows in which the active subscriptions of an application are counted."""
+
+
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class Status(enum.StrEnum):
@@ -74,6 +77,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None
     ended_reason: str | None
     sealed_target: bytes | None = None
+    paused_at: datetime | None = None
+    """Since when the operator lets nothing be sent."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +150,10 @@ class Lane(msgspec.Struct, kw_only=True):
         """End the subscription without a word."""
         self.status = Status.DELETED if reason is EndReason.SUBSCRIPTION_DELETED else Status.EXPIRED
         self.ended_at, self.ended_reason = now, reason
+
+    def test(self, kind: str, now: datetime) -> None:
+        """Add a test event of this CloudEvents type; it counts towards nothing."""
+        self._add(kind, now, {"message": "A test event, sent by the operator"})
 
     def due_reason(self) -> EndReason:
         """Which of its two limits in time comes first."""
@@ -244,7 +253,7 @@ async def insert(
         told_event,
         sealed_target,
     )
-    await connection.execute(Q["tally"], [s.account_id], [s.app_key], [s.bucket % SLOTS], [1])
+    await tally(connection, {(s.account_id, s.app_key, s.bucket % SLOTS): 1})
     return Lane(
         bucket=s.bucket,
         id=s.id,
@@ -260,6 +269,13 @@ async def insert(
         told_event=told_event,
         added=[],
     )
+
+
+async def tally(connection: asyncpg.Connection, more: Mapping[tuple[str, str, int], int]) -> None:
+    """Count active subscriptions by account, application and slot (bucket modulo `SLOTS`)."""
+    keys = sorted(more)  # in one order, so that two who do this do not wait for each other
+    columns = ([key[place] for key in keys] for place in range(3))
+    await connection.execute(Q["tally"], *columns, [more[key] for key in keys])
 
 
 class Active(msgspec.Struct, frozen=True):
@@ -291,10 +307,25 @@ async def find(db: Database, app_key: str, bucket: int, id: str) -> Subscription
     return None if row is None else _subscription(row)
 
 
-async def list_of(db: Database, app_key: str, api: str, limit: int) -> list[Subscription]:
-    """A client's subscriptions of one API: live ones first, then the newest; at most `limit`."""
-    rows = await db.fetch(Q["list_of"], ALL_BUCKETS, app_key, api, limit)
-    return [_subscription(row) for row in rows]
+Place = tuple[bool, datetime, str]
+"""Where a page begins: behind the subscription that has ended or not, was made then, and has this id."""
+
+
+async def list_of(
+    db: Database, app_key: str, api: str, *, imsi: str | None, after: Place | None, limit: int
+) -> list[Subscription]:
+    """A client's subscriptions of one API: live ones first, then the newest; at most `limit`, those behind `after`.
+
+    One that ends while its client goes through the pages may come twice, and none is left out.
+    """
+    found: list[Subscription] = []
+    ended, at, id_ = after or (False, _LATEST, "")
+    while True:
+        rows = await db.fetch(Q["list_of"], ALL_BUCKETS, app_key, api, ended, at, id_, imsi, limit - len(found))
+        found += [_subscription(row) for row in rows]
+        if ended or len(found) == limit:
+            return found
+        ended, at, id_ = True, _LATEST, ""
 
 
 async def page(db: Database, *, account_id: str | None, ended: bool, limit: int) -> list[Subscription]:

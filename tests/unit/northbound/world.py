@@ -299,9 +299,18 @@ class Book:
             raise SubscriptionNotFound
         return found
 
-    async def list(self, app_key: str, api: str) -> Sequence[Subscription]:
-        """The client's own."""
-        return [each for each in self._world.subscriptions.values() if (each.app_key, each.api) == (app_key, api)]
+    async def list(
+        self, app_key: str, api: str, *, imsi: str | None, after: tuple[bool, datetime, str] | None, limit: int
+    ) -> Sequence[Subscription]:
+        """The client's own, by their ids."""
+        mine = [
+            each
+            for each in self._world.subscriptions.values()
+            if (each.app_key, each.api) == (app_key, api)
+            and imsi in (None, each.imsi)
+            and (after is None or each.id > after[2])
+        ]
+        return sorted(mine, key=lambda each: each.id)[:limit]
 
     async def delete(self, app_key: str, id: str) -> None:  # noqa: A002
         """Forget it."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Meta
 
 from simwarden.domain.errors import SimwardenError
 from simwarden.domain.events import EventType
 from simwarden.engine.subscriptions import InvalidSink, NewSubscription
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import checks, schemas
+from simwarden.northbound.kernel import paging
 from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
 from simwarden.northbound.kernel.bodies import Wording, decode
 from simwarden.northbound.kernel.devices import as_written
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     )
 
 NAME = "iot-sim-fraud-prevention-subscriptions"
+PER_PAGE = 1000
+"""Most subscriptions of a page, and as many as there are unless fewer are asked for (CAMARA 0.1.0 knows no pages)."""
+Place = tuple[bool, Annotated[datetime, Meta(tz=True)], Annotated[str, Meta(pattern=r"^[0-9a-f]{34}\Z")]]
+"""Whether the last subscription of a page has ended, when it was made, and its id."""
 SECRET_HEADER = b"x-simwarden-webhook-secret"
 SUBSCRIBE = f"{NAME}:subscribe"
 """Scope of the document: any event type."""
@@ -126,10 +131,18 @@ class FraudPreventionSubscriptions:
         return Answer(202, schemas.CreatedLater(made.id)) if self._asynchronous else Answer(201, schemas.shown(made))
 
     async def list(self, request: Request) -> Answer:
-        """All of the client's own subscriptions (listSubscriptions)."""
+        """The client's own subscriptions (listSubscriptions); more than a page of them by cursor, an extension."""
+        page = paging.read(request.query, PER_PAGE, Place)
         imsi = await self._imsi(request.caller)
-        found = await self._subscriptions.list(request.caller.app_key, NAME)
-        return Answer(200, [self._shown(each, request.caller) for each in found if imsi in (None, each.imsi)])
+        found = await self._subscriptions.list(
+            request.caller.app_key, NAME, imsi=imsi, after=page.after, limit=page.rows + 1
+        )
+        shown = found[: page.rows]
+        links = []
+        if len(found) > len(shown):
+            last = shown[-1]
+            links = page.next((last.ended_at is not None, last.created_at, last.id))
+        return Answer(200, [self._shown(each, request.caller) for each in shown], links)
 
     async def get(self, request: Request) -> Answer:
         """One of the client's own subscriptions (getSubscription)."""

@@ -179,7 +179,7 @@ def shown(found: Subscription) -> SubscriptionResponse:
         types=[found.type],
         config=found.config,
         starts_at=found.starts_at,
-        status=str(found.status),
+        status=str(found.status) if found.paused_at is None or found.ended_at is not None else "INACTIVE",
         expires_at=UNSET if found.expires_at is None else found.expires_at,
         protocol_settings=UNSET if found.protocol_settings is None else found.protocol_settings,
     )

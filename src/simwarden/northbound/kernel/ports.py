@@ -196,8 +196,10 @@ class SubscriptionBook(Protocol):
     async def get(self, app_key: str, id: str) -> Subscription:  # noqa: A002 - the engine's name
         """Raises SubscriptionNotFound, also for another client's."""
 
-    async def list(self, app_key: str, api: str) -> Sequence[Subscription]:
-        """All of a client's subscriptions of one API."""
+    async def list(
+        self, app_key: str, api: str, *, imsi: str | None, after: tuple[bool, datetime, str] | None, limit: int
+    ) -> Sequence[Subscription]:
+        """A client's subscriptions of one API, to one SIM or to all, live ones first: `limit` behind `after`."""
 
     async def delete(self, app_key: str, id: str) -> None:  # noqa: A002
         """Raises SubscriptionNotFound."""

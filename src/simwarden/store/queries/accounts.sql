@@ -39,10 +39,19 @@ select app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily
 -- name: revoke_application
 -- Every process drops what it remembers of the application as soon as this commits.
 with revoked as (
-    update application set revoked_at = coalesce(revoked_at, now()) where app_key = $1
+    update application set revoked_at = coalesce(revoked_at, now()),
+           successor = case when revoked_at is null then $2 else successor end
+    where app_key = $1
     returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota
 )
 select revoked.*, pg_notify('simwarden_application', revoked.app_key) as told from revoked
+
+-- name: hand_over_inboxes
+-- A name that the new owner has is told apart by the old owner's key.
+update inbox i set app_key = $2,
+       name = case when exists (select 1 from inbox o where o.app_key = $2 and o.name = i.name)
+                   then i.name || ' (' || $1 || ')' else i.name end
+where i.app_key = $1
 
 -- name: applications_named
 -- Live ones of tenants by APPKEY, or by the account's name or id, a slash and their own name. Names may hold slashes too.

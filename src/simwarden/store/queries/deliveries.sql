@@ -117,12 +117,13 @@ on conflict do nothing
 update subscription s
 set lane_next = case when s.lane_next = r.claimed then r.next else s.lane_next end,
     lane_due_at = case
+        when s.paused_at is not null then 'infinity'
         when s.lane_next = r.claimed and r.next > s.delivery_count then null
         else now() + r.delay
     end
 from unnest($1::smallint[], $2::text[], $3::int[], $4::int[], $5::interval[]) as r (bucket, id, claimed, next, delay)
 where s.bucket = r.bucket and s.id = r.id and s.bucket = any ($1::smallint[])
-returning s.lane_due_at is not null as waiting
+returning s.lane_due_at is not null and s.paused_at is null as waiting
 
 -- name: postpone_origin
 with waiting as (
@@ -236,7 +237,7 @@ returning bucket, subscription_id, n
 
 -- name: reopen
 update subscription s
-set lane_next = least(s.lane_next, r.n), lane_due_at = now()
+set lane_next = least(s.lane_next, r.n), lane_due_at = case when s.paused_at is null then now() else 'infinity' end
 from unnest($1::smallint[], $2::text[], $3::int[]) as r (bucket, id, n)
 where s.bucket = r.bucket and s.id = r.id and s.bucket = any ($1::smallint[])
 

@@ -18,10 +18,13 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 select * from subscription where bucket = $1 and id = $2 and app_key = $3 and status <> 'DELETED'
 
 -- name: list_of
+-- Those that are live ($4 false), or those that ended.
 select * from subscription
 where bucket = any ($1::smallint[]) and app_key = $2 and api = $3 and status <> 'DELETED'
-order by (ended_at is not null), created_at desc, id desc
-limit $4
+  and (ended_at is not null) = $4 and (created_at, id) < ($5::timestamptz, $6::text)
+  and ($7::text is null or imsi = $7)
+order by created_at desc, id desc
+limit $8
 
 -- name: page
 select * from subscription
@@ -83,7 +86,7 @@ update subscription set signing_secrets = $3 where bucket = $1 and id = $2
 
 -- name: prune
 delete from subscription s
-where s.bucket = any ($1::smallint[]) and s.ended_at < $2 and s.lane_due_at is null
+where s.bucket = any ($1::smallint[]) and s.ended_at < $2 and (s.lane_due_at is null or s.paused_at is not null)
   and not exists (select 1 from delivery d where d.bucket = s.bucket and d.subscription_id = s.id)
 
 -- name: tally
