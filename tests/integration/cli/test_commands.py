@@ -59,8 +59,8 @@ def test_help_is_there_and_says_something(path: tuple[str, ...]) -> None:
     assert len(result.output.split("Options")[0].strip().splitlines()) > 2
 
 
-LISTS = [path for path in commands(main) if path[-1] == "list" and path[0] != "operation"]
-"""Those that look into the database themselves; `operation list` asks a server."""
+LISTS = [path for path in commands(main) if path[-1] == "list" and path[0] not in ("alarm", "operation")]
+"""Those that look into the database themselves; `operation list` and `alarm list` ask a server."""
 
 
 @pytest.mark.parametrize("path", LISTS, ids=" ".join)

@@ -140,7 +140,8 @@ async def test_data_stays_and_can_be_worked_with(previous_url: str) -> None:
         sim = await Sims(db).find("acme", SimRef(IdentifierKind.IMSI, imsi(1)))
         assert sim is not None
         assert sim.state is BindingState.DIFFERED
-        bound = await Bindings(db, Sims(db)).bind("acme", SimRef(IdentifierKind.IMSI, imsi(1)), Target(), None, CAUSE)
+        there = Target(imei="35368953070791")
+        bound = await Bindings(db, Sims(db)).bind("acme", SimRef(IdentifierKind.IMSI, imsi(1)), there, None, CAUSE)
         assert bound.sim.state is BindingState.LOCKED
     finally:
         await db.close()
