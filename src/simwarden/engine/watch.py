@@ -17,7 +17,8 @@ import structlog
 from simwarden.domain.alarm import SLOW_AFTER, AlarmKind, Trouble, gateway_key, of_gateway
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.engine.ports import now_utc
-from simwarden.store import alarms, gateways, watch
+from simwarden.store import alarms, fanout, gateways, watch
+from simwarden.store.subscriptions import ALL_BUCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,16 +105,18 @@ class Watch:
     async def look(self) -> None:
         """One round: a check that fails leaves the others undisturbed. Raises StoreUnavailable."""
         since = await self._beat()
-        checks = [self._silent(since), self._quiet(), self._enforcement(), self._deliveries(), self._settle()]
+        checks = [self._quiet, self._enforcement, self._deliveries, self._fan_out, self._settle]
         if self._round % _SELDOM == 0:
-            checks.append(self._tidy())
+            checks.append(self._tidy)
         self._round += 1
-        for done in [await asyncio.gather(check, return_exceptions=True) for check in checks]:
-            for error in done:
-                if isinstance(error, StoreUnavailable):
-                    raise error
-                if isinstance(error, Exception):
-                    _log.error("a check of the watch failed", exc_info=error)
+        await self._silent(since)
+        for check in checks:
+            try:
+                await check()
+            except StoreUnavailable:
+                raise
+            except Exception:
+                _log.exception("a check of the watch failed", check=check.__name__)
 
     async def _beat(self) -> datetime:
         """Measure one small commit; returns since when gateways could be heard without a break."""
@@ -178,6 +181,10 @@ class Watch:
 
     async def _deliveries(self) -> None:
         await self._backlog("deliveries", await watch.delivery_backlog(self._db, self._settings.backlog))
+
+    async def _fan_out(self) -> None:
+        count, seconds = await fanout.backlog(self._db, ALL_BUCKETS)
+        await self._backlog("fan-out", watch.Backlog(seconds, count))
 
     async def _settle(self) -> None:
         await alarms.settle(self._db, self._clock())

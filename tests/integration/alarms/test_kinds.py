@@ -11,11 +11,16 @@ import aiohttp
 import pytest
 from tests.integration.engine.test_virtual_gateway import AWAY, HOME, Street
 from tests.support.patience import PATIENCE
+from tests.support.world import Clock
 
-from simwarden.domain.alarm import AlarmKind, Severity
+from simwarden.domain.alarm import AlarmKind, Severity, of_gateway
+from simwarden.engine.enforcement import Enforcement
+from simwarden.engine.ports import now_utc
 from simwarden.engine.watch import Watch, WatchSettings
 from simwarden.simulator.faults import Fault
+from simwarden.southbound.ejoin.network import EjoinNetwork
 from simwarden.store import alarms
+from simwarden.store.database import Database
 from simwarden.store.leases import Leases
 
 if TYPE_CHECKING:
@@ -24,7 +29,6 @@ if TYPE_CHECKING:
     from tests.support.world import World
 
     from simwarden.domain.alarm import Alarm
-    from simwarden.store.database import Database
 
 
 async def until(what: Callable[[], Awaitable[Any]]) -> Any:
@@ -150,3 +154,131 @@ async def test_a_gateway_that_falls_silent(street: Street, watch: Watch) -> None
     await street.insert(2, AWAY)
     over = await ended(street.db, alarm)
     assert over.cleared_because == "The gateway reports again"
+
+
+async def test_reports_that_cannot_be_read(street: Street, watch: Watch) -> None:
+    del watch
+    await street.db.execute("update gateway set report_interval = 1")
+    token = await street.world.gateways.renew_token("gw1")
+    async with street.session.post(f"{street.door.url}/southbound/ejoin/{token}", data=b"{rubbish") as answer:
+        assert answer.status == 400
+    alarm = await raised(street.db, AlarmKind.REPORTS_UNPARSED)
+    assert (alarm.severity, alarm.facts["gateway"]) == (Severity.MINOR, "gw1")
+    assert alarm.facts["reason"]
+    over = await ended(street.db, alarm)
+    assert over.cleared_because == "It did not happen again for three report intervals"
+
+
+async def test_a_report_of_an_unknown_type_is_no_alarm(street: Street) -> None:
+    token = await street.world.gateways.renew_token("gw1")
+    async with street.session.post(
+        f"{street.door.url}/southbound/ejoin/{token}", json={"type": "to-come", "seq": 1}
+    ) as answer:
+        assert answer.status == 200
+    assert await street.db.fetchval("select count(*) from gateway_reject") == 1
+    assert await alarms.page(street.db, limit=10) == []
+
+
+async def test_work_that_nobody_takes_up(street: Street, watch: Watch) -> None:
+    del watch
+    card = await street.insert(1, HOME)
+    await street.bind(card.imsi)
+    await street.worker.stop()
+    await street.move(HOME, AWAY)
+    await until(lambda: _moved(street, card.imsi))
+    alarm = await raised(street.db, AlarmKind.WORK_BACKLOG)
+    assert (alarm.subject, alarm.facts["waiting"]) == ("enforcement", 1)
+    street.worker = street.new_worker()
+    await street.worker.start()
+    over = await ended(street.db, alarm)
+    assert over.cleared_because == "Workers keep up again"
+
+
+async def test_a_database_that_is_slow(database: Database) -> None:
+    settings = WatchSettings(every=timedelta(seconds=0.1), slow=timedelta(seconds=0.5))
+    watch = Watch(database, Leases(database, "watch", "w1", shares=1), settings)
+    watch.start()
+    slow = asyncio.create_task(_holding_up(database))
+    try:
+        alarm = await raised(database, AlarmKind.DATABASE_SLOW)
+        assert alarm.facts["milliseconds"] > alarm.facts["limit"] == 500
+        slow.cancel()
+        over = await ended(database, alarm)
+        assert over.cleared_because == "Commits are quick again"
+    finally:
+        slow.cancel()
+        await asyncio.gather(slow, return_exceptions=True)
+        await watch.stop()
+
+
+async def _holding_up(database: Database) -> None:
+    """Each small commit of the watch waits for a lock for more than half a second."""
+    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    while True:
+        async with database.transaction() as connection:
+            if await connection.fetchval("select 1 from fleet_count where name = 'watch' for update"):
+                await until(lambda: database.fetchval(waiting))
+                await asyncio.sleep(0.6)
+        await asyncio.sleep(0)
+
+
+async def test_a_gateway_that_is_removed_takes_its_alarms_with_it(street: Street, watch: Watch) -> None:
+    async with street.db.transaction() as connection:
+        await alarms.raise_all(connection, [of_gateway(AlarmKind.GATEWAY_SILENT, 4711)], now_utc())
+    alarm = await raised(street.db, AlarmKind.GATEWAY_SILENT)
+    watch._round = 0
+    over = await ended(street.db, alarm)
+    assert over.cleared_because == "The gateway was removed"
+
+
+async def test_after_a_break_of_the_server_itself_nobody_counts_as_silent(world: World) -> None:
+    await world.box("gw1")
+    hour_ago = now_utc() - timedelta(hours=1)
+    await world.db.execute("update gateway set reported_at = $1", hour_ago)
+    leases = Leases(world.db, "watch", "w1", shares=1)
+    clock = Clock()
+    clock.now = hour_ago
+    watch = Watch(world.db, leases, clock=clock)
+    await watch.look()
+    clock.now = now_utc()
+    await watch.look()
+    assert await alarms.open_of(world.db, AlarmKind.GATEWAY_SILENT) == [], "it could not have been heard"
+    for _ in range(100):
+        clock.turn(4)
+        await watch.look()
+    assert len(await alarms.open_of(world.db, AlarmKind.GATEWAY_SILENT)) == 1
+
+
+async def test_every_refused_request_to_a_gateway_is_counted(world: World) -> None:
+    async with aiohttp.ClientSession() as session:
+        street = Counting(world, session)
+        await street.open(2)
+        try:
+            card = await street.insert(1, HOME)
+            await street.bind(card.imsi)
+            await street.server().set_fault(Fault("refuse"))
+            await street.move(HOME, AWAY)
+            await raised(street.db, AlarmKind.ENFORCEMENT_FAILED)
+            attempts = await street.db.fetchval("select attempts from attachment where next_attempt_at is not null")
+            assert street.results.count("refused") >= attempts >= 5
+        finally:
+            await street.close()
+
+
+async def _moved(street: Street, imsi: str) -> bool:
+    return bool(await street.db.fetchval("select bars <> '[]' from sim where imsi = $1", imsi))
+
+
+class Counting(Street):
+    """Keeps what its worker says of each request to a gateway."""
+
+    def new_worker(self) -> Enforcement:
+        self.results: list[str] = []
+        return Enforcement(
+            self.db,
+            self.world.gateways,
+            self.ingest,
+            Leases(self.db, "enforce", "worker-1"),
+            lambda access: EjoinNetwork(self.session, access, 0.5),
+            observed=lambda _command, result, _seconds: self.results.append(result),
+        )

@@ -283,20 +283,6 @@ async def test_what_happened_before_a_channel_was_set_up_is_not_pushed(
     assert [alarm["state"] for alarm in msgspec.json.decode(request.body)["alarms"]] == ["CLEARED"]
 
 
-async def test_a_silent_house_pushes_nothing(database: Database, sink: Sink, sender: Sender) -> None:
-    leases = Leases(database, "alarm-push", "w1", shares=1)
-    await leases.refresh()
-    quiet = True
-    webhook = WebhookPush(sink.url, None, lambda: sender, clock=now_utc)
-    pusher = Pusher(database, leases, [webhook], clock=now_utc, silent=lambda: quiet)
-    await raise_(database)
-    await pusher.look()
-    assert sink.received == []
-    quiet = False
-    await pusher.look()
-    assert len(sink.received) == 1
-
-
 async def test_a_server_tells_webhook_and_mail(
     database: Database, tmp_path: Path, sink: Sink, post: PostOffice
 ) -> None:

@@ -60,16 +60,14 @@ class Pusher:
         clock: Callable[[], datetime],
         every: timedelta = timedelta(seconds=2),
         pushed: Callable[[str, str], None] = lambda _channel, _result: None,
-        silent: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`pushed(channel, "sent" or "failed")` is called after each try; while `silent()` nothing leaves the house."""
+        """`pushed(channel, "sent" or "failed")` is called after each try."""
         self._db = db
         self._leases = leases
         self._channels = channels
         self._clock = clock
         self._every = every
         self._pushed = pushed
-        self._silent = silent
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -98,8 +96,6 @@ class Pusher:
 
     async def look(self) -> None:
         """Push what is due. Raises StoreUnavailable."""
-        if self._silent():
-            return
         set_up = {channel.name for channel in self._channels}
         if "webhook" not in set_up:
             await alarms.skip(self._db, "webhook")

@@ -1,0 +1,101 @@
+"""Events that were given up: an alarm of the subscription, or of the host, until the sink takes events again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from tests.integration.alarms.test_kinds import ended, raised
+from tests.integration.notify.conftest import house, sink
+from tests.integration.notify.running import eventually, running
+from tests.integration.notify.sink import Sink
+
+from simwarden.domain.alarm import AlarmKind
+from simwarden.engine.watch import Watch, WatchSettings
+from simwarden.notify.retry import Schedule
+from simwarden.store import alarms, deliveries
+from simwarden.store.leases import Leases
+
+if TYPE_CHECKING:
+    from tests.integration.notify.house import House
+
+__all__ = ["house", "sink"]
+IMPATIENT = Schedule(
+    first=timedelta(milliseconds=20), longest=timedelta(milliseconds=40), window=timedelta(milliseconds=200), least=2
+)
+
+
+async def test_a_sink_that_refuses_is_an_alarm_of_its_subscription(house: House, sink: Sink) -> None:
+    made, _ = await house.subscribe(sink.url)
+    async with running(house) as notifier:
+        await sink.until_received(1)
+        sink.answer = 404
+        await house.publish(1)
+        notifier.wake()
+        alarm = await raised(house.db, AlarmKind.DELIVERIES_DEAD)
+        assert (alarm.subject, alarm.facts["account"]) == (made.id, "Acme")
+        assert alarm.facts["reason"] == "HTTP 404"
+        sink.answer = 204
+        await house.publish(2)
+        notifier.wake()
+        over = await ended(house.db, alarm)
+    assert over.cleared_because == "The sink takes events again"
+
+
+async def test_a_host_that_does_not_answer_is_one_alarm_for_all_its_subscriptions(house: House) -> None:
+    async with Sink() as gone:
+        for _ in range(5):
+            await house.subscribe(gone.url)
+        async with running(house) as notifier:
+            await gone.until_received(5)
+            port = gone.port
+
+            async def idle() -> bool:
+                return bool(
+                    await house.db.fetchval("select count(*) from subscription where lane_due_at is not null") == 0
+                )
+
+            await eventually(idle)
+    async with running(house, schedule=IMPATIENT) as notifier:
+        await house.publish(1)
+        notifier.wake()
+        alarm = await raised(house.db, AlarmKind.DELIVERIES_DEAD)
+        assert alarm.facts["host"] == f"http://127.0.0.1:{port}"
+        assert alarm.facts["answered"] is False
+
+
+async def test_what_is_sent_again_in_time_ends_the_alarm_and_moves_no_histogram(house: House, sink: Sink) -> None:
+    made, _ = await house.subscribe(sink.url)
+    async with running(house) as notifier:
+        await sink.until_received(1)
+        sink.answer = 404
+        await house.publish(1)
+        notifier.wake()
+        alarm = await raised(house.db, AlarmKind.DELIVERIES_DEAD)
+        before = notifier.metrics.delay._sum.get(), [bucket.get() for bucket in notifier.metrics.delay._buckets]
+        sink.answer = 204
+        assert await deliveries.replay(house.db, f"{made.id}-2") == 1
+        await ended(house.db, alarm)
+        assert await deliveries.replay(house.db, f"{made.id}-1") == 1
+        await sink.until_received(4)
+
+        async def idle() -> bool:
+            return bool(await house.db.fetchval("select count(*) from delivery where status <> 'DELIVERED'") == 0)
+
+        await eventually(idle)
+        after = notifier.metrics.delay._sum.get(), [bucket.get() for bucket in notifier.metrics.delay._buckets]
+    assert after == before
+
+
+async def test_what_was_given_up_and_is_forgotten_is_no_alarm_any_more(house: House, sink: Sink) -> None:
+    await house.subscribe(sink.url)
+    async with running(house) as notifier:
+        await sink.until_received(1)
+        sink.answer = 404
+        await house.publish(1)
+        notifier.wake()
+        alarm = await raised(house.db, AlarmKind.DELIVERIES_DEAD)
+    await house.db.execute("delete from delivery where status = 'DEAD'")
+    watch = Watch(house.db, Leases(house.db, "watch", "w1", shares=1), WatchSettings(every=timedelta(seconds=0.1)))
+    await watch.look()
+    assert (await alarms.show(house.db, alarm.id)).cleared_because == "Nothing that was given up is left"
