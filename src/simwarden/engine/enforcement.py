@@ -171,7 +171,7 @@ class Enforcement:
         except StoreUnavailable:
             raise
         except SimwardenError as error:
-            _log.warning("enforcement failed", gateway=gateway_id, reason=error.message)
+            _log.debug("enforcement failed", gateway=gateway_id, reason=error.message)  # the alarm is logged, once
             work = await self._due_work(gateway_id, imsis)
             await self._fail(gateway_id, work, error.message, commanded=False)
 
