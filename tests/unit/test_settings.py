@@ -268,3 +268,36 @@ def test_a_certificate_needs_a_key_and_a_key_a_certificate(name: str, other: str
 def test_with_a_certificate_the_address_is_https() -> None:
     found, _ = load({}, {"SIMWARDEN_TLS_KEY": "k.pem", "SIMWARDEN_TLS_CERTIFICATE": "c.pem"})
     assert (found.own_url, found.base_url) == ("https://127.0.0.1:8080",) * 2
+
+
+ALARMS = {
+    "SIMWARDEN_ALARM_WEBHOOK_URL": "http://10.0.0.7:9000/hook",
+    "SIMWARDEN_ALARM_WEBHOOK_SECRET": "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX",
+    "SIMWARDEN_ALARM_MAIL_HOST": "mail.example.com",
+    "SIMWARDEN_ALARM_MAIL_FROM": "warden@example.com",
+    "SIMWARDEN_ALARM_MAIL_TO": "noc@example.com, boss@example.com",
+    "SIMWARDEN_ALARM_MAIL_PASSWORD": "hunter2",
+}
+
+
+def test_secrets_of_alarms_are_masked() -> None:
+    settings, _ = load({}, ALARMS)
+    shown_ones = shown(settings)
+    assert shown_ones["alarm_webhook_secret"] == shown_ones["alarm_mail_password"] == "********"
+    assert shown_ones["alarm_mail_to"] == "noc@example.com, boss@example.com"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("ALARM_WEBHOOK_URL", "ftp://10.0.0.7", "ALARM_WEBHOOK_URL"),
+        ("ALARM_WEBHOOK_URL", "http://user:password@10.0.0.7/", "ALARM_WEBHOOK_URL"),
+        ("ALARM_WEBHOOK_SECRET", "geheim", "ALARM_WEBHOOK_SECRET"),
+        ("ALARM_MAIL_TO", "noc", "ALARM_MAIL_TO"),
+        ("ALARM_MAIL_TO", "", "alarm_mail_to are needed"),
+        ("ALARM_MAIL_FROM", "a@b\r\nBcc: c@d", "ALARM_MAIL_FROM"),
+    ],
+)
+def test_wrong_settings_of_alarms_are_refused_by_name(name: str, value: str, says: str) -> None:
+    with pytest.raises(InvalidSettings, match=says):
+        load({}, ALARMS | {f"SIMWARDEN_{name}": value})
