@@ -15,7 +15,7 @@ from simwarden.notify.retry import Schedule
 from simwarden.notify.settings import NotifySettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from tests.integration.notify.house import House
 
@@ -30,13 +30,14 @@ QUICK = NotifySettings(
 
 @contextlib.asynccontextmanager
 async def running(
-    house: House, *, worker: str = "w1", sender: Sender | None = None, **changes: Any
+    house: House, *, worker: str = "w1", heir_of: Sequence[str] = (), sender: Sender | None = None, **changes: Any
 ) -> AsyncIterator[Notifier]:
     """A started notifier, stopped at the end; `changes` are settings."""
     notifier = Notifier(
         house.db,
         house.vault,
         worker=worker,
+        heir_of=heir_of,
         allow_private_sinks=True,
         settings=msgspec.structs.replace(QUICK, **changes),
         sender=sender,

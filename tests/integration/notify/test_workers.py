@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from tests.integration.notify.house import House
 from tests.integration.notify.running import eventually, running
 from tests.support.patience import PATIENCE
 
+from simwarden.claim import claim
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Sim
 from simwarden.engine.subscriptions import Subscriptions
@@ -21,6 +23,8 @@ from simwarden.store.database import Database
 from simwarden.store.vault import Vault
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
     from tests.integration.notify.sink import Received, Sink
 
@@ -121,6 +125,28 @@ async def test_two_workers_share_the_work_and_keep_the_order(house: House, sink:
     for subscription in made:
         told = [one.id for one in sink.received if one.event["data"]["subscriptionId"] == subscription.id]
         assert told == [f"{subscription.id}-{n}" for n in range(1, 12)]
+
+
+async def test_servers_whose_data_directory_was_copied_tell_every_event_once(
+    house: House, sink: Sink, tmp_path: Path
+) -> None:
+    """Same host, same port, and files that name the other's worker as the one before."""
+    made, _ = await house.subscribe(sink.url)
+    with claim(tmp_path / "a") as one:
+        shutil.copytree(tmp_path / "a", tmp_path / "b")
+        async with running(house, worker=one.name, heir_of=one.heir_of, lease=TERM, poll=0.2) as first:
+            await sink.until_received(1)
+            with claim(tmp_path / "b") as other:
+                async with running(house, worker=other.name, heir_of=other.heir_of, lease=TERM, poll=0.2) as second:
+
+                    async def shared() -> bool:
+                        assert not first.leases.owned() & second.leases.owned()
+                        return len(first.leases.owned()) == len(second.leases.owned()) == 128
+
+                    await eventually(shared, limit=60)
+                    await house.publish(*range(1, 11))
+                    await sink.until_received(11, limit=60)
+    assert [one.id for one in sink.received] == [f"{made.id}-{n}" for n in range(1, 12)]
 
 
 async def test_nothing_is_sent_when_the_lease_is_about_to_run_out(house: House, sink: Sink) -> None:
