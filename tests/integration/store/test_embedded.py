@@ -219,7 +219,10 @@ def test_after_kill_9_of_everything_at_once_the_data_is_there(data_dir: Path, pr
     server.release()
 
 
-def test_a_pid_file_that_names_another_process_is_not_believed(data_dir: Path) -> None:
+@pytest.mark.parametrize("start", [EmbeddedPostgres.ensure_running, EmbeddedPostgres.revive])
+def test_a_pid_file_that_names_another_process_is_not_believed(
+    data_dir: Path, start: Callable[[EmbeddedPostgres], bool]
+) -> None:
     """After a restart of a container the number in the file is often somebody else's."""
     server = EmbeddedPostgres(data_dir)
     url = server.acquire()
@@ -234,13 +237,37 @@ def test_a_pid_file_that_names_another_process_is_not_believed(data_dir: Path) -
     try:
         lines = pid_file.read_text().splitlines()
         pid_file.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
-        assert server.ensure_running()
+        assert start(server)
         assert query(url, "select 1") == 1
         assert stranger.poll() is None, "and it is left in peace"
     finally:
         stranger.kill()
         stranger.wait()
         server.release()
+
+
+FORK = """
+import os, signal, sys
+from pathlib import Path
+from simwarden.store.embedded import EmbeddedPostgres
+server = EmbeddedPostgres(Path(sys.argv[1]))
+with server._gate():
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+try:
+    with EmbeddedPostgres(Path(sys.argv[1]))._gate():
+        print("through", flush=True)
+finally:
+    os.kill(child, signal.SIGKILL)
+"""
+
+
+def test_a_process_forked_while_the_server_is_started_does_not_stop_the_next_start(tmp_path: Path) -> None:
+    forked = subprocess.run(
+        [sys.executable, "-c", FORK, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert forked.stdout == "through\n", forked.stderr
 
 
 def test_a_first_start_that_was_killed_is_begun_again(tmp_path: Path) -> None:
