@@ -30,6 +30,8 @@ from simwarden.edge.bodies import Bodies
 from simwarden.edge.bodies import Limits as BodyLimits
 from simwarden.edge.clients import Proxies
 from simwarden.edge.door import FrontDoor
+from simwarden.edge.fresh import Fresh
+from simwarden.edge.throttle import Allowance, Guard
 from simwarden.engine.binding import Bindings
 from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.functions import Functions
@@ -38,7 +40,7 @@ from simwarden.engine.idempotency import Answers
 from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.keeping import Keeping
 from simwarden.engine.operate import CHANNEL, Operate
-from simwarden.engine.operations import Operations
+from simwarden.engine.operations import OperationLimits, Operations
 from simwarden.engine.quota import Quotas
 from simwarden.engine.subscriptions import Limits, Subscriptions
 from simwarden.engine.switching import Switches
@@ -78,6 +80,8 @@ if TYPE_CHECKING:
     from simwarden.northbound.kernel.ports import Answered
     from simwarden.settings import Settings
 
+READY_FOR = 1.0
+"""Seconds for which what /readyz found of the database is answered again."""
 _log = structlog.get_logger()
 
 
@@ -196,7 +200,15 @@ class House:
             metrics=NotifyMetrics(self.metrics.registry),
         )
         self.watching = Watching(settings, db, background, worker, self.metrics)
-        self.operations = Operations(db, self.answers, accepted=lambda: self.operate.wake())
+        self.operations = Operations(
+            db,
+            self.answers,
+            accepted=lambda: self.operate.wake(),
+            limits=OperationLimits(
+                settings.open_operations, settings.operation_devices_per_hour, settings.unknown_devices_per_hour
+            ),
+        )
+        self._readiness = Fresh(lambda: migrate.status_of(background), READY_FOR)
         self.answered = 0
         """Customers' calls, and reports, so far."""
         self.operate = Operate(
@@ -205,10 +217,13 @@ class House:
             committed=self._wake,
             calls=lambda: self.answered,
         )
+        self.guard = Guard(settings.failed_logins_per_client, settings.failed_logins_per_address)
         self.receiver = Receiver(
             self.gateways,
             self.ingest,
             counted=lambda outcome, type_: self.metrics.southbound.labels(outcome, type_).inc(),
+            guesses=Allowance(settings.failed_logins_per_address),
+            refused=self._refused,
         )
         self.listener = Listener(
             db.url,
@@ -269,7 +284,7 @@ class House:
             Route("/readyz", self._readyz),
             Route("/metrics", self._metrics_page),
             *self.receiver.routes(),
-            *oauth.routes(self.accounts, self.tokens, self.keys),
+            *oauth.routes(self.accounts, self.tokens, self.keys, self.guard, refused=self._refused),
             *reference.routes(
                 Documents({**northbound.DOCUMENTS, management.NAME: management.PACKAGE}, self._settings.base_url)
             ),
@@ -325,6 +340,9 @@ class House:
         self.metrics.answered(call)
         self._access_log(call)
 
+    def _refused(self, reason: str) -> None:
+        self.metrics.refused.labels(reason).inc()
+
     def _driver(self, session: aiohttp.ClientSession, access: CommandAccess) -> NetworkDriver:
         return EjoinNetwork(session, access, self._settings.command_timeout)
 
@@ -344,7 +362,7 @@ class House:
 
     async def _readyz(self, _request: Request) -> Response:
         try:
-            found = await migrate.status(self.db.url)
+            found = await self._readiness.get()
         except (StoreUnavailable, SimwardenError) as error:
             return _json(503, {"status": "not ready", "database": error.message})
         if found.version != found.target:

@@ -84,6 +84,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Request bodies that take longer than two seconds, from one address at once, per worker."""
     bodies_open: Positive = 1024
     """The same from all addresses together."""
+    failed_logins_per_client: Positive = 20
+    """Wrong secrets of one application from one address, at once and then in a minute, per worker; beyond that 429."""
+    failed_logins_per_address: Positive = 200
+    """Wrong secrets from one address, and wrong report URLs from one, at once and then in a minute, per worker."""
+    open_operations: Positive = 50
+    """Operations of IoT Device Management that one application may have unfinished; beyond that 429."""
+    operation_devices_per_hour: Positive = 500_000
+    """Devices that one application may name in them in an hour."""
+    unknown_devices_per_hour: Positive = 20_000
+    """Of these, devices that are no SIMs of its account."""
     trusted_proxies: str = ""
     """Reverse proxies whose X-Forwarded-For names the client: addresses and networks, parted by commas."""
     tls_certificate: str | None = None

@@ -18,12 +18,13 @@ from simwarden.domain.errors import StoreUnavailable
 from simwarden.edge.bodies import BodyRefused, read_body
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.requests import Request
 
     from simwarden.accounts.keys import SigningKeys
     from simwarden.accounts.tokens import Tokens
+    from simwarden.edge.throttle import Guard
     from simwarden.store.accounts import Accounts, Application
 
 MAX_FORM = 16 * 1024
@@ -46,12 +47,22 @@ class OAuthError(Exception):
         self.headers = headers or {}
 
 
-def routes(accounts: Accounts, tokens: Tokens, keys: SigningKeys) -> Sequence[Route]:
-    """`POST /oauth2/token`, the metadata and the key set. Addresses in the metadata begin with `tokens.issuer`."""
+def routes(
+    accounts: Accounts,
+    tokens: Tokens,
+    keys: SigningKeys,
+    guard: Guard | None = None,
+    *,
+    refused: Callable[[str], None] = lambda _reason: None,
+) -> Sequence[Route]:
+    """`POST /oauth2/token`, the metadata and the key set. Addresses in the metadata begin with `tokens.issuer`.
+
+    `guard` bounds wrong secrets; without one there is no bound. `refused(reason)` is called when it does.
+    """
 
     async def token(request: Request) -> Response:
         try:
-            return _json(await _grant(request, accounts, tokens), secret=True)
+            return _json(await _grant(request, accounts, tokens, guard, refused), secret=True)
         except OAuthError as error:
             body = {"error": error.error, "error_description": error.description}
             return _json(body, error.status, error.headers, secret=True)
@@ -76,14 +87,26 @@ def routes(accounts: Accounts, tokens: Tokens, keys: SigningKeys) -> Sequence[Ro
     ]
 
 
-async def _grant(request: Request, accounts: Accounts, tokens: Tokens) -> dict[str, object]:
+async def _grant(
+    request: Request, accounts: Accounts, tokens: Tokens, guard: Guard | None, refused: Callable[[str], None]
+) -> dict[str, object]:
     """The answer to a token request. Raises OAuthError, StoreUnavailable."""
     form = await _form(request)
     app_key, secret, basic = _credentials(request, form)
+    address = str(request.scope.get("address", ""))
+    wait = guard.wait(app_key, secret, address) if guard else 0
+    if wait:
+        refused("failed_logins")
+        text = f"Too many failed attempts of this client or this address, try again in {wait} seconds"
+        raise OAuthError(429, "slow_down", text, {"retry-after": str(wait)})
     application = await authenticate(accounts, app_key, secret)
     if application is None:
+        if guard:
+            guard.failed(app_key, secret, address)
         challenge = {"www-authenticate": 'Basic realm="simwarden", charset="UTF-8"'} if basic else {}
         raise OAuthError(401, "invalid_client", "Unknown APPKEY, wrong APPSECRET, or revoked application", challenge)
+    if guard:
+        guard.succeeded(app_key, secret)
     if "grant_type" not in form:
         raise OAuthError(400, "invalid_request", "grant_type must be specified")
     if form["grant_type"] != "client_credentials":
@@ -146,7 +169,10 @@ def _credentials(request: Request, form: Mapping[str, str]) -> tuple[str, str, b
         message = "The Authorization header is not HTTP Basic"
         raise OAuthError(401, "invalid_client", message, {"www-authenticate": "Basic"}) from error
     app_key, _, secret = pair.partition(":")
-    return unquote_plus(app_key), unquote_plus(secret), True
+    app_key = unquote_plus(app_key)
+    if form.get("client_id", app_key) != app_key:
+        raise OAuthError(400, "invalid_request", "client_id names another client than the Authorization header")
+    return app_key, unquote_plus(secret), True
 
 
 def _metadata(issuer: str) -> dict[str, object]:

@@ -190,7 +190,7 @@ class Tokens:
     async def _current(self, app_key: str) -> _Status:
         """The status of an application, at most `STATUS_FOR` old; concurrent calls share one look."""
         status = self._status.get(app_key)
-        if status is not None and self._now() - status.read_at < STATUS_FOR:
+        if status is not None and 0 <= self._now() - status.read_at < STATUS_FOR:  # the clock may be set back
             return status
         task = self._reading.get(app_key)
         if task is None:

@@ -61,6 +61,14 @@ class TooManySubscriptions(SimwardenError):
         """Name of the limit."""
 
 
+class TooManyOperations(SimwardenError):
+    """An application has begun as much as it may for now. The message names the limit."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class SecretOfInbox(SimwardenError):
     """This subscription is signed with the secret of the inbox that it leads to, which stays."""
 

@@ -62,6 +62,8 @@ CONFIRM_WITHIN = timedelta(hours=1)
 """So long a preview can be confirmed."""
 KEPT = timedelta(days=30)
 """So long finished operations and their results are kept."""
+VAIN_KEPT = timedelta(days=1)
+"""The same for operations that named only SIMs that there are not."""
 _log = structlog.get_logger()
 
 
@@ -153,7 +155,8 @@ class Operate:
             ended = await store.finish(self._db, self._clock(), CONFIRM_WITHIN) > 0
         if time.monotonic() - self._kept_up > UPKEEP and buckets:
             self._kept_up = time.monotonic()
-            await store.forget_old(self._db, self._clock() - KEPT, buckets)
+            now = self._clock()
+            await store.forget_old(self._db, now - KEPT, now - VAIN_KEPT, buckets)
         return bool(work) or ended
 
     def _groups(self, work: Sequence[Work]) -> Iterator[list[Work]]:

@@ -8,25 +8,32 @@ who has seen the counts. What was put aside stays so; what is left is done.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import secrets
 import zlib
 from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import msgspec
 
-from simwarden.domain.errors import SimwardenError
+from simwarden.domain.errors import SimwardenError, TooManyOperations
+from simwarden.domain.identifiers import BUCKETS
 from simwarden.engine.idempotency import Answers, Kept, Replayed
 from simwarden.engine.ports import now_utc
 from simwarden.store import operations as store
 from simwarden.store import ranges
 from simwarden.store import sims as sims_store
+from simwarden.store import usage as usage_store
 from simwarden.store.listing import SimFilter
 from simwarden.store.operations import NewItem, Operation, OperationNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     import asyncpg
@@ -41,6 +48,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Listed", "Named", "NotReady", "Operation", "OperationNotFound", "Operations", "PreviewChanged"]
 NOT_FOUND = ("REFUSED", "IDENTIFIER_NOT_FOUND", "Device identifier not found.")
+
+
+class OperationLimits(msgspec.Struct, frozen=True):
+    """What one application may begin."""
+
+    open: int = 50
+    """Operations that are not finished."""
+    devices: int = 500_000
+    """Devices named in an hour, in all its operations."""
+    unknown: int = 20_000
+    """Devices named in an hour that no SIM of its account has."""
+
+
+HOUR = timedelta(hours=1)
 
 
 class NotReady(SimwardenError):
@@ -76,8 +97,12 @@ class Operations:
         answers: Answers | None = None,
         *,
         accepted: Callable[[], None] = lambda: None,
+        limits: OperationLimits | None = None,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
+        """`limits`: of customers' operations, by application; previewed ones, which are the operator's, have none."""
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._limits = limits or OperationLimits()
         self._db = db
         self._answers = answers or Answers(db)
         self._accepted = accepted
@@ -98,7 +123,8 @@ class Operations:
         """Accept an operation on the account's SIMs (None: anybody's); it is stored when this returns.
 
         A name that no SIM has is refused in the result, like one of another account's SIM. `usage`: what each
-        SIM that is done counts as. Raises StoreUnavailable; with `once` Replayed, KeyReused.
+        SIM that is done counts as; those that are not the account's are counted apart, under the same name with
+        `/unknown` behind it. Raises TooManyOperations, StoreUnavailable; with `once` Replayed, KeyReused.
         """
         now = self._clock()
         operation = Operation(
@@ -118,30 +144,55 @@ class Operations:
             expires_at=None,
             usage=usage,
         )
-        async with self._db.transaction() as connection:
+        async with self._turn(app_key, sims), self._db.transaction() as connection:
             if once is not None:
                 await self._claim(connection, once)
             items = None
+            room = None if preview else await self._room(connection, app_key, now)
             if not isinstance(sims, SimFilter):
                 items = []
                 listed: dict[str, NewItem] = {}
                 for chunk in _chunks(sims, store.INSERT_ROWS):
                     written = await _resolved(connection, chunk, account_id)
+                    if room is not None:
+                        room.take(written)
                     if preview:
                         written = [_once(item, listed) for item in written]
                     await store.insert_items(connection, operation.id, written, now)
                     items += written
                     await asyncio.sleep(0)  # let others in
-            await store.insert(connection, operation)
-            await store.insert_parts(connection, operation.id, items)
             became = Counter(item.status for item in items or ())
+            refused = became["REFUSED"]
+            await store.insert(connection, operation, refused)
+            await store.insert_parts(connection, operation.id, items)
             operation = msgspec.structs.replace(
-                operation, items=len(items or ()), refused=became["REFUSED"], unchanged=became["UNCHANGED"]
+                operation, items=len(items or ()), refused=refused, unchanged=became["UNCHANGED"]
             )
             if once is not None:
                 await self._answers.keep(connection, [(once, operation)])
+            if usage is not None and refused:
+                apart = msgspec.structs.replace(usage, operation=f"{usage.operation}/unknown")
+                bucket = zlib.crc32(operation.id.encode()) % BUCKETS
+                await usage_store.count(connection, {(now.astimezone(UTC).date(), bucket, apart): refused})
         self._accepted()
         return operation
+
+    def _turn(self, app_key: str, sims: object) -> AbstractAsyncContextManager[object]:
+        """Long lists of one application are taken in one after the other, lest they hold all connections."""
+        if not isinstance(sims, Sequence) or len(sims) <= store.INSERT_ROWS:
+            return contextlib.nullcontext()
+        lock = self._turns.get(app_key)
+        if lock is None:
+            lock = self._turns[app_key] = asyncio.Lock()
+        return lock
+
+    async def _room(self, connection: asyncpg.Connection, app_key: str, now: datetime) -> _Room:
+        """What is left of the application's limits."""
+        limits = self._limits
+        begun = await store.begun(connection, app_key, new_id(now - HOUR))
+        if begun.open >= limits.open:
+            raise TooManyOperations(f"At most {limits.open} operations of an application may be open at once", 60)
+        return _Room(limits, begun.devices, begun.unknown)
 
     async def _claim(self, connection: asyncpg.Connection, once: Once) -> None:
         known = (await self._answers.claim(connection, [once])).get(once.name)
@@ -207,6 +258,26 @@ class Operations:
                 raise NotReady(f"The operation is {state} and cannot be cancelled any more")
             await store.cancel(connection, operation_id, self._clock())
         return await self.get(operation_id)
+
+
+class _Room(msgspec.Struct):
+    """What an application has named in the last hour."""
+
+    limits: OperationLimits
+    devices: int
+    unknown: int
+
+    def take(self, items: Sequence[NewItem]) -> None:
+        """Raises TooManyOperations when these are too many."""
+        wait = int(HOUR.total_seconds())
+        self.devices += len(items)
+        self.unknown += sum(item.status == "REFUSED" for item in items)
+        if self.devices > self.limits.devices:
+            text = f"At most {self.limits.devices} devices of an application in operations of one hour"
+            raise TooManyOperations(text, wait)
+        if self.unknown > self.limits.unknown:
+            text = f"At most {self.limits.unknown} devices that are no SIMs of the account in operations of one hour"
+            raise TooManyOperations(text, wait)
 
 
 def confirm_token(operation: Operation) -> str:

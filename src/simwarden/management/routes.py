@@ -14,16 +14,41 @@ from simwarden.management.sims import SimRoutes
 from simwarden.management.usage import UsageRoutes
 from simwarden.northbound.kernel.api import MAX_BODY, Api, Operation
 from simwarden.northbound.kernel.ports import no_meter
+from simwarden.store.accounts import OPERATOR
 
 if TYPE_CHECKING:
     from simwarden.management.house import House
-    from simwarden.northbound.kernel.ports import Meter, TokenCheck
+    from simwarden.northbound.kernel.ports import Caller, Meter, TokenCheck
 
 NAME = "manage"
 PACKAGE = "simwarden.management"
 """Holds the API's `openapi.yaml`."""
 READ = frozenset({"manage:read"})
 WRITE = frozenset({"manage:write"})
+
+
+class OperatorsOnly:
+    """Tokens of the operator's keys. Any other opens nothing here, whatever scopes are signed into it."""
+
+    def __init__(self, tokens: TokenCheck) -> None:
+        self._tokens = tokens
+
+    async def check(self, token: str) -> Caller | None:
+        """Who calls; another's application without its scopes. Raises StoreUnavailable."""
+        caller = await self._tokens.check(token)
+        return caller if caller is None or caller.account_id == OPERATOR else NoOperator(caller)
+
+
+class NoOperator:
+    """A caller of the customers' APIs, here without any scope."""
+
+    scopes: frozenset[str] = frozenset()
+    daily_quota = None
+
+    def __init__(self, caller: Caller) -> None:
+        self.app_key = caller.app_key
+        self.account_id = caller.account_id
+        self.device = caller.device
 
 
 def api(house: House, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
@@ -91,4 +116,4 @@ def api(house: House, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
             max_body=MAX_CSV + MAX_BODY if name == "previewBulk" else MAX_BODY,
             produces="text/csv" if name == "getOperationResult" else "application/json",
         )
-    return Api(NAME, operations, tokens, meter)
+    return Api(NAME, operations, OperatorsOnly(tokens), meter)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FILE = "openapi.yaml"
+MAIN = "iot-sim-fraud-prevention"
+"""The document that is listed first, and that /docs opens on."""
 _API_ROOT = "default: http://localhost:9091"
 _METADATA = "openIdConnectUrl: https://localhost/.well-known/openid-configuration"
 """What the documents say of the server's place, in the words that CAMARA prescribes for them."""
@@ -55,7 +57,7 @@ class Documents:
     def __init__(self, packages: Mapping[str, str], base_url: str) -> None:
         """`packages`: API name to the package that holds its document (`simwarden.northbound.DOCUMENTS`)."""
         self._base_url = base_url
-        self._documents = {name: Document(name, package, base_url) for name, package in sorted(packages.items())}
+        self._documents = {name: Document(name, package, base_url) for name, package in _ordered(packages)}
 
     def find(self, name: str) -> Document | None:
         """The document of this API."""
@@ -79,3 +81,7 @@ class Documents:
                 "token_endpoint": f"..{TOKEN_PATH}",
             }
         )
+
+
+def _ordered(packages: Mapping[str, str]) -> list[tuple[str, str]]:
+    return sorted(packages.items(), key=lambda each: (each[0] != MAIN, each[0]))

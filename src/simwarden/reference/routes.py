@@ -12,6 +12,8 @@ import msgspec
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from simwarden.edge import errors
+
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import BaseRoute
@@ -78,7 +80,7 @@ def routes(documents: Documents) -> list[BaseRoute]:
         name, _, suffix = file.rpartition(".")
         found = documents.find(name)
         if found is None or suffix not in ("yaml", "json"):
-            return _missing()
+            return _missing(request)
         if suffix == "json":
             return _answer(request, keep(file, found.json, "application/json"), _ANYBODY)
         return _answer(request, keep(file, found.text.encode(), "application/yaml"), _ANYBODY)
@@ -88,12 +90,16 @@ def routes(documents: Documents) -> list[BaseRoute]:
 
     async def asset(request: Request) -> Response:
         name = request.path_params["name"]
-        return _answer(request, _asset(name), _POLICY) if name in _ASSETS else _missing()
+        return _answer(request, _asset(name), _POLICY) if name in _ASSETS else _missing(request)
 
     async def slash(_request: Request) -> Response:
         return RedirectResponse("openapi/", 308)
 
+    async def start(_request: Request) -> Response:
+        return RedirectResponse("docs", 307)
+
     return [
+        Route("/", start, methods=["GET"]),
         Route("/openapi", slash, methods=["GET"]),
         Route("/openapi/", index, methods=["GET"]),
         Route("/openapi/{file}", document, methods=["GET"]),
@@ -113,10 +119,6 @@ def _answer(request: Request, file: _File, extra: dict[str, str]) -> Response:
     return Response(body, headers={**headers, "content-type": file.media_type})
 
 
-def _missing() -> Response:
-    body = {
-        "status": 404,
-        "code": "NOT_FOUND",
-        "message": "There is no such document; /openapi/ lists those there are.",
-    }
-    return Response(msgspec.json.encode(body), 404, media_type="application/json")
+def _missing(request: Request) -> Response:
+    text = "There is no such document; /openapi/ lists those there are."
+    return errors.error(request.scope["headers"], 404, "NOT_FOUND", text)

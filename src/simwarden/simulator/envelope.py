@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 #: The attributes in the order they are checked; the messages are the ones the CAMARA contract prints.
 REQUIRED = (("id", "Id"), ("type", "Type"), ("time", "Time"), ("data", "Data"), ("source", "Source"))
-_TYPE = re.compile(r"org\.camaraproject\.[a-z0-9-]+\.v[0-9]+\.[a-z0-9-]+")
+_PREFIX = "org.camaraproject.iot-sim-fraud-prevention.v0."
+TYPES = frozenset(
+    _PREFIX + name
+    for name in ("imei-change", "area-change", "subscription-started", "subscription-updated", "subscription-ended")
+)
+"""The event types of IoT SIM Fraud Prevention Subscriptions 0.1.0 (CAMARA r1.2)."""
 
 
 def problem(event: object) -> str | None:
@@ -28,8 +32,8 @@ def _wrong_form(event: Mapping[str, Any]) -> str | None:
     for key, longest in (("id", 256), ("type", 512), ("source", 2048)):
         if not isinstance(event[key], str) or len(event[key]) > longest:
             return f"Invalid format: {key}"
-    if not _TYPE.fullmatch(event["type"]):
-        return "The value of type can only be org.camaraproject.<api-name>.v<number>.<event-name>"
+    if event["type"] not in TYPES:
+        return f"The value of type can only be one of {', '.join(sorted(TYPES))}"
     if event.get("datacontenttype", "application/json") != "application/json":
         return "The value of datacontenttype can only be application/json"
     if not isinstance(event["data"], Mapping):

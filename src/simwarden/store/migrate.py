@@ -16,6 +16,8 @@ from simwarden.store.database import available, connect
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from simwarden.store.database import Database
+
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _LOCK = 0x53494D57  # "SIMW"
 _LOCK_WAIT_MS = 2000
@@ -119,6 +121,12 @@ async def status(url: str) -> Status:
             return await _status(connection)
         finally:
             await connection.close()
+
+
+async def status_of(db: Database) -> Status:
+    """The same over a connection of a pool. Raises StoreUnavailable."""
+    async with db.connection() as connection:
+        return await _status(connection)
 
 
 async def _status(connection: asyncpg.Connection) -> Status:

@@ -139,13 +139,30 @@ class Settled(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-async def insert(connection: asyncpg.Connection, operation: Operation) -> None:
-    """Write a new operation."""
+class Begun(msgspec.Struct, frozen=True):
+    """What an application has begun."""
+
+    open: int
+    """Operations that are not finished."""
+    devices: int
+    """SIMs named in those begun lately."""
+    unknown: int
+    """Of them those that were not to be found when they were named."""
+
+
+async def begun(connection: asyncpg.Connection, app_key: str, since: str) -> Begun:
+    """What this application has begun, with ids from `since` on."""
+    return Begun(**dict(await connection.fetchrow(Q["begun"], app_key, since)))
+
+
+async def insert(connection: asyncpg.Connection, operation: Operation, unknown: int = 0) -> None:
+    """Write a new operation; of its SIMs so many are not to be found."""
     o = operation
     cause = msgspec.to_builtins(o.cause)
     await connection.execute(
         *(Q["insert"], o.id, o.account_id, o.app_key, o.verb, o.action, cause, o.filter, o.state, o.created_at),
         None if o.usage is None else msgspec.to_builtins(o.usage),
+        unknown,
     )
 
 
@@ -335,9 +352,10 @@ async def finish(db: Database, now: datetime, confirm_within: timedelta) -> int:
     return len(rows) + await db.execute(Q["expire"], now)
 
 
-async def forget_old(db: Database, before: datetime, buckets: Sequence[int]) -> None:
-    """Forget operations that ended before this time, as far as they are in these buckets."""
-    for row in await db.fetch(Q["old"], before):
+async def forget_old(db: Database, before: datetime, vain_before: datetime, buckets: Sequence[int]) -> None:
+    """Forget operations that ended before this time, as far as they are in these buckets; `vain_before`: for those that
+    named only SIMs that there are not."""
+    for row in await db.fetch(Q["old"], before, vain_before):
         await db.execute(Q["forget_items"], row["id"], buckets)
         await db.execute(Q["forget_parts"], row["id"], buckets)
         await db.execute(Q["forget"], row["id"])

@@ -7,16 +7,28 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from tests.integration.operations.house import CAUSE, House, imsi, named
 
+from simwarden.domain.errors import TooManyOperations
 from simwarden.domain.lifecycle import Step
 from simwarden.domain.sim import Function, Lifecycle
 from simwarden.domain.switching import Wish
+from simwarden.domain.usage import Usage
 from simwarden.engine.actions import Add, Advance, Bind, Switch, Unbind
 from simwarden.engine.idempotency import Kept, Once, Replayed
 from simwarden.engine.operate import Operate
-from simwarden.engine.operations import Named, NotReady, OperationNotFound, PreviewChanged, confirm_token
+from simwarden.engine.operations import (
+    Named,
+    NotReady,
+    Operation,
+    OperationLimits,
+    OperationNotFound,
+    Operations,
+    PreviewChanged,
+    confirm_token,
+)
 from simwarden.engine.ports import now_utc
 from simwarden.store import operations as store
 from simwarden.store.database import Database
@@ -285,7 +297,47 @@ async def test_an_old_preview_expires_and_old_operations_are_forgotten(house: Ho
     assert (await house.operations.get(ready.id)).state == "EXPIRED"
     with pytest.raises(NotReady, match="EXPIRED"):
         await house.operations.confirm(ready.id, confirm_token(ready))
-    await store.forget_old(house.db, later + timedelta(days=31), store.ALL_BUCKETS)
+    await store.forget_old(house.db, later + timedelta(days=31), later, store.ALL_BUCKETS)
     with pytest.raises(OperationNotFound):
         await house.operations.get(ready.id)
     assert await house.db.fetchval("select count(*) from operation_item") == 0
+
+
+async def test_an_application_may_begin_so_much_and_no_more(house: House) -> None:
+    limits = OperationLimits(open=5, devices=100, unknown=10)
+    usage = Usage("", "swk_a", "iot-device-management", "suspendDevices")
+
+    async def begin(numbers: range, app_key: str = "swk_a", *, preview: bool = False) -> Operation:
+        operations = Operations(house.db, limits=limits)
+        counted = msgspec.structs.replace(usage, account_id=house.account.id, app_key=app_key)
+        account_id = house.account.id
+        return await operations.begin(
+            SUSPEND, named(numbers), CAUSE, app_key=app_key, account_id=account_id, preview=preview, usage=counted
+        )
+
+    strangers = range(1_000_000, 1_000_008)
+    await begin(strangers)
+    with pytest.raises(TooManyOperations, match="10 devices that are no SIMs of the account"):
+        await begin(strangers)
+    await begin(strangers, "swk_b")  # each application has its own
+    await begin(strangers, preview=True)  # the operator's are not limited
+    with pytest.raises(TooManyOperations, match="100 devices"):
+        await begin(range(93))
+    for number in range(3):
+        await begin(range(number, number + 1))
+    with pytest.raises(TooManyOperations, match="5 operations"):
+        await begin(range(5, 6))
+    counted = await house.db.fetch(
+        "select app_key, sum(count)::int as n from usage_count where operation = 'suspendDevices/unknown' group by 1"
+    )
+    assert {row["app_key"]: row["n"] for row in counted} == {"swk_a": 16, "swk_b": 8}
+
+
+async def test_what_named_only_unknown_sims_is_kept_for_a_day(house: House) -> None:
+    vain = await house.settle(await house.begin(SUSPEND, named(range(1_000_000, 1_000_005))))
+    useful = await house.settle(await house.begin(SUSPEND, named([1, 1_000_000])))
+    now = now_utc()
+    await store.forget_old(house.db, now - timedelta(days=30), now - timedelta(hours=1), store.ALL_BUCKETS)
+    assert [each.id for each in await house.operations.page()] == [useful.id, vain.id]
+    await store.forget_old(house.db, now - timedelta(days=30), now + timedelta(hours=1), store.ALL_BUCKETS)
+    assert [each.id for each in await house.operations.page()] == [useful.id]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from simwarden.simulator.envelope import problem
+from simwarden.simulator.envelope import TYPES, problem
 
 GOOD: dict[str, Any] = {
     "id": "1",
@@ -15,6 +15,8 @@ GOOD: dict[str, Any] = {
     "datacontenttype": "application/json",
     "data": {"a": 1},
 }
+
+NO_TYPE = f"The value of type can only be one of {', '.join(sorted(TYPES))}"
 
 
 def test_a_good_event_has_no_problem() -> None:
@@ -43,6 +45,8 @@ def test_what_is_missing_is_named_as_camara_names_it(missing: str, message: str)
         ({"time": "2026-01-01T00:00:00"}, "Invalid format: time"),
         ({"id": "x" * 257}, "Invalid format: id"),
         ({"type": 7}, "Invalid format: type"),
+        ({"type": "org.camaraproject.iot-sim-fraud-prevention.v0.nothing"}, NO_TYPE),
+        ({"type": "org.camaraproject.another-api.v0.imei-change"}, NO_TYPE),
         ({"data": "text"}, "Invalid format: data"),
         ({"datacontenttype": "text/plain"}, "The value of datacontenttype can only be application/json"),
     ],

@@ -22,6 +22,7 @@ from simwarden.northbound.kernel.errors import (
     CamaraError,
     ErrorInfo,
     Internal,
+    InvalidAccessToken,
     MethodNotAllowed,
     NotFound,
     PermissionDenied,
@@ -175,7 +176,7 @@ class Api:
         token = header_rules.bearer(headers.authorization)
         caller = call.caller = None if token is None else await self._tokens.check(token)
         if caller is None:
-            raise Unauthenticated
+            raise Unauthenticated if token is None else InvalidAccessToken
         operation = call.operation = methods.get(scope["method"])
         if operation is None:
             call.allow = ", ".join(sorted(methods))
@@ -258,7 +259,9 @@ def refusal(error: CamaraError, allow: str = "") -> Answer:
     """What is answered for an error."""
     extra: list[tuple[bytes, bytes]] = []
     if isinstance(error, Unauthenticated):
-        extra.append((b"www-authenticate", b"Bearer"))
+        # Only who presented a token is told that it is no good (RFC 6750 clause 3.1).
+        presented = isinstance(error, InvalidAccessToken)
+        extra.append((b"www-authenticate", b'Bearer error="invalid_token"' if presented else b"Bearer"))
     elif error.retry_after is not None:
         extra.append((b"retry-after", str(error.retry_after).encode()))
     elif allow:

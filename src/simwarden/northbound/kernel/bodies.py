@@ -52,6 +52,9 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes, wording: Wording) -> T
     if not body:
         raise InvalidArgument("The request body must be specified")
     try:
+        body.decode(
+            "utf-8"
+        )  # also where the decoder does not look: in properties that are ignored (RFC 8259 clause 8.1)
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise _worded(str(error), wording) from error

@@ -18,6 +18,7 @@ from simwarden.domain.errors import (
     StoreUnavailable,
     SubscriptionNotFound,
     TooManyApns,
+    TooManyOperations,
     TooManySubscriptions,
 )
 
@@ -92,6 +93,10 @@ class Unauthenticated(CamaraError):
     """Request not authenticated due to missing, invalid, or expired credentials."""
 
     status, code = 401, "UNAUTHENTICATED"
+
+
+class InvalidAccessToken(Unauthenticated):
+    """Request not authenticated due to missing, invalid, or expired credentials."""
 
 
 class PermissionDenied(CamaraError):
@@ -258,6 +263,8 @@ def of_domain(error: SimwardenError) -> CamaraError | None:
             return IncompatibleState(error.message)
         case KeyReused():
             return IdempotencyKeyReused()
+        case TooManyOperations():
+            return TooManyRequests(error.message, error.retry_after)
         case TooManySubscriptions():
             return QuotaExceeded(message=error.message)
         case InvalidIdentifier():

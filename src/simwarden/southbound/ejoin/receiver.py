@@ -6,6 +6,7 @@ Answered in the vendor's form, `{"code": ..., "reason": ...}`, after what was re
 from __future__ import annotations
 
 import time
+from math import ceil
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from simwarden.edge.throttle import Allowance
     from simwarden.engine.ingest import Ingest
     from simwarden.store.gateways import GatewayRef, Gateways
 
@@ -39,12 +41,21 @@ class Receiver:
     """`counted(outcome, message type)` is called once per request and once per message for the metrics."""
 
     def __init__(
-        self, gateways: Gateways, ingest: Ingest, *, counted: Callable[[str, str], None] = lambda _outcome, _type: None
+        self,
+        gateways: Gateways,
+        ingest: Ingest,
+        *,
+        counted: Callable[[str, str], None] = lambda _outcome, _type: None,
+        guesses: Allowance | None = None,
+        refused: Callable[[str], None] = lambda _reason: None,
     ) -> None:
+        """`guesses`: how many unknown URLs an address may try; `refused(reason)` is called when it has."""
         self._gateways = gateways
         self._ingest = ingest
         self._quarantine = Quarantine(gateways)
         self._counted = counted
+        self._guesses = guesses
+        self._refused = refused
         self._known: dict[str, tuple[float, GatewayRef]] = {}
 
     def routes(self) -> list[Route]:
@@ -60,9 +71,17 @@ class Receiver:
             return _answer(503, "The reports cannot be stored at the moment, send again", {"Retry-After": "1"})
 
     async def _receive(self, request: Request) -> Response:
-        gateway = await self._gateway(request.path_params["token"])
+        token, address = request.path_params["token"], str(request.scope.get("address", ""))
+        # One that was right before is looked up in any case, so that no gateway is shut out by a neighbour.
+        wait = self._guesses.wait(address) if self._guesses and token not in self._known else 0.0
+        if wait:
+            self._refused("unknown_report_urls")
+            return _answer(429, "Too many unknown report URLs from this address", {"Retry-After": str(ceil(wait))})
+        gateway = await self._gateway(token)
         if gateway is None:
             self._counted("unknown_token", "")
+            if self._guesses:
+                self._guesses.use(address)
             return _answer(404, "No gateway has this report URL")
         content_type = request.headers.get("content-type")
         try:

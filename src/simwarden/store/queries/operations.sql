@@ -1,8 +1,17 @@
 -- Operations, their parts (one per bucket) and items. `operation` itself is small: a reference table on Citus.
 
 -- name: insert
-insert into operation (id, account_id, app_key, verb, action, cause, filter, state, created_at, usage)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+insert into operation (id, account_id, app_key, verb, action, cause, filter, state, created_at, usage, unknown)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+
+-- name: begun
+select (select count(*)::int from operation
+        where app_key = $1 and state in ('PREVIEWING', 'READY', 'RUNNING')) as open,
+       coalesce(sum(p.items), 0)::int as devices,
+       coalesce(sum(o.unknown), 0)::int as unknown
+from operation o
+cross join lateral (select coalesce(sum(items), 0) as items from operation_part where operation_id = o.id) p
+where o.app_key = $1 and o.id >= $2
 
 -- name: insert_parts
 insert into operation_part (bucket, operation_id, open, items, refused, unchanged)
@@ -148,7 +157,13 @@ where id = $1 and state = $2
 update operation set state = 'EXPIRED', finished_at = $1, expires_at = null where state = 'READY' and expires_at <= $1
 
 -- name: old
-select id from operation where finished_at < $1 order by id limit 10
+-- One that was only about SIMs that there are not is kept for less long.
+select id from operation o
+where finished_at < $1
+   or (finished_at < $2 and unknown > 0
+       and not exists (select 1 from operation_part p
+                       where p.operation_id = o.id and (p.done > 0 or p.unchanged > 0)))
+order by id limit 10
 
 -- name: forget_items
 delete from operation_item where operation_id = $1 and bucket = any ($2::smallint[])

@@ -1,0 +1,88 @@
+"""Bounds on attempts that fail: of one client from one address, and of one address."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEPT = 20_000
+"""Keys remembered at most. The one untouched for longest is forgotten first."""
+
+
+class Allowance:
+    """For each key `burst` attempts, and then `burst` a minute, evenly spaced."""
+
+    def __init__(self, burst: int, *, kept: int = KEPT, clock: Callable[[], float] = time.monotonic) -> None:
+        self._burst = burst
+        self._rate = burst / 60
+        self._kept = kept
+        self._clock = clock
+        self._used: dict[str, tuple[float, float]] = {}
+        """Key to when it was last touched, and how many attempts were used up then."""
+
+    def wait(self, key: str) -> float:
+        """Seconds until one more attempt is allowed; 0: now."""
+        return max(0.0, (self._now(key) + 1 - self._burst) / self._rate)
+
+    def use(self, key: str) -> None:
+        """One attempt is used up."""
+        used = min(self._now(key) + 1, float(self._burst))
+        self._used.pop(key, None)
+        while len(self._used) >= self._kept:
+            del self._used[next(iter(self._used))]
+        self._used[key] = (self._clock(), used)
+
+    def _now(self, key: str) -> float:
+        at, used = self._used.get(key, (0.0, 0.0))
+        return max(0.0, used - max(0.0, self._clock() - at) * self._rate)
+
+
+class Guard:
+    """Lets attempts with credentials through, until too many have failed.
+
+    Failures count for the client from that address, and for the address: whoever fails on purpose under another's name
+    shuts nobody out but himself. Credentials that were right in this process before are let through always; whether
+    they still are is for the caller to check.
+    """
+
+    def __init__(
+        self, per_client: int, per_address: int, *, kept: int = KEPT, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Failures that are allowed at once, and then in a minute: of a client from one address, of an address."""
+        self._clients = Allowance(per_client, kept=kept, clock=clock)
+        self._addresses = Allowance(per_address, kept=kept, clock=clock)
+        self._kept = kept
+        self._right: dict[bytes, None] = {}
+
+    def wait(self, client: str, secret: str, address: str) -> int:
+        """Whole seconds until this attempt may be made; 0: now."""
+        if self._digest(client, secret) in self._right:
+            return 0
+        return math.ceil(max(self._clients.wait(_pair(client, address)), self._addresses.wait(address)))
+
+    def failed(self, client: str, secret: str, address: str) -> None:
+        """The attempt was made, and the credentials are wrong."""
+        self._right.pop(self._digest(client, secret), None)
+        self._clients.use(_pair(client, address))
+        self._addresses.use(address)
+
+    def succeeded(self, client: str, secret: str) -> None:
+        """The credentials are right."""
+        digest = self._digest(client, secret)
+        self._right.pop(digest, None)
+        while len(self._right) >= self._kept:
+            del self._right[next(iter(self._right))]
+        self._right[digest] = None
+
+    @staticmethod
+    def _digest(client: str, secret: str) -> bytes:
+        return hashlib.sha256(f"{client}\0{secret}".encode(errors="surrogatepass")).digest()
+
+
+def _pair(client: str, address: str) -> str:
+    return f"{client[:64]}\0{address}"
