@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import ipaddress
 import os
 from datetime import timedelta
 from functools import partial
@@ -25,7 +26,8 @@ from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.tokens import Tokens
 from simwarden.claim import Claim, claim
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
-from simwarden.edge import errors
+from simwarden.edge import errors, tls
+from simwarden.edge.admin import AdminListener
 from simwarden.edge.bodies import Bodies
 from simwarden.edge.bodies import Limits as BodyLimits
 from simwarden.edge.clients import Proxies
@@ -47,6 +49,7 @@ from simwarden.engine.switching import Switches
 from simwarden.engine.usage import Reads
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
+from simwarden.northbound.kernel.headers import bearer
 from simwarden.notify.inbox import Inboxes
 from simwarden.notify.metrics import NotifyMetrics
 from simwarden.notify.notifier import Notifier
@@ -103,29 +106,35 @@ def create(settings: Settings) -> ASGIApp:
     def refused(reason: str) -> None:
         metrics.refused.labels(reason).inc()
 
-    @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        opening = Opening()
-        app.router.routes[:] = opening.routes()
-
-        def opened(house: House) -> None:
-            app.router.routes[:] = house.routes()
-
-        async with opening.kept_open(lambda: House.open(settings, metrics), opened):
-            yield
-
     limits = BodyLimits(
         seconds=settings.body_seconds,
         rate=settings.body_rate,
         per_address=settings.bodies_per_address,
         total=settings.bodies_open,
     )
-    return FrontDoor(
-        Starlette(lifespan=lifespan, exception_handlers=errors.HANDLERS),
-        Bodies(limits, counted=refused),
-        Proxies(settings.trusted_proxies),
-        counted=refused,
-    )
+    bodies, proxies = Bodies(limits, counted=refused), Proxies(settings.trusted_proxies)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        opening = Opening()
+        inner = Starlette(routes=opening.routes(), exception_handlers=errors.HANDLERS)
+        app.router.routes[:] = opening.routes()
+
+        def opened(house: House) -> None:
+            app.router.routes[:] = house.routes(administration=settings.admin_port is None)
+            inner.router.routes[:] = house.routes()
+
+        async with contextlib.AsyncExitStack() as stack:
+            if settings.admin_port is not None:
+                door = FrontDoor(inner, bodies, proxies, counted=refused)
+                admin = AdminListener(door, settings.admin_host, settings.admin_port, tls.server_context(settings))
+                stack.push_async_callback(admin.stop)
+                await admin.start()
+            await stack.enter_async_context(opening.kept_open(lambda: House.open(settings, metrics), opened))
+            yield
+
+    app = Starlette(lifespan=lifespan, exception_handlers=errors.HANDLERS)
+    return FrontDoor(app, bodies, proxies, counted=refused)
 
 
 def delivery_settings(settings: Settings) -> NotifySettings:
@@ -198,6 +207,7 @@ class House:
             allow_private_sinks=settings.allow_private_sinks,
             settings=notify_settings,
             metrics=NotifyMetrics(self.metrics.registry),
+            tls=tls.client_context(settings),
         )
         self.watching = Watching(settings, db, background, worker, self.metrics)
         self.operations = Operations(
@@ -250,7 +260,9 @@ class House:
             stack.push_async_callback(db.close)
             background = await Database.connect(settings.database_url, size=2)
             stack.push_async_callback(background.close)
-            session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+            session = await stack.enter_async_context(
+                aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, ssl=tls.client_context(settings) or True))
+            )
             house = cls(settings, db, background, session, worker, metrics)
             house.listener.start()
             stack.push_async_callback(house.listener.stop)
@@ -277,20 +289,23 @@ class House:
             yield house
             _log.info("stopping", worker=worker.name)
 
-    def routes(self) -> list[BaseRoute]:
-        """Everything that is answered."""
-        return [
+    def routes(self, *, administration: bool = True) -> list[BaseRoute]:
+        """Everything that is answered; without `administration` what gateways and customers need."""
+        documents = dict(northbound.DOCUMENTS)
+        routes: list[BaseRoute] = [
             Route("/healthz", self._healthz),
             Route("/readyz", self._readyz),
-            Route("/metrics", self._metrics_page),
             *self.receiver.routes(),
             *oauth.routes(self.accounts, self.tokens, self.keys, self.guard, refused=self._refused),
-            *reference.routes(
-                Documents({**northbound.DOCUMENTS, management.NAME: management.PACKAGE}, self._settings.base_url)
-            ),
-            northbound.Beneath(management.api(self._management(), self.tokens, self._meter)),
-            *self._customer_apis(),
         ]
+        if administration:
+            documents[management.NAME] = management.PACKAGE
+            routes += [
+                Route("/metrics", self._metrics_page),
+                northbound.Beneath(management.api(self._management(), self.tokens, self._meter)),
+            ]
+        routes += reference.routes(Documents(documents, self._settings.base_url), page=administration)
+        return [*routes, *self._customer_apis()]
 
     def _customer_apis(self) -> list[BaseRoute]:
         """The APIs that customers call, over what is live and over the sandbox."""
@@ -369,9 +384,28 @@ class House:
             return _json(503, {"status": "not ready", "database": f"at migration {found.version} of {found.target}"})
         return _json(200, {"status": "ready", "database": "ok", "migration": found.version})
 
-    async def _metrics_page(self, _request: Request) -> Response:
+    async def _metrics_page(self, request: Request) -> Response:
+        """Open on the administrators' listener and on a loopback address; elsewhere for an operator's token."""
+        if not (request.scope.get("admin") or _is_loopback(self._settings.host) or await self._is_operator(request)):
+            text = "On this address /metrics asks for an operator's token (manage:read), or use admin_port"
+            challenge = {"www-authenticate": "Bearer"}
+            return errors.error(request.scope["headers"], 401, "UNAUTHENTICATED", text, challenge)
         counts = await self.watching.counts()
         return Response(self.metrics.page(counts), media_type="text/plain; version=0.0.4")
+
+    async def _is_operator(self, request: Request) -> bool:
+        token = bearer(request.headers.get("authorization"))
+        caller = None if token is None else await management.OperatorsOnly(self.tokens).check(token)
+        return caller is not None and not caller.scopes.isdisjoint(management.READ)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 async def _ready_for_us(settings: Settings) -> None:

@@ -100,6 +100,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """PEM file with the server's certificate and its chain; with tls_key, the server speaks TLS 1.2 and 1.3 only."""
     tls_key: str | None = None
     """PEM file with the key of tls_certificate, without a password."""
+    ca_file: str | None = None
+    """PEM file of authorities that are trusted beside the system's when gateways and sinks are called over https."""
+    admin_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] | None = None
+    """TCP port for administrators: /metrics, /manage and /docs are then served there only (and all else there too)."""
+    admin_host: str = "127.0.0.1"
+    """Address that admin_port listens on."""
     public_url: str | None = None
     """How gateways and customers reach this server; default: http://HOST:PORT, with TLS https."""
     database_url: str | None = None
@@ -193,8 +199,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def own_url(self) -> str:
         """The address that the server itself listens on, without a slash at the end."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self.tls_certificate else 'http'}://{host}:{self.port}"
+        return self._url(self.host, self.port)
+
+    @property
+    def admin_url(self) -> str:
+        """The address that administrators' commands talk to, without a slash at the end."""
+        return self.own_url if self.admin_port is None else self._url(self.admin_host, self.admin_port)
+
+    def _url(self, host: str, port: int) -> str:
+        return f"{'https' if self.tls_certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def environment(self) -> dict[str, str]:
         """These settings as environment variables, for worker processes."""

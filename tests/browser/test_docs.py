@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PHONE = "+8613800000001"
 QUERY = "#operations-Card_Binding-query"
+BIND = "#operations-Card_Binding-bindDeviceImei"
 PICTURES = os.environ.get("SIMWARDEN_TEST_PICTURES")
 
 
@@ -74,6 +75,35 @@ async def test_read_the_documents_get_a_token_and_call_query(page: Page, url: st
 
     assert {urlsplit(each).netloc for each in page.requested if each.startswith("http")} == {urlsplit(url).netloc}
     assert [each for each in page.errors if "401" not in each] == []  # 401: the wrong secret
+
+
+async def test_a_changing_call_can_be_tried_again_and_again(page: Page, url: str, database: Database) -> None:
+    """No Idempotency-Key is filled in: with one, the second call would be 422, or the first answer again."""
+    accounts = Accounts(database)
+    account = await applications.open_account(accounts, "ACME")
+    issued = await applications.issue(accounts, "ACME", "meters")
+    sim = provision.new_sim(account.id, imsi="460000990123698", msisdn=PHONE)
+    await provision.add(database, sim, Cause(CauseKind.OPERATOR, "test", now_utc()))
+    await page.open(f"{url}/docs")
+    await page.until(f"document.querySelector('{BIND}') !== null")
+    assert await page.evaluate("document.querySelector('#document').value") == "iot-sim-fraud-prevention"
+    await page.type("#app-key", issued.application.app_key)
+    await page.type("#app-secret", issued.app_secret)
+    await page.click("#get-token")
+    await page.until("document.querySelector('#state').className === 'good'")
+    for name in ("Card_Binding-bindDeviceImei", "Card_Binding-unBindDeviceImei"):
+        block = f"#operations-{name}"
+        await page.click(f"{block} .opblock-summary-control")
+        key = f'{block} tr[data-param-name="Idempotency-Key"] input'
+        await page.until(f"document.querySelector('{key}') !== null")
+        assert await page.evaluate(f"document.querySelector('{key}').value") == ""
+    answer = f"document.querySelector('{BIND} .live-responses-table tbody .response-col_status')"
+    for _ in range(2):
+        await page.click(f"{BIND} .execute")
+        await page.until(f"{answer} !== null && {answer}.innerText.trim().length > 0")
+        assert (await page.evaluate(f"{answer}.innerText")).split() == ["200"]
+        await page.click(f"{BIND} .btn-clear")
+        await page.until(f"{answer} === null")
 
 
 @pytest.mark.parametrize("name", sorted(northbound.DOCUMENTS))

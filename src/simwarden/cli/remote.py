@@ -137,7 +137,7 @@ def with_server(work: Callable[[Remote], Awaitable[T]], server: str | None, key_
 
     async def run() -> T:
         key = _read(key_file) if key_file else await local_key(settings, remote=server is not None)
-        url = (server or settings.own_url).rstrip("/")
+        url = (server or settings.admin_url).rstrip("/")
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             return await work(Remote(session, url, key))

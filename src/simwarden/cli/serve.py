@@ -70,7 +70,9 @@ def serve(**flags: object) -> None:
 def run(settings: Settings) -> None:
     """Serve with these settings; returns when told to stop. Raises SimwardenError when it cannot begin."""
     tls.arguments(settings)  # what cannot work is said before the database starts
-    _refuse_taken_port(settings)
+    _refuse_taken_port(settings.host, settings.port, "--port")
+    if settings.admin_port is not None:
+        _refuse_taken_port(settings.admin_host, settings.admin_port, "SIMWARDEN_ADMIN_PORT")
     signal.signal(signal.SIGTERM, _interrupt)  # also while the database is still starting
     server = None
     stop = threading.Event()
@@ -203,19 +205,21 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _refuse_taken_port(settings: Settings) -> None:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def _refuse_taken_port(host: str, port: int, choose: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     until = time.monotonic() + _PORT_SECONDS
     while True:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((settings.host, settings.port))
+                probe.bind((host, port))
             except OSError as error:
                 if time.monotonic() > until:  # workers of a server that was killed need a moment to go
                     reason = error.strerror or error
-                    where = f"{settings.host}:{settings.port}"
-                    raise SimwardenError(f"Cannot listen on {where}: {reason}. Choose another with --port.") from error
+                    where = f"{host}:{port}"
+                    raise SimwardenError(
+                        f"Cannot listen on {where}: {reason}. Choose another with {choose}."
+                    ) from error
             else:
                 return
         time.sleep(0.1)

@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simwarden.edge.tls import client_context
 from simwarden.settings import InvalidSettings
 
 if TYPE_CHECKING:
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
 def arguments(settings: Settings) -> dict[str, Any]:
     """Granian's arguments: none without a certificate. TLS 1.2 is the least, as CAMARA asks.
 
-    Raises InvalidSettings when certificate and key cannot be read, or do not belong together.
+    Raises InvalidSettings when certificate and key cannot be read, or do not belong together, or ca_file is no use.
     """
+    try:
+        client_context(settings)
+    except (OSError, ssl.SSLError) as error:
+        raise InvalidSettings(f"ca_file: {settings.ca_file} cannot be used: {error}") from None
     if settings.tls_certificate is None or settings.tls_key is None:
         return {}
     from granian.constants import SSLProtocols

@@ -30,6 +30,7 @@ from simwarden.store.database import Listener
 from simwarden.store.leases import Leases
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Coroutine, Sequence
 
     from simwarden.notify.retry import Outcome
@@ -69,7 +70,10 @@ class Notifier:
         settings: NotifySettings | None = None,
         metrics: NotifyMetrics | None = None,
         sender: Sender | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        """`tls`: which certificates of sinks are trusted; None: those of the system's authorities."""
+        self._tls = tls
         self._db = db
         self._vault = vault
         self._allow_private = allow_private_sinks
@@ -109,6 +113,7 @@ class Notifier:
         self._stopping = False
         self._sender = self._sender or Sender(
             allow_private=self._allow_private,
+            tls=self._tls,
             connect_timeout=self._settings.connect_timeout,
             total_timeout=self._settings.total_timeout,
         )

@@ -63,8 +63,8 @@ def _asset(name: str) -> _File:
     return _file(entry.read_bytes(), _ASSETS.get(name, "text/html; charset=utf-8"))
 
 
-def routes(documents: Documents) -> list[BaseRoute]:
-    """The routes, to be put into the server's table."""
+def routes(documents: Documents, *, page: bool = True) -> list[BaseRoute]:
+    """The routes, to be put into the server's table; without `page` the documents alone."""
     kept: dict[str, _File] = {}
 
     def keep(name: str, body: bytes, media_type: str) -> _File:
@@ -85,7 +85,7 @@ def routes(documents: Documents) -> list[BaseRoute]:
             return _answer(request, keep(file, found.json, "application/json"), _ANYBODY)
         return _answer(request, keep(file, found.text.encode(), "application/yaml"), _ANYBODY)
 
-    async def page(request: Request) -> Response:
+    async def shown(request: Request) -> Response:
         return _answer(request, _asset("index.html"), _POLICY)
 
     async def asset(request: Request) -> Response:
@@ -98,14 +98,18 @@ def routes(documents: Documents) -> list[BaseRoute]:
     async def start(_request: Request) -> Response:
         return RedirectResponse("docs", 307)
 
-    return [
-        Route("/", start, methods=["GET"]),
+    found = [
         Route("/openapi", slash, methods=["GET"]),
         Route("/openapi/", index, methods=["GET"]),
         Route("/openapi/{file}", document, methods=["GET"]),
-        Route("/docs", page, methods=["GET"]),
-        Route("/docs/assets/{name}", asset, methods=["GET"]),
     ]
+    if page:
+        found += [
+            Route("/", start, methods=["GET"]),
+            Route("/docs", shown, methods=["GET"]),
+            Route("/docs/assets/{name}", asset, methods=["GET"]),
+        ]
+    return list(found)
 
 
 def _answer(request: Request, file: _File, extra: dict[str, str]) -> Response:

@@ -154,3 +154,11 @@ async def test_a_lost_database_is_503(server: Server, issued: applications.Issue
     reply = await server.ask(FORM, authorization, grant_type="client_credentials")
     assert (reply.status, reply.json["error"]) == (503, "temporarily_unavailable")
     assert (await call(server.app, "GET", "/.well-known/jwks.json")).status == 503
+
+
+async def test_the_client_of_the_body_is_that_of_the_header(server: Server, issued: applications.Issued) -> None:
+    key, header = issued.application.app_key, basic(issued.application.app_key, issued.app_secret)
+    same = await server.ask(FORM, header, grant_type="client_credentials", client_id=key)
+    other = await server.ask(FORM, header, grant_type="client_credentials", client_id="swk_other")
+    assert same.status == 200
+    assert (other.status, other.json["error"]) == (400, "invalid_request")

@@ -251,3 +251,13 @@ async def test_rotation_keeps_old_tokens_and_reaches_other_processes(
     assert await world.tokens.check(old) is not None
     world.clock.at += 10
     assert await other.tokens.check(new) is not None  # an unknown key id makes it look again
+
+
+async def test_a_revocation_counts_though_the_clock_was_set_back(world: World) -> None:
+    """What was read at a time that lies ahead now is not believed until that time has come."""
+    token = await world.tokens.issue(world.application, SCOPES)
+    world.clock.at += 600
+    assert await world.tokens.check(token) is not None
+    await world.accounts.revoke(world.application.app_key)
+    world.clock.at -= 500
+    assert await world.tokens.check(token) is None

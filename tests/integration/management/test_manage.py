@@ -583,3 +583,14 @@ async def test_binding_shows_with_its_place(house: House) -> None:
     await bindings.bind(house.account.id, ref, Target(first_seen=True), None, CAUSE)
     shown = (await house.manage("GET", f"/sims/{imsi(0)}")).json
     assert (shown["bindingState"], shown["boundTo"]) == ("ARMED", [])
+
+
+async def test_a_customers_token_opens_nothing_whatever_is_signed_into_it(house: House) -> None:
+    """Whoever could sign a tenant's token with the operator's scopes would still not be an operator."""
+    caller = await house.tokens.check(house.customer)
+    assert caller is not None
+    application = await house.accounts.application(caller.app_key)
+    forged = await house.tokens.issue(application, ["manage:read", "manage:write"])
+    for method, path in (("GET", "/sims"), ("POST", "/gateways")):
+        reply = await house.manage(method, path, {} if method == "POST" else None, token=forged)
+        assert (reply.status, reply.json["code"]) == (403, "PERMISSION_DENIED")

@@ -205,3 +205,10 @@ async def test_an_unexpected_failure_is_logged_once_with_its_correlator(client: 
 async def test_query_strings_change_nothing(client: Client) -> None:
     reply = await client("POST", f"{V01}/query?device=x", QUERY, camara=False)
     assert reply.status == 200
+
+
+@pytest.mark.parametrize("version", ["v0.1", "vwip"])
+async def test_a_body_is_utf_8_also_where_it_is_ignored(client: Client, version: str) -> None:
+    body = b'{"device": {"phoneNumber": "+8613800000001"}, "queryType": "IMEIBIND", "other": "\xff\xfe"}'
+    reply = await client("POST", f"/iot-sim-fraud-prevention/{version}/query", body)
+    assert (reply.status, reply.json["code"]) == (400, "INVALID_ARGUMENT")
