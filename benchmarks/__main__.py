@@ -7,9 +7,10 @@ import asyncio
 import sys
 from pathlib import Path
 
-from benchmarks import bulk, calls, deliveries, growth, isolation, latency, machine, sightings, twins
+from benchmarks import attacks, bulk, calls, deliveries, growth, isolation, latency, machine, sightings, twins
 from benchmarks.setup import bench
 
+DEAD_SINKS = "dead_sinks"
 GROWTH = (10_000, 100_000, 1_000_000)
 
 
@@ -84,10 +85,14 @@ async def measure_deliveries(given: argparse.Namespace) -> None:
 
 
 async def measure_isolation(given: argparse.Namespace) -> None:
-    """What a dead sink costs the others."""
-    async with bench() as world:
-        await world.fill(20_000)
-        await isolation.measure(world, 5_000, given.seconds, given.rounds)
+    """What a dead sink costs the others, and what each attacker of tests/attacks costs an honest tenant."""
+    if given.attacker in (None, DEAD_SINKS):
+        async with bench() as world:
+            await world.fill(20_000)
+            await isolation.measure(world, 5_000, given.seconds, given.rounds)
+    for name in attacks.names():
+        if given.attacker in (None, name):
+            await attacks.measure(name, given.seconds, given.rounds)
 
 
 async def measure_growth(given: argparse.Namespace) -> None:
@@ -131,6 +136,8 @@ def main() -> None:
     parser.add_argument("--moves", type=int, default=100, help="moves for the latency figures (default 100)")
     parser.add_argument("--large", action="store_true", help="growth up to 10 million SIMs too (12 GB of disk)")
     parser.add_argument("--plot", type=Path, help="draw growth into this SVG file")
+    cases = [DEAD_SINKS, *attacks.names()]
+    parser.add_argument("-a", "--attacker", choices=cases, metavar="NAME", help=f"isolation: only {', '.join(cases)}")
     given = parser.parse_args()
     unknown = [section for section in given.sections if section not in SECTIONS]
     if unknown:
