@@ -1,7 +1,7 @@
 """What an attacker costs an honest tenant: the attackers of `tests/attacks`, each in turns with and without.
 
-The honest tenant's gateway reports, its application calls, its sink takes events; each attacker has a fresh server. Every
-answer and every event is checked as in the tests, so a figure stands for a tenant that lost nothing.
+The honest tenant's gateway reports, its application calls, its sink takes events; each attacker has a fresh server.
+Every answer and every event is checked as in the tests, so a figure stands for a tenant that lost nothing.
 """
 
 from __future__ import annotations
