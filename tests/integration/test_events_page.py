@@ -52,7 +52,7 @@ async def test_the_page_can_be_followed() -> None:
                 async with session.post(target.honest_reports, json=body) as answer:
                     assert answer.status == 200
             for kind in ("subscription-started", "imei-change"):
-                headers, raw = await asyncio.wait_for(came.get(), 60)
+                headers, raw = await asyncio.wait_for(came.get(), 120)
                 event = program["take"](secret, headers, raw)
                 assert event["type"].endswith(kind)
                 assert headers["Content-Type"] == "application/cloudevents+json"

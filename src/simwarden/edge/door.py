@@ -88,7 +88,7 @@ def _framing(scope: Scope) -> tuple[int, bool, int]:
     hosts, has_body, length = 0, scope.get("http_version") != "1.1", 0
     for name, value in scope["headers"]:
         if name == b"host":
-            hosts += 1
+            hosts += value != b""  # a missing one is handed on by Granian as an empty one
         elif name == b"content-length":
             length = int(value) if value.isdigit() and len(value) < 19 else 0
             has_body = has_body or length > 0

@@ -270,12 +270,13 @@ class _Room(msgspec.Struct):
     def take(self, items: Sequence[NewItem]) -> None:
         """Raises TooManyOperations when these are too many."""
         wait = int(HOUR.total_seconds())
+        unknown = sum(item.status == "REFUSED" for item in items)
         self.devices += len(items)
-        self.unknown += sum(item.status == "REFUSED" for item in items)
+        self.unknown += unknown
         if self.devices > self.limits.devices:
             text = f"At most {self.limits.devices} devices of an application in operations of one hour"
             raise TooManyOperations(text, wait)
-        if self.unknown > self.limits.unknown:
+        if unknown and self.unknown > self.limits.unknown:
             text = f"At most {self.limits.unknown} devices that are no SIMs of the account in operations of one hour"
             raise TooManyOperations(text, wait)
 
