@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from simwarden.store import migrate
+
 SOURCE = Path(__file__).parent.parent.parent / "src" / "simwarden"
 MAY = {
     "domain": set(),
@@ -78,3 +80,7 @@ def test_no_file_of_the_package_holds_an_unresolved_conflict() -> None:
         if line.startswith(marks)
     ]
     assert wrong == []
+
+
+def test_migrations_are_numbered_without_gaps_or_doubles() -> None:
+    assert migrate.known()
