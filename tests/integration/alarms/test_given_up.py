@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.integration.alarms.test_kinds import ended, raised
 from tests.integration.notify.conftest import house, sink
 from tests.integration.notify.running import eventually, running
@@ -87,15 +88,19 @@ async def test_what_is_sent_again_in_time_ends_the_alarm_and_moves_no_histogram(
     assert after == before
 
 
-async def test_what_was_given_up_and_is_forgotten_is_no_alarm_any_more(house: House, sink: Sink) -> None:
-    await house.subscribe(sink.url)
+@pytest.mark.parametrize("how", ["forgotten", "deleted"])
+async def test_what_was_given_up_and_nobody_waits_for_is_no_alarm_any_more(house: House, sink: Sink, how: str) -> None:
+    made, _ = await house.subscribe(sink.url)
     async with running(house) as notifier:
         await sink.until_received(1)
         sink.answer = 404
         await house.publish(1)
         notifier.wake()
         alarm = await raised(house.db, AlarmKind.DELIVERIES_DEAD)
-    await house.db.execute("delete from delivery where status = 'DEAD'")
+    if how == "forgotten":
+        await house.db.execute("delete from delivery where status = 'DEAD'")
+    else:
+        await house.subscriptions.delete("app-1", made.id)
     watch = Watch(house.db, Leases(house.db, "watch", "w1", shares=1), WatchSettings(every=timedelta(seconds=0.1)))
     await watch.look()
     assert (await alarms.show(house.db, alarm.id)).cleared_because == "Nothing that was given up is left"

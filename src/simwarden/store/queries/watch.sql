@@ -38,13 +38,13 @@ select a.kind, a.subject from alarm a
 where a.gateway_id is not null and a.cleared_at is null and not exists (select 1 from gateway g where g.id = a.gateway_id)
 
 -- name: dead_no_more
--- Nothing that was given up is left in the subscription: sent again, forgotten, or ended with it.
+-- Nothing that was given up is left in the subscription: sent again or forgotten; or the subscription is deleted.
 select a.kind, a.subject from alarm a
 where a.kind = 'DELIVERIES_DEAD' and a.cleared_at is null
   and not exists (
-      select 1 from delivery d
-      where d.bucket = (a.facts ->> 'bucket')::smallint and d.subscription_id = a.facts ->> 'subscription'
-        and d.status = 'DEAD'
+      select 1 from subscription s
+      join delivery d on d.bucket = s.bucket and d.subscription_id = s.id and d.status = 'DEAD'
+      where s.bucket = (a.facts ->> 'bucket')::smallint and s.id = a.facts ->> 'subscription' and s.status <> 'DELETED'
   )
 
 -- name: enforcement_backlog
