@@ -43,6 +43,7 @@ from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.keeping import Keeping
 from simwarden.engine.operate import CHANNEL, Operate
 from simwarden.engine.operations import OperationLimits, Operations
+from simwarden.engine.polling import Polls
 from simwarden.engine.quota import Quotas
 from simwarden.engine.subscriptions import Limits, Subscriptions
 from simwarden.engine.switching import Switches
@@ -63,7 +64,7 @@ from simwarden.sandbox.ports import VirtualSims
 from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
 from simwarden.southbound.ejoin.network import EjoinNetwork
 from simwarden.southbound.ejoin.receiver import Receiver
-from simwarden.store import key_check, migrate
+from simwarden.store import doubts, key_check, migrate
 from simwarden.store.accounts import Accounts
 from simwarden.store.database import Database, Listener
 from simwarden.store.gateways import CommandAccess, Gateways
@@ -199,6 +200,13 @@ class House:
             lambda access: self._driver(session, access),
             observed=lambda command, result, seconds: self.metrics.commands.labels(command, result).observe(seconds),
         )
+        self.polls = Polls(
+            db,
+            self.gateways,
+            self.ingest,
+            lambda access: self._driver(session, access),
+            observed=lambda result: self.metrics.polls.labels(result).inc(),
+        )
         self.notifier = Notifier(
             db,
             vault,
@@ -239,6 +247,7 @@ class House:
             db.url,
             {
                 "simwarden_enforcement": lambda _payload: self.enforcement.wake(),
+                doubts.CHANNEL: lambda _payload: self.polls.wake(),
                 "simwarden_application": self.tokens.invalidate,
                 CHANNEL: lambda _payload: self.operate.wake(),
                 "simwarden_delivery": lambda _payload: self.inboxes.wake(),
@@ -278,6 +287,8 @@ class House:
             stack.push_async_callback(house.notifier.stop)
             await house.enforcement.start()
             stack.push_async_callback(house.enforcement.stop)
+            await house.polls.start()
+            stack.push_async_callback(house.polls.stop)
             await house.operate.start()
             stack.push_async_callback(house.operate.stop)
             house.watching.start()
@@ -365,6 +376,8 @@ class House:
         self.answered += 1
         self.metrics.took_in(tally)
         self._wake(tally.outcome)
+        if tally.doubts:
+            self.polls.wake()
 
     def _wake(self, outcome: Outcome) -> None:
         if outcome.enforcement_due:

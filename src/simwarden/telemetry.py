@@ -37,6 +37,15 @@ class Metrics:
             "simwarden_unknown_sim_sightings", "Sightings of SIMs that are not in the register", registry=registry
         )
         self.late = Counter("simwarden_late_sightings", "Sightings that a newer one had overtaken", registry=registry)
+        self.doubts = Counter(
+            "simwarden_doubts", "Reports, or slots and SIMs in them, that were doubted", ["kind"], registry=registry
+        )
+        self.polls = Counter(
+            "simwarden_gateway_polls",
+            "Gateways asked for their status",
+            ["result"],
+            registry=registry,
+        )
         self.changes = Counter("simwarden_sim_changes", "SIMs changed by reports", registry=registry)
         self.events = Counter("simwarden_events", "Events committed by reports", registry=registry)
         self.commands = Histogram(
@@ -86,6 +95,8 @@ class Metrics:
         self.sightings.inc(tally.sightings)
         self.unknown_sims.inc(tally.unknown_sims)
         self.late.inc(tally.late)
+        for kind, count in tally.doubts.items():
+            self.doubts.labels(kind).inc(count)
         self.changes.inc(tally.outcome.changed)
         self.events.inc(tally.outcome.events)
 

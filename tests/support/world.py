@@ -20,6 +20,7 @@ from simwarden.engine import provision
 from simwarden.engine.binding import Bindings
 from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.ingest import Ingest, Tally
+from simwarden.engine.polling import Polls
 from simwarden.engine.ports import CommandFailed
 from simwarden.store import attachments
 from simwarden.store import sims as sim_store
@@ -216,6 +217,7 @@ class World:
         self.bindings = Bindings(db, self.sims, clock=self.clock)
         self.boxes: list[Box] = []
         self.enforcement: Enforcement | None = None
+        self.polls: Polls | None = None
         self.tokens: dict[str, str] = {}
 
     def another_ingest(self, **changes: Any) -> Ingest:
@@ -301,30 +303,46 @@ class World:
         """Which version of every row is stored: equal before and after means that nothing was written."""
         return await self.db.fetch(f"select ctid::text, xmin::text from {table} order by 1")
 
+    def _driver_for(self, access: CommandAccess) -> NetworkDriver:
+        return next(box for box in self.boxes if box.ref.id == access.id)
+
     async def start_enforcement(self, owner: str = "worker-1", **changes: Any) -> Enforcement:
-        """Let the worker act on the boxes."""
-        boxes = {box.ref.id: box for box in self.boxes}
-
-        def driver_for(access: CommandAccess) -> NetworkDriver:
-            return boxes[access.id]
-
+        """Let the worker act on the boxes, and ask them for their status when their reports are doubted."""
+        driver_for = changes.pop("driver_for", self._driver_for)
         self.enforcement = Enforcement(
             self.db,
             self.gateways,
             self.ingest,
             Leases(self.db, "enforce", owner),
-            changes.pop("driver_for", driver_for),
+            driver_for,
             clock=self.clock,
             **changes,
         )
         await self.enforcement.start()
+        self.polls = self.new_polls()
+        await self.polls.start()
         return self.enforcement
+
+    def new_polls(self) -> Polls:
+        """Who asks gateways for their status."""
+        return Polls(self.db, self.gateways, self.ingest, self._driver_for, clock=self.clock)
+
+    async def ask(self) -> int:
+        """Ask the gateways that are to be asked now, and take in what they say; returns how many."""
+        polls, asked = self.new_polls(), 0
+        while found := await polls.look():
+            asked += found
+            await polls.finish()
+        return asked
 
     async def stop_enforcement(self) -> None:
         """As a process that ends."""
         if self.enforcement is not None:
             await self.enforcement.stop()
             self.enforcement = None
+        if self.polls is not None:
+            await self.polls.stop()
+            self.polls = None
 
     async def eventually(
         self, what: Callable[[], Awaitable[Any]], *, step: float = 0.5, patience: float = PATIENCE
@@ -339,11 +357,15 @@ class World:
             self.clock.turn(step)
             if self.enforcement is not None:
                 self.enforcement.wake()
+            if self.polls is not None:
+                self.polls.wake()
             await asyncio.sleep(0.01)
 
     async def enforced(self, *numbers: int) -> bool:
-        """Whether the network was seen to match for these cards."""
+        """Whether the network was seen to match for these cards, and no report about them waits for its proof."""
         for number in numbers:
+            if (await self.sim(number)).upheld_at is not None:
+                return False
             found = await self.attached(number)
             if not found or any(item.is_open for item in found.values()):
                 return False

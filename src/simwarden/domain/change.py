@@ -70,4 +70,6 @@ class Change:
     def done(self) -> Changed:
         """The SIM as it is to be, and its events."""
         sim = msgspec.structs.replace(self.sim, event_count=self._first + len(self._events))
+        if sim.upheld_at is not None and sim.bar(BarCause.IMEI_MISMATCH) is None:
+            sim = msgspec.structs.replace(sim, upheld_at=None)  # nothing to lift any more
         return Changed(sim, tuple(self._events))

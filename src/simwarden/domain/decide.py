@@ -253,6 +253,8 @@ class _Change(Change):
         if binding is None:
             return
         was_barred = self.sim.bar(BarCause.IMEI_MISMATCH) is not None
+        if verdict in (Verdict.MISMATCH, Verdict.MATCH):
+            self.update(upheld_at=None)
         if verdict is Verdict.MISMATCH:
             self._enter(BindingState.DIFFERED, EventType.BINDING_DIFFERED, seen)
         elif verdict is Verdict.MATCH:

@@ -201,6 +201,8 @@ class Sim(msgspec.Struct, frozen=True, kw_only=True):
     """The ICCID that was reported last, where it is another one than `iccid`."""
     event_count: int = 0
     """Number of the newest event of this SIM; they count from `first_event` without gaps."""
+    upheld_at: datetime | None = None
+    """While a report that would lift the bar of a mismatch waits for its proof: when the bar was upheld last."""
 
     @property
     def barred(self) -> Function:

@@ -5,22 +5,33 @@ A SIM seen again where it was costs a probe of an index; only what may change so
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
 from simwarden.domain.alarm import AlarmKind, gateway_key
 from simwarden.domain.decide import Verdict, decide
+from simwarden.domain.doubt import DoubtKind
 from simwarden.domain.events import Cause, CauseKind
-from simwarden.domain.report_order import ReportOrder, follow_port, follow_status, is_late
+from simwarden.domain.report_order import (
+    ReportOrder,
+    doubt_port,
+    follow_poll,
+    follow_port,
+    follow_status,
+    may_be_overtaken,
+)
 from simwarden.domain.reports import CallRecord, SmsRecord
 from simwarden.domain.sim import Place, Sighting
 from simwarden.engine.changes import Changes, Outcome, SlotView
+from simwarden.engine.doubts import Doubts, settle
+from simwarden.engine.proof import Proof, Seen
 from simwarden.store import alarms, attachments, gateways, records, sims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     import asyncpg
 
@@ -28,9 +39,20 @@ if TYPE_CHECKING:
     from simwarden.store.vault import Vault
 
 R = TypeVar("R", bound=SmsRecord | CallRecord)
-Numbers = dict[Place, tuple[int, int]]
-"""Boot and sequence number of the newest report of each slot. A report that says what is stored already is not written,
-so its number is known only to who read it; a report that comes late must not slip in behind it."""
+
+
+class Number(NamedTuple):
+    """Which report of a slot is the newest."""
+
+    boot: int
+    sequence: int | None
+    at: datetime
+    """When it came."""
+
+
+Numbers = dict[Place, Number]
+"""A report that says what is stored already is not written, so its number is known only to who read it; a report that
+comes late must not slip in behind it."""
 
 
 class Tally(msgspec.Struct):
@@ -42,17 +64,9 @@ class Tally(msgspec.Struct):
     late: int = 0
     """Port objects and sightings that a newer report had overtaken."""
     decided: int = 0
+    doubts: dict[str, int] = {}
+    """Doubted reports, or slots and SIMs in them, by kind."""
     outcome: Outcome = Outcome()
-
-
-class _Seen(msgspec.Struct, frozen=True):
-    """A sighting on its way through a batch."""
-
-    sighting: Sighting
-    report: Report
-    sequence: int | None
-    timed: bool
-    """Carries its source's time, so it may come late."""
 
 
 class Batch:
@@ -74,9 +88,12 @@ class Batch:
         self._now = clock()
         self._tally = Tally(reports=len(reports))
         self._ports: list[tuple[Place, PortObservation, Report, int]] = []
-        self._gateways: set[int] = set()
+        self._gateways: dict[int, gateways.LockedGateway] = {}
         self._back: list[int] = []
         self._silent: list[int] = []
+        self._doubts = Doubts()
+        self._proof = Proof(connection, self._gateways, self._doubts)
+        self._newest: dict[Place, tuple[PortObservation, Report, int]] = {}
         self._known = known
         self._vault = vault
         self.numbers: Numbers = {}
@@ -88,7 +105,7 @@ class Batch:
             [(place, seen, boot) for place, seen, _, boot in self._ports],
             self._now - self._refresh,
         )
-        newest = self._newest_ports(changed)
+        newest = self._newest = self._newest_ports(changed)
         seen = await self._sightings()
         await self._change_sims(changed, newest, seen)
         if newest:
@@ -97,6 +114,11 @@ class Batch:
                 [(place, port, boot, report.received_at) for place, (port, report, boot) in newest.items()],
             )
         await self._store_records()
+        if self._doubts:
+            self._tally.doubts = await self._doubts.write(self._connection, self._now)
+        for report in self._reports:
+            if report.polled and report.gateway_id in self._gateways:
+                await settle(self._connection, report, self._now)
         if self._back:
             await attachments.hurry(self._connection, self._back, self._now)
             await self._connection.execute("select pg_notify('simwarden_enforcement', '')")
@@ -116,23 +138,26 @@ class Batch:
                 continue  # removed meanwhile: its ports have nowhere to be kept
             before = heard.get(gateway.id)
             old = before.order if before else gateway.order
-            order, believed = _follow(old, report, gateway.report_interval)
+            order, doubt = _follow(old, report, gateway.report_interval)
+            believed = doubt is None
             heard[gateway.id] = gateways.Heard(
                 id=gateway.id,
                 at=max(report.received_at, before.at) if before else report.received_at,
                 reports=(before.reports if before else 0) + 1,
                 order=order,
-                new_boot=order.boot_digests != gateway.order.boot_digests,
+                renumbered=order.boot_digests != gateway.order.boot_digests or order.lines != gateway.order.lines,
                 status_at=report.received_at if report.whole and believed else (before.status_at if before else None),
                 facts=(report.facts if believed else None) or (before.facts if before else None),
             )
-            if believed:
+            if doubt is None:
                 self._ports += [
                     (Place(gateway.id, port.port, port.slot), port, report, order.boot) for port in report.ports
                 ]
             else:
                 self._tally.late += len(report.ports)
-        self._gateways = set(locked)
+                self._doubts.of_status(doubt, report)
+                self._proof.object_later(report.ports)
+        self._gateways.update(locked)
         self._back = sorted(gateway.id for gateway in locked.values() if gateway.unreachable)
         self._silent = [gateway.id for gateway in locked.values() if gateway.silent]
         if heard:
@@ -147,28 +172,51 @@ class Batch:
         for item in self._ports:
             place, port, report, boot = item
             if place in changed:
-                if not report.polled and self._is_late(place, port, boot, changed[place]):
+                doubt = self._doubt(place, port, boot, report, changed[place])
+                if doubt is not None:
                     self._tally.late += 1
+                    self._doubts.of_port(doubt, report, port)
+                    self._proof.object_later([port])
                     continue
                 newest[place] = (port, report, boot)
             if port.sequence is not None:
                 read = self._read(place)
-                if read is None or report.polled or not is_late(boot, port.sequence, *read):
-                    self.numbers[place] = (boot, port.sequence)
+                if (
+                    read is None
+                    or report.polled
+                    or place in newest
+                    or doubt_port(boot, port.sequence, read.boot, read.sequence) is None
+                ):
+                    self.numbers[place] = Number(boot, port.sequence, report.received_at)
             kept.append(item)
         self._ports = kept
         return newest
 
-    def _read(self, place: Place) -> tuple[int, int] | None:
+    def _read(self, place: Place) -> Number | None:
         return self.numbers.get(place) or self._known.get(place)
 
-    def _is_late(self, place: Place, port: PortObservation, boot: int, stored: gateways.PortState | None) -> bool:
-        read = self._read(place)
-        return (read is not None and is_late(boot, port.sequence, *read)) or (
-            stored is not None and is_late(boot, port.sequence, stored.boot, stored.sequence)
-        )
+    def _doubt(
+        self, place: Place, port: PortObservation, boot: int, report: Report, stored: gateways.PortState | None
+    ) -> DoubtKind | None:
+        """Why a port object is doubted. One of a whole status in its order is so only while another may have overtaken
+        it on the way: later, the number before was wrong."""
+        if report.polled:
+            return None
+        gateway = self._gateways[place.gateway_id]
+        if not report.whole and gateway.max_ports and port.port > gateway.max_ports:
+            return DoubtKind.NO_SUCH_PORT
+        interval = gateway.report_interval
+        written = None if stored is None else Number(stored.boot, stored.sequence, stored.reported_at)
+        before = [self._read(place), written]
+        for known in before:
+            if known is None or (report.whole and not may_be_overtaken(known.at, report.received_at, interval)):
+                continue
+            doubt = doubt_port(boot, port.sequence, known.boot, known.sequence)
+            if doubt is not None:
+                return doubt
+        return None
 
-    async def _sightings(self) -> list[_Seen]:
+    async def _sightings(self) -> list[Seen]:
         """Everything in the batch that tells which device a SIM is in, in the order in which it came."""
         found: list[tuple[str | None, str | None, str | None, datetime, Place | None, Report, bool, int | None]] = [
             (port.imsi, port.iccid, port.imei, report.received_at, place, report, False, port.sequence)
@@ -190,7 +238,7 @@ class Batch:
                 self._tally.unknown_sims += 1
                 continue
             sighting = Sighting(imsi=imsi, imei=imei, at=at, place=place, iccid=iccid if imsi_given else None)
-            seen.append(_Seen(sighting, report, sequence, timed))
+            seen.append(Seen(sighting, report, sequence, timed))
         self._tally.sightings = len(seen) + self._tally.unknown_sims
         return seen
 
@@ -198,7 +246,7 @@ class Batch:
         self,
         changed: dict[Place, gateways.PortState | None],
         newest: dict[Place, tuple[PortObservation, Report, int]],
-        seen: list[_Seen],
+        seen: list[Seen],
     ) -> None:
         moving: set[str] = set()
         if seen:
@@ -213,46 +261,63 @@ class Batch:
             place: (port, report) for place, port, report, _ in self._ports if report.polled or not report.whole
         }
         attached = await attachments.at_slots(self._connection, list(watched)) if watched else set()
-        if not moving and not attached:
+        objecting = await self._proof.objecting()
+        if not moving and not attached and not objecting:
             return
         changes = Changes(self._connection, self._now)
-        await changes.lock(moving | attached)
+        await changes.lock(moving | attached | objecting)
         news = [item for item in seen if item.sighting.imsi in moving]
         views = await self._views(changed, watched, news)
         await self._decide(changes, news, views)
+        self._proof.object(changes)
         for place, (port, report) in watched.items():
             changes.observe(place, views[place], _cause(report, place, port.sequence))
+        for place, (port, _, _) in newest.items():
+            changes.vacate(place, port.imsi, port.iccid)
         lifted = [place for place in watched if views[place].held and changes.is_done_with(place, views[place])]
         outcome = await changes.write()
         if lifted:
             await gateways.release(self._connection, lifted)
         self._tally.outcome = outcome
 
-    async def _decide(self, changes: Changes, moving: list[_Seen], views: dict[Place, SlotView]) -> None:
-        late_possible = [item.sighting.imsi for item in moving if item.timed]
-        confirmed = await sims.confirmed(self._connection, late_possible) if late_possible else {}
+    async def _decide(self, changes: Changes, moving: list[Seen], views: dict[Place, SlotView]) -> None:
+        shown = await self._proof.shown(changes, moving)
         for item in moving:
             sim = changes.sims.get(item.sighting.imsi)
             if sim is None:
                 continue
-            sighting = item.sighting
+            sighting, gateway = item.sighting, self._gateways[item.report.gateway_id]
+            if gateway.account_id not in (None, sim.account_id):
+                self._doubts.of_sim(DoubtKind.FOREIGN, item.report, sighting)
+                continue
+            there = shown.get(sim.imsi)
             if item.timed:
-                sighting = msgspec.structs.replace(sighting, confirmed_at=confirmed.get(sim.imsi))
+                sighting = msgspec.structs.replace(sighting, confirmed_at=there.status_at if there else None)
             elif sim.seen is not None and sim.seen.at > self._clock():
                 # A time still to come is from before the clock was set back: what is received now is newer.
                 sim = msgspec.structs.replace(sim, seen=msgspec.structs.replace(sim.seen, at=sighting.at))
+            upholder = self._proof.upholder(sim, sighting, item.report, there, self._newest)
             decision = decide(sim, sighting, self._now, _cause(item.report, sighting.place, item.sequence))
             if decision.verdict is Verdict.STALE:
                 self._tally.late += 1
                 continue
+            opens = (decision.sim.bars, decision.sim.state) != (sim.bars, sim.state)
+            if (
+                decision.verdict is Verdict.MATCH
+                and opens
+                and self._proof.must_wait(changes, sim, item, there, upholder)
+            ):
+                continue
+            if upholder is not None and (sim.binding is not None or sim.functions_off):
+                self._doubts.of_sim(DoubtKind.CONFLICT, item.report, sighting, against=upholder.gateway_id)
             self._tally.decided += 1
-            changes.decide(decision, views)
+            changes.decide(decision, views, () if upholder is None else (upholder,))
 
     async def _views(
         self,
         changed: dict[Place, gateways.PortState | None],
         watched: dict[Place, tuple[PortObservation, Report]],
-        news: list[_Seen],
+        news: list[Seen],
     ) -> dict[Place, SlotView]:
         """What is known of every slot that matters here; of those that did not change it is read from the store."""
         locked = {place: port.locked for place, port, _, _ in self._ports}
@@ -295,14 +360,14 @@ def _occupant(known: gateways.PortState | None) -> str | None:
     return None if known is None else known.imsi
 
 
-def _follow(order: ReportOrder, report: Report, interval: int) -> tuple[ReportOrder, bool]:
+def _follow(order: ReportOrder, report: Report, interval: int) -> tuple[ReportOrder, DoubtKind | None]:
     if report.polled:
-        return order, True
+        return follow_poll(order, report.sequence, report.received_at), None
     if report.whole:
         return follow_status(order, report.sequence, report.digest, report.received_at, interval)
     if not report.ports:
-        return order, True
-    return follow_port(order, report.received_at, interval), True
+        return order, None
+    return follow_port(order, report.received_at, interval), None
 
 
 def _place(report: Report, item: Evidence) -> Place | None:

@@ -15,7 +15,7 @@ from simwarden.engine import subscriptions
 from simwarden.store import alarms, attachments, gateways, sims
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     import asyncpg
@@ -79,15 +79,35 @@ class Changes:
         """The attachment of a locked SIM at a place."""
         return self._attachments.get(imsi, {}).get(place)
 
-    def decide(self, decision: Decision | Changed, slots: Mapping[Place, SlotView] | None = None) -> None:
+    def decide(
+        self,
+        decision: Decision | Changed,
+        slots: Mapping[Place, SlotView] | None = None,
+        upheld: Collection[Place] = (),
+    ) -> None:
         """Take over a decision about a locked SIM. `slots`: what is known of the slot it is in now.
 
-        A SIM gets a new attachment only in a slot that `slots` names: one where it is, not where it was once.
+        A SIM gets a new attachment only in a slot that `slots` names: one where it is, not where it was once. It keeps
+        those at `upheld` places, where another gateway shows it too, until that gateway shows it no longer.
         """
         sim = decision.sim
         self.sims[sim.imsi] = sim
         self._events.setdefault(sim.imsi, []).extend(decision.events)
-        self._move(sim, decision.events[-1].n if decision.events else None, slots or {})
+        self._move(sim, decision.events[-1].n if decision.events else None, slots or {}, upheld)
+
+    def wait_for_proof(self, imsi: str, upheld_at: datetime | None) -> None:
+        """A report that would lift the bar of a locked SIM waits; the bar was upheld last at `upheld_at`. None: it is
+        refuted."""
+        self.sims[imsi] = msgspec.structs.replace(self.sims[imsi], upheld_at=upheld_at)
+
+    def vacate(self, place: Place, imsi: str | None, iccid: str | None) -> None:
+        """A gateway shows this SIM, or none, in a slot: others, seen elsewhere since, are not there any more."""
+        for other, items in self._attachments.items():
+            sim, here = self.sims[other], items.get(place)
+            if here is None or not here.current or imsi == other or (imsi is None and iccid and iccid == sim.iccid):
+                continue
+            if sim.seen is not None and sim.seen.place not in (None, place):
+                self._leave(items, here, sim.event_count)
 
     def observe(self, place: Place, view: SlotView, cause: Cause) -> None:
         """A gateway showed a slot: proof, or its absence, for what was commanded there."""
@@ -122,7 +142,7 @@ class Changes:
         here = [items[place] for items in self._attachments.values() if place in items]
         return not view.locked and not any(item.wants_lock or item.is_open for item in here)
 
-    def _move(self, sim: Sim, event: int | None, slots: Mapping[Place, SlotView]) -> None:
+    def _move(self, sim: Sim, event: int | None, slots: Mapping[Place, SlotView], upheld: Collection[Place]) -> None:
         items = self._attachments[sim.imsi]
         desired = int(sim.functions_off)
         reason = event or (sim.bars[-1].event if sim.bars else None)
@@ -130,12 +150,10 @@ class Changes:
         view = slots.get(place) if place is not None else None
         if place is not None and view is not None and not (place in items and items[place].current):
             for old in list(items.values()):
-                if old.place != place and old.current:
-                    gone = rules.leave(old, reason, self._now, held=self._is_ours(old))
-                    if gone is None:
-                        del items[old.place]
-                    else:
-                        items[old.place] = gone
+                if old.place in upheld and old.current:
+                    items[old.place] = rules.aim(old, desired, reason, self._now, held=self._is_ours(old))
+                elif old.place != place and old.current:
+                    self._leave(items, old, reason)
             here = rules.arrive(place, desired, reason, self._now, locked=bool(view.locked), held=view.held)
             items[place] = here
             self._evict(place, sim.imsi)
@@ -146,6 +164,13 @@ class Changes:
             for item in list(items.values()):
                 if item.current:
                     items[item.place] = rules.aim(item, desired, reason, self._now, held=self._is_ours(item))
+
+    def _leave(self, items: dict[Place, Attachment], old: Attachment, reason: int | None) -> None:
+        gone = rules.leave(old, reason, self._now, held=self._is_ours(old))
+        if gone is None:
+            del items[old.place]
+        else:
+            items[old.place] = gone
 
     def _is_ours(self, item: Attachment) -> bool:
         """Whether a lock in this slot is ours, or may be about to be."""

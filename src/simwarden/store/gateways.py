@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from simwarden.domain.alarm import AlarmKind, of_gateway
 from simwarden.domain.errors import AlreadyExists, GatewayNotFound
-from simwarden.domain.report_order import ReportOrder
+from simwarden.domain.report_order import Line, ReportOrder
 from simwarden.domain.sim import Place
 from simwarden.store import alarms, attachments
 from simwarden.store.coalesce import Coalescer
@@ -42,6 +42,8 @@ class GatewayRef(msgspec.Struct, frozen=True):
     name: str
     report_interval: int
     mac: str | None
+    source_addresses: tuple[str, ...] = ()
+    """Networks that its reports may come from; none: any."""
 
 
 class CommandAccess(msgspec.Struct, frozen=True):
@@ -68,7 +70,8 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     reports: int
     order: ReportOrder
-    new_boot: bool
+    renumbered: bool
+    """The numberings that are remembered changed."""
     status_at: datetime | None = None
     facts: GatewayFacts | None = None
 
@@ -82,6 +85,11 @@ class LockedGateway(msgspec.Struct, frozen=True):
     unreachable: bool
     silent: bool
     """Its silence was raised as an alarm."""
+    status_at: datetime | None
+    """When a whole status was last believed."""
+    account_id: str | None
+    """It reports for SIMs of this account alone."""
+    max_ports: int | None
 
 
 class HeldLock(msgspec.Struct, frozen=True):
@@ -110,6 +118,7 @@ class PortState(msgspec.Struct, frozen=True):
     sequence: int | None
     imsi: str | None
     held: bool
+    reported_at: datetime
 
 
 def token_hash(token: str) -> bytes:
@@ -134,14 +143,20 @@ class Gateways:
         password: str | None,
         generation: str | None = None,
         report_interval: int = 60,
+        account_id: str | None = None,
+        source_addresses: Sequence[str] = (),
     ) -> tuple[int, str]:
-        """Register an Ejoin gateway. Returns its id and its report token, shown once. Raises AlreadyExists."""
+        """Register an Ejoin gateway. Returns its id and its report token, shown once. Raises AlreadyExists.
+
+        `account_id`: it reports for SIMs of this account alone. `source_addresses`: its reports come from these
+        networks (CIDR) alone.
+        """
         token = secrets.token_urlsafe(32)
         try:
             async with self._db.transaction() as connection:
                 row = await connection.fetchrow(
                     *(Q["add"], name, "ejoin", command_url, username, None, token_hash(token), generation),
-                    report_interval,
+                    *(report_interval, account_id, list(source_addresses)),
                 )
                 if password is not None:
                     sealed = self._vault.seal(password.encode(), gateway_purpose(row["id"]))
@@ -193,7 +208,10 @@ class Gateways:
     async def _by_token_hash(self, hashes: Sequence[bytes]) -> dict[bytes, GatewayRef]:
         rows = await self._db.fetch(Q["by_token"], hashes)
         return {
-            row["token_hash"]: GatewayRef(row["id"], row["name"], row["report_interval"], row["mac"]) for row in rows
+            row["token_hash"]: GatewayRef(
+                row["id"], row["name"], row["report_interval"], row["mac"], tuple(row["source_addresses"])
+            )
+            for row in rows
         }
 
     async def access(self, gateway_id: int) -> CommandAccess:
@@ -223,7 +241,7 @@ class Gateways:
 
     async def all(self) -> list[dict[str, Any]]:
         """Every gateway with its state, without secrets."""
-        hidden = {"password", "token_hash", "boot_digests"}
+        hidden = {"password", "token_hash", "boot_digests", "lines"}
         return [{k: v for k, v in row.items() if k not in hidden} for row in await self._db.fetch(Q["all"])]
 
     async def names(self) -> dict[int, str]:
@@ -286,9 +304,18 @@ async def lock(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, 
         row["id"]: LockedGateway(
             row["id"],
             row["report_interval"],
-            ReportOrder(row["boot"], row["status_sequence"], tuple(row["boot_digests"]), row["accepted_at"]),
+            ReportOrder(
+                row["boot"],
+                row["status_sequence"],
+                tuple(row["boot_digests"]),
+                row["accepted_at"],
+                msgspec.convert(row["lines"], tuple[Line, ...]) if row["lines"] else (),
+            ),
             row["unreachable_since"] is not None,
             row["silent_since"] is not None,
+            row["status_at"],
+            row["account_id"],
+            row["max_ports"],
         )
         for row in rows
     }
@@ -347,8 +374,9 @@ async def heard(connection: asyncpg.Connection, items: Sequence[Heard]) -> None:
         [f and f.max_slots for f in facts],
     )
     for item in items:
-        if item.new_boot:
-            await connection.execute(Q["set_boot_digests"], item.id, list(item.order.boot_digests))
+        if item.renumbered:
+            lines = msgspec.to_builtins(item.order.lines)
+            await connection.execute(Q["set_numberings"], item.id, list(item.order.boot_digests), lines)
 
 
 async def changed_ports(
@@ -371,8 +399,12 @@ async def changed_ports(
     for row in rows:
         place = items[row["ord"] - 1][0]
         known = row["gateway_id"] is not None
-        changed[place] = PortState(row["boot"], row["sequence"], row["imsi"], row["held"]) if known else None
+        changed[place] = _port_state(row) if known else None
     return changed
+
+
+def _port_state(row: asyncpg.Record) -> PortState:
+    return PortState(row["boot"], row["sequence"], row["imsi"], row["held"], row["reported_at"])
 
 
 async def save_ports(

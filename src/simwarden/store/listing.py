@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Q = load("listing")
 LAST_BUCKET = ALL_BUCKETS[-1]
-_HIDDEN = ("password", "token_hash", "boot_digests")
+_HIDDEN = ("password", "token_hash", "boot_digests", "lines")
 
 
 class SimFilter(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", forbid_unknown_fields=True):

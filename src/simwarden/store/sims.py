@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from simwarden.store.queries import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from simwarden.domain.events import Cause
     from simwarden.domain.sim import Sighting
@@ -64,6 +65,7 @@ def from_row(row: asyncpg.Record) -> Sim:
         first_event=row["first_event"],
         reported_iccid=row["reported_iccid"],
         event_count=row["event_count"],
+        upheld_at=row["upheld_at"],
     )
 
 
@@ -160,10 +162,31 @@ async def interesting(
     return known, sum(row["unknown"] for row in rows)
 
 
-async def confirmed(connection: asyncpg.Connection, imsis: Sequence[str]) -> dict[str, datetime]:
-    """When a whole status of its gateway last showed each SIM at its known place."""
+class Shown(msgspec.Struct, frozen=True):
+    """A gateway shows a SIM at its known place."""
+
+    gateway_id: int
+    status_at: datetime | None
+    """When its last whole status came, as stored."""
+    report_interval: int
+
+
+async def confirmed(connection: asyncpg.Connection, imsis: Sequence[str]) -> dict[str, Shown]:
+    """Which gateway's state, as stored, shows each SIM at its known place. SIMs that none shows there are missing."""
     rows = await connection.fetch(Q["confirmed"], [bucket_of(imsi) for imsi in imsis], imsis)
-    return {row["imsi"]: row["status_at"] for row in rows if row["status_at"] is not None}
+    return {row["imsi"]: Shown(row["gateway_id"], row["status_at"], row["report_interval"]) for row in rows}
+
+
+async def awaiting_proof(connection: asyncpg.Connection, imsis: Sequence[str]) -> set[str]:
+    """Of these SIMs: those for which a report that would lift a bar waits for its proof."""
+    rows = await connection.fetch(Q["awaiting_proof"], [bucket_of(imsi) for imsi in imsis], imsis)
+    return {row["imsi"] for row in rows}
+
+
+async def accounts_of(connection: asyncpg.Connection, imsis: Sequence[str]) -> dict[str, str]:
+    """Which account each registered SIM belongs to."""
+    rows = await connection.fetch(Q["accounts_of"], [bucket_of(imsi) for imsi in imsis], imsis)
+    return {row["imsi"]: row["account_id"] for row in rows}
 
 
 async def save(connection: asyncpg.Connection, sims: Sequence[Sim]) -> None:
@@ -190,6 +213,7 @@ async def save(connection: asyncpg.Connection, sims: Sequence[Sim]) -> None:
         [sim.lifecycle_since for sim in ordered],
         [_plain(sim.closed_apns) for sim in ordered],
         [sim.reported_iccid for sim in ordered],
+        [sim.upheld_at for sim in ordered],
     )
 
 

@@ -93,6 +93,8 @@ async def test_a_change_of_device_bars_and_the_return_lifts(world: World) -> Non
     assert attached[box.place(2)].is_open
     box.put(1, 1)
     await world.take(box.port_status(2), box.port_status(1))
+    assert await world.barred(1), "one report alone lifts nothing"
+    assert await world.ask() == 1
     assert await world.state(1) is BindingState.LOCKED
     assert not await world.barred(1)
 
@@ -110,8 +112,10 @@ async def test_several_sightings_of_one_sim_in_one_batch_count_in_their_order(wo
     reports += [box.port_status(1), box.port_status(3)]
     await world.take(*reports)
     assert len(world.tallies) == 1, "one batch"
-    changes = [event.data["imei"][8:14] for event in await world.events(1) if event.type is E.DEVICE_CHANGED]
-    assert len(changes) == 3
+    changes = [event.data["imei"] for event in await world.events(1) if event.type is E.DEVICE_CHANGED]
+    assert changes == [full_imei(box.device_at(port) or "") for port in (2, 3)], (
+        "the return between waits for its proof"
+    )
     assert (await world.sim(1)).seen.place == box.place(3)  # type: ignore[union-attr]
     assert await world.state(1) is BindingState.DIFFERED
 
@@ -172,6 +176,7 @@ async def test_replaying_everything_a_gateway_ever_said_neither_blocks_nor_opens
         box.put(1, port)
         said += [box.dev_status(), box.port_status(1), box.port_status(2), box.port_status(3)]
         await world.take(*said[-4:])
+        await world.ask()
     history = await world.types(1)
     assert history.count(E.BAR_RAISED) == 2
     world.clock.turn(5)
@@ -179,6 +184,10 @@ async def test_replaying_everything_a_gateway_ever_said_neither_blocks_nor_opens
         await world.take(report)
     await world.take(*said[:-4])
     assert await world.types(1) == history
+    assert await world.ask() == 0, "it was asked a moment ago"
+    world.clock.turn(10)
+    assert await world.ask() == 1, "however many were doubted"
+    assert [type_ for type_ in await world.types(1) if type_ is not E.ENFORCEMENT_APPLIED] == history
     assert await world.state(1) is BindingState.LOCKED
 
 
@@ -219,6 +228,7 @@ async def test_a_restarted_gateway_is_believed_and_its_past_is_not(world: World)
     await world.take(first)
     box.put(1, 1)
     await world.take(*(box.dev_status() for _ in range(5)))
+    await world.ask()
     assert await world.state(1) is BindingState.LOCKED
     box.reboot()
     world.clock.turn(60)
@@ -593,6 +603,7 @@ async def test_policies_reach_the_slot(world: World) -> None:
     assert (await world.attached(1))[box.place(1)].wants_lock
     del box.devices[1]
     await world.take(box.port_status(1))
+    await world.ask()
     assert not (await world.attached(1))[box.place(1)].wants_lock
 
 

@@ -24,7 +24,8 @@ from simwarden.engine import provision
 from simwarden.engine.binding import Bindings
 from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.explain import explain
-from simwarden.engine.ingest import Ingest
+from simwarden.engine.ingest import Ingest, Tally
+from simwarden.engine.polling import Polls
 from simwarden.engine.ports import now_utc
 from simwarden.simulator.faults import Fault
 from simwarden.simulator.fleet import Fleet, FleetPlan, build_fleet
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from simwarden.domain.sim import Sim
+    from simwarden.store.gateways import CommandAccess
 
 HOME, AWAY = Slot(1, 1), Slot(2, 1)
 
@@ -50,11 +52,12 @@ class Street:
         self.world = world
         self.db = world.db
         self.session = session
-        self.ingest = Ingest(self.db, committed=lambda tally: self.worker.wake())
+        self.ingest = Ingest(self.db, committed=self._took_in)
         self.bindings = Bindings(self.db, world.sims, committed=lambda _outcome: self.worker.wake())
         self.receiver = Receiver(world.gateways, self.ingest)
         self.app = Starlette(routes=self.receiver.routes())
         self.worker = self.new_worker()
+        self.polls = Polls(self.db, self.world.gateways, self.ingest, self._network)
         self.door = Serving([web.post("/southbound/ejoin/{token}", self._forward)])
         self.fleet: Fleet
 
@@ -64,8 +67,16 @@ class Street:
             self.world.gateways,
             self.ingest,
             Leases(self.db, "enforce", "worker-1"),
-            lambda access: EjoinNetwork(self.session, access, 0.5),
+            self._network,
         )
+
+    def _network(self, access: CommandAccess) -> EjoinNetwork:
+        return EjoinNetwork(self.session, access, 0.5)
+
+    def _took_in(self, tally: Tally) -> None:
+        self.worker.wake()
+        if tally.doubts:
+            self.polls.wake()
 
     async def _forward(self, request: web.Request) -> web.Response:
         """HTTP in front of the ASGI application."""
@@ -85,10 +96,12 @@ class Street:
             server.reporter.retry_delay = 0.01
             server.configure_reports(f"{self.door.url}/southbound/ejoin/{token}", None)
         await self.worker.start()
+        await self.polls.start()
 
     async def close(self) -> None:
         await self.fleet.close()
         await self.worker.stop()
+        await self.polls.stop()
         await self.door.close()
         await self.ingest.drain()
 

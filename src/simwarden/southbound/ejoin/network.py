@@ -51,7 +51,11 @@ class EjoinNetwork:
         await self._driver.unlock(_slots(places))
 
     async def status(self) -> Report:
-        """The state of all slots, as a report like those that the gateway pushes. Raises CommandFailed."""
+        """The state of all slots, as a report like those that the gateway pushes. Raises CommandFailed.
+
+        It counts as of the moment when it was asked for: what the gateway pushes while it answers is newer.
+        """
+        asked = now_utc()
         body = await self._driver.read_status()
         try:
             decoded = decode(body)
@@ -59,7 +63,7 @@ class EjoinNetwork:
             raise CommandFailed(f"The gateway's status cannot be read: {error.reason}") from error
         for message in decoded.messages:
             if isinstance(message, DeviceStatus):
-                return translate.to_report(self._ref, message, body, now_utc(), polled=True)
+                return translate.to_report(self._ref, message, body, asked, polled=True)
         raise CommandFailed("The gateway answered something else than its status")
 
 

@@ -1,6 +1,7 @@
 -- name: add
-insert into gateway (name, kind, command_url, username, password, token_hash, generation, report_interval)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+insert into gateway (name, kind, command_url, username, password, token_hash, generation, report_interval, account_id,
+                     source_addresses)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 returning *
 
 -- name: update
@@ -41,7 +42,7 @@ update gateway set token_hash = $2 where name = $1 returning id
 update gateway set command_url = $2 where name = $1 returning id
 
 -- name: by_token
-select token_hash, id, name, report_interval, mac from gateway where token_hash = any ($1::bytea[])
+select token_hash, id, name, report_interval, mac, source_addresses from gateway where token_hash = any ($1::bytea[])
 
 -- name: by_name
 select * from gateway where name = $1
@@ -55,7 +56,8 @@ select g.*, (select count(*) from gateway_port p where p.gateway_id = g.id and p
 from gateway g order by name
 
 -- name: lock
-select id, report_interval, boot, status_sequence, boot_digests, accepted_at, unreachable_since, silent_since
+select id, report_interval, boot, status_sequence, boot_digests, accepted_at, unreachable_since, silent_since,
+       lines, status_at, account_id, max_ports
 from gateway where id = any ($1::int[]) order by id for update
 
 -- name: heard
@@ -71,8 +73,8 @@ from unnest($1::int[], $2::timestamptz[], $3::int[], $4::int[], $5::bigint[], $6
      as i (id, at, reports, boot, status_sequence, accepted_at, status_at, mac, address, version, max_ports, max_slots)
 where g.id = i.id
 
--- name: set_boot_digests
-update gateway set boot_digests = $2 where id = $1
+-- name: set_numberings
+update gateway set boot_digests = $2, lines = $3 where id = $1
 
 -- name: unreachable
 update gateway set unreachable_since = coalesce(unreachable_since, $2), unreachable_count = unreachable_count + 1

@@ -33,9 +33,10 @@ where s.imsi is null
    or s.reported_iccid <> i.iccid
    or (s.reported_iccid is null and s.iccid <> i.iccid and not starts_with(s.iccid, i.iccid)
        and not starts_with(i.iccid, s.iccid))
+   or s.upheld_at is not null
 
 -- name: confirmed
-select s.imsi, g.status_at
+select s.imsi, g.id as gateway_id, g.status_at, g.report_interval
 from sim s
 join gateway_port p on p.gateway_id = s.seen_gateway and p.port = s.seen_port and p.slot = s.seen_slot
      and (p.imsi = s.imsi or p.imsi is null and p.iccid = s.iccid)
@@ -49,12 +50,13 @@ set binding = i.binding, state = i.state,
     seen_gateway = i.seen_gateway, seen_port = i.seen_port, seen_slot = i.seen_slot,
     bars = i.bars, functions_off = i.functions_off, event_count = i.event_count,
     lifecycle = i.lifecycle, lifecycle_since = coalesce(i.lifecycle_since, s.lifecycle_since), closed_apns = i.closed_apns,
-    reported_iccid = i.reported_iccid
+    reported_iccid = i.reported_iccid, upheld_at = i.upheld_at
 from unnest($1::smallint[], $2::text[], $3::jsonb[], $4::text[], $5::timestamptz[], $6::text[], $7::boolean[],
             $8::int[], $9::int[], $10::int[], $11::jsonb[], $12::smallint[], $13::int[], $14::text[], $15::timestamptz[],
-            $16::jsonb[], $17::text[])
+            $16::jsonb[], $17::text[], $18::timestamptz[])
      as i (bucket, imsi, binding, state, seen_at, seen_imei, seen_unknown, seen_gateway, seen_port, seen_slot,
-           bars, functions_off, event_count, lifecycle, lifecycle_since, closed_apns, reported_iccid)
+           bars, functions_off, event_count, lifecycle, lifecycle_since, closed_apns,
+           reported_iccid, upheld_at)
 where s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
 
 -- name: add_events
@@ -157,3 +159,9 @@ from unnest($1::text[], $2::text[]) with ordinality as i (kind, value, ord)
 join sim_identifier d on d.kind = i.kind and d.value = i.value
 join sim s on s.bucket = d.bucket and s.imsi = d.imsi
 order by i.ord limit 1
+
+-- name: accounts_of
+select imsi, account_id from sim where bucket = any ($1::smallint[]) and imsi = any ($2::text[])
+
+-- name: awaiting_proof
+select imsi from sim where bucket = any ($1::smallint[]) and imsi = any ($2::text[]) and upheld_at is not null

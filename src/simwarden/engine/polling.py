@@ -1,0 +1,149 @@
+"""Asking gateways for their status because something that they reported is doubted.
+
+What is to be asked stands in the database, written with the doubt (engine/doubts.py), so a restart forgets nothing and
+any worker may ask. One asks at a time: a claim that runs out if its worker dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from simwarden.domain.attachment import backoff
+from simwarden.domain.errors import GatewayNotFound, SimwardenError, StoreUnavailable
+from simwarden.engine.ports import CommandFailed, now_utc
+from simwarden.store import doubts as store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simwarden.engine.ingest import Ingest
+    from simwarden.engine.ports import DriverFactory
+    from simwarden.store.database import Database
+    from simwarden.store.doubts import DuePoll
+    from simwarden.store.gateways import Gateways
+
+_log = structlog.get_logger()
+AT_ONCE = 64
+"""Gateways that one worker asks at the same time: a dead one holds a place for the time limit of a command only."""
+CLAIM = timedelta(seconds=60)
+IDLE = 5.0
+"""Seconds between two looks when nobody wakes it."""
+PAUSE = 1.0
+"""Seconds to wait after a trouble of the database."""
+TRIES = 10
+"""A gateway that does not answer is asked so often, after 1, 2, 4 ... 60 s; then its doubts are UNANSWERED."""
+
+
+class Polls:
+    """The worker. `observed(result)` is called for every question: answered, unanswered."""
+
+    def __init__(
+        self,
+        db: Database,
+        gateways: Gateways,
+        ingest: Ingest,
+        driver_for: DriverFactory,
+        *,
+        observed: Callable[[str], None] = lambda _result: None,
+        clock: Callable[[], datetime] = now_utc,
+    ) -> None:
+        self._db = db
+        self._gateways = gateways
+        self._ingest = ingest
+        self._driver_for = driver_for
+        self._observed = observed
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._asking: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin to work."""
+        self._task = asyncio.create_task(self._run(), name="polls")
+
+    async def stop(self) -> None:
+        """Stop at once: what is under way is asked again by whoever takes over."""
+        tasks = [task for task in (self._task, *self._asking) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Something became due."""
+        self._wake.set()
+
+    async def _run(self) -> None:
+        troubled = False
+        while True:
+            self._wake.clear()
+            pause = IDLE
+            try:
+                await self.look()
+                upcoming = await store.next_due(self._db)
+                if upcoming is not None:
+                    pause = min(IDLE, max((upcoming - self._clock()).total_seconds(), 0.05))
+                troubled = False
+            except StoreUnavailable as error:
+                if not troubled:
+                    _log.warning("polls wait for the database", reason=str(error))
+                troubled, pause = True, PAUSE
+            except Exception:  # the boundary: whatever it was, the work goes on
+                _log.exception("asking gateways for their status failed and goes on")
+                pause = PAUSE
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+
+    async def look(self) -> int:
+        """Begin to ask every gateway that is to be asked now; returns how many."""
+        room = AT_ONCE - len(self._asking)
+        due = await store.claim(self._db, self._clock(), CLAIM, room) if room else []
+        for poll in due:
+            task = asyncio.create_task(self._ask(poll), name=f"poll-{poll.gateway_id}")
+            self._asking.add(task)
+            task.add_done_callback(self._asked)
+        return len(due)
+
+    async def finish(self) -> None:
+        """Wait until all that are being asked have answered."""
+        while self._asking:
+            await asyncio.wait(self._asking)
+
+    def _asked(self, task: asyncio.Task[None]) -> None:
+        self._asking.discard(task)
+        if len(self._asking) == AT_ONCE - 1:
+            self._wake.set()
+
+    async def _ask(self, poll: DuePoll) -> None:
+        try:
+            access = await self._gateways.access(poll.gateway_id)
+            if access.url is None:
+                raise CommandFailed("The gateway has no command URL")
+            driver = self._driver_for(access)
+            await self._ingest.submit(await driver.status())
+            if driver.generation is not None and driver.generation != access.generation:
+                await self._gateways.remember_generation(access.id, driver.generation)
+        except GatewayNotFound:
+            with contextlib.suppress(StoreUnavailable):
+                await store.forget(self._db, poll.gateway_id)
+        except StoreUnavailable as error:
+            _log.warning("a status that was asked for could not be stored", gateway=poll.gateway_id, reason=str(error))
+        except (SimwardenError, ValueError) as error:
+            self._observed("unanswered")
+            _log.warning("a gateway did not tell its status", gateway=poll.gateway_id, reason=str(error))
+            await self._unanswered(poll)
+        except Exception:  # the boundary of one gateway
+            _log.exception("asking a gateway for its status failed", gateway=poll.gateway_id)
+            await self._unanswered(poll)
+        else:
+            self._observed("answered")
+
+    async def _unanswered(self, poll: DuePoll) -> None:
+        tries, now = poll.attempts + 1, self._clock()
+        with contextlib.suppress(StoreUnavailable):  # then the claim runs out, and it is asked again
+            await store.unanswered(self._db, poll.gateway_id, now, now + backoff(tries) if tries < TRIES else None)

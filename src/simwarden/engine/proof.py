@@ -1,0 +1,115 @@
+"""What a report has to prove before it lifts a bar or takes a SIM away from another gateway."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from simwarden.domain import doubt as rules
+from simwarden.domain.decide import Verdict, compare
+from simwarden.domain.doubt import DoubtKind
+from simwarden.domain.reports import Report
+from simwarden.domain.sim import BarCause, Sighting
+from simwarden.store import sims
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import asyncpg
+
+    from simwarden.domain.reports import PortObservation
+    from simwarden.domain.sim import Place, Sim
+    from simwarden.engine.changes import Changes
+    from simwarden.engine.doubts import Doubts
+    from simwarden.store.gateways import LockedGateway
+    from simwarden.store.sims import Shown
+
+_Newest = tuple["PortObservation", Report, int]
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A sighting on its way through a batch."""
+
+    sighting: Sighting
+    report: Report
+    sequence: int | None
+    timed: bool
+    """Carries its source's time, so it may come late."""
+
+
+class Proof:
+    """Of one batch. `gateways`: those that reported, as they were before it."""
+
+    def __init__(self, connection: asyncpg.Connection, gateways: Mapping[int, LockedGateway], doubts: Doubts) -> None:
+        self._connection = connection
+        self._gateways = gateways
+        self._doubts = doubts
+        self._objections: list[tuple[str, str]] = []
+
+    async def shown(self, changes: Changes, moving: list[Seen]) -> Mapping[str, Shown]:
+        """Of SIMs whose state a report would change against what another report shows: where they are shown."""
+        asked = set()
+        for item in moving:
+            sim = changes.sims.get(item.sighting.imsi)
+            elsewhere = sim and sim.seen and sim.seen.place and sim.seen.place.gateway_id != item.report.gateway_id
+            if sim is not None and (item.timed or elsewhere or sim.bar(BarCause.IMEI_MISMATCH) is not None):
+                asked.add(sim.imsi)
+        return await sims.confirmed(self._connection, sorted(asked)) if asked else {}
+
+    def upholder(
+        self, sim: Sim, sighting: Sighting, report: Report, there: Shown | None, newest: Mapping[Place, _Newest]
+    ) -> Place | None:
+        """Where another gateway than the one that reports showed the SIM within its report interval, and still does."""
+        place = sim.seen.place if sim.seen else None
+        if place is None or there is None or place.gateway_id == report.gateway_id or sighting.place == place:
+            return None
+        emptied = newest.get(place)
+        if emptied is not None and emptied[0].imsi != sim.imsi:
+            return None  # in this very batch
+        assert sim.seen is not None
+        at = sim.upheld_at or max(sim.seen.at, there.status_at or sim.seen.at)
+        return place if report.received_at < rules.proven_at(at, there.report_interval) else None
+
+    def must_wait(self, changes: Changes, sim: Sim, item: Seen, there: Shown | None, upholder: Place | None) -> bool:
+        """Whether a report that shows a barred SIM in its own device has to wait for its proof: the gateway is asked.
+
+        Anybody can invent one report. Proof is a status that we asked for, or that a further report says the same when
+        no gateway has upheld the bar for longer than its interval. While another gateway shows the SIM, neither does.
+        While `upheld_at` is set, whatever shows the SIM in a wrong device is looked at, and takes it away.
+        """
+        if sim.bar(BarCause.IMEI_MISMATCH) is None or (upholder is None and item.report.polled):
+            return False
+        now, interval = item.report.received_at, self._gateways[item.report.gateway_id].report_interval
+        if there is not None:
+            interval = max(interval, there.report_interval)
+        if sim.upheld_at is None:
+            upheld = [sim.seen.at] if sim.seen else [now]
+            if there is not None:
+                locked = self._gateways.get(there.gateway_id)
+                status_at = locked.status_at if locked else there.status_at  # as it was before these reports
+                upheld += [status_at] if status_at else []
+            changes.wait_for_proof(sim.imsi, rules.pending_since(max(upheld), now, interval))
+        elif item.sighting.at >= rules.proven_at(sim.upheld_at, interval):
+            return False
+        kind = DoubtKind.UNPROVEN if upholder is None else DoubtKind.CONFLICT
+        self._doubts.of_sim(kind, item.report, item.sighting, against=upholder.gateway_id if upholder else None)
+        return True
+
+    async def objecting(self) -> set[str]:
+        """Of the SIMs that doubted reports show: those whose bar is about to be lifted. They uphold it."""
+        shown = [imsi for imsi, _ in self._objections]
+        return await sims.awaiting_proof(self._connection, shown) if shown else set()
+
+    def object_later(self, ports: Iterable[PortObservation]) -> None:
+        """These slots are of a doubted report."""
+        self._objections += [(port.imsi, port.imei) for port in ports if port.imsi and port.imei]
+
+    def object(self, changes: Changes) -> None:
+        """Let the doubted reports uphold the bars of SIMs that they show in a wrong device."""
+        for imsi, imei in self._objections:
+            sim = changes.sims.get(imsi)
+            if sim is None or sim.upheld_at is None or sim.binding is None:
+                continue
+            if compare(sim.binding, imei)[0] is Verdict.MISMATCH:
+                changes.wait_for_proof(imsi, None)
