@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from simwarden.cli.common import (
@@ -19,12 +20,15 @@ from simwarden.cli.common import (
     print_table,
     with_store,
 )
+from simwarden.domain.addresses import parse_network
 from simwarden.domain.errors import GatewayNotFound
 from simwarden.domain.gateway_status import STATUS_MEANING
 from simwarden.domain.report_order import offline_after
 from simwarden.engine import gateways as engine
 from simwarden.engine.ports import now_utc
+from simwarden.store import doubts as doubt_store
 from simwarden.store import listing
+from simwarden.store.accounts import Accounts
 from simwarden.store.gateways import GatewayChange, Gateways
 
 if TYPE_CHECKING:
@@ -118,6 +122,8 @@ def check_url(text: str | None) -> str | None:
 @click.option("--username", help="Login of the command interface.")
 @password_options
 @click.option("--interval", default=60, show_default=True, type=click.IntRange(1), help="Its report interval, seconds.")
+@click.option("--account", help="It reports for SIMs of this account alone; without, for any.")
+@click.option("--source", "sources", multiple=True, help="Network (CIDR) that its reports may come from; repeatable.")
 @json_option
 def add(
     name: str,
@@ -126,16 +132,25 @@ def add(
     password: str | None,
     password_file: Path | None,
     interval: int,
+    account: str | None,
+    sources: tuple[str, ...],
     *,
     as_json: bool,
 ) -> None:
     """Register a gateway; prints the secret URL that it is to report to, this once."""
     check_url(command_url)
     password = read_password(password, password_file)
+    networks = [parse_network(source) for source in sources]
 
     async def work(store: Store) -> dict[str, Any]:
         id_, token = await Gateways(store.db, store.vault).add(
-            name, command_url=command_url, username=username, password=password, report_interval=interval
+            name,
+            command_url=command_url,
+            username=username,
+            password=password,
+            report_interval=interval,
+            account_id=None if account is None else (await Accounts(store.db).get(account)).id,
+            source_addresses=networks,
         )
         return {"id": id_, "name": name, "report_url": report_url(store, token)}
 
@@ -181,6 +196,8 @@ def _fields(row: dict[str, Any]) -> dict[str, Any]:
         "Reports": f"every {row['report_interval']} s; {row['reports']} read, {row['rejected']} not",
         "Commands": row["command_url"] or "no command URL: it is only listened to, and nothing can be locked there",
         "Login": row["username"],
+        "Account": row["account_id"],
+        "Sources": " ".join(row["source_addresses"]) or None,
         "Unreachable": f"since {human(unreachable)}" if unreachable else None,
         "SIMs": row["sims"],
         "Waiting": f"{row['open_enforcements']} slots are to be locked or opened" if row["open_enforcements"] else None,
@@ -201,6 +218,10 @@ def _fields(row: dict[str, Any]) -> dict[str, Any]:
 @password_options
 @click.option("--no-password", is_flag=True, help="Take its password away.")
 @click.option("--interval", type=click.IntRange(1, 86_400), help="Its report interval, seconds.")
+@click.option("--account", help="It reports for SIMs of this account alone; none: for any.")
+@click.option(
+    "--source", "sources", multiple=True, help="Network that its reports may come from, repeatable; none: any."
+)
 @json_option
 def update(
     name: str,
@@ -210,6 +231,8 @@ def update(
     password: str | None,
     password_file: Path | None,
     interval: int | None,
+    account: str | None,
+    sources: tuple[str, ...],
     *,
     no_password: bool,
     as_json: bool,
@@ -226,12 +249,20 @@ def update(
         username=_cleared(username),
         password=None if no_password else secret or UNSET,
         report_interval=interval or UNSET,
+        account_id=_cleared(account),
+        source_addresses=() if sources == (NONE,) else tuple(parse_network(source) for source in sources) or UNSET,
     )
     if change == GatewayChange():
-        raise click.UsageError("Say what to change: --name, --command-url, --username, --password, --interval")
+        raise click.UsageError(
+            "Say what to change: --name, --command-url, --username, --password, --interval, --account, --source"
+        )
 
     async def work(store: Store) -> dict[str, Any]:
-        await Gateways(store.db, store.vault).update(name, change, now_utc())
+        named = change
+        if isinstance(change.account_id, str):
+            account_id = (await Accounts(store.db).get(change.account_id)).id
+            named = msgspec.structs.replace(change, account_id=account_id)
+        await Gateways(store.db, store.vault).update(name, named, now_utc())
         return await _row(store, new_name or name)
 
     row = with_store(work)
@@ -359,3 +390,25 @@ def rejects(name: str | None, limit: int, *, as_json: bool) -> None:
     for row in rows:
         row["begins"] = row["body"][:80].replace("\n", " ")
     print_table(rows, ["gateway", "received_at", "reason", "size", "begins"], empty="Nothing was rejected")
+
+
+@gateway.command(epilog="\b\nExamples:\n  simwarden gateway doubts gw1\n  simwarden gateway doubts --limit 5 --json")
+@click.argument("name", required=False)
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many.")
+@json_option
+def doubts(name: str | None, limit: int, *, as_json: bool) -> None:
+    """Show reports that were doubted: why, and what the gateway's status said when it was asked."""
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        if name:
+            await Gateways(store.db, store.vault).id_of(name)
+        return await doubt_store.page(store.db, name, limit=limit)
+
+    rows = with_store(work)
+    for row in rows:
+        row["claim"] = bytes(row["claim"]).hex()
+    if as_json:
+        print_json(rows)
+    else:
+        columns = ["gateway", "last_at", "kind", "count", "message", "imsi", "port", "imei", "against_name", "outcome"]
+        print_table(rows, columns, empty="Nothing was doubted")

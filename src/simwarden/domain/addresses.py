@@ -7,9 +7,13 @@ from the others behind the same one: a port, or the private address (CAMARA Devi
 from __future__ import annotations
 
 import ipaddress
+from typing import TYPE_CHECKING
 
 from simwarden.domain.errors import InvalidIdentifier
 from simwarden.domain.sim import IdentifierKind, SimRef
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def parse_ipv4(text: str) -> SimRef:
@@ -42,3 +46,22 @@ def _ipv4(part: str, text: str) -> str:
         return str(ipaddress.IPv4Address(part))
     except ValueError:
         raise InvalidIdentifier(f"This is no IPv4 address: {part[:20]!r} in {text[:60]!r}") from None
+
+
+def parse_network(text: str) -> str:
+    """A network in CIDR form, or one address. Raises InvalidIdentifier."""
+    try:
+        return str(ipaddress.ip_network(text.strip(), strict=False))
+    except ValueError:
+        raise InvalidIdentifier(f"A network has the form 192.0.2.0/24 or 2001:db8::/48: {text[:64]!r}") from None
+
+
+def is_within(address: str, networks: Iterable[str]) -> bool:
+    """Whether an address is in one of these networks. An IPv4 address mapped into IPv6 counts as what it is."""
+    try:
+        plain = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(plain, ipaddress.IPv6Address) and plain.ipv4_mapped is not None:
+        plain = plain.ipv4_mapped
+    return any(plain in ipaddress.ip_network(network) for network in networks)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from msgspec import UNSET
 from msgspec.json import Decoder
 
-from simwarden.domain.errors import GatewayNotFound
+from simwarden.domain.addresses import parse_network
+from simwarden.domain.errors import GatewayNotFound, InvalidIdentifier
 from simwarden.engine import gateways
 from simwarden.management import schemas, views
 from simwarden.management.house import House, answered, read
 from simwarden.management.query import Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument
-from simwarden.store import listing
+from simwarden.store import doubts, listing
 from simwarden.store.gateways import GatewayChange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class GatewayRoutes:
@@ -50,6 +55,8 @@ class GatewayRoutes:
             username=wanted.username,
             password=wanted.password,
             report_interval=wanted.report_interval,
+            account_id=await self._account(wanted.account),
+            source_addresses=_networks(wanted.source_addresses),
         )
         location = [(b"location", f"/manage/v1/gateways/{wanted.name}".encode()), _NOT_KEPT]
         return Answer(201, self._url(wanted.name, token), location)
@@ -73,7 +80,14 @@ class GatewayRoutes:
         wanted: schemas.ChangeGateway = read(self._change, request)
         if isinstance(wanted.command_url, str) and not _is_url(wanted.command_url):
             raise InvalidArgument(_NO_URL)
-        change = GatewayChange(**{name: getattr(wanted, name) for name in GatewayChange.__struct_fields__})
+        given = {
+            name: getattr(wanted, name) for name in ("name", "command_url", "username", "password", "report_interval")
+        }
+        change = GatewayChange(
+            **given,
+            account_id=UNSET if wanted.account is UNSET else await self._account(wanted.account),
+            source_addresses=UNSET if wanted.source_addresses is UNSET else _networks(wanted.source_addresses or ()),
+        )
         await self._house.gateways.update(_name(request), change, self._house.clock())
         name = wanted.name if isinstance(wanted.name, str) else request.parameter
         return Answer(200, views.gateway(await self._row(name), self._house.clock()))
@@ -89,6 +103,21 @@ class GatewayRoutes:
         self._house.committed(outcome)
         return Answer(200, {"locksLeft": [views.held_lock(lock) for lock in left]}) if force else Answer(204)
 
+    @answered
+    async def doubts(self, request: Request) -> Answer:
+        """listGatewayDoubts, newest first."""
+        row = await self._row(request.parameter)
+        query = Query(request.query, (), f"doubts of {row['id']}")
+        found = await doubts.page(self._house.db, row["name"], before=query.cursor(int), limit=query.limit + 1)
+        shown = found[: query.limit]
+        answer: dict[str, object] = {"doubts": [views.doubt(each) for each in shown]}
+        if len(found) > len(shown):
+            answer["nextCursor"] = query.next(shown[-1]["id"])
+        return Answer(200, answer)
+
+    async def _account(self, name: str | None) -> str | None:
+        return None if name is None else (await self._house.accounts.get(name)).id
+
     async def _row(self, name: str) -> dict[str, Any]:
         row = await listing.gateway(self._house.db, name) if "\x00" not in name else None
         if row is None:
@@ -97,6 +126,13 @@ class GatewayRoutes:
 
     def _url(self, name: str, token: str) -> dict[str, str]:
         return {"name": name, "reportUrl": f"{self._house.base_url}/southbound/ejoin/{token}"}
+
+
+def _networks(texts: Iterable[str]) -> tuple[str, ...]:
+    try:
+        return tuple(parse_network(text) for text in texts)
+    except InvalidIdentifier as error:
+        raise InvalidArgument(f"sourceAddresses: {error.message}") from error
 
 
 def _is_url(text: str) -> bool:

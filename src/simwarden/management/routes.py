@@ -73,6 +73,7 @@ def api(house: House, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
         ("GET", "/gateways/{}", "getGateway", gateways.show),
         ("PATCH", "/gateways/{}", "changeGateway", gateways.change),
         ("DELETE", "/gateways/{}", "deleteGateway", gateways.delete),
+        ("GET", "/gateways/{}/doubts", "listGatewayDoubts", gateways.doubts),
         ("POST", "/gateways/{}/token", "renewGatewayToken", gateways.renew),
         ("GET", "/subscriptions", "listSubscriptions", outbox.subscriptions),
         ("GET", "/subscriptions/{}", "getSubscription", outbox.subscription),

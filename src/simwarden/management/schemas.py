@@ -21,6 +21,8 @@ Tag = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.:/-]{0,62}\Z")]
 Tags = Annotated[tuple[Tag, ...], Meta(max_length=32)]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Time = Annotated[datetime, Meta(tz=True)]
+Network = Annotated[str, Meta(min_length=2, max_length=64)]
+Networks = Annotated[tuple[Network, ...], Meta(max_length=64)]
 Short = Annotated[str, Meta(min_length=1, max_length=256)]
 FunctionName = Literal["VOICE", "SMS", "DATA"]
 Verb = Literal["open", "close", "bind", "unbind", "activate", "suspend", "restore", "deactivate", "delete"]
@@ -175,6 +177,8 @@ class CreateGateway(_Body, frozen=True):
     username: Short | None = None
     password: Short | None = None
     report_interval: Interval = 60
+    account: Short | None = None
+    source_addresses: Networks = ()
 
 
 class ChangeGateway(_Body, frozen=True):
@@ -185,6 +189,8 @@ class ChangeGateway(_Body, frozen=True):
     username: Short | UnsetType | None = UNSET
     password: Short | UnsetType | None = UNSET
     report_interval: Interval | UnsetType = UNSET
+    account: Short | UnsetType | None = UNSET
+    source_addresses: Networks | UnsetType | None = UNSET
 
 
 class ReplayRequest(_Body, frozen=True):

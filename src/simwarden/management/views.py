@@ -281,6 +281,27 @@ def gateway(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "maxSlots": row["max_slots"],
         "reportedAt": reported,
         "unreachableSince": row["unreachable_since"],
+        "account": row["account_id"],
+        "sourceAddresses": row["source_addresses"] or None,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def doubt(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Reports that were doubted alike."""
+    shown = {
+        "kind": row["kind"],
+        "at": row["at"],
+        "lastAt": row["last_at"],
+        "count": row["count"],
+        "message": row["message"],
+        "imsi": row["imsi"] or None,
+        "port": row["port"] or None,
+        "slot": row["slot"] or None,
+        "imei": row["imei"] and full_imei(row["imei"]),
+        "against": row["against_name"],
+        "outcome": row["outcome"],
+        "settledAt": row["settled_at"],
     }
     return {name: value for name, value in shown.items() if value is not None}
 

@@ -109,6 +109,8 @@ class GatewayChange(msgspec.Struct, frozen=True):
     username: str | UnsetType | None = UNSET
     password: str | UnsetType | None = UNSET
     report_interval: int | UnsetType = UNSET
+    account_id: str | UnsetType | None = UNSET
+    source_addresses: tuple[str, ...] | UnsetType | None = UNSET
 
 
 class PortState(msgspec.Struct, frozen=True):
@@ -183,6 +185,9 @@ class Gateways:
                     *(part for value in values for part in (value is not UNSET, None if value is UNSET else value)),
                     password is not UNSET,
                     sealed,
+                    change.account_id is not UNSET,
+                    None if change.account_id is UNSET else change.account_id,
+                    None if change.source_addresses is UNSET else list(change.source_addresses or ()),
                 )
                 await attachments.hurry(connection, [id_], now)
                 await connection.execute(Q["wake_enforcement"])

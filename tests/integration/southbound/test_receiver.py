@@ -418,3 +418,25 @@ async def test_of_a_flood_some_bodies_are_kept_and_all_are_counted(world: World)
     now[0] = 1000
     await quarantine.keep(box.ref, "Not JSON", None, b"{")
     assert await world.db.fetchval("select rejected from gateway") == BURST + 50 + 20 + 1
+
+
+@pytest.mark.parametrize(
+    ("networks", "status"),
+    [
+        ((), 200),
+        (("192.0.2.1",), 200),
+        (("10.0.0.0/8", "192.0.2.0/24"), 200),
+        (("10.0.0.0/8",), 403),
+        (("2001:db8::/32",), 403),
+    ],
+)
+async def test_reports_are_taken_from_the_gateways_networks_alone(
+    world: World, networks: tuple[str, ...], status: int
+) -> None:
+    await world.box(source_addresses=networks)
+    await world.card(1, imei=device(77))
+    door = Door(world, world.tokens["gw1"])
+    reply = await door.push(port(1, 1, device(66), seq=1))
+    assert (reply.status, reply.json["code"]) == (status, status)
+    assert await world.barred(1) is (status == 200)
+    assert door.counted[0][0] == ("accepted" if status == 200 else "wrong_address")

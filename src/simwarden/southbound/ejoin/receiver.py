@@ -13,6 +13,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import Route
 
+from simwarden.domain.addresses import is_within
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.edge.bodies import BodyRefused, BodyTooLong, read_body
 from simwarden.engine.ingest import UnacceptableReport
@@ -83,6 +84,10 @@ class Receiver:
             if self._guesses:
                 self._guesses.use(address)
             return _answer(404, "No gateway has this report URL")
+        client = request.client.host if request.client else ""
+        if gateway.source_addresses and not is_within(client, gateway.source_addresses):
+            self._counted("wrong_address", "")
+            return _answer(403, "This gateway's reports are not taken from this address")
         content_type = request.headers.get("content-type")
         try:
             body = await read_body(request.receive, request.headers.get("content-length"), MAX_BODY)
