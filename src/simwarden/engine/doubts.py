@@ -1,7 +1,8 @@
 """The doubts of a batch of reports: gathered, written with it, and settled by a status that was asked for.
 
 This is the one place where doubts arise; `write` is in the transaction of the reports. Each is a row of `gateway_doubt`
-(store/doubts.py) and a count of `simwarden_doubts_total{kind}`.
+(store/doubts.py) and a count of `simwarden_doubts_total{kind}`. The kinds that need a person
+raise the alarm REPORTS_DOUBTED in the same commit.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from simwarden.domain.alarm import AlarmKind, of_gateway
 from simwarden.domain.doubt import Doubt, DoubtKind, DoubtOutcome, claim_of
+from simwarden.store import alarms
 from simwarden.store import doubts as store
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 ROWS = 32
 """Rows that one batch writes about slots and SIMs of one gateway; the others are counted in one more row a kind."""
+_ALARMING = (DoubtKind.JUMP, DoubtKind.NO_SUCH_PORT, DoubtKind.REPLAY, DoubtKind.FOREIGN)
 _MUTE = (DoubtKind.FOREIGN,)
 _Key = tuple[int, DoubtKind, str, int, int]
 
@@ -92,6 +96,13 @@ class Doubts:
         ordered = sorted(self._found)
         await store.add(connection, [(self._found[key], self._counts[key]) for key in ordered])
         # Of a conflict the gateway that showed the SIM before is asked first: what it says decides.
+        troubles = [
+            of_gateway(AlarmKind.REPORTS_DOUBTED, d.gateway_id, reason=f"{d.kind}, {d.message}")
+            for d in self._found.values()
+            if d.kind in _ALARMING
+        ]
+        if troubles:
+            await alarms.raise_all(connection, troubles, now)
         # Which account a SIM belongs to no gateway can tell.
         asked = {d.gateway_id if d.against is None else d.against for d in self._found.values() if d.kind not in _MUTE}
         if asked:

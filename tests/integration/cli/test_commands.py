@@ -172,6 +172,10 @@ def test_a_gateway_shows_its_url_once_and_never_its_password(run: Run) -> None:
     renewed = told(run("gateway", "renew", "gw1", "--json"))
     assert renewed["report_url"] != made["report_url"]
     assert told(run("gateway", "rejects", "gw1", "--json")) == []
+    assert told(run("gateway", "doubts", "gw1", "--json")) == []
+    pinned = told(run("gateway", "update", "gw1", "--source", "10.1.2.3/8", "--source", "192.0.2.7", "--json"))
+    assert pinned["source_addresses"] == ["10.0.0.0/8", "192.0.2.7/32"]
+    assert told(run("gateway", "update", "gw1", "--source", "none", "--json"))["source_addresses"] == []
     assert told(run("gateway", "ports", "gw1", "--json")) == []
 
 

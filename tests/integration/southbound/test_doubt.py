@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from tests.support.fixtures import world, world_database
 from tests.support.world import Box, World, device, imsi
 
+from simwarden.domain.alarm import AlarmKind
 from simwarden.domain.doubt import DoubtKind
 from simwarden.domain.events import EventType
 from simwarden.domain.sim import BindingState
-from simwarden.store import doubts
+from simwarden.store import alarms, doubts
 
 if TYPE_CHECKING:
     from simwarden.domain.reports import Report
@@ -284,6 +285,16 @@ async def test_doubts_are_counted_and_polls_are_few_however_many_reports_are_for
     assert sum(row["count"] for row in rows) == 360
     assert len(rows) <= asked + 1
     assert sum(tally.doubts.get(DoubtKind.JUMP, 0) for tally in world.tallies) == 360
+
+
+async def test_a_number_that_nobody_counted_to_is_an_alarm_and_a_return_is_none(world: World) -> None:
+    box, _ = await scene(world)
+    await stolen(world, box)
+    await world.take(forged(world, box, "port"))
+    assert await alarms.open_of(world.db, AlarmKind.REPORTS_DOUBTED) == []
+    await world.take(box.port_status(HOME, sequence=FAR, status=4))
+    (alarm,) = await alarms.open_of(world.db, AlarmKind.REPORTS_DOUBTED)
+    assert alarm.subject == f"gateway {box.id}"
 
 
 async def test_a_poll_that_is_due_survives_the_server_and_is_asked_by_one(world: World) -> None:

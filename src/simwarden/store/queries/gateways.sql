@@ -32,6 +32,7 @@ full join (select imsi, port, slot from gateway_port where gateway_id = $1 and h
 order by 2, 3, 1
 
 -- name: delete
+with asked as (delete from gateway_poll where gateway_id = $1)
 delete from gateway where id = $1
 
 -- name: set_password

@@ -61,4 +61,5 @@ delete from account where id = $1
 delete from alarm a using gateway g where g.name = any ($1::text[]) and a.gateway_id = g.id
 
 -- name: gateways
+with asked as (delete from gateway_poll p using gateway g where g.id = p.gateway_id and g.name = any ($1::text[]))
 delete from gateway where name = any ($1::text[])
