@@ -28,6 +28,6 @@ ENV PATH="/opt/simwarden/bin:$PATH" \
 USER 10001:10001
 WORKDIR /var/lib/simwarden
 VOLUME /var/lib/simwarden
-EXPOSE 8080
+EXPOSE 8080 8090
 HEALTHCHECK --interval=10s --timeout=6s --start-period=90s --retries=3 CMD ["simwarden", "health"]
 CMD ["simwarden", "serve"]

@@ -20,8 +20,9 @@ def rendered(**values: Any) -> dict[str, dict[str, Any]]:
     """Kind to object."""
     found = helm("render", publicUrl=URL, **values)
     assert "error" not in found, found
-    objects = [yaml.safe_load(text) for name, text in found.items() if name.endswith(".yaml")]
-    return {one["kind"]: one for one in objects if one}
+    objects = [one for name, text in found.items() if name.endswith(".yaml") for one in yaml.safe_load_all(text)]
+    admin = {True: " admin", False: ""}
+    return {one["kind"] + admin[one["metadata"]["name"].endswith("-admin")]: one for one in objects if one}
 
 
 def container(objects: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def test_helm_has_no_complaint(values: dict[str, Any]) -> None:
 
 def test_the_pods_run_the_server_with_settings_that_it_knows() -> None:
     objects = rendered(settings={"workers": 3, "token_seconds": 60, "allow_private_sinks": True})
-    assert set(objects) == {"Deployment", "Service", "PodDisruptionBudget"}
+    assert set(objects) == {"Deployment", "Service", "Service admin", "PodDisruptionBudget"}
     spec = objects["Deployment"]["spec"]["template"]["spec"]
     one = container(objects)
     assert one["image"] == f"simwarden:{__version__}"
@@ -49,6 +50,8 @@ def test_the_pods_run_the_server_with_settings_that_it_knows() -> None:
     settings, _ = load({}, {name: str(value) for name, value in given.items()})
     assert (settings.public_url, settings.workers, settings.token_seconds) == (URL, 3, 60)
     assert settings.allow_private_sinks
+    ports = {port["name"]: port["containerPort"] for port in one["ports"]}
+    assert ports == {"http": settings.port, "admin": settings.admin_port}
     assert spec["enableServiceLinks"] is False  # SIMWARDEN_PORT=tcp://... would be taken for a setting
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert one["securityContext"]["readOnlyRootFilesystem"] is True
@@ -73,7 +76,7 @@ def test_the_ingress_leads_customers_to_every_api_of_theirs_and_to_nothing_else(
     servers = {yaml.safe_load(path.read_text())["servers"][0]["url"] for path in documents}
     apis = {"/" + url.removeprefix("{apiRoot}/").split("/")[0] for url in servers}
     assert apis
-    assert paths == apis | {"/docs", "/openapi", "/oauth2", "/.well-known"}
+    assert paths == apis | {"/openapi", "/oauth2", "/.well-known"}
 
 
 def test_one_replica_has_no_disruption_budget() -> None:

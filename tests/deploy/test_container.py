@@ -117,10 +117,11 @@ def test_the_compose_file_runs_this_version_with_settings_that_it_knows() -> Non
     assert service["image"] == f"simwarden:{__version__}"
     given = {name: "x" for name, text in service["environment"].items() if text.startswith("postgresql")}
     given |= {"SIMWARDEN_SECRET_KEY": "ab" * 32, "SIMWARDEN_PUBLIC_URL": "https://x", "SIMWARDEN_WORKERS": "2"}
+    given |= {"SIMWARDEN_ADMIN_PORT": "8090", "SIMWARDEN_ADMIN_HOST": "0.0.0.0"}
     assert given.keys() == service["environment"].keys()
     load({}, given)
     assert service["depends_on"]["database"]["condition"] == "service_healthy"
-    assert service["ports"] == ["127.0.0.1:8080:8080"]
+    assert service["ports"] == ["127.0.0.1:8080:8080", "127.0.0.1:8090:8090"]
 
 
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="Debian's package docker-compose is not installed")

@@ -59,11 +59,12 @@ class Answer(NamedTuple):
         return found
 
 
-def configuration(folder: Path, upstream: str, proxy: Proxy, key: Path) -> str:
+def configuration(folder: Path, upstream: str, admin: int, proxy: Proxy, key: Path) -> str:
     """The files as they are shipped, but for ports, paths, and a body timeout that a test can wait for."""
     text = (FOLDER / "simwarden.conf").read_text()
     for old, new in (
         ("server 127.0.0.1:8080;", f"server {upstream};"),
+        ("server 127.0.0.1:8090;", f"server 127.0.0.1:{admin};"),
         ("listen 80;", f"listen 127.0.0.1:{proxy.plain};"),
         ("listen 443 ssl", f"listen 127.0.0.1:{proxy.public} ssl"),
         ("listen 127.0.0.1:8443 ssl", f"listen 127.0.0.1:{proxy.admin} ssl"),
@@ -89,10 +90,10 @@ def configuration(folder: Path, upstream: str, proxy: Proxy, key: Path) -> str:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, made: Proxy, key: Path, upstream: str) -> AsyncIterator[Proxy]:
-    """nginx in front of `upstream` (host:port)."""
+async def running(folder: Path, made: Proxy, key: Path, upstream: str, admin: int) -> AsyncIterator[Proxy]:
+    """nginx in front of `upstream` (host:port), whose administrators' port is `admin`."""
     await asyncio.to_thread(folder.mkdir)
-    (folder / "nginx.conf").write_text(configuration(folder, upstream, made, key))
+    (folder / "nginx.conf").write_text(configuration(folder, upstream, admin, made, key))
     process = await asyncio.create_subprocess_exec(
         "nginx", "-p", folder, "-e", folder / "error.log", "-c", folder / "nginx.conf", "-g", "daemon off;"
     )
@@ -119,9 +120,15 @@ async def proxy(tmp_path: Path, database_url: str) -> AsyncIterator[Proxy]:
     """nginx in front of a server."""
     certificate, key = self_signed(tmp_path)
     made = free_ports(certificate, tmp_path / "access.log")
+    admin = free_port()
+    settings = {
+        "public_url": f"https://localhost:{made.public}",
+        "admin_port": str(admin),
+        "trusted_proxies": "127.0.0.1",
+    }
     async with (
-        serving(tmp_path, database_url, public_url=f"https://localhost:{made.public}") as url,
-        running(tmp_path / "nginx", made, key, url.removeprefix("http://")),
+        serving(tmp_path, database_url, **settings) as url,
+        running(tmp_path / "nginx", made, key, url.removeprefix("http://"), admin),
     ):
         yield made
 
@@ -226,7 +233,7 @@ async def test_a_body_that_stops_in_the_middle_is_given_up_by_nginx(proxy: Proxy
 async def test_a_server_that_is_away_is_told_as_the_apis_tell_it(tmp_path: Path) -> None:
     certificate, key = self_signed(tmp_path)
     made = free_ports(certificate, tmp_path / "access.log")
-    async with running(tmp_path / "nginx", made, key, f"127.0.0.1:{free_port()}"):
+    async with running(tmp_path / "nginx", made, key, f"127.0.0.1:{free_port()}", free_port()):
         found = await curl(made, f"https://localhost:{made.public}/docs")
     assert (found.status, found.json["code"], found.headers["retry-after"]) == (503, "UNAVAILABLE", "5")
 
