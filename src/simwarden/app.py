@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import ipaddress
@@ -18,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from simwarden import __version__, logs, northbound, telemetry
+from simwarden import __version__, logs, northbound, standby, telemetry
 from simwarden import settings as settings_module
 from simwarden.access import AccessLog
 from simwarden.accounts import oauth
@@ -165,6 +166,9 @@ class House:
         self._settings = settings
         self._access_log = AccessLog(settings.access_log)
         self.db = db
+        self.background = background
+        self.is_standby = True
+        """Nothing is changed or sent."""
         self.metrics = metrics or telemetry.Metrics()
         self.accounts = Accounts(db)
         self.keys = SigningKeys(self.accounts, vault)
@@ -265,9 +269,10 @@ class House:
         async with contextlib.AsyncExitStack() as stack:
             await _ready_for_us(settings)
             worker = stack.enter_context(claim(Path(settings.data_dir)))
-            db = await Database.connect(settings.database_url, size=settings.database_connections)
+            reads_only = standby.is_standby(settings)
+            db = await Database.connect(settings.database_url, size=settings.database_connections, read_only=reads_only)
             stack.push_async_callback(db.close)
-            background = await Database.connect(settings.database_url, size=2)
+            background = await Database.connect(settings.database_url, size=2, read_only=reads_only)
             stack.push_async_callback(background.close)
             session = await stack.enter_async_context(
                 aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, ssl=tls.client_context(settings) or True))
@@ -276,29 +281,52 @@ class House:
             house.listener.start()
             stack.push_async_callback(house.listener.stop)
             stack.push_async_callback(house.ingest.drain)
-            house.answers.start()
-            stack.push_async_callback(house.answers.stop)
             stack.push_async_callback(house.gather.drain)
-            house.keeping.start()
-            stack.push_async_callback(house.keeping.stop)
-            house.reads.start()
-            stack.push_async_callback(house.reads.stop)
-            await house.notifier.start()
-            stack.push_async_callback(house.notifier.stop)
-            await house.enforcement.start()
-            stack.push_async_callback(house.enforcement.stop)
-            await house.polls.start()
-            stack.push_async_callback(house.polls.stop)
-            await house.operate.start()
-            stack.push_async_callback(house.operate.stop)
-            house.watching.start()
-            stack.push_async_callback(house.watching.stop)
             stack.callback(house.inboxes.stop)
-            house.player.start()
-            stack.push_async_callback(house.player.stop)
-            _log.info("ready", version=__version__, worker=worker.name, process=os.getpid())
+            work = await stack.enter_async_context(contextlib.AsyncExitStack())
+            if reads_only:
+                house.metrics.standby.set(1)
+                stack.push_async_callback(_ended, asyncio.create_task(house._take_over(work), name="take-over"))
+            else:
+                await house._work(work)
+            _log.info("ready", version=__version__, worker=worker.name, process=os.getpid(), standby=house.is_standby)
             yield house
             _log.info("stopping", worker=worker.name)
+
+    async def _work(self, stack: contextlib.AsyncExitStack) -> None:
+        """Start everything that changes or sends something by itself."""
+        self.answers.start()
+        stack.push_async_callback(self.answers.stop)
+        self.keeping.start()
+        stack.push_async_callback(self.keeping.stop)
+        self.reads.start()
+        stack.push_async_callback(self.reads.stop)
+        await self.notifier.start()
+        stack.push_async_callback(self.notifier.stop)
+        await self.enforcement.start()
+        stack.push_async_callback(self.enforcement.stop)
+        await self.polls.start()
+        stack.push_async_callback(self.polls.stop)
+        await self.operate.start()
+        stack.push_async_callback(self.operate.stop)
+        self.watching.start()
+        stack.push_async_callback(self.watching.stop)
+        self.player.start()
+        stack.push_async_callback(self.player.stop)
+        self.is_standby = False
+
+    async def _take_over(self, stack: contextlib.AsyncExitStack) -> None:
+        """Be a standby until it is promoted, then work. What goes wrong ends the worker: the next one is none."""
+        try:
+            await standby.promotion(self._settings)
+            await self.db.make_writable()
+            await self.background.make_writable()
+            await self._work(stack)
+        except Exception:
+            _log.exception("the standby could not take over, this worker ends")
+            os._exit(70)
+        self.metrics.standby.set(0)
+        _log.info("promoted")
 
     def routes(self, *, administration: bool = True) -> list[BaseRoute]:
         """Everything that is answered; without `administration` what gateways and customers need."""
@@ -395,7 +423,9 @@ class House:
             return _json(503, {"status": "not ready", "database": error.message})
         if found.version != found.target:
             return _json(503, {"status": "not ready", "database": f"at migration {found.version} of {found.target}"})
-        return _json(200, {"status": "ready", "database": "ok", "migration": found.version})
+        return _json(
+            200, {"status": "standby" if self.is_standby else "ready", "database": "ok", "migration": found.version}
+        )
 
     async def _metrics_page(self, request: Request) -> Response:
         """Open on the administrators' listener and on a loopback address; elsewhere for an operator's token."""
@@ -430,7 +460,13 @@ async def _ready_for_us(settings: Settings) -> None:
     found = await migrate.status(settings.database_url)
     if found.version < found.target:
         raise StoreUnavailable(f"The database is at migration {found.version} of {found.target} and waits for the rest")
-    await key_check.check(settings.database_url, Vault(settings_module.master_key(settings)))
+    vault = Vault(settings_module.master_key(settings))
+    await key_check.check(settings.database_url, vault, claim=not standby.is_standby(settings))
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _json(status: int, body: object) -> Response:

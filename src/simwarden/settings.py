@@ -112,6 +112,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A PostgreSQL of your own, 15 or later; default: the embedded one in the data directory."""
     database_connections: Positive = 6
     """Connections held per worker."""
+    standby: bool = False
+    """Answer what only reads, send nothing to gateways and sinks, change nothing, until `simwarden db promote`."""
     workers: Positive = 1
     """Worker processes."""
     secret_key: str | None = None

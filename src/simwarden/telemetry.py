@@ -72,6 +72,12 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        self.standby = Gauge(
+            "simwarden_standby",
+            "1 while this server only answers what reads",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         self.subscriptions_refused = Counter(
             "simwarden_subscriptions_refused",
             "Subscriptions refused because as many are active as a setting allows",

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from simwarden.cli.common import current_settings, json_option, print_json, print_table
-from simwarden.cli.db_backup import backup, restore
+from simwarden.cli.db_backup import backup, promote, restore
 from simwarden.settings import has_master_key, master_key
 from simwarden.store import key_check
 from simwarden.store import migrate as migrations
@@ -76,3 +76,4 @@ def status(*, as_json: bool) -> None:
 
 db.add_command(backup)
 db.add_command(restore)
+db.add_command(promote)

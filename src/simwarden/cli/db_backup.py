@@ -1,4 +1,4 @@
-"""`simwarden db backup` and `simwarden db restore`."""
+"""`simwarden db backup`, `db restore` and `db promote`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import click
 
 from simwarden import settings as settings_module
+from simwarden import standby
 from simwarden.cli.common import current_settings, json_option, print_json
 from simwarden.domain.errors import SimwardenError
 from simwarden.settings import key_path
 from simwarden.store import backup as backups
-from simwarden.store import migrate
+from simwarden.store import migrate, promotion
 from simwarden.store.embedded import EmbeddedPostgres
 from simwarden.store.vault import Vault
 
@@ -123,6 +124,7 @@ def restore(file: Path, *, key_file: Path | None, force: bool, as_json: bool) ->
     click.echo(
         f"Restored {now.sims} SIMs of {now.accounts} accounts, as of {archive.created}; migration {now.migration}"
     )
+    click.echo("Look at it before anything is sent: simwarden serve --standby", err=True)
 
 
 async def _finish(url: str) -> None:
@@ -204,6 +206,28 @@ def _refuse_existing(file: Path, key_file: Path | None, *, force: bool) -> None:
             raise backups.BackupFailed(f"{one} exists: choose another name, or --force.")
     if not os.access(file.resolve().parent, os.W_OK):
         raise backups.BackupFailed(f"{file.resolve().parent} is no folder that can be written to.")
+
+
+@click.command(epilog="\b\nExample:\n  simwarden db promote")
+@json_option
+def promote(*, as_json: bool) -> None:
+    """Let the standby on this data directory take over: it sends from now on. A replica is made writable first.
+
+    Make sure that the old server is gone and does not come back, or both will send.
+    """
+    settings, _ = current_settings()
+    folder = Path(settings.data_dir)
+    with _database(settings) as url:
+        if not standby.marks(folder) and not asyncio.run(promotion.is_replica(url)):
+            raise promotion.PromotionFailed(f"There is no standby on {folder} and the database is no replica.")
+        replica = asyncio.run(promotion.promote(url))
+        asyncio.run(migrate.migrate(url))
+        servers = standby.promote(folder)
+    if as_json:
+        print_json({"replica": replica, "servers": servers})
+        return
+    click.echo("The replica takes changes now" if replica else "The database takes changes")
+    click.echo(f"Standby servers told to take over: {servers}. Leave out --standby when you start them again.")
 
 
 class _Progress:

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from simwarden import __version__, logs
+from simwarden import __version__, logs, standby
 from simwarden import settings as settings_module
 from simwarden.cli import tls
 from simwarden.cli.common import current_settings
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
-from simwarden.settings import masked_url
+from simwarden.settings import has_master_key, masked_url
 from simwarden.store import key_check, migrate
 from simwarden.store.embedded import EmbeddedPostgres
 from simwarden.store.vault import Vault
@@ -54,6 +54,7 @@ _FILES = 1024
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one [8080].")
 @click.option("--data-dir", help="Folder of the embedded PostgreSQL and the master key.")
 @click.option("--database-url", help="A PostgreSQL of your own, 15 or later.")
+@click.option("--standby", is_flag=True, default=None, help="Answer reads, send nothing, until simwarden db promote.")
 @click.option("--workers", type=click.IntRange(1), help="Worker processes [1].")
 @click.option("--allow-private-sinks", is_flag=True, default=None, help="Let sinks be http and on private addresses.")
 @click.option("--log-format", type=click.Choice(["auto", "console", "json"]), help="How to log [auto].")
@@ -79,8 +80,13 @@ def run(settings: Settings) -> None:
     try:
         if settings.database_url is None:
             server = EmbeddedPostgres(Path(settings.data_dir))
+            if settings.standby and not server.exists:
+                raise SimwardenError(f"A standby needs a database, and there is none in {server.data_dir}.")
             settings = msgspec.structs.replace(settings, database_url=server.acquire(serve=True))
             threading.Thread(target=_watch_over, args=(server, stop), daemon=True, name="postgres-watch").start()
+        if settings.standby and not has_master_key(settings):
+            raise SimwardenError("A standby needs the master key of the server whose database it reads.")
+        standby.begin(settings)
         settings_module.master_key(settings)  # made before workers could race for it
         if not _prepared(settings):
             threading.Thread(target=_keep_preparing, args=(settings, stop), daemon=True, name="prepare").start()
@@ -99,9 +105,17 @@ async def _prepare(settings: Settings) -> None:
     Raises StoreUnavailable, and what waiting does not mend: DatabaseRefuses, DatabaseTooNew, WrongMasterKey.
     """
     assert settings.database_url is not None
+    vault = Vault(settings_module.master_key(settings))
+    if settings.standby:
+        found = await migrate.status(settings.database_url)
+        migrate.refuse_newer(found)
+        if found.pending:
+            raise StoreUnavailable(f"The database is at migration {found.version} of {found.target}")
+        await key_check.check(settings.database_url, vault, claim=False)
+        return
     for migration in await migrate.migrate(settings.database_url):
         click.echo(f"Applied migration {migration.version:04}_{migration.name}", err=True)
-    await key_check.check(settings.database_url, Vault(settings_module.master_key(settings)))
+    await key_check.check(settings.database_url, vault)
 
 
 def _prepared(settings: Settings) -> bool:

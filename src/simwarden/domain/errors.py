@@ -108,3 +108,10 @@ class KeyReused(SimwardenError):
 
 class StoreUnavailable(SimwardenError):
     """The database cannot be reached at the moment."""
+
+
+class ReadOnly(StoreUnavailable):
+    """Nothing can be changed at the moment: this server, or its database, is a standby."""
+
+    def __init__(self) -> None:
+        super().__init__("This is a standby: it answers what only reads. Nothing was changed.")

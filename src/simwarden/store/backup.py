@@ -16,7 +16,8 @@ import msgspec
 from simwarden.domain.errors import SimwardenError
 from simwarden.store import migrate, postgres_programs
 from simwarden.store.database import available
-from simwarden.store.vault import WrongKey
+from simwarden.store.key_check import PURPOSE as KEY_CHECK
+from simwarden.store.vault import WrongKey, signing_key_purpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -249,11 +250,15 @@ def read(programs: Programs, file: Path) -> Archive:
     if not versions:
         raise RestoreFailed(f"{file} holds no Simwarden database.")
     keys = _copied(_pg_restore(programs, file, "--data-only", "--table=signing_key", "--file=-"))
+    checks = _copied(_pg_restore(programs, file, "--data-only", "--table=key_check", "--file=-"))
     return Archive(
         file=file,
         created=created[1].strip() if created else "?",
         migration=max(int(row["version"]) for row in versions),
-        sealed=tuple(SealedKey(f"signing_key:{row['kid']}", bytes.fromhex(row["private_key"][3:])) for row in keys),
+        sealed=(
+            *(SealedKey(KEY_CHECK, _bytes(row["sealed"])) for row in checks),
+            *(SealedKey(signing_key_purpose(row["kid"]), _bytes(row["private_key"])) for row in keys),
+        ),
     )
 
 
@@ -330,6 +335,10 @@ def _pg_restore(programs: Programs, file: Path, *arguments: str) -> str:
             raise RestoreFailed(f"{file} is no whole backup of `simwarden db backup`: {done.stderr.strip()[-300:]}")
         raise RestoreFailed(f"{file} cannot be read: {done.stderr.strip()[-300:]}")
     return done.stdout
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("\\\\x"))
 
 
 def _copied(script: str) -> list[dict[str, str]]:

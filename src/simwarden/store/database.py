@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 
-from simwarden.domain.errors import SimwardenError, StoreUnavailable
+from simwarden.domain.errors import ReadOnly, SimwardenError, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,7 +22,6 @@ UNAVAILABLE = (
     asyncpg.PostgresConnectionError,  # class 08
     asyncpg.InsufficientResourcesError,  # class 53: the disk is full, no memory, no connection free
     asyncpg.OperatorInterventionError,  # class 57: going, coming, cancelled
-    asyncpg.ReadOnlySQLTransactionError,  # a standby: the other server takes over, or this one is promoted soon
     asyncpg.PostgresSystemError,  # class 58: a file cannot be read or written
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # what asyncpg makes of a connection that is cut at a bad moment
@@ -90,6 +89,8 @@ def available() -> Any:
     """Turn the loss of the database into StoreUnavailable; let every other error through."""
     try:
         yield
+    except asyncpg.ReadOnlySQLTransactionError as error:
+        raise ReadOnly from error
     except AGAIN as error:
         raise TryAgain(f"The database had to drop this at the moment ({type(error).__name__})") from error
     except UNAVAILABLE as error:
@@ -121,12 +122,40 @@ class PoolUsage(msgspec.Struct, frozen=True):
     """Tasks that wait for one."""
 
 
+async def _pool(url: str, size: int, *, read_only: bool = False) -> asyncpg.Pool:
+    with available():
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=0,  # more would be restored behind our back after an outage, with a traceback at every try
+            max_size=size,
+            init=_prepare,
+            timeout=CONNECT_SECONDS,
+            command_timeout=60,
+            max_inactive_connection_lifetime=0,
+            server_settings={"default_transaction_read_only": "on"} if read_only else None,
+        )
+        try:
+            await pool.release(await pool.acquire())
+        except BaseException:
+            pool.terminate()
+            raise
+    return pool
+
+
+async def _close(pool: asyncpg.Pool) -> None:
+    try:
+        await asyncio.wait_for(pool.close(), 5)
+    except TimeoutError:
+        pool.terminate()
+
+
 class Database:
     """A pool of connections to one PostgreSQL."""
 
-    def __init__(self, pool: asyncpg.Pool, url: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, url: str, size: int) -> None:
         self._pool = pool
         self._waiting = 0
+        self._size = size
         self.url = url
 
     @property
@@ -136,31 +165,24 @@ class Database:
         return PoolUsage(size - idle, idle, self._waiting)
 
     @classmethod
-    async def connect(cls, url: str, *, size: int = 6) -> Database:
-        """Open a pool of up to `size` connections to `url`. Raises StoreUnavailable."""
-        with available():
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=0,  # more would be restored behind our back after an outage, with a traceback at every try
-                max_size=size,
-                init=_prepare,
-                timeout=CONNECT_SECONDS,
-                command_timeout=60,
-                max_inactive_connection_lifetime=0,
-            )
-            try:
-                await pool.release(await pool.acquire())
-            except BaseException:
-                pool.terminate()
-                raise
-        return cls(pool, url)
+    async def connect(cls, url: str, *, size: int = 6, read_only: bool = False) -> Database:
+        """Open a pool of up to `size` connections to `url`. Raises StoreUnavailable.
+
+        On `read_only` ones whatever would change something raises ReadOnly, until `make_writable`.
+        """
+        return cls(await _pool(url, size, read_only=read_only), url, size)
+
+    async def make_writable(self) -> None:
+        """Change over to connections that may write; what is under way has five seconds to end.
+
+        Raises StoreUnavailable.
+        """
+        old, self._pool = self._pool, await _pool(self.url, self._size)
+        await _close(old)
 
     async def close(self) -> None:
         """Close all connections; whatever hangs is cut after five seconds."""
-        try:
-            await asyncio.wait_for(self._pool.close(), 5)
-        except TimeoutError:
-            self._pool.terminate()
+        await _close(self._pool)
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
@@ -240,7 +262,8 @@ class Listener:
 
     async def _run(self) -> None:
         while True:
-            with contextlib.suppress(*UNAVAILABLE, asyncpg.PostgresError):  # refused, too, is gone for now
+            pause = 0.5
+            try:
                 connection = await asyncpg.connect(self._url, timeout=CONNECT_SECONDS)
                 lost = asyncio.Event()
                 connection.add_termination_listener(lambda _c, lost=lost: lost.set())
@@ -253,4 +276,8 @@ class Listener:
                     await _until_lost(connection, lost)
                 finally:
                     connection.terminate()
-            await asyncio.sleep(0.5)
+            except asyncpg.ReadOnlySQLTransactionError:
+                pause = 2.0  # a replica: there is nothing to be heard on it
+            except (*UNAVAILABLE, asyncpg.PostgresError):
+                pass  # refused, too, is gone for now
+            await asyncio.sleep(pause)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from simwarden.store.vault import Vault
 
 Q = load("key_check")
-_PURPOSE = "key-check"
+PURPOSE = "key-check"
 _KNOWN = b"simwarden"
 
 
@@ -31,29 +31,31 @@ class WrongMasterKey(SimwardenError):
         )
 
 
-async def check(url: str, vault: Vault) -> None:
+async def check(url: str, vault: Vault, *, claim: bool = True) -> None:
     """Make sure that the database at `url`, which has all migrations, belongs to this master key.
 
     A database that does not say to which key it belongs (a new one, or one from before there was this check) is
-    tried by the secrets that it holds, and from then on belongs to this key. Raises WrongMasterKey, DatabaseRefuses,
-    StoreUnavailable.
+    tried by the secrets that it holds, and from then on belongs to this key (unless `claim` is false: then nothing is
+    written). Raises WrongMasterKey, DatabaseRefuses, StoreUnavailable.
     """
     connection = await connect(url)
     with available():
         try:
-            await _check(connection, vault)
+            await _check(connection, vault, claim=claim)
         finally:
             await connection.close()
 
 
-async def _check(connection: asyncpg.Connection, vault: Vault) -> None:
+async def _check(connection: asyncpg.Connection, vault: Vault, *, claim: bool) -> None:
     sealed = await connection.fetchval(Q["read"])
     if sealed is None:
         if not await _opens_what_is_there(connection, vault):
             raise WrongMasterKey
-        await connection.execute(Q["write"], vault.seal(_KNOWN, _PURPOSE))
+        if not claim:
+            return
+        await connection.execute(Q["write"], vault.seal(_KNOWN, PURPOSE))
         sealed = await connection.fetchval(Q["read"])  # another server's, if it was first
-    if not _opens(vault, sealed, _PURPOSE):
+    if not _opens(vault, sealed, PURPOSE):
         raise WrongMasterKey
 
 

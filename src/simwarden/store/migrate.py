@@ -84,10 +84,12 @@ async def migrate(url: str) -> list[Migration]:
     connection = await connect(url)
     with available():
         try:
+            if _is_current(await _status(connection)):
+                return []  # nothing is written: it may be a replica
             await connection.execute("select pg_advisory_lock($1)", _LOCK)
             await connection.execute(_TABLE)
             status = await _status(connection)
-            _refuse_newer(status)
+            refuse_newer(status)
             pending = [migration for migration in known() if migration.version > status.version]
             for migration in pending:
                 await _apply(connection, migration)
@@ -142,7 +144,12 @@ async def _status(connection: asyncpg.Connection) -> Status:
     )
 
 
-def _refuse_newer(found: Status) -> None:
+def _is_current(found: Status) -> bool:
+    return found.version == found.target
+
+
+def refuse_newer(found: Status) -> None:
+    """Raises DatabaseTooNew."""
     if found.version > found.target:
         raise DatabaseTooNew(
             f"The database is at migration {found.version}, this program knows {found.target}: use a newer Simwarden, "

@@ -12,6 +12,7 @@ from simwarden.domain.errors import (
     InvalidIdentifier,
     KeyReused,
     NoDeviceSeen,
+    ReadOnly,
     SecretOfInbox,
     SimNotFound,
     SimwardenError,
@@ -240,6 +241,12 @@ class Unavailable(CamaraError):
     retry_after = 1
 
 
+class Standby(Unavailable):
+    """Service Unavailable: this server changes nothing. Try again later."""
+
+    retry_after = 10
+
+
 def of_body(refused: BodyRefused) -> CamaraError:
     """What is answered for a body that is not read to its end."""
     match refused.camara[0]:
@@ -253,6 +260,8 @@ def of_body(refused: BodyRefused) -> CamaraError:
 def of_domain(error: SimwardenError) -> CamaraError | None:
     """What a domain error means to a CAMARA client; None when it should never have come this far."""
     match error:
+        case ReadOnly():
+            return Standby(error.message)
         case StoreUnavailable():
             return Unavailable()
         case SimNotFound():
