@@ -59,7 +59,8 @@ def write_access(cluster: Path, user: pwd.struct_passwd | None, superuser: str) 
     Written before every start, so that a cluster from before, which let in everybody who reached its socket, changes.
     """
     names = {pwd.getpwuid(os.geteuid()).pw_name, *([user.pw_name] if user else [])}
-    _replace(cluster / "pg_hba.conf", f"# Written by Simwarden at every start.\nlocal all all peer map={_MAP}\n", user)
+    rules = "".join(f"local {what} all peer map={_MAP}\n" for what in ("all", "replication"))
+    _replace(cluster / "pg_hba.conf", f"# Written by Simwarden at every start.\n{rules}", user)
     lines = "".join(f'{_MAP} "{name}" {superuser}\n' for name in sorted(names))
     _replace(cluster / "pg_ident.conf", f"# Written by Simwarden at every start.\n{lines}", user)
 
