@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -237,6 +238,10 @@ def copy(primary: EmbeddedPostgres, folder: Path) -> None:
     """A streaming replica of the primary's database, in the data directory `folder`."""
     made = EmbeddedPostgres(folder)
     folder.mkdir()
+    if os.geteuid() == 0:  # the replica's server is another user, and follows the first one's socket
+        for parent in (folder, *folder.parents):
+            if not parent.stat().st_mode & stat.S_IXOTH:
+                parent.chmod(parent.stat().st_mode | stat.S_IXOTH)
     made.cluster.mkdir(mode=0o700)
     user = primary._system_user()
     if user is not None:
