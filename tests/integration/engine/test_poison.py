@@ -26,12 +26,12 @@ BAIT = "bait"
 
 @pytest.fixture
 async def refusing(world: World) -> AsyncIterator[World]:
-    """A database that refuses messages with BAIT in them, with the SQLSTATE that follows it."""
+    """A database that refuses messages of a pool named BAIT, with the SQLSTATE that follows it: texts are sealed."""
     await world.db.execute(
         f"""create or replace function refuse() returns trigger language plpgsql as $$
             begin
-                if new.content like '{BAIT}%' then
-                    raise exception 'refused' using errcode = substr(new.content, 5);
+                if new.pool like '{BAIT}%' then
+                    raise exception 'refused' using errcode = substr(new.pool, 5);
                 end if;
                 return new;
             end $$"""
@@ -45,7 +45,7 @@ async def refusing(world: World) -> AsyncIterator[World]:
 
 def bait(box: Box, state: str = "54000") -> Any:
     """A report that is refused."""
-    text = SmsRecord(key=b"k", direction="inbound", at=START, content=BAIT + state)
+    text = SmsRecord(key=b"k", direction="inbound", at=START, pool=BAIT + state)
     return box.records(sms=[text])
 
 
