@@ -203,6 +203,7 @@ class Control:
             return await house.call("POST", f"{LIFE}/{verb}", body, key, name, once=True)
 
         accepted = await self._until(f"{verb} {name}", ask, _expect(202), PATIENCE)
+        intent.unknown = 1
         path = f"{LIFE}/operations/{accepted.body['operationId']}"
 
         async def look() -> Reply:

@@ -120,6 +120,8 @@ class Intent(msgspec.Struct):
     imsis: frozenset[str]
     done: frozenset[str] | None = None
     """The SIMs that it changed, by what was acknowledged; None: nobody knows."""
+    unknown: int = 0
+    """Names in its list that no SIM has, once it was accepted: they are counted apart."""
 
 
 def differs(bound: str | None, imei: str) -> bool:
@@ -229,6 +231,9 @@ def check_usage(
         intent = intents.get(name)
         if intent is not None and intent.app_key:
             wanted[intent.app_key, intent.api, intent.operation] += count
+    for intent in intents.values():
+        if intent.unknown:
+            wanted[intent.app_key, intent.api, f"{intent.operation}/unknown"] += intent.unknown
     for app_key, count in subscriptions.items():
         wanted[app_key, "iot-sim-fraud-prevention-subscriptions", "subscribeFraudPrevention"] += count
     return [

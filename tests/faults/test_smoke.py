@@ -125,6 +125,10 @@ def test_the_model_sees_usage_lost_counted_twice_or_made_up() -> None:
         assert model.check_usage(asked, events, {"swk_a": 3}, {key: 2, made: 3}) == []
         for wrong in ({key: 1, made: 3}, {key: 3, made: 3}, {key: 2}, {key: 2, made: 3, ("swk_b", "api", "close"): 1}):
             assert len(model.check_usage(asked, events, {"swk_a": 3}, wrong)) == 1
+    strangers = {"x": Intent("swk_a", "api", "close", frozenset({"1", "2"}), unknown=1)}
+    apart = ("swk_a", "api", "close/unknown")
+    assert model.check_usage(strangers, events, {}, {key: 2, apart: 1}) == []
+    assert len(model.check_usage(strangers, events, {}, {key: 2})) == 1
     operators = {"x": Intent("", "manage", "previewBulk", frozenset({"1", "2"}))}
     assert model.check_usage(operators, events, {}, {}) == []
 
