@@ -219,6 +219,16 @@ async def test_a_large_body_is_refused_in_the_form_of_the_apis(
     assert (found.status, found.json["code"]) == (422, "MISSING_IDENTIFIER")
 
 
+async def test_a_call_refused_before_its_body_is_read_keeps_its_answer(proxy: Proxy, tmp_path: Path) -> None:
+    """The server reads on, so that nginx, which still writes, gets the 401 and not a closed connection."""
+    body = tmp_path / "large.json"
+    body.write_text("{" + " " * (2 << 20) + "}")
+    post = ["-H", "content-type: application/json", "-H", "expect:", "--data-binary", f"@{body}"]
+    for _ in range(10):
+        found = await curl(proxy, *post, f"https://localhost:{proxy.public}/iot-device-management/vwip/activate")
+        assert (found.status, found.json["code"]) == (401, "UNAUTHENTICATED")
+
+
 async def test_a_body_that_stops_in_the_middle_is_given_up_by_nginx(proxy: Proxy) -> None:
     trust = ssl.create_default_context(cafile=proxy.certificate)
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.public, ssl=trust, server_hostname="localhost")

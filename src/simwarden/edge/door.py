@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-DRAINED = 64 * 1024
-"""Bytes of an unread body that are read and thrown away, so that the connection can be kept."""
+DRAINED = 4 * 1024 * 1024
+"""Bytes of an unread body that are read and thrown away, so that the connection can be kept: the longest body that any
+API takes. A proxy that is still writing when the server closes the connection would not read the answer."""
 DRAIN_SECONDS = 1.0
 _log = structlog.get_logger()
 
