@@ -7,7 +7,7 @@ and `never` when it cannot: order, identity and completeness of what is committe
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -326,11 +326,20 @@ def acknowledged_moves(moves: Sequence[Move], seen: Sequence[Seen]) -> list[Move
     return kept
 
 
-def expected_changes(start: str, moves: Iterable[Move]) -> list[str]:
-    """The devices that must have been told, in order, given the one it began in."""
+def bound_to(events: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The devices (14 digits) that a SIM was ever bound to."""
+    return {value[:14] for event in events for value in event["data"].get("values", ()) if "BINDING" in event["type"]}
+
+
+def expected_changes(start: str, moves: Iterable[Move], bound: Container[str] = ()) -> list[str]:
+    """The devices that must have been told, in order, given the one it began in.
+
+    A return to a device that it is bound to waits for its proof (ADR 0020). When the card goes on before, it need not
+    be told.
+    """
     found = [start]
     for move in moves:
-        if move.card.imei != found[-1]:
+        if move.card.imei != found[-1] and move.card.imei[:14] not in bound:
             found.append(move.card.imei)
     return found[1:]
 

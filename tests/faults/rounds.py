@@ -125,7 +125,8 @@ async def check(house: House, load: Load) -> list[Complaint]:
             found += model.check_events(imsi, row["event_count"], events[imsi], "", [], set())
             continue
         start, moves = load.start[imsi], load.moves[imsi]
-        expected = model.expected_changes(start, model.acknowledged_moves(moves, seen[imsi]))
+        kept = model.acknowledged_moves(moves, seen[imsi])
+        expected = model.expected_changes(start, kept, model.bound_to(events[imsi]))
         ever = {start, cards[imsi].imei, *(move.card.imei for move in moves), *(item.imei for item in seen[imsi])}
         found += model.check_events(imsi, row["event_count"], events[imsi], start, expected, ever)
     found += model.check_deliveries(house.subscriptions, events, received)

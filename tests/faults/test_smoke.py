@@ -38,6 +38,17 @@ def test_the_model_sees_a_gap_a_loss_and_a_lie() -> None:
     assert model.check_events("1", 2, good, A, [], {A})
 
 
+def test_the_model_expects_every_move_but_a_return_that_was_not_proved() -> None:
+    moves = [
+        Move("1", Card("gw1", slot, imei), at)
+        for at, (slot, imei) in enumerate([("1.01", B), ("1.02", A), ("1.01", B)])
+    ]
+    assert model.expected_changes(A, moves) == [B, A, B]
+    bound = model.bound_to([{"type": "BINDING_CREATED", "data": {"values": [A[:14]]}}, event(1, A, B)])
+    assert bound == {A[:14]}
+    assert model.expected_changes(A, moves, bound) == [B]
+
+
 def test_the_model_sees_a_delivery_lost_out_of_order_or_changed() -> None:
     lanes, events = {"s1": "1"}, {"1": [event(1, A, B), event(2, B, A)]}
     good = [delivery("x1", B, 500), delivery("x1", B, 204), delivery("x2", A, 204), delivery("x1", B, 204)]
