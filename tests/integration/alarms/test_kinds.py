@@ -112,6 +112,7 @@ async def test_a_stolen_sim_that_is_brought_back_before_it_could_be_locked(stree
     await street.move(HOME, AWAY)
     alarm = await raised(street.db, AlarmKind.ENFORCEMENT_FAILED)
     await street.move(AWAY, HOME)
+    await street.server().set_fault(Fault())  # its status is the proof that the card came back
     await ended(street.db, alarm)
 
 
