@@ -43,7 +43,7 @@ class Latencies(msgspec.Struct):
     reports: list[float] = []
     calls: list[float] = []
     events: list[float] = []
-    """From the answer to a report until its event was at the sink."""
+    """From the sending of a report until its event was at the sink."""
 
 
 class Honest:
@@ -54,7 +54,7 @@ class Honest:
         self._session = session
         self._tenant = target.honest
         self._due: dict[tuple[str, str], float] = {}
-        """(subscription, IMEI): when the report that causes the event was answered."""
+        """(subscription, IMEI): when the report that causes the event was sent."""
         self._taken: Counter[str] = Counter()
         """How often each event came, by its id."""
         self._order: dict[str, list[str]] = {}
@@ -94,9 +94,8 @@ class Honest:
         imei = full_imei(f"35{1 + number // MOVING:06}{number % MOVING:06}")
         subscription = self._subscriptions[card.imsi]
         self._order[subscription].append(imei)
-        took = await self._report(card, number % MOVING, imei)
         self._due[subscription, imei] = time.perf_counter()
-        self.latencies.reports.append(took)
+        self.latencies.reports.append(await self._report(card, number % MOVING, imei))
         began = time.perf_counter()
         await self._call(number)
         self.latencies.calls.append((time.perf_counter() - began) * 1000)
@@ -209,9 +208,8 @@ class Honest:
             self._taken[event["id"]] += 1
             subscription, imei = event["data"]["subscriptionId"], event["data"]["imei"]
             self._came[subscription].append(imei)
-            at = self._due.get((subscription, imei))
-            # The event may overtake the answer to the report that caused it.
-            self.latencies.events.append(0.0 if at is None else (now - at) * 1000)
+            if at := self._due.get((subscription, imei)):
+                self.latencies.events.append((now - at) * 1000)
         return web.Response(status=204)
 
 
