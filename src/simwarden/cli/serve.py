@@ -71,9 +71,7 @@ def serve(**flags: object) -> None:
 def run(settings: Settings) -> None:
     """Serve with these settings; returns when told to stop. Raises SimwardenError when it cannot begin."""
     tls.arguments(settings)  # what cannot work is said before the database starts
-    _refuse_taken_port(settings.host, settings.port, "--port")
-    if settings.admin_port is not None:
-        _refuse_taken_port(settings.admin_host, settings.admin_port, "SIMWARDEN_ADMIN_PORT")
+    _refuse_taken_ports(settings)
     signal.signal(signal.SIGTERM, _interrupt)  # also while the database is still starting
     server = None
     stop = threading.Event()
@@ -90,6 +88,7 @@ def run(settings: Settings) -> None:
         settings_module.master_key(settings)  # made before workers could race for it
         if not _prepared(settings):
             threading.Thread(target=_keep_preparing, args=(settings, stop), daemon=True, name="prepare").start()
+        _refuse_taken_ports(settings)  # again: the database took a while, and Granian panics when it cannot bind
         _serve(settings)
     except KeyboardInterrupt:
         pass
@@ -217,6 +216,12 @@ def _watch_over(server: EmbeddedPostgres, stop: threading.Event) -> None:
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _refuse_taken_ports(settings: Settings) -> None:
+    _refuse_taken_port(settings.host, settings.port, "--port")
+    if settings.admin_port is not None:
+        _refuse_taken_port(settings.admin_host, settings.admin_port, "SIMWARDEN_ADMIN_PORT")
 
 
 def _refuse_taken_port(host: str, port: int, choose: str) -> None:
