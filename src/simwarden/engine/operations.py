@@ -33,7 +33,6 @@ from simwarden.store.operations import NewItem, Operation, OperationNotFound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
-    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     import asyncpg
@@ -62,6 +61,8 @@ class OperationLimits(msgspec.Struct, frozen=True):
 
 
 HOUR = timedelta(hours=1)
+CALM = timedelta(seconds=1)
+"""For so long after an application was over a limit its long lists are refused without being looked at."""
 
 
 class NotReady(SimwardenError):
@@ -102,6 +103,8 @@ class Operations:
     ) -> None:
         """`limits`: of customers' operations, by application; previewed ones, which are the operator's, have none."""
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._over: dict[str, tuple[datetime, TooManyOperations]] = {}
+        """When an application was refused lately, and how."""
         self._limits = limits or OperationLimits()
         self._db = db
         self._answers = answers or Answers(db)
@@ -144,7 +147,7 @@ class Operations:
             expires_at=None,
             usage=usage,
         )
-        async with self._turn(app_key, sims), self._db.transaction() as connection:
+        async with self._turn(app_key, sims, preview=preview), self._db.transaction() as connection:
             if once is not None:
                 await self._claim(connection, once)
             items = None
@@ -177,14 +180,35 @@ class Operations:
         self._accepted()
         return operation
 
-    def _turn(self, app_key: str, sims: object) -> AbstractAsyncContextManager[object]:
+    def refuse_at_once(self, app_key: str) -> None:
+        """For a long list that has not been read yet: the answer of a moment ago still holds.
+
+        Reading thousands of names costs everybody more than refusing them. Raises TooManyOperations.
+        """
+        if app_key in self._over:
+            at, refusal = self._over[app_key]
+            if at <= self._clock() < at + CALM:
+                raise TooManyOperations(refusal.message, refusal.retry_after)
+            del self._over[app_key]
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, app_key: str, sims: object, *, preview: bool) -> AsyncIterator[None]:
         """Long lists of one application are taken in one after the other, lest they hold all connections."""
-        if not isinstance(sims, Sequence) or len(sims) <= store.INSERT_ROWS:
-            return contextlib.nullcontext()
-        lock = self._turns.get(app_key)
-        if lock is None:
-            lock = self._turns[app_key] = asyncio.Lock()
-        return lock
+        long = isinstance(sims, Sequence) and len(sims) > store.INSERT_ROWS
+        async with contextlib.AsyncExitStack() as stack:
+            if long:
+                lock = self._turns.get(app_key)
+                if lock is None:
+                    lock = self._turns[app_key] = asyncio.Lock()
+                await stack.enter_async_context(lock)
+                if not preview:
+                    self.refuse_at_once(app_key)
+            try:
+                yield
+            except TooManyOperations as error:
+                if long:
+                    self._over[app_key] = self._clock(), error
+                raise
 
     async def _room(self, connection: asyncpg.Connection, app_key: str, now: datetime) -> _Room:
         """What is left of the application's limits."""

@@ -333,6 +333,33 @@ async def test_an_application_may_begin_so_much_and_no_more(house: House) -> Non
     assert {row["app_key"]: row["n"] for row in counted} == {"swk_a": 16, "swk_b": 8}
 
 
+async def test_after_a_refusal_long_lists_are_refused_for_a_second_without_being_looked_at(house: House) -> None:
+    now = now_utc()
+    operations = Operations(house.db, limits=OperationLimits(unknown=10), clock=lambda: now)
+    account_id = house.account.id
+
+    async def begin(sims: list[Named], app_key: str = "swk_a") -> Operation:
+        return await operations.begin(
+            SUSPEND, sims, CAUSE, app_key=app_key, account_id=account_id, preview=False, usage=None
+        )
+
+    strangers, own = named(range(1_000_000, 1_000_200)), named([*range(60)] * 2)
+    operations.refuse_at_once("swk_a")
+    with pytest.raises(TooManyOperations, match="10 devices that are no SIMs of the account"):
+        await begin(strangers)
+    with pytest.raises(TooManyOperations, match="10 devices that are no SIMs of the account") as refused:
+        operations.refuse_at_once("swk_a")
+    assert refused.value.retry_after == 3600
+    with pytest.raises(TooManyOperations):
+        await begin(own)
+    await begin(own[:60])  # a short list is looked at
+    operations.refuse_at_once("swk_b")
+    await begin(own, "swk_b")
+    now += timedelta(seconds=1)
+    operations.refuse_at_once("swk_a")
+    await begin(own)
+
+
 async def test_what_named_only_unknown_sims_is_kept_for_a_day(house: House) -> None:
     vain = await house.settle(await house.begin(SUSPEND, named(range(1_000_000, 1_000_005))))
     useful = await house.settle(await house.begin(SUSPEND, named([1, 1_000_000])))

@@ -12,6 +12,7 @@ from simwarden.store.operations import NewItem, Operation, OperationNotFound
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from simwarden.domain.errors import TooManyOperations
     from simwarden.domain.events import Cause, Event
     from simwarden.domain.sim import Sim
     from simwarden.domain.usage import Usage
@@ -27,6 +28,12 @@ class OperationsInMemory:
     def __init__(self) -> None:
         self.begun: dict[str, Operation] = {}
         self.listed: dict[str, Sequence[Listed]] = {}
+        self.refusal: TooManyOperations | None = None
+
+    def refuse_at_once(self, app_key: str) -> None:
+        """Everybody, or nobody."""
+        if self.refusal is not None:
+            raise self.refusal
 
     async def begin(
         self,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import asyncio
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -39,7 +40,7 @@ from simwarden.northbound.kernel.writing import perform
 from simwarden.store.operations import NewItem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from datetime import datetime
 
     from simwarden.domain.events import Event
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from simwarden.northbound.kernel.ports import AnswerBook, Caller, Meter, Quota, ReadMeter, TokenCheck
     from simwarden.store.operations import Item
 
+T = TypeVar("T")
 NAME = "iot-device-management"
 VERSION = "vwip"
 STATUSES = {
@@ -68,6 +70,12 @@ STATUSES = {
 }
 """Error codes that a device can have, with their HTTP status."""
 _CANCELLED = ErrorInfo(409, "ABORTED", "The operation was cancelled before this device's turn.")
+
+
+LONG_BODY = 16 * 1024
+"""Bytes of a request; reading the devices in a longer one is work that others wait for."""
+READ = 100
+"""Devices of a request that are looked at before others get their turn."""
 
 
 class LifeSource(Protocol):
@@ -93,6 +101,9 @@ class OperationBook(Protocol):
         usage: Usage | None = None,
     ) -> engine.Operation:
         """`usage`: what each SIM that is done counts as. Raises StoreUnavailable; with `once` Replayed, KeyReused."""
+
+    def refuse_at_once(self, app_key: str) -> None:
+        """Raises TooManyOperations when the application was refused a moment ago."""
 
     async def get(self, operation_id: str, *, app_key: str | None = None) -> engine.Operation:
         """Raises OperationNotFound, also for another client's."""
@@ -129,8 +140,9 @@ class DeviceManagement:
     async def add(self, request: Request) -> Answer:
         """Register SIMs (addDevices). What lies outside the account's number ranges is refused alike, whether it is
         anybody's or nobody's: the register is not asked."""
+        self._refuse_at_once(request)
         wanted = decode(self._add, request.body, schemas.WORDING)
-        items = [_new(n, device) for n, device in enumerate(wanted.devices)]
+        items = [item async for item in _in_turns(_new(n, device) for n, device in enumerate(wanted.devices))]
         if len(items) == 1:
             names = _names(items[0].data or {})
             if await self._operations.outside(request.caller.account_id, names):
@@ -143,8 +155,9 @@ class DeviceManagement:
         """The operation that takes this step with SIMs."""
 
         async def take(request: Request) -> Answer:
+            self._refuse_at_once(request)
             wanted = decode(self._step, request.body, schemas.WORDING)
-            named = self._named(request.caller, wanted.devices)
+            named = await self._named(request.caller, wanted.devices)
             if len(named) == 1:
                 await self._can(request.caller, named[0], step)
             return await self._begin(request, Advance(step), named)
@@ -156,7 +169,7 @@ class DeviceManagement:
         wanted = decode(self._status, request.body, schemas.WORDING)
         if request.caller.device is None and wanted.device is UNSET:
             raise MissingIdentifier
-        [named] = self._named(request.caller, UNSET if wanted.device is UNSET else (wanted.device,))
+        [named] = await self._named(request.caller, UNSET if wanted.device is UNSET else (wanted.device,))
         sim = await self._found(request.caller, named)
         events = await self._lives.life(sim)
         history = [schemas.StateChange(str(rules.state_of(event)), event.at) for event in events]
@@ -201,14 +214,18 @@ class DeviceManagement:
             answered,
         )
 
-    def _named(self, caller: Caller, devices: Sequence[IotDevice] | UnsetType) -> list[Named]:
+    def _refuse_at_once(self, request: Request) -> None:
+        if len(request.body) > LONG_BODY:
+            self._operations.refuse_at_once(request.caller.app_key)
+
+    async def _named(self, caller: Caller, devices: Sequence[IotDevice] | UnsetType) -> list[Named]:
         if caller.device is not None:
             if devices is not UNSET:
                 raise UnnecessaryIdentifier
             return [Named(0, None, SimRef(IdentifierKind.MSISDN, caller.device))]
         if devices is UNSET:
             raise MissingIdentifier
-        return [self._name(n, caller, device) for n, device in enumerate(devices)]
+        return [named async for named in _in_turns(self._name(n, caller, each) for n, each in enumerate(devices))]
 
     def _name(self, n: int, caller: Caller, device: IotDevice) -> Named:
         given = as_written(device)
@@ -234,6 +251,14 @@ class DeviceManagement:
             rules.step(sim, step, now, Cause(CauseKind.CALL, caller.app_key, now))
         except IllegalTransition as error:
             raise IncompatibleState(error.message) from error
+
+
+async def _in_turns(items: Iterable[T]) -> AsyncIterator[T]:
+    """The items; others get their turn in between."""
+    for n, item in enumerate(items, 1):
+        yield item
+        if n % READ == 0:
+            await asyncio.sleep(0)
 
 
 def _told(found: engine.Operation, results: list[schemas.Result] | UnsetType) -> schemas.OperationResponse:
