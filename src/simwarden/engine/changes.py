@@ -148,22 +148,26 @@ class Changes:
         reason = event or (sim.bars[-1].event if sim.bars else None)
         place = sim.seen.place if sim.seen else None
         view = slots.get(place) if place is not None else None
-        if place is not None and view is not None and not (place in items and items[place].current):
-            for old in list(items.values()):
-                if old.place in upheld and old.current:
-                    items[old.place] = rules.aim(old, desired, reason, self._now, held=self._is_ours(old))
-                elif old.place != place and old.current:
-                    self._leave(items, old, reason)
+        if place is None or view is None:
+            for item in list(items.values()):
+                if item.current:
+                    items[item.place] = rules.aim(item, desired, reason, self._now, held=self._is_ours(item))
+            return
+        arrives = place not in items or not items[place].current
+        for item in list(items.values()):
+            if not item.current:
+                continue
+            if item.place == place or item.place in upheld:
+                items[item.place] = rules.aim(item, desired, reason, self._now, held=self._is_ours(item))
+            else:
+                self._leave(items, item, reason)
+        if arrives:
             here = rules.arrive(place, desired, reason, self._now, locked=bool(view.locked), held=view.held)
             items[place] = here
             self._evict(place, sim.imsi)
             if here.wants_lock and not here.is_open:
                 cause = Cause(CauseKind.ENFORCEMENT, "engine", self._now, "already locked")
                 self.record(sim.imsi, EventType.ENFORCEMENT_APPLIED, cause, reason, _told(here))
-        else:
-            for item in list(items.values()):
-                if item.current:
-                    items[item.place] = rules.aim(item, desired, reason, self._now, held=self._is_ours(item))
 
     def _leave(self, items: dict[Place, Attachment], old: Attachment, reason: int | None) -> None:
         gone = rules.leave(old, reason, self._now, held=self._is_ours(old))

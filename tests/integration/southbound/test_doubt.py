@@ -252,6 +252,28 @@ async def test_a_card_that_comes_home_from_another_gateway_is_opened(world: Worl
     assert not await world.barred(1)
 
 
+async def test_a_slot_that_was_passed_through_is_not_locked_for_ever(world: World) -> None:
+    """The card went home -> AWAY -> OTHER at another gateway, whose report overtook those of the first one."""
+    box, other = await scene(world)
+    other.put(1, OTHER)
+    await world.take(other.port_status(OTHER))
+    box.cards = {(AWAY, 1): 1}
+    await world.take(box.port_status(AWAY))
+    assert {place for place, item in (await world.attached(1)).items() if item.wants_lock} == {
+        box.place(AWAY),
+        other.place(OTHER),
+    }
+    box.cards = {}
+    await world.take(box.port_status(AWAY))
+    await world.take(other.port_status(OTHER))
+    attached = await world.attached(1)
+    assert {place for place, item in attached.items() if item.wants_lock} == {other.place(OTHER)}
+    assert not attached[box.place(AWAY)].current, "what was begun there is undone"
+    await world.start_enforcement()
+    await world.eventually(lambda: world.enforced(1))
+    assert (box.locked, other.locked) == (set(), {(OTHER, 1)})
+
+
 async def test_a_pinned_gateway_reports_for_its_account_alone(world: World) -> None:
     await scene(world)
     pinned = await world.box("gw3", account_id="other")
