@@ -27,6 +27,10 @@ SLOW = 2.0
 """Seconds after which a body counts as slow."""
 EVERY = 0.5
 """Seconds from one look at the open bodies to the next."""
+AT_ONCE = 8
+"""Bodies that are refused before others get their turn: refusing hundreds together would hold everybody up."""
+PAUSE = 0.004
+"""Seconds that others have then."""
 
 
 class BodyRefused(Exception):
@@ -237,27 +241,37 @@ class Bodies:
             now = self.clock()
             # A process that was held up itself must first take in what has come meanwhile.
             if now - last < 2 * EVERY:
-                self.look(now)
-            last = now
+                for number, (body, refusal) in enumerate(self._over(now), 1):
+                    if body in self._open:  # it may have ended meanwhile
+                        body.refuse(refusal)
+                    if number % AT_ONCE == 0:
+                        await asyncio.sleep(PAUSE)
+            last = self.clock()
 
     def look(self, now: float) -> None:
         """Refuse what is over a limit now."""
+        for body, refusal in self._over(now):
+            body.refuse(refusal)
+
+    def _over(self, now: float) -> list[tuple[Body, BodyRefused]]:
         limits = self.limits
+        over: list[tuple[Body, BodyRefused]] = []
         slow = []
-        for body in list(self._open):
+        for body in self._open:
             age = now - body.began
             if age > body.seconds or (age > GRACE and body.received < limits.rate * (age - GRACE)):
-                body.refuse(BodyTooSlow(limits))
+                over.append((body, BodyTooSlow(limits)))
             elif age > SLOW:
                 slow.append(body)
         of_address = Counter(body.address for body in slow)
+        left = []
         for body in slow:  # the oldest first
             if of_address[body.address] > limits.per_address:
                 of_address[body.address] -= 1
-                body.refuse(TooManyBodies(limits))
-        left = [body for body in slow if body in self._open]
-        for body in left[: max(0, len(left) - limits.total)]:
-            body.refuse(BodiesExhausted())
+                over.append((body, TooManyBodies(limits)))
+            else:
+                left.append(body)
+        return over + [(body, BodiesExhausted()) for body in left[: max(0, len(left) - limits.total)]]
 
 
 async def read_body(receive: Receive, declared: str | None, most: int) -> bytes:

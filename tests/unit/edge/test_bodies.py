@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -201,6 +202,25 @@ async def test_the_watch_refuses_by_itself_and_ends_with_the_last_body() -> None
         await asyncio.wait_for(wire.reading, 60)
     assert bodies._watch is not None
     await asyncio.wait_for(bodies._watch, 60)
+
+
+async def test_others_get_their_turn_while_many_bodies_are_refused() -> None:
+    counted: list[str] = []
+    bodies = Bodies(Limits(seconds=EVERY / 10), counted=counted.append)
+    wires = [Wire(bodies) for _ in range(100)]
+    at_turns = [0]
+
+    async def other() -> None:
+        while True:
+            if len(counted) > at_turns[-1]:
+                at_turns.append(len(counted))
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    ended = await asyncio.wait_for(asyncio.gather(*(wire.reading for wire in wires), return_exceptions=True), 60)
+    task.cancel()
+    assert {type(each) for each in ended} == {BodyTooSlow}
+    assert max(after - before for before, after in pairwise(at_turns)) <= 10
 
 
 async def test_what_is_left_of_a_small_body_is_thrown_away(clock: Clock) -> None:
