@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,7 +205,9 @@ async def test_a_worker_of_a_running_server_waits_for_a_database_that_is_away(
 async def test_what_waiting_does_not_mend_ends_the_start_with_advice(
     tmp_path: Path, database_url: str, wrong: str, reason: str
 ) -> None:
-    if "=" in wrong:
+    if wrong.startswith("port") and "@127.0.0.1:" in database_url:  # what stands before the question mark counts
+        url = re.sub(r":\d+/", ":none/", database_url)
+    elif "=" in wrong:
         url = f"{database_url}{'&' if '?' in database_url else '?'}{wrong}"
         url = url.replace("postgres@", "") if wrong.startswith("user") else url
     else:
@@ -243,8 +246,8 @@ async def test_two_servers_on_one_port_of_two_addresses_share_the_work(tmp_path:
 
                 async def shared() -> bool:
                     rows = await connection.fetch(
-                        "select role, owner, count(*) from lease where until > now() and role <> 'watch'"
-                        " group by 1, 2 order by 1, 2"
+                        "select role, owner, count(*) from lease"
+                        " where until > now() and role in ('enforce', 'notify', 'operate') group by 1, 2 order by 1, 2"
                     )
                     return [row["count"] for row in rows] == [8] * 6
 
