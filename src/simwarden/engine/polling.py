@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 AT_ONCE = 64
 """Gateways that one worker asks at the same time: a dead one holds a place for the time limit of a command only."""
-CLAIM = timedelta(seconds=60)
+CLAIM = timedelta(seconds=15)
+"""How long a worker may ask before another one does: longer than a command may take by default, and short enough that a
+card that came home does not wait long for its proof when the worker dies or the database is away."""
 IDLE = 5.0
 """Seconds between two looks when nobody wakes it."""
 PAUSE = 1.0
