@@ -106,6 +106,8 @@ class PatientApi(Api):
         if scope["type"] != "http" or scope["method"] != "GET":
             await super().__call__(scope, receive, send)
             return
+        while (await receive()).get("more_body", False):
+            pass  # a body means nothing here, and whoever waits for the end of the connection must not take it
         call, gone = asyncio.create_task(super().__call__(scope, receive, send)), asyncio.create_task(_gone(receive))
         try:
             await asyncio.wait((call, gone), return_when=asyncio.FIRST_COMPLETED)
