@@ -31,6 +31,15 @@ async def test_a_message_that_is_known_stays_as_it_is(world: World) -> None:
     assert sorted((row["gateway_id"], row["content"]) for row in found) == [(1, "first"), (2, "changed")]
 
 
+async def test_a_message_is_stored_once_when_its_slot_holds_another_card_by_its_repetition(world: World) -> None:
+    await world.card(1, 2)
+    async with world.db.transaction() as connection:
+        for holder in (imsi(1), imsi(2), None):
+            named = SmsRecord(key=b"1", direction="inbound", at=START, imsi=holder, port=1, content="once")
+            await records.add_sms(connection, world.vault, [(1, named, START)])
+    assert [row["imsi"] for row in await world.db.fetch("select imsi from sms")] == [imsi(1)]
+
+
 async def test_a_call_grows_and_never_shrinks(world: World) -> None:
     await world.card(1)
     seconds = [START + timedelta(seconds=number) for number in range(5)]

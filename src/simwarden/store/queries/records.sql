@@ -1,12 +1,13 @@
 -- name: add_sms
--- `plain` is the key that a message was stored under before messages were sealed.
+-- `plain` is the key that a message was stored under before messages were sealed. A message that is stored in another
+-- bucket is known too: its SIM may be known by the slot only, and the slot may hold another card by now.
 insert into sms (bucket, gateway_id, key, direction, imsi, port, slot, pool, pool_slot, at, status, received_at, sealed)
 select bucket, gateway_id, key, direction, imsi, port, slot, pool, pool_slot, at, status, received_at, sealed
 from unnest($1::smallint[], $2::int[], $3::bytea[], $4::bytea[], $5::text[], $6::text[], $7::int[], $8::int[],
             $9::text[], $10::int[], $11::timestamptz[], $12::int[], $13::timestamptz[], $14::bytea[])
      as i (bucket, gateway_id, key, plain, direction, imsi, port, slot, pool, pool_slot, at, status, received_at, sealed)
 where not exists (
-    select 1 from sms p where p.bucket = i.bucket and p.gateway_id = i.gateway_id and p.key = i.plain
+    select 1 from sms p where p.gateway_id = i.gateway_id and p.key in (i.key, i.plain)
 )
 on conflict do nothing
 
