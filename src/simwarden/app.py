@@ -127,12 +127,12 @@ def create(settings: Settings) -> ASGIApp:
             inner.router.routes[:] = house.routes()
 
         async with contextlib.AsyncExitStack() as stack:
-            if settings.admin_port is not None:
+            await stack.enter_async_context(opening.kept_open(lambda: House.open(settings, metrics), opened))
+            if settings.admin_port is not None:  # listens when the main port does: who can open at once refuses nobody
                 door = FrontDoor(inner, bodies, proxies, counted=refused)
                 admin = AdminListener(door, settings.admin_host, settings.admin_port, tls.server_context(settings))
                 stack.push_async_callback(admin.stop)
                 await admin.start()
-            await stack.enter_async_context(opening.kept_open(lambda: House.open(settings, metrics), opened))
             yield
 
     app = Starlette(lifespan=lifespan, exception_handlers=errors.HANDLERS)
