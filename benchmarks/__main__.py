@@ -86,11 +86,11 @@ async def measure_deliveries(given: argparse.Namespace) -> None:
 
 async def measure_isolation(given: argparse.Namespace) -> None:
     """What a dead sink costs the others, and what each attacker of tests/attacks costs an honest tenant."""
-    if given.attacker in (None, DEAD_SINKS):
+    if DEAD_SINKS in (given.attacker or [DEAD_SINKS]):
         async with bench() as world:
             await world.fill(20_000)
             await isolation.measure(world, 5_000, given.seconds, given.rounds)
-    chosen = [name for name in attacks.names() if given.attacker in (None, name)]
+    chosen = [name for name in attacks.names() if name in (given.attacker or [name])]
     failed = [name for name in chosen if not await attacks.measure(name, given.seconds, given.rounds)]
     if failed:
         sys.exit(f"The honest tenant was not served as it should be beside {', '.join(failed)}.")
@@ -138,7 +138,8 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="growth up to 10 million SIMs too (12 GB of disk)")
     parser.add_argument("--plot", type=Path, help="draw growth into this SVG file")
     cases = [DEAD_SINKS, *attacks.names()]
-    parser.add_argument("-a", "--attacker", choices=cases, metavar="NAME", help=f"isolation: only {', '.join(cases)}")
+    several = f"isolation: only this one, may be repeated: {', '.join(cases)}"
+    parser.add_argument("-a", "--attacker", action="append", choices=cases, metavar="NAME", help=several)
     given = parser.parse_args()
     unknown = [section for section in given.sections if section not in SECTIONS]
     if unknown:

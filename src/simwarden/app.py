@@ -34,7 +34,7 @@ from simwarden.edge.bodies import Limits as BodyLimits
 from simwarden.edge.clients import Proxies
 from simwarden.edge.door import FrontDoor
 from simwarden.edge.fresh import Fresh
-from simwarden.edge.throttle import Allowance, Guard
+from simwarden.edge.throttle import Allowance, Guard, Turns
 from simwarden.engine.binding import Bindings
 from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.functions import Functions
@@ -85,6 +85,8 @@ if TYPE_CHECKING:
     from simwarden.northbound.kernel.ports import Answered
     from simwarden.settings import Settings
 
+REPORT_PATIENCE = 5.0
+"""Seconds that a report beyond its gateway's rate waits for its turn."""
 READY_FOR = 1.0
 """Seconds for which what /readyz found of the database is answered again."""
 _log = structlog.get_logger()
@@ -245,6 +247,7 @@ class House:
             self.ingest,
             counted=lambda outcome, type_: self.metrics.southbound.labels(outcome, type_).inc(),
             guesses=Allowance(settings.failed_logins_per_address),
+            turns=Turns(settings.reports_per_gateway, 10 * settings.reports_per_gateway, REPORT_PATIENCE),
             refused=self._refused,
         )
         self.listener = Listener(

@@ -88,6 +88,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Wrong secrets of one application from one address, at once and then in a minute, per worker; beyond that 429."""
     failed_logins_per_address: Positive = 200
     """Wrong secrets from one address, and wrong report URLs from one, at once and then in a minute, per worker."""
+    reports_per_gateway: Positive = 100
+    """Requests a second with reports of one gateway, per worker; ten times as many at once. More wait, then 429."""
     open_operations: Positive = 50
     """Operations of IoT Device Management that one application may have unfinished; beyond that 429."""
     operation_devices_per_hour: Positive = 500_000

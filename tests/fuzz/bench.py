@@ -21,6 +21,8 @@ from starlette.applications import Starlette
 
 from simwarden.app import House
 from simwarden.claim import Claim
+from simwarden.edge.throttle import Turns
+from simwarden.northbound.kernel import api
 from simwarden.settings import Settings
 from simwarden.store.database import Database
 
@@ -187,8 +189,14 @@ def resident() -> int:
 async def bench(url: str, directory: Path) -> AsyncIterator[Bench]:
     """A bench on the migrated, empty database at `url`."""
     settings = Settings(
-        data_dir=str(directory), database_url=url, allow_private_sinks=True, secret_key="11" * 32, seen_refresh=0.001
+        data_dir=str(directory),
+        database_url=url,
+        allow_private_sinks=True,
+        secret_key="11" * 32,
+        seen_refresh=0.001,
+        reports_per_gateway=1_000_000,
     )
+    api.REFUSALS = Turns(rate=1e6, burst=1000, patience=0.0)  # the fuzzer is refused often, and has no time
     db = await Database.connect(url)
     async with aiohttp.ClientSession() as session:
         house = House(settings, db, db, session, Claim("fuzz", ()))

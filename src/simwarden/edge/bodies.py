@@ -4,12 +4,16 @@ Each body being read is watched. It must be complete after `Limits.seconds`, and
 at `Limits.rate` bytes/s on average. Of bodies that take longer than `SLOW` seconds there are at most
 `Limits.per_address` from one address and `Limits.total` altogether: the oldest are refused first, so that a new body,
 which is complete within milliseconds when its client is honest, is never kept out by slow ones.
+
+What is over a limit is read no further, and of each address a few are refused at a time: who connects again as soon as
+he is refused would else cost the more, the sooner he is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -27,10 +31,14 @@ SLOW = 2.0
 """Seconds after which a body counts as slow."""
 EVERY = 0.5
 """Seconds from one look at the open bodies to the next."""
-AT_ONCE = 8
+AT_ONCE = 2
 """Bodies that are refused before others get their turn: refusing hundreds together would hold everybody up."""
-PAUSE = 0.004
+PAUSE = 0.002
 """Seconds that others have then."""
+AT_A_LOOK = 8
+"""Bodies of one address that are refused at one look; the others that are over a limit wait for the next."""
+WAITING = 2048
+"""Bodies that may wait for that, of all addresses; the oldest beyond it are refused at once."""
 
 
 class BodyRefused(Exception):
@@ -122,7 +130,18 @@ class Limits(msgspec.Struct, frozen=True):
 class Body:
     """One request's body on its way in. `receive` takes the place of the server's own."""
 
-    __slots__ = ("_bodies", "_receive", "_task", "address", "began", "complete", "received", "refusal", "seconds")
+    __slots__ = (
+        "_bodies",
+        "_receive",
+        "_task",
+        "address",
+        "began",
+        "complete",
+        "is_over",
+        "received",
+        "refusal",
+        "seconds",
+    )
 
     def __init__(self, bodies: Bodies, receive: Receive, address: str, *, complete: bool) -> None:
         """`complete`: there is none."""
@@ -133,6 +152,8 @@ class Body:
         self.began = 0.0
         self.complete = complete
         self.received = 0
+        self.is_over = False
+        """Over a limit: it is read no further, and refused when its address has its turn."""
         self.refusal: BodyRefused | None = None
         self.seconds = bodies.limits.seconds
 
@@ -145,7 +166,7 @@ class Body:
             self._bodies.begin(self)
         self._task = asyncio.current_task()
         try:
-            message = await self._receive()
+            message = await (asyncio.get_running_loop().create_future() if self.is_over else self._receive())
         except asyncio.CancelledError:
             if self.refusal is not None and self._task is not None:
                 self._task.uncancel()
@@ -204,6 +225,9 @@ class Bodies:
         self.counted = counted
         self.clock = clock
         self._open: dict[Body, None] = {}
+        """Those that are read."""
+        self._over: dict[str, dict[Body, BodyRefused]] = {}
+        """By address, those that are over a limit and wait to be refused."""
         self._held = 0
         self._watch: asyncio.Task[None] | None = None
 
@@ -219,11 +243,12 @@ class Bodies:
         body.received += size
         self._held += size
         while self._held > self.limits.memory:
-            next(iter(self._open)).refuse(BodiesExhausted())
+            waiting = next(iter(self._over.values()), None) or self._open
+            next(iter(waiting)).refuse(BodiesExhausted())
 
     def shrink(self, body: Body) -> None:
         """What came of a body so far was thrown away."""
-        if body in self._open:
+        if body in self._open or body in self._over.get(body.address, ()):
             self._held -= body.received
             body.received = 0
 
@@ -231,29 +256,43 @@ class Bodies:
         """Nobody waits for this body any more."""
         if body in self._open:
             del self._open[body]
-            self._held -= body.received
+        elif body in (waiting := self._over.get(body.address, {})):
+            del waiting[body]
+            if not waiting:
+                del self._over[body.address]
+        else:
+            return
+        self._held -= body.received
 
     async def _look(self) -> None:
         """Refuse what is over a limit, for as long as there are open bodies."""
         last = self.clock()
-        while self._open:
+        while self._open or self._over:
             await asyncio.sleep(EVERY)
             now = self.clock()
             # A process that was held up itself must first take in what has come meanwhile.
             if now - last < 2 * EVERY:
-                for number, (body, refusal) in enumerate(self._over(now), 1):
-                    if body in self._open:  # it may have ended meanwhile
-                        body.refuse(refusal)
+                for number, (body, refusal) in enumerate(self._due(now), 1):
+                    body.refuse(refusal)  # it may have ended meanwhile
                     if number % AT_ONCE == 0:
                         await asyncio.sleep(PAUSE)
             last = self.clock()
 
     def look(self, now: float) -> None:
-        """Refuse what is over a limit now."""
-        for body, refusal in self._over(now):
+        """Refuse what is over a limit now and has its turn."""
+        for body, refusal in self._due(now):
             body.refuse(refusal)
 
-    def _over(self, now: float) -> list[tuple[Body, BodyRefused]]:
+    def _due(self, now: float) -> list[tuple[Body, BodyRefused]]:
+        for body, refusal in self._found_over(now):
+            body.is_over = True
+            del self._open[body]
+            self._over.setdefault(body.address, {})[body] = refusal
+        due = [each for waiting in self._over.values() for each in itertools.islice(waiting.items(), AT_A_LOOK)]
+        rest = (each for waiting in self._over.values() for each in itertools.islice(waiting.items(), AT_A_LOOK, None))
+        return due + list(itertools.islice(rest, max(0, sum(map(len, self._over.values())) - len(due) - WAITING)))
+
+    def _found_over(self, now: float) -> list[tuple[Body, BodyRefused]]:
         limits = self.limits
         over: list[tuple[Body, BodyRefused]] = []
         slow = []

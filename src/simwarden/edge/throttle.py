@@ -1,4 +1,4 @@
-"""Bounds on attempts that fail: of one client from one address, and of one address."""
+"""Bounds on attempts that fail, of one client from one address and of one address; and on how fast one may go."""
 
 from __future__ import annotations
 
@@ -40,6 +40,39 @@ class Allowance:
     def _now(self, key: str) -> float:
         at, used = self._used.get(key, (0.0, 0.0))
         return max(0.0, used - max(0.0, self._clock() - at) * self._rate)
+
+
+class Turns:
+    """For each key `burst` turns at once and `rate` a second; who comes beyond waits, at most `patience` seconds."""
+
+    def __init__(
+        self,
+        rate: float,
+        burst: int,
+        patience: float,
+        *,
+        kept: int = KEPT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rate = rate
+        self._ahead = burst / rate
+        self._patience = patience
+        self._kept = kept
+        self._clock = clock
+        self._next: dict[str, float] = {}
+        """Key to when its next turn would be if none could be taken ahead of time."""
+
+    def take(self, key: str) -> float | None:
+        """Seconds to wait for the turn that this takes; None: too many wait already, nothing was taken."""
+        now = self._clock()
+        due = max(self._next.get(key, 0.0), now - self._ahead + 1 / self._rate)
+        if due - now > self._patience:
+            return None
+        self._next.pop(key, None)
+        while len(self._next) >= self._kept:
+            del self._next[next(iter(self._next))]
+        self._next[key] = due + 1 / self._rate
+        return max(0.0, due - now)
 
 
 class Guard:

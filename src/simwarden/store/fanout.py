@@ -1,4 +1,4 @@
-"""Writing events into many lanes, in a step behind the commit of the events (ADR 0012).
+"""Writing events into many lanes, in a step behind the commit of the events (ADR 0013).
 
 The commit leaves a row of `fan_out` that names the events. Each lane knows the last event that it was told, so whoever
 writes an event into it, here or where the subscription ends, does it once; and while a row stands for a SIM, its later
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Q = load("fanout")
 INLINE = 8
 """Most lanes of one SIM that are written in the commit of its events."""
-CHUNK = 200
+CHUNK = 50
 """Lanes that are written in one transaction."""
 Key = tuple[int, str]
 """Bucket and IMSI of a SIM."""
@@ -85,9 +85,9 @@ async def catch_up(connection: asyncpg.Connection, lanes: Sequence[Lane]) -> Non
         tell([lane], events.get((lane.bucket, lane.imsi), ()))
 
 
-async def turns(db: Database, buckets: Sequence[int], limit: int) -> list[Key]:
-    """SIMs whose events wait, at most one of each account: the one that has waited longest."""
-    return [(row["bucket"], row["imsi"]) for row in await db.fetch(Q["turns"], buckets, limit)]
+async def turns(db: Database, buckets: Sequence[int], limit: int) -> list[tuple[int, str, str]]:
+    """SIMs whose events wait (bucket, IMSI, account), at most one of each account: the one that has waited longest."""
+    return [(row["bucket"], row["imsi"], row["account_id"]) for row in await db.fetch(Q["turns"], buckets, limit)]
 
 
 async def work(db: Database, bucket: int, imsi: str) -> int:

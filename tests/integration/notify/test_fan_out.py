@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 import pytest
@@ -13,6 +13,8 @@ from tests.integration.notify.running import running
 
 from simwarden.domain.errors import SubscriptionNotFound
 from simwarden.engine.subscriptions import end_of_sims, publish
+from simwarden.notify import fanout as fan_out_worker
+from simwarden.notify.metrics import NotifyMetrics
 from simwarden.store import deliveries, fanout, sims
 from simwarden.store.fanout import INLINE
 from simwarden.store.subscriptions import ALL_BUCKETS
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from tests.integration.notify.sink import Sink
 
     from simwarden.domain.sim import Sim
+    from simwarden.store.leases import Leases
     from simwarden.store.subscriptions import Subscription
 
 NOWHERE = "http://127.0.0.1:9/sink"
@@ -47,7 +50,7 @@ async def commit(house: House, number: int, *, sim: Sim | None = None) -> int:
 async def work_all(house: House) -> None:
     """Work off what waits, as the notifier does."""
     while found := await fanout.turns(house.db, ALL_BUCKETS, 10):
-        for bucket, imsi in found:
+        for bucket, imsi, _ in found:
             await fanout.work(house.db, bucket, imsi)
 
 
@@ -205,4 +208,33 @@ async def test_accounts_take_turns(house: House) -> None:
     await house.db.execute(
         "insert into fan_out (bucket, imsi, n, first, account_id, ends) values (7, '46007', 1, 1, 'other', false)"
     )
-    assert (7, "46007") in await fanout.turns(house.db, ALL_BUCKETS, 10)
+    assert (7, "46007", "other") in await fanout.turns(house.db, ALL_BUCKETS, 10)
+
+
+class Everything:
+    """Leases of a worker that owns all buckets."""
+
+    def owned(self) -> set[int]:
+        return set(ALL_BUCKETS)
+
+
+async def test_an_account_pauses_after_its_turn_and_others_do_not(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever makes events for many lanes takes a bounded share of the time, whatever waits."""
+    monkeypatch.setattr(fan_out_worker, "PAUSE", 1e6)
+    await subscribe(house, MANY)
+    worker = fan_out_worker.FanOut(house.db, cast("Leases", Everything()), NotifyMetrics())
+    assert await worker.round() is None
+    for number in (1, 2):
+        await commit(house, number)
+        pause = await worker.round()
+    assert pause is not None
+    assert pause > 1
+    assert await house.db.fetchval("select count(*) from fan_out") == 1, "the first was worked off, the second waits"
+    await house.db.execute("insert into sim (bucket, imsi, account_id) values (7, '46007', 'other')")
+    await house.db.execute(
+        "insert into fan_out (bucket, imsi, n, first, account_id, ends) values (7, '46007', 1, 1, 'other', false)"
+    )
+    assert await worker.round() == 0.0
+    assert [row["imsi"] for row in await house.db.fetch("select imsi from fan_out")] == [house.sim.imsi]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import random
@@ -20,6 +21,7 @@ from tests.unit.northbound.asgi import Reply, call
 from simwarden.domain.events import EventType
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import BindingState
+from simwarden.edge.throttle import Turns
 from simwarden.engine import provision
 from simwarden.engine.ingest import Ingest
 from simwarden.southbound.ejoin.receiver import MAX_BODY, Receiver
@@ -43,12 +45,17 @@ CARD = ("460000990123698", "89860042191782899541", "35368953070790")
 class Door:
     """The receiver as a gateway sees it."""
 
-    def __init__(self, world: World, token: str) -> None:
+    def __init__(self, world: World, token: str, turns: Turns | None = None) -> None:
         self.world = world
         self.token = token
         self.counted: list[tuple[str, str]] = []
+        self.refused: list[str] = []
         self.receiver = Receiver(
-            world.gateways, world.ingest, counted=lambda outcome, type_: self.counted.append((outcome, type_))
+            world.gateways,
+            world.ingest,
+            counted=lambda outcome, type_: self.counted.append((outcome, type_)),
+            turns=turns,
+            refused=self.refused.append,
         )
         self.app = Starlette(routes=self.receiver.routes())
 
@@ -71,6 +78,27 @@ class Door:
 async def door(world: World) -> Door:
     await world.box()
     return Door(world, world.tokens["gw1"])
+
+
+async def test_a_gateway_beyond_its_rate_is_refused_and_others_are_not(world: World) -> None:
+    await world.box()
+    await world.box("gw2")
+    door = Door(world, world.tokens["gw1"], Turns(rate=0.001, burst=2, patience=0))
+    report = port(1, 1, "35" + "0" * 12)
+    replies = [await door.push(report) for _ in range(4)]
+    assert [reply.status for reply in replies] == [200, 200, 429, 429]
+    assert "reports_per_gateway" in replies[2].json["reason"]
+    assert replies[2].headers["retry-after"] == "1"
+    assert door.refused == ["reports_of_gateway"] * 2
+    assert (await door.push(report, token=world.tokens["gw2"])).status == 200
+
+
+async def test_a_report_that_waits_for_its_turn_is_taken_in(world: World) -> None:
+    await world.box()
+    door = Door(world, world.tokens["gw1"], Turns(rate=50, burst=1, patience=60))
+    replies = await asyncio.gather(*(door.push(port(1, 1, f"35{number:012}")) for number in range(5)))
+    assert [reply.status for reply in replies] == [200] * 5
+    assert door.refused == []
 
 
 def port(number: int, card: int | None, imei: str, **more: Any) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from simwarden.edge import bodies as bodies_module
 from simwarden.edge.bodies import (
+    AT_A_LOOK,
     EVERY,
     GRACE,
     SLOW,
@@ -137,6 +139,40 @@ async def test_of_one_address_the_oldest_slow_bodies_are_refused(clock: Clock) -
     for wire in (*wires[2:], other):
         await wire.send(piece(b"z", more=False))
         assert await wire.reading == b"az"
+
+
+async def test_an_address_with_many_bodies_over_a_limit_is_refused_a_few_at_a_time(clock: Clock) -> None:
+    """And what waits for that is not read: bytes that come one by one would wake the process for each."""
+    bodies, counted = counting(clock, per_address=0)
+    many = [Wire(bodies) for _ in range(AT_A_LOOK + 3)]
+    other = Wire(bodies, "192.0.2.2")
+    for wire in (*many, other):
+        await wire.send(piece(b"a"))
+    bodies.look(clock.now + SLOW + 0.1)
+    assert counted == ["bodies_of_address"] * (AT_A_LOOK + 1)
+    with pytest.raises(TooManyBodies):
+        await other.reading
+    for wire in many[AT_A_LOOK:]:
+        for _ in range(3):
+            await wire.send(piece(b"a"))
+        assert wire.pieces.qsize() == 2, "the piece that was waited for already was read, then no more"
+    bodies.look(clock.now + SLOW + 0.6)
+    ended = await asyncio.gather(*(wire.reading for wire in many), return_exceptions=True)
+    assert {type(each) for each in ended} == {TooManyBodies}
+    assert (bodies._open, bodies._held) == ({}, 0)
+
+
+async def test_those_that_wait_to_be_refused_are_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies_module, "WAITING", 2)
+    bodies, counted = counting(clock, per_address=0)
+    wires = [Wire(bodies) for _ in range(AT_A_LOOK + 5)]
+    for wire in wires:
+        await wire.send(piece(b"a"))
+    bodies.look(clock.now + SLOW + 0.1)
+    assert counted == ["bodies_of_address"] * (AT_A_LOOK + 3)
+    for wire in wires:
+        wire.reading.cancel()
+    await asyncio.gather(*(wire.reading for wire in wires), return_exceptions=True)
 
 
 async def test_altogether_the_oldest_slow_bodies_are_refused(clock: Clock) -> None:

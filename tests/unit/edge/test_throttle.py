@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from simwarden.edge.fresh import Fresh
-from simwarden.edge.throttle import Allowance, Guard
+from simwarden.edge.throttle import Allowance, Guard, Turns
 
 
 class Clock:
@@ -100,3 +100,22 @@ async def test_a_fresh_fact_is_looked_up_once_for_all_who_ask() -> None:
         await fact.get()
     assert await fact.get() == 3
     assert looks == 3
+
+
+def test_beyond_the_burst_turns_are_evenly_spaced_and_the_wait_is_bounded() -> None:
+    clock = Clock()
+    turns = Turns(rate=10, burst=3, patience=0.25, clock=clock)
+    found = [turns.take("a") for _ in range(6)]
+    assert found[:5] == pytest.approx([0, 0, 0, 0.1, 0.2])
+    assert found[5] is None
+    assert turns.take("b") == 0.0, "another key has turns of its own"
+    clock.now += 0.1
+    assert turns.take("a") == pytest.approx(0.2), "what was refused took no turn"
+    clock.now += 3600
+    assert [turns.take("a") for _ in range(4)] == pytest.approx([0, 0, 0, 0.1])
+
+
+def test_turns_forget_the_key_that_has_not_come_for_longest() -> None:
+    turns = Turns(rate=1, burst=1, patience=0, kept=2, clock=Clock())
+    assert [turns.take(key) for key in ("a", "b", "a", "c", "b")] == [0.0, 0.0, None, 0.0, None]
+    assert len(turns._next) == 2

@@ -5,6 +5,7 @@ Answered in the vendor's form, `{"code": ..., "reason": ...}`, after what was re
 
 from __future__ import annotations
 
+import asyncio
 import time
 from math import ceil
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from simwarden.edge.throttle import Allowance
+    from simwarden.edge.throttle import Allowance, Turns
     from simwarden.engine.ingest import Ingest
     from simwarden.store.gateways import GatewayRef, Gateways
 
@@ -48,14 +49,17 @@ class Receiver:
         *,
         counted: Callable[[str, str], None] = lambda _outcome, _type: None,
         guesses: Allowance | None = None,
+        turns: Turns | None = None,
         refused: Callable[[str], None] = lambda _reason: None,
     ) -> None:
-        """`guesses`: how many unknown URLs an address may try; `refused(reason)` is called when it has."""
+        """`guesses`: how many unknown URLs an address may try; `turns`: how fast a gateway, by its id, may report;
+        `refused(reason)` is called for what is beyond them."""
         self._gateways = gateways
         self._ingest = ingest
         self._quarantine = Quarantine(gateways)
         self._counted = counted
         self._guesses = guesses
+        self._turns = turns
         self._refused = refused
         self._known: dict[str, tuple[float, GatewayRef]] = {}
 
@@ -88,6 +92,14 @@ class Receiver:
         if gateway.source_addresses and not is_within(client, gateway.source_addresses):
             self._counted("wrong_address", "")
             return _answer(403, "This gateway's reports are not taken from this address")
+        wait_for_turn = self._turns.take(str(gateway.id)) if self._turns else 0.0
+        if wait_for_turn is None:
+            self._refused("reports_of_gateway")
+            return _answer(
+                429, "This gateway sends more reports than it may (reports_per_gateway)", {"Retry-After": "1"}
+            )
+        if wait_for_turn:
+            await asyncio.sleep(wait_for_turn)
         content_type = request.headers.get("content-type")
         try:
             body = await read_body(request.receive, request.headers.get("content-length"), MAX_BODY)

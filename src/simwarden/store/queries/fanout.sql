@@ -32,7 +32,7 @@ with recursive a (account_id) as (
     select (select f.account_id from fan_out f where f.account_id > a.account_id order by f.account_id limit 1)
     from a where a.account_id is not null
 )
-select l.bucket, l.imsi
+select l.bucket, l.imsi, a.account_id
 from a
 cross join lateral (
     select f.bucket, f.imsi from fan_out f
