@@ -204,20 +204,29 @@ class Notifier:
             now = time.monotonic()
             self._forget_idle(now)
             room = {key: one.room(now) for key, one in self._origins.items()}
-            self._full = {key for key, count in room.items() if count == 0}
+            accounts = {account: self._account_room(account, free) for account in {*self._held, *self._after}}
+            newcomers = self._account_room("", free)
+            self._full = full = {key for key, count in room.items() if count == 0}
             claimed = await deliveries.claim(
                 self._db,
                 owned,
                 busy=self._busy.values(),
                 room=room,
                 others=self._room_of_others,
-                accounts={account: self._account_room(account, free) for account in {*self._held, *self._after}},
-                newcomers=self._account_room("", free),
+                accounts=accounts,
+                newcomers=newcomers,
                 after=self._after,
                 limit=BATCH,
             )
             self._next_due, self._after = claimed.next_due, claimed.after
+            # There may be more of those that were given as much as was asked for: they are asked for again later.
+            got = Counter(lane.origin for lane in claimed.lanes)
+            full |= {key for key, count in got.items() if count >= room.get(key, self._room_of_others)}
+            of_accounts = Counter(lane.account_id for lane in claimed.lanes)
+            full_accounts = {one for one, count in of_accounts.items() if count >= accounts.get(one, newcomers)}
             taken = self._choose(claimed.lanes, now)
+            self._full_accounts |= full_accounts
+            self._full = full | {key for key, one in self._origins.items() if one.room(now) == 0}
             try:
                 ready = await deliveries.heads(self._db, taken, self._settings.burst)
             except BaseException:
@@ -229,7 +238,16 @@ class Notifier:
                 origin.waiting.append(lane)
                 self._begin(origin)
             if len(claimed.lanes) < BATCH or not taken:
+                free = self._settings.held - len(self._busy)
+                # What was under way may have ended meanwhile, and nothing will wake us for it any more.
+                if any(map(self._may_ask, full)) or any(self._account_room(one, free) for one in full_accounts):
+                    self.wake()
                 return
+
+    def _may_ask(self, key: str) -> bool:
+        """Whether an origin of which there may be more has enough room by now to ask for it."""
+        origin = self._origins.get(key)
+        return origin is not None and key in self._full and origin.room(time.monotonic()) >= origin.share
 
     def _account_room(self, account: str, free: int) -> int:
         """How many more lanes an account may hold: it leaves as many places free as it has."""
@@ -264,8 +282,6 @@ class Notifier:
                 self._busy[lane.id] = lane
                 self._held[account] += 1
                 taken.append(lane)
-        # There may be more of those that were given as much as they can take: their lanes are asked for again later.
-        self._full = {key for key, one in self._origins.items() if one.room(now) == 0}
         free = self._settings.held - len(self._busy)
         self._full_accounts = {account for account in self._held if self._account_room(account, free) == 0}
         return taken
@@ -331,7 +347,7 @@ class Notifier:
         if self._stopping:
             return
         self._begin(origin)
-        if origin.key in self._full and origin.room(time.monotonic()) >= origin.share:
+        if self._may_ask(origin.key):
             self.wake()
 
     def _heard(self, origin: Origin, outcome: Outcome) -> None:

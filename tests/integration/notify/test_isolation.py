@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from tests.integration.notify.running import eventually, running
@@ -16,6 +17,7 @@ from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Sim
 from simwarden.notify import notifier as notifier_module
 from simwarden.notify.origin import Limits
+from simwarden.store import deliveries
 
 if TYPE_CHECKING:
     import pytest
@@ -184,6 +186,24 @@ async def test_one_origin_with_many_lanes_is_served_in_parallel_within_its_share
     async with running(house, limits=Limits(parallel=16, start=4, quick=PATIENCE)):
         await sink.until_received(80)
     assert 4 < sink.most_open <= 16
+
+
+async def test_lanes_are_asked_for_again_when_sends_end_while_others_are_claimed(
+    house: House, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An origin got as many as it had room for when they were asked for; by then it had more, and nobody asked again."""
+    claim = deliveries.claim
+
+    async def slow_claim(*args: Any, **options: Any) -> Any:
+        found = await claim(*args, **options)
+        await asyncio.sleep(0.1)  # what is under way ends meanwhile
+        return found
+
+    monkeypatch.setattr(deliveries, "claim", slow_claim)
+    for sim in await fleet(house, 60):
+        await house.subscribe(sink.url, sim=sim)
+    async with running(house, poll=3600.0, lease=timedelta(hours=3), limits=Limits(start=2)):
+        await sink.until_received(60)
 
 
 async def test_never_two_at_once_for_one_subscription(house: House, sink: Sink) -> None:
