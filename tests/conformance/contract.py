@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import yaml
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
 
 from simwarden import northbound
+from simwarden.reference.bundle import bundled
 
 if TYPE_CHECKING:
     from tests.unit.northbound.asgi import Reply
@@ -138,8 +138,7 @@ def validator(schema: Any) -> OAS30Validator:
 @cache
 def ours(api: str) -> Contract:
     """Our own document of this API: every answer must be in it."""
-    text = (resources.files(northbound.DOCUMENTS[api]) / "openapi.yaml").read_text(encoding="utf-8")
-    return Contract(yaml.safe_load(text), beyond=set())
+    return Contract(yaml.safe_load(bundled(northbound.DOCUMENTS[api])), beyond=set())
 
 
 def document_of(api: str) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +15,7 @@ from tests.unit.northbound.world import World
 from simwarden import northbound
 from simwarden.accounts.scopes import KNOWN
 from simwarden.northbound.kernel.api import Api
+from simwarden.reference.bundle import bundled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +34,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def document(name: str) -> dict[str, Any]:
-    text = (resources.files(northbound.DOCUMENTS[name]) / "openapi.yaml").read_text(encoding="utf-8")
-    found: dict[str, Any] = yaml.safe_load(text)
+    found: dict[str, Any] = yaml.safe_load(bundled(northbound.DOCUMENTS[name]))
     return found
 
 

@@ -13,12 +13,14 @@ from tests.conformance import lint
 from tests.conformance.lint import Complaint, Document
 
 import simwarden
+from simwarden.reference.bundle import bundled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SOURCE = Path(str(simwarden.__file__)).parent
 FILES = sorted(SOURCE.rglob("openapi.yaml"))
+COMMON = SOURCE / "northbound" / "common.yaml"
 GOOD = "iot-sim-fraud-prevention-subscriptions"
 
 EXCEPTIONS = {
@@ -37,8 +39,11 @@ def name_of(path: Path, content: dict[str, Any]) -> str:
 
 
 def load(path: Path) -> Document:
-    text = path.read_text(encoding="utf-8")
-    return lint.read(name_of(path, yaml.safe_load(text)), text)
+    """The content as it is served, with the text as it is written."""
+    written = path.read_text(encoding="utf-8")
+    name = name_of(path, lint.read("", written).content)
+    package = ".".join(("simwarden", *path.parent.relative_to(SOURCE).parts))
+    return Document(name, written, lint.read(name, bundled(package)).content)
 
 
 def excused(document: Document, complaint: Complaint) -> bool:
@@ -49,6 +54,10 @@ def excused(document: Document, complaint: Complaint) -> bool:
 def test_no_rule_is_broken(path: Path) -> None:
     document = load(path)
     assert [one for one in lint.lint(document) if not excused(document, one)] == []
+
+
+def test_what_the_documents_share_is_written_by_the_same_rules() -> None:
+    assert list(lint.text(lint.read("common", COMMON.read_text(encoding="utf-8")))) == []
 
 
 def test_there_are_documents_and_every_exception_is_needed() -> None:

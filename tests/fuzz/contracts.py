@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 from typing import Any
 
 import yaml
 
 from simwarden.northbound import DOCUMENTS
+from simwarden.reference.bundle import bundled
 
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 PHONES = frozenset({"phoneNumber", "msisdn"})
@@ -31,7 +31,7 @@ def operations() -> list[tuple[str, str, str, dict[str, Any]]]:
     """Base path, path, method and description of everything that can be called."""
     found = []
     for package in DOCUMENTS.values():
-        document = yaml.safe_load((resources.files(package) / "openapi.yaml").read_text(encoding="utf-8"))
+        document = yaml.safe_load(bundled(package))
         base = document["servers"][0]["url"].replace("{apiRoot}", "")
         for path, item in document["paths"].items():
             found += [(base, path, method, item[method]) for method in item if method in METHODS]

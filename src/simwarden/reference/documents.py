@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from functools import cached_property
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import yaml
 
 from simwarden.accounts.oauth import METADATA_PATH, TOKEN_PATH
+from simwarden.reference.bundle import bundled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FILE = "openapi.yaml"
 MAIN = "iot-sim-fraud-prevention"
 """The document that is listed first, and that /docs opens on."""
 _API_ROOT = "default: http://localhost:9091"
@@ -34,9 +33,8 @@ class Document:
 
     @cached_property
     def text(self) -> str:
-        """The YAML with this server's own address in it, otherwise as it was written."""
-        written = (resources.files(self._package) / FILE).read_text(encoding="utf-8")
-        placed = written.replace(_API_ROOT, f"default: {self._base_url}")
+        """The YAML, complete in itself and with this server's own address in it, otherwise as it was written."""
+        placed = bundled(self._package).replace(_API_ROOT, f"default: {self._base_url}")
         return placed.replace(_METADATA, f"openIdConnectUrl: {self._base_url}{METADATA_PATH}")
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -29,6 +28,7 @@ from simwarden.management import routes
 from simwarden.management.house import House as Parts
 from simwarden.northbound.iot_device_management import routes as device_management
 from simwarden.northbound.kernel.devices import Devices
+from simwarden.reference.bundle import bundled
 from simwarden.store import ranges
 from simwarden.store.accounts import Accounts
 from simwarden.store.gateways import Gateways
@@ -43,9 +43,7 @@ if TYPE_CHECKING:
 
 FIRST = 460000990000000
 CAUSE = Cause(CauseKind.OPERATOR, "tester", now_utc())
-MANAGE = contract.Contract(
-    yaml.safe_load((resources.files(routes.PACKAGE) / "openapi.yaml").read_text(encoding="utf-8")), beyond=set()
-)
+MANAGE = contract.Contract(yaml.safe_load(bundled(routes.PACKAGE)), beyond=set())
 LIFE = "/iot-device-management/vwip"
 MINE = (("imsi", "460000990"), ("msisdn", "+86900000"), ("iccid", "898600"), ("iccid", "8986460000990"))
 THEIRS = (("imsi", "460000991"), ("msisdn", "+86900001"), ("iccid", "8986460000991"))
