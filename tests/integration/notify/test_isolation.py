@@ -191,7 +191,7 @@ async def test_one_origin_with_many_lanes_is_served_in_parallel_within_its_share
 async def test_lanes_are_asked_for_again_when_sends_end_while_others_are_claimed(
     house: House, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An origin got as many as it had room for when they were asked for; by then it had more, and nobody asked again."""
+    """An origin got as many as it had room for when they were asked for; it had more by then, and nobody asked."""
     claim = deliveries.claim
 
     async def slow_claim(*args: Any, **options: Any) -> Any:
