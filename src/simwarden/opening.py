@@ -18,9 +18,9 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from simwarden import __version__
-from simwarden.domain.errors import SimwardenError
+from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.northbound.kernel import headers as header_rules
-from simwarden.northbound.kernel.errors import CamaraError, Unavailable
+from simwarden.northbound.kernel.errors import info
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -127,13 +127,13 @@ def _answer(body: object) -> Response:
 
 
 async def _camara(scope: Scope, receive: Receive, send: Send) -> None:
-    error: CamaraError = Unavailable()
+    error: SimwardenError = StoreUnavailable()
     try:
         correlator = header_rules.correlator(header_rules.read(scope["headers"]).correlator)
-    except CamaraError as invalid:
+    except SimwardenError as invalid:
         error, correlator = invalid, header_rules.correlator(None)
     headers = {**(_RETRY if error.status == 503 else {}), "x-correlator": correlator}
-    await _json(error.status, error.info, headers)(scope, receive, send)
+    await _json(error.status, info(error), headers)(scope, receive, send)
 
 
 def _json(status: int, body: object, headers: dict[str, str] | None = None) -> Response:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.accounts import scopes as known_scopes
-from simwarden.domain.errors import ApplicationNotFound, SimwardenError
+from simwarden.domain.errors import ApplicationNotFound, IncompatibleState, InvalidValue
 from simwarden.store.accounts import OPERATOR, Account, Accounts, AccountSettings, Application
 
 if TYPE_CHECKING:
@@ -24,15 +24,15 @@ MAX_QUOTA = 10**12
 _ALPHABET = string.ascii_lowercase + string.digits
 
 
-class InvalidName(SimwardenError, ValueError):
+class InvalidName(InvalidValue):
     """A name has 1 to 100 printable characters and no blank at either end."""
 
 
-class InvalidQuota(SimwardenError, ValueError):
+class InvalidQuota(InvalidValue):
     """A quota is a whole number of calls, from 1 on."""
 
 
-class InvalidSuccessor(SimwardenError, ValueError):
+class InvalidSuccessor(IncompatibleState, ValueError):
     """Subscriptions go to another live application of the same account, and of the sandbox only within it."""
 
 

@@ -138,9 +138,9 @@ async def _form(request: Request) -> dict[str, str]:
     try:
         body = await read_body(request.receive, request.headers.get("content-length"), MAX_FORM)
     except BodyRefused as error:
-        code = {429: "slow_down", 503: "temporarily_unavailable"}.get(error.camara[0], "invalid_request")
+        code = {429: "slow_down", 503: "temporarily_unavailable"}.get(error.status, "invalid_request")
         wait = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
-        raise OAuthError(error.camara[0], code, error.message, wait) from error
+        raise OAuthError(error.status, code, error.message, wait) from error
     try:
         pairs = parse_qsl(body.decode("ascii"), errors="strict", max_num_fields=32)
     except ValueError as error:

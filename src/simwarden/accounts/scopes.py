@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from simwarden.domain.errors import SimwardenError
+from simwarden.domain.errors import InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -113,7 +113,7 @@ OPERATOR = MappingProxyType(
 """The scopes of the operator's own keys. No tenant's application can have them, and an operator's key has no others."""
 
 
-class UnknownScope(SimwardenError, ValueError):
+class UnknownScope(InvalidValue):
     """There is no such scope."""
 
 

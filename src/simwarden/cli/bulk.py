@@ -13,7 +13,7 @@ import click
 
 from simwarden.cli.act import FUNCTIONS
 from simwarden.cli.common import json_option, print_json
-from simwarden.cli.remote import Refused, Remote, key_option, server_option, with_server
+from simwarden.cli.remote import Remote, ServerRefused, key_option, server_option, with_server
 from simwarden.domain.sim import BarCause, BindingState, Lifecycle
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def carry_through(
     except (KeyboardInterrupt, click.Abort):
         show.left()
         raise SystemExit(130) from None
-    except (Refused, OSError):
+    except (ServerRefused, OSError):
         show.left()
         raise
     show.end(found, result)
@@ -203,7 +203,7 @@ async def _followed(remote: Remote, found: dict[str, Any], show: Show, verb: str
             try:
                 found = await remote.call("GET", f"/operations/{found['id']}")
                 missed = 0
-            except Refused:
+            except ServerRefused:
                 missed += 1
                 if missed > 100:
                     raise

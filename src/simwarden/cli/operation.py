@@ -9,7 +9,7 @@ import click
 
 from simwarden.cli.bulk import Show, carry_through, confirmed
 from simwarden.cli.common import json_option, print_fields, print_json, print_table
-from simwarden.cli.remote import Refused, Remote, key_option, segment, server_option, with_server
+from simwarden.cli.remote import Remote, ServerRefused, key_option, segment, server_option, with_server
 
 
 @click.group()
@@ -72,7 +72,7 @@ def confirm(
     async def work(remote: Remote) -> dict[str, Any]:
         found: dict[str, Any] = await remote.call("GET", f"/operations/{segment(id)}")
         if found["state"] != "READY":
-            raise Refused(f"The operation is {found['state']}; to be confirmed, it must be READY")
+            raise ServerRefused(f"The operation is {found['state']}; to be confirmed, it must be READY")
         show.operation = found["id"]
         return await confirmed(remote, found, show, yes=yes, result=result)
 

@@ -46,7 +46,7 @@ class Key(msgspec.Struct, frozen=True):
     app_secret: str
 
 
-class Refused(SimwardenError):
+class ServerRefused(SimwardenError):
     """The server refused."""
 
 
@@ -60,13 +60,13 @@ class Remote:
         self._token = ""
 
     async def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
-        """The answer's JSON; None when it has none. Raises Refused with the server's own words."""
+        """The answer's JSON; None when it has none. Raises ServerRefused with the server's own words."""
         async with await self._request(method, path, body, query) as answer:
             raw = await answer.read()
         return msgspec.json.decode(raw) if raw else None
 
     async def download(self, path: str, file: Path) -> None:
-        """Write an answer to a file: the whole of it, or what was there before stays. Raises Refused."""
+        """Write an answer to a file: the whole of it, or what was there before stays. Raises ServerRefused."""
         part = file.with_name(f".{file.name}.part")
         try:
             async with await self._request("GET", path, None, {}) as answer:
@@ -75,7 +75,7 @@ class Remote:
                         target.write(piece)
             part.replace(file)
         except (OSError, aiohttp.ClientError) as error:
-            raise Refused(f"{file} cannot be written: {error}") from error
+            raise ServerRefused(f"{file} cannot be written: {error}") from error
         finally:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
@@ -96,7 +96,7 @@ class Remote:
                 continue
             break
         if answer.status >= 400:
-            raise Refused(await _said(answer))
+            raise ServerRefused(await _said(answer))
         return answer
 
     async def _log_in(self) -> str:
@@ -104,19 +104,19 @@ class Remote:
         answer = await self._send("POST", "/oauth2/token", data={**form, "client_secret": self._key.app_secret})
         async with answer:
             if answer.status == 401:
-                raise Refused(
+                raise ServerRefused(
                     f"The server at {self._url} does not know this operator's key. Remove {KEY_FILE} from the data "
                     "directory to get a new one, or name the right one with --key-file."
                 )
             if answer.status != 200:
-                raise Refused(await _said(answer))
+                raise ServerRefused(await _said(answer))
             return str((await answer.json())["access_token"])
 
     async def _send(self, method: str, path: str, **options: Any) -> aiohttp.ClientResponse:
         try:
             return await self._session.request(method, self._url + path, allow_redirects=False, **options)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Refused(
+            raise ServerRefused(
                 f"No server answers at {self._url} ({type(error).__name__}). Start one with `simwarden serve`, or name "
                 "another with --server."
             ) from error
@@ -132,7 +132,7 @@ async def _said(answer: aiohttp.ClientResponse) -> str:
 
 
 def with_server(work: Callable[[Remote], Awaitable[T]], server: str | None, key_file: Path | None) -> T:
-    """Run `work` on the server. Raises Refused."""
+    """Run `work` on the server. Raises ServerRefused."""
     settings, _ = current_settings()
 
     async def run() -> T:
@@ -148,13 +148,13 @@ def with_server(work: Callable[[Remote], Awaitable[T]], server: str | None, key_
 async def local_key(settings: Settings, *, remote: bool) -> Key:
     """The key in the data directory; made there when there is none and the server is this machine's own.
 
-    Raises Refused.
+    Raises ServerRefused.
     """
     path = _key_path(settings)
     if path.exists():
         return _read(path)
     if remote:
-        raise Refused(
+        raise ServerRefused(
             f"There is no operator's key at {path}. Make one where the server runs (`simwarden operator create NAME "
             "--key-file FILE`) and name it with --key-file."
         )
@@ -169,13 +169,13 @@ def _key_path(settings: Settings) -> Path:
 
 
 def write_key(path: Path, key: Key) -> Key:
-    """Write a key where only its owner can read it. Raises Refused when the file exists."""
+    """Write a key where only its owner can read it. Raises ServerRefused when the file exists."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 - mode 0600
             file.write(msgspec.json.encode(key) + b"\n")
     except FileExistsError as error:
-        raise Refused(f"{path} exists already") from error
+        raise ServerRefused(f"{path} exists already") from error
     return key
 
 
@@ -188,7 +188,7 @@ def _read(path: Path) -> Key:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Key)
     except (OSError, msgspec.MsgspecError) as error:
-        raise Refused(f"{path} is not an operator's key: {error}") from error
+        raise ServerRefused(f"{path} is not an operator's key: {error}") from error
 
 
 def _user() -> str:

@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from simwarden.domain.errors import SimwardenError
+from simwarden.domain.errors import InvalidValue
 
 CALLING_CODES = {
     "AE": "971",
@@ -109,7 +109,7 @@ _WITH_CODE = 11
 _CODE = re.compile(r"\+?[1-9][0-9]{0,2}")
 
 
-class InvalidCountry(SimwardenError, ValueError):
+class InvalidCountry(InvalidValue):
     """This is not a country."""
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from simwarden.domain.change import Change, Changed
-from simwarden.domain.errors import IllegalTransition
+from simwarden.domain.errors import AlreadyInState, IllegalTransition
 from simwarden.domain.events import Cause, Event, EventType
 from simwarden.domain.sim import ALL_FUNCTIONS, BarCause, Lifecycle, Sim
 
@@ -49,11 +49,12 @@ def state_of(event: Event) -> Lifecycle:
 def step(sim: Sim, what: Step, now: datetime, cause: Cause) -> Changed:
     """Take a step. SUSPENDED raises its own bar and no other bar is touched; a DELETED SIM is to be forgotten.
 
-    Raises IllegalTransition, naming the state that is and those that are needed.
+    Raises IllegalTransition, naming the state that is and those that are needed; AlreadyInState when the SIM is where
+    the step leads.
     """
     needed, state = TRANSITIONS[what]
     if sim.lifecycle not in needed:
-        raise IllegalTransition(
+        raise (AlreadyInState if sim.lifecycle is state else IllegalTransition)(
             f"The SIM is {sim.lifecycle}; to {what} it, it must be {' or '.join(str(each) for each in needed)}"
         )
     change = Change(sim, now, cause)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain.errors import SimwardenError
+from simwarden.domain.errors import AlreadyExists, InvalidValue, ResourceNotFound, SimwardenError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,20 +20,22 @@ _END = ":"
 """The character behind 9: what begins with a number lies before the number with this behind it."""
 
 
-class InvalidRange(SimwardenError, ValueError):
+class InvalidRange(InvalidValue):
     """This is not a number range."""
 
 
-class RangeTaken(SimwardenError):
+class RangeTaken(AlreadyExists):
     """This range overlaps one that stands already."""
 
 
-class RangeNotFound(SimwardenError):
+class RangeNotFound(ResourceNotFound):
     """The account has no such range."""
 
 
 class OutsideRanges(SimwardenError):
     """This account cannot register a SIM with these identifiers."""
+
+    status, code = 422, "SERVICE_NOT_APPLICABLE"
 
 
 class RangeKind(enum.StrEnum):

@@ -36,6 +36,18 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 class InvalidSink(SimwardenError, ValueError):
     """The sink must be an https address that can be reached from the internet."""
 
+    status, code = 400, "INVALID_SINK"
+    text = "The sink field must be an accessible client address in order to notify the other end when an event occurs"
+
+    def __init__(self, reason: str | None = None) -> None:
+        super().__init__(reason)
+        self._reason = reason
+
+    @property
+    def public(self) -> str:
+        """CAMARA's sentence, with the reason behind it where there is one."""
+        return self.text if self._reason is None else f"{self.text} ({self._reason})"
+
 
 class Sink(msgspec.Struct, frozen=True):
     """A sink whose text is in order."""

@@ -16,9 +16,11 @@ import contextlib
 import itertools
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
+
+from simwarden.domain.errors import SimwardenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,26 +43,20 @@ WAITING = 2048
 """Bodies that may wait for that, of all addresses; the oldest beyond it are refused at once."""
 
 
-class BodyRefused(Exception):
+class BodyRefused(SimwardenError):
     """A body that is not read to its end. `reason` is the label in the metrics, `message` is for the client."""
 
+    status, code = 400, "INVALID_ARGUMENT"
     reason = ""
-    status = 400
-    """The fitting status of HTTP."""
-    camara = (400, "INVALID_ARGUMENT")
-    """Status and code in the CAMARA error model, which has no 408 and no 413."""
-    retry_after: int | None = None
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    http_status: ClassVar[int] = 400
+    """The fitting status of HTTP: the CAMARA error model has no 408 and no 413."""
 
 
 class BodyTooLong(BodyRefused):
     """More bytes than the door allows."""
 
     reason = "body_too_long"
-    status = 413
+    http_status = 413
 
     def __init__(self, most: int) -> None:
         super().__init__(f"The request body must not exceed {most} bytes")
@@ -79,7 +75,7 @@ class BodyTooSlow(BodyRefused):
     """Over the time limit or under the least rate."""
 
     reason = "body_too_slow"
-    status = 408
+    http_status = 408
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(
@@ -91,9 +87,9 @@ class BodyTooSlow(BodyRefused):
 class TooManyBodies(BodyRefused):
     """The address has too many slow bodies open."""
 
+    status, code = 429, "TOO_MANY_REQUESTS"
     reason = "bodies_of_address"
-    status = 429
-    camara = (429, "TOO_MANY_REQUESTS")
+    http_status = 429
     retry_after = 1
 
     def __init__(self, limits: Limits) -> None:
@@ -103,9 +99,9 @@ class TooManyBodies(BodyRefused):
 class BodiesExhausted(BodyRefused):
     """All addresses together have too many slow bodies open, or too many bytes of them are held."""
 
+    status, code = 503, "UNAVAILABLE"
     reason = "bodies_in_total"
-    status = 503
-    camara = (503, "UNAVAILABLE")
+    http_status = 503
     retry_after = 1
 
     def __init__(self) -> None:

@@ -43,9 +43,8 @@ def error(
 
 def of_body(scope_headers: Iterable[tuple[bytes, bytes]], refused: BodyRefused) -> Response:
     """The answer for a body that was refused."""
-    status, code = refused.camara
     headers = {} if refused.retry_after is None else {"retry-after": str(refused.retry_after)}
-    return error(scope_headers, status, code, refused.message, headers)
+    return error(scope_headers, refused.status, refused.code, refused.message, headers)
 
 
 async def _http_error(request: Request, raised: Exception) -> Response:

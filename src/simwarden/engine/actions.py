@@ -8,25 +8,16 @@ import msgspec
 
 from simwarden.domain import decide, lifecycle, switching
 from simwarden.domain.decide import Target
-from simwarden.domain.errors import (
-    IllegalTransition,
-    InvalidBinding,
-    InvalidIdentifier,
-    NoDeviceSeen,
-    NotBound,
-    NothingToChange,
-    SimExists,
-    SimNotFound,
-    SimwardenError,
-)
+from simwarden.domain.errors import NothingToChange
 from simwarden.domain.identifiers import parse_imei
-from simwarden.domain.lifecycle import TRANSITIONS, Step
+from simwarden.domain.lifecycle import Step
 from simwarden.domain.sim import Function, Policy
 from simwarden.domain.switching import Wish
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from simwarden.domain.errors import SimwardenError
     from simwarden.domain.events import Cause
     from simwarden.domain.sim import Sim
     from simwarden.engine.orders import Decided, Rule
@@ -152,30 +143,6 @@ def _replaced(sim: Sim, decided: Decided) -> str | None:
     return "Replaces a binding to the device seen" if before.values else "Replaces a binding to the first device seen"
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """What an error means for an item."""
-
-    status: str
-    """UNCHANGED or REFUSED."""
-    code: str
-    """Of the CAMARA error model."""
-    reason: str
-
-
-def verdict(action: Action, error: SimwardenError, sim: Sim | None) -> Verdict:
-    """Why an item was not done. `sim`: as it is, if it is known."""
-    match error:
-        case NothingToChange() | NotBound():
-            return Verdict("UNCHANGED", "UNNECESSARY", error.message)
-        case IllegalTransition():
-            there = isinstance(action, Advance) and sim is not None and sim.lifecycle is TRANSITIONS[action.step][1]
-            return Verdict("UNCHANGED" if there else "REFUSED", "INCOMPATIBLE_STATE", error.message)
-        case SimNotFound():
-            return Verdict("REFUSED", "IDENTIFIER_NOT_FOUND", "Device identifier not found.")
-        case SimExists():
-            return Verdict("REFUSED", "ALREADY_EXISTS", error.message)
-        case InvalidIdentifier():
-            return Verdict("REFUSED", "INVALID_ARGUMENT", error.message)
-        case InvalidBinding() | NoDeviceSeen():
-            return Verdict("REFUSED", "INCOMPATIBLE_STATE", error.message)
-    return Verdict("REFUSED", "SERVICE_NOT_APPLICABLE", error.message)
+def refusal_of(error: SimwardenError) -> tuple[str, str, str]:
+    """Status (UNCHANGED or REFUSED), code and reason of an item that was not done."""
+    return "UNCHANGED" if error.unchanged else "REFUSED", error.code, error.public

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simwarden.domain.alarm import AlarmKind, gateway_key
-from simwarden.domain.errors import GatewayNotFound, SimwardenError, StoreUnavailable
+from simwarden.domain.errors import GatewayNotFound, IncompatibleState, StoreUnavailable
 from simwarden.domain.events import EventType
 from simwarden.domain.sim import ALL_FUNCTIONS
 from simwarden.engine.changes import Changes, Outcome
@@ -29,7 +29,7 @@ _NAMED = 5
 """SIMs that a refusal names."""
 
 
-class LocksStand(SimwardenError):
+class LocksStand(IncompatibleState):
     """Slots of this gateway are locked by Simwarden, or about to be locked or opened."""
 
 

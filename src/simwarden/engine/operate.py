@@ -242,7 +242,7 @@ class Operate:
             else:
                 items = await store.next_items(connection, work.operation_id, parts, size)
                 if spoilt is not None:
-                    results = [_refused(item, action, spoilt) for item in items]
+                    results = [_refused(item, spoilt) for item in items]
                 elif work.state == "PREVIEWING":
                     results = await batch.preview(items)
                 else:
@@ -314,8 +314,7 @@ class _Batch:
                 raise SimNotFound
             decided = actions.rule(self._action, item.data, self._now, self._cause)(sim)
         except SimwardenError as error:
-            said = actions.verdict(self._action, error, sim)
-            return Settled(item.bucket, item.n, said.status, said.code, said.reason)
+            return Settled(item.bucket, item.n, *actions.refusal_of(error))
         return Settled(item.bucket, item.n, "REQUESTED", reason=actions.remark(self._action, item.data, sim, decided))
 
     async def run(self, items: Sequence[Todo]) -> tuple[list[Settled], Outcome]:
@@ -330,14 +329,10 @@ class _Batch:
             for item in items
         ]
         found, outcome = await orders.carry_out(self._connection, wanted, self._now)
-        done = list(zip(items, found, strict=True))
-        refused = [(item.bucket, item.imsi) for item, each in done if isinstance(each, SimwardenError)]
-        sims = await store.read_sims(self._connection, refused) if refused else {}
         results = []
-        for item, each in done:
+        for item, each in zip(items, found, strict=True):
             if isinstance(each, SimwardenError):
-                said = actions.verdict(self._action, each, sims.get(item.imsi))
-                results.append(Settled(item.bucket, item.n, said.status, said.code, said.reason))
+                results.append(Settled(item.bucket, item.n, *actions.refusal_of(each)))
             else:
                 results.append(Settled(item.bucket, item.n, "DONE"))
         return results, outcome
@@ -355,14 +350,13 @@ class _Batch:
                     raise OutsideRanges
                 rows.append(row)
             except (InvalidIdentifier, OutsideRanges) as error:
-                results.append(_refused(item, self._action, error))
+                results.append(_refused(item, error))
         bad = await provision.insert(self._connection, account_id, rows, self._cause)
         reasons = {row.line: row.reason for row in bad}
         added: Counter[int] = Counter()
         for row in rows:
             item, taken = items[row.line], reasons.get(row.line)
-            refused = Settled(item.bucket, item.n, "REFUSED", "ALREADY_EXISTS", taken)
-            results.append(refused if taken else Settled(item.bucket, item.n, "DONE"))
+            results.append(_refused(item, SimExists(taken)) if taken else Settled(item.bucket, item.n, "DONE"))
             added[item.bucket] += not taken
         if self._work.usage is not None:
             day = self._now.astimezone(UTC).date()
@@ -382,12 +376,11 @@ def _row(n: int, account_id: str, data: dict[str, Any]) -> provision.Row:
     return provision.Row(n, sim, imei)
 
 
-def _refused(item: Todo, action: Action, error: Exception) -> Settled:
+def _refused(item: Todo, error: Exception) -> Settled:
     if isinstance(error, SimwardenError):
-        said = actions.verdict(action, error, None)
-        return Settled(item.bucket, item.n, said.status, said.code, said.reason)
+        return Settled(item.bucket, item.n, *actions.refusal_of(error))
     reason = "This item cannot be done. Tell the operator of this server."
-    return Settled(item.bucket, item.n, "REFUSED", "INTERNAL", reason)
+    return Settled(item.bucket, item.n, "REFUSED", SimwardenError.code, reason)
 
 
 def _moved(

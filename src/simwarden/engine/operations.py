@@ -20,8 +20,16 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from simwarden.domain.errors import SimwardenError, TooManyOperations
+from simwarden.domain.errors import (
+    IncompatibleState,
+    InvalidValue,
+    NothingToChange,
+    SimNotFound,
+    SimwardenError,
+    TooManyOperations,
+)
 from simwarden.domain.identifiers import BUCKETS
+from simwarden.engine.actions import refusal_of
 from simwarden.engine.idempotency import Answers, Kept, Replayed
 from simwarden.engine.ports import now_utc
 from simwarden.store import operations as store
@@ -46,7 +54,6 @@ if TYPE_CHECKING:
     from simwarden.store.operations import Item
 
 __all__ = ["Listed", "Named", "NotReady", "Operation", "OperationNotFound", "Operations", "PreviewChanged"]
-NOT_FOUND = ("REFUSED", "IDENTIFIER_NOT_FOUND", "Device identifier not found.")
 
 
 class OperationLimits(msgspec.Struct, frozen=True):
@@ -65,12 +72,14 @@ CALM = timedelta(seconds=1)
 """For so long after an application was over a limit its long lists are refused without being looked at."""
 
 
-class NotReady(SimwardenError):
+class NotReady(IncompatibleState):
     """The operation is not in a state that allows this."""
 
 
 class PreviewChanged(SimwardenError):
     """The confirmation does not belong to the preview of this operation. Look at the preview again."""
+
+    status, code = 409, "ABORTED"
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -81,8 +90,8 @@ class Named(msgspec.Struct, frozen=True):
     ref: SimRef | None
     """None: cannot be the name of a SIM; `wrong` says why."""
     data: dict[str, Any] | None = None
-    wrong: tuple[str, str] | None = None
-    """Code and reason."""
+    wrong: SimwardenError | None = None
+    """Why."""
 
 
 Listed = Named | NewItem
@@ -335,8 +344,7 @@ async def _resolved(connection: asyncpg.Connection, chunk: Sequence[Listed], acc
             items.append(NewItem(each.n, each.given, *place, each.data))
         else:
             bucket = zlib.crc32(str(each.given).encode()) & 0xFF
-            refusal = ("REFUSED", *each.wrong) if each.wrong else NOT_FOUND
-            items.append(NewItem(each.n, each.given, bucket, None, each.data, *refusal))
+            items.append(NewItem(each.n, each.given, bucket, None, each.data, *refusal_of(each.wrong or SimNotFound())))
     return items
 
 
@@ -348,12 +356,10 @@ def _once(item: NewItem, listed: dict[str, NewItem]) -> NewItem:
     if first is item:
         return item
     if first.data == item.data:
-        return msgspec.structs.replace(
-            item, status="UNCHANGED", code="UNNECESSARY", reason="The list names this SIM before"
-        )
-    return msgspec.structs.replace(
-        item, status="REFUSED", code="INVALID_ARGUMENT", reason="The list names this SIM before, with another device"
-    )
+        status, code, reason = refusal_of(NothingToChange("The list names this SIM before"))
+    else:
+        status, code, reason = refusal_of(InvalidValue("The list names this SIM before, with another device"))
+    return msgspec.structs.replace(item, status=status, code=code, reason=reason)
 
 
 def _chunks(items: Iterable[Listed], size: int) -> Iterable[list[Listed]]:

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from simwarden.domain.alarm import AlarmKind, Severity
 from simwarden.domain.alarm_words import told
-from simwarden.management.house import House, answered
+from simwarden.management.house import House
 from simwarden.management.query import Query
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.store import alarms
@@ -24,7 +24,6 @@ class AlarmRoutes:
     def __init__(self, house: House) -> None:
         self._house = house
 
-    @answered
     async def page(self, request: Request) -> Answer:
         """listAlarms: the newest first."""
         query = Query(
@@ -51,12 +50,10 @@ class AlarmRoutes:
             answer["nextCursor"] = query.next(shown[-1].id)
         return Answer(200, answer)
 
-    @answered
     async def show(self, request: Request) -> Answer:
         """getAlarm."""
         return Answer(200, told(await alarms.show(self._house.db, _number(request.parameter))))
 
-    @answered
     async def acknowledge(self, request: Request) -> Answer:
         """acknowledgeAlarm: whoever was first stays."""
         caller = await self._house.accounts.application(request.caller.app_key)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec.json import Decoder
 
 from simwarden.domain import identifiers
-from simwarden.domain.errors import InvalidIdentifier
+from simwarden.domain.errors import InvalidIdentifier, InvalidValue
 from simwarden.domain.intake import Intake
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine.actions import Bind
 from simwarden.engine.operations import Named
 from simwarden.management import schemas, views
-from simwarden.management.house import House, answered, read
+from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
 from simwarden.management.sims import as_filter
 from simwarden.northbound.kernel.api import Answer, Request
@@ -47,7 +47,6 @@ class BulkRoutes:
         self._request = Decoder(schemas.BulkRequest)
         self._confirm = Decoder(schemas.ConfirmRequest)
 
-    @answered
     async def bulk(self, request: Request) -> Answer:
         """previewBulk."""
         wanted: schemas.BulkRequest = read(self._request, request)
@@ -70,7 +69,6 @@ class BulkRoutes:
         )
         return Answer(202, views.operation(begun), [(b"location", f"/manage/v1/operations/{begun.id}".encode())])
 
-    @answered
     async def page(self, request: Request) -> Answer:
         """listOperations: the newest first."""
         query = Query(request.query, ("state", "account"), "operations")
@@ -87,23 +85,19 @@ class BulkRoutes:
             answer["nextCursor"] = query.next(shown[-1].id)
         return Answer(200, answer)
 
-    @answered
     async def show(self, request: Request) -> Answer:
         """getOperation."""
         return Answer(200, views.operation(await self._house.operations.get(_id(request))))
 
-    @answered
     async def confirm(self, request: Request) -> Answer:
         """confirmOperation."""
         wanted: schemas.ConfirmRequest = read(self._confirm, request)
         return Answer(202, views.operation(await self._house.operations.confirm(_id(request), wanted.confirm_token)))
 
-    @answered
     async def cancel(self, request: Request) -> Answer:
         """cancelOperation."""
         return Answer(200, views.operation(await self._house.operations.cancel(_id(request))))
 
-    @answered
     async def result(self, request: Request) -> Answer:
         """getOperationResult: a CSV file, one line for each SIM."""
         found = await self._house.operations.get(_id(request))
@@ -167,7 +161,7 @@ def named(text: str, *, devices: bool, intake: Intake = _AS_WRITTEN) -> Iterator
 def _line(line: int, header: list[str], kind: str, row: list[str], intake: Intake) -> Named:
     given = ",".join(row)[:200]
     if len(row) != len(header):
-        return Named(line, given, None, wrong=("INVALID_ARGUMENT", f"{len(row)} values for {len(header)} columns"))
+        return Named(line, given, None, wrong=InvalidValue(f"{len(row)} values for {len(header)} columns"))
     values = dict(zip(header, (value.strip() for value in row), strict=True))
     identifier, parse = _KINDS[kind]
     try:
@@ -175,7 +169,7 @@ def _line(line: int, header: list[str], kind: str, row: list[str], intake: Intak
         ref = SimRef(identifier, intake.number(written) if kind == "msisdn" else parse(written))
         intake.cautions(imei=values.get("imei"), msisdn=written if kind == "msisdn" else None)
     except InvalidIdentifier as error:
-        return Named(line, given, None, wrong=("INVALID_ARGUMENT", error.message))
+        return Named(line, given, None, wrong=error)
     return Named(line, given, ref, {"imei": values["imei"]} if values.get("imei") else None)
 
 

@@ -12,7 +12,7 @@ from simwarden.domain.addresses import parse_network
 from simwarden.domain.errors import GatewayNotFound, InvalidIdentifier
 from simwarden.engine import gateways
 from simwarden.management import schemas, views
-from simwarden.management.house import House, answered, read
+from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument
@@ -31,7 +31,6 @@ class GatewayRoutes:
         self._create = Decoder(schemas.CreateGateway)
         self._change = Decoder(schemas.ChangeGateway)
 
-    @answered
     async def page(self, request: Request) -> Answer:
         """listGateways."""
         query = Query(request.query, (), "gateways")
@@ -43,7 +42,6 @@ class GatewayRoutes:
             answer["nextCursor"] = query.next(shown[-1]["name"])
         return Answer(200, answer)
 
-    @answered
     async def create(self, request: Request) -> Answer:
         """createGateway: the report URL is shown this once."""
         wanted: schemas.CreateGateway = read(self._create, request)
@@ -61,20 +59,17 @@ class GatewayRoutes:
         location = [(b"location", f"/manage/v1/gateways/{wanted.name}".encode()), _NOT_KEPT]
         return Answer(201, self._url(wanted.name, token), location)
 
-    @answered
     async def show(self, request: Request) -> Answer:
         """getGateway, with its slots as last reported."""
         row = await self._row(request.parameter)
         ports = [views.port(port) for port in await self._house.gateways.ports(row["id"])]
         return Answer(200, {**views.gateway(row, self._house.clock()), "ports": ports})
 
-    @answered
     async def renew(self, request: Request) -> Answer:
         """renewGatewayToken: the old report URL stops working, the new one is shown this once."""
         token = await self._house.gateways.renew_token(_name(request))
         return Answer(200, self._url(request.parameter, token), [_NOT_KEPT])
 
-    @answered
     async def change(self, request: Request) -> Answer:
         """changeGateway: what is given is set, null removes; what waits for the gateway is tried at once."""
         wanted: schemas.ChangeGateway = read(self._change, request)
@@ -92,7 +87,6 @@ class GatewayRoutes:
         name = wanted.name if isinstance(wanted.name, str) else request.parameter
         return Answer(200, views.gateway(await self._row(name), self._house.clock()))
 
-    @answered
     async def delete(self, request: Request) -> Answer:
         """deleteGateway: refused while a lock of ours stands or is on its way there, unless forced."""
         force = Query(request.query, ("force",), "gateway").choice("force", ("true", "false")) == "true"
@@ -103,7 +97,6 @@ class GatewayRoutes:
         self._house.committed(outcome)
         return Answer(200, {"locksLeft": [views.held_lock(lock) for lock in left]}) if force else Answer(204)
 
-    @answered
     async def doubts(self, request: Request) -> Answer:
         """listGatewayDoubts, newest first."""
         row = await self._row(request.parameter)

@@ -1,41 +1,19 @@
-"""What the handlers share: the parts of the house that they use, and how its errors are answered."""
+"""What the handlers share: the parts of the house that they use, and how they read a request."""
 
 from __future__ import annotations
 
-import functools
 import re
 from typing import TYPE_CHECKING, Any
 
-from simwarden.accounts.applications import InvalidSuccessor
-from simwarden.domain.errors import (
-    AccountNotFound,
-    AlreadyExists,
-    ApplicationNotFound,
-    GatewayNotFound,
-    IllegalTransition,
-    InvalidBinding,
-    InvalidIdentifier,
-    NoDeviceSeen,
-    NotBound,
-    SimExists,
-    SimNotFound,
-    SubscriptionNotFound,
-)
+from simwarden.domain.errors import InvalidIdentifier, SimNotFound
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.intake import Intake
-from simwarden.domain.numbering import InvalidRange, RangeNotFound, RangeTaken
-from simwarden.engine.gateways import LocksStand
-from simwarden.engine.operations import NotReady, OperationNotFound, PreviewChanged
 from simwarden.engine.ports import now_utc
-from simwarden.management.schemas import BadAction
-from simwarden.northbound.kernel import errors
 from simwarden.northbound.kernel.bodies import Wording, decode
-from simwarden.store.alarms import AlarmNotFound
-from simwarden.store.care import NotPossible
-from simwarden.store.deliveries import DeliveryNotFound
+from simwarden.northbound.kernel.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from datetime import datetime
 
     from msgspec.json import Decoder
@@ -44,33 +22,12 @@ if TYPE_CHECKING:
     from simwarden.engine.changes import Outcome
     from simwarden.engine.gather import Gather
     from simwarden.engine.operations import Operations
-    from simwarden.northbound.kernel.api import Answer, Request
+    from simwarden.northbound.kernel.api import Request
     from simwarden.store.accounts import Accounts
     from simwarden.store.database import Database
     from simwarden.store.gateways import Gateways
     from simwarden.store.sims import Sims
 
-_MEANING: tuple[tuple[tuple[type[Exception], ...], type[errors.CamaraError]], ...] = (
-    ((SimNotFound,), errors.IdentifierNotFound),
-    (
-        (
-            AccountNotFound,
-            ApplicationNotFound,
-            GatewayNotFound,
-            RangeNotFound,
-            SubscriptionNotFound,
-            DeliveryNotFound,
-            OperationNotFound,
-        ),
-        errors.NotFound,
-    ),
-    ((AlarmNotFound,), errors.NotFound),
-    ((AlreadyExists, RangeTaken, SimExists), errors.AlreadyExists),
-    ((IllegalTransition, InvalidBinding, LocksStand, NoDeviceSeen, NotBound, NotReady), errors.IncompatibleState),
-    ((NotPossible, InvalidSuccessor), errors.IncompatibleState),
-    ((PreviewChanged,), errors.Aborted),
-    ((InvalidIdentifier, InvalidRange, BadAction), errors.InvalidArgument),
-)
 _AS_SAID = Wording()
 _AS_WRITTEN = Intake()
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -131,21 +88,5 @@ def read(decoder: Decoder[Any], request: Request) -> Any:
     """The body of a request. Raises InvalidArgument, saying where it is wrong."""
     decoded = decode(decoder, request.body, _AS_SAID)
     if b"\\u0000" in request.body and _NUL.search(request.body):
-        raise errors.InvalidArgument("No text may contain the character U+0000")  # PostgreSQL cannot hold it
+        raise InvalidArgument("No text may contain the character U+0000")  # PostgreSQL cannot hold it
     return decoded
-
-
-def answered(handle: Callable[[Any, Request], Awaitable[Answer]]) -> Any:
-    """Let the errors of the engine become those of the API, with their own words."""
-
-    @functools.wraps(handle)
-    async def wrapped(self: Any, request: Request) -> Answer:
-        try:
-            return await handle(self, request)
-        except tuple(kind for kinds, _ in _MEANING for kind in kinds) as error:
-            for kinds, meaning in _MEANING:
-                if isinstance(error, kinds):
-                    raise meaning(str(error)) from error
-            raise
-
-    return wrapped

@@ -10,7 +10,7 @@ from simwarden.accounts import applications
 from simwarden.domain.errors import SubscriptionNotFound
 from simwarden.engine.subscriptions import bucket_of_id
 from simwarden.management import schemas, views
-from simwarden.management.house import House, answered, read
+from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text, Time
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.store import care, deliveries, listing
@@ -29,7 +29,6 @@ class OutboxRoutes:
         self._hand_over = Decoder(schemas.HandOver)
         self._revoke = Decoder(schemas.Revoke)
 
-    @answered
     async def subscriptions(self, request: Request) -> Answer:
         """listSubscriptions: the newest first, those that ended included."""
         query = Query(request.query, ("account", "status", "sim"), "subscriptions")
@@ -47,7 +46,6 @@ class OutboxRoutes:
             answer["nextCursor"] = query.next((shown[-1].created_at, shown[-1].id))
         return Answer(200, answer)
 
-    @answered
     async def subscription(self, request: Request) -> Answer:
         """getSubscription."""
         id_ = request.parameter
@@ -56,43 +54,36 @@ class OutboxRoutes:
             raise SubscriptionNotFound("No subscription has this id")
         return Answer(200, views.subscription(found))
 
-    @answered
     async def end(self, request: Request) -> Answer:
         """endSubscription: NETWORK_TERMINATED."""
         return Answer(200, views.subscription(await care.end(self._house.db, request.parameter, self._house.clock())))
 
-    @answered
     async def pause(self, request: Request) -> Answer:
         """pauseSubscription."""
         return Answer(200, views.subscription(await care.pause(self._house.db, request.parameter)))
 
-    @answered
     async def resume(self, request: Request) -> Answer:
         """resumeSubscription."""
         return Answer(200, views.subscription(await care.resume(self._house.db, request.parameter)))
 
-    @answered
     async def test(self, request: Request) -> Answer:
         """testSubscription: a delivery like any other, to be looked at by its id."""
         made = await care.test(self._house.db, request.parameter, self._house.clock())
         found, attempts = await deliveries.show(self._house.db, made)
         return Answer(200, views.delivery(found, attempts))
 
-    @answered
     async def hand_over(self, request: Request) -> Answer:
         """handOverSubscription: to another application of the same account."""
         wanted: schemas.HandOver = read(self._hand_over, request)
         to = await self._house.accounts.named(wanted.application)
         return Answer(200, views.subscription(await care.hand_over(self._house.db, request.parameter, to)))
 
-    @answered
     async def revoke(self, request: Request) -> Answer:
         """revokeApplication: its subscriptions end, or are handed over."""
         wanted: schemas.Revoke = read(self._revoke, request)
         found = await applications.revoke(self._house.accounts, request.parameter, wanted.hand_over_to)
         return Answer(200, views.application(found))
 
-    @answered
     async def deliveries(self, request: Request) -> Answer:
         """listDeliveries: the newest first."""
         query = Query(request.query, ("account", "status", "sim", "subscription"), "deliveries")
@@ -111,18 +102,15 @@ class OutboxRoutes:
             answer["nextCursor"] = query.next((shown[-1].created_at, shown[-1].event_id))
         return Answer(200, answer)
 
-    @answered
     async def delivery(self, request: Request) -> Answer:
         """getDelivery, with its attempts."""
         found, attempts = await deliveries.show(self._house.db, request.parameter)
         return Answer(200, views.delivery(found, attempts))
 
-    @answered
     async def replay(self, request: Request) -> Answer:
         """replayDelivery: under the same id."""
         return Answer(200, {"replayed": await deliveries.replay(self._house.db, request.parameter)})
 
-    @answered
     async def replay_since(self, request: Request) -> Answer:
         """replayDeliveries: all since a time, in order per subscription."""
         wanted: schemas.ReplayRequest = read(self._replay, request)

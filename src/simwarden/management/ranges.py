@@ -8,7 +8,7 @@ from msgspec.json import Decoder
 
 from simwarden.domain.numbering import NumberRange, parse_range
 from simwarden.management import schemas, views
-from simwarden.management.house import House, answered, read
+from simwarden.management.house import House, read
 from simwarden.management.query import Query
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument
@@ -25,14 +25,12 @@ class RangeRoutes:
         self._house = house
         self._add = Decoder(schemas.AddRange)
 
-    @answered
     async def page(self, request: Request) -> Answer:
         """listRanges."""
         account = await self._account(request)
         found = await ranges.of_account(self._house.db, account.id)
         return Answer(200, {"account": account.id, "ranges": [views.number_range(each) for each in found]})
 
-    @answered
     async def add(self, request: Request) -> Answer:
         """addRange: refused when it overlaps one of another account."""
         wanted: schemas.AddRange = read(self._add, request)
@@ -40,7 +38,6 @@ class RangeRoutes:
         added = await ranges.add(self._house.db, account.id, parse_range(wanted.kind, wanted.range))
         return Answer(201, views.number_range(added))
 
-    @answered
     async def remove(self, request: Request) -> Answer:
         """removeRange: the SIMs that are registered in it stay."""
         account = await self._account(request)

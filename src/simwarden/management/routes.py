@@ -117,4 +117,4 @@ def api(house: House, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
             max_body=MAX_CSV + MAX_BODY if name == "previewBulk" else MAX_BODY,
             produces="text/csv" if name == "getOperationResult" else "application/json",
         )
-    return Api(NAME, operations, OperatorsOnly(tokens), meter)
+    return Api(NAME, operations, OperatorsOnly(tokens), meter, for_operators=True)

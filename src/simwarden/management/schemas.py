@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from simwarden.domain.errors import SimwardenError
+from simwarden.domain.errors import InvalidValue
 from simwarden.domain.identifiers import parse_imei, parse_tac
 from simwarden.domain.lifecycle import Step
 from simwarden.domain.sim import Function, OnMismatch, OnUnknown, Policy, Resume
@@ -28,7 +28,7 @@ FunctionName = Literal["VOICE", "SMS", "DATA"]
 Verb = Literal["open", "close", "bind", "unbind", "activate", "suspend", "restore", "deactivate", "delete"]
 
 
-class BadAction(SimwardenError, ValueError):
+class BadAction(InvalidValue):
     """What is to be done is not fully or not consistently described."""
 
 

@@ -10,14 +10,14 @@ from msgspec.json import Decoder
 
 from simwarden.domain import decide, identifiers, lifecycle
 from simwarden.domain.decide import Target
-from simwarden.domain.errors import GatewayNotFound, NotBound, NothingToChange, SimExists
+from simwarden.domain.errors import GatewayNotFound, InvalidBinding, NothingToChange, SimExists
 from simwarden.domain.intake import Caution, range_cautions
 from simwarden.domain.sim import BarCause, BindingKind, BindingState, Lifecycle, Sim
 from simwarden.engine import actions, explain, identity, provision
 from simwarden.engine.orders import Order
 from simwarden.management import schemas, views
 from simwarden.management.explanation import explanation
-from simwarden.management.house import House, answered, read
+from simwarden.management.house import House, read
 from simwarden.management.query import Bucket, Number, Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 FILTERS = (
     *("account", "state", "lifecycle", "bar", "tag", "imei", "tac", "seenBefore", "seenAfter", "gateway", "text"),
 )
+_NO_POLICY = "The SIM is not bound to a device, so there is no policy to change"
 LIVING = [str(state) for state in Lifecycle if state is not Lifecycle.DELETED]
 Place = tuple[Bucket, Text]
 """Bucket and IMSI of the last SIM of a page."""
@@ -47,7 +48,6 @@ class SimRoutes:
         self._change = Decoder(schemas.ChangeSim)
         self._action = Decoder(schemas.ActionBody)
 
-    @answered
     async def page(self, request: Request) -> Answer:
         """listSims."""
         query = Query(request.query, FILTERS, "sims")
@@ -75,7 +75,6 @@ class SimRoutes:
             answer["nextCursor"] = query.next((last.bucket, last.imsi))
         return Answer(200, answer)
 
-    @answered
     async def create(self, request: Request) -> Answer:
         """createSim."""
         wanted: schemas.CreateSim = read(self._create, request)
@@ -102,12 +101,10 @@ class SimRoutes:
         location = [(b"location", f"/manage/v1/sims/{made.imsi}".encode())]
         return Answer(201, await self._shown(await self._house.sim(made.imsi), cautions), location)
 
-    @answered
     async def show(self, request: Request) -> Answer:
         """getSim."""
         return Answer(200, await self._shown(await self._house.sim(request.parameter)))
 
-    @answered
     async def change(self, request: Request) -> Answer:
         """changeSim: names, binding policy, tags, in this order; what stands before an error is done."""
         wanted: schemas.ChangeSim = read(self._change, request)
@@ -120,7 +117,7 @@ class SimRoutes:
         if wanted.network_access_identifier is not UNSET:
             names["nai"] = wanted.network_access_identifier and identifiers.parse_nai(wanted.network_access_identifier)
         if wanted.policy is not UNSET and sim.binding is None:
-            raise NotBound("The SIM is not bound to a device, so there is no policy to change")
+            raise InvalidBinding(_NO_POLICY)
         if names:
             given = [(kind, value) for kind, value in names.items() if value]
             cautions += range_cautions(await ranges.book(self._house.db), sim.account_id, given)
@@ -136,12 +133,11 @@ class SimRoutes:
 
         def rule(sim: Sim) -> decide.Decision:
             if sim.binding is None:
-                raise NotBound
+                raise InvalidBinding(_NO_POLICY)
             return decide.bind(sim, _same(sim.binding), wanted.over(sim.binding.policy), now, cause)
 
         await self._house.gather.submit(Order(sim.imsi, rule))
 
-    @answered
     async def act(self, request: Request) -> Answer:
         """actOnSim: one SIM, committed when this answers. What is so already is answered as such."""
         wanted: schemas.ActionBody = read(self._action, request)
@@ -151,21 +147,19 @@ class SimRoutes:
         rule = actions.rule(action, None, self._house.clock(), self._house.cause(request, action.told))
         try:
             decided = await self._house.gather.submit(Order(sim.imsi, rule))
-        except (NothingToChange, NotBound):
+        except NothingToChange:
             shown = await self._shown(await self._house.sim(sim.imsi), cautions)
             return Answer(200, {"changed": False, "sim": shown})
         if decided.sim.lifecycle is Lifecycle.DELETED:
             return Answer(200, {"changed": True})
         return Answer(200, {"changed": True, "sim": await self._shown(await self._house.sim(sim.imsi), cautions)})
 
-    @answered
     async def explain(self, request: Request) -> Answer:
         """explainSim."""
         sim = await self._house.sim(request.parameter)
         found = await explain.explain(self._house.db, self._house.gateways, sim, history=100)
         return Answer(200, explanation(found))
 
-    @answered
     async def events(self, request: Request) -> Answer:
         """listEvents: the newest first."""
         sim = await self._house.sim(request.parameter)
@@ -178,7 +172,6 @@ class SimRoutes:
             answer["nextCursor"] = query.next(shown[-1].n)
         return Answer(200, answer)
 
-    @answered
     async def life(self, request: Request) -> Answer:
         """getLifecycle: the states of a SIM, the newest first."""
         sim = await self._house.sim(request.parameter)

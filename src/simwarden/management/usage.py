@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from simwarden.management import views
-from simwarden.management.house import House, answered
+from simwarden.management.house import House
 from simwarden.management.query import Query
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument
@@ -18,7 +18,6 @@ class UsageRoutes:
     def __init__(self, house: House) -> None:
         self._house = house
 
-    @answered
     async def page(self, request: Request) -> Answer:
         """listUsage: day by day, the oldest first."""
         query = Query(request.query, ("account", "application", "since", "until"), "usage")

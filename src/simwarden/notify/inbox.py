@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain.errors import SimwardenError
+from simwarden.domain.errors import IncompatibleState, ResourceNotFound
 from simwarden.domain.sink import InvalidSink
 from simwarden.notify.request import open_lane
 from simwarden.notify.retry import Outcome, RetryDecision, decide
@@ -48,11 +48,11 @@ _ID = re.compile(r"inb_[a-z0-9]{24}")
 _ALPHABET = string.ascii_lowercase + string.digits
 
 
-class InboxNotFound(SimwardenError):
+class InboxNotFound(ResourceNotFound):
     """The application has no such inbox."""
 
 
-class NotItsTurn(SimwardenError):
+class NotItsTurn(IncompatibleState):
     """An earlier event of the same subscription is still to be acknowledged."""
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class VirtualSims:
-    """SimSource, Binder, Switcher and FunctionSource of the sandbox. All raise CamaraError where a number says so.
+    """SimSource, Binder, Switcher and FunctionSource of the sandbox. All raise SimwardenError where a number says so.
 
     An Idempotency-Key (`once`) has no effect of its own here: the same call has the same answer anyway. Nothing of the
     sandbox is counted (`usage`).

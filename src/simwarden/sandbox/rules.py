@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import (
     ALL_FUNCTIONS,
@@ -23,12 +24,10 @@ from simwarden.domain.sim import (
 )
 from simwarden.domain.usage import until_tomorrow
 from simwarden.northbound.kernel.errors import (
-    CamaraError,
     PermissionDenied,
     QuotaExceeded,
     ServiceNotApplicable,
     TooManyRequests,
-    Unavailable,
 )
 
 OWN = "35209900176148"
@@ -51,7 +50,7 @@ class Change(msgspec.Struct, frozen=True):
 class Kind(msgspec.Struct, frozen=True):
     """What a number stands for."""
 
-    error: type[CamaraError] | None = None
+    error: type[SimwardenError] | None = None
     """Every call that names it is answered with this."""
     conflict: bool = False
     """Binding it is answered with 409 INCOMPATIBLE_STATE."""
@@ -73,7 +72,7 @@ _TWO_DIGITS = {
     "22": Kind(error=ServiceNotApplicable),
     "29": Kind(error=TooManyRequests),
     "39": Kind(error=QuotaExceeded),
-    "50": Kind(error=Unavailable),
+    "50": Kind(error=StoreUnavailable),
 }
 _ONE_DIGIT = {
     "0": Kind(
@@ -100,7 +99,7 @@ def kind_of(number: str) -> Kind:
 
 
 def virtual(account_id: str, ref: SimRef, now: datetime) -> Sim | None:
-    """The virtual SIM of this name; None where there is to be none. Raises CamaraError where it stands for one.
+    """The virtual SIM of this name; None where there is to be none. Raises SimwardenError where it stands for one.
 
     Its IMSI is none that a network could issue, so nothing that happens to a real SIM can be about it.
     """
@@ -108,7 +107,7 @@ def virtual(account_id: str, ref: SimRef, now: datetime) -> Sim | None:
 
 
 def of_imsi(imsi: str, now: datetime) -> Sim | None:
-    """The virtual SIM that `virtual` gave this IMSI. Raises CamaraError."""
+    """The virtual SIM that `virtual` gave this IMSI. Raises SimwardenError."""
     prefix, account_id, kind, value = imsi.split(":", 3)
     assert prefix == _PREFIX
     return _sim(account_id, imsi, SimRef(IdentifierKind(kind), value), now)

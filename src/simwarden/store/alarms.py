@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from simwarden.domain.alarm import AGAIN, FLAPPING, SETTLED, SEVERITY, Alarm, AlarmKind
-from simwarden.domain.errors import SimwardenError
+from simwarden.domain.errors import ResourceNotFound
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Q = load("alarms")
 ChannelName = Literal["log", "webhook", "mail"]
 
 
-class AlarmNotFound(SimwardenError):
+class AlarmNotFound(ResourceNotFound):
     """No alarm has this number."""
 
 

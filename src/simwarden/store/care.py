@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from simwarden.domain.errors import SimwardenError, SubscriptionNotFound
+from simwarden.domain.errors import IncompatibleState, SubscriptionNotFound
 from simwarden.store import fanout, listing, subscriptions
 from simwarden.store.queries import load
 from simwarden.store.subscriptions import SLOTS, EndReason
@@ -29,7 +29,7 @@ TEST = "org.simwarden.v1.subscription-test"
 _ID = re.compile(r"[0-9a-f]{34}")
 
 
-class NotPossible(SimwardenError):
+class UnfitSubscription(IncompatibleState):
     """The state of the subscription does not allow this."""
 
 
@@ -52,12 +52,12 @@ async def end(db: Database, id: str, now: datetime) -> Subscription:  # noqa: A0
 async def pause(db: Database, id: str) -> Subscription:  # noqa: A002
     """Send nothing more of a subscription until `resume`; what comes in waits. Paused before is as well.
 
-    Raises SubscriptionNotFound, NotPossible.
+    Raises SubscriptionNotFound, UnfitSubscription.
     """
     async with db.transaction() as connection:
         row = await _lock(connection, id)
         if row["ended_at"] is not None:
-            raise NotPossible("The subscription has ended")
+            raise UnfitSubscription("The subscription has ended")
         await connection.execute(Q["pause"], row["bucket"], id)
         await connection.execute(Q["paused"], id)
     return await _show(db, id)
@@ -75,14 +75,14 @@ async def resume(db: Database, id: str) -> Subscription:  # noqa: A002
 async def test(db: Database, id: str, now: datetime) -> str:  # noqa: A002
     """Put a test event into the lane, behind what waits there; returns its CloudEvents id.
 
-    It counts towards nothing. Raises SubscriptionNotFound, NotPossible.
+    It counts towards nothing. Raises SubscriptionNotFound, UnfitSubscription.
     """
     async with db.transaction() as connection:
         row = await _lock(connection, id)
         if row["ended_at"] is not None:
-            raise NotPossible("The subscription has ended")
+            raise UnfitSubscription("The subscription has ended")
         if row["paused_at"] is not None:
-            raise NotPossible("The subscription is paused: resume it first")
+            raise UnfitSubscription("The subscription is paused: resume it first")
         lane = subscriptions.lane(row)
         lane.test(TEST, now)
         await subscriptions.grow(connection, [lane])
@@ -90,15 +90,18 @@ async def test(db: Database, id: str, now: datetime) -> str:  # noqa: A002
 
 
 async def hand_over(db: Database, id: str, to: Application) -> Subscription:  # noqa: A002
-    """Let a subscription be another application's of the same account. Raises SubscriptionNotFound, NotPossible."""
+    """Let a subscription be another application's of the same account.
+
+    Raises SubscriptionNotFound, UnfitSubscription.
+    """
     async with db.transaction() as connection:
         row = await _lock(connection, id)
         if row["account_id"] != to.account_id:
-            raise NotPossible("A subscription stays in its account")
+            raise UnfitSubscription("A subscription stays in its account")
         if row["ended_at"] is not None:
-            raise NotPossible("The subscription has ended")
+            raise UnfitSubscription("The subscription has ended")
         if row["inbox"] is not None:
-            raise NotPossible("Its sink is an inbox, which stays the application's that made it")
+            raise UnfitSubscription("Its sink is an inbox, which stays the application's that made it")
         await _give(connection, [row], to.app_key)
     return await _show(db, id)
 

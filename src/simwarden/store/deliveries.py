@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.domain.alarm import AlarmKind, Trouble
-from simwarden.domain.errors import SimwardenError
+from simwarden.domain.errors import ResourceNotFound
 from simwarden.store import alarms, fanout, subscriptions
 from simwarden.store.queries import load
 from simwarden.store.subscriptions import ALL_BUCKETS, EndReason
@@ -30,7 +30,7 @@ VISITS = 256
 _EVENT_ID = re.compile(r"([0-9a-f]{34})-([0-9]{1,9})")
 
 
-class DeliveryNotFound(SimwardenError):
+class DeliveryNotFound(ResourceNotFound):
     """No delivery has this CloudEvents id."""
 
 

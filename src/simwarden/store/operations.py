@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from simwarden.domain.errors import SimwardenError
+from simwarden.domain.errors import ResourceNotFound
 from simwarden.domain.events import Cause
 from simwarden.domain.identifiers import BUCKETS
 from simwarden.domain.usage import Usage
@@ -29,7 +29,7 @@ INSERT_ROWS = 100
 """Items written in one statement: what an event loop can do without others noticing."""
 
 
-class OperationNotFound(SimwardenError):
+class OperationNotFound(ResourceNotFound):
     """No operation has this id."""
 
 

@@ -17,7 +17,7 @@ from simwarden.accounts.applications import InvalidSuccessor
 from simwarden.domain.errors import SubscriptionNotFound
 from simwarden.store import care, deliveries
 from simwarden.store.accounts import Accounts
-from simwarden.store.care import NotPossible
+from simwarden.store.care import UnfitSubscription
 from simwarden.store.fanout import INLINE
 from simwarden.store.subscriptions import ALL_BUCKETS
 
@@ -187,7 +187,7 @@ async def test_a_test_event_goes_behind_what_waits_and_counts_nothing(house: Hou
     assert [one.event["type"] for one in sink.received][2] == care.TEST
     assert (await house.subscriptions.get("app-1", made.id)).event_count == 1
     await care.pause(house.db, made.id)
-    with pytest.raises(NotPossible):
+    with pytest.raises(UnfitSubscription):
         await care.test(house.db, made.id, datetime.now(UTC))
 
 
@@ -199,7 +199,7 @@ async def test_the_operator_ends_a_subscription_once(house: House) -> None:
     assert await essences(house, made.id) == ["SUBSCRIPTION_CREATED", "NETWORK_TERMINATED"]
     assert await tally(house) == {}
     for act in (care.pause(house.db, made.id), care.test(house.db, made.id, datetime.now(UTC))):
-        with pytest.raises(NotPossible):
+        with pytest.raises(UnfitSubscription):
             await act
     for unknown in ("no such id", "ff" + made.id[2:]):
         with pytest.raises(SubscriptionNotFound):
@@ -210,10 +210,10 @@ async def test_one_is_handed_over_within_its_account(house: House) -> None:
     mine, next_ = await application(house, "mine"), await application(house, "next")
     foreign = await application(house, "theirs", "other")
     made, _ = await house.subscribe(NOWHERE, app_key=mine.app_key)
-    with pytest.raises(NotPossible):
+    with pytest.raises(UnfitSubscription):
         await care.hand_over(house.db, made.id, foreign)
     assert (await care.hand_over(house.db, made.id, next_)).app_key == next_.app_key
     assert await tally(house) == {next_.app_key: 1}
     await house.subscriptions.delete(next_.app_key, made.id)
-    with pytest.raises(NotPossible):
+    with pytest.raises(UnfitSubscription):
         await care.hand_over(house.db, made.id, mine)

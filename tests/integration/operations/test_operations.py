@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from tests.integration.operations.house import CAUSE, House, imsi, named
 
-from simwarden.domain.errors import TooManyOperations
+from simwarden.domain.errors import InvalidValue, TooManyOperations
 from simwarden.domain.lifecycle import Step
 from simwarden.domain.sim import Function, Lifecycle
 from simwarden.domain.switching import Wish
@@ -51,7 +51,7 @@ async def house(database: Database) -> House:
 
 async def test_a_list_is_done_sim_by_sim_and_each_result_says_why_not(house: House) -> None:
     await house.settle(await house.begin(SUSPEND, named([2])))
-    wanted = [*named([0, 1, 2, 1_000_000, 5_000_000]), Named(5, {"imsi": "x"}, None, wrong=("INVALID_ARGUMENT", "no"))]
+    wanted = [*named([0, 1, 2, 1_000_000, 5_000_000]), Named(5, {"imsi": "x"}, None, wrong=InvalidValue("no"))]
     done = await house.settle(await house.begin(SUSPEND, wanted))
     assert (done.state, done.items, done.done, done.unchanged, done.refused, done.left) == ("COMPLETED", 6, 2, 1, 3, 0)
     items = await house.operations.items(done.id)

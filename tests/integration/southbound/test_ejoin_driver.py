@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 from tests.support.patience import PATIENCE
 
 from simwarden.southbound.ejoin.codec import DeviceStatus, decode
-from simwarden.southbound.ejoin.driver import CommandFailed, EjoinDriver, Generation, Slot, redact
+from simwarden.southbound.ejoin.driver import EjoinCommandFailed, EjoinDriver, Generation, Slot, redact
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -83,9 +83,9 @@ async def house(generation: Generation) -> AsyncIterator[House]:
 GENERATIONS = list(Generation)
 
 
-async def failure(call: Awaitable[object]) -> CommandFailed:
-    """The `CommandFailed` of `call`, which must keep the credentials to itself in every form."""
-    with pytest.raises(CommandFailed) as caught:
+async def failure(call: Awaitable[object]) -> EjoinCommandFailed:
+    """The `EjoinCommandFailed` of `call`, which must keep the credentials to itself in every form."""
+    with pytest.raises(EjoinCommandFailed) as caught:
         await call
     error = caught.value
     shown = "".join(traceback.format_exception(error)) + repr(error) + str(error) + repr(vars(error))
@@ -164,7 +164,7 @@ async def test_an_sms_task(generation: Generation) -> None:
             else rows | {"status": [{"tid": 7, "status": "13 Duplicated TaskId"}]}
         )
         error = await failure(driver.send_sms(7, [Slot(1, 2)], ["10086"], "hello"))
-        assert (error.code, error.retryable) == (13, False)
+        assert (error.gateway_code, error.retryable) == (13, False)
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)
@@ -181,7 +181,7 @@ async def test_a_refusal(generation: Generation, code: int, retryable: bool) -> 
     async with house(generation) as there:
         there.gateway.reply = {"code": code, "reason": f"No, {USER}: /x?username={USER}&password=x {PASSWORD}"}
         error = await failure(there.driver(generation).lock([Slot(1, 1)]))
-        assert (error.code, error.retryable) == (code, retryable)
+        assert (error.gateway_code, error.retryable) == (code, retryable)
         assert error.reason.startswith(f"The gateway refused: code {code}, No, ***:")
 
 
@@ -190,11 +190,11 @@ async def test_wrong_credentials(generation: Generation) -> None:
     async with house(generation) as there:
         for driver in (there.driver(generation, password="s3cret"), there.driver(password="s3cret")):
             error = await failure(driver.lock([Slot(1, 1)]))
-            assert (error.code, error.retryable) == (1, False)
+            assert (error.gateway_code, error.retryable) == (1, False)
             assert "user name or password" in error.reason
         there.gateway.reply = {"code": 14, "reason": "Unauthorized"}
         error = await failure(there.driver(generation).lock([Slot(1, 1)]))
-        assert (error.code, error.retryable) == (14, False)
+        assert (error.gateway_code, error.retryable) == (14, False)
         assert "user name or password" in error.reason
 
 
@@ -218,7 +218,7 @@ async def test_http_statuses(status: int, retryable: bool, words: str) -> None:
 
         there.gateway.answer = answer
         error = await failure(there.driver(Generation.V2).lock([Slot(1, 1)]))
-        assert (error.code, error.retryable) == (status, retryable)
+        assert (error.gateway_code, error.retryable) == (status, retryable)
         assert words in error.reason
         # Not followed, not repeated, no other generation tried.
         assert [path for _, path, _, _ in there.gateway.calls] == ["/goip_send_cmd.html"]
@@ -235,7 +235,7 @@ async def test_answers_that_are_no_json(body: bytes) -> None:
         driver = there.driver(Generation.V2)
         for call in (driver.lock([Slot(1, 1)]), driver.read_status()):
             error = await failure(call)
-            assert (error.code, error.retryable) == (None, True)
+            assert (error.gateway_code, error.retryable) == (None, True)
             assert error.reason == "The gateway's answer is not JSON."
 
 
@@ -277,7 +277,7 @@ async def test_an_endless_answer_is_cut() -> None:
 
         there.gateway.answer = answer
         error = await failure(there.driver(Generation.V2).read_status())
-        assert (error.code, error.retryable) == (None, False)
+        assert (error.gateway_code, error.retryable) == (None, False)
         assert "longer than 2097152 bytes" in error.reason
         assert sent < 32 * 1024 * 1024
 
@@ -293,7 +293,7 @@ async def test_a_silent_gateway() -> None:
         there.gateway.answer = answer
         for driver in (there.driver(Generation.V2, timeout=0.5), there.driver(timeout=0.5)):
             error = await failure(driver.lock([Slot(1, 1)]))
-            assert (error.code, error.retryable) == (None, True)
+            assert (error.gateway_code, error.retryable) == (None, True)
             assert error.reason == "The gateway did not answer within 0.5 s."
         # A silent gateway is asked once, not once a generation.
         assert len(there.gateway.calls) == 2
@@ -310,7 +310,7 @@ async def test_a_gateway_that_hangs_up() -> None:
 
         there.gateway.answer = answer
         error = await failure(there.driver(Generation.V2).lock([Slot(1, 1)]))
-        assert (error.code, error.retryable) == (None, True)
+        assert (error.gateway_code, error.retryable) == (None, True)
         assert error.reason.startswith("The connection to the gateway failed")
 
 
@@ -320,7 +320,7 @@ async def test_nobody_there() -> None:
         async with aiohttp.ClientSession() as session:
             driver = EjoinDriver(session, f"http://127.0.0.1:{taken.getsockname()[1]}", USER, PASSWORD)
             error = await failure(driver.lock([Slot(1, 1)]))
-            assert (error.code, error.retryable) == (None, True)
+            assert (error.gateway_code, error.retryable) == (None, True)
             assert error.reason == "The gateway cannot be reached."
 
 
@@ -354,7 +354,7 @@ async def test_a_command_unknown_after_the_probe_is_not_tried_for_ever() -> None
         there.gateway.answer = answer
         for driver in (there.driver(), there.driver(Generation.V3)):
             error = await failure(driver.lock([Slot(1, 2)]))
-            assert (error.code, error.retryable) == (404, False)
+            assert (error.gateway_code, error.retryable) == (404, False)
         assert len(there.gateway.calls) == 2 + 3
 
 

@@ -143,8 +143,9 @@ def test_every_step_from_every_state(state: Lifecycle, what: Step) -> None:
     before = at(state)
     expected = legal.get((str(state), str(what)))
     if expected is None:
-        with pytest.raises(IllegalTransition, match=str(state)):
+        with pytest.raises(IllegalTransition, match=str(state)) as refused:
             step(before, what, LATER, CAUSE)
+        assert refused.value.unchanged is (state is TRANSITIONS[what][1])
         return
     after = step(before, what, LATER, CAUSE)
     assert (after.sim.lifecycle, after.sim.lifecycle_since) == (expected, LATER)

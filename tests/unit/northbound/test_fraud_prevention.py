@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.unit.northbound.world import FULL_IMEI, IMEI, NOW, Client, Settings, World, sim
 
-from simwarden.domain.errors import InvalidBinding, InvalidIdentifier, SimExists, StoreUnavailable
+from simwarden.domain.errors import InvalidBinding, InvalidIdentifier, SimwardenError, StoreUnavailable
 from simwarden.domain.events import CauseKind
 from simwarden.domain.sim import (
     Binding,
@@ -334,7 +334,7 @@ async def test_nai_works_where_it_is_switched_on() -> None:
         (StoreUnavailable(), 503, "UNAVAILABLE"),
         (InvalidBinding("Not like this"), 409, "INCOMPATIBLE_STATE"),
         (InvalidIdentifier("Not like this"), 400, "INVALID_ARGUMENT"),
-        (SimExists(), 500, "INTERNAL"),
+        (SimwardenError("a secret detail"), 500, "INTERNAL"),
         (ZeroDivisionError("a secret detail"), 500, "INTERNAL"),
     ],
 )

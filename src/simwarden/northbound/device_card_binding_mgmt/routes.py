@@ -9,8 +9,8 @@ import msgspec
 from msgspec import UNSET
 from msgspec.json import Decoder
 
-from simwarden.domain.decide import Decision, Target
-from simwarden.domain.errors import InvalidIdentifier, NotBound, SimwardenError
+from simwarden.domain.decide import Target
+from simwarden.domain.errors import InvalidIdentifier, NotBound
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import parse_imei, parse_tac
 from simwarden.domain.sim import IdentifierKind, SimRef
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from msgspec import UnsetType
 
+    from simwarden.domain.decide import Decision
     from simwarden.domain.sim import Sim
     from simwarden.engine.subscriptions import Subscription
     from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.routes import FraudPreventionSubscriptions
@@ -76,9 +77,7 @@ class CardBinding:
         policy = settings.policy if sim.binding is None else None  # bound before: as before
         cause, ref = self._cause(request, "bind"), SimRef(IdentifierKind.IMSI, sim.imsi)
 
-        def answered(outcome: Decision | SimwardenError) -> Answer:
-            if isinstance(outcome, SimwardenError):
-                raise outcome
+        def answered(outcome: Decision) -> Answer:
             if not outcome.events:
                 kept = _answer("NO_CHANGE", "The SIM keeps the device that it was bound to by name", outcome.sim)
                 return msgspec.structs.replace(kept, idle=True)
@@ -97,19 +96,11 @@ class CardBinding:
         wanted = decode(self._unbind, request.body, schemas.WORDING)
         sim = await self._sim(request, wanted.device, wanted.bind_type)
         cause, ref = self._cause(request, "unbind"), SimRef(IdentifierKind.IMSI, sim.imsi)
-
-        def answered(outcome: Decision | SimwardenError) -> Answer:
-            if isinstance(outcome, NotBound):
-                unbound = schemas.BindingStatus("IMEIBIND", "UNBOUND", "NEUTRAL")
-                return Answer(200, schemas.BindingResponse("NO_CHANGE", outcome.message, unbound))
-            if isinstance(outcome, SimwardenError):
-                raise outcome
-            return _answer("SUCCESS", "Unbound", outcome.sim)
-
         return await perform(
             request,
             lambda once: self._bindings.unbind(sim.account_id, ref, cause, once=once, usage=request.usage),
-            answered,
+            lambda outcome: _answer("SUCCESS", "Unbound", outcome.sim),
+            {NotBound: _not_bound},
         )
 
     async def query(self, request: Request) -> Answer:
@@ -158,6 +149,11 @@ def _target(info: schemas.BindInfo) -> Target:
 
 def _answer(code: schemas.Code, message: str, sim: Sim) -> Answer:
     return Answer(200, schemas.BindingResponse(code, message, schemas.status_of(sim)))
+
+
+def _not_bound(error: NotBound) -> Answer:
+    unbound = schemas.BindingStatus("IMEIBIND", "UNBOUND", "NEUTRAL")
+    return Answer(200, schemas.BindingResponse("NO_CHANGE", error.message, unbound))
 
 
 def _subscribed(made: Subscription) -> Answer:

@@ -9,11 +9,12 @@ from msgspec import UNSET, Meta, UnsetType
 
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import BindingKind
+from simwarden.domain.sink import InvalidSink
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.schemas import WORDING as SUBSCRIPTION
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.schemas import StrictSinkCredential
 from simwarden.northbound.kernel.bodies import Problem, Wording, device_wording
 from simwarden.northbound.kernel.devices import StrictDevice
-from simwarden.northbound.kernel.errors import InvalidArgument, SinkRefused
+from simwarden.northbound.kernel.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from simwarden.domain.sim import Sim
@@ -112,6 +113,4 @@ _invalid: dict[str, Problem] = {
     **{path: problem for path, problem in SUBSCRIPTION.invalid.items() if path.startswith("sink")},
     **device_wording(),
 }
-WORDING = Wording(
-    missing={"bindType": "bindType must be specified", "sink": (SinkRefused.__doc__ or "").strip()}, invalid=_invalid
-)
+WORDING = Wording(missing={"bindType": "bindType must be specified", "sink": InvalidSink.text}, invalid=_invalid)

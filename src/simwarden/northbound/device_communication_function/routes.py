@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.json import Decoder
 
-from simwarden.domain.change import Changed
-from simwarden.domain.errors import NothingToChange, SimwardenError
+from simwarden.domain.errors import NothingToChange
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.sim import Function
 from simwarden.domain.switching import Wish
@@ -22,6 +21,7 @@ from simwarden.northbound.kernel.writing import perform
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from simwarden.domain.change import Changed
     from simwarden.northbound.kernel.devices import Devices
     from simwarden.northbound.kernel.ports import (
         AnswerBook,
@@ -83,11 +83,7 @@ class CommunicationFunctions:
         operation = "activate" if wish is Wish.OPEN else "deactivate"
         cause = Cause(CauseKind.CALL, request.caller.app_key, self._clock(), operation, request.correlator)
 
-        def answered(outcome: Changed | SimwardenError) -> Answer:
-            if isinstance(outcome, NothingToChange):
-                raise unnecessary from outcome
-            if isinstance(outcome, SimwardenError):
-                raise outcome
+        def answered(outcome: Changed) -> Answer:
             works = not outcome.sim.functions_off & function
             return Answer(200, schemas.FunctionResponse(wanted.function_type, schemas.status(works=works)))
 
@@ -97,6 +93,7 @@ class CommunicationFunctions:
                 sim.account_id, sim.imsi, function, wish, cause, once=once, usage=request.usage
             ),
             answered,
+            {NothingToChange: lambda _: unnecessary()},
         )
 
 

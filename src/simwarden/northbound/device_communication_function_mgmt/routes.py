@@ -9,8 +9,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.json import Decoder
 
-from simwarden.domain.change import Changed
-from simwarden.domain.errors import InvalidIdentifier, NothingToChange, SimwardenError
+from simwarden.domain.errors import InvalidIdentifier, NothingToChange
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import parse_apn
 from simwarden.domain.sim import Function
@@ -25,6 +24,7 @@ from simwarden.northbound.kernel.writing import perform
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from simwarden.domain.change import Changed
     from simwarden.domain.sim import Sim
     from simwarden.engine.idempotency import Once
     from simwarden.northbound.kernel.devices import Devices
@@ -60,14 +60,12 @@ class Management:
             function = _FUNCTIONS[wanted.busi_type]
             return await self._switches.switch(*who, function, wish, cause, once=once, usage=usage)
 
-        def answered(outcome: Changed | SimwardenError) -> Answer:
-            if isinstance(outcome, NothingToChange):
-                return _answer("NO_CHANGE", outcome.message, outcome.sim or sim, apn)
-            if isinstance(outcome, SimwardenError):
-                raise outcome
-            return _answer("SUCCESS", "Opened" if wish is Wish.OPEN else "Closed", outcome.sim, apn)
-
-        return await perform(request, act, answered)
+        return await perform(
+            request,
+            act,
+            lambda changed: _answer("SUCCESS", "Opened" if wish is Wish.OPEN else "Closed", changed.sim, apn),
+            {NothingToChange: lambda error: _answer("NO_CHANGE", error.message, error.sim or sim, apn)},
+        )
 
 
 def _apn(wanted: schemas.ManageRequest) -> str | None:

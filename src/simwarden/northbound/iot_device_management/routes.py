@@ -10,14 +10,14 @@ from msgspec import UNSET, UnsetType
 from msgspec.json import Decoder
 
 from simwarden.domain import lifecycle as rules
-from simwarden.domain.errors import IllegalTransition, InvalidIdentifier, SimwardenError
+from simwarden.domain.errors import InvalidIdentifier, SimExists, SimwardenError, status_of
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of, parse_imei, parse_nai
 from simwarden.domain.lifecycle import Step
 from simwarden.domain.numbering import OutsideRanges
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine.actions import Add, Advance
-from simwarden.engine.operations import Named, OperationNotFound
+from simwarden.engine.operations import Named
 from simwarden.engine.ports import now_utc
 from simwarden.northbound.iot_device_management import schemas
 from simwarden.northbound.iot_device_management.schemas import NewDevice
@@ -25,15 +25,13 @@ from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.devices import as_written
 from simwarden.northbound.kernel.errors import (
-    AlreadyExists,
+    CamaraError,
     ErrorInfo,
-    IncompatibleState,
     InvalidArgument,
     MissingIdentifier,
-    NotFound,
-    ServiceNotApplicable,
     UnnecessaryIdentifier,
     UnsupportedIdentifier,
+    info,
 )
 from simwarden.northbound.kernel.ports import no_meter
 from simwarden.northbound.kernel.writing import perform
@@ -59,23 +57,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 NAME = "iot-device-management"
 VERSION = "vwip"
-STATUSES = {
-    "INVALID_ARGUMENT": 400,
-    "IDENTIFIER_NOT_FOUND": 404,
-    "ALREADY_EXISTS": 409,
-    "INCOMPATIBLE_STATE": 409,
-    "SERVICE_NOT_APPLICABLE": 422,
-    "UNSUPPORTED_IDENTIFIER": 422,
-    "INTERNAL": 500,
-}
-"""Error codes that a device can have, with their HTTP status."""
-_CANCELLED = ErrorInfo(409, "ABORTED", "The operation was cancelled before this device's turn.")
-
-
 LONG_BODY = 16 * 1024
 """Bytes of a request; reading the devices in a longer one is work that others wait for."""
 READ = 100
 """Devices of a request that are looked at before others get their turn."""
+
+
+class Cancelled(CamaraError):
+    """The operation was cancelled before this device's turn."""
+
+    status, code = 409, "ABORTED"
 
 
 class LifeSource(Protocol):
@@ -146,9 +137,9 @@ class DeviceManagement:
         if len(items) == 1:
             names = _names(items[0].data or {})
             if await self._operations.outside(request.caller.account_id, names):
-                raise ServiceNotApplicable(OutsideRanges().message)
+                raise OutsideRanges
             if await self._operations.taken(names):
-                raise AlreadyExists("A SIM with one of these identifiers exists already")
+                raise SimExists("A SIM with one of these identifiers exists already")
         return await self._begin(request, Add(), items)
 
     def step(self, step: Step) -> Handler:
@@ -179,10 +170,7 @@ class DeviceManagement:
 
     async def operation(self, request: Request) -> Answer:
         """How far one of one's own operations has come (retrieveOperation)."""
-        try:
-            found = await self._operations.get(request.parameter, app_key=request.caller.app_key)
-        except OperationNotFound as error:
-            raise NotFound from error
+        found = await self._operations.get(request.parameter, app_key=request.caller.app_key)
         ended = found.state in ("COMPLETED", "CANCELLED")
         results = [_result(item) for item in await self._operations.items(found.id)] if ended else UNSET
         return Answer(200, _told(found, results))
@@ -191,9 +179,7 @@ class DeviceManagement:
         caller = request.caller
         cause = Cause(CauseKind.CALL, caller.app_key, self._clock(), message=action.told, reference=request.correlator)
 
-        def answered(outcome: engine.Operation | SimwardenError) -> Answer:
-            if isinstance(outcome, SimwardenError):
-                raise outcome
+        def answered(outcome: engine.Operation) -> Answer:
             location = f"/{NAME}/{VERSION}/operations/{outcome.id}".encode()
             return Answer(
                 202, _told(outcome, UNSET), [(b"location", location)], idle=True
@@ -236,7 +222,7 @@ class DeviceManagement:
         try:
             return Named(n, given, self._devices.name(caller, device))
         except UnsupportedIdentifier as error:
-            return Named(n, given, None, wrong=(error.code, error.info.message))
+            return Named(n, given, None, wrong=error)
 
     async def _found(self, caller: Caller, named: Named) -> Sim:
         if named.ref is None:
@@ -244,13 +230,10 @@ class DeviceManagement:
         return await self._devices.find(caller, named.ref)
 
     async def _can(self, caller: Caller, named: Named, step: Step) -> None:
-        """What can be known at once is answered at once. Raises IdentifierNotFound, IncompatibleState."""
+        """What can be known at once is answered at once. Raises SimNotFound, IllegalTransition."""
         sim = await self._found(caller, named)
         now = self._clock()
-        try:
-            rules.step(sim, step, now, Cause(CauseKind.CALL, caller.app_key, now))
-        except IllegalTransition as error:
-            raise IncompatibleState(error.message) from error
+        rules.step(sim, step, now, Cause(CauseKind.CALL, caller.app_key, now))
 
 
 async def _in_turns(items: Iterable[T]) -> AsyncIterator[T]:
@@ -279,9 +262,9 @@ def _result(item: Item) -> schemas.Result:
     if item.status == "DONE":
         return schemas.Result("SUCCEEDED", device)
     if item.status == "REQUESTED":
-        return schemas.Result("FAILED", device, _CANCELLED)
-    code = item.code or "INTERNAL"
-    return schemas.Result("FAILED", device, ErrorInfo(STATUSES.get(code, 409), code, item.reason or ""))
+        return schemas.Result("FAILED", device, info(Cancelled()))
+    code = item.code or SimwardenError.code
+    return schemas.Result("FAILED", device, ErrorInfo(status_of(code), code, item.reason or ""))
 
 
 def _new(n: int, device: NewDevice) -> NewItem:

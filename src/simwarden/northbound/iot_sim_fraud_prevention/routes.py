@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.json import Decoder
 
 from simwarden.domain.decide import Target
-from simwarden.domain.errors import NotBound, SimwardenError
+from simwarden.domain.errors import NotBound
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.northbound.iot_sim_fraud_prevention import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
@@ -94,6 +94,7 @@ class FraudPrevention:
             request,
             lambda once: self._bindings.unbind(account_id, ref, cause, once=once, usage=request.usage),
             _unbound,
+            {NotBound: lambda _: UnnecessaryUnbindImei()},
         )
 
     async def query(self, request: Request) -> Answer:
@@ -116,17 +117,11 @@ class FraudPrevention:
         )
 
 
-def _bound(outcome: Decision | SimwardenError) -> Answer:
-    if isinstance(outcome, SimwardenError):
-        raise outcome
+def _bound(outcome: Decision) -> Answer:
     return Answer(200, schemas.BindResponse(bound=True), idle=not outcome.events)
 
 
-def _unbound(outcome: Decision | SimwardenError) -> Answer:
-    if isinstance(outcome, NotBound):
-        raise UnnecessaryUnbindImei from outcome
-    if isinstance(outcome, SimwardenError):
-        raise outcome
+def _unbound(_: Decision) -> Answer:
     return Answer(200, schemas.UnbindResponse(unbound=True))
 
 

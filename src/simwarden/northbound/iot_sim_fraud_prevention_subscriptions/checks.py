@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
+from simwarden.domain.sink import InvalidSink
 from simwarden.engine.subscriptions import Credential
 from simwarden.northbound.kernel.errors import (
     InvalidArgument,
@@ -15,7 +16,6 @@ from simwarden.northbound.kernel.errors import (
     InvalidToken,
     MultipleEventTypes,
     PrivateKeyJwtNotConfigured,
-    SinkRefused,
 )
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ _OWN_PREFIXES = ("ce-", "content-", "proxy-", "webhook-", "x-forwarded-")
 
 
 def check(wanted: SubscribeRequest, now: datetime, sinks: tuple[str, ...]) -> None:
-    """Raise CamaraError for what is wrong with protocol, sink, types, protocol settings or expire time.
+    """Raise SimwardenError (400) for what is wrong with protocol, sink, types, protocol settings or expire time.
 
     `sinks`: what a sink may begin with, in lower case as CAMARA's pattern has it; the engine looks at the rest.
     """
     if wanted.protocol != "HTTP":
         raise InvalidProtocol
     if not wanted.sink.startswith(sinks):
-        raise SinkRefused
+        raise InvalidSink
     if not wanted.types:
         raise InvalidArgument("SubscriptionType must be specified")
     unknown = [name for name in wanted.types if name not in (IMEI_CHANGE, AREA_CHANGE)]

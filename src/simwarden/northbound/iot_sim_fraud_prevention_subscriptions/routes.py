@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import UNSET, Meta
 
-from simwarden.domain.errors import SimwardenError
+from simwarden.domain.errors import SubscriptionNotFound
 from simwarden.domain.events import EventType
-from simwarden.engine.subscriptions import InvalidSink, NewSubscription
+from simwarden.engine.subscriptions import NewSubscription
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import checks, schemas
 from simwarden.northbound.kernel import paging
 from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
 from simwarden.northbound.kernel.bodies import Wording, decode
 from simwarden.northbound.kernel.devices import as_written
-from simwarden.northbound.kernel.errors import NotFound, ServiceNotApplicable, SinkRefused, SubscriptionMismatch
+from simwarden.northbound.kernel.errors import ServiceNotApplicable, SubscriptionMismatch
 from simwarden.northbound.kernel.ports import no_meter
 from simwarden.northbound.kernel.writing import perform
 
@@ -117,11 +117,7 @@ class FraudPreventionSubscriptions:
             usage=request.usage,
         )
 
-        def answered(outcome: tuple[Subscription, str] | SimwardenError) -> Answer:
-            if isinstance(outcome, InvalidSink):
-                raise SinkRefused(f"{(SinkRefused.__doc__ or '').strip()} ({outcome.message})") from outcome
-            if isinstance(outcome, SimwardenError):
-                raise outcome
+        def answered(outcome: tuple[Subscription, str]) -> Answer:
             made, secret = outcome
             return msgspec.structs.replace(created(made), headers=[(SECRET_HEADER, secret.encode("ascii"))])
 
@@ -165,7 +161,7 @@ class FraudPreventionSubscriptions:
         """The subscription of the path, if it is this client's, and with a 3-legged token this device's."""
         found = await self._subscriptions.get(request.caller.app_key, request.parameter)
         if found.api != NAME or await self._imsi(request.caller) not in (None, found.imsi):
-            raise NotFound
+            raise SubscriptionNotFound
         return found
 
     async def _imsi(self, caller: Caller) -> str | None:

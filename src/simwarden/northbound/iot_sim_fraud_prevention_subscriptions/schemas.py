@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from simwarden.domain.sink import InvalidSink
 from simwarden.northbound.kernel.bodies import Wording, device_wording
 from simwarden.northbound.kernel.devices import Device, StrictDevice
 from simwarden.northbound.kernel.errors import (
@@ -19,7 +20,6 @@ from simwarden.northbound.kernel.errors import (
     InvalidCredential,
     InvalidProtocol,
     InvalidToken,
-    SinkRefused,
 )
 
 if TYPE_CHECKING:
@@ -147,10 +147,10 @@ class RotatedSecret(msgspec.Struct, frozen=True, rename="camel"):
 
 
 WORDING = Wording(
-    missing={"types": "SubscriptionType must be specified", "sink": (SinkRefused.__doc__ or "").strip()},
+    missing={"types": "SubscriptionType must be specified", "sink": InvalidSink.text},
     invalid={
         "protocol": (InvalidProtocol, None),
-        "sink": (SinkRefused, None),
+        "sink": (InvalidSink, None),
         "types": (InvalidArgument, "SubscriptionType must be specified"),
         "config.subscriptionMaxEvents": (InvalidArgument, "Invalid format: subscriptionMaxEvents must be an integer"),
         "config.subscriptionExpireTime": (

@@ -14,24 +14,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from simwarden.domain.errors import SimwardenError
+from simwarden.domain.errors import ResourceNotFound, SimwardenError
 from simwarden.domain.usage import Usage
-from simwarden.edge.bodies import BodyRefused, read_body
+from simwarden.edge.bodies import read_body
 from simwarden.edge.throttle import Turns
 from simwarden.northbound.kernel import headers as header_rules
 from simwarden.northbound.kernel import keys
 from simwarden.northbound.kernel.errors import (
-    CamaraError,
     ErrorInfo,
-    Internal,
     InvalidAccessToken,
     MethodNotAllowed,
-    NotFound,
     PermissionDenied,
     QuotaExceeded,
     Unauthenticated,
-    of_body,
-    of_domain,
+    info,
 )
 from simwarden.northbound.kernel.ports import Answered, Caller, Meter, TokenCheck, no_meter
 
@@ -128,10 +124,13 @@ class Api:
         answers: AnswerBook | None = None,
         reads: ReadMeter | None = None,
         quota: Quota | None = None,
+        *,
+        for_operators: bool = False,
     ) -> None:
         """`answers`: those kept under Idempotency-Keys, for operations that are carried out `once`; `reads`: counts
         calls that only read. Without it no call of this API is counted in the usage ledger; `quota`: refuses calls that
-        would be counted, when their application's quota is used up.
+        would be counted, when their application's quota is used up; `for_operators`: errors are answered in their own
+        words, which may say more than a customer should know.
         """
         self.name = name
         self._operations = operations
@@ -140,6 +139,7 @@ class Api:
         self._answers = answers
         self._reads = reads
         self._quota = quota
+        self._for_operators = for_operators
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -149,14 +149,13 @@ class Api:
         call, begun = _Call(), time.perf_counter()
         try:
             answer = await self._answer(call, scope, receive)
-        except CamaraError as error:
-            answer = refusal(error, call.allow)
-        except BodyRefused as error:
-            answer = refusal(of_body(error))
         except SimwardenError as error:
-            answer = refusal(of_domain(error) or self._failure(call, scope, error))
+            if error.status == 500:
+                self._log_failure(call, scope, error)
+            answer = refusal(error, call.allow, for_operators=self._for_operators)
         except Exception as error:  # the one place where whatever went wrong becomes an answer
-            answer = refusal(self._failure(call, scope, error))
+            self._log_failure(call, scope, error)
+            answer = refusal(SimwardenError())
         call.correlator = call.correlator or header_rules.correlator(None)
         caller, operation = call.caller, call.operation
         self._meter(
@@ -240,12 +239,11 @@ class Api:
                 methods = self._operations.get("/".join((*parts[:at], "{}", *parts[at + 1 :])))
                 if methods is not None:
                     return methods, parts[at]
-        raise NotFound
+        raise ResourceNotFound
 
-    def _failure(self, call: _Call, scope: Scope, error: Exception) -> CamaraError:
+    def _log_failure(self, call: _Call, scope: Scope, error: Exception) -> None:
         operation = call.operation.name if call.operation else scope["method"]
         _log.error("call failed", api=self.name, operation=operation, correlator=call.correlator, exc_info=error)
-        return Internal()
 
 
 class _Call:
@@ -264,7 +262,7 @@ def replay(kept: Kept) -> Answer:
     return Answer(kept.status, msgspec.Raw(kept.body) if kept.body else None, [*headers, _REPLAYED], idle=True)
 
 
-def refusal(error: CamaraError, allow: str = "") -> Answer:
+def refusal(error: SimwardenError, allow: str = "", *, for_operators: bool = False) -> Answer:
     """What is answered for an error."""
     extra: list[tuple[bytes, bytes]] = []
     if isinstance(error, Unauthenticated):
@@ -275,7 +273,7 @@ def refusal(error: CamaraError, allow: str = "") -> Answer:
         extra.append((b"retry-after", str(error.retry_after).encode()))
     elif allow:
         extra.append((b"allow", allow.encode()))
-    return Answer(error.status, error.info, extra)
+    return Answer(error.status, info(error, for_operators=for_operators), extra)
 
 
 async def _send(answer: Answer, correlator: str, send: Send) -> None:

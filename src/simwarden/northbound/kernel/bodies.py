@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from simwarden.northbound.kernel.errors import CamaraError, InvalidArgument, OutOfRange
+from simwarden.domain.errors import SimwardenError
+from simwarden.northbound.kernel.errors import InvalidArgument, OutOfRange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
 T = TypeVar("T")
-Problem = tuple[type[CamaraError], str | None]
+Problem = tuple[type[SimwardenError], str | None]
 """Which error to answer with, and its message (None: the error's own)."""
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `")
@@ -48,7 +50,7 @@ def device_wording(prefix: str = "device") -> dict[str, Problem]:
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes, wording: Wording) -> T:
-    """The request in `body`. Raises CamaraError (400)."""
+    """The request in `body`. Raises SimwardenError (400)."""
     if not body:
         raise InvalidArgument("The request body must be specified")
     try:
@@ -62,7 +64,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes, wording: Wording) -> T
         raise InvalidArgument from error
 
 
-def _worded(text: str, wording: Wording) -> CamaraError:
+def _worded(text: str, wording: Wording) -> SimwardenError:
     """Turn msgspec's text, which ends with a JSONPath, into the API's own error."""
     at = _PATH.search(text)
     path = _INDEX.sub("", at[1]).removeprefix("$").removeprefix(".") if at else ""

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from simwarden.domain.errors import InvalidIdentifier
+from simwarden.domain.errors import InvalidIdentifier, SimNotFound
 from simwarden.domain.identifiers import parse_nai
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.northbound.kernel.bodies import NO_DEVICE
 from simwarden.northbound.kernel.errors import (
-    IdentifierNotFound,
     InvalidArgument,
     MissingIdentifier,
     UnnecessaryIdentifier,
@@ -92,10 +91,10 @@ class Devices:
         return candidates[0]
 
     async def find(self, caller: Caller, ref: SimRef) -> Sim:
-        """The caller's SIM of this name. Raises IdentifierNotFound (case 2), for a foreign one too."""
+        """The caller's SIM of this name. Raises SimNotFound (case 2), for a foreign one too."""
         sim = await self._sims.find(caller.account_id, ref)
         if sim is None:
-            raise IdentifierNotFound
+            raise SimNotFound
         return sim
 
     def _candidates(self, device: Device) -> list[SimRef]:

@@ -1,30 +1,11 @@
-"""The CAMARA error model (Commonalities 0.8, Design Guide 3.2): `{status, code, message}`, and its codes."""
+"""The CAMARA error model (Commonalities 0.8, Design Guide 3.2): `{status, code, message}`, and what can be wrong with a
+request as such. What the rest of the house refuses is in `domain.errors`, which carries its status and code too."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
-from simwarden.domain.errors import (
-    IllegalTransition,
-    InvalidBinding,
-    InvalidIdentifier,
-    KeyReused,
-    NoDeviceSeen,
-    ReadOnly,
-    SecretOfInbox,
-    SimNotFound,
-    SimwardenError,
-    StoreUnavailable,
-    SubscriptionNotFound,
-    TooManyApns,
-    TooManyOperations,
-    TooManySubscriptions,
-)
-
-if TYPE_CHECKING:
-    from simwarden.edge.bodies import BodyRefused
+from simwarden.domain.errors import SimwardenError
 
 MAX_MESSAGE = 512
 
@@ -37,21 +18,14 @@ class ErrorInfo(msgspec.Struct, frozen=True):
     message: str
 
 
-class CamaraError(Exception):
-    """An answer other than success. Each class below is one code; its docstring is the default message."""
+def info(error: SimwardenError, *, for_operators: bool = False) -> ErrorInfo:
+    """The body to answer with. Operators get an error's own message, which may say more than a customer should know."""
+    own = for_operators and error.status < 500
+    return ErrorInfo(error.status, error.code, (error.message if own else error.public)[:MAX_MESSAGE])
 
-    status = 500
-    code = "INTERNAL"
-    retry_after: int | None = None
-    """Seconds after which the same may be answered otherwise, for the header of that name."""
 
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__((message or (type(self).__doc__ or "").strip())[:MAX_MESSAGE])
-
-    @property
-    def info(self) -> ErrorInfo:
-        """The body to answer with."""
-        return ErrorInfo(self.status, self.code, str(self.args[0]))
+class CamaraError(SimwardenError):
+    """A request is refused as such. Each class below is one code; its docstring is the default message."""
 
 
 class InvalidArgument(CamaraError):
@@ -84,12 +58,6 @@ class InvalidToken(CamaraError):
     status, code = 400, "INVALID_TOKEN"
 
 
-class SinkRefused(CamaraError):
-    """The sink field must be an accessible client address in order to notify the other end when an event occurs"""
-
-    status, code = 400, "INVALID_SINK"
-
-
 class Unauthenticated(CamaraError):
     """Request not authenticated due to missing, invalid, or expired credentials."""
 
@@ -118,18 +86,6 @@ class InvalidTokenContext(CamaraError):
     status, code = 403, "INVALID_TOKEN_CONTEXT"
 
 
-class NotFound(CamaraError):
-    """The specified resource is not found."""
-
-    status, code = 404, "NOT_FOUND"
-
-
-class IdentifierNotFound(CamaraError):
-    """Device identifier not found."""
-
-    status, code = 404, "IDENTIFIER_NOT_FOUND"
-
-
 class MethodNotAllowed(CamaraError):
     """The requested method is not allowed or supported on the target resource."""
 
@@ -140,24 +96,6 @@ class NotAcceptable(CamaraError):
     """The server cannot produce what the Accept header asks for: it answers application/json."""
 
     status, code = 406, "NOT_ACCEPTABLE"
-
-
-class AlreadyExists(CamaraError):
-    """The resource that a client tried to create already exists."""
-
-    status, code = 409, "ALREADY_EXISTS"
-
-
-class Aborted(CamaraError):
-    """Concurrency conflict of processes of the same nature or scope."""
-
-    status, code = 409, "ABORTED"
-
-
-class IncompatibleState(CamaraError):
-    """A referenced resource is in an incompatible state."""
-
-    status, code = 409, "INCOMPATIBLE_STATE"
 
 
 class UnsupportedMediaType(CamaraError):
@@ -190,12 +128,6 @@ class UnnecessaryIdentifier(CamaraError):
     status, code = 422, "UNNECESSARY_IDENTIFIER"
 
 
-class IdempotencyKeyReused(CamaraError):
-    """This Idempotency-Key was used for another request in the last 24 hours. Use a new key for a new request."""
-
-    status, code = 422, "IDEMPOTENCY_KEY_REUSED"
-
-
 class MultipleEventTypes(CamaraError):
     """Multi event types subscription not managed"""
 
@@ -226,56 +158,3 @@ class QuotaExceeded(CamaraError):
     def __init__(self, retry_after: int | None = None, message: str | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-
-
-class Internal(CamaraError):
-    """Unknown server error. Tell the operator the x-correlator of this answer."""
-
-    status, code = 500, "INTERNAL"
-
-
-class Unavailable(CamaraError):
-    """Service Unavailable. Try again in a moment."""
-
-    status, code = 503, "UNAVAILABLE"
-    retry_after = 1
-
-
-class Standby(Unavailable):
-    """Service Unavailable: this server changes nothing. Try again later."""
-
-    retry_after = 10
-
-
-def of_body(refused: BodyRefused) -> CamaraError:
-    """What is answered for a body that is not read to its end."""
-    match refused.camara[0]:
-        case 429:
-            return TooManyRequests(refused.message, refused.retry_after)
-        case 503:
-            return Unavailable(refused.message)
-    return InvalidArgument(refused.message)
-
-
-def of_domain(error: SimwardenError) -> CamaraError | None:
-    """What a domain error means to a CAMARA client; None when it should never have come this far."""
-    match error:
-        case ReadOnly():
-            return Standby(error.message)
-        case StoreUnavailable():
-            return Unavailable()
-        case SimNotFound():
-            return IdentifierNotFound()
-        case SubscriptionNotFound():
-            return NotFound()
-        case NoDeviceSeen() | InvalidBinding() | IllegalTransition() | TooManyApns() | SecretOfInbox():
-            return IncompatibleState(error.message)
-        case KeyReused():
-            return IdempotencyKeyReused()
-        case TooManyOperations():
-            return TooManyRequests(error.message, error.retry_after)
-        case TooManySubscriptions():
-            return QuotaExceeded(message=error.message)
-        case InvalidIdentifier():
-            return InvalidArgument(error.message)
-    return None

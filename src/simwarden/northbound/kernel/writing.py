@@ -2,52 +2,70 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from simwarden.domain.errors import KeyReused, SimwardenError, StoreUnavailable
+from simwarden.domain.errors import SimwardenError
 from simwarden.engine.idempotency import Kept, Once, Replayed
 from simwarden.northbound.kernel.api import Answer, Request, refusal, replay
-from simwarden.northbound.kernel.errors import CamaraError, Internal, of_domain
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
+
+    Instead = Mapping[type[SimwardenError], Callable[[Any], Answer | SimwardenError]]
+    """By class of error, what this operation answers to it: another error, or an answer of its own."""
 
 T = TypeVar("T")
+AS_IT_IS: Instead = MappingProxyType({})
 _encoder = msgspec.json.Encoder()
 
 
 async def perform(
     request: Request,
     act: Callable[[Once | None], Awaitable[T]],
-    answer: Callable[[T | SimwardenError], Answer],
+    answer: Callable[[T], Answer],
+    instead: Instead = AS_IT_IS,
 ) -> Answer:
     """Do the work of a call, once for each Idempotency-Key, and answer.
 
-    `act` does it, and keeps the answer in the same transaction when it is given a Once. `answer` says what the outcome
-    means: for what `act` returned, and for the SimwardenError by which it refused; it may raise CamaraError or that
-    error itself. It is called inside the transaction too, so it must be quick and pure.
+    `act` does it, and keeps the answer in the same transaction when it is given a Once. `answer` says what its outcome
+    means. An error by which it refuses is answered with the error's own status and code, unless the document of this
+    operation says otherwise: that stands in `instead`. Both are called inside the transaction too, so they must be
+    quick and pure. What is answered instead of an error is not counted.
     """
     call = request.call
-    once = None if call is None else Once(call.name, call.digest, lambda outcome: _kept(answer, outcome))
+
+    def keep(outcome: T | SimwardenError) -> Kept:
+        if isinstance(outcome, SimwardenError):
+            return _kept(_made(outcome, instead))
+        return _kept(answer(outcome))
+
+    once = None if call is None else Once(call.name, call.digest, keep)
     try:
         outcome = await act(once)
     except Replayed as replayed:
         return replay(replayed.kept)
-    except (StoreUnavailable, KeyReused):
-        raise
     except SimwardenError as error:
-        return msgspec.structs.replace(answer(error), idle=True)
+        made = _made(error, instead)
+        if made is error:
+            raise
+        if isinstance(made, SimwardenError):
+            raise made from error
+        return msgspec.structs.replace(made, idle=True)
     return answer(outcome)
 
 
-def _kept(answer: Callable[[T | SimwardenError], Answer], outcome: T | SimwardenError) -> Kept:
-    try:
-        made = answer(outcome)
-    except CamaraError as error:
-        made = refusal(error)
-    except SimwardenError as error:
-        made = refusal(of_domain(error) or Internal())
-    headers = tuple((name.decode("ascii"), value.decode("ascii")) for name, value in made.headers)
-    return Kept(made.status, b"" if made.body is None else _encoder.encode(made.body), headers)
+def _made(error: SimwardenError, instead: Instead) -> Answer | SimwardenError:
+    """What is answered to an error: by the nearest of its classes that is named, else the error itself."""
+    for kind in type(error).__mro__:
+        if kind in instead:
+            return instead[kind](error)
+    return error
+
+
+def _kept(made: Answer | SimwardenError) -> Kept:
+    answer = refusal(made) if isinstance(made, SimwardenError) else made
+    headers = tuple((name.decode("ascii"), value.decode("ascii")) for name, value in answer.headers)
+    return Kept(answer.status, b"" if answer.body is None else _encoder.encode(answer.body), headers)

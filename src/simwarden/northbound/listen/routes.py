@@ -12,12 +12,10 @@ from msgspec.json import Decoder
 
 from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
 from simwarden.northbound.kernel.bodies import decode
-from simwarden.northbound.kernel.errors import IncompatibleState, InvalidArgument, NotFound
+from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.northbound.kernel.ports import no_meter
 from simwarden.northbound.listen import schemas
-from simwarden.notify.inbox import InboxNotFound, NotItsTurn
 from simwarden.notify.retry import Outcome
-from simwarden.store.deliveries import DeliveryNotFound
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -51,12 +49,9 @@ class Listen:
     async def take(self, request: Request) -> Answer:
         """The next events (takeEvents)."""
         query = _query(request.query)
-        try:
-            taken = await self._inboxes.take(
-                request.caller.app_key, request.parameter, wait=query["wait"], limit=query["limit"]
-            )
-        except InboxNotFound as error:
-            raise NotFound from error
+        taken = await self._inboxes.take(
+            request.caller.app_key, request.parameter, wait=query["wait"], limit=query["limit"]
+        )
         return Answer(200, schemas.events(taken))
 
     async def acknowledge(self, request: Request) -> Answer:
@@ -73,12 +68,7 @@ class Listen:
             retry_after=None if said.retry_after_seconds is UNSET else timedelta(seconds=said.retry_after_seconds),
             answer=None if said.answer is UNSET else _printable(said.answer),
         )
-        try:
-            decision = await self._inboxes.settle(request.caller.app_key, request.parameter, said.event_id, outcome)
-        except (InboxNotFound, DeliveryNotFound) as error:
-            raise NotFound from error
-        except NotItsTurn as error:
-            raise IncompatibleState(error.message) from error
+        decision = await self._inboxes.settle(request.caller.app_key, request.parameter, said.event_id, outcome)
         return Answer(200, schemas.verdict(decision))
 
 

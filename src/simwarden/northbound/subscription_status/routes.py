@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 from msgspec.json import Decoder
 
+from simwarden.domain.errors import SimNotFound
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
 from simwarden.northbound.kernel.bodies import decode
-from simwarden.northbound.kernel.errors import IdentifierNotFound, InvalidTokenContext, MissingIdentifier
+from simwarden.northbound.kernel.errors import InvalidTokenContext, MissingIdentifier
 from simwarden.northbound.kernel.ports import no_meter
 from simwarden.northbound.subscription_status import schemas
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from simwarden.northbound.kernel.ports import Caller, Meter, Quota, ReadMeter, TokenCheck
 
 NAME = "subscription-status"
+
+
+class NumberNotFound(SimNotFound):
+    """The phone number provided is not associated with a customer account"""
+
+    text = "The phone number provided is not associated with a customer account"
 
 
 class SubscriptionStatus:
@@ -36,8 +43,8 @@ class SubscriptionStatus:
         number = _number(request.caller, wanted.phone_number)
         try:
             sim = await self._devices.find(request.caller, SimRef(IdentifierKind.MSISDN, number))
-        except IdentifierNotFound as error:
-            raise IdentifierNotFound("The phone number provided is not associated with a customer account") from error
+        except SimNotFound as error:
+            raise NumberNotFound from error
         return Answer(200, schemas.status_of(sim))
 
 

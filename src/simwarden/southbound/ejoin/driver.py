@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["CommandFailed", "EjoinDriver", "Generation", "Slot", "redact"]
+__all__ = ["EjoinCommandFailed", "EjoinDriver", "Generation", "Slot", "redact"]
 
 MAX_ANSWER = 2 * 1024 * 1024
 """Longest answer read, bytes: a status of 256 ports with 8 slots each is about half of it."""
@@ -56,7 +56,7 @@ def redact(url: str) -> str:
     return _USER_INFO.sub(r"\1***@", _QUERY_SECRETS.sub(r"\1***", url))
 
 
-class CommandFailed(ports.CommandFailed):
+class EjoinCommandFailed(ports.CommandFailed):
     """The gateway did not take a command."""
 
     def __init__(self, reason: str, *, retryable: bool, code: int | None = None) -> None:
@@ -67,12 +67,12 @@ class CommandFailed(ports.CommandFailed):
         self.retryable = retryable
         """Whether the same command may succeed soon without anyone changing anything."""
 
-        self.code = code
+        self.gateway_code = code
         """The gateway's code (table in `commands.REASONS`), or the HTTP status when that was not 200; None when there
         was no answer, or none that told a code."""
 
 
-class _NoAnswer(CommandFailed):
+class _NoAnswer(EjoinCommandFailed):
     """The gateway could not be reached, or fell silent."""
 
 
@@ -113,26 +113,26 @@ class EjoinDriver:
     async def probe(self) -> Generation:
         """Find out, and remember, which API the gateway speaks, by asking for its status: v3 first, then 2.x, then 1.x.
 
-        Raises `CommandFailed` when no answer is a status; then for the wrong credentials if any answer said so.
+        Raises `EjoinCommandFailed` when no answer is a status; then for the wrong credentials if any answer said so.
         """
-        failures: list[CommandFailed] = []
+        failures: list[EjoinCommandFailed] = []
         for generation in (Generation.V3, Generation.V2, Generation.V1):
             try:
                 await self._status(generation)
             except _NoAnswer:
                 raise
-            except CommandFailed as failure:
+            except EjoinCommandFailed as failure:
                 failures.append(failure)
             else:
                 self.generation = generation
                 return generation
         for failed in failures:
-            if failed.code in _CREDENTIALS:
+            if failed.gateway_code in _CREDENTIALS:
                 raise failed
         # Unknown paths answer in many ways; only a passing trouble is worth asking again for.
-        if any(failed.retryable and failed.code is not None for failed in failures):
-            raise CommandFailed("The gateway answers to no API at the moment.", retryable=True)
-        raise CommandFailed("The gateway speaks none of the known APIs.", retryable=False)
+        if any(failed.retryable and failed.gateway_code is not None for failed in failures):
+            raise EjoinCommandFailed("The gateway answers to no API at the moment.", retryable=True)
+        raise EjoinCommandFailed("The gateway speaks none of the known APIs.", retryable=False)
 
     async def lock(self, slots: Sequence[Slot]) -> None:
         """Take the cards in `slots` off the network (2.x op `lock`, v3 `/lock_sims`); no slot means the whole port.
@@ -174,8 +174,8 @@ class EjoinDriver:
             return await do(await self.probe())
         try:
             return await do(self.generation)
-        except CommandFailed as failure:
-            if failure.code != 404:
+        except EjoinCommandFailed as failure:
+            if failure.gateway_code != 404:
                 raise
         # A firmware update changes the generation.
         return await do(await self.probe())
@@ -188,7 +188,7 @@ class EjoinDriver:
             found = False
         if not found:
             self._check(body, generation)
-            raise CommandFailed("The gateway answered with something other than its status.", retryable=True)
+            raise EjoinCommandFailed("The gateway answered with something other than its status.", retryable=True)
         return body
 
     async def _command(self, request: Request, generation: Generation) -> None:
@@ -196,27 +196,27 @@ class EjoinDriver:
         answer = self._check(body, generation)
         # v3 documents only the HTTP status of its commands; 2.x always tells a code.
         if answer is None and generation is not Generation.V3:
-            raise CommandFailed("The gateway's answer tells no outcome.", retryable=True)
+            raise EjoinCommandFailed("The gateway's answer tells no outcome.", retryable=True)
 
     def _check(self, body: bytes, generation: Generation) -> Answer | None:
-        """The outcome in `body`, None when it tells none; raises `CommandFailed` for a refusal or no JSON."""
+        """The outcome in `body`, None when it tells none; raises `EjoinCommandFailed` for a refusal or no JSON."""
         if not body and generation is Generation.V3:
             return None
         try:
             answer = read_answer(body)
         except Unreadable:
-            raise CommandFailed("The gateway's answer is not JSON.", retryable=True) from None
+            raise EjoinCommandFailed("The gateway's answer is not JSON.", retryable=True) from None
         if answer is None or answer.succeeded:
             return answer
         if answer.code in CREDENTIAL_CODES:
             raise self._refused(answer.code)
         words = self._scrub(answer.reason or REASONS.get(answer.code, "no reason given"))
-        raise CommandFailed(
+        raise EjoinCommandFailed(
             f"The gateway refused: code {answer.code}, {words}.", retryable=is_passing(answer.code), code=answer.code
         )
 
     async def _fetch(self, request: Request, generation: Generation) -> bytes:
-        """The body of the answer to `request`; raises `CommandFailed` unless its status is 200."""
+        """The body of the answer to `request`; raises `EjoinCommandFailed` unless its status is 200."""
         account = credentials(self._username, self._password, generation)
         url = (self._base / request.path).with_query({**request.query, **account})
         status, body, failure = 0, bytearray(), None
@@ -247,24 +247,24 @@ class EjoinDriver:
         if failure is not None:
             raise _NoAnswer(failure, retryable=True)
         if len(body) > MAX_ANSWER:
-            raise CommandFailed(f"The gateway's answer is longer than {MAX_ANSWER} bytes.", retryable=False)
+            raise EjoinCommandFailed(f"The gateway's answer is longer than {MAX_ANSWER} bytes.", retryable=False)
         if status != 200:
             raise self._by_status(status)
         return bytes(body)
 
-    def _by_status(self, status: int) -> CommandFailed:
+    def _by_status(self, status: int) -> EjoinCommandFailed:
         if status in {401, 403}:
             return self._refused(status)
         if 300 <= status < 400:
-            return CommandFailed("The gateway redirects, which is not followed.", retryable=False, code=status)
+            return EjoinCommandFailed("The gateway redirects, which is not followed.", retryable=False, code=status)
         if status == 404:
-            return CommandFailed("The gateway does not know this command.", retryable=False, code=status)
+            return EjoinCommandFailed("The gateway does not know this command.", retryable=False, code=status)
         retryable = status >= 500 or status in {408, 425, 429}
-        return CommandFailed(f"The gateway answered with HTTP status {status}.", retryable=retryable, code=status)
+        return EjoinCommandFailed(f"The gateway answered with HTTP status {status}.", retryable=retryable, code=status)
 
     @staticmethod
-    def _refused(code: int) -> CommandFailed:
-        return CommandFailed("The gateway refused the user name or password.", retryable=False, code=code)
+    def _refused(code: int) -> EjoinCommandFailed:
+        return EjoinCommandFailed("The gateway refused the user name or password.", retryable=False, code=code)
 
     def _scrub(self, words: str) -> str:
         """The gateway's words, short and without the credentials, should it quote the request."""

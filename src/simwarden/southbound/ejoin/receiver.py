@@ -106,10 +106,10 @@ class Receiver:
         except BodyTooLong as error:
             self._counted("too_large", "")
             await self._reject(gateway, error.message, content_type, b"")
-            return _answer(error.status, error.message)
+            return _answer(error.http_status, error.message)
         except BodyRefused as error:
             self._counted(error.reason, "")
-            return _answer(error.status, error.message, {"Retry-After": "1"} if error.retry_after else None)
+            return _answer(error.http_status, error.message, {"Retry-After": "1"} if error.retry_after else None)
         now = now_utc()
         try:
             decoded = self._decode(request, body, content_type)
