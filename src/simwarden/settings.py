@@ -103,7 +103,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tls_key: str | None = None
     """PEM file with the key of tls_certificate, without a password."""
     ca_file: str | None = None
-    """PEM file of authorities that are trusted beside the system's when gateways and sinks are called over https."""
+    """PEM file of authorities trusted beside the system's: for gateways, sinks, the alarm webhook and mail server."""
     admin_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] | None = None
     """TCP port for administrators: /metrics, /manage and /docs are then served there only (and all else there too)."""
     admin_host: str = "127.0.0.1"

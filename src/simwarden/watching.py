@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from simwarden.domain.errors import StoreUnavailable
+from simwarden.edge import tls
 from simwarden.engine.census import Census
 from simwarden.engine.ports import now_utc
 from simwarden.engine.watch import Watch, WatchSettings
@@ -122,9 +123,11 @@ class Watching:
                 password=settings.alarm_mail_password,
                 security=settings.alarm_mail_security,
             )
-            channels.append(MailPush(server, clock=now_utc, pause=timedelta(seconds=settings.alarm_mail_seconds)))
+            pause = timedelta(seconds=settings.alarm_mail_seconds)
+            channels.append(MailPush(server, clock=now_utc, pause=pause, tls=tls.client_context(settings)))
         return channels
 
     def _open(self) -> Sender:
-        self._sender = self._sender or Sender(allow_private=True)  # the operator's own address
+        # The operator's own address, so a private one is allowed.
+        self._sender = self._sender or Sender(allow_private=True, tls=tls.client_context(self._settings))
         return self._sender

@@ -16,6 +16,7 @@ from simwarden.domain.alarm_words import told
 from simwarden.notify.alarms.pusher import PushFailed
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Sequence
 
     from simwarden.domain.alarm import Alarm
@@ -51,9 +52,16 @@ class MailPush:
     most = 10_000
 
     def __init__(
-        self, server: MailServer, *, clock: Callable[[], datetime], pause: timedelta = timedelta(seconds=60)
+        self,
+        server: MailServer,
+        *,
+        clock: Callable[[], datetime],
+        pause: timedelta = timedelta(seconds=60),
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        """`tls`: which certificates of the server are trusted; None: those of the system's authorities."""
         self._server = server
+        self._tls = tls
         self._clock = clock
         self.pause = pause
 
@@ -71,6 +79,7 @@ class MailPush:
                 password=server.password,
                 start_tls=server.security == "starttls",
                 use_tls=server.security == "tls",
+                tls_context=self._tls,
                 timeout=_TIMEOUT,
             )
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
