@@ -156,7 +156,7 @@ class Batch:
             else:
                 self._tally.late += len(report.ports)
                 self._doubts.of_status(doubt, report)
-                self._proof.object_later(report.ports)
+                self._proof.object_later(gateway, report.ports)
         self._gateways.update(locked)
         self._back = sorted(gateway.id for gateway in locked.values() if gateway.unreachable)
         self._silent = [gateway.id for gateway in locked.values() if gateway.silent]
@@ -176,7 +176,7 @@ class Batch:
                 if doubt is not None:
                     self._tally.late += 1
                     self._doubts.of_port(doubt, report, port)
-                    self._proof.object_later([port])
+                    self._proof.object_later(self._gateways[place.gateway_id], [port])
                     continue
                 newest[place] = (port, report, boot)
             if port.sequence is not None:
@@ -328,24 +328,43 @@ class Batch:
         return {place: SlotView(locked.get(place, False), place in held) for place in wanted}
 
     async def _store_records(self) -> None:
-        messages = [(report.gateway_id, sms, report.received_at) for report in self._reports for sms in report.sms]
-        calls = [(report.gateway_id, call, report.received_at) for report in self._reports for call in report.calls]
+        messages = [(report, sms) for report in self._reports for sms in report.sms]
+        calls = [(report, call) for report in self._reports for call in report.calls]
         if not messages and not calls:
             return
         vault = self._vault
         assert vault is not None, "messages and calls are stored sealed"
-        nameless = [(g, sms.port, sms.slot) for g, sms, _ in messages if sms.imsi is None]
-        nameless += [(g, call.port, call.slot) for g, call, _ in calls if call.imsi is None]
+        nameless = [(r.gateway_id, sms.port, sms.slot) for r, sms in messages if sms.imsi is None]
+        nameless += [(r.gateway_id, call.port, call.slot) for r, call in calls if call.imsi is None]
         places = {Place(gateway_id, port, slot or 0) for gateway_id, port, slot in nameless if port is not None}
         there = await gateways.sims_at(self._connection, list(places)) if places else {}
+        messages = await self._without_foreign([(r, _with_sim(sms, r.gateway_id, there)) for r, sms in messages])
+        calls = await self._without_foreign([(r, _with_sim(call, r.gateway_id, there)) for r, call in calls])
         if messages:
-            await records.add_sms(
-                self._connection, vault, [(g, _with_sim(sms, g, there), at) for g, sms, at in messages]
-            )
+            items = [(report.gateway_id, sms, report.received_at) for report, sms in messages]
+            await records.add_sms(self._connection, vault, items)
         if calls:
-            await records.save_calls(
-                self._connection, vault, [(g, _with_sim(call, g, there), at) for g, call, at in calls]
-            )
+            made = [(report.gateway_id, call, report.received_at) for report, call in calls]
+            await records.save_calls(self._connection, vault, made)
+
+    async def _without_foreign(self, items: list[tuple[Report, R]]) -> list[tuple[Report, R]]:
+        """Records of gateways that are pinned to an account are not kept under SIMs of other accounts."""
+        named = {r.imsi for report, r in items if r.imsi and self._account_of(report) is not None}
+        owners = await sims.accounts_of(self._connection, sorted(named)) if named else {}
+        kept = []
+        for report, record in items:
+            pinned, owner = self._account_of(report), owners.get(record.imsi or "")
+            if record.imsi and pinned is not None and owner not in (None, pinned):
+                self._doubts.of_record(DoubtKind.FOREIGN, report, record)
+                kept.append((report, msgspec.structs.replace(record, imsi=None)))
+            else:
+                kept.append((report, record))
+        return kept
+
+    def _account_of(self, report: Report) -> str | None:
+        """Which account the gateway that reports is pinned to."""
+        gateway = self._gateways.get(report.gateway_id)
+        return None if gateway is None else gateway.account_id
 
 
 def _with_sim(record: R, gateway_id: int, there: dict[Place, tuple[str, str | None]]) -> R:

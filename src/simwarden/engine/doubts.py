@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from simwarden.domain.reports import PortObservation, Report
+    from simwarden.domain.reports import CallRecord, PortObservation, Report, SmsRecord
     from simwarden.domain.sim import Sighting
 
 ROWS = 32
@@ -79,6 +79,14 @@ class Doubts:
                 against=against,
             )
         )
+
+    def of_record(self, kind: DoubtKind, report: Report, record: SmsRecord | CallRecord) -> None:
+        """A message or call is doubted that a report ascribes to a SIM; once with what the report says of the SIM."""
+        doubt = _doubt(
+            kind, report, message=report.message, imsi=record.imsi or "", port=record.port or 0, slot=record.slot or 0
+        )
+        if _key(doubt) not in self._found:
+            self._add(doubt)
 
     def _add(self, doubt: Doubt) -> None:
         key = _key(doubt)

@@ -45,7 +45,8 @@ class Proof:
         self._connection = connection
         self._gateways = gateways
         self._doubts = doubts
-        self._objections: list[tuple[str, str]] = []
+        self._objections: list[tuple[str, str, str | None]] = []
+        """IMSI, IMEI, and the account that the gateway is pinned to."""
 
     async def shown(self, changes: Changes, moving: list[Seen]) -> Mapping[str, Shown]:
         """Of SIMs whose state a report would change against what another report shows: where they are shown."""
@@ -98,18 +99,18 @@ class Proof:
 
     async def objecting(self) -> set[str]:
         """Of the SIMs that doubted reports show: those whose bar is about to be lifted. They uphold it."""
-        shown = [imsi for imsi, _ in self._objections]
+        shown = [imsi for imsi, _, _ in self._objections]
         return await sims.awaiting_proof(self._connection, shown) if shown else set()
 
-    def object_later(self, ports: Iterable[PortObservation]) -> None:
-        """These slots are of a doubted report."""
-        self._objections += [(port.imsi, port.imei) for port in ports if port.imsi and port.imei]
+    def object_later(self, gateway: LockedGateway, ports: Iterable[PortObservation]) -> None:
+        """These slots are of a doubted report of this gateway."""
+        self._objections += [(port.imsi, port.imei, gateway.account_id) for port in ports if port.imsi and port.imei]
 
     def object(self, changes: Changes) -> None:
         """Let the doubted reports uphold the bars of SIMs that they show in a wrong device."""
-        for imsi, imei in self._objections:
+        for imsi, imei, pinned in self._objections:
             sim = changes.sims.get(imsi)
-            if sim is None or sim.upheld_at is None or sim.binding is None:
+            if sim is None or sim.upheld_at is None or sim.binding is None or pinned not in (None, sim.account_id):
                 continue
             if compare(sim.binding, imei)[0] is Verdict.MISMATCH:
                 changes.wait_for_proof(imsi, None)

@@ -14,8 +14,9 @@ from tests.support.world import Box, World, device, imsi
 from simwarden.domain.alarm import AlarmKind
 from simwarden.domain.doubt import DoubtKind
 from simwarden.domain.events import EventType
+from simwarden.domain.reports import CallRecord, SmsRecord
 from simwarden.domain.sim import BindingState
-from simwarden.store import alarms, doubts
+from simwarden.store import alarms, doubts, records
 
 if TYPE_CHECKING:
     from simwarden.domain.reports import Report
@@ -290,6 +291,45 @@ async def test_a_pinned_gateway_reports_for_its_account_alone(world: World) -> N
     mine.put(1, 1)
     await world.take(mine.port_status(1))
     assert await world.barred(1)
+
+
+async def test_a_pinned_gateway_keeps_no_bar_of_a_sim_of_another_account(world: World) -> None:
+    """A doubted report upholds a bar that is about to be lifted: not one of a gateway that has no say about the SIM."""
+    box, _ = await scene(world, url=False)
+    pinned = await world.box("gw3", url=None, account_id="other")
+    await world.take(pinned.port_status(1, sequence=5000))
+    await stolen(world, box)
+    box.put(1, HOME)
+    for _ in range(12):
+        world.clock.turn(INTERVAL / 4)
+        await world.take(box.port_status(AWAY), box.port_status(HOME))
+        await world.take(pinned.port_status(1, sequence=1, imei=device(99), imsi=imsi(1), status=3, locked=False))
+    assert any(row["kind"] == "LATE" for row in await doubts.page(world.db, "gw3"))
+    assert not await world.barred(1)
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_pinned_gateway_has_no_records_of_a_sim_of_another_account(world: World, *, named: bool) -> None:
+    """Neither when the record names the SIM, nor when it is the one that the gateway says is in the slot."""
+    await scene(world)
+    pinned = await world.box("gw3", account_id="other")
+    pinned.put(1, 1)
+    await world.take(pinned.port_status(1))
+    name = {"imsi": imsi(1)} if named else {}
+    sms = SmsRecord(key=b"1", direction="inbound", at=world.clock(), port=1, slot=1, content="forged", **name)
+    call = CallRecord(call_id="c", direction="inbound", begin_at=world.clock(), port=1, slot=1, **name)
+    before = sum(row["count"] for row in await doubts.page(world.db, "gw3"))
+    await world.take(pinned.records(calls=[call], sms=[sms]))
+    sim = await world.sim(1)
+    assert await records.sms_of(world.db, world.vault, sim) == []
+    assert await records.calls_of(world.db, world.vault, sim) == []
+    stored = [*await world.db.fetch("select imsi from sms"), *await world.db.fetch("select imsi from call_record")]
+    assert [row["imsi"] for row in stored] == [None, None], "kept, as of a card that is not known"
+    foreign = [row for row in await doubts.page(world.db, "gw3") if row["kind"] == "FOREIGN"]
+    assert sum(row["count"] for row in foreign) == before + 1
+    mine = await world.box("gw4", account_id="acme")
+    await world.take(mine.records(sms=[msgspec.structs.replace(sms, imsi=imsi(1))]))
+    assert [row["content"] for row in await records.sms_of(world.db, world.vault, sim)] == ["forged"]
 
 
 # -- what is written of doubts -----------------------------------------------------------------------------------------
