@@ -1,4 +1,4 @@
--- Events of SIMs that many subscribed to are written into their lanes in a step behind the commit (ADR 0012), and
+-- Events of SIMs that many subscribed to are written into their lanes in a step behind the commit (ADR 0013), and
 -- active subscriptions are counted, so that their number can be limited.
 
 -- The last event of the SIM that was written into this lane, or that was committed before the subscription was made.
