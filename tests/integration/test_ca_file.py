@@ -1,4 +1,4 @@
-"""Whoever has a certificate of the operator's own authority is trusted by the setting `ca_file`, and by nothing else."""
+"""Who has a certificate of the operator's own authority is trusted by the setting `ca_file`, and not without it."""
 
 from __future__ import annotations
 
@@ -148,22 +148,22 @@ async def test_without_it_they_are_not_trusted(database: Database, vault: Vault,
     ):
         await alarm(database, vault, peer.url)
         async with asyncio.timeout(PATIENCE):
-            while not (state := await alarms.channel_state(database, "webhook", now_utc())).failures:
+            while not (state := await alarms.channel_state(database, "webhook", now_utc())).failures:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         assert "certificate" in str(state.last_error).lower()
         assert peer.paths == set()
 
 
 @contextlib.asynccontextmanager
-async def mail_server(certificate: Path, key: Path) -> AsyncIterator[tuple[int, list[bytes]]]:
+async def mail_server(certificate: Path, key: Path) -> AsyncIterator[tuple[int, asyncio.Queue[bytes]]]:
     """An SMTP server that speaks TLS from the start: its port, and the mails that it takes."""
     from aiosmtpd.smtp import SMTP
 
-    mails: list[bytes] = []
+    mails: asyncio.Queue[bytes] = asyncio.Queue()
 
     class Keeper:
         async def handle_DATA(self, _server: object, _session: object, envelope: object) -> str:  # noqa: N802
-            mails.append(envelope.content)  # type: ignore[attr-defined]
+            mails.put_nowait(envelope.content)  # type: ignore[attr-defined]
             return "250 OK"
 
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -196,7 +196,5 @@ async def test_the_mail_server_too(database: Database, tmp_path: Path) -> None:
         async with database.transaction() as connection:
             trouble = Trouble(kind=AlarmKind.DATABASE_SLOW, subject="database", facts={"milliseconds": 1500})
             await alarms.raise_all(connection, [trouble], now_utc())
-        async with asyncio.timeout(PATIENCE):
-            while not mails:
-                await asyncio.sleep(0.1)
-    assert b"1500 ms" in mails[0]
+        mail = await asyncio.wait_for(mails.get(), PATIENCE)
+    assert b"1500 ms" in mail
