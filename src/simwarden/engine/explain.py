@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from simwarden.store.gateways import Gateways
 
 
+_CAMEL = {"commanded_at": "commandedAt"}
+
+
 class Step(msgspec.Struct, frozen=True):
     """One committed fact of the chain."""
 
@@ -126,8 +129,8 @@ def _step(event: Event, names: Mapping[int, str]) -> Step:
 
 
 def readable(data: dict[str, Any], names: Mapping[int, str]) -> dict[str, Any]:
-    """What an event says, in words: gateways and functions by name, IMEIs with their check digit."""
-    told = dict(data)
+    """What an event says, in words: gateways and functions by name, IMEIs with check digit, names in camelCase."""
+    told = {_CAMEL.get(name, name): value for name, value in data.items()}
     if isinstance(told.get("gateway"), int):
         told["gateway"] = names.get(told["gateway"], f"number {told['gateway']} (deleted)")
     if isinstance(told.get("functions"), int):

@@ -167,7 +167,8 @@ class SimRoutes:
         before = query.cursor(Number) or sim.event_count + 1
         found = await listing.events(self._house.db, sim, before=before, limit=query.limit + 1)
         shown = found[: query.limit]
-        answer: dict[str, object] = {"events": [views.event(each) for each in shown]}
+        names = await self._house.gateways.names() if shown else {}
+        answer: dict[str, object] = {"events": [views.event(each, names) for each in shown]}
         if len(found) > len(shown):
             answer["nextCursor"] = query.next(shown[-1].n)
         return Answer(200, answer)

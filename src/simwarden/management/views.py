@@ -12,6 +12,7 @@ from simwarden.domain.identifiers import full_imei
 from simwarden.domain.intake import Caution
 from simwarden.domain.report_order import offline_after
 from simwarden.domain.sim import Function, Policy
+from simwarden.engine.explain import readable
 from simwarden.engine.operations import confirm_token
 
 if TYPE_CHECKING:
@@ -245,14 +246,14 @@ def policy(found: Policy) -> dict[str, str]:
     return {"onMismatch": str(found.on_mismatch), "unknown": str(found.unknown), "resume": str(found.resume)}
 
 
-def event(found: Event) -> EventView:
-    """An event."""
+def event(found: Event, gateways: Mapping[int, str]) -> EventView:
+    """An event. `gateways`: their names by id."""
     return EventView(
         n=found.n,
         type=str(found.type),
         at=found.at,
         cause=msgspec.to_builtins(found.cause),
-        data=found.data,
+        data=readable(found.data, gateways),
         caused_by=found.parent,
     )
 

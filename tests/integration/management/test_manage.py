@@ -21,9 +21,12 @@ from simwarden.accounts import applications
 from simwarden.accounts.scopes import KNOWN, OPERATOR, UnknownScope
 from simwarden.domain.decide import Target
 from simwarden.domain.errors import StoreUnavailable
+from simwarden.domain.events import EventType
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine import imports, provision
 from simwarden.engine.binding import Bindings
+from simwarden.engine.changes import Changes
+from simwarden.engine.ports import now_utc
 from simwarden.management import routes
 from simwarden.management.bulk import named
 from simwarden.management.query import Query
@@ -208,8 +211,31 @@ async def test_a_sim_is_made_changed_acted_upon_and_explained(house: House) -> N
         *("LIFECYCLE_CHANGED", "LIFECYCLE_CHANGED", "LIFECYCLE_CHANGED", "BINDING_REPLACED", "BINDING_CREATED"),
         *("SIM_CHANGED", "SIM_CHANGED", "SIM_ADDED"),
     ]
+    bound = (await house.manage("GET", f"/sims/{imsi(900)}/events?limit=5")).json["events"][-1]
+    assert bound["data"]["values"] == ["353689530707903"], "as explain says it"
     gone = await house.manage("POST", f"/sims/{imsi(900)}/actions", {"action": "delete"})
     assert gone.json == {"changed": True}
+
+
+async def test_events_say_what_explain_says(house: House) -> None:
+    """Both are of one history: gateways and functions by name, IMEIs with their check digit."""
+    await house.manage("POST", "/gateways", {"name": "north"})
+    number = await house.gateways.id_of("north")
+    data = {"gateway": number, "port": 1, "locked": True, "functions": 7, "commanded_at": "2026-03-01T12:00:00Z"}
+    async with house.db.transaction() as connection:
+        changes = Changes(connection, now_utc())
+        await changes.lock([imsi(1)])
+        changes.record(imsi(1), EventType.ENFORCEMENT_APPLIED, CAUSE, None, data)
+        await changes.write()
+    told = (await house.manage("GET", f"/sims/{imsi(1)}/events")).json["events"][0]
+    assert told["data"] == {
+        "gateway": "north",
+        "port": 1,
+        "locked": True,
+        "functions": ["VOICE", "SMS", "DATA"],
+        "commandedAt": "2026-03-01T12:00:00Z",
+    }
+    assert told == (await house.manage("GET", f"/sims/{imsi(1)}/explain")).json["history"][-1]
 
 
 async def test_a_sim_is_made_with_its_tags_or_not_at_all(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
