@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def client_context(settings: Settings) -> ssl.SSLContext | None:
-    """What the server trusts when it calls gateways, sinks and receivers of alarms: the system's and `ca_file`'s authorities.
+    """Whom the server trusts when it calls gateways, sinks and the receivers of alarms: the system's and `ca_file`'s.
 
     None: the system's alone. Raises OSError, ssl.SSLError for a file that cannot be used.
     """
