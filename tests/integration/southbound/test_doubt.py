@@ -315,9 +315,9 @@ async def test_a_pinned_gateway_has_no_records_of_a_sim_of_another_account(world
     pinned = await world.box("gw3", account_id="other")
     pinned.put(1, 1)
     await world.take(pinned.port_status(1))
-    name = {"imsi": imsi(1)} if named else {}
-    sms = SmsRecord(key=b"1", direction="inbound", at=world.clock(), port=1, slot=1, content="forged", **name)
-    call = CallRecord(call_id="c", direction="inbound", begin_at=world.clock(), port=1, slot=1, **name)
+    name = imsi(1) if named else None
+    sms = SmsRecord(key=b"1", direction="inbound", at=world.clock(), port=1, slot=1, content="forged", imsi=name)
+    call = CallRecord(call_id="c", direction="inbound", begin_at=world.clock(), port=1, slot=1, imsi=name)
     before = sum(row["count"] for row in await doubts.page(world.db, "gw3"))
     await world.take(pinned.records(calls=[call], sms=[sms]))
     sim = await world.sim(1)
