@@ -94,10 +94,10 @@ async def _grant(
     form = await _form(request)
     app_key, secret, basic = _credentials(request, form)
     address = str(request.scope.get("address", ""))
-    wait = guard.wait(app_key, secret, address) if guard else 0
-    if wait:
+    if guard and (wait := guard.wait(app_key, secret, address)):
         refused("failed_logins")
         text = f"Too many failed attempts of this client or this address, try again in {wait} seconds"
+        await guard.held_back.wait(address)
         raise OAuthError(429, "slow_down", text, {"retry-after": str(wait)})
     application = await authenticate(accounts, app_key, secret)
     if application is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import math
 import time
@@ -75,6 +76,22 @@ class Turns:
         return max(0.0, due - now)
 
 
+class HeldBack:
+    """Holds back the answers to those who are refused: who sends again at once is then refused less often.
+
+    Of each key 50 are answered at once and 10 a second; others wait for their turn, two seconds at most.
+    """
+
+    def __init__(self, rate: float = 10, burst: int = 50, patience: float = 2.0) -> None:
+        self._turns = Turns(rate, burst, patience)
+        self._patience = patience
+
+    async def wait(self, key: str) -> None:
+        """Wait until this refusal may be answered."""
+        turn = self._turns.take(key)
+        await asyncio.sleep(self._patience if turn is None else turn)
+
+
 class Guard:
     """Lets attempts with credentials through, until too many have failed.
 
@@ -91,6 +108,8 @@ class Guard:
         self._addresses = Allowance(per_address, kept=kept, clock=clock)
         self._kept = kept
         self._right: dict[bytes, None] = {}
+        self.held_back = HeldBack()
+        """By address, for who must wait."""
 
     def wait(self, client: str, secret: str, address: str) -> int:
         """Whole seconds until this attempt may be made; 0: now."""

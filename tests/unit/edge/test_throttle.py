@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from simwarden.edge.fresh import Fresh
-from simwarden.edge.throttle import Allowance, Guard, Turns
+from simwarden.edge.throttle import Allowance, Guard, HeldBack, Turns
 
 
 class Clock:
@@ -119,3 +119,16 @@ def test_turns_forget_the_key_that_has_not_come_for_longest() -> None:
     turns = Turns(rate=1, burst=1, patience=0, kept=2, clock=Clock())
     assert [turns.take(key) for key in ("a", "b", "a", "c", "b")] == [0.0, 0.0, None, 0.0, None]
     assert len(turns._next) == 2
+
+
+async def test_refusals_beyond_the_burst_are_held_back_by_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    held_back = HeldBack(rate=0.001, burst=2, patience=5.0)
+    for key in ("a", "a", "a", "b"):
+        await held_back.wait(key)
+    assert slept == [0.0, 0.0, 5.0, 0.0]

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from simwarden.domain.addresses import is_within
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.edge.bodies import BodyRefused, BodyTooLong, read_body
+from simwarden.edge.throttle import HeldBack
 from simwarden.engine.ingest import UnacceptableReport
 from simwarden.engine.ports import now_utc
 from simwarden.southbound.ejoin import translate
@@ -61,6 +62,7 @@ class Receiver:
         self._guesses = guesses
         self._turns = turns
         self._refused = refused
+        self._held_back = HeldBack()
         self._known: dict[str, tuple[float, GatewayRef]] = {}
 
     def routes(self) -> list[Route]:
@@ -81,6 +83,7 @@ class Receiver:
         wait = self._guesses.wait(address) if self._guesses and token not in self._known else 0.0
         if wait:
             self._refused("unknown_report_urls")
+            await self._held_back.wait(address)
             return _answer(429, "Too many unknown report URLs from this address", {"Retry-After": str(ceil(wait))})
         gateway = await self._gateway(token)
         if gateway is None:
