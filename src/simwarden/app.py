@@ -51,6 +51,7 @@ from simwarden.engine.switching import Switches
 from simwarden.engine.usage import Reads
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
+from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.headers import bearer
 from simwarden.notify.inbox import Inboxes
 from simwarden.notify.metrics import NotifyMetrics
@@ -182,6 +183,13 @@ class House:
         self.answers = Answers(db, vault)
         self.reads = Reads(db)
         self.quotas = Quotas(self.reads.used)
+        self.edge = Edge(
+            tokens=self.tokens,
+            meter=self._meter,
+            answers=self.answers,
+            reads=self.reads.count,
+            quota=self.quotas,
+        )
         self.gather = Gather(db, self.answers, committed=self._wake)
         self.bindings = Bindings(db, self.sims, gather=self.gather)
         notify_settings = delivery_settings(settings)
@@ -344,7 +352,7 @@ class House:
             documents[management.NAME] = management.PACKAGE
             routes += [
                 Route("/metrics", self._metrics_page),
-                northbound.Beneath(management.api(self._management(), self.tokens, self._meter)),
+                northbound.Beneath(management.api(self._management(), self.edge)),
             ]
         routes += reference.routes(Documents(documents, self._settings.base_url), page=administration)
         return [*routes, *self._customer_apis()]
@@ -353,16 +361,14 @@ class House:
         """The APIs that customers call, over what is live and over the sandbox."""
         routes = partial(
             northbound.routes,
-            tokens=self.tokens,
             accounts=self.accounts,
-            answers=self.answers,
             inboxes=self.inboxes,
             allow_private_sinks=self._settings.allow_private_sinks,
             subscriptions_async=self._settings.subscriptions_async,
             nai_identification=self._settings.nai_identification,
-            meter=self._meter,
         )
         live = routes(
+            self.edge,
             sims=self.sims,
             bindings=self.bindings,
             switches=Switches(self.gather),
@@ -370,12 +376,15 @@ class House:
             subscriptions=self.subscriptions,
             operations=self.operations,
             lives=self.sims,
-            reads=self.reads.count,
-            quota=self.quotas,
         )
         virtual = self.virtual
         sandboxed = routes(
-            sims=virtual, bindings=virtual, switches=virtual, functions=virtual, subscriptions=self.sandboxed
+            msgspec.structs.replace(self.edge, reads=None, quota=None),  # nothing of the sandbox is counted
+            sims=virtual,
+            bindings=virtual,
+            switches=virtual,
+            functions=virtual,
+            subscriptions=self.sandboxed,
         )
         return by_mode(live, sandboxed, self.tokens)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from simwarden.management.alarms import AlarmRoutes
 from simwarden.management.bulk import BulkRoutes
 from simwarden.management.gateways import GatewayRoutes
@@ -13,12 +15,12 @@ from simwarden.management.schemas import MAX_CSV
 from simwarden.management.sims import SimRoutes
 from simwarden.management.usage import UsageRoutes
 from simwarden.northbound.kernel.api import MAX_BODY, Api, Operation
-from simwarden.northbound.kernel.ports import no_meter
 from simwarden.store.accounts import OPERATOR
 
 if TYPE_CHECKING:
     from simwarden.management.house import House
-    from simwarden.northbound.kernel.ports import Caller, Meter, TokenCheck
+    from simwarden.northbound.kernel.edge import Edge
+    from simwarden.northbound.kernel.ports import Caller, TokenCheck
 
 NAME = "manage"
 PACKAGE = "simwarden.management"
@@ -51,8 +53,9 @@ class NoOperator:
         self.device = caller.device
 
 
-def api(house: House, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
+def api(house: House, edge: Edge) -> Api:
     """The API, to be mounted at `/manage`."""
+    edge = msgspec.structs.replace(edge, tokens=OperatorsOnly(edge.tokens))
     sims, gateways = SimRoutes(house), GatewayRoutes(house)
     outbox, bulk = OutboxRoutes(house), BulkRoutes(house)
     ranges, alarms = RangeRoutes(house), AlarmRoutes(house)
@@ -117,4 +120,4 @@ def api(house: House, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
             max_body=MAX_CSV + MAX_BODY if name == "previewBulk" else MAX_BODY,
             produces="text/csv" if name == "getOperationResult" else "application/json",
         )
-    return Api(NAME, operations, OperatorsOnly(tokens), meter, for_operators=True)
+    return Api(NAME, operations, edge, for_operators=True)

@@ -17,7 +17,6 @@ from simwarden.northbound.iot_sim_fraud_prevention import routes as fraud_preven
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import routes as fraud_prevention_subscriptions
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.routes import FraudPreventionSubscriptions
 from simwarden.northbound.kernel.devices import Devices
-from simwarden.northbound.kernel.ports import no_meter
 from simwarden.northbound.listen import routes as listen
 from simwarden.northbound.subscription_status import routes as subscription_status
 
@@ -26,18 +25,14 @@ if TYPE_CHECKING:
 
     from simwarden.northbound.iot_device_management.routes import LifeSource, OperationBook
     from simwarden.northbound.kernel.api import Api
+    from simwarden.northbound.kernel.edge import Edge
     from simwarden.northbound.kernel.ports import (
-        AnswerBook,
         Binder,
         FunctionSource,
-        Meter,
         PreferenceSource,
-        Quota,
-        ReadMeter,
         SimSource,
         SubscriptionBook,
         Switcher,
-        TokenCheck,
     )
     from simwarden.notify.inbox import Inboxes
 
@@ -58,21 +53,17 @@ class Beneath(Mount):
 
 
 def routes(
+    edge: Edge,
     *,
     sims: SimSource,
     bindings: Binder,
     switches: Switcher,
     functions: FunctionSource,
     subscriptions: SubscriptionBook,
-    answers: AnswerBook,
     operations: OperationBook | None = None,
     lives: LifeSource | None = None,
     accounts: PreferenceSource,
-    tokens: TokenCheck,
     inboxes: Inboxes,
-    meter: Meter = no_meter,
-    reads: ReadMeter | None = None,
-    quota: Quota | None = None,
     nai_identification: bool = False,
     allow_private_sinks: bool = False,
     subscriptions_async: bool = False,
@@ -81,19 +72,14 @@ def routes(
 
     `nai_identification`: accept NAIs as device identifiers; `allow_private_sinks`: let events go to plain http
     and private addresses (demo and tests); `subscriptions_async`: answer 202 to creating and deleting subscriptions;
-    without `operations` and `lives` there is no IoT Device Management, without `reads` no call is in the usage ledger,
-    without `quota` none is refused because an application's quota is used up.
+    without `operations` and `lives` there is no IoT Device Management.
     """
     devices = Devices(sims, network_access_identifiers=nai_identification)
-    binding = fraud_prevention.api(devices, bindings, accounts, tokens, meter, answers, reads, quota)
+    binding = fraud_prevention.api(devices, bindings, accounts, edge)
     subscribing = fraud_prevention_subscriptions.api(
         devices,
         subscriptions,
-        tokens,
-        meter,
-        answers,
-        reads,
-        quota,
+        edge,
         allow_private_sinks=allow_private_sinks,
         own_sinks=inboxes.root,
         asynchronous=subscriptions_async,
@@ -104,13 +90,13 @@ def routes(
     return [
         Beneath(binding),
         Beneath(subscribing),
-        Beneath(functions_api.api(devices, switches, functions, tokens, meter, answers, reads, quota)),
-        Beneath(functions_mgmt.api(devices, switches, tokens, meter, answers, reads, quota)),
-        Beneath(card_binding.api(devices, bindings, accounts, subscribed, tokens, meter, answers, reads, quota)),
-        Beneath(subscription_status.api(devices, tokens, meter, reads, quota)),
-        Beneath(listen.api(inboxes, tokens, meter)),
+        Beneath(functions_api.api(devices, switches, functions, edge)),
+        Beneath(functions_mgmt.api(devices, switches, edge)),
+        Beneath(card_binding.api(devices, bindings, accounts, subscribed, edge)),
+        Beneath(subscription_status.api(devices, edge)),
+        Beneath(listen.api(inboxes, edge)),
         *(
-            [Beneath(device_management.api(devices, lives, operations, tokens, meter, answers, reads, quota))]
+            [Beneath(device_management.api(devices, lives, operations, edge))]
             if operations is not None and lives is not None
             else []
         ),

@@ -9,6 +9,7 @@ from starlette.routing import Mount
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.northbound.kernel import headers
 from simwarden.northbound.kernel.api import Api
+from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.ports import Caller, TokenCheck
 
 if TYPE_CHECKING:
@@ -63,5 +64,5 @@ def by_mode(live: Sequence[BaseRoute], sandboxed: Sequence[BaseRoute], tokens: M
     for route in live:
         if isinstance(route, Mount):
             name = str(route.name)
-            route.app = Worlds(route.app, twins.get(name) or Api(name, {}, tokens), tokens)
+            route.app = Worlds(route.app, twins.get(name) or Api(name, {}, Edge(tokens=tokens)), tokens)
     return list(live)

@@ -28,6 +28,7 @@ from simwarden.management import routes
 from simwarden.management.house import House as Parts
 from simwarden.northbound.iot_device_management import routes as device_management
 from simwarden.northbound.kernel.devices import Devices
+from simwarden.northbound.kernel.edge import Edge
 from simwarden.reference.bundle import bundled
 from simwarden.store import ranges
 from simwarden.store.accounts import Accounts
@@ -82,12 +83,13 @@ class House:
         )
         self.reads = Reads(database)
         lifecycle = device_management.api(
-            *(Devices(self.sims), self.sims, self.operations, self.tokens), answers=answers, reads=self.reads.count
+            *(Devices(self.sims), self.sims, self.operations),
+            Edge(tokens=self.tokens, answers=answers, reads=self.reads.count),
         )
         self.app = Starlette(
             routes=[
                 *oauth.routes(self.accounts, self.tokens, keys),
-                northbound.Beneath(routes.api(parts, self.tokens)),
+                northbound.Beneath(routes.api(parts, Edge(tokens=self.tokens))),
                 northbound.Beneath(lifecycle),
             ]
         )

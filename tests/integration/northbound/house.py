@@ -27,6 +27,7 @@ from simwarden.engine.quota import Quotas
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.engine.switching import Switches
 from simwarden.engine.usage import Reads
+from simwarden.northbound.kernel.edge import Edge
 from simwarden.notify.inbox import Inboxes
 from simwarden.store import sims as sim_store
 from simwarden.store.accounts import Accounts
@@ -75,22 +76,24 @@ class House:
             routes=[
                 *oauth.routes(self.accounts, self.tokens, self.keys),
                 *northbound.routes(
+                    Edge(
+                        tokens=self.tokens,
+                        meter=self.metered.append,
+                        answers=self.answers,
+                        reads=self.reads.count,
+                        quota=Quotas(self.reads.used, clock=clock),
+                    ),
                     sims=self.sims,
                     bindings=Bindings(database, self.sims, gather=self.gather),
                     switches=Switches(self.gather),
                     functions=Functions(database, self.sims),
-                    answers=self.answers,
                     subscriptions=Subscriptions(
                         database, vault, allow_private_sinks=allow_private_sinks, inboxes=self.inboxes
                     ),
                     inboxes=self.inboxes,
                     accounts=self.accounts,
-                    tokens=self.tokens,
                     allow_private_sinks=allow_private_sinks,
                     subscriptions_async=subscriptions_async,
-                    meter=self.metered.append,
-                    reads=self.reads.count,
-                    quota=Quotas(self.reads.used, clock=clock),
                 ),
             ]
         )

@@ -9,6 +9,7 @@ from tests.unit.northbound.world import API, Client, World
 from simwarden.domain.usage import Usage
 from simwarden.northbound.iot_sim_fraud_prevention import routes
 from simwarden.northbound.kernel.devices import Devices
+from simwarden.northbound.kernel.edge import Edge
 
 PHONE = {"phoneNumber": "+8613800000001"}
 MANAGE = "device-communication-function-mgmt"
@@ -55,7 +56,7 @@ async def test_a_read_that_was_refused_is_not_counted(world: World, client: Clie
 
 async def test_without_a_ledger_nothing_is_told_or_counted(world: World) -> None:
     app = Starlette()
-    app.mount(f"/{API}", routes.api(Devices(world), world, world, world))
+    app.mount(f"/{API}", routes.api(Devices(world), world, world, Edge(tokens=world)))
     client = Client(app)
     for path, body in (("bind", BIND), ("query", QUERY)):
         assert (await client("POST", f"/{API}/v0.1/{path}", body)).status == 200

@@ -24,6 +24,7 @@ from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
 from simwarden.domain.sink import parse_sink
 from simwarden.engine.functions import function_views
 from simwarden.engine.subscriptions import NewSubscription, Subscription
+from simwarden.northbound.kernel.edge import Edge
 from simwarden.notify.inbox import Inboxes
 from simwarden.store.vault import Vault
 
@@ -105,20 +106,22 @@ class World:
         self.add(sim("+8613800000009", "acc_stranger"))
         self.app = Starlette(
             routes=northbound.routes(
+                Edge(
+                    tokens=self,
+                    meter=self.metered.append,
+                    answers=self.answers,
+                    reads=self.read_only.append,
+                    quota=quota,
+                ),
                 sims=self,
                 bindings=self,
                 switches=self,
                 functions=self,
                 subscriptions=Book(self),
-                answers=self.answers,
                 operations=self.operations,
                 lives=self.operations,
                 inboxes=Inboxes(cast("Database", None), Vault(bytes(32)), base_url="https://warden.example"),
                 accounts=self,
-                tokens=self,
-                meter=self.metered.append,
-                reads=self.read_only.append,
-                quota=quota,
                 **options,
             )
         )

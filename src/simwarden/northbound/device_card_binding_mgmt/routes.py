@@ -20,7 +20,6 @@ from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.checks import I
 from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument, ServiceNotApplicable
-from simwarden.northbound.kernel.ports import no_meter
 from simwarden.northbound.kernel.writing import perform
 
 if TYPE_CHECKING:
@@ -33,15 +32,8 @@ if TYPE_CHECKING:
     from simwarden.engine.subscriptions import Subscription
     from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.routes import FraudPreventionSubscriptions
     from simwarden.northbound.kernel.devices import Devices, StrictDevice
-    from simwarden.northbound.kernel.ports import (
-        AnswerBook,
-        Binder,
-        Meter,
-        PreferenceSource,
-        Quota,
-        ReadMeter,
-        TokenCheck,
-    )
+    from simwarden.northbound.kernel.edge import Edge
+    from simwarden.northbound.kernel.ports import Binder, PreferenceSource
 
 NAME = "device-card-binding-mgmt"
 _NO_AREAS = "Area limits are not available for this SIM"
@@ -169,11 +161,7 @@ def api(
     bindings: Binder,
     preferences: PreferenceSource,
     subscriptions: FraudPreventionSubscriptions,
-    tokens: TokenCheck,
-    meter: Meter = no_meter,
-    answers: AnswerBook | None = None,
-    reads: ReadMeter | None = None,
-    quota: Quota | None = None,
+    edge: Edge,
     *,
     clock: Callable[[], datetime] = _now,
 ) -> Api:
@@ -190,4 +178,4 @@ def api(
         asks = path == "query"
         operation = Operation(f"{path}DeviceCard", scopes, handle, has_body=True, once=not asks, reads=asks)
         operations[f"/v1/{path}"] = {"POST": operation}
-    return Api(NAME, operations, tokens, meter, answers, reads, quota)
+    return Api(NAME, operations, edge)

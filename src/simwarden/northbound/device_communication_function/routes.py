@@ -15,7 +15,6 @@ from simwarden.northbound.device_communication_function import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import CamaraError
-from simwarden.northbound.kernel.ports import no_meter
 from simwarden.northbound.kernel.writing import perform
 
 if TYPE_CHECKING:
@@ -23,15 +22,8 @@ if TYPE_CHECKING:
 
     from simwarden.domain.change import Changed
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import (
-        AnswerBook,
-        FunctionSource,
-        Meter,
-        Quota,
-        ReadMeter,
-        Switcher,
-        TokenCheck,
-    )
+    from simwarden.northbound.kernel.edge import Edge
+    from simwarden.northbound.kernel.ports import FunctionSource, Switcher
 
 NAME = "device-communication-function"
 
@@ -105,11 +97,7 @@ def api(
     devices: Devices,
     switches: Switcher,
     functions: FunctionSource,
-    tokens: TokenCheck,
-    meter: Meter = no_meter,
-    answers: AnswerBook | None = None,
-    reads: ReadMeter | None = None,
-    quota: Quota | None = None,
+    edge: Edge,
     *,
     clock: Callable[[], datetime] = _now,
 ) -> Api:
@@ -127,4 +115,4 @@ def api(
             "POST": Operation("retrieveCommunicationFunctions", read, served.retrieve, has_body=True, reads=True)
         },
     }
-    return Api(NAME, operations, tokens, meter, answers, reads, quota)
+    return Api(NAME, operations, edge)

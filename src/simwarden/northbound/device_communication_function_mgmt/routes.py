@@ -18,7 +18,6 @@ from simwarden.northbound.device_communication_function_mgmt import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument
-from simwarden.northbound.kernel.ports import no_meter
 from simwarden.northbound.kernel.writing import perform
 
 if TYPE_CHECKING:
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
     from simwarden.domain.sim import Sim
     from simwarden.engine.idempotency import Once
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import AnswerBook, Meter, Quota, ReadMeter, Switcher, TokenCheck
+    from simwarden.northbound.kernel.edge import Edge
+    from simwarden.northbound.kernel.ports import Switcher
 
 NAME = "device-communication-function-mgmt"
 _FUNCTIONS = {"data": Function.DATA, "voice": Function.VOICE, "sms": Function.SMS}
@@ -95,11 +95,7 @@ def _now() -> datetime:
 def api(
     devices: Devices,
     switches: Switcher,
-    tokens: TokenCheck,
-    meter: Meter = no_meter,
-    answers: AnswerBook | None = None,
-    reads: ReadMeter | None = None,
-    quota: Quota | None = None,
+    edge: Edge,
     *,
     clock: Callable[[], datetime] = _now,
 ) -> Api:
@@ -107,4 +103,4 @@ def api(
     served = Management(devices, switches, clock=clock)
     scopes = frozenset({f"{NAME}:manage"})
     manage = Operation("manageCommunicationFunction", scopes, served.manage, has_body=True, once=True)
-    return Api(NAME, {"/v1/manage": {"POST": manage}}, tokens, meter, answers, reads, quota)
+    return Api(NAME, {"/v1/manage": {"POST": manage}}, edge)

@@ -33,7 +33,6 @@ from simwarden.northbound.kernel.errors import (
     UnsupportedIdentifier,
     info,
 )
-from simwarden.northbound.kernel.ports import no_meter
 from simwarden.northbound.kernel.writing import perform
 from simwarden.store.operations import NewItem
 
@@ -51,7 +50,8 @@ if TYPE_CHECKING:
     from simwarden.northbound.iot_device_management.schemas import IotDevice
     from simwarden.northbound.kernel.api import Handler
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import AnswerBook, Caller, Meter, Quota, ReadMeter, TokenCheck
+    from simwarden.northbound.kernel.edge import Edge
+    from simwarden.northbound.kernel.ports import Caller
     from simwarden.store.operations import Item
 
 T = TypeVar("T")
@@ -293,11 +293,7 @@ def api(
     devices: Devices,
     lives: LifeSource,
     operations: OperationBook,
-    tokens: TokenCheck,
-    meter: Meter = no_meter,
-    answers: AnswerBook | None = None,
-    reads: ReadMeter | None = None,
-    quota: Quota | None = None,
+    edge: Edge,
     *,
     clock: Callable[[], datetime] = now_utc,
 ) -> Api:
@@ -324,4 +320,4 @@ def api(
     table[f"/{VERSION}/operations/{{}}"] = {
         "GET": Operation("retrieveOperation", scope, served.operation, has_body=False)
     }
-    return Api(NAME, table, tokens, meter, answers, reads, quota)
+    return Api(NAME, table, edge)

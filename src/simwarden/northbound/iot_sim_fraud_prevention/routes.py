@@ -14,7 +14,6 @@ from simwarden.northbound.iot_sim_fraud_prevention import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import CamaraError, ServiceNotApplicable
-from simwarden.northbound.kernel.ports import no_meter
 from simwarden.northbound.kernel.writing import perform
 
 if TYPE_CHECKING:
@@ -25,15 +24,8 @@ if TYPE_CHECKING:
     from simwarden.domain.decide import Decision
     from simwarden.domain.sim import Sim, SimRef
     from simwarden.northbound.kernel.devices import Device, Devices
-    from simwarden.northbound.kernel.ports import (
-        AnswerBook,
-        Binder,
-        Meter,
-        PreferenceSource,
-        Quota,
-        ReadMeter,
-        TokenCheck,
-    )
+    from simwarden.northbound.kernel.edge import Edge
+    from simwarden.northbound.kernel.ports import Binder, PreferenceSource
 
 NAME = "iot-sim-fraud-prevention"
 AREA = "AREALIMIT"
@@ -133,11 +125,7 @@ def api(
     devices: Devices,
     bindings: Binder,
     preferences: PreferenceSource,
-    tokens: TokenCheck,
-    meter: Meter = no_meter,
-    answers: AnswerBook | None = None,
-    reads: ReadMeter | None = None,
-    quota: Quota | None = None,
+    edge: Edge,
     *,
     clock: Callable[[], datetime] = _now,
 ) -> Api:
@@ -154,4 +142,4 @@ def api(
             operations[f"/{version}/{path}"] = {
                 "POST": Operation(name, scopes, handle, has_body=True, once=path != "query", reads=path == "query")
             }
-    return Api(NAME, operations, tokens, meter, answers, reads, quota)
+    return Api(NAME, operations, edge)

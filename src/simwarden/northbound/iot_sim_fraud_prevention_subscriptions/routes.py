@@ -17,7 +17,6 @@ from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
 from simwarden.northbound.kernel.bodies import Wording, decode
 from simwarden.northbound.kernel.devices import as_written
 from simwarden.northbound.kernel.errors import ServiceNotApplicable, SubscriptionMismatch
-from simwarden.northbound.kernel.ports import no_meter
 from simwarden.northbound.kernel.writing import perform
 
 if TYPE_CHECKING:
@@ -25,15 +24,8 @@ if TYPE_CHECKING:
 
     from simwarden.engine.subscriptions import Subscription
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import (
-        AnswerBook,
-        Caller,
-        Meter,
-        Quota,
-        ReadMeter,
-        SubscriptionBook,
-        TokenCheck,
-    )
+    from simwarden.northbound.kernel.edge import Edge
+    from simwarden.northbound.kernel.ports import Caller, SubscriptionBook
 
 NAME = "iot-sim-fraud-prevention-subscriptions"
 PER_PAGE = 1000
@@ -185,11 +177,7 @@ def _now() -> datetime:
 def api(
     devices: Devices,
     subscriptions: SubscriptionBook,
-    tokens: TokenCheck,
-    meter: Meter = no_meter,
-    answers: AnswerBook | None = None,
-    reads: ReadMeter | None = None,
-    quota: Quota | None = None,
+    edge: Edge,
     *,
     allow_private_sinks: bool = False,
     own_sinks: str = "https://",
@@ -221,4 +209,4 @@ def api(
         operations[f"/{version}/subscriptions/{{}}/rotate-secret"] = {
             "POST": Operation("rotateWebhookSecret", subscribe, served.rotate_secret, has_body=True)
         }
-    return Api(NAME, operations, tokens, meter, answers, reads, quota)
+    return Api(NAME, operations, edge)

@@ -29,7 +29,7 @@ from simwarden.northbound.kernel.errors import (
     Unauthenticated,
     info,
 )
-from simwarden.northbound.kernel.ports import Answered, Caller, Meter, TokenCheck, no_meter
+from simwarden.northbound.kernel.ports import Answered, Caller
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from simwarden.engine.idempotency import Kept
-    from simwarden.northbound.kernel.ports import AnswerBook, Quota, ReadMeter
+    from simwarden.northbound.kernel.edge import Edge
+    from simwarden.northbound.kernel.ports import Quota
 
 MAX_BODY = 64 * 1024
 """Bytes of a request body, where the operation does not allow for more."""
@@ -119,26 +120,14 @@ class Api:
         self,
         name: str,
         operations: Mapping[str, Mapping[str, Operation]],
-        tokens: TokenCheck,
-        meter: Meter = no_meter,
-        answers: AnswerBook | None = None,
-        reads: ReadMeter | None = None,
-        quota: Quota | None = None,
+        edge: Edge,
         *,
         for_operators: bool = False,
     ) -> None:
-        """`answers`: those kept under Idempotency-Keys, for operations that are carried out `once`; `reads`: counts
-        calls that only read. Without it no call of this API is counted in the usage ledger; `quota`: refuses calls that
-        would be counted, when their application's quota is used up; `for_operators`: errors are answered in their own
-        words, which may say more than a customer should know.
-        """
+        """`for_operators`: errors are answered in their own words, which may say more than a customer should know."""
         self.name = name
         self._operations = operations
-        self._tokens = tokens
-        self._meter = meter
-        self._answers = answers
-        self._reads = reads
-        self._quota = quota
+        self._edge = edge
         self._for_operators = for_operators
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -158,7 +147,7 @@ class Api:
             answer = refusal(SimwardenError())
         call.correlator = call.correlator or header_rules.correlator(None)
         caller, operation = call.caller, call.operation
-        self._meter(
+        self._edge.meter(
             Answered(
                 self.name,
                 operation.name if operation else None,
@@ -171,8 +160,8 @@ class Api:
             )
         )
         counted = operation is not None and (operation.reads or answer.only_read) and answer.status < 300
-        if counted and self._reads is not None and caller is not None and operation is not None:
-            self._reads(self._usage(caller, operation, "/query" if answer.only_read else ""))
+        if counted and self._edge.reads is not None and caller is not None and operation is not None:
+            self._edge.reads(self._usage(caller, operation, "/query" if answer.only_read else ""))
         if answer.status == 429 and caller is not None:
             await asyncio.sleep(PATIENCE if (wait := REFUSALS.take(caller.app_key)) is None else wait)
         await _send(answer, call.correlator, send)
@@ -182,7 +171,7 @@ class Api:
         call.correlator = header_rules.correlator(headers.correlator)
         methods, parameter = self._resource(scope["path"].removeprefix(scope.get("root_path", "")))
         token = header_rules.bearer(headers.authorization)
-        caller = call.caller = None if token is None else await self._tokens.check(token)
+        caller = call.caller = None if token is None else await self._edge.tokens.check(token)
         if caller is None:
             raise Unauthenticated if token is None else InvalidAccessToken
         operation = call.operation = methods.get(scope["method"])
@@ -198,15 +187,15 @@ class Api:
             body = await read_body(receive, headers.content_length, operation.max_body)
         query = scope.get("query_string", b"").decode("latin-1")
         named = None
-        if operation.once and self._answers is not None:
+        if operation.once and self._edge.answers is not None:
             named = keys.named(headers.idempotency_key, caller, scope["path"], query, body)
-            kept = None if named is None else await self._answers.find(named.name, named.digest)
+            kept = None if named is None else await self._edge.answers.find(named.name, named.digest)
             if kept is not None:
                 return replay(kept)
-        usage = None if self._reads is None or operation.reads else self._usage(caller, operation)
+        usage = None if self._edge.reads is None or operation.reads else self._usage(caller, operation)
         request = Request(caller, call.correlator, body, parameter, query, named, usage)
-        if self._quota is not None and caller.daily_quota is not None and (operation.once or operation.reads):
-            return await self._limited(operation, request, self._quota, caller.daily_quota)
+        if self._edge.quota is not None and caller.daily_quota is not None and (operation.once or operation.reads):
+            return await self._limited(operation, request, self._edge.quota, caller.daily_quota)
         return await operation.handle(request)
 
     async def _limited(self, operation: Operation, request: Request, quota: Quota, calls: int) -> Answer:
@@ -214,7 +203,7 @@ class Api:
         taken = await quota.take(request.caller.account_id, request.caller.app_key, calls)
         if taken.wait:
             named = request.call
-            kept = named and self._answers and await self._answers.find(named.name, named.digest)
+            kept = named and self._edge.answers and await self._edge.answers.find(named.name, named.digest)
             if kept:  # the last one of the quota was this very call, and has been answered just now
                 return replay(kept)
             raise QuotaExceeded(taken.wait)

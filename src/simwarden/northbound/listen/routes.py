@@ -13,14 +13,13 @@ from msgspec.json import Decoder
 from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument
-from simwarden.northbound.kernel.ports import no_meter
 from simwarden.northbound.listen import schemas
 from simwarden.notify.retry import Outcome
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from simwarden.northbound.kernel.ports import Meter, TokenCheck
+    from simwarden.northbound.kernel.edge import Edge
     from simwarden.notify.inbox import Inboxes
 
 NAME = "listen"
@@ -112,7 +111,7 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-def api(inboxes: Inboxes, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
+def api(inboxes: Inboxes, edge: Edge) -> Api:
     """The API, to be mounted at `/listen`."""
     served = Listen(inboxes)
     return PatientApi(
@@ -124,6 +123,5 @@ def api(inboxes: Inboxes, tokens: TokenCheck, meter: Meter = no_meter) -> Api:
                 "POST": Operation("acknowledgeEvent", SCOPES, served.acknowledge, has_body=True)
             },
         },
-        tokens,
-        meter,
+        edge,
     )

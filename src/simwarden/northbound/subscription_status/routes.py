@@ -12,14 +12,14 @@ from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidTokenContext, MissingIdentifier
-from simwarden.northbound.kernel.ports import no_meter
 from simwarden.northbound.subscription_status import schemas
 
 if TYPE_CHECKING:
     from msgspec import UnsetType
 
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import Caller, Meter, Quota, ReadMeter, TokenCheck
+    from simwarden.northbound.kernel.edge import Edge
+    from simwarden.northbound.kernel.ports import Caller
 
 NAME = "subscription-status"
 
@@ -61,14 +61,11 @@ def _number(caller: Caller, given: str | UnsetType) -> str:
 
 def api(
     devices: Devices,
-    tokens: TokenCheck,
-    meter: Meter = no_meter,
-    reads: ReadMeter | None = None,
-    quota: Quota | None = None,
+    edge: Edge,
 ) -> Api:
     """The API, to be mounted at `/subscription-status`."""
     served = SubscriptionStatus(devices)
     path = "retrive-subscription-status"
     scopes = frozenset({f"{NAME}:{path}"})
     operation = Operation("retriveSubscriptionStatus", scopes, served.retrieve, has_body=True, reads=True)
-    return Api(NAME, {f"/v0.1/{path}": {"POST": operation}}, tokens, meter, reads=reads, quota=quota)
+    return Api(NAME, {f"/v0.1/{path}": {"POST": operation}}, edge)

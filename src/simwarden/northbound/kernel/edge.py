@@ -1,0 +1,26 @@
+"""What happens to every call before and after its operation, alike for all APIs: built once in a process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from simwarden.northbound.kernel.ports import no_meter
+
+if TYPE_CHECKING:
+    from simwarden.northbound.kernel.ports import AnswerBook, Meter, Quota, ReadMeter, TokenCheck
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts that each API shares with the others. A concern of every call is an attribute here."""
+
+    tokens: TokenCheck
+    meter: Meter = no_meter
+    """Is given every call that was answered, refused ones too."""
+    answers: AnswerBook | None = None
+    """Those kept under Idempotency-Keys; without it the header has no effect."""
+    reads: ReadMeter | None = None
+    """Counts calls that only read. Without it no call is counted in the usage ledger."""
+    quota: Quota | None = None
+    """Refuses calls that would be counted, when their application's quota is used up."""
