@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 import aiohttp
+import msgspec
 import structlog
 from starlette.applications import Starlette
 
 from simwarden.app import House
 from simwarden.claim import Claim
 from simwarden.edge.throttle import Turns
-from simwarden.northbound.kernel import api
 from simwarden.settings import Settings
 from simwarden.store.database import Database
 
@@ -196,10 +196,11 @@ async def bench(url: str, directory: Path) -> AsyncIterator[Bench]:
         seen_refresh=0.001,
         reports_per_gateway=1_000_000,
     )
-    api.REFUSALS = Turns(rate=1e6, burst=1000, patience=0.0)  # the fuzzer is refused often, and has no time
     db = await Database.connect(url)
     async with aiohttp.ClientSession() as session:
         house = House(settings, db, db, session, Claim("fuzz", ()))
+        patient = Turns(rate=1e6, burst=1000, patience=0.0)  # the fuzzer is refused often, and has no time
+        house.edge = msgspec.structs.replace(house.edge, refusals=patient)
         house.answers.start()
         made = Bench(house)
         try:

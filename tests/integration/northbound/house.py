@@ -72,17 +72,18 @@ class House:
         self.gather = Gather(database, self.answers, clock=clock)
         self.reads = Reads(database, clock=clock)
         self.metered: list[Answered] = []
+        self.edge = Edge(
+            tokens=self.tokens,
+            meter=self.metered.append,
+            answers=self.answers,
+            reads=self.reads.count,
+            quota=Quotas(self.reads.used, clock=clock),
+        )
         self.app = Starlette(
             routes=[
                 *oauth.routes(self.accounts, self.tokens, self.keys),
                 *northbound.routes(
-                    Edge(
-                        tokens=self.tokens,
-                        meter=self.metered.append,
-                        answers=self.answers,
-                        reads=self.reads.count,
-                        quota=Quotas(self.reads.used, clock=clock),
-                    ),
+                    self.edge,
                     sims=self.sims,
                     bindings=Bindings(database, self.sims, gather=self.gather),
                     switches=Switches(self.gather),

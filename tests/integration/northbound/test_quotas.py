@@ -16,8 +16,6 @@ from simwarden.accounts.applications import InvalidQuota
 from simwarden.accounts.scopes import SETS
 from simwarden.domain.errors import ApplicationNotFound
 from simwarden.domain.usage import Usage
-from simwarden.edge.throttle import Turns
-from simwarden.northbound.kernel import api
 from simwarden.store import usage as store
 from simwarden.store.database import Listener
 
@@ -104,13 +102,12 @@ async def test_used_up_refused_and_new_the_next_day(house: House, clock: Clock) 
 async def test_only_answers_429_are_held_back_by_application(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[str] = []
 
-    class Taken(Turns):
-        def take(self, key: str) -> float | None:
-            taken.append(key)
-            return None if len(taken) == 2 else 0.0
+    def take(key: str) -> float | None:
+        taken.append(key)
+        return None if len(taken) == 2 else 0.0
 
-    monkeypatch.setattr(api, "REFUSALS", Taken(1, 1, 1))
-    monkeypatch.setattr(api, "PATIENCE", 0.0)
+    monkeypatch.setattr(house.edge.refusals, "take", take)
+    monkeypatch.setattr(house.edge.refusals, "patience", 0.0)
     await limit(house, 1)
     assert await statuses(house, 4) == [200, 429, 429, 429]
     assert taken == [house.issued.application.app_key] * 3

@@ -22,6 +22,7 @@ from simwarden.domain.errors import KeyReused, SimNotFound, SimwardenError, Subs
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
 from simwarden.domain.sink import parse_sink
+from simwarden.edge.throttle import Turns
 from simwarden.engine.functions import function_views
 from simwarden.engine.subscriptions import NewSubscription, Subscription
 from simwarden.northbound.kernel.edge import Edge
@@ -78,7 +79,7 @@ def sim(number: str, account_id: str = "acc_meters", *, imei: str | None = IMEI)
 class World:
     """Everything the APIs need, in memory; it plays all the ports at once."""
 
-    def __init__(self, quota: Quota | None = None, **options: bool) -> None:
+    def __init__(self, quota: Quota | None = None, *, refusals: Turns | None = None, **options: bool) -> None:
         self.settings_of: dict[str, Settings] = {}
         self.failure: Exception | None = None
         self.sims: dict[SimRef, Sim] = {}
@@ -112,6 +113,7 @@ class World:
                     answers=self.answers,
                     reads=self.read_only.append,
                     quota=quota,
+                    refusals=refusals or Turns(rate=1e6, burst=1000, patience=0.0),
                 ),
                 sims=self,
                 bindings=self,

@@ -7,7 +7,6 @@ own, its body's content first. Every answer carries x-correlator.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ import structlog
 from simwarden.domain.errors import ResourceNotFound, SimwardenError
 from simwarden.domain.usage import Usage
 from simwarden.edge.bodies import read_body
-from simwarden.edge.throttle import Turns
 from simwarden.northbound.kernel import headers as header_rules
 from simwarden.northbound.kernel import keys
 from simwarden.northbound.kernel.errors import (
@@ -42,11 +40,6 @@ if TYPE_CHECKING:
 
 MAX_BODY = 64 * 1024
 """Bytes of a request body, where the operation does not allow for more."""
-PATIENCE = 2.0
-"""Seconds that the answer 429 is held back at most."""
-REFUSALS = Turns(rate=10, burst=50, patience=PATIENCE)
-"""Answers 429 of an application, by its APPKEY, in this process: beyond 50 at once and 10 a second they are held back.
-Who sends again as soon as he is refused would else take from others what refusing him costs."""
 _SEGMENTS = 8
 """Segments of a path that are looked at: no operation has more."""
 _log = structlog.get_logger()
@@ -163,7 +156,7 @@ class Api:
         if counted and self._edge.reads is not None and caller is not None and operation is not None:
             self._edge.reads(self._usage(caller, operation, "/query" if answer.only_read else ""))
         if answer.status == 429 and caller is not None:
-            await asyncio.sleep(PATIENCE if (wait := REFUSALS.take(caller.app_key)) is None else wait)
+            await self._edge.hold_back(caller)
         await _send(answer, call.correlator, send)
 
     async def _answer(self, call: _Call, scope: Scope, receive: Receive) -> Answer:
