@@ -85,7 +85,7 @@ def routes(
         asynchronous=subscriptions_async,
     )
     subscribed = FraudPreventionSubscriptions(
-        devices, subscriptions, allow_private_sinks=allow_private_sinks, own_sinks=inboxes.root
+        devices, subscriptions, allow_private_sinks=allow_private_sinks, own_sinks=inboxes.root, clock=edge.clock
     )
     return [
         Beneath(binding),

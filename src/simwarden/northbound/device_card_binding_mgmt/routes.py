@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -152,21 +152,15 @@ def _subscribed(made: Subscription) -> Answer:
     return Answer(200, schemas.SubscribeResponse("SUCCESS", "Subscribed", schemas.SubscriptionId(made.id)))
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def api(
     devices: Devices,
     bindings: Binder,
     preferences: PreferenceSource,
     subscriptions: FraudPreventionSubscriptions,
     edge: Edge,
-    *,
-    clock: Callable[[], datetime] = _now,
 ) -> Api:
     """The API, to be mounted at `/device-card-binding-mgmt`."""
-    served = CardBinding(devices, bindings, preferences, subscriptions, clock=clock)
+    served = CardBinding(devices, bindings, preferences, subscriptions, clock=edge.clock)
     operations = {}
     for path, handle in (
         ("bind", served.bind),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from msgspec.json import Decoder
@@ -89,20 +89,14 @@ class CommunicationFunctions:
         )
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def api(
     devices: Devices,
     switches: Switcher,
     functions: FunctionSource,
     edge: Edge,
-    *,
-    clock: Callable[[], datetime] = _now,
 ) -> Api:
     """The API, to be mounted at `/device-communication-function`."""
-    served = CommunicationFunctions(devices, switches, functions, clock=clock)
+    served = CommunicationFunctions(devices, switches, functions, clock=edge.clock)
     manage, read = (frozenset({f"{NAME}:{action}"}) for action in ("manage", "read"))
     operations = {
         "/vwip/activate": {

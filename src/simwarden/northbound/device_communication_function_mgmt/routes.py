@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -88,19 +88,13 @@ def _answer(code: schemas.Code, message: str, sim: Sim, apn: str | None) -> Answ
     return Answer(200, schemas.ManageResponse(code, message, schemas.status_of(sim, apn)))
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def api(
     devices: Devices,
     switches: Switcher,
     edge: Edge,
-    *,
-    clock: Callable[[], datetime] = _now,
 ) -> Api:
     """The API, to be mounted at `/device-communication-function-mgmt`."""
-    served = Management(devices, switches, clock=clock)
+    served = Management(devices, switches, clock=edge.clock)
     scopes = frozenset({f"{NAME}:manage"})
     manage = Operation("manageCommunicationFunction", scopes, served.manage, has_body=True, once=True)
     return Api(NAME, {"/v1/manage": {"POST": manage}}, edge)

@@ -18,7 +18,6 @@ from simwarden.domain.numbering import OutsideRanges
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine.actions import Add, Advance
 from simwarden.engine.operations import Named
-from simwarden.engine.ports import now_utc
 from simwarden.northbound.iot_device_management import schemas
 from simwarden.northbound.iot_device_management.schemas import NewDevice
 from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
@@ -294,11 +293,9 @@ def api(
     lives: LifeSource,
     operations: OperationBook,
     edge: Edge,
-    *,
-    clock: Callable[[], datetime] = now_utc,
 ) -> Api:
     """The API, to be mounted at `/iot-device-management`."""
-    served = DeviceManagement(devices, lives, operations, clock=clock)
+    served = DeviceManagement(devices, lives, operations, clock=edge.clock)
     posts: dict[str, tuple[str, Handler]] = {"add": ("addDevices", served.add)}
     posts |= {str(step): (f"{step}Devices", served.step(step)) for step in Step}
     posts["retrieve-status"] = ("retrieveStatus", served.status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from msgspec.json import Decoder
@@ -117,22 +117,16 @@ def _unbound(_: Decision) -> Answer:
     return Answer(200, schemas.UnbindResponse(unbound=True))
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def api(
     devices: Devices,
     bindings: Binder,
     preferences: PreferenceSource,
     edge: Edge,
-    *,
-    clock: Callable[[], datetime] = _now,
 ) -> Api:
     """The API, to be mounted at `/iot-sim-fraud-prevention`."""
     operations = {}
     for version, strict in (("v0.1", False), ("vwip", True)):
-        served = FraudPrevention(devices, bindings, preferences, strict=strict, clock=clock)
+        served = FraudPrevention(devices, bindings, preferences, strict=strict, clock=edge.clock)
         for path, name, handle in (
             ("bind", "bindDeviceImei", served.bind),
             ("unbind", "unBindDeviceImei", served.unbind),

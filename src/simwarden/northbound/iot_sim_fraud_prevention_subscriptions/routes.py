@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -51,7 +51,7 @@ class FraudPreventionSubscriptions:
         allow_private_sinks: bool,
         own_sinks: str,
         asynchronous: bool = False,
-        clock: Callable[[], datetime] | None = None,
+        clock: Callable[[], datetime],
     ) -> None:
         """`strict`: refuse unknown properties (Commonalities 0.8); `asynchronous`: answer 202, not 201 and 204;
         `own_sinks`: what the sinks of this server's inboxes begin with.
@@ -61,7 +61,7 @@ class FraudPreventionSubscriptions:
         schemes = ("https://", "http://") if allow_private_sinks else ("https://",)
         self._sinks = (*schemes, own_sinks)
         self._asynchronous = asynchronous
-        self._clock = clock or _now
+        self._clock = clock
         self._decoder = msgspec.json.Decoder(schemas.StrictSubscribeRequest if strict else schemas.SubscribeRequest)
         self._rotate = msgspec.json.Decoder(schemas.StrictRotateRequest if strict else schemas.RotateRequest)
 
@@ -170,10 +170,6 @@ class FraudPreventionSubscriptions:
         return msgspec.structs.replace(answer, config={**answer.config, "subscriptionDetail": {}})
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def api(
     devices: Devices,
     subscriptions: SubscriptionBook,
@@ -182,7 +178,6 @@ def api(
     allow_private_sinks: bool = False,
     own_sinks: str = "https://",
     asynchronous: bool = False,
-    clock: Callable[[], datetime] = _now,
 ) -> Api:
     """The API, to be mounted at `/iot-sim-fraud-prevention-subscriptions`."""
     operations: dict[str, dict[str, Operation]] = {}
@@ -194,7 +189,7 @@ def api(
             allow_private_sinks=allow_private_sinks,
             own_sinks=own_sinks,
             asynchronous=asynchronous,
-            clock=clock,
+            clock=edge.clock,
         )
         read, delete = (frozenset({f"{NAME}:{action}"}) for action in ("read", "delete"))
         subscribe = frozenset({SUBSCRIBE, *CREATE.values()})

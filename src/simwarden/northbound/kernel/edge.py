@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.edge.throttle import Turns
+from simwarden.engine.ports import now_utc
 from simwarden.northbound.kernel.ports import no_meter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from simwarden.northbound.kernel.ports import AnswerBook, Caller, Meter, Quota, ReadMeter, TokenCheck
 
 
@@ -34,6 +38,8 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     """Counts calls that only read. Without it no call is counted in the usage ledger."""
     quota: Quota | None = None
     """Refuses calls that would be counted, when their application's quota is used up."""
+    clock: Callable[[], datetime] = now_utc
+    """The time of day, for causes and limits; with a time zone."""
     refusals: Turns = msgspec.field(default_factory=_refusals)
     """Answers 429 of an application, by its APPKEY: beyond 50 at once and 10 a second they are held back. Who sends
     again as soon as he is refused would else take from others what refusing him costs."""
