@@ -129,7 +129,7 @@ def test_examples_keep_their_own_schemas(name: str, document: dict[str, Any]) ->
     held = contract.ours(name)
     checked = 0
     for _, _, operation in operations(document):
-        bodies = [operation.get("requestBody", {}), *(held.inlined(each) for each in operation["responses"].values())]
+        bodies = map(held.inlined, (operation.get("requestBody", {}), *operation["responses"].values()))
         for body in bodies:
             for media in body.get("content", {}).values():
                 for example in media.get("examples", {}).values():

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import yaml
+from tests.conformance.contract import Contract
 
 from simwarden.northbound import DOCUMENTS
 from simwarden.reference.bundle import bundled
@@ -32,9 +33,10 @@ def operations() -> list[tuple[str, str, str, dict[str, Any]]]:
     found = []
     for package in DOCUMENTS.values():
         document = yaml.safe_load(bundled(package))
+        held = Contract(document, beyond=set())
         base = document["servers"][0]["url"].replace("{apiRoot}", "")
         for path, item in document["paths"].items():
-            found += [(base, path, method, item[method]) for method in item if method in METHODS]
+            found += [(base, path, method, held.inlined(item[method])) for method in item if method in METHODS]
     return found
 
 

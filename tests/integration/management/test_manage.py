@@ -68,7 +68,7 @@ def test_code_and_document_have_the_same_operations_and_scopes(house: House) -> 
 
 @pytest.mark.parametrize(("method", "path", "operation"), ROUTES)
 def test_examples_keep_their_own_schemas(method: str, path: str, operation: dict[str, Any]) -> None:
-    bodies = [operation.get("requestBody", {}), *(MANAGE.inlined(each) for each in operation["responses"].values())]
+    bodies = map(MANAGE.inlined, (operation.get("requestBody", {}), *operation["responses"].values()))
     for body in bodies:
         for media in body.get("content", {}).values():
             for example in media.get("examples", {}).values():
