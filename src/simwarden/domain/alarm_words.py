@@ -154,6 +154,16 @@ def _reports_unparsed(facts: _Facts) -> Words:
     )
 
 
+def _sim_identity(facts: _Facts) -> Words:
+    return Words(
+        f"Gateway {facts.gateway} reports another card than the registered one for SIM {facts.imsi}.",
+        f"The ICCID {facts.iccid} is registered, {facts.reported} is reported. The card was swapped or cloned, or the "
+        "register is wrong. More than one SIM when this was counted more than once.",
+        f"Run `simwarden sim explain {facts.imsi}`, and look at the card. If the register is right, suspend the SIM: "
+        f"`simwarden sim suspend {facts.imsi}`.",
+    )
+
+
 def _deliveries_dead(facts: _Facts) -> Words:
     if facts.of_host:
         what = (
@@ -195,6 +205,7 @@ _WORDS = {
     AlarmKind.GATEWAY_UNREACHABLE: _gateway_unreachable,
     AlarmKind.REPORTS_DOUBTED: _reports_doubted,
     AlarmKind.REPORTS_UNPARSED: _reports_unparsed,
+    AlarmKind.SIM_IDENTITY: _sim_identity,
     AlarmKind.DELIVERIES_DEAD: _deliveries_dead,
     AlarmKind.WORK_BACKLOG: _work_backlog,
     AlarmKind.DATABASE_SLOW: _database_slow,

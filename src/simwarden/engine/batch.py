@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
-from simwarden.domain.alarm import AlarmKind, gateway_key
+from simwarden.domain.alarm import AlarmKind, Trouble, gateway_key, of_gateway
 from simwarden.domain.decide import Verdict, decide
 from simwarden.domain.doubt import DoubtKind
-from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.report_order import (
     ReportOrder,
     doubt_port,
@@ -91,6 +91,7 @@ class Batch:
         self._gateways: dict[int, gateways.LockedGateway] = {}
         self._back: list[int] = []
         self._silent: list[int] = []
+        self._troubles: list[Trouble] = []
         self._doubts = Doubts()
         self._proof = Proof(connection, self._gateways, self._doubts)
         self._newest: dict[Place, tuple[PortObservation, Report, int]] = {}
@@ -123,6 +124,8 @@ class Batch:
             await attachments.hurry(self._connection, self._back, self._now)
             await self._connection.execute("select pg_notify('simwarden_enforcement', '')")
             self._tally.outcome = msgspec.structs.replace(self._tally.outcome, enforcement_due=True)
+        if self._troubles:
+            await alarms.raise_all(self._connection, self._troubles, self._now)
         if self._silent:
             keys = [gateway_key(AlarmKind.GATEWAY_SILENT, id_) for id_ in self._silent]
             await alarms.clear_all(self._connection, keys, self._now, "The gateway reports again")
@@ -311,6 +314,10 @@ class Batch:
             if upholder is not None and (sim.binding is not None or sim.functions_off):
                 self._doubts.of_sim(DoubtKind.CONFLICT, item.report, sighting, against=upholder.gateway_id)
             self._tally.decided += 1
+            for event in decision.events:
+                if event.type is EventType.SIM_IDENTITY_CONFLICT:
+                    facts = {"imsi": sim.imsi, **event.data}
+                    self._troubles.append(of_gateway(AlarmKind.SIM_IDENTITY, item.report.gateway_id, **facts))
             changes.decide(decision, views, () if upholder is None else (upholder,))
 
     async def _views(

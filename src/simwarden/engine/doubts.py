@@ -2,7 +2,7 @@
 
 This is the one place where doubts arise; `write` is in the transaction of the reports. Each is a row of `gateway_doubt`
 (store/doubts.py) and a count of `simwarden_doubts_total{kind}`. The kinds that need a person
-raise the alarm REPORTS_DOUBTED in the same commit.
+raise the alarm REPORTS_DOUBTED in the same commit; a conflict does when it is refuted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain.alarm import AlarmKind, of_gateway
+from simwarden.domain.alarm import AlarmKind, Trouble, of_gateway
 from simwarden.domain.doubt import Doubt, DoubtKind, DoubtOutcome, claim_of
 from simwarden.store import alarms
 from simwarden.store import doubts as store
@@ -128,11 +128,15 @@ async def settle(connection: asyncpg.Connection, report: Report, now: datetime) 
     devices = {(port.imsi, port.imei) for port in report.ports if port.imsi}
     outcomes: dict[int, DoubtOutcome] = {}
     gone: set[int] = set()
+    troubles: list[Trouble] = []
     for doubt in await store.open_for(connection, report.gateway_id, report.received_at):
         if doubt.against == report.gateway_id:
             confirmed = doubt.imsi not in shows
             if confirmed:
                 gone.add(doubt.gateway_id)
+            else:  # where a SIM moves, two gateways may show it for a moment: a conflict alone is no alarm
+                reason = f"{doubt.kind}, SIM {doubt.imsi} is still at gateway {report.gateway_name}"
+                troubles.append(of_gateway(AlarmKind.REPORTS_DOUBTED, doubt.gateway_id, reason=reason))
         elif doubt.against is not None:
             continue  # the other gateway decides
         elif doubt.kind in (DoubtKind.UNPROVEN, DoubtKind.FOREIGN):
@@ -145,6 +149,8 @@ async def settle(connection: asyncpg.Connection, report: Report, now: datetime) 
         outcomes[doubt.id] = DoubtOutcome.CONFIRMED if confirmed else DoubtOutcome.REFUTED
     if outcomes:
         await store.settle(connection, outcomes, now)
+    if troubles:
+        await alarms.raise_all(connection, troubles, now)
     await store.answered(connection, report.gateway_id, now)
     if gone:  # who showed the SIM before does not any more: now it is the claim's turn
         await store.ask(connection, sorted(gone), now)

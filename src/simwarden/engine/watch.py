@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 BREAK = timedelta(seconds=30)
 """When nobody has looked for so long, nobody could have heard the gateways either: their silence counts from now."""
-_QUIET_KINDS = (AlarmKind.REPORTS_UNPARSED, AlarmKind.REPORTS_DOUBTED)
+_QUIET_KINDS = (AlarmKind.REPORTS_UNPARSED, AlarmKind.REPORTS_DOUBTED, AlarmKind.SIM_IDENTITY)
 _SLOW = (AlarmKind.DATABASE_SLOW, "database")
 _SELDOM = 12
 """What is only tidied up is looked at in every so many rounds."""

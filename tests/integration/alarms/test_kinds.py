@@ -170,6 +170,20 @@ async def test_reports_that_cannot_be_read(street: Street, watch: Watch) -> None
     assert over.cleared_because == "It did not happen again for three report intervals"
 
 
+async def test_another_card_than_the_registered_one(street: Street, watch: Watch) -> None:
+    del watch
+    await street.db.execute("update gateway set report_interval = 1")
+    card = await street.insert(1, HOME)
+    assert await alarms.open_of(street.db, AlarmKind.SIM_IDENTITY) == []
+    await street.db.execute("update sim set iccid = '89860000000000099999'")
+    await street.move(HOME, AWAY)
+    alarm = await raised(street.db, AlarmKind.SIM_IDENTITY)
+    assert (alarm.severity, alarm.facts["gateway"], alarm.facts["imsi"]) == (Severity.MINOR, "gw1", card.imsi)
+    assert (alarm.facts["iccid"], alarm.facts["reported"]) == ("89860000000000099999", card.iccid)
+    over = await ended(street.db, alarm)
+    assert over.cleared_because == "It did not happen again for three report intervals"
+
+
 async def test_a_report_of_an_unknown_type_is_no_alarm(street: Street) -> None:
     token = await street.world.gateways.renew_token("gw1")
     async with street.session.post(
