@@ -41,10 +41,6 @@ class DoubtKind(enum.StrEnum):
     """It would lift a bar. Nothing is wrong with it: every lift waits for proof."""
 
 
-SUSPICIOUS = frozenset(DoubtKind) - {DoubtKind.UNPROVEN}
-"""Kinds that do not occur while a gateway works and nobody forges, but for a SIM that moves and a push that is late."""
-
-
 class DoubtOutcome(enum.StrEnum):
     """What became of a doubt."""
 

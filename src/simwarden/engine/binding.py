@@ -8,16 +8,13 @@ from simwarden.domain import decide as rules
 from simwarden.domain.decide import Decision
 from simwarden.domain.errors import SimNotFound
 from simwarden.domain.sim import Policy
-from simwarden.engine import orders
 from simwarden.engine.gather import Gather
 from simwarden.engine.orders import Order
 from simwarden.engine.ports import now_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from datetime import datetime
-
-    import asyncpg
 
     from simwarden.domain.decide import Target
     from simwarden.domain.events import Cause
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from simwarden.domain.usage import Usage
     from simwarden.engine.changes import Outcome
     from simwarden.engine.idempotency import Once
-    from simwarden.engine.orders import Preview, Result
     from simwarden.store.database import Database
     from simwarden.store.sims import Sims
 
@@ -97,40 +93,6 @@ class Bindings:
         decided = await self._gather.submit(Order(known.imsi, rule, account_id, usage), once)
         assert isinstance(decided, Decision)
         return decided
-
-
-async def bind_many(
-    connection: asyncpg.Connection,
-    imsis: Iterable[str],
-    target: Target,
-    policy: Policy | None,
-    cause: Cause,
-    now: datetime,
-    *,
-    strict: bool = False,
-    account_id: str | None = None,
-) -> tuple[list[Result], Outcome]:
-    """Bind many SIMs in the caller's transaction; see `orders.many`. A target without a device: each to its own."""
-    return await orders.many(
-        connection, imsis, lambda sim: _bind(sim, target, policy, now, cause, strict=strict), now, account_id=account_id
-    )
-
-
-async def unbind_many(
-    connection: asyncpg.Connection, imsis: Iterable[str], cause: Cause, now: datetime, *, account_id: str | None = None
-) -> tuple[list[Result], Outcome]:
-    """Unbind many SIMs in the caller's transaction; see `orders.many`."""
-    return await orders.many(connection, imsis, lambda sim: rules.unbind(sim, now, cause), now, account_id=account_id)
-
-
-def preview_bind(sim: Sim, target: Target, policy: Policy | None, now: datetime, *, strict: bool = False) -> Preview:
-    """What binding would change of a SIM, or why it cannot. Writes nothing."""
-    return orders.preview(sim, lambda sim, now, cause: _bind(sim, target, policy, now, cause, strict=strict), now)
-
-
-def preview_unbind(sim: Sim, now: datetime) -> Preview:
-    """What unbinding would change of a SIM, or why it cannot. Writes nothing."""
-    return orders.preview(sim, rules.unbind, now)
 
 
 def _bind(sim: Sim, target: Target, policy: Policy | None, now: datetime, cause: Cause, *, strict: bool) -> Decision:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import asyncpg
@@ -13,8 +13,7 @@ from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.change import Changed
 from simwarden.domain.decide import Decision
 from simwarden.domain.errors import IllegalTransition, SimNotFound, SimwardenError
-from simwarden.domain.events import Cause, CauseKind
-from simwarden.domain.sim import Function, Lifecycle, Sim
+from simwarden.domain.sim import Lifecycle, Sim
 from simwarden.domain.usage import Usage
 from simwarden.engine.changes import Changes, Outcome
 from simwarden.store import usage
@@ -34,27 +33,6 @@ class Order(msgspec.Struct, frozen=True):
     """Whose SIM it must be; None: whosever, for the operator."""
     usage: Usage | None = None
     """What it counts as when it is done; None: nothing, for the operator."""
-
-
-class Result(msgspec.Struct, frozen=True):
-    """What became of one order of many: it was done, or refused with the reason."""
-
-    imsi: str
-    done: Decided | None = None
-    refused: SimwardenError | None = None
-
-
-class Preview(msgspec.Struct, frozen=True):
-    """What an order would do to a SIM."""
-
-    before: Function
-    """Functions that are off now."""
-    after: Function
-    """Functions that would be off."""
-    events: tuple[str, ...] = ()
-    """Types of the events it would have."""
-    refused: SimwardenError | None = None
-    """Why it cannot be done; nothing would change then."""
 
 
 async def carry_out(
@@ -104,29 +82,3 @@ def _may_go(sim: Sim, places: Sequence[Attachment], *, by_operator: bool) -> Non
                 f"The SIM is {sim.lifecycle}, but the network has not confirmed yet that it is stopped "
                 f"({item.status}); to delete it, that must be confirmed"
             )
-
-
-async def many(
-    connection: asyncpg.Connection, imsis: Iterable[str], rule: Rule, now: datetime, *, account_id: str | None = None
-) -> tuple[list[Result], Outcome]:
-    """The same for many SIMs, in the caller's transaction: per SIM what became of it, in the order given.
-
-    Keep a batch to some hundred SIMs: it holds their locks until the commit.
-    """
-    orders = [Order(imsi, rule, account_id) for imsi in imsis]
-    found, outcome = await carry_out(connection, orders, now)
-    results = [
-        Result(order.imsi, refused=each) if isinstance(each, SimwardenError) else Result(order.imsi, done=each)
-        for order, each in zip(orders, found, strict=True)
-    ]
-    return results, outcome
-
-
-def preview(sim: Sim, rule: Callable[[Sim, datetime, Cause], Decided], now: datetime) -> Preview:
-    """What a rule would do to a SIM, or why it cannot. Writes nothing."""
-    before = sim.functions_off
-    try:
-        decided = rule(sim, now, Cause(CauseKind.OPERATOR, "preview", now))
-    except SimwardenError as error:
-        return Preview(before, before, refused=error)
-    return Preview(before, decided.sim.functions_off, tuple(str(event.type) for event in decided.events))

@@ -6,24 +6,19 @@ from typing import TYPE_CHECKING
 
 from simwarden.domain import switching as rules
 from simwarden.domain.change import Changed
-from simwarden.engine import orders
 from simwarden.engine.orders import Order
 from simwarden.engine.ports import now_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from datetime import datetime
-
-    import asyncpg
 
     from simwarden.domain.events import Cause
     from simwarden.domain.sim import Function, Sim
     from simwarden.domain.switching import Wish
     from simwarden.domain.usage import Usage
-    from simwarden.engine.changes import Outcome
     from simwarden.engine.gather import Gather
     from simwarden.engine.idempotency import Once
-    from simwarden.engine.orders import Preview, Result
 
 
 class Switches:
@@ -79,40 +74,3 @@ class Switches:
         changed = await self._gather.submit(Order(imsi, rule, account_id, usage), once)
         assert isinstance(changed, Changed)
         return changed
-
-
-async def many(
-    connection: asyncpg.Connection,
-    imsis: Iterable[str],
-    functions: Function,
-    wish: Wish,
-    cause: Cause,
-    now: datetime,
-    *,
-    account_id: str | None = None,
-) -> tuple[list[Result], Outcome]:
-    """Open or close functions of many SIMs in the caller's transaction; see `orders.many`."""
-    return await orders.many(
-        connection, imsis, lambda sim: rules.switch(sim, functions, wish, now, cause), now, account_id=account_id
-    )
-
-
-async def many_apn(
-    connection: asyncpg.Connection,
-    imsis: Iterable[str],
-    apn: str,
-    wish: Wish,
-    cause: Cause,
-    now: datetime,
-    *,
-    account_id: str | None = None,
-) -> tuple[list[Result], Outcome]:
-    """Open or close one access point name for many SIMs in the caller's transaction; see `orders.many`."""
-    return await orders.many(
-        connection, imsis, lambda sim: rules.switch_apn(sim, apn, wish, now, cause), now, account_id=account_id
-    )
-
-
-def preview(sim: Sim, functions: Function, wish: Wish, now: datetime) -> Preview:
-    """What opening or closing functions would change of a SIM, or why it cannot. Writes nothing."""
-    return orders.preview(sim, lambda sim, now, cause: rules.switch(sim, functions, wish, now, cause), now)

@@ -38,11 +38,6 @@ def luhn_digit(digits: str) -> str:
     return str(-total % 10)
 
 
-def is_luhn_valid(digits: str) -> bool:
-    """Whether the last of `digits` is the check digit of the others."""
-    return digits.isdecimal() and len(digits) > 1 and luhn_digit(digits[:-1]) == digits[-1]
-
-
 def make_imei(serial: int, tac: str = MODULE_TAC) -> str:
     """A 15-digit IMEI: TAC 8, serial 6 (taken modulo a million), check digit 1 (3GPP TS 23.003, 6.2.1)."""
     body = f"{tac}{serial % SERIALS:06d}"

@@ -92,11 +92,6 @@ async def settle(db: Database, now: datetime) -> int:
     return await db.execute(Q["settle"], now)
 
 
-async def open_of(source: Database | asyncpg.Connection, kind: AlarmKind) -> list[Alarm]:
-    """The open alarms of one kind."""
-    return [_alarm(row) for row in await source.fetch(Q["open_of_kind"], kind)]
-
-
 async def page(
     db: Database,
     *,

@@ -44,7 +44,7 @@ async def raised(db: Database, kind: AlarmKind) -> Alarm:
     """The open alarm of this kind, once there is one."""
 
     async def look() -> list[Alarm]:
-        return await alarms.open_of(db, kind)
+        return await alarms.page(db, kind=kind, is_open=True, limit=100)
 
     (found,) = await until(look)
     alarm: Alarm = found
@@ -257,11 +257,13 @@ async def test_after_a_break_of_the_server_itself_nobody_counts_as_silent(world:
     await watch.look()
     clock.now = now_utc()
     await watch.look()
-    assert await alarms.open_of(world.db, AlarmKind.GATEWAY_SILENT) == [], "it could not have been heard"
+    assert await alarms.page(world.db, kind=AlarmKind.GATEWAY_SILENT, is_open=True, limit=100) == [], (
+        "it could not have been heard"
+    )
     for _ in range(100):
         clock.turn(4)
         await watch.look()
-    assert len(await alarms.open_of(world.db, AlarmKind.GATEWAY_SILENT)) == 1
+    assert len(await alarms.page(world.db, kind=AlarmKind.GATEWAY_SILENT, is_open=True, limit=100)) == 1
 
 
 async def test_every_refused_request_to_a_gateway_is_counted(world: World) -> None:

@@ -15,17 +15,17 @@ from tests.support.patience import PATIENCE
 from tests.support.world import ACCOUNT, CALLER, imsi, ref
 
 from simwarden.domain import switching as rules
-from simwarden.domain.decide import Target
+from simwarden.domain.change import Changed
 from simwarden.domain.errors import IllegalTransition, NothingToChange, SimNotFound, StoreUnavailable
 from simwarden.domain.events import EventType
 from simwarden.domain.lifecycle import Step
 from simwarden.domain.sim import ALL_FUNCTIONS, Function, Lifecycle
 from simwarden.domain.switching import Wish
-from simwarden.engine import binding, lifecycle, orders, provision, switching
+from simwarden.engine import actions, orders, provision
+from simwarden.engine.actions import Advance, Bind, Switch, Unbind
 from simwarden.engine.explain import explain
 from simwarden.engine.functions import Functions
 from simwarden.engine.gather import Gather
-from simwarden.engine.lifecycle import Lives
 from simwarden.engine.orders import Order
 from simwarden.engine.switching import Switches
 from simwarden.store import attachments, records
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.events import Cause
     from simwarden.engine.changes import Outcome
+    from simwarden.engine.orders import Rule
 
 VOICE, SMS, DATA = Function.VOICE, Function.SMS, Function.DATA
 HOME, AWAY = 1, 2
@@ -49,7 +50,7 @@ class Control:
         self.outcomes: list[Outcome] = []
         self.gather = Gather(world.db, clock=world.clock, committed=self.outcomes.append)
         self.switches = Switches(self.gather, clock=world.clock)
-        self.lives = Lives(self.gather, clock=world.clock)
+        self._clock = world.clock
 
     async def close(self, number: int, wanted: Function) -> None:
         await self.switches.switch(ACCOUNT, imsi(number), wanted, Wish.CLOSE, CALLER)
@@ -58,7 +59,8 @@ class Control:
         await self.switches.switch(ACCOUNT, imsi(number), wanted, Wish.OPEN, CALLER)
 
     async def step(self, number: int, what: Step) -> None:
-        await self.lives.step(ACCOUNT, imsi(number), what, CALLER)
+        rule = actions.rule(Advance(what), None, self._clock(), CALLER)
+        await self.gather.submit(Order(imsi(number), rule, ACCOUNT))
 
 
 @pytest.fixture
@@ -253,8 +255,9 @@ async def test_where_a_gateway_cannot_be_made_to_stop_it_the_operator_may_forget
     await control.step(1, Step.DEACTIVATE)
     await world.db.execute("update attachment set status = 'FAILED'")
     async with world.db.transaction() as connection:
-        [result], _ = await lifecycle.many(connection, [imsi(1)], Step.DELETE, CALLER, world.clock())
-    assert result.done is not None
+        rule = actions.rule(Advance(Step.DELETE), None, world.clock(), CALLER)
+        [result], _ = await orders.carry_out(connection, [Order(imsi(1), rule)], world.clock())
+    assert isinstance(result, Changed)
     assert await world.sims.find(ACCOUNT, ref(1)) is None
 
 
@@ -416,46 +419,26 @@ async def test_a_database_that_is_gone_refuses_everybody_and_is_found_again(worl
 async def test_many_in_one_transaction_say_per_sim_what_became_of_it(world: World) -> None:
     await world.card(1, 2, 3)
     now = world.clock()
-    wanted = [imsi(3), imsi(1), imsi(77), imsi(2)]
+    close = actions.rule(Switch(Wish.CLOSE, int(DATA)), None, now, CALLER)
+    suspend = actions.rule(Advance(Step.SUSPEND), None, now, CALLER)
+    bind = actions.rule(Bind(imei="35200000000001"), None, now, CALLER)
+    unbind = actions.rule(Unbind(), None, now, CALLER)
+
+    async def carry_out(connection: asyncpg.Connection, rule: Rule, *numbers: int) -> tuple[list[str], Outcome]:
+        found, outcome = await orders.carry_out(connection, [Order(imsi(n), rule, ACCOUNT) for n in numbers], now)
+        return [type(each).__name__ for each in found], outcome
+
     async with world.db.transaction() as connection:
-        await switching.many(connection, [imsi(1)], DATA, Wish.CLOSE, CALLER, now, account_id=ACCOUNT)
-        results, outcome = await switching.many(connection, wanted, DATA, Wish.CLOSE, CALLER, now, account_id=ACCOUNT)
-        assert [result.imsi for result in results] == wanted
-        assert [type(result.refused) for result in results] == [type(None), NothingToChange, SimNotFound, type(None)]
+        await carry_out(connection, close, 1)
+        results, outcome = await carry_out(connection, close, 3, 1, 77, 2)
+        assert results == ["Changed", "NothingToChange", "SimNotFound", "Changed"]
         assert (outcome.changed, outcome.events) == (2, 2)
-        stepped, _ = await lifecycle.many(connection, wanted, Step.SUSPEND, CALLER, now)
-        assert [result.done is not None for result in stepped] == [True, True, False, True]
-        apns, _ = await switching.many_apn(connection, [imsi(1)], "a.example", Wish.CLOSE, CALLER, now)
-        assert apns[0].done is not None
-        bound, _ = await binding.bind_many(
-            connection, [imsi(1), imsi(2)], Target(imei="35200000000001"), None, CALLER, now
-        )
-        assert [result.refused for result in bound] == [None, None]
-        unbound, _ = await binding.unbind_many(connection, [imsi(1), imsi(3)], CALLER, now)
-        assert [type(result.refused).__name__ for result in unbound] == ["NoneType", "NotBound"]
+        results, _ = await carry_out(connection, suspend, 3, 1, 77, 2)
+        assert results == ["Changed", "Changed", "SimNotFound", "Changed"]
+        assert (await carry_out(connection, bind, 1, 2))[0] == ["Decision", "Decision"]
+        assert (await carry_out(connection, unbind, 1, 3))[0] == ["Decision", "NotBound"]
     sim = await world.sim(1)
-    assert (sim.closed, [each.apn for each in sim.closed_apns], sim.lifecycle) == (DATA, ["a.example"], "SUSPENDED")
-
-
-async def test_a_preview_says_what_would_be_and_writes_nothing(world: World) -> None:
-    await world.card(1)
-    before = await world.written("sim")
-    sim, now = await world.sim(1), world.clock()
-    would = switching.preview(sim, DATA | SMS, Wish.CLOSE, now)
-    assert (would.before, would.after, would.events, would.refused) == (
-        Function(0),
-        SMS | DATA,
-        ("FUNCTION_CLOSED", "FUNCTION_CLOSED"),
-        None,
-    )
-    refused = switching.preview(sim, DATA, Wish.OPEN, now)
-    assert (refused.before, refused.after, refused.events) == (Function(0), Function(0), ())
-    assert isinstance(refused.refused, NothingToChange)
-    assert isinstance(lifecycle.preview(sim, Step.DELETE, now).refused, IllegalTransition)
-    assert lifecycle.preview(sim, Step.SUSPEND, now).after == ALL_FUNCTIONS
-    assert binding.preview_bind(sim, Target(imei="35200000000001"), None, now).events == ("BINDING_CREATED",)
-    assert type(binding.preview_unbind(sim, now).refused).__name__ == "NotBound"
-    assert await world.written("sim") == before
+    assert (sim.closed, sim.binding, sim.lifecycle) == (DATA, None, "SUSPENDED")
 
 
 async def test_since_says_when_each_function_came_on_again(world: World, control: Control) -> None:

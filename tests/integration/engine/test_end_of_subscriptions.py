@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.world import ACCOUNT, CALLER, imsi, ref
 
+from simwarden.domain import lifecycle
 from simwarden.domain.errors import SimNotFound
 from simwarden.domain.events import EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.lifecycle import Step
 from simwarden.engine.gather import Gather
-from simwarden.engine.lifecycle import Lives
+from simwarden.engine.orders import Order
 from simwarden.engine.subscriptions import NewSubscription, Subscriptions
 from simwarden.store.sims import Sims
 
@@ -49,10 +50,14 @@ async def test_deleting_a_sim_ends_its_subscriptions_and_says_so(world: World, v
     )
     made, _ = await subscriptions.create(new)
     outcomes: list[Outcome] = []
-    lives = Lives(Gather(world.db, clock=world.clock, committed=outcomes.append), clock=world.clock)
-    await lives.step(ACCOUNT, imsi(1), Step.DEACTIVATE, CALLER)
+    gather = Gather(world.db, clock=world.clock, committed=outcomes.append)
+
+    async def step(what: Step) -> None:
+        await gather.submit(Order(imsi(1), lambda sim: lifecycle.step(sim, what, world.clock(), CALLER), ACCOUNT))
+
+    await step(Step.DEACTIVATE)
     assert (await subscriptions.get("app-1", made.id)).status == "ACTIVE"
-    await lives.step(ACCOUNT, imsi(1), Step.DELETE, CALLER)
+    await step(Step.DELETE)
     ended = await subscriptions.get("app-1", made.id)
     assert (ended.status, ended.ended_reason) == ("EXPIRED", "NETWORK_TERMINATED")
     lane = await world.db.fetch(

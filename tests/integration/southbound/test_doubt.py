@@ -358,9 +358,9 @@ async def test_a_number_that_nobody_counted_to_is_an_alarm_and_a_return_is_none(
     box, _ = await scene(world)
     await stolen(world, box)
     await world.take(forged(world, box, "port"))
-    assert await alarms.open_of(world.db, AlarmKind.REPORTS_DOUBTED) == []
+    assert await alarms.page(world.db, kind=AlarmKind.REPORTS_DOUBTED, is_open=True, limit=100) == []
     await world.take(box.port_status(HOME, sequence=FAR, status=4))
-    (alarm,) = await alarms.open_of(world.db, AlarmKind.REPORTS_DOUBTED)
+    (alarm,) = await alarms.page(world.db, kind=AlarmKind.REPORTS_DOUBTED, is_open=True, limit=100)
     assert alarm.subject == f"gateway {box.id}"
 
 

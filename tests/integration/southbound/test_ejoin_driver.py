@@ -148,26 +148,6 @@ async def test_the_status_comes_as_the_gateway_sent_it(generation: Generation) -
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)
-async def test_an_sms_task(generation: Generation) -> None:
-    async with house(generation) as there:
-        driver = there.driver(generation)
-        task = {"id": 7, "code": 0, "reason": "OK"}
-        rows = {"code": 200, "reason": "OK", "type": "task-status", "status": [{"tid": 7, "status": "0 OK"}]}
-        there.gateway.reply = [task] if generation is Generation.V3 else rows
-        await driver.send_sms(7, [Slot(1, 2)], ["10086"], "hello")
-        _, path, _, body = there.gateway.calls[-1]
-        assert path == ("/submit_sms_tasks" if generation is Generation.V3 else "/goip_post_sms.html")
-        assert "hello" in str(body)
-        there.gateway.reply = (
-            [task | {"code": 13, "reason": "Duplicated TaskId"}]
-            if generation is Generation.V3
-            else rows | {"status": [{"tid": 7, "status": "13 Duplicated TaskId"}]}
-        )
-        error = await failure(driver.send_sms(7, [Slot(1, 2)], ["10086"], "hello"))
-        assert (error.gateway_code, error.retryable) == (13, False)
-
-
-@pytest.mark.parametrize("generation", GENERATIONS)
 async def test_success_is_0_or_200(generation: Generation) -> None:
     async with house(generation) as there:
         for code in (0, 200, "0", "200"):

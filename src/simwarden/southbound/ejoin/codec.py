@@ -16,7 +16,6 @@ from simwarden.southbound.ejoin import fastpath, normalise, sms
 from simwarden.southbound.ejoin.fields import PORT_KEYS, Fields, read_report, spellings
 from simwarden.southbound.ejoin.messages import (
     CallDirection,
-    CallPhase,
     CallRecord,
     ContentEncoding,
     Counter,
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
 __all__ = [
     "STATUS_MEANING",
     "CallDirection",
-    "CallPhase",
     "CallRecord",
     "ContentEncoding",
     "Counter",

@@ -8,7 +8,7 @@ deliberately has no function here.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -103,8 +103,6 @@ CREDENTIAL_CODES = frozenset({1, 14})
 
 _PASSING_CODES = frozenset({4, 5, 6, 7, 10, 16})
 
-JsonBody: TypeAlias = dict[str, object] | list[dict[str, object]]
-
 
 def is_passing(code: int) -> bool:
     """Whether a refusal with `code` may go away by itself. Codes no document names are taken to."""
@@ -140,7 +138,7 @@ def encode_command(operation: Operation | str, slots: Sequence[Slot], generation
     """
     operation = Operation(operation)
     slots = _checked(slots)
-    body: JsonBody
+    body: dict[str, object]
     if generation is not Generation.V3:
         ports = ",".join(_place(port, slot) for port, slot in slots)
         body = {"type": "command", "op": operation.value, "ports": ports}
@@ -148,36 +146,6 @@ def encode_command(operation: Operation | str, slots: Sequence[Slot], generation
         body = {"slots_pattern": ",".join(_dotted(port, slot) for port, slot in slots)}
     else:
         body = {"slots": [{"port": port, "slot": slot} for port, slot in slots]}
-    return msgspec.json.encode(body)
-
-
-def encode_sms_task(
-    task_id: int,
-    slots: Sequence[Slot],
-    recipients: Sequence[str],
-    text: str,
-    generation: Generation = Generation.V2,
-) -> bytes:
-    """The body that sends `text` to each of `recipients` from `slots`, with reports of success and failure.
-
-    2.x: `{"type":"send-sms","task_num":1,"tasks":[…]}` for `goip_post_sms.html`; v3: `[…]` for `/submit_sms_tasks`.
-    `task_id` comes back in `SentSms.task_id` and `SmsTask.task_id`.
-    """
-    slots = _checked(slots)
-    if not recipients:
-        raise ValueError("no recipients given")
-    if any(not to or "," in to for to in recipients):
-        raise ValueError("a recipient is empty or holds a comma")
-    body: JsonBody
-    if generation is Generation.V3:
-        sender = ",".join(_dotted(port, slot) for port, slot in slots)
-        task: dict[str, object] = {"id": task_id, "from": sender, "recipients": list(recipients), "sms": text}
-        body = [task | {"charset": "UTF-8", "coding": 0, "sdr": True, "fdr": True}]
-    else:
-        sender = ",".join(_place(port, slot) for port, slot in slots)
-        task = {"tid": task_id, "from": sender, "to": ",".join(recipients), "sms": text}
-        task |= {"chs": "utf8", "coding": 0, "sdr": 1, "fdr": 1}
-        body = {"type": "send-sms", "task_num": 1, "tasks": [task]}
     return msgspec.json.encode(body)
 
 
@@ -194,16 +162,6 @@ def status_request(generation: Generation) -> Request:
     if generation is Generation.V3:
         return Request("GET", "get_device_status", {})
     return Request("GET", "goip_get_status.html", {"version": "1.1", "all_slots": "1"})
-
-
-def sms_request(
-    task_id: int, slots: Sequence[Slot], recipients: Sequence[str], text: str, generation: Generation
-) -> Request:
-    """Send short messages: 2.x `goip_post_sms.html`, v3 `/submit_sms_tasks`."""
-    body = encode_sms_task(task_id, slots, recipients, text, generation)
-    if generation is Generation.V3:
-        return Request("POST", "submit_sms_tasks", {}, body)
-    return Request("POST", "goip_post_sms.html", {"version": "1.1"}, body)
 
 
 def credentials(username: str, password: str, generation: Generation) -> dict[str, str]:

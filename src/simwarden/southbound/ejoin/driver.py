@@ -29,7 +29,6 @@ from simwarden.southbound.ejoin.commands import (
     credentials,
     is_passing,
     read_answer,
-    sms_request,
     status_request,
 )
 from simwarden.southbound.ejoin.normalise import Unreadable
@@ -148,18 +147,6 @@ class EjoinDriver:
     async def read_status(self) -> bytes:
         """The gateway's `dev-status` of all slots as it sent it, to be read the same way as a pushed one."""
         return await self._perform(self._status)
-
-    async def send_sms(self, task_id: int, slots: Sequence[Slot], recipients: Sequence[str], text: str) -> None:
-        """Hand over a sending task (2.x `goip_post_sms.html`, v3 `/submit_sms_tasks`).
-
-        Returning means accepted, not sent: that comes as `SentSms` and `SmsTaskStatus`. Not safe to repeat with another
-        `task_id`; with the same one the gateway answers code 13.
-        """
-
-        async def send(generation: Generation) -> None:
-            await self._command(sms_request(task_id, slots, recipients, text, generation), generation)
-
-        await self._perform(send)
 
     async def _change(self, operation: Operation, slots: Sequence[Slot]) -> None:
         async def change(generation: Generation) -> None:

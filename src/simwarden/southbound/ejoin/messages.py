@@ -90,14 +90,6 @@ class CallDirection(StrEnum):
     INBOUND = "inbound"
 
 
-class CallPhase(StrEnum):
-    """How far a call has come; a gateway pushes the same call several times (4.4)."""
-
-    DIALLING = "dialling"
-    CONNECTED = "connected"
-    FINISHED = "finished"
-
-
 class Counter(msgspec.Struct, frozen=True, gc=False):
     """An `n/m` counter: used and allowed."""
 
@@ -350,13 +342,6 @@ class CallRecord(msgspec.Struct, frozen=True):
 
     gw_reason: str | None = None
     """Words after the module's hang-up code (4.4 `gw_reason`)."""
-
-    @property
-    def phase(self) -> CallPhase:
-        """Dialling, connected or finished, by which times are set."""
-        if self.end_at is not None:
-            return CallPhase.FINISHED
-        return CallPhase.DIALLING if self.answer_at is None else CallPhase.CONNECTED
 
 
 class SentSms(msgspec.Struct, frozen=True):

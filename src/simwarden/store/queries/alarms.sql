@@ -42,9 +42,6 @@ from over where a.id = over.id
 update alarm set cleared_at = $1, ends_at = null, version = version + 1
 where cleared_at is null and ends_at <= $1
 
--- name: open_of_kind
-select * from alarm where kind = $1 and cleared_at is null order by subject
-
 -- name: page
 select * from alarm
 where id < $1

@@ -12,7 +12,6 @@ from simwarden.southbound.ejoin.commands import (
     Operation,
     Slot,
     encode_command,
-    encode_sms_task,
     is_passing,
     read_answer,
 )
@@ -47,40 +46,6 @@ def test_what_could_mean_more_than_was_asked_is_not_written(slots: list[Slot]) -
 def test_there_are_no_other_operations(operation: str) -> None:
     with pytest.raises(ValueError, match=operation):
         encode_command(operation, [Slot(1, 1)])
-
-
-def test_sms_tasks() -> None:
-    assert json.loads(encode_sms_task(7, [Slot(1, 2)], ["10086", "+861"], "你好")) == {
-        "type": "send-sms",
-        "task_num": 1,
-        "tasks": [
-            {
-                "tid": 7,
-                "from": "1B",
-                "to": "10086,+861",
-                "sms": "你好",
-                "chs": "utf8",
-                "coding": 0,
-                "sdr": 1,
-                "fdr": 1,
-            }
-        ],
-    }
-    assert json.loads(encode_sms_task(7, [Slot(1, 2), Slot(3)], ["10086"], "hi", Generation.V3)) == [
-        {
-            "id": 7,
-            "from": "1.02,3",
-            "recipients": ["10086"],
-            "sms": "hi",
-            "charset": "UTF-8",
-            "coding": 0,
-            "sdr": True,
-            "fdr": True,
-        }
-    ]
-    for recipients in ([], [""], ["1,2"]):
-        with pytest.raises(ValueError, match="recipient"):
-            encode_sms_task(7, [Slot(1)], recipients, "hi")
 
 
 @pytest.mark.parametrize(
