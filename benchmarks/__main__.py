@@ -7,7 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from benchmarks import attacks, bulk, calls, deliveries, growth, isolation, latency, machine, sightings, twins
+from benchmarks import attacks, bulk, calls, deliveries, growth, isolation, latency, machine, pool, sightings, twins
 from benchmarks.setup import bench
 
 DEAD_SINKS = "dead_sinks"
@@ -116,7 +116,13 @@ async def measure_bulk(given: argparse.Namespace) -> None:
         await bulk.idle(world, sims)
 
 
+async def measure_pool(_given: argparse.Namespace) -> None:
+    """What releasing a pool's connection costs."""
+    await pool.measure()
+
+
 SECTIONS = {
+    "pool": measure_pool,
     "calls": measure_calls,
     "sightings": measure_sightings,
     "latency": measure_latency,
