@@ -260,6 +260,7 @@ class House:
         )
         self.listener = Listener(
             db.url,
+            self.notifier.handlers,
             {
                 "simwarden_enforcement": lambda _payload: self.enforcement.wake(),
                 doubts.CHANNEL: lambda _payload: self.polls.wake(),

@@ -22,6 +22,7 @@ from simwarden.engine.subscriptions import publish
 from simwarden.notify.notifier import Notifier
 from simwarden.simulator.sink import Behaviour
 from simwarden.simulator.sink import Sink as ReferenceSink
+from simwarden.store.database import Listener
 
 OUTSIDE = step
 """The library that these steps are in: the same one."""
@@ -79,6 +80,9 @@ async def listening_sink(world: FeatureWorld) -> None:
     sink = await world.stack.enter_async_context(MockSink())
     house = world.house
     notifier = Notifier(house.db, house.vault, worker="feature", allow_private_sinks=True, settings=QUICK)
+    listener = Listener(house.db.url, notifier.handlers)
+    listener.start()
+    world.stack.push_async_callback(listener.stop)
     await notifier.start()
     world.stack.push_async_callback(notifier.stop)
     _outside[id(world)] = Outside(sink)

@@ -26,12 +26,11 @@ from simwarden.notify.settings import NotifySettings
 from simwarden.notify.shares import Shares
 from simwarden.notify.upkeep import Upkeep
 from simwarden.store import deliveries
-from simwarden.store.database import Listener
 from simwarden.store.leases import Leases
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from simwarden.notify.retry import Outcome
     from simwarden.store.database import Database
@@ -85,7 +84,11 @@ class Notifier:
         self._recorder = Recorder(db, self._outage, self._recorded)
         self._upkeep = Upkeep(db, self.leases, self._settings, self.metrics)
         self.fan_out = fanout.FanOut(db, self.leases, self.metrics)
-        self._listener = Listener(db.url, {CHANNEL: self._told, fanout.CHANNEL: lambda _: self.fan_out.wake()})
+        self.handlers: dict[str, Callable[[str], None]] = {
+            CHANNEL: self._told,
+            fanout.CHANNEL: lambda _payload: self.fan_out.wake(),
+        }
+        """What the worker's Listener calls. Without one the notifier looks when its next lane is due, or when woken."""
         self._origins: dict[str, Origin] = {}
         self._full: set[str] = set()
         """Origins, and"""
@@ -120,7 +123,6 @@ class Notifier:
         self._recorder.start()
         self._upkeep.start()
         self.fan_out.start()
-        self._listener.start()
         self._work = asyncio.create_task(kept("notifier", self._run))
 
     async def stop(self) -> None:
@@ -130,7 +132,6 @@ class Notifier:
             return
         self._work.cancel()
         await asyncio.gather(self._work, return_exceptions=True)
-        await self._listener.stop()
         await self._upkeep.stop()
         await self.fan_out.stop()
         for origin in self._origins.values():

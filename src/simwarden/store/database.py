@@ -12,7 +12,7 @@ import msgspec
 from simwarden.domain.errors import ReadOnly, SimwardenError, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 _encoder = msgspec.json.Encoder()
 
@@ -274,11 +274,15 @@ async def _until_lost(connection: asyncpg.Connection, lost: asyncio.Event) -> No
 
 
 class Listener:
-    """Hears NOTIFY on some channels over a connection of its own, reconnecting for as long as it lives."""
+    """Hears NOTIFY on some channels over a connection of its own, reconnecting for as long as it lives.
 
-    def __init__(self, url: str, handlers: dict[str, Callable[[str], None]]) -> None:
+    A worker has one. `handlers`: by channel, called with the payload, and with "" whenever listening begins. Where
+    several mappings name a channel, all of them are called.
+    """
+
+    def __init__(self, url: str, *handlers: Mapping[str, Callable[[str], None]]) -> None:
         self._url = url
-        self._handlers = handlers
+        self._handlers = [pair for each in handlers for pair in each.items()]
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -300,7 +304,7 @@ class Listener:
                 lost = asyncio.Event()
                 connection.add_termination_listener(lambda _c, lost=lost: lost.set())
                 try:
-                    for channel, handler in self._handlers.items():
+                    for channel, handler in self._handlers:
                         await connection.add_listener(
                             channel, lambda _c, _pid, _channel, payload, handler=handler: handler(payload)
                         )

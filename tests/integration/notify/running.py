@@ -13,6 +13,7 @@ from tests.support.patience import PATIENCE
 from simwarden.notify.notifier import Notifier
 from simwarden.notify.retry import Schedule
 from simwarden.notify.settings import NotifySettings
+from simwarden.store.database import Listener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -42,11 +43,14 @@ async def running(
         settings=msgspec.structs.replace(QUICK, **changes),
         sender=sender,
     )
+    listener = Listener(house.db.url, notifier.handlers)
+    listener.start()
     await notifier.start()
     try:
         yield notifier
     finally:
         await notifier.stop()
+        await listener.stop()
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], limit: float = PATIENCE) -> None:

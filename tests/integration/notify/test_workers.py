@@ -42,7 +42,6 @@ async def vanish(notifier: Notifier) -> None:
         assert task is not None
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    await notifier._listener.stop()
     notifier._recorder._results.clear()
     notifier._work = None
     assert notifier._sender is not None

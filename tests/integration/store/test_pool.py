@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from tests.support.server import serving
 
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.store.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 LAST = "select query from pg_stat_activity where pid = $1"
 
@@ -113,3 +115,11 @@ async def test_a_statement_that_was_cancelled_hits_nobody_else(single: Database)
         with pytest.raises((asyncio.CancelledError, StoreUnavailable)):
             await asleep
         assert await single.fetchval("select 1") == 1
+
+
+async def test_a_worker_listens_on_one_connection(database: Database, tmp_path: Path) -> None:
+    async with serving(tmp_path, database.url):
+        listening = await database.fetch(
+            "select query from pg_stat_activity where datname = current_database() and query ilike 'listen %'"
+        )
+    assert len(listening) == 1
