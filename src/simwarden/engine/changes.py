@@ -117,7 +117,7 @@ class Changes:
                 after = rules.observe(before, self._now, locked=view.locked, held=view.held)
                 self.replace(imsi, after)
                 if before.is_open and not after.is_open:
-                    self.record(imsi, EventType.ENFORCEMENT_APPLIED, cause, after.event, _told(after))
+                    self.record(imsi, EventType.ENFORCEMENT_APPLIED, cause, after.event, _applied(after))
                     if not after.current:
                         del items[place]
 
@@ -167,7 +167,7 @@ class Changes:
             self._evict(place, sim.imsi)
             if here.wants_lock and not here.is_open:
                 cause = Cause(CauseKind.ENFORCEMENT, "engine", self._now, "already locked")
-                self.record(sim.imsi, EventType.ENFORCEMENT_APPLIED, cause, reason, _told(here))
+                self.record(sim.imsi, EventType.ENFORCEMENT_APPLIED, cause, reason, _applied(here))
 
     def _leave(self, items: dict[Place, Attachment], old: Attachment, reason: int | None) -> None:
         gone = rules.leave(old, reason, self._now, held=self._is_ours(old))
@@ -252,14 +252,21 @@ def _locks(attachment: Attachment | None) -> bool:
     return attachment is not None and attachment.wants_lock and attachment.is_open
 
 
-def _told(attachment: Attachment) -> dict[str, object]:
-    """What an event says about an attachment."""
-    place = attachment.place
-    return {
-        "gateway": place.gateway_id,
-        "port": place.port,
-        "slot": place.slot,
-        "locked": attachment.wants_lock,
-        "attempts": attachment.attempts,
-        "commanded_at": attachment.commanded_at and attachment.commanded_at.isoformat(),
-    }
+def enforcement_data(place: Place, gateway: str | None = None, **facts: object) -> dict[str, object]:
+    """The data of every ENFORCEMENT_... event: `gateway` is the gateway's id, then port and slot, then `facts`.
+
+    `gateway`: its name, for when the gateway is deleted; left out where it is not at hand. Events written before this
+    was one shape hold the name in place of the id, or neither: `explain.readable` takes all of them.
+    """
+    named = {} if gateway is None else {"gateway_name": gateway}
+    return {"gateway": place.gateway_id, **named, "port": place.port, "slot": place.slot, **facts}
+
+
+def _applied(attachment: Attachment) -> dict[str, object]:
+    """What ENFORCEMENT_APPLIED says."""
+    return enforcement_data(
+        attachment.place,
+        locked=attachment.wants_lock,
+        attempts=attachment.attempts,
+        commanded_at=attachment.commanded_at and attachment.commanded_at.isoformat(),
+    )

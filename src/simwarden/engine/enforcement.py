@@ -23,7 +23,7 @@ from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.identifiers import bucket_of
-from simwarden.engine.changes import Changes, SlotView
+from simwarden.engine.changes import Changes, SlotView, enforcement_data
 from simwarden.engine.ports import CommandFailed, now_utc
 from simwarden.store import alarms, attachments, gateways
 
@@ -304,13 +304,9 @@ class Enforcement:
                 after = rules.commanded(current, now)
                 changes.replace(item.imsi, after)
                 if current.commanded_at is None:
-                    changes.record(
-                        item.imsi,
-                        EventType.ENFORCEMENT_COMMANDED,
-                        cause,
-                        after.event,
-                        _told(access, after.place, after),
-                    )
+                    command = "lock" if after.wants_lock else "unlock"
+                    data = enforcement_data(after.place, access.name, command=command)
+                    changes.record(item.imsi, EventType.ENFORCEMENT_COMMANDED, cause, after.event, data)
                 announced.append(Work(item.imsi, after))
             await changes.write()
         return announced
@@ -363,20 +359,11 @@ class Enforcement:
                 after = rules.failed(item, reason, now, commanded=commanded, soon=is_back)
                 changes.replace(imsi, after)
                 if after.status is AttachmentStatus.FAILED and item.status is not AttachmentStatus.FAILED:
-                    told = {"attempts": after.attempts, "reason": reason, "port": place.port, "slot": place.slot}
-                    changes.record(imsi, EventType.ENFORCEMENT_FAILED, cause, after.event, told)
+                    data = enforcement_data(place, names.get(gateway_id), attempts=after.attempts, reason=reason)
+                    changes.record(imsi, EventType.ENFORCEMENT_FAILED, cause, after.event, data)
             await changes.write()
 
 
 def _order(item: tuple[str, Place]) -> tuple[str, int, int, int]:
     imsi, place = item
     return imsi, place.gateway_id, place.port, place.slot
-
-
-def _told(access: CommandAccess, place: Place, attachment: Attachment) -> dict[str, object]:
-    return {
-        "gateway": access.name,
-        "port": place.port,
-        "slot": place.slot,
-        "command": "lock" if attachment.wants_lock else "unlock",
-    }

@@ -129,10 +129,14 @@ def _step(event: Event, names: Mapping[int, str]) -> Step:
 
 
 def readable(data: dict[str, Any], names: Mapping[int, str]) -> dict[str, Any]:
-    """What an event says, in words: gateways and functions by name, IMEIs with check digit, names in camelCase."""
+    """What an event says, in words: gateways and functions by name, IMEIs with check digit, names in camelCase.
+
+    A gateway that is deleted has the name that the event holds, if it holds one.
+    """
     told = {_CAMEL.get(name, name): value for name, value in data.items()}
+    named = told.pop("gateway_name", None)
     if isinstance(told.get("gateway"), int):
-        told["gateway"] = names.get(told["gateway"], f"number {told['gateway']} (deleted)")
+        told["gateway"] = names.get(told["gateway"]) or named or f"number {told['gateway']} (deleted)"
     if isinstance(told.get("functions"), int):
         told["functions"] = [str(function.name) for function in Function if function & told["functions"]]
     if isinstance(told.get("values"), list):

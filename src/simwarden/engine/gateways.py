@@ -8,7 +8,7 @@ from simwarden.domain.alarm import AlarmKind, gateway_key
 from simwarden.domain.errors import GatewayNotFound, IncompatibleState, StoreUnavailable
 from simwarden.domain.events import EventType
 from simwarden.domain.sim import ALL_FUNCTIONS
-from simwarden.engine.changes import Changes, Outcome
+from simwarden.engine.changes import Changes, Outcome, enforcement_data
 from simwarden.engine.ports import now_utc
 from simwarden.store import alarms
 from simwarden.store import gateways as store
@@ -69,7 +69,7 @@ async def _remove(
             changes.forget(imsi, place)
             if item.wants_lock or item.is_open:
                 seen = None if item.applied is None else item.applied == int(ALL_FUNCTIONS)
-                data = {"gateway": name, "port": place.port, "slot": place.slot, "locked": seen}
+                data = enforcement_data(place, name, locked=seen)
                 changes.record(imsi, EventType.ENFORCEMENT_ABANDONED, cause, item.event, data)
     outcome = await changes.write()
     about_it = [gateway_key(kind, gateway_id) for kind in AlarmKind]

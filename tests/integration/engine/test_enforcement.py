@@ -54,7 +54,10 @@ async def test_a_bar_becomes_a_lock_that_was_seen(world: World) -> None:
     assert commanded.parent == applied.parent == raised.n
     assert commanded.cause.kind is CauseKind.ENFORCEMENT
     assert applied.cause.kind is CauseKind.REPORT, "only what the gateway shows is proof"
-    assert commanded.data == {"gateway": "gw1", "port": 11, "slot": 1, "command": "lock"}
+    gateway = await world.db.fetchval("select id from gateway where name = 'gw1'")
+    here = {"gateway": gateway, "port": 11, "slot": 1}
+    assert commanded.data == here | {"gateway_name": "gw1", "command": "lock"}
+    assert {name: applied.data[name] for name in here} == here
 
 
 async def test_many_sims_at_once_are_one_command(world: World) -> None:
@@ -97,6 +100,10 @@ async def test_a_gateway_that_does_not_obey_fails_once_and_is_tried_on(world: Wo
     await world.eventually(tried_on, step=20)
     assert await world.count(1, E.ENFORCEMENT_FAILED) == 1
     assert await world.count(1, E.ENFORCEMENT_COMMANDED) == 1
+    (event,) = [each for each in await world.events(1) if each.type is E.ENFORCEMENT_FAILED]
+    gateway = await world.db.fetchval("select id from gateway where name = 'gw1'")
+    here = {"gateway": gateway, "gateway_name": "gw1", "port": 11, "slot": 1}
+    assert {name: event.data[name] for name in event.data if name not in ("attempts", "reason")} == here
     assert await failed(world, 1)
     box.fault = ""
     await world.eventually(lambda: world.enforced(1), step=20)

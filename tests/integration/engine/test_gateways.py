@@ -39,6 +39,7 @@ async def test_a_dead_gateway_with_locked_sims_goes_by_force_and_says_what_stays
     with pytest.raises(gateways.LocksStand, match=f"1 slot .*{imsi(1)}"):
         await gateways.remove(world.db, "gw1", OPERATOR, clock=world.clock)
     assert await world.enforced(1), "nothing was done"
+    gateway = await world.db.fetchval("select id from gateway where name = 'gw1'")
     left, outcome = await gateways.remove(world.db, "gw1", OPERATOR, force=True, clock=world.clock)
     assert left == [HeldLock(imsi(1), 11, 1)]
     assert outcome.events == 1
@@ -47,10 +48,11 @@ async def test_a_dead_gateway_with_locked_sims_goes_by_force_and_says_what_stays
     assert (last.type, last.cause.source, last.cause.message) == (
         *(EventType.ENFORCEMENT_ABANDONED, "op", "gateway delete --force"),
     )
-    assert last.data == {"gateway": "gw1", "port": 11, "slot": 1, "locked": True}
+    assert last.data == {"gateway": gateway, "gateway_name": "gw1", "port": 11, "slot": 1, "locked": True}
     assert await world.count(2, EventType.ENFORCEMENT_ABANDONED) == 0
     told = await explain(world.db, world.gateways, await world.sim(1))
     assert told.places == []
+    assert told.history[-1].data["gateway"] == "gw1", "also after it was deleted"
     assert {function.enforcement for function in told.functions} == {None}, "nobody acts there any more"
     assert await world.barred(1)
     with pytest.raises(GatewayNotFound):
