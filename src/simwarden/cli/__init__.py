@@ -25,6 +25,7 @@ _COMMANDS = {
     "sim": ("simwarden.cli.sim:sim", "SIMs: register, show, explain, bind, open, close, suspend, many at once."),
     "operation": ("simwarden.cli.operation:operation", "Work on many SIMs, done in the background."),
     "operator": ("simwarden.cli.operator:operator", "The operator's own keys."),
+    "signing-key": ("simwarden.cli.signing_key:signing_key", "The keys that sign access tokens."),
     "subscription": ("simwarden.cli.subscription:subscription", "Customers' subscriptions."),
     "delivery": ("simwarden.cli.delivery:delivery", "Events handed to customers."),
     "alarm": ("simwarden.cli.alarm:alarm", "What is wrong and needs a person."),

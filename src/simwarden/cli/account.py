@@ -7,9 +7,10 @@ import msgspec
 
 from simwarden.accounts.applications import open_account
 from simwarden.cli.common import Store, json_option, print_fields, print_json, print_table, with_store
+from simwarden.cli.policies import changed, policy_options
 from simwarden.domain.numbering import NumberRange, RangeKind, parse_range
 from simwarden.store import ranges
-from simwarden.store.accounts import Account, Accounts
+from simwarden.store.accounts import Account, Accounts, AccountSettings
 
 
 @click.group()
@@ -48,6 +49,54 @@ def list_(*, as_json: bool) -> None:
     else:
         table = [msgspec.structs.asdict(row) for row in rows]
         print_table(table, ["id", "name", "created_at"], empty="No accounts yet: simwarden account create NAME")
+
+
+@account.command(
+    "set",
+    epilog="\b\nExamples:\n  simwarden account set ACME                          show the settings\n"
+    "  simwarden account set ACME --strict --alert-only",
+)
+@click.argument("account", metavar="ACCOUNT")
+@click.option("--strict/--no-strict", default=None, help="Refuse to bind SIMs that were never seen in a device.")
+@policy_options
+@json_option
+def set_(
+    account: str,
+    *,
+    strict: bool | None,
+    enforce: bool | None,
+    unknown: str | None,
+    resume: str | None,
+    as_json: bool,
+) -> None:
+    """Set what holds for the account's calls that leave it open; without options, show it.
+
+    Bindings that are there keep their policy. Running servers follow at once.
+    """
+
+    async def work(store: Store) -> Account:
+        accounts = Accounts(store.db)
+        found = await accounts.get(account)
+        settings = AccountSettings(
+            policy=changed(found.settings.policy, enforce=enforce, unknown=unknown, resume=resume),
+            strict=found.settings.strict if strict is None else strict,
+        )
+        return found if settings == found.settings else await accounts.set_settings(found.id, settings)
+
+    kept = with_store(work)
+    if as_json:
+        print_json(kept)
+        return
+    policy = kept.settings.policy
+    print_fields(
+        {
+            "Account": kept.name,
+            "A SIM never seen": "is not bound" if kept.settings.strict else "is bound to the first device seen",
+            "In another device": policy.on_mismatch,
+            "IMEI not known": policy.unknown,
+            "When it is back": policy.resume,
+        }
+    )
 
 
 KINDS = click.Choice([str(kind) for kind in RangeKind], case_sensitive=False)

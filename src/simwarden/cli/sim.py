@@ -23,6 +23,7 @@ from simwarden.cli.common import (
     warn,
     with_store,
 )
+from simwarden.cli.policies import changed, policy_options
 from simwarden.domain.addresses import parse_ipv4, parse_ipv6
 from simwarden.domain.decide import Target
 from simwarden.domain.identifiers import full_imei
@@ -31,10 +32,7 @@ from simwarden.domain.sim import (
     BindingState,
     Function,
     IdentifierKind,
-    OnMismatch,
-    OnUnknown,
     Policy,
-    Resume,
     Sim,
     SimRef,
 )
@@ -299,9 +297,7 @@ def explain(id: str, *, whole: bool, as_json: bool) -> None:  # noqa: A002 - as 
 @click.option("--imei", "imeis", multiple=True, help="The device; repeat for a list of devices.")
 @click.option("--tac", help="Any device of this model (8 digits).")
 @click.option("--first-seen", is_flag=True, help="The first device seen from now on.")
-@click.option("--enforce/--alert-only", default=None, help="Bar the SIM in another device, or only tell.")
-@click.option("--unknown", type=click.Choice(["allow", "deny"]), help="When the IMEI is missing or unreadable.")
-@click.option("--resume", "resume_", type=click.Choice(["auto", "manual"]), help="How it is opened when it is back.")
+@policy_options
 @json_option
 def bind(
     id: str,  # noqa: A002 - as the user calls it
@@ -311,7 +307,7 @@ def bind(
     first_seen: bool,
     enforce: bool | None,
     unknown: str | None,
-    resume_: str | None,
+    resume: str | None,
     as_json: bool,
 ) -> None:
     """Bind a SIM to its device, replacing what bound it. Without a device, one that was named before stays."""
@@ -326,13 +322,8 @@ def bind(
         for imei in imeis:
             warn(store.settings.intake.cautions(imei=imei))
         found = await find_sim(store, id)
-        policy = found.binding.policy if found.binding else Policy()
-        if enforce is not None:
-            policy = msgspec.structs.replace(policy, on_mismatch=OnMismatch.ENFORCE if enforce else OnMismatch.ALERT)
-        if unknown is not None:
-            policy = msgspec.structs.replace(policy, unknown=OnUnknown(unknown.upper()))
-        if resume_ is not None:
-            policy = msgspec.structs.replace(policy, resume=Resume(resume_.upper()))
+        before = found.binding.policy if found.binding else Policy()
+        policy = changed(before, enforce=enforce, unknown=unknown, resume=resume)
         bindings = Bindings(store.db, Sims(store.db))
         return (await bindings.bind(found.account_id, _ref(found), target, policy, by_operator("sim bind"))).sim
 

@@ -134,6 +134,35 @@ def test_an_application_has_the_small_set_of_scopes_unless_others_are_named(run:
     assert "provision" in listed
 
 
+def test_what_holds_for_an_account(run: Run) -> None:
+    run("account", "create", "ACME")
+    shown = told(run("account", "set", "ACME", "--json"))["settings"]
+    usual = {"on_mismatch": "ENFORCE", "unknown": "ALLOW", "resume": "AUTO"}
+    assert shown == {"policy": usual, "strict": False}
+    told(run("account", "set", "ACME", "--strict", "--alert-only", "--json"))
+    after = told(run("account", "set", "ACME", "--unknown", "deny", "--resume", "manual", "--json"))["settings"]
+    assert after == {"policy": {"on_mismatch": "ALERT", "unknown": "DENY", "resume": "MANUAL"}, "strict": True}
+    text = run("account", "set", "ACME").output
+    assert "is not bound" in text
+    assert "ALERT" in text
+    told(run("account", "set", "ACME", "--no-strict", "--enforce", "--json"))
+    (row,) = told(run("account", "list", "--json"))
+    assert row["settings"] == {"policy": usual | {"unknown": "DENY", "resume": "MANUAL"}, "strict": False}
+    assert run("account", "set", "Nobody", "--strict").exit_code == 1
+
+
+def test_the_key_that_signs_tokens_is_rotated(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    kids = [told(run("signing-key", "rotate", "--json"))["kid"] for _ in range(2)]
+    assert len(set(kids)) == 2
+    result = run("signing-key", "rotate")
+    assert "New tokens are signed with" in result.output
+    assert "UTC" in result.output
+    monkeypatch.setenv("SIMWARDEN_SECRET_KEY", "22" * 32)
+    refused = run("signing-key", "rotate")
+    assert refused.exit_code == 1
+    assert "another master key" in refused.output
+
+
 def test_number_ranges(run: Run) -> None:
     run("account", "create", "ACME")
     run("account", "create", "Other")
