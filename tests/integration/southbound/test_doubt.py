@@ -201,7 +201,7 @@ async def test_another_gateway_lifts_no_bar_while_the_first_shows_the_sim(world:
     kinds = {(gateway, kind) for gateway, kind, _ in await listed(world)}
     assert ("gw2", "CONFLICT") in kinds
     assert set(await world.attached(1)) == {box.place(AWAY)}
-    raised = await alarms.open_of(world.db, AlarmKind.REPORTS_DOUBTED)
+    raised = await alarms.page(world.db, kind=AlarmKind.REPORTS_DOUBTED, is_open=True, limit=100)
     # Without a command URL nobody can refute it.
     assert [alarm.subject for alarm in raised] == ([f"gateway {other.id}"] if url else [])
     assert [alarm.facts["reason"] for alarm in raised] == [f"CONFLICT, SIM {imsi(1)} is still at gateway gw1"] * url
@@ -239,7 +239,7 @@ async def test_a_card_that_goes_to_another_gateway_is_barred_there_and_opened_he
     assert await world.ask() >= 1, "the first is asked, and shows it no longer"
     assert {place for place, item in (await world.attached(1)).items() if item.wants_lock} == {other.place(OTHER)}
     assert ("gw2", "CONFLICT", "CONFIRMED") in await listed(world)
-    assert await alarms.open_of(world.db, AlarmKind.REPORTS_DOUBTED) == [], "a card may move"
+    assert await alarms.page(world.db, kind=AlarmKind.REPORTS_DOUBTED, is_open=True, limit=100) == [], "a card may move"
 
 
 async def test_a_card_that_comes_home_from_another_gateway_is_opened(world: World) -> None:
