@@ -18,10 +18,12 @@ def test_wheel_and_source_archive_hold_every_file(tmp_path: Path) -> None:
         check=True,
         capture_output=True,
     )
+    source = REPOSITORY / "src"
     files = {
-        path.relative_to(REPOSITORY / "src").as_posix() for path in (REPOSITORY / "src").rglob("*") if path.is_file()
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*")
+        if path.is_file() and path.suffix != ".pyc" and not path.name.startswith(".")
     }
-    files = {name for name in files if "__pycache__" not in name}
     assert "simwarden/northbound/common.yaml" in files
     [wheel], [archive] = tmp_path.glob("*.whl"), tmp_path.glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as packed:
