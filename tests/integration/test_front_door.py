@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ import aiohttp
 from tests.support.server import serving
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 QUERY = "/iot-sim-fraud-prevention/v0.1/query"
@@ -32,9 +34,17 @@ class Connection:
         return int(status.split()[1]), headers, content
 
 
-async def connect(url: str) -> Connection:
+@contextlib.asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Connection]:
+    """A connection to the server, closed at the end."""
     parts = urlsplit(url)
-    return Connection(*await asyncio.open_connection(parts.hostname, parts.port))
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        yield Connection(reader, writer)
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):  # the server closed it first
+            await writer.wait_closed()
 
 
 async def test_the_front_door(database_url: str, tmp_path: Path) -> None:
@@ -49,17 +59,16 @@ async def test_the_front_door(database_url: str, tmp_path: Path) -> None:
             assert answer.headers["x-correlator"] != "not allowed,"
             assert answer.headers["allow"]
 
-        connection = await connect(url)
-        for lines in (("GET /healthz HTTP/1.1",), ("GET /healthz HTTP/1.1", "Host: a", "Host: b")):
-            status, _, body = await connection.ask(*lines)
-            assert (status, json.loads(body)["code"]) == (400, "INVALID_ARGUMENT")
+        async with connected(url) as connection:
+            for lines in (("GET /healthz HTTP/1.1",), ("GET /healthz HTTP/1.1", "Host: a", "Host: b")):
+                status, _, body = await connection.ask(*lines)
+                assert (status, json.loads(body)["code"]) == (400, "INVALID_ARGUMENT")
         async with session.get(f"{url}/metrics") as answer:
             assert 'simwarden_refused_requests_total{reason="no_host"} 2.0' in await answer.text()
 
 
 async def test_a_connection_is_kept_when_a_small_body_was_refused(database_url: str, tmp_path: Path) -> None:
-    async with serving(tmp_path, database_url) as url:
-        connection = await connect(url)
+    async with serving(tmp_path, database_url) as url, connected(url) as connection:
         large = b"{" + b" " * 20_000
         for _ in range(3):
             for path, wanted in ((QUERY, 401), ("/nothing", 404), ("/southbound/ejoin/unknown", 404)):
@@ -72,8 +81,7 @@ async def test_a_connection_is_kept_when_a_small_body_was_refused(database_url: 
 
 
 async def test_a_token_that_is_no_good_is_said_to_be(database_url: str, tmp_path: Path) -> None:
-    async with serving(tmp_path, database_url) as url:
-        connection = await connect(url)
+    async with serving(tmp_path, database_url) as url, connected(url) as connection:
         for given, wanted in (("Authorization: Bearer x", 'Bearer error="invalid_token"'), ("X-None: x", "Bearer")):
             head = (f"POST {QUERY} HTTP/1.1", "Host: x", given, "Content-Length: 2")
             status, headers, _ = await connection.ask(*head, body=b"{}")
