@@ -66,7 +66,7 @@ from simwarden.sandbox.ports import VirtualSims
 from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
 from simwarden.southbound.ejoin.network import EjoinNetwork
 from simwarden.southbound.ejoin.receiver import Receiver
-from simwarden.store import doubts, key_check, migrate
+from simwarden.store import attachments, doubts, key_check, migrate
 from simwarden.store.accounts import Accounts
 from simwarden.store.database import Database, Listener
 from simwarden.store.gateways import CommandAccess, Gateways
@@ -262,7 +262,7 @@ class House:
             db.url,
             self.notifier.handlers,
             {
-                "simwarden_enforcement": lambda _payload: self.enforcement.wake(),
+                attachments.CHANNEL: lambda _payload: self.enforcement.wake(),
                 doubts.CHANNEL: lambda _payload: self.polls.wake(),
                 "simwarden_application": self.tokens.invalidate,
                 CHANNEL: lambda _payload: self.operate.wake(),

@@ -24,3 +24,34 @@ def test_the_index_names_every_page() -> None:
     index = (REPOSITORY / "docs" / "README.md").read_text(encoding="utf-8")
     pages = {path.name for path in (REPOSITORY / "docs").glob("*.md")} - {"README.md"}
     assert pages - set(LINK.findall(index)) == set()
+
+
+CITED = re.compile(r"\b(?:ADRs?|[Dd]ecisions?)[\s\-#*/]+(\d{4})\b|\badr/(\d{4})")
+"""A decision that is cited: `ADR 0013`, `decision 0009` (also broken over two lines of a comment), `docs/adr/0013`."""
+TEXTS = {".py", ".sql", ".md", ".yaml", ".yml", ".toml", ".html", ".conf", ".service"}
+
+
+def decisions() -> dict[str, str]:
+    return {path.name[:4]: path.name for path in (REPOSITORY / "docs" / "adr").glob("[0-9]*.md")}
+
+
+@pytest.mark.parametrize("folder", ["src", "docs", "tests", "benchmarks", "deploy"])
+def test_every_decision_that_is_cited_exists(folder: str) -> None:
+    missing = [
+        f"{path.relative_to(REPOSITORY)}: {number}"
+        for path in sorted((REPOSITORY / folder).rglob("*"))
+        if path.suffix in TEXTS and path.is_file()
+        for each in CITED.finditer(path.read_text(encoding="utf-8", errors="replace"))
+        if (number := each[1] or each[2]) not in decisions()
+    ]
+    assert missing == []
+
+
+def test_decisions_are_numbered_without_gaps_or_doubles() -> None:
+    names = sorted(path.name for path in (REPOSITORY / "docs" / "adr").glob("[0-9]*.md"))
+    assert [name[:4] for name in names] == [f"{number:04}" for number in range(1, len(names) + 1)]
+
+
+def test_a_citation_is_found_in_any_form() -> None:
+    text = "(ADR 0001), decision 0002, Decision\n# 0003, [0004](docs/adr/0004-x.md)"
+    assert [each[1] or each[2] for each in CITED.finditer(text)] == ["0001", "0002", "0003", "0004"]

@@ -122,7 +122,7 @@ class Batch:
                 await settle(self._connection, report, self._now)
         if self._back:
             await attachments.hurry(self._connection, self._back, self._now)
-            await self._connection.execute("select pg_notify('simwarden_enforcement', '')")
+            await attachments.wake(self._connection)
             self._tally.outcome = msgspec.structs.replace(self._tally.outcome, enforcement_due=True)
         if self._troubles:
             await alarms.raise_all(self._connection, self._troubles, self._now)

@@ -209,7 +209,7 @@ class Changes:
             deliveries += await subscriptions.end_of_sims(self._connection, gone, self._now)
         await self._raise_alarms()
         if due:
-            await self._connection.execute("select pg_notify('simwarden_enforcement', '')")
+            await attachments.wake(self._connection)
         return Outcome(len(changed), len(events), due, deliveries)
 
     async def _raise_alarms(self) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import asyncpg
 
 Q = load("attachments")
+CHANNEL = "simwarden_enforcement"
+"""Heard when something is to be done at a gateway."""
 LATEST = 2 * BACKOFF_CAP
 """Nothing is put off for longer than this."""
 
@@ -27,6 +29,11 @@ class Due(msgspec.Struct, frozen=True):
 
     imsi: str
     gateway_id: int
+
+
+async def wake(connection: asyncpg.Connection) -> None:
+    """Wake whoever enforces, in all processes, when the caller's transaction commits."""
+    await connection.execute(Q["wake_enforcement"])
 
 
 def from_row(row: asyncpg.Record) -> Attachment:

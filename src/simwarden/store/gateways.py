@@ -190,7 +190,7 @@ class Gateways:
                     None if change.source_addresses is UNSET else list(change.source_addresses or ()),
                 )
                 await attachments.hurry(connection, [id_], now)
-                await connection.execute(Q["wake_enforcement"])
+                await attachments.wake(connection)
         except asyncpg.UniqueViolationError as error:
             raise AlreadyExists(f"A gateway named {change.name!r} exists already") from error
 

@@ -49,3 +49,6 @@ update attachment a
 set next_attempt_at = greatest($2, coalesce(a.commanded_at, $2) + interval '1 second')
 from waiting w
 where a.bucket = w.bucket and a.imsi = w.imsi and a.gateway_id = w.gateway_id and a.port = w.port and a.slot = w.slot
+
+-- name: wake_enforcement
+select pg_notify('simwarden_enforcement', '')

@@ -18,9 +18,6 @@ set name = case when $2 then $3 else name end,
     unreachable_since = case when $4 or $6 or $10 then null else unreachable_since end
 where id = $1
 
--- name: wake_enforcement
-select pg_notify('simwarden_enforcement', '')
-
 -- name: lock_named
 select id from gateway where name = $1 for update
 
