@@ -78,6 +78,12 @@ lint: $(VENV)/.dev ## Linters and the strict type checker
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m tests.support.dead_code
+
+.PHONY: coverage
+coverage: $(VENV)/.dev ## Run all tests and show how much of the source they run: in total, and the files below 80 %
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=
+	@$(BIN)/coverage report --sort=cover | awk 'NR == 1 || $$1 == "TOTAL" || $$NF + 0 < 80 && /%$$/'
 
 .PHONY: format
 format: $(VENV)/.dev ## Put the code into the project's format
@@ -96,4 +102,4 @@ bench: $(VENV)/.runtime $(VENV)-bench/.ready ## Measure this machine: sightings/
 
 .PHONY: clean
 clean: ## Remove the environment and caches
-	@rm -rf $(VENV) $(VENV)-bench .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf $(VENV) $(VENV)-bench .coverage .pytest_cache .mypy_cache .ruff_cache
