@@ -8,7 +8,6 @@ import gc
 import ipaddress
 import os
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +50,10 @@ from simwarden.engine.switching import Switches
 from simwarden.engine.usage import Reads
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
+from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.headers import bearer
+from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
 from simwarden.notify.metrics import NotifyMetrics
 from simwarden.notify.notifier import Notifier
@@ -360,34 +361,33 @@ class House:
 
     def _customer_apis(self) -> list[BaseRoute]:
         """The APIs that customers call, over what is live and over the sandbox."""
-        routes = partial(
-            northbound.routes,
-            accounts=self.accounts,
-            inboxes=self.inboxes,
-            allow_private_sinks=self._settings.allow_private_sinks,
-            subscriptions_async=self._settings.subscriptions_async,
-            nai_identification=self._settings.nai_identification,
-        )
-        live = routes(
-            self.edge,
-            sims=self.sims,
+        virtual, nais = self.virtual, self._settings.nai_identification
+        live = Services(
+            edge=self.edge,
+            devices=Devices(self.sims, network_access_identifiers=nais),
             bindings=self.bindings,
+            accounts=self.accounts,
             switches=Switches(self.gather),
             functions=Functions(self.db, self.sims),
             subscriptions=self.subscriptions,
+            inboxes=self.inboxes,
             operations=self.operations,
             lives=self.sims,
+            allow_private_sinks=self._settings.allow_private_sinks,
+            subscriptions_async=self._settings.subscriptions_async,
         )
-        virtual = self.virtual
-        sandboxed = routes(
-            msgspec.structs.replace(self.edge, reads=None, quota=None),  # nothing of the sandbox is counted
-            sims=virtual,
+        sandboxed = msgspec.structs.replace(
+            live,
+            edge=msgspec.structs.replace(self.edge, reads=None, quota=None),  # nothing of the sandbox is counted
+            devices=Devices(virtual, network_access_identifiers=nais),
             bindings=virtual,
             switches=virtual,
             functions=virtual,
             subscriptions=self.sandboxed,
+            operations=None,
+            lives=None,
         )
-        return by_mode(live, sandboxed, self.tokens)
+        return by_mode(northbound.routes(live), northbound.routes(sandboxed), self.tokens)
 
     def _management(self) -> Management:
         return Management(

@@ -18,17 +18,22 @@ from simwarden.accounts.tokens import Tokens
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.numbering import parse_range
 from simwarden.engine import imports, provision
+from simwarden.engine.binding import Bindings
+from simwarden.engine.functions import Functions
 from simwarden.engine.gather import Gather
 from simwarden.engine.idempotency import Answers
 from simwarden.engine.operate import Operate
 from simwarden.engine.operations import Operations
 from simwarden.engine.ports import now_utc
+from simwarden.engine.subscriptions import Subscriptions
+from simwarden.engine.switching import Switches
 from simwarden.engine.usage import Reads
 from simwarden.management import routes
 from simwarden.management.house import House as Parts
-from simwarden.northbound.iot_device_management import routes as device_management
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
+from simwarden.northbound.kernel.services import Services
+from simwarden.notify.inbox import Inboxes
 from simwarden.reference.bundle import bundled
 from simwarden.store import ranges
 from simwarden.store.accounts import Accounts
@@ -70,6 +75,7 @@ class House:
         self.sims = Sims(database)
         self.gateways = Gateways(database, vault)
         answers = Answers(database, vault)
+        gather = Gather(database, answers)
         self.operations = Operations(database, answers)
         self.worker = Operate(database, Leases(database, "operate", "w1"))
         parts = Parts(
@@ -78,19 +84,28 @@ class House:
             sims=self.sims,
             gateways=self.gateways,
             operations=self.operations,
-            gather=Gather(database, answers),
+            gather=gather,
             base_url="https://warden.example",
         )
         self.reads = Reads(database)
-        lifecycle = device_management.api(
-            *(Devices(self.sims), self.sims, self.operations),
-            Edge(tokens=self.tokens, answers=answers, reads=self.reads.count),
+        inboxes = Inboxes(database, vault, base_url=self.tokens.issuer)
+        services = Services(
+            edge=Edge(tokens=self.tokens, answers=answers, reads=self.reads.count),
+            devices=Devices(self.sims),
+            bindings=Bindings(database, self.sims, gather=gather),
+            accounts=self.accounts,
+            switches=Switches(gather),
+            functions=Functions(database, self.sims),
+            subscriptions=Subscriptions(database, vault, allow_private_sinks=False, inboxes=inboxes),
+            inboxes=inboxes,
+            operations=self.operations,
+            lives=self.sims,
         )
         self.app = Starlette(
             routes=[
                 *oauth.routes(self.accounts, self.tokens, keys),
                 northbound.Beneath(routes.api(parts, Edge(tokens=self.tokens))),
-                northbound.Beneath(lifecycle),
+                *northbound.routes(services),
             ]
         )
         self.token = ""

@@ -27,7 +27,9 @@ from simwarden.engine.quota import Quotas
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.engine.switching import Switches
 from simwarden.engine.usage import Reads
+from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
+from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
 from simwarden.store import sims as sim_store
 from simwarden.store.accounts import Accounts
@@ -83,18 +85,20 @@ class House:
             routes=[
                 *oauth.routes(self.accounts, self.tokens, self.keys),
                 *northbound.routes(
-                    self.edge,
-                    sims=self.sims,
-                    bindings=Bindings(database, self.sims, gather=self.gather),
-                    switches=Switches(self.gather),
-                    functions=Functions(database, self.sims),
-                    subscriptions=Subscriptions(
-                        database, vault, allow_private_sinks=allow_private_sinks, inboxes=self.inboxes
-                    ),
-                    inboxes=self.inboxes,
-                    accounts=self.accounts,
-                    allow_private_sinks=allow_private_sinks,
-                    subscriptions_async=subscriptions_async,
+                    Services(
+                        edge=self.edge,
+                        devices=Devices(self.sims),
+                        bindings=Bindings(database, self.sims, gather=self.gather),
+                        switches=Switches(self.gather),
+                        functions=Functions(database, self.sims),
+                        subscriptions=Subscriptions(
+                            database, vault, allow_private_sinks=allow_private_sinks, inboxes=self.inboxes
+                        ),
+                        inboxes=self.inboxes,
+                        accounts=self.accounts,
+                        allow_private_sinks=allow_private_sinks,
+                        subscriptions_async=subscriptions_async,
+                    )
                 ),
             ]
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from starlette.applications import Starlette
 from tests.unit.northbound.world import API, Client, World
 
+from simwarden import northbound
 from simwarden.domain.usage import Usage
-from simwarden.northbound.iot_sim_fraud_prevention import routes
-from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
 
 PHONE = {"phoneNumber": "+8613800000001"}
@@ -55,9 +55,8 @@ async def test_a_read_that_was_refused_is_not_counted(world: World, client: Clie
 
 
 async def test_without_a_ledger_nothing_is_told_or_counted(world: World) -> None:
-    app = Starlette()
-    app.mount(f"/{API}", routes.api(Devices(world), world, world, Edge(tokens=world)))
-    client = Client(app)
+    services = msgspec.structs.replace(world.services, edge=Edge(tokens=world))
+    client = Client(Starlette(routes=northbound.routes(services)))
     for path, body in (("bind", BIND), ("query", QUERY)):
         assert (await client("POST", f"/{API}/v0.1/{path}", body)).status == 200
     assert (world.used, world.read_only) == ([None], [])

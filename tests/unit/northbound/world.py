@@ -25,7 +25,9 @@ from simwarden.domain.sink import parse_sink
 from simwarden.edge.throttle import Turns
 from simwarden.engine.functions import function_views
 from simwarden.engine.subscriptions import NewSubscription, Subscription
+from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
+from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
 from simwarden.store.vault import Vault
 
@@ -79,7 +81,14 @@ def sim(number: str, account_id: str = "acc_meters", *, imei: str | None = IMEI)
 class World:
     """Everything the APIs need, in memory; it plays all the ports at once."""
 
-    def __init__(self, quota: Quota | None = None, *, refusals: Turns | None = None, **options: bool) -> None:
+    def __init__(
+        self,
+        quota: Quota | None = None,
+        *,
+        refusals: Turns | None = None,
+        nai_identification: bool = False,
+        **options: bool,
+    ) -> None:
         self.settings_of: dict[str, Settings] = {}
         self.failure: Exception | None = None
         self.sims: dict[SimRef, Sim] = {}
@@ -105,28 +114,28 @@ class World:
         self.add(sim("+8613800000001"))
         self.add(sim("+8613800000002", imei=None))
         self.add(sim("+8613800000009", "acc_stranger"))
-        self.app = Starlette(
-            routes=northbound.routes(
-                Edge(
-                    tokens=self,
-                    meter=self.metered.append,
-                    answers=self.answers,
-                    reads=self.read_only.append,
-                    quota=quota,
-                    refusals=refusals or Turns(rate=1e6, burst=1000, patience=0.0),
-                ),
-                sims=self,
-                bindings=self,
-                switches=self,
-                functions=self,
-                subscriptions=Book(self),
-                operations=self.operations,
-                lives=self.operations,
-                inboxes=Inboxes(cast("Database", None), Vault(bytes(32)), base_url="https://warden.example"),
-                accounts=self,
-                **options,
-            )
+        edge = Edge(
+            tokens=self,
+            meter=self.metered.append,
+            answers=self.answers,
+            reads=self.read_only.append,
+            quota=quota,
+            refusals=refusals or Turns(rate=1e6, burst=1000, patience=0.0),
         )
+        self.services = Services(
+            edge=edge,
+            devices=Devices(self, network_access_identifiers=nai_identification),
+            bindings=self,
+            switches=self,
+            functions=self,
+            subscriptions=Book(self),
+            operations=self.operations,
+            lives=self.operations,
+            inboxes=Inboxes(cast("Database", None), Vault(bytes(32)), base_url="https://warden.example"),
+            accounts=self,
+            **options,
+        )
+        self.app = Starlette(routes=northbound.routes(self.services))
 
     def add(self, sim: Sim, *others: SimRef) -> None:
         """Add a SIM, found by its phone number and by `others`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,23 +16,20 @@ from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.northbound.device_card_binding_mgmt import schemas
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import schemas as camara
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.checks import IMEI_CHANGE
+from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.routes import FraudPreventionSubscriptions
 from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument, ServiceNotApplicable
 from simwarden.northbound.kernel.writing import perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from msgspec import UnsetType
 
     from simwarden.domain.decide import Decision
     from simwarden.domain.sim import Sim
     from simwarden.engine.subscriptions import Subscription
-    from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.routes import FraudPreventionSubscriptions
-    from simwarden.northbound.kernel.devices import Devices, StrictDevice
-    from simwarden.northbound.kernel.edge import Edge
-    from simwarden.northbound.kernel.ports import Binder, PreferenceSource
+    from simwarden.northbound.kernel.devices import StrictDevice
+    from simwarden.northbound.kernel.services import Services
 
 NAME = "device-card-binding-mgmt"
 _NO_AREAS = "Area limits are not available for this SIM"
@@ -42,20 +38,12 @@ _NO_AREAS = "Area limits are not available for this SIM"
 class CardBinding:
     """The four operations. Subscriptions are those of CAMARA's own API, made and listed together with its others."""
 
-    def __init__(
-        self,
-        devices: Devices,
-        bindings: Binder,
-        preferences: PreferenceSource,
-        subscriptions: FraudPreventionSubscriptions,
-        *,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._devices = devices
-        self._bindings = bindings
-        self._preferences = preferences
-        self._subscriptions = subscriptions
-        self._clock = clock
+    def __init__(self, services: Services) -> None:
+        self._devices = services.devices
+        self._bindings = services.bindings
+        self._preferences = services.accounts
+        self._subscriptions = FraudPreventionSubscriptions(services)
+        self._clock = services.edge.clock
         self._bind = Decoder(schemas.BindRequest)
         self._unbind = Decoder(schemas.UnbindRequest)
         self._subscribe = Decoder(schemas.SubscribeRequest)
@@ -152,15 +140,9 @@ def _subscribed(made: Subscription) -> Answer:
     return Answer(200, schemas.SubscribeResponse("SUCCESS", "Subscribed", schemas.SubscriptionId(made.id)))
 
 
-def api(
-    devices: Devices,
-    bindings: Binder,
-    preferences: PreferenceSource,
-    subscriptions: FraudPreventionSubscriptions,
-    edge: Edge,
-) -> Api:
+def build(services: Services) -> Api:
     """The API, to be mounted at `/device-card-binding-mgmt`."""
-    served = CardBinding(devices, bindings, preferences, subscriptions, clock=edge.clock)
+    served = CardBinding(services)
     operations = {}
     for path, handle in (
         ("bind", served.bind),
@@ -172,4 +154,4 @@ def api(
         asks = path == "query"
         operation = Operation(f"{path}DeviceCard", scopes, handle, has_body=True, once=not asks, reads=asks)
         operations[f"/v1/{path}"] = {"POST": operation}
-    return Api(NAME, operations, edge)
+    return Api(NAME, operations, services.edge)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from msgspec.json import Decoder
@@ -18,12 +17,8 @@ from simwarden.northbound.kernel.errors import CamaraError
 from simwarden.northbound.kernel.writing import perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from simwarden.domain.change import Changed
-    from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.edge import Edge
-    from simwarden.northbound.kernel.ports import FunctionSource, Switcher
+    from simwarden.northbound.kernel.services import Services
 
 NAME = "device-communication-function"
 
@@ -43,13 +38,11 @@ class UnnecessaryDeactivation(CamaraError):
 class CommunicationFunctions:
     """The three operations."""
 
-    def __init__(
-        self, devices: Devices, switches: Switcher, functions: FunctionSource, *, clock: Callable[[], datetime]
-    ) -> None:
-        self._devices = devices
-        self._switches = switches
-        self._functions = functions
-        self._clock = clock
+    def __init__(self, services: Services) -> None:
+        self._devices = services.devices
+        self._switches = services.switches
+        self._functions = services.functions
+        self._clock = services.edge.clock
         self._request = Decoder(schemas.FunctionRequest)
         self._retrieve = Decoder(schemas.RetrieveRequest)
 
@@ -89,14 +82,9 @@ class CommunicationFunctions:
         )
 
 
-def api(
-    devices: Devices,
-    switches: Switcher,
-    functions: FunctionSource,
-    edge: Edge,
-) -> Api:
+def build(services: Services) -> Api:
     """The API, to be mounted at `/device-communication-function`."""
-    served = CommunicationFunctions(devices, switches, functions, clock=edge.clock)
+    served = CommunicationFunctions(services)
     manage, read = (frozenset({f"{NAME}:{action}"}) for action in ("manage", "read"))
     operations = {
         "/vwip/activate": {
@@ -109,4 +97,4 @@ def api(
             "POST": Operation("retrieveCommunicationFunctions", read, served.retrieve, has_body=True, reads=True)
         },
     }
-    return Api(NAME, operations, edge)
+    return Api(NAME, operations, services.edge)

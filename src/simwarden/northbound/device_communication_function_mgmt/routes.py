@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,14 +20,10 @@ from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.northbound.kernel.writing import perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from simwarden.domain.change import Changed
     from simwarden.domain.sim import Sim
     from simwarden.engine.idempotency import Once
-    from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.edge import Edge
-    from simwarden.northbound.kernel.ports import Switcher
+    from simwarden.northbound.kernel.services import Services
 
 NAME = "device-communication-function-mgmt"
 _FUNCTIONS = {"data": Function.DATA, "voice": Function.VOICE, "sms": Function.SMS}
@@ -37,10 +32,10 @@ _FUNCTIONS = {"data": Function.DATA, "voice": Function.VOICE, "sms": Function.SM
 class Management:
     """The one operation."""
 
-    def __init__(self, devices: Devices, switches: Switcher, *, clock: Callable[[], datetime]) -> None:
-        self._devices = devices
-        self._switches = switches
-        self._clock = clock
+    def __init__(self, services: Services) -> None:
+        self._devices = services.devices
+        self._switches = services.switches
+        self._clock = services.edge.clock
         self._request = Decoder(schemas.ManageRequest)
 
     async def manage(self, request: Request) -> Answer:
@@ -88,13 +83,9 @@ def _answer(code: schemas.Code, message: str, sim: Sim, apn: str | None) -> Answ
     return Answer(200, schemas.ManageResponse(code, message, schemas.status_of(sim, apn)))
 
 
-def api(
-    devices: Devices,
-    switches: Switcher,
-    edge: Edge,
-) -> Api:
+def build(services: Services) -> Api:
     """The API, to be mounted at `/device-communication-function-mgmt`."""
-    served = Management(devices, switches, clock=edge.clock)
+    served = Management(services)
     scopes = frozenset({f"{NAME}:manage"})
     manage = Operation("manageCommunicationFunction", scopes, served.manage, has_body=True, once=True)
-    return Api(NAME, {"/v1/manage": {"POST": manage}}, edge)
+    return Api(NAME, {"/v1/manage": {"POST": manage}}, services.edge)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -39,18 +39,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from datetime import datetime
 
-    from simwarden.domain.events import Event
     from simwarden.domain.sim import Sim
-    from simwarden.domain.usage import Usage
     from simwarden.engine import operations as engine
-    from simwarden.engine.actions import Action
-    from simwarden.engine.idempotency import Once
     from simwarden.engine.operations import Listed
     from simwarden.northbound.iot_device_management.schemas import IotDevice
     from simwarden.northbound.kernel.api import Handler
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.edge import Edge
-    from simwarden.northbound.kernel.ports import Caller
+    from simwarden.northbound.kernel.ports import Caller, LifeSource, OperationBook
+    from simwarden.northbound.kernel.services import Services
     from simwarden.store.operations import Item
 
 T = TypeVar("T")
@@ -66,46 +62,6 @@ class Cancelled(CamaraError):
     """The operation was cancelled before this device's turn."""
 
     status, code = 409, "ABORTED"
-
-
-class LifeSource(Protocol):
-    """Knows the states that a SIM has gone through."""
-
-    async def life(self, sim: Sim, *, limit: int = 200) -> list[Event]:
-        """SIM_ADDED and LIFECYCLE_CHANGED, oldest first."""
-
-
-class OperationBook(Protocol):
-    """Accepts operations, and knows how far they have come."""
-
-    async def begin(
-        self,
-        action: Action,
-        sims: Sequence[Listed],
-        cause: Cause,
-        *,
-        app_key: str,
-        account_id: str | None,
-        preview: bool,
-        once: Once | None = None,
-        usage: Usage | None = None,
-    ) -> engine.Operation:
-        """`usage`: what each SIM that is done counts as. Raises StoreUnavailable; with `once` Replayed, KeyReused."""
-
-    def refuse_at_once(self, app_key: str) -> None:
-        """Raises TooManyOperations when the application was refused a moment ago."""
-
-    async def get(self, operation_id: str, *, app_key: str | None = None) -> engine.Operation:
-        """Raises OperationNotFound, also for another client's."""
-
-    async def items(self, operation_id: str) -> list[Item]:
-        """What became of each device, in the order of the request."""
-
-    async def taken(self, names: Sequence[tuple[str, str]]) -> bool:
-        """Whether any of these names (kind, value) is a SIM's already."""
-
-    async def outside(self, account_id: str, names: Sequence[tuple[str, str]]) -> bool:
-        """Whether any of these names (kind, value) lies outside the account's number ranges."""
 
 
 class DeviceManagement:
@@ -288,14 +244,11 @@ def _names(data: dict[str, str]) -> list[tuple[str, str]]:
     return [(kind, data[kind]) for kind in ("imsi", "iccid", "msisdn", "nai") if kind in data]
 
 
-def api(
-    devices: Devices,
-    lives: LifeSource,
-    operations: OperationBook,
-    edge: Edge,
-) -> Api:
-    """The API, to be mounted at `/iot-device-management`."""
-    served = DeviceManagement(devices, lives, operations, clock=edge.clock)
+def build(services: Services) -> Api | None:
+    """The API, to be mounted at `/iot-device-management`; None where nothing is done in the background."""
+    if services.operations is None or services.lives is None:
+        return None
+    served = DeviceManagement(services.devices, services.lives, services.operations, clock=services.edge.clock)
     posts: dict[str, tuple[str, Handler]] = {"add": ("addDevices", served.add)}
     posts |= {str(step): (f"{step}Devices", served.step(step)) for step in Step}
     posts["retrieve-status"] = ("retrieveStatus", served.status)
@@ -317,4 +270,4 @@ def api(
     table[f"/{VERSION}/operations/{{}}"] = {
         "GET": Operation("retrieveOperation", scope, served.operation, has_body=False)
     }
-    return Api(NAME, table, edge)
+    return Api(NAME, table, services.edge)

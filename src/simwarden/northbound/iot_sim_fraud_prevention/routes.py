@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from msgspec.json import Decoder
@@ -17,15 +16,12 @@ from simwarden.northbound.kernel.errors import CamaraError, ServiceNotApplicable
 from simwarden.northbound.kernel.writing import perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from msgspec import UnsetType
 
     from simwarden.domain.decide import Decision
     from simwarden.domain.sim import Sim, SimRef
-    from simwarden.northbound.kernel.devices import Device, Devices
-    from simwarden.northbound.kernel.edge import Edge
-    from simwarden.northbound.kernel.ports import Binder, PreferenceSource
+    from simwarden.northbound.kernel.devices import Device
+    from simwarden.northbound.kernel.services import Services
 
 NAME = "iot-sim-fraud-prevention"
 AREA = "AREALIMIT"
@@ -43,20 +39,12 @@ class UnnecessaryUnbindImei(CamaraError):
 class FraudPrevention:
     """The three operations, for one version of the contract."""
 
-    def __init__(
-        self,
-        devices: Devices,
-        bindings: Binder,
-        preferences: PreferenceSource,
-        *,
-        strict: bool,
-        clock: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, services: Services, *, strict: bool) -> None:
         """`strict`: refuse unknown properties (Commonalities 0.8)."""
-        self._devices = devices
-        self._bindings = bindings
-        self._preferences = preferences
-        self._clock = clock
+        self._devices = services.devices
+        self._bindings = services.bindings
+        self._preferences = services.accounts
+        self._clock = services.edge.clock
         self._bind = Decoder(schemas.StrictBindRequest if strict else schemas.BindRequest)
         self._unbind = Decoder(schemas.StrictUnbindRequest if strict else schemas.UnbindRequest)
         self._query = Decoder(schemas.StrictQueryRequest if strict else schemas.QueryRequest)
@@ -117,16 +105,11 @@ def _unbound(_: Decision) -> Answer:
     return Answer(200, schemas.UnbindResponse(unbound=True))
 
 
-def api(
-    devices: Devices,
-    bindings: Binder,
-    preferences: PreferenceSource,
-    edge: Edge,
-) -> Api:
+def build(services: Services) -> Api:
     """The API, to be mounted at `/iot-sim-fraud-prevention`."""
     operations = {}
     for version, strict in (("v0.1", False), ("vwip", True)):
-        served = FraudPrevention(devices, bindings, preferences, strict=strict, clock=edge.clock)
+        served = FraudPrevention(services, strict=strict)
         for path, name, handle in (
             ("bind", "bindDeviceImei", served.bind),
             ("unbind", "unBindDeviceImei", served.unbind),
@@ -136,4 +119,4 @@ def api(
             operations[f"/{version}/{path}"] = {
                 "POST": Operation(name, scopes, handle, has_body=True, once=path != "query", reads=path == "query")
             }
-    return Api(NAME, operations, edge)
+    return Api(NAME, operations, services.edge)

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simwarden.engine.subscriptions import Subscription
-    from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.edge import Edge
-    from simwarden.northbound.kernel.ports import Caller, SubscriptionBook
+    from simwarden.northbound.kernel.ports import Caller
+    from simwarden.northbound.kernel.services import Services
 
 NAME = "iot-sim-fraud-prevention-subscriptions"
 PER_PAGE = 1000
@@ -42,26 +41,14 @@ CREATE = {kind: f"{NAME}:{kind}:create" for kind in (checks.IMEI_CHANGE, checks.
 class FraudPreventionSubscriptions:
     """The four operations, for one version of the contract."""
 
-    def __init__(
-        self,
-        devices: Devices,
-        subscriptions: SubscriptionBook,
-        *,
-        strict: bool = True,
-        allow_private_sinks: bool,
-        own_sinks: str,
-        asynchronous: bool = False,
-        clock: Callable[[], datetime],
-    ) -> None:
-        """`strict`: refuse unknown properties (Commonalities 0.8); `asynchronous`: answer 202, not 201 and 204;
-        `own_sinks`: what the sinks of this server's inboxes begin with.
-        """
-        self._devices = devices
-        self._subscriptions = subscriptions
-        schemes = ("https://", "http://") if allow_private_sinks else ("https://",)
-        self._sinks = (*schemes, own_sinks)
-        self._asynchronous = asynchronous
-        self._clock = clock
+    def __init__(self, services: Services, *, strict: bool = True) -> None:
+        """`strict`: refuse unknown properties (Commonalities 0.8)."""
+        self._devices = services.devices
+        self._subscriptions = services.subscriptions
+        schemes = ("https://", "http://") if services.allow_private_sinks else ("https://",)
+        self._sinks = (*schemes, services.inboxes.root)
+        self._asynchronous = services.subscriptions_async
+        self._clock = services.edge.clock
         self._decoder = msgspec.json.Decoder(schemas.StrictSubscribeRequest if strict else schemas.SubscribeRequest)
         self._rotate = msgspec.json.Decoder(schemas.StrictRotateRequest if strict else schemas.RotateRequest)
 
@@ -170,27 +157,11 @@ class FraudPreventionSubscriptions:
         return msgspec.structs.replace(answer, config={**answer.config, "subscriptionDetail": {}})
 
 
-def api(
-    devices: Devices,
-    subscriptions: SubscriptionBook,
-    edge: Edge,
-    *,
-    allow_private_sinks: bool = False,
-    own_sinks: str = "https://",
-    asynchronous: bool = False,
-) -> Api:
+def build(services: Services) -> Api:
     """The API, to be mounted at `/iot-sim-fraud-prevention-subscriptions`."""
     operations: dict[str, dict[str, Operation]] = {}
     for version, strict in (("v0.1", False), ("vwip", True)):
-        served = FraudPreventionSubscriptions(
-            devices,
-            subscriptions,
-            strict=strict,
-            allow_private_sinks=allow_private_sinks,
-            own_sinks=own_sinks,
-            asynchronous=asynchronous,
-            clock=edge.clock,
-        )
+        served = FraudPreventionSubscriptions(services, strict=strict)
         read, delete = (frozenset({f"{NAME}:{action}"}) for action in ("read", "delete"))
         subscribe = frozenset({SUBSCRIBE, *CREATE.values()})
         operations[f"/{version}/subscriptions"] = {
@@ -204,4 +175,4 @@ def api(
         operations[f"/{version}/subscriptions/{{}}/rotate-secret"] = {
             "POST": Operation("rotateWebhookSecret", subscribe, served.rotate_secret, has_body=True)
         }
-    return Api(NAME, operations, edge)
+    return Api(NAME, operations, services.edge)

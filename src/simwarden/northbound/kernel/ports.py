@@ -12,14 +12,17 @@ if TYPE_CHECKING:
 
     from simwarden.domain.change import Changed
     from simwarden.domain.decide import Decision, Target
-    from simwarden.domain.events import Cause
+    from simwarden.domain.events import Cause, Event
     from simwarden.domain.sim import Function, Policy, Sim, SimRef
     from simwarden.domain.switching import Wish
     from simwarden.domain.usage import Usage
+    from simwarden.engine.actions import Action
     from simwarden.engine.functions import FunctionView
     from simwarden.engine.idempotency import CallKey, Kept, Once
+    from simwarden.engine.operations import Listed, Operation
     from simwarden.engine.quota import Taken
     from simwarden.engine.subscriptions import NewSubscription, Subscription
+    from simwarden.store.operations import Item
 
 
 class Caller(Protocol):
@@ -206,6 +209,46 @@ class SubscriptionBook(Protocol):
 
     async def rotate_secret(self, app_key: str, id: str) -> tuple[str, datetime]:  # noqa: A002
         """A new signing secret, and until when the old one signs too. Raises SubscriptionNotFound, SecretOfInbox."""
+
+
+class LifeSource(Protocol):
+    """Knows the states that a SIM has gone through."""
+
+    async def life(self, sim: Sim, *, limit: int = 200) -> list[Event]:
+        """SIM_ADDED and LIFECYCLE_CHANGED, oldest first."""
+
+
+class OperationBook(Protocol):
+    """Accepts operations, and knows how far they have come."""
+
+    async def begin(
+        self,
+        action: Action,
+        sims: Sequence[Listed],
+        cause: Cause,
+        *,
+        app_key: str,
+        account_id: str | None,
+        preview: bool,
+        once: Once | None = None,
+        usage: Usage | None = None,
+    ) -> Operation:
+        """`usage`: what each SIM that is done counts as. Raises StoreUnavailable; with `once` Replayed, KeyReused."""
+
+    def refuse_at_once(self, app_key: str) -> None:
+        """Raises TooManyOperations when the application was refused a moment ago."""
+
+    async def get(self, operation_id: str, *, app_key: str | None = None) -> Operation:
+        """Raises OperationNotFound, also for another client's."""
+
+    async def items(self, operation_id: str) -> list[Item]:
+        """What became of each device, in the order of the request."""
+
+    async def taken(self, names: Sequence[tuple[str, str]]) -> bool:
+        """Whether any of these names (kind, value) is a SIM's already."""
+
+    async def outside(self, account_id: str, names: Sequence[tuple[str, str]]) -> bool:
+        """Whether any of these names (kind, value) lies outside the account's number ranges."""
 
 
 def no_meter(_call: Answered, /) -> None:

@@ -19,7 +19,7 @@ from simwarden.notify.retry import Outcome
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from simwarden.northbound.kernel.edge import Edge
+    from simwarden.northbound.kernel.services import Services
     from simwarden.notify.inbox import Inboxes
 
 NAME = "listen"
@@ -111,9 +111,9 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-def api(inboxes: Inboxes, edge: Edge) -> Api:
+def build(services: Services) -> Api:
     """The API, to be mounted at `/listen`."""
-    served = Listen(inboxes)
+    served = Listen(services.inboxes)
     return PatientApi(
         NAME,
         {
@@ -123,5 +123,5 @@ def api(inboxes: Inboxes, edge: Edge) -> Api:
                 "POST": Operation("acknowledgeEvent", SCOPES, served.acknowledge, has_body=True)
             },
         },
-        edge,
+        services.edge,
     )

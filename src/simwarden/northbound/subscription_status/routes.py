@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from msgspec import UnsetType
 
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.edge import Edge
     from simwarden.northbound.kernel.ports import Caller
+    from simwarden.northbound.kernel.services import Services
 
 NAME = "subscription-status"
 
@@ -59,13 +59,10 @@ def _number(caller: Caller, given: str | UnsetType) -> str:
     return given
 
 
-def api(
-    devices: Devices,
-    edge: Edge,
-) -> Api:
+def build(services: Services) -> Api:
     """The API, to be mounted at `/subscription-status`."""
-    served = SubscriptionStatus(devices)
+    served = SubscriptionStatus(services.devices)
     path = "retrive-subscription-status"
     scopes = frozenset({f"{NAME}:{path}"})
     operation = Operation("retriveSubscriptionStatus", scopes, served.retrieve, has_body=True, reads=True)
-    return Api(NAME, {f"/v0.1/{path}": {"POST": operation}}, edge)
+    return Api(NAME, {f"/v0.1/{path}": {"POST": operation}}, services.edge)
