@@ -23,6 +23,7 @@ from simwarden.cli.common import (
 from simwarden.domain.addresses import parse_network
 from simwarden.domain.errors import GatewayNotFound
 from simwarden.domain.gateway_status import STATUS_MEANING
+from simwarden.domain.identifiers import full_imei
 from simwarden.domain.report_order import offline_after
 from simwarden.engine import gateways as engine
 from simwarden.engine.ports import now_utc
@@ -358,6 +359,7 @@ def ports(name: str, *, as_json: bool) -> None:
     rows = with_store(work)
     for row in rows:
         row["status_meaning"] = STATUS_MEANING.get(row["status"])
+        row["imei"] = row["imei"] and full_imei(row["imei"])
     if as_json:
         print_json(rows)
     else:
@@ -407,6 +409,7 @@ def doubts(name: str | None, limit: int, *, as_json: bool) -> None:
     rows = with_store(work)
     for row in rows:
         row["claim"] = bytes(row["claim"]).hex()
+        row["imei"] = row["imei"] and full_imei(row["imei"])
     if as_json:
         print_json(rows)
     else:

@@ -321,7 +321,7 @@ def port(row: Mapping[str, Any]) -> dict[str, Any]:
         "status": row["status"],
         "statusMeaning": STATUS_MEANING.get(row["status"]),
         "statusText": row["status_text"],
-        "imei": row["imei"],
+        "imei": row["imei"] and full_imei(row["imei"]),
         "imsi": row["imsi"],
         "iccid": row["iccid"],
         "phoneNumber": row["msisdn"],
