@@ -98,6 +98,10 @@ class _Facts:
         return f"gateway {self.gateway}, port {self.port}" + (f", slot {slot}" if slot else "")
 
     @property
+    def is_of_account(self) -> bool:
+        return "others" in self._facts
+
+    @property
     def of_host(self) -> bool:
         return bool(self._facts.get("answered") is False)
 
@@ -165,7 +169,12 @@ def _sim_identity(facts: _Facts) -> Words:
 
 
 def _deliveries_dead(facts: _Facts) -> Words:
-    if facts.of_host:
+    if facts.is_of_account:
+        what = (
+            f"Events of more subscriptions or hosts of account {facts.account} than the {facts.others} with alarms "
+            f"of their own were given up; the last one is subscription {facts.subscription} to {facts.host}."
+        )
+    elif facts.of_host:
         what = (
             f"Events of account {facts.account} were given up: {facts.host} has not answered in all the time allowed."
         )

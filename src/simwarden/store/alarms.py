@@ -92,6 +92,16 @@ async def settle(db: Database, now: datetime) -> int:
     return await db.execute(Q["settle"], now)
 
 
+async def open_subjects(
+    connection: asyncpg.Connection, kind: AlarmKind, account_ids: Sequence[str]
+) -> dict[str, set[str]]:
+    """Of these accounts: what their open alarms of a kind are about."""
+    found: dict[str, set[str]] = {}
+    for row in await connection.fetch(Q["open_subjects"], kind, account_ids):
+        found.setdefault(row["account_id"], set()).add(row["subject"])
+    return found
+
+
 async def page(
     db: Database,
     *,

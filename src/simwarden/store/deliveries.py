@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
 
 Q = load("deliveries")
+MOST_OF_ACCOUNT = 20
+"""Alarms about events that were given up that may be open for one account."""
 END_BATCH = 500
 """Subscriptions that are ended in one transaction."""
 VISITS = 256
@@ -277,7 +279,24 @@ async def _alarms(
         elif one.status == "DELIVERED":
             over += [(AlarmKind.DELIVERIES_DEAD, result.id), (AlarmKind.DELIVERIES_DEAD, lane["origin"])]
     await alarms.clear_all(connection, over, now, "The sink takes events again")
-    await alarms.raise_all(connection, troubles, now)
+    await _raise_given_up(connection, troubles, now)
+
+
+async def _raise_given_up(connection: asyncpg.Connection, troubles: Sequence[Trouble], now: datetime) -> None:
+    """Raise the alarms, beyond MOST_OF_ACCOUNT one for the account: a customer may have a million subscriptions."""
+    accounts = sorted({trouble.account_id for trouble in troubles if trouble.account_id})
+    open_now = await alarms.open_subjects(connection, AlarmKind.DELIVERIES_DEAD, accounts) if accounts else {}
+    raised = []
+    for trouble in troubles:
+        account = trouble.account_id or ""
+        known = open_now.setdefault(account, set())
+        if trouble.subject not in known and len(known) >= MOST_OF_ACCOUNT:
+            facts = {**trouble.facts, "others": MOST_OF_ACCOUNT}
+            raised.append(msgspec.structs.replace(trouble, subject=f"account {account}", facts=facts))
+        else:
+            known.add(trouble.subject)
+            raised.append(trouble)
+    await alarms.raise_all(connection, raised, now)
 
 
 def _given_up(lane: asyncpg.Record, reason: str, *, answered: bool, times: int = 1) -> Trouble:
@@ -354,7 +373,7 @@ async def give_up_old(db: Database, buckets: Sequence[int], before: datetime) ->
         lanes = await connection.fetch(Q["give_up_old"], buckets, before)
         reason = "the sink could not be reached in time"
         troubles = [_given_up(lane, reason, answered=False, times=lane["times"]) for lane in lanes]
-        await alarms.raise_all(connection, troubles, datetime.now(UTC))
+        await _raise_given_up(connection, troubles, datetime.now(UTC))
     return sum(lane["times"] for lane in lanes)
 
 

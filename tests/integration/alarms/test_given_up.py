@@ -12,6 +12,7 @@ from tests.integration.notify.running import eventually, running
 from tests.integration.notify.sink import Sink
 
 from simwarden.domain.alarm import AlarmKind
+from simwarden.domain.alarm_words import told
 from simwarden.engine.watch import Watch, WatchSettings
 from simwarden.notify.retry import Schedule
 from simwarden.store import alarms, deliveries
@@ -63,6 +64,33 @@ async def test_a_host_that_does_not_answer_is_one_alarm_for_all_its_subscription
         alarm = await raised(house.db, AlarmKind.DELIVERIES_DEAD)
         assert alarm.facts["host"] == f"http://127.0.0.1:{port}"
         assert alarm.facts["answered"] is False
+
+
+async def test_a_customer_whose_sinks_all_refuse_buries_nobody_under_alarms(
+    house: House, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He may have a million subscriptions: the operator still has to find what else is wrong."""
+    monkeypatch.setattr(deliveries, "MOST_OF_ACCOUNT", 3)
+    for _ in range(8):
+        await house.subscribe(sink.url)
+    async with running(house) as notifier:
+        await sink.until_received(8)
+        sink.answer = 404
+        await house.publish(1)
+        notifier.wake()
+
+        async def all_given_up() -> bool:
+            return bool(await house.db.fetchval("select count(*) from delivery where status = 'DEAD'") == 8)
+
+        await eventually(all_given_up)
+    found = await alarms.page(house.db, kind=AlarmKind.DELIVERIES_DEAD, is_open=True, limit=100)
+    (rest,) = [alarm for alarm in found if alarm.subject.startswith("account ")]
+    assert (len(found), rest.count) == (4, 5)
+    assert "account Acme" in told(rest).what
+    await house.db.execute("delete from delivery where status = 'DEAD'")
+    watch = Watch(house.db, Leases(house.db, "watch", "w1", shares=1), WatchSettings(every=timedelta(seconds=0.1)))
+    await watch.look()
+    assert await alarms.page(house.db, kind=AlarmKind.DELIVERIES_DEAD, is_open=True, limit=100) == []
 
 
 async def test_what_is_sent_again_in_time_ends_the_alarm_and_moves_no_histogram(house: House, sink: Sink) -> None:

@@ -42,6 +42,9 @@ from over where a.id = over.id
 update alarm set cleared_at = $1, ends_at = null, version = version + 1
 where cleared_at is null and ends_at <= $1
 
+-- name: open_subjects
+select account_id, subject from alarm where kind = $1 and cleared_at is null and account_id = any ($2::text[])
+
 -- name: page
 select * from alarm
 where id < $1
