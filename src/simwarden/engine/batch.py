@@ -114,6 +114,9 @@ class Batch:
                 self._connection,
                 [(place, port, boot, report.received_at) for place, (port, report, boot) in newest.items()],
             )
+            grown = {place.gateway_id for place in newest if changed[place] is None}
+            if grown:
+                await gateways.prune_ports(self._connection, sorted(grown))
         await self._store_records()
         if self._doubts:
             self._tally.doubts = await self._doubts.write(self._connection, self._now)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from simwarden.store.vault import Vault
 
 Q = load("gateways")
+SLOTS_KEPT = 8192
+"""Slots kept per gateway; one report may have 4,096."""
 KEPT_REJECTS = 1000
 """Unreadable bodies kept per gateway."""
 KEPT_BYTES = 65_536
@@ -438,6 +440,11 @@ async def save_ports(
         [item[3] for item in ordered],
         [item[3] for item in ordered],
     )
+
+
+async def prune_ports(connection: asyncpg.Connection, gateway_ids: Sequence[int]) -> None:
+    """Forget what is over SLOTS_KEPT of each of these gateways: who has a report URL may invent slots without end."""
+    await connection.execute(Q["prune_ports"], gateway_ids, SLOTS_KEPT)
 
 
 async def hold(connection: asyncpg.Connection, places: Sequence[Place]) -> None:

@@ -607,6 +607,22 @@ async def test_policies_reach_the_slot(world: World) -> None:
     assert not (await world.attached(1))[box.place(1)].wants_lock
 
 
+async def test_slots_that_a_report_invents_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None that matters is forgotten: where a SIM is locked, or is to be."""
+    monkeypatch.setattr(gateways, "SLOTS_KEPT", 6)
+    box, other = await world.box(), await world.box("gw2")
+    await world.card(1, imei=device(9))
+    box.put(1, 1)
+    await world.take(box.port_status(1), other.dev_status())
+    for first in range(10, 40, 5):
+        world.clock.turn(1)
+        await world.take(box.dev_status(ports=range(first, first + 5), slots=1))
+    kept = {row["port"] for row in await world.gateways.ports(box.id)}
+    assert kept == {1, 30, *range(35, 40)}
+    assert len(await world.gateways.ports(other.id)) == 6
+    assert (await world.attached(1))[box.place(1)].wants_lock
+
+
 async def test_another_iccid_than_the_registered_one_is_told_once_for_each_change(world: World) -> None:
     box = await world.box()
     await world.card(1)

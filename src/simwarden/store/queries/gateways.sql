@@ -111,6 +111,16 @@ set boot = excluded.boot, sequence = excluded.sequence, status = excluded.status
     imei = excluded.imei, imsi = excluded.imsi, iccid = excluded.iccid, msisdn = excluded.msisdn, plmn = excluded.plmn,
     operator = excluded.operator, signal = excluded.signal, detail = excluded.detail, changed_at = excluded.changed_at, reported_at = excluded.reported_at
 
+-- name: prune_ports
+-- Those that were reported longest ago, but none with a lock of ours or where something is to be done.
+delete from gateway_port p
+using (select gateway_id, port, slot,
+              row_number() over (partition by gateway_id order by reported_at desc, port, slot) as n
+       from gateway_port where gateway_id = any ($1::int[])) as old
+where old.n > $2 and p.gateway_id = old.gateway_id and p.port = old.port and p.slot = old.slot and not p.held
+  and not exists (select 1 from attachment a
+                  where a.gateway_id = p.gateway_id and a.port = p.port and a.slot = p.slot)
+
 -- name: hold
 insert into gateway_port (gateway_id, port, slot, boot, held, changed_at, reported_at)
 select gateway_id, port, slot, -1, true, now(), now()
