@@ -387,7 +387,7 @@ class House:
             operations=None,
             lives=None,
         )
-        return by_mode(northbound.routes(live), northbound.routes(sandboxed), self.tokens)
+        return by_mode(northbound.routes(live), northbound.routes(sandboxed), self.tokens, sandboxed.edge)
 
     def _management(self) -> Management:
         return Management(

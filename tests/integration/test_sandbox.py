@@ -209,7 +209,7 @@ def test_every_api_is_there_twice_or_closed() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None: ...
 
     live = [Mount(f"/{name}", app=app, name=name) for name in northbound.DOCUMENTS]
-    joined = by_mode([*live, Route("/x", lambda _: None)], live[:1], None)  # type: ignore[arg-type]
+    joined = by_mode([*live, Route("/x", lambda _: None)], live[:1], None, None)  # type: ignore[arg-type]
     worlds = [route.app for route in joined if isinstance(route, Mount)]
     assert all(isinstance(each, Worlds) for each in worlds)
     assert sum(each._sandboxed is app for each in worlds if isinstance(each, Worlds)) == 1

@@ -9,7 +9,6 @@ from starlette.routing import Mount
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.northbound.kernel import headers
 from simwarden.northbound.kernel.api import Api
-from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.ports import Caller, TokenCheck
 
 if TYPE_CHECKING:
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from simwarden.northbound.kernel.edge import Edge
 
 
 class CallerOfMode(Caller, Protocol):
@@ -58,11 +59,16 @@ class Worlds:
         return caller is not None and caller.sandbox
 
 
-def by_mode(live: Sequence[BaseRoute], sandboxed: Sequence[BaseRoute], tokens: ModeCheck) -> list[BaseRoute]:
-    """The live routes, each API joined with its twin; one that has no twin is not there for the sandbox (404)."""
+def by_mode(
+    live: Sequence[BaseRoute], sandboxed: Sequence[BaseRoute], tokens: ModeCheck, edge: Edge
+) -> list[BaseRoute]:
+    """The live routes, each API joined with its twin; one that has no twin is not there for the sandbox (404).
+
+    `edge`: the sandbox's, for calls of those.
+    """
     twins = {route.name: route.app for route in sandboxed if isinstance(route, Mount)}
     for route in live:
         if isinstance(route, Mount):
             name = str(route.name)
-            route.app = Worlds(route.app, twins.get(name) or Api(name, {}, Edge(tokens=tokens)), tokens)
+            route.app = Worlds(route.app, twins.get(name) or Api(name, {}, edge), tokens)
     return list(live)
