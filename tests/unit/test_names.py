@@ -29,7 +29,6 @@ SHARED = {
     "PortState": 2,
     "Push": 2,
     "Request": 3,
-    "Result": 2,
     "Row": 2,
     "Seen": 2,
     "SimSource": 2,

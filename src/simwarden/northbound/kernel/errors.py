@@ -145,16 +145,12 @@ class TooManyRequests(CamaraError):
 
     status, code = 429, "TOO_MANY_REQUESTS"
 
-    def __init__(self, message: str | None = None, retry_after: int | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
 
 class QuotaExceeded(CamaraError):
     """Rejected due to exceeding a business quota limit."""
 
     status, code = 429, "QUOTA_EXCEEDED"
 
-    def __init__(self, retry_after: int | None = None, message: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, retry_after: int | None = None) -> None:
+        super().__init__()
         self.retry_after = retry_after
