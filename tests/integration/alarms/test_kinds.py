@@ -170,6 +170,21 @@ async def test_reports_that_cannot_be_read(street: Street, watch: Watch) -> None
     assert over.cleared_because == "It did not happen again for three report intervals"
 
 
+async def test_reports_that_somebody_invents(street: Street, watch: Watch) -> None:
+    del watch
+    await street.db.execute("update gateway set report_interval = 1")
+    card = await street.insert(1, HOME)
+    token = await street.world.gateways.renew_token("gw1")
+    forged = {"type": "port-status", "port": f"{HOME.port}.{HOME.slot:02}", "seq": 2**31, "st": 4, "imsi": card.imsi}
+    async with street.session.post(f"{street.door.url}/southbound/ejoin/{token}", json=forged) as answer:
+        assert answer.status == 200
+    alarm = await raised(street.db, AlarmKind.REPORTS_DOUBTED)
+    assert (alarm.severity, alarm.facts["gateway"]) == (Severity.MAJOR, "gw1")
+    assert alarm.facts["reason"] == f"JUMP, port-status seq {2**31}"
+    over = await ended(street.db, alarm)
+    assert over.cleared_because == "It did not happen again for three report intervals"
+
+
 async def test_another_card_than_the_registered_one(street: Street, watch: Watch) -> None:
     del watch
     await street.db.execute("update gateway set report_interval = 1")
