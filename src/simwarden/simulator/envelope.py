@@ -14,6 +14,8 @@ TYPES = frozenset(
     for name in ("imei-change", "area-change", "subscription-started", "subscription-updated", "subscription-ended")
 )
 """The event types of IoT SIM Fraud Prevention Subscriptions 0.1.0 (CAMARA r1.2)."""
+TEST = "org.simwarden.v1.subscription-test"
+"""What an operator sends to try a sink (`simwarden subscription test`)."""
 
 
 def problem(event: object) -> str | None:
@@ -32,7 +34,7 @@ def _wrong_form(event: Mapping[str, Any]) -> str | None:
     for key, longest in (("id", 256), ("type", 512), ("source", 2048)):
         if not isinstance(event[key], str) or len(event[key]) > longest:
             return f"Invalid format: {key}"
-    if event["type"] not in TYPES:
+    if event["type"] not in TYPES and event["type"] != TEST:
         return f"The value of type can only be one of {', '.join(sorted(TYPES))}"
     if event.get("datacontenttype", "application/json") != "application/json":
         return "The value of datacontenttype can only be application/json"

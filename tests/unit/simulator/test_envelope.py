@@ -23,6 +23,10 @@ def test_a_good_event_has_no_problem() -> None:
     assert problem(GOOD) is None
 
 
+def test_an_operator_may_try_the_sink() -> None:
+    assert problem({**GOOD, "type": "org.simwarden.v1.subscription-test"}) is None
+
+
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
