@@ -219,6 +219,8 @@ async def test_a_claim_of_another_gateway_does_not_open_the_slot_at_the_first(wo
     assert attached[box.place(AWAY)].wants_lock, "the card may be here still"
     assert attached[other.place(OTHER)].wants_lock
     await world.ask()
+    (alarm,) = await alarms.page(world.db, kind=AlarmKind.REPORTS_DOUBTED, is_open=True, limit=100)
+    assert alarm.subject == f"gateway {other.id}", "who bars others' SIMs is named"
     await world.take(box.dev_status())
     world.clock.turn(INTERVAL)
     await world.take(other.dev_status(), box.dev_status())
