@@ -163,6 +163,7 @@ OFFENDERS: dict[str, set[int]] = {
     "fleet.sims": {9},
     "gateways.locks_of": {9},
     "gateways.all": {5, 9},
+    "gateways.prune_ports": {5, 6, 9},
     "idempotency.claim": {7},
     "idempotency.prune": {1},
     "inboxes.take": {3},
