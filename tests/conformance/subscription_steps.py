@@ -83,7 +83,7 @@ async def listening_sink(world: FeatureWorld) -> None:
     listener = Listener(house.db.url, notifier.handlers)
     listener.start()
     world.stack.push_async_callback(listener.stop)
-    await notifier.start()
+    notifier.start()
     world.stack.push_async_callback(notifier.stop)
     _outside[id(world)] = Outside(sink)
     world.stack.callback(_outside.pop, id(world))

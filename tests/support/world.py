@@ -318,9 +318,9 @@ class World:
             clock=self.clock,
             **changes,
         )
-        await self.enforcement.start()
+        self.enforcement.start()
         self.polls = self.new_polls()
-        await self.polls.start()
+        self.polls.start()
         return self.enforcement
 
     def new_polls(self) -> Polls:

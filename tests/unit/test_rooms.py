@@ -11,11 +11,12 @@ import pytest
 from simwarden.store import migrate
 
 SOURCE = Path(__file__).parent.parent.parent / "src" / "simwarden"
-KERNEL = {"domain", "store"}
+KERNEL = {"domain", "kit", "store"}
 SERVER = {"accounts", "edge", "engine", "management", "northbound", "notify", "reference", "sandbox", "southbound"}
 MAY: dict[str, set[str]] = {
     "domain": set(),
-    "store": {"domain"},
+    "kit": {"domain"},
+    "store": {"domain", "kit"},
     "engine": KERNEL,
     "notify": KERNEL,
     "edge": {"domain", "settings"},

@@ -6,17 +6,15 @@ Thirty million SIMs are counted a few buckets at a time, again and again.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import structlog
 
-from simwarden.domain.errors import StoreUnavailable
 from simwarden.domain.identifiers import BUCKETS
 from simwarden.engine.ports import now_utc
+from simwarden.kit.worker import Worker
 from simwarden.store import alarms, fleet
 
 if TYPE_CHECKING:
@@ -35,8 +33,10 @@ _AIM = 0.2
 """Seconds that one statement over SIMs should take."""
 
 
-class Census:
+class Census(Worker):
     """`leases` has a single share."""
+
+    worker_name = "census"
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class Census:
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         """`every`: seconds between two counts of what is open."""
+        super().__init__()
         self._db = db
         self._leases = leases
         self._every = every
@@ -58,34 +59,20 @@ class Census:
         self._width = 16
         self._began = 0.0
         self._counted: Counter[tuple[str, str, bool]] = Counter()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to count."""
-        self._task = asyncio.create_task(self._run(), name="census")
 
     async def stop(self) -> None:
         """Stop, and let another worker count."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        with contextlib.suppress(StoreUnavailable, TimeoutError):
-            async with asyncio.timeout(2):
-                await self._leases.close()
+        await super().stop()
+        await self._leases.leave()
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                if await self._leases.refresh():
-                    await self.look()
-                else:
-                    self._bucket = 0  # another one counts: begin anew when it is our turn again
-            except StoreUnavailable:
-                pass  # others say so
-            except Exception:
-                _log.exception("counting for the metrics failed and goes on")
-            wait = min(self._due.values()) - time.monotonic()
-            await asyncio.sleep(max(0.05, min(wait, self._every, self._leases.interval)))
+    async def turn(self) -> float:
+        """Count what is due while the lease is held; returns the seconds until more is."""
+        if await self._leases.refresh():
+            await self.look()
+        else:
+            self._bucket = 0  # another one counts: begin anew when it is our turn again
+        wait = min(self._due.values()) - time.monotonic()
+        return max(0.05, min(wait, self._every, self._leases.interval))
 
     async def look(self) -> None:
         """Count what is due. Raises StoreUnavailable."""

@@ -7,7 +7,6 @@ One lane per gateway: a dead one waits alone. Commands for many slots go togethe
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import time
 from collections import defaultdict
@@ -25,6 +24,7 @@ from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.engine.changes import Changes, SlotView, enforcement_data
 from simwarden.engine.ports import CommandFailed, now_utc
+from simwarden.kit.worker import Worker
 from simwarden.store import alarms, attachments, gateways
 
 if TYPE_CHECKING:
@@ -54,8 +54,10 @@ class Work(msgspec.Struct, frozen=True):
     attachment: Attachment
 
 
-class Enforcement:
+class Enforcement(Worker):
     """Reconciles what is desired with what is applied, for the SIMs whose buckets this worker holds."""
+
+    worker_name = "enforcement"
 
     def __init__(
         self,
@@ -68,6 +70,7 @@ class Enforcement:
         observed: Callable[[str, str, float], None] = lambda _command, _result, _seconds: None,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
+        super().__init__()
         self._db = db
         self._gateways = gateways
         self._ingest = ingest
@@ -75,54 +78,25 @@ class Enforcement:
         self._driver_for = driver_for
         self._observed = observed
         self._clock = clock
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._lanes: dict[int, asyncio.Task[None]] = {}
         self._shares: dict[int, frozenset[int]] = {}
         """Shares of the buckets that each lane works on."""
 
-    async def start(self) -> None:
-        """Begin to work."""
-        self._task = asyncio.create_task(self._run(), name="enforcement")
-
     async def stop(self) -> None:
         """Stop at once: what is under way is repeated by whoever takes over, which may be now."""
-        tasks = [task for task in (self._task, *self._lanes.values()) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        with contextlib.suppress(StoreUnavailable, TimeoutError):
-            async with asyncio.timeout(2):
-                await self._leases.close()
+        await super().stop()
+        lanes = list(self._lanes.values())
+        for lane in lanes:
+            lane.cancel()
+        await asyncio.gather(*lanes, return_exceptions=True)
+        await self._leases.leave()
 
-    def wake(self) -> None:
-        """Something became due."""
-        self._wake.set()
-
-    async def _run(self) -> None:
-        troubled = False
-        while True:
-            self._wake.clear()
-            pause = IDLE
-            try:
-                buckets = sorted(await self._leases.refresh())
-                await self._let_go()
-                if buckets:
-                    pause = await self._start_lanes(buckets)
-                pause = min(pause, timedelta(seconds=self._leases.interval))
-                troubled = False
-            except StoreUnavailable as error:
-                if not troubled:
-                    _log.warning("enforcement waits for the database", reason=str(error))
-                troubled = True
-                pause = PAUSE
-            except Exception:
-                _log.exception("enforcement stumbled and goes on")
-                pause = PAUSE
-            # Not wait_for: in Python 3.11 it swallows a cancellation that meets a wake-up, and stop() waits for ever.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(pause.total_seconds(), 0.01)):
-                    await self._wake.wait()
+    async def turn(self) -> float:
+        """Begin what is due at every gateway that nothing is under way at; returns the seconds until more is due."""
+        buckets = sorted(await self._leases.refresh())
+        await self._let_go()
+        pause = await self._start_lanes(buckets) if buckets else IDLE
+        return max(min(pause.total_seconds(), self._leases.interval), 0.01)
 
     async def _let_go(self) -> None:
         """Give away the shares that others should have, once nothing of them is under way."""
@@ -152,7 +126,7 @@ class Enforcement:
     def _lane_done(self, gateway_id: int, _task: asyncio.Task[None]) -> None:
         self._lanes.pop(gateway_id, None)
         self._shares.pop(gateway_id, None)
-        self._wake.set()
+        self.wake()
 
     async def _lane(self, gateway_id: int, imsis: set[str]) -> None:
         try:

@@ -8,7 +8,6 @@ What an item's own values spoil is refused with the reason after it was tried al
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import Counter, deque
 from datetime import UTC, timedelta
@@ -28,6 +27,7 @@ from simwarden.engine.changes import Outcome
 from simwarden.engine.orders import Order
 from simwarden.engine.pace import Pace
 from simwarden.engine.ports import now_utc
+from simwarden.kit.worker import Worker
 from simwarden.store import listing, ranges, usage
 from simwarden.store import operations as store
 from simwarden.store.database import TryAgain, is_refusal
@@ -67,11 +67,13 @@ VAIN_KEPT = timedelta(days=1)
 _log = structlog.get_logger()
 
 
-class Operate:
+class Operate(Worker):
     """The worker. `db`: best connections of its own; `committed` is called after each batch.
 
     `calls` counts the calls and reports that this process has answered so far: while there are any, the work gives way.
     """
+
+    worker_name = "operations"
 
     def __init__(
         self,
@@ -83,14 +85,13 @@ class Operate:
         pace: Pace | None = None,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
+        super().__init__()
         self._db = db
         self._leases = leases
         self._committed = committed
         self._calls = calls
         self._pace = pace or Pace()
         self._clock = clock
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._counted = (time.monotonic(), 0)
         self._beside = 0.0
         self._under_way: set[str] = set()
@@ -98,41 +99,14 @@ class Operate:
         self._finished = float("-inf")
         self._kept_up = float("-inf")
 
-    async def start(self) -> None:
-        """Begin to work."""
-        self._task = asyncio.create_task(self._run(), name="operate")
-
     async def stop(self) -> None:
         """Stop at once: what is under way is rolled back, and done by whoever takes over."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        with contextlib.suppress(StoreUnavailable, asyncpg.PostgresError):
-            await self._leases.close()
+        await super().stop()
+        await self._leases.leave()
 
-    def wake(self) -> None:
-        """There is something to do."""
-        self._wake.set()
-
-    async def _run(self) -> None:
-        troubled = False
-        while True:
-            self._wake.clear()
-            pause = IDLE
-            try:
-                if await self.look():
-                    continue
-                troubled = False
-            except StoreUnavailable as error:
-                if not troubled:
-                    _log.warning("operations wait for the database", reason=str(error))
-                troubled, pause = True, PAUSE
-            except Exception:  # the boundary: whatever it was, the work goes on
-                _log.exception("operations stumbled and go on")
-                pause = PAUSE
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
+    async def turn(self) -> float:
+        """One look; at once the next one when there was something to do."""
+        return 0.0 if await self.look() else IDLE
 
     async def look(self) -> bool:
         """Do one batch of each operation that has something to do here; returns whether there was anything."""
@@ -143,7 +117,7 @@ class Operate:
         for group in self._groups(work):
             if {each.bucket for each in group} <= self._leases.owned() and group[0].operation_id not in self._resting:
                 await self._try(group)
-            if self._wake.is_set():
+            if self._woken.is_set():
                 break  # something new has come: it gets its turn
         under_way = {each.operation_id for each in work}
         gone, self._under_way = self._under_way - under_way, under_way

@@ -16,6 +16,7 @@ import structlog
 from simwarden.domain.attachment import backoff
 from simwarden.domain.errors import GatewayNotFound, SimwardenError, StoreUnavailable
 from simwarden.engine.ports import CommandFailed, now_utc
+from simwarden.kit.worker import Worker
 from simwarden.store import doubts as store
 
 if TYPE_CHECKING:
@@ -41,8 +42,10 @@ TRIES = 10
 """A gateway that does not answer is asked so often, after 1, 2, 4 ... 60 s; then its doubts are UNANSWERED."""
 
 
-class Polls:
+class Polls(Worker):
     """The worker. `observed(result)` is called for every question: answered, unanswered."""
+
+    worker_name = "polls"
 
     def __init__(
         self,
@@ -54,52 +57,27 @@ class Polls:
         observed: Callable[[str], None] = lambda _result: None,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
+        super().__init__()
         self._db = db
         self._gateways = gateways
         self._ingest = ingest
         self._driver_for = driver_for
         self._observed = observed
         self._clock = clock
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._asking: set[asyncio.Task[None]] = set()
-
-    async def start(self) -> None:
-        """Begin to work."""
-        self._task = asyncio.create_task(self._run(), name="polls")
 
     async def stop(self) -> None:
         """Stop at once: what is under way is asked again by whoever takes over."""
-        tasks = [task for task in (self._task, *self._asking) if task is not None]
-        for task in tasks:
+        await super().stop()
+        for task in self._asking:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._asking, return_exceptions=True)
 
-    def wake(self) -> None:
-        """Something became due."""
-        self._wake.set()
-
-    async def _run(self) -> None:
-        troubled = False
-        while True:
-            self._wake.clear()
-            pause = IDLE
-            try:
-                await self.look()
-                upcoming = await store.next_due(self._db)
-                if upcoming is not None:
-                    pause = min(IDLE, max((upcoming - self._clock()).total_seconds(), 0.05))
-                troubled = False
-            except StoreUnavailable as error:
-                if not troubled:
-                    _log.warning("polls wait for the database", reason=str(error))
-                troubled, pause = True, PAUSE
-            except Exception:  # the boundary: whatever it was, the work goes on
-                _log.exception("asking gateways for their status failed and goes on")
-                pause = PAUSE
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
+    async def turn(self) -> float:
+        """Begin what is due; returns the seconds until more is."""
+        await self.look()
+        upcoming = await store.next_due(self._db)
+        return IDLE if upcoming is None else min(IDLE, max((upcoming - self._clock()).total_seconds(), 0.05))
 
     async def look(self) -> int:
         """Begin to ask every gateway that is to be asked now; returns how many."""
@@ -119,7 +97,7 @@ class Polls:
     def _asked(self, task: asyncio.Task[None]) -> None:
         self._asking.discard(task)
         if len(self._asking) == AT_ONCE - 1:
-            self._wake.set()
+            self.wake()
 
     async def _ask(self, poll: DuePoll) -> None:
         try:

@@ -6,8 +6,6 @@ nothing happens (a gateway is silent, work is not taken up) is found here, by on
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,6 +15,7 @@ import structlog
 from simwarden.domain.alarm import SLOW_AFTER, AlarmKind, Trouble, gateway_key, of_gateway
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.engine.ports import now_utc
+from simwarden.kit.worker import Worker
 from simwarden.store import alarms, fanout, gateways, watch
 from simwarden.store.subscriptions import ALL_BUCKETS
 
@@ -53,8 +52,10 @@ class WatchSettings:
         self.keep = keep
 
 
-class Watch:
+class Watch(Worker):
     """Looks every few seconds, while it holds the lease."""
+
+    worker_name = "watch"
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Watch:
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         """`leases` has a single share."""
+        super().__init__()
         self._db = db
         self._leases = leases
         self._settings = settings or WatchSettings()
@@ -72,35 +74,17 @@ class Watch:
         self._round = 0
         self._slow = 0
         """Slow measurements in a row; negative: good ones."""
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._task = asyncio.create_task(self._run(), name="watch")
 
     async def stop(self) -> None:
         """Stop, and let another worker look."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        with contextlib.suppress(StoreUnavailable, TimeoutError):
-            async with asyncio.timeout(2):
-                await self._leases.close()
+        await super().stop()
+        await self._leases.leave()
 
-    async def _run(self) -> None:
-        troubled = False
-        while True:
-            try:
-                if await self._leases.refresh():
-                    await self.look()
-                troubled = False
-            except StoreUnavailable as error:
-                if not troubled:
-                    _log.warning("the watch waits for the database", reason=str(error))
-                troubled = True
-            except Exception:
-                _log.exception("the watch failed and goes on")
-            await asyncio.sleep(min(self._settings.every.total_seconds(), self._leases.interval))
+    async def turn(self) -> float:
+        """One look while the lease is held."""
+        if await self._leases.refresh():
+            await self.look()
+        return min(self._settings.every.total_seconds(), self._leases.interval)
 
     async def look(self) -> None:
         """One round: a check that fails leaves the others undisturbed. Raises StoreUnavailable."""

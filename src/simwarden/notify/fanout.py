@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from typing import TYPE_CHECKING
 
-import asyncpg
-
-from simwarden.domain.errors import StoreUnavailable
-from simwarden.notify.kept import kept
+from simwarden.kit.worker import Worker
 from simwarden.store import fanout
 
 if TYPE_CHECKING:
@@ -23,50 +18,28 @@ POLL = 5.0
 """Seconds between two looks when nobody says that there is something: for what was left behind."""
 TURNS = 64
 """Accounts that are served in one round, one chunk of lanes each."""
-REST = 1.0
-"""Seconds to wait when the database cannot be used."""
 PAUSE = 8.0
 """Pause of an account after each of its chunks, as a multiple of the time that it took: an account that makes many
 events for many subscriptions takes a ninth of the time there is, and more events in each chunk the longer they wait."""
 
 
-class FanOut:
+class FanOut(Worker):
     """Works on the buckets that this worker leases. Others on the same do no harm: each lane knows what it has."""
 
+    worker_name = "fan-out"
+
     def __init__(self, db: Database, leases: Leases, metrics: NotifyMetrics) -> None:
+        super().__init__()
         self._db = db
         self._leases = leases
         self._metrics = metrics
-        self._woken = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._rests: dict[str, float] = {}
         """Until when each account pauses (time.monotonic())."""
 
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(kept("notify-fan-out", self._run))
-
-    async def stop(self) -> None:
-        """Stop; what is left is worked off by whoever has the buckets next."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    def wake(self) -> None:
-        """Something is to be written."""
-        self._woken.set()
-
-    async def _run(self) -> None:
-        while True:
-            self._woken.clear()
-            try:
-                wait = POLL if (pause := await self.round()) is None else pause
-            except (StoreUnavailable, asyncpg.PostgresError):
-                wait = REST
-            if wait:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(wait):
-                        await self._woken.wait()
+    async def turn(self) -> float:
+        """One round; returns the seconds until the next."""
+        pause = await self.round()
+        return POLL if pause is None else pause
 
     async def round(self) -> float | None:
         """Serve each account that waits, and does not pause, once; returns seconds until the next round, None: nobody

@@ -14,8 +14,8 @@ import asyncpg
 import structlog
 
 from simwarden.domain.errors import StoreUnavailable
+from simwarden.kit.worker import Worker
 from simwarden.notify import fanout
-from simwarden.notify.kept import kept
 from simwarden.notify.lane import LaneRun
 from simwarden.notify.metrics import NotifyMetrics
 from simwarden.notify.origin import Origin
@@ -51,12 +51,14 @@ _LEAST = 0.005
 log = structlog.get_logger(__name__)
 
 
-class Notifier:
+class Notifier(Worker):
     """Hands out the deliveries of the shares that this worker leases.
 
     `worker` names this process, as no other one is or was named; the work of those that it is `heir_of`, who are dead,
     is taken up at once.
     """
+
+    worker_name = "deliveries"
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class Notifier:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """`tls`: which certificates of sinks are trusted; None: those of the system's authorities."""
+        super().__init__()
         self._tls = tls
         self._db = db
         self._vault = vault
@@ -107,12 +110,10 @@ class Notifier:
         self._aside_lock = asyncio.Semaphore(1)
         self._runs: set[asyncio.Task[None]] = set()
         self._side: set[asyncio.Task[None]] = set()
-        self._woken = asyncio.Event()
         self._stopping = False
-        self._work: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Begin to work; returns at once, also when the database is down."""
+    def start(self) -> None:
+        """Begin to work, also when the database is down."""
         self._stopping = False
         self._sender = self._sender or Sender(
             allow_private=self._allow_private,
@@ -123,15 +124,14 @@ class Notifier:
         self._recorder.start()
         self._upkeep.start()
         self.fan_out.start()
-        self._work = asyncio.create_task(kept("notifier", self._run))
+        super().start()
 
     async def stop(self) -> None:
         """Finish what is under way, within the time set for it, and give the shares to the other workers."""
         self._stopping = True
-        if self._work is None:
+        if self._loop is None:
             return
-        self._work.cancel()
-        await asyncio.gather(self._work, return_exceptions=True)
+        await super().stop()
         await self._upkeep.stop()
         await self.fan_out.stop()
         for origin in self._origins.values():
@@ -147,12 +147,7 @@ class Notifier:
         if self._sender is not None:
             await self._sender.close()
             self._sender = None
-        with contextlib.suppress(StoreUnavailable, asyncpg.PostgresError):
-            await self.leases.close()
-
-    def wake(self) -> None:
-        """Something may be due."""
-        self._woken.set()
+        await self.leases.leave()
 
     def _told(self, paused: str) -> None:
         """Something may be due; or the subscription of this id was paused, and what was claimed of it is put back."""
@@ -160,19 +155,15 @@ class Notifier:
             self._paused.add(paused)
         self.wake()
 
-    async def _run(self) -> None:
-        while True:
-            self._woken.clear()
-            try:
-                wait = await self._look()
-                self._outage.over()
-            except (StoreUnavailable, asyncpg.PostgresError) as error:
-                await asyncio.sleep(self._outage.began(error))
-                continue
-            # Not wait_for: Python 3.11's swallows a cancellation that meets the wake-up, and stop() would hang.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._woken.wait()
+    async def turn(self) -> float:
+        """Claim what is due; returns the seconds until there may be more."""
+        try:
+            wait = await self._look()
+        except (StoreUnavailable, asyncpg.PostgresError) as error:
+            await asyncio.sleep(self._outage.began(error))
+            return 0.0
+        self._outage.over()
+        return wait
 
     async def _look(self) -> float:
         """Claim what is due; returns the seconds until there may be more."""

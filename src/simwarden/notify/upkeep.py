@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from simwarden.domain.errors import StoreUnavailable
-from simwarden.notify.kept import kept
+from simwarden.kit.worker import Worker
 from simwarden.store import care, deliveries, fanout
 
 if TYPE_CHECKING:
@@ -25,15 +24,17 @@ if TYPE_CHECKING:
     Duty = Callable[[list[int]], Awaitable[None]]
 
 
-class Upkeep:
+class Upkeep(Worker):
     """Each duty in its own rhythm, on the buckets that this worker leases."""
 
+    worker_name = "delivery-upkeep"
+
     def __init__(self, db: Database, leases: Leases, settings: NotifySettings, metrics: NotifyMetrics) -> None:
+        super().__init__()
         self._db = db
         self._leases = leases
         self._settings = settings
         self._metrics = metrics
-        self._task: asyncio.Task[None] | None = None
         self._duties: dict[Duty, float] = {
             self.end_due: 1.0,
             self.release: 1.0,
@@ -41,16 +42,7 @@ class Upkeep:
             self.give_up: 600.0,
             self.prune: 3600.0,
         }
-
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(kept("notify-upkeep", self._run))
-
-    async def stop(self) -> None:
-        """Stop."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        self._due = dict.fromkeys(self._duties, float("-inf"))
 
     async def end_due(self, buckets: list[int]) -> None:
         """End the subscriptions whose time, or the time of whose token, is over."""
@@ -93,14 +85,13 @@ class Upkeep:
             shares.setdefault(self._leases.share_of(bucket), []).append(bucket)
         return list(shares.values())
 
-    async def _run(self) -> None:
-        due = dict.fromkeys(self._duties, float("-inf"))
-        while True:
-            await asyncio.sleep(min(self._duties.values()))
-            owned = sorted(self._leases.owned())
-            for duty, period in self._duties.items():
-                if not owned or due[duty] > time.monotonic():
-                    continue
-                with contextlib.suppress(StoreUnavailable, asyncpg.PostgresError):
-                    await duty(owned)
-                due[duty] = time.monotonic() + period
+    async def turn(self) -> float:
+        """Do each duty that is due."""
+        owned = sorted(self._leases.owned())
+        for duty, period in self._duties.items():
+            if not owned or self._due[duty] > time.monotonic():
+                continue
+            with contextlib.suppress(StoreUnavailable, asyncpg.PostgresError):
+                await duty(owned)
+            self._due[duty] = time.monotonic() + period
+        return min(self._duties.values())

@@ -7,15 +7,13 @@ into its lane when they are due. From there on all is as with a real SIM.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from simwarden.domain.errors import StoreUnavailable
 from simwarden.engine.ports import now_utc
 from simwarden.engine.subscriptions import Subscriptions
-from simwarden.notify.kept import kept
+from simwarden.kit.worker import Worker
 from simwarden.sandbox import rules
 from simwarden.store import sandbox as store
 
@@ -49,38 +47,21 @@ class SandboxSubscriptions(Subscriptions):
         self._player.wake()
 
 
-class Player:
+class Player(Worker):
     """Plays what was written down. Any number of them may run: each change is played by one."""
 
+    worker_name = "sandbox"
+
     def __init__(self, db: Database) -> None:
+        super().__init__()
         self._db = db
-        self._woken = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(kept("sandbox", self._run))
-
-    async def stop(self) -> None:
-        """Stop; what is written down is played when somebody starts again."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     def wake(self) -> None:
-        """Something was written down."""
-        self._woken.set()
+        """Something was written down, in a transaction that is about to commit."""
+        asyncio.get_running_loop().call_later(0.05, super().wake)
 
-    async def _run(self) -> None:
-        while True:
-            self._woken.clear()
-            wait = 1.0
-            with contextlib.suppress(StoreUnavailable, asyncpg.PostgresError):
-                await store.play(self._db, now_utc())
-                due = await store.next_due(self._db)
-                wait = POLL if due is None else min(max(due, 0.02), POLL)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._woken.wait()
-            if self._woken.is_set():
-                await asyncio.sleep(0.05)  # it is woken before the transaction commits
+    async def turn(self) -> float:
+        """Play what is due; returns the seconds until more is."""
+        await store.play(self._db, now_utc())
+        due = await store.next_due(self._db)
+        return POLL if due is None else min(max(due, 0.02), POLL)

@@ -8,10 +8,13 @@ deadline on this machine's own monotonic clock, read before the statement that r
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from simwarden.domain.errors import StoreUnavailable
 from simwarden.domain.identifiers import BUCKETS
 from simwarden.store.queries import load
 
@@ -134,6 +137,12 @@ class Leases:
             self._leaving.discard(share)
         if given:
             await self._db.execute(Q["release"], self._role, self._owner, given)
+
+    async def leave(self) -> None:
+        """Give everything away and leave, if the database allows it within two seconds; else the term ends it."""
+        with contextlib.suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(2):
+                await self.close()
 
     async def close(self) -> None:
         """Give everything away and leave. Raises StoreUnavailable."""

@@ -219,7 +219,7 @@ async def test_work_that_nobody_takes_up(street: Street, watch: Watch) -> None:
     alarm = await raised(street.db, AlarmKind.WORK_BACKLOG)
     assert (alarm.subject, alarm.facts["waiting"]) == ("enforcement", 1)
     street.worker = street.new_worker()
-    await street.worker.start()
+    street.worker.start()
     over = await ended(street.db, alarm)
     assert over.cleared_because == "Workers keep up again"
 

@@ -23,9 +23,9 @@ async def test_what_a_worker_gives_away_is_taken_up_at_once(world: World) -> Non
     term = timedelta(seconds=PATIENCE + 20)  # a share that is not given away comes later than the test waits
     leases = {name: Leases(world.db, "enforce", name, term=term) for name in ("worker-1", "worker-2")}
     workers = {name: make(world, leases[name]) for name in leases}
-    await workers["worker-1"].start()
+    workers["worker-1"].start()
     await world.eventually(lambda: owns(leases["worker-1"], BUCKETS), step=0)
-    await workers["worker-2"].start()
+    workers["worker-2"].start()
     await world.eventually(lambda: owns(leases["worker-2"], BUCKETS // 2), step=0)
     assert len(leases["worker-1"].owned() | leases["worker-2"].owned()) == BUCKETS
     await workers["worker-1"].stop()

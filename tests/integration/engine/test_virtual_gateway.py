@@ -94,8 +94,8 @@ class Street:
             )
             server.reporter.retry_delay = 0.01
             server.configure_reports(f"{self.door.url}/southbound/ejoin/{token}", None)
-        await self.worker.start()
-        await self.polls.start()
+        self.worker.start()
+        self.polls.start()
 
     async def close(self) -> None:
         await self.fleet.close()
@@ -246,7 +246,7 @@ async def test_a_new_worker_goes_on_where_the_old_one_was_stopped(street: Street
     await street.worker.stop()
     await street.server().set_fault(Fault())
     street.worker = street.new_worker()
-    await street.worker.start()
+    street.worker.start()
     await street.until(lambda: street.settled(card.imsi, locked=AWAY))
     types = await street.types(card.imsi)
     assert types.count(EventType.ENFORCEMENT_APPLIED) == 1

@@ -45,7 +45,7 @@ async def running(
     )
     listener = Listener(house.db.url, notifier.handlers)
     listener.start()
-    await notifier.start()
+    notifier.start()
     try:
         yield notifier
     finally:

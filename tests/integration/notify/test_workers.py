@@ -38,12 +38,12 @@ LONG = timedelta(seconds=PATIENCE + 20)
 async def vanish(notifier: Notifier) -> None:
     """End a notifier as `kill -9` does: nothing is finished, written or given back."""
     notifier._stopping = True
-    for task in [notifier._work, notifier._recorder._task, notifier._upkeep._task, *notifier._runs]:
+    for task in [notifier._loop, notifier._recorder._loop, notifier._upkeep._loop, *notifier._runs]:
         assert task is not None
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     notifier._recorder._results.clear()
-    notifier._work = None
+    notifier._loop = None
     assert notifier._sender is not None
     await notifier._sender.close()
 

@@ -129,11 +129,11 @@ async def test_workers_that_are_stopped_anywhere_do_each_item_once(house: House)
     operation = await house.begin(CLOSE_DATA, named(range(60)))
     for milliseconds in range(3, 33, 3):
         worker = house.operate("w1")
-        await worker.start()
+        worker.start()
         await asyncio.sleep(milliseconds / 1000)
-        assert worker._task is not None
-        worker._task.cancel()
-        await asyncio.gather(worker._task, return_exceptions=True)
+        assert worker._loop is not None
+        worker._loop.cancel()
+        await asyncio.gather(worker._loop, return_exceptions=True)
     done = await house.settle(operation)
     assert (done.state, done.done) == ("COMPLETED", 60)
     assert Counter(imsi for imsi, _, _ in await house.events()) == Counter(imsi(number) for number in range(60))

@@ -7,13 +7,13 @@ every crash, and what came and went while a receiver was down is pushed once, as
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from simwarden.domain.errors import SimwardenError, StoreUnavailable
+from simwarden.domain.errors import SimwardenError
+from simwarden.kit.worker import Worker
 from simwarden.store import alarms
 from simwarden.store.alarms import Channel
 
@@ -48,8 +48,10 @@ class Push(Protocol):
         """Tell of these, as they are now. Raises PushFailed: they are pushed again."""
 
 
-class Pusher:
+class Pusher(Worker):
     """`leases` has a single share. A channel that is not among `channels` is not set up."""
+
+    worker_name = "alarm-push"
 
     def __init__(
         self,
@@ -62,37 +64,24 @@ class Pusher:
         pushed: Callable[[str, str], None] = lambda _channel, _result: None,
     ) -> None:
         """`pushed(channel, "sent" or "failed")` is called after each try."""
+        super().__init__()
         self._db = db
         self._leases = leases
         self._channels = channels
         self._clock = clock
         self._every = every
         self._pushed = pushed
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(self._run(), name="alarm-push")
 
     async def stop(self) -> None:
         """Stop; what is under way is pushed again by whoever takes over."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        with contextlib.suppress(StoreUnavailable, TimeoutError):
-            async with asyncio.timeout(2):
-                await self._leases.close()
+        await super().stop()
+        await self._leases.leave()
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                if await self._leases.refresh():
-                    await self.look()
-            except StoreUnavailable:
-                pass  # others say so; nothing is lost
-            except Exception:
-                _log.exception("pushing alarms failed and goes on")
-            await asyncio.sleep(min(self._every.total_seconds(), self._leases.interval))
+    async def turn(self) -> float:
+        """Push what is due while the lease is held."""
+        if await self._leases.refresh():
+            await self.look()
+        return min(self._every.total_seconds(), self._leases.interval)
 
     async def look(self) -> None:
         """Push what is due. Raises StoreUnavailable."""
