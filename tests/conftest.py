@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 # The same examples in every run: what is new is looked for by `make fuzz`, not by whoever runs the tests.
-hypothesis.settings.register_profile("repeatable", derandomize=True)
+# Nothing depends on how fast they are made or run.
+hypothesis.settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("repeatable")
 
 REPOSITORY = Path(__file__).parent.parent

@@ -10,9 +10,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.server import free_port, serving
+from tests.support.server import serving
 from tests.support.terminal import PATIENCE, Terminal, terminal
 
+from simwarden.demo.processes import free_port
 from simwarden.quickstart import env, sample
 from simwarden.store.accounts import Accounts
 

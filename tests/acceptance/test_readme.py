@@ -7,8 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.conftest import REPOSITORY
-from tests.support.server import free_port
 from tests.support.terminal import terminal
+
+from simwarden.demo.processes import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,7 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
-from tests.support.server import free_port, program
+from tests.support.server import program
+
+from simwarden.demo.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

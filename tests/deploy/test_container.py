@@ -16,9 +16,9 @@ import yaml
 from tests.conftest import REPOSITORY
 from tests.deploy import dockerfile
 from tests.deploy.tools import TOOLS, needs_registry, needs_tools
-from tests.support.server import free_port
 
 from simwarden import __version__
+from simwarden.demo.processes import free_port
 from simwarden.settings import load
 
 if TYPE_CHECKING:

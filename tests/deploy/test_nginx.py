@@ -16,9 +16,10 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.integration.test_tls import shaken
 from tests.support.certificates import self_signed
-from tests.support.server import free_port, serving
+from tests.support.server import serving
 
 from simwarden.accounts.applications import issue, open_account
+from simwarden.demo.processes import free_port
 from simwarden.store.accounts import Accounts
 
 if TYPE_CHECKING:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import aiohttp
-from tests.support.server import free_port, program, serving
+from tests.support.server import program, serving
 
 from simwarden.accounts import applications
 from simwarden.accounts.scopes import SETS
+from simwarden.demo.processes import free_port
 from simwarden.store.accounts import Accounts
 
 if TYPE_CHECKING:

@@ -14,7 +14,9 @@ import aiohttp
 import pytest
 import yaml
 from tests.support.patience import PATIENCE
-from tests.support.server import free_port, serving
+from tests.support.server import serving
+
+from simwarden.demo.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

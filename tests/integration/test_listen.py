@@ -10,10 +10,11 @@ import aiohttp
 import pytest_asyncio
 from standardwebhooks import Webhook
 from tests.integration.notify.sink import Sink
-from tests.support.server import Program, free_port, program, serving
+from tests.support.server import Program, program, serving
 
 from simwarden.accounts import applications
 from simwarden.accounts.applications import Issued
+from simwarden.demo.processes import free_port
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import Sim

@@ -16,8 +16,9 @@ import pytest
 from tests.conftest import at_database
 from tests.integration.notify.gate import Gate
 from tests.support import family
-from tests.support.server import Program, free_port, program
+from tests.support.server import Program, program
 
+from simwarden.demo.processes import free_port
 from simwarden.store.embedded import EmbeddedPostgres
 
 if TYPE_CHECKING:

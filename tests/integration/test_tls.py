@@ -12,7 +12,9 @@ import aiohttp
 import pytest
 from cryptography.hazmat.primitives.serialization import PrivateFormat
 from tests.support.certificates import PKCS8, TRADITIONAL, self_signed
-from tests.support.server import free_port, program
+from tests.support.server import program
+
+from simwarden.demo.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,11 +6,15 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import sys
 from pathlib import Path
 from typing import Any
+
+_OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
+"""Lowest and highest port of outgoing connections (Linux)."""
 
 
 class StepFailed(Exception):
@@ -18,10 +22,19 @@ class StepFailed(Exception):
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that nobody listens on, from those that the system gives to no outgoing connection.
+
+    One that the system picks (port 0) may be an outgoing connection's own port by the time a server listens on it.
+    """
+    try:
+        lowest = int(_OUTGOING.read_text().split()[0])
+    except (OSError, ValueError):
+        lowest = 32768
+    for _ in range(100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(10_000, max(lowest, 10_001))))  # noqa: S311 - no secret
+            return int(probe.getsockname()[1])
+    raise OSError("No port of 127.0.0.1 between 10000 and 32767 is free")
 
 
 class Processes:

@@ -320,7 +320,7 @@ async def test_a_restore_that_is_ended_half_way_never_was(
             create schema gate;
             create sequence gate.steps;
             create function gate.wait() returns event_trigger language plpgsql as $$
-                begin if nextval('gate.steps') = 5 then perform pg_sleep(4); end if; end $$;
+                begin if nextval('gate.steps') = 5 then perform pg_sleep(12); end if; end $$;
             create event trigger at_gate on ddl_command_end when tag in ('CREATE TABLE') execute function gate.wait();
         """)
     before = await everything(filled)

@@ -310,7 +310,9 @@ async def test_a_forged_cursor_is_none(still: House, path: str, of: str, place: 
     assert (reply.status, reply.json["message"]) == (400, "cursor is none that this server made")
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(limit=st.integers(1, 9), seed=st.integers(0, 10_000))
 async def test_a_walk_meets_each_sim_once_whatever_happens_meanwhile(house: House, limit: int, seed: int) -> None:
     rng = random.Random(seed)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from tests.integration.operations.house import House, imsi
-from tests.support.server import Program, free_port, program
+from tests.support.server import Program, program
 
 from simwarden.accounts.applications import issue_operator
+from simwarden.demo.processes import free_port
 from simwarden.store.accounts import Accounts
 from simwarden.store.database import Database
 

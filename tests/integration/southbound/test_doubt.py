@@ -491,7 +491,9 @@ class Play:
         self.elapsed = end
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps=st.lists(STEPS, max_size=14), url=st.booleans(), asks=st.booleans())
 @example(steps=[("forged port", FAR, False, AWAY)], url=False, asks=False)
 @example(steps=[("forged port", FAR, False, HOME)], url=False, asks=False)
@@ -519,7 +521,9 @@ async def test_a_stolen_card_is_barred_and_a_returned_one_opened_whatever_was_fo
         assert await world.barred(1) is barred, (port, imei)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps=st.lists(STEPS.filter(lambda step: step[0] != "move"), max_size=20), url=st.booleans())
 async def test_nothing_forged_lifts_a_bar_that_the_gateway_upholds(
     world: World, steps: list[tuple[Any, ...]], url: bool

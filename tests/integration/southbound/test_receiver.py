@@ -322,7 +322,9 @@ types = st.sampled_from(["port-status", "dev-status", "recv-sms", "cdr", "sent-s
 NO_SIM = st.sampled_from(["imei", "sn", "sig", "opr", "bal", "x"])
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     body=st.one_of(
         st.binary(max_size=200),
@@ -345,7 +347,9 @@ async def test_no_bytes_raise_or_change_a_sim(door: Door, body: bytes) -> None:
     assert await world.sim(1) == before
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(type_=types, fields=st.dictionaries(keys, values, max_size=10))
 async def test_no_fields_raise_and_every_history_stays_whole(door: Door, type_: str, fields: dict[str, Any]) -> None:
     world = door.world
