@@ -6,7 +6,7 @@ Every answer and every event is checked as in the tests, so a figure stands for 
 The attacker runs in a process of its own (`python -m benchmarks.attacks NAME`, started by `measure`), so that its
 work does not delay the honest tenant's client, which takes the times. A real attacker has a machine of its own. On this
 one its process gets only the processor time that nobody else wants (SCHED_IDLE), so what is measured is what the server
-spends on it; how many of its calls were answered a second is printed.
+spends on it; how many of its calls were answered is printed.
 """
 
 from __future__ import annotations
@@ -131,7 +131,8 @@ async def _at_work(name: str, target: Target, answers: Counter[str]) -> AsyncIte
 
 async def _attack(name: str) -> None:
     """The attacker's process: read the target from standard input, attack until that ends, print the answers."""
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     known = msgspec.json.decode(await asyncio.to_thread(sys.stdin.buffer.readline), type=Known)
     directory = Path(known.directory)
     target = Target(directory, known.port, Processes(directory, {}))

@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 
 from simwarden.app import House
 from simwarden.claim import Claim
-from simwarden.edge.throttle import Turns
+from simwarden.edge.throttle import HeldBack
 from simwarden.settings import Settings
 from simwarden.store.database import Database
 
@@ -199,7 +199,7 @@ async def bench(url: str, directory: Path) -> AsyncIterator[Bench]:
     db = await Database.connect(url)
     async with aiohttp.ClientSession() as session:
         house = House(settings, db, db, session, Claim("fuzz", ()))
-        patient = Turns(rate=1e6, burst=1000, patience=0.0)  # the fuzzer is refused often, and has no time
+        patient = HeldBack(rate=1e6, burst=1000, patience=0.0)  # the fuzzer is refused often, and has no time
         house.edge = msgspec.structs.replace(house.edge, refusals=patient)
         house.answers.start()
         made = Bench(house)

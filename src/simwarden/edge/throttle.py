@@ -57,8 +57,7 @@ class Turns:
     ) -> None:
         self._rate = rate
         self._ahead = burst / rate
-        self.patience = patience
-        """Seconds."""
+        self._patience = patience
         self._kept = kept
         self._clock = clock
         self._next: dict[str, float] = {}
@@ -68,7 +67,7 @@ class Turns:
         """Seconds to wait for the turn that this takes; None: too many wait already, nothing was taken."""
         now = self._clock()
         due = max(self._next.get(key, 0.0), now - self._ahead + 1 / self._rate)
-        if due - now > self.patience:
+        if due - now > self._patience:
             return None
         self._next.pop(key, None)
         while len(self._next) >= self._kept:

@@ -10,8 +10,6 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import structlog
-
 from simwarden.domain.identifiers import BUCKETS
 from simwarden.engine.ports import now_utc
 from simwarden.kit.worker import Worker
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
     from simwarden.store.leases import Leases
 
-_log = structlog.get_logger()
 SHARE = 0.05
 """Of the time, at most this part is spent."""
 ROUND = 60.0

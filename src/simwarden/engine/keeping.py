@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
-
 from simwarden.engine.ports import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import personal
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
     from simwarden.store.vault import Vault
 
-_log = structlog.get_logger()
 SEALED_AT_ONCE = 200
 DELETED_AT_ONCE = 1_000
 PAUSE = 0.1

@@ -47,8 +47,6 @@ if TYPE_CHECKING:
 CHANNEL = "simwarden_operation"
 IDLE = 2.0
 """Seconds between two looks when nothing is to be done."""
-PAUSE = 1.0
-"""Seconds to wait after a trouble."""
 TURNS = 16
 """Parts of one operation between two looks at what there is to do."""
 UPKEEP = 600.0

@@ -36,8 +36,6 @@ CLAIM = timedelta(seconds=15)
 card that came home does not wait long for its proof when the worker dies or the database is away."""
 IDLE = 5.0
 """Seconds between two looks when nobody wakes it."""
-PAUSE = 1.0
-"""Seconds to wait after a trouble of the database."""
 TRIES = 10
 """A gateway that does not answer is asked so often, after 1, 2, 4 ... 60 s; then its doubts are UNANSWERED."""
 

@@ -11,7 +11,7 @@ from simwarden.domain.errors import StoreUnavailable
 
 RETRY = 1.0
 """Seconds until the next turn after one that failed; doubles with every error in a row that is not an outage,"""
-LONGEST = 30.0
+LONGEST = 5.0
 """up to this."""
 _log = structlog.get_logger()
 
@@ -68,8 +68,7 @@ class Worker:
             if not self._waits_for_database:
                 _log.warning("waiting for the database", worker=self.worker_name, reason=str(error))
             self._waits_for_database = True
-            await asyncio.sleep(RETRY)
-            return 0.0
+            return RETRY
         except Exception:  # the boundary: whatever it was, the next turn may succeed
             seconds = min(RETRY * 2 ** min(self._errors, 10), LONGEST)
             _log.exception("failed, retrying", worker=self.worker_name, seconds=seconds)

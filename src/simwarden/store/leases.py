@@ -14,14 +14,14 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.domain.identifiers import BUCKETS
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    import asyncpg
 
     from simwarden.store.database import Database
 
@@ -140,7 +140,7 @@ class Leases:
 
     async def leave(self) -> None:
         """Give everything away and leave, if the database allows it within two seconds; else the term ends it."""
-        with contextlib.suppress(StoreUnavailable, TimeoutError):
+        with contextlib.suppress(StoreUnavailable, asyncpg.PostgresError, TimeoutError):
             async with asyncio.timeout(2):
                 await self.close()
 

@@ -102,12 +102,10 @@ async def test_used_up_refused_and_new_the_next_day(house: House, clock: Clock) 
 async def test_only_answers_429_are_held_back_by_application(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[str] = []
 
-    def take(key: str) -> float | None:
+    async def wait(key: str) -> None:
         taken.append(key)
-        return None if len(taken) == 2 else 0.0
 
-    monkeypatch.setattr(house.edge.refusals, "take", take)
-    monkeypatch.setattr(house.edge.refusals, "patience", 0.0)
+    monkeypatch.setattr(house.edge.refusals, "wait", wait)
     await limit(house, 1)
     assert await statuses(house, 4) == [200, 429, 429, 429]
     assert taken == [house.issued.application.app_key] * 3

@@ -11,7 +11,7 @@ import structlog
 from tests.unit.northbound.asgi import call
 from tests.unit.northbound.world import Client, World
 
-from simwarden.edge.throttle import Turns
+from simwarden.edge.throttle import HeldBack
 from simwarden.engine.quota import Quotas
 from simwarden.northbound.kernel.api import MAX_BODY
 
@@ -221,15 +221,14 @@ async def test_a_body_is_utf_8_also_where_it_is_ignored(client: Client, version:
 async def test_what_an_application_is_refused_too_often_is_held_back_by_all_apis_together() -> None:
     waited: list[str] = []
 
-    class Counted(Turns):
-        def take(self, key: str) -> float:
+    class Counted(HeldBack):
+        async def wait(self, key: str) -> None:
             waited.append(key)
-            return 0.0
 
     async def used(_account_id: str, _app_key: str, _day: date) -> int:
         return 1
 
-    world = World(Quotas(used), refusals=Counted(1, 1, 0.0))
+    world = World(Quotas(used), refusals=Counted())
     world.callers["good"] = msgspec.structs.replace(world.callers["good"], daily_quota=1)
     for path in (f"{V01}/query", "/subscription-status/v0.1/retrive-subscription-status"):
         assert (await Client(world.app)("POST", path, {})).status == 429

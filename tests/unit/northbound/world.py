@@ -22,7 +22,7 @@ from simwarden.domain.errors import KeyReused, SimNotFound, SimwardenError, Subs
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
 from simwarden.domain.sink import parse_sink
-from simwarden.edge.throttle import Turns
+from simwarden.edge.throttle import HeldBack
 from simwarden.engine.functions import function_views
 from simwarden.engine.subscriptions import NewSubscription, Subscription
 from simwarden.northbound.kernel.devices import Devices
@@ -85,7 +85,7 @@ class World:
         self,
         quota: Quota | None = None,
         *,
-        refusals: Turns | None = None,
+        refusals: HeldBack | None = None,
         nai_identification: bool = False,
         **options: bool,
     ) -> None:
@@ -120,7 +120,7 @@ class World:
             answers=self.answers,
             reads=self.read_only.append,
             quota=quota,
-            refusals=refusals or Turns(rate=1e6, burst=1000, patience=0.0),
+            refusals=refusals or HeldBack(rate=1e6, burst=1000, patience=0.0),
         )
         self.services = Services(
             edge=edge,

@@ -156,7 +156,7 @@ class Api:
         if counted and self._edge.reads is not None and caller is not None and operation is not None:
             self._edge.reads(self._usage(caller, operation, "/query" if answer.only_read else ""))
         if answer.status == 429 and caller is not None:
-            await self._edge.hold_back(caller)
+            await self._edge.refusals.wait(caller.app_key)
         await _send(answer, call.correlator, send)
 
     async def _answer(self, call: _Call, scope: Scope, receive: Receive) -> Answer:

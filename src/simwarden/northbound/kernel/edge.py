@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.edge.throttle import Turns
+from simwarden.edge.throttle import HeldBack
 from simwarden.engine.ports import now_utc
 from simwarden.northbound.kernel.ports import no_meter
 
@@ -15,15 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from simwarden.northbound.kernel.ports import AnswerBook, Caller, Meter, Quota, ReadMeter, TokenCheck
-
-
-PATIENCE = 2.0
-"""Seconds that the answer 429 is held back at most."""
-
-
-def _refusals() -> Turns:
-    return Turns(rate=10, burst=50, patience=PATIENCE)
+    from simwarden.northbound.kernel.ports import AnswerBook, Meter, Quota, ReadMeter, TokenCheck
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,11 +31,5 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     """Refuses calls that would be counted, when their application's quota is used up."""
     clock: Callable[[], datetime] = now_utc
     """The time of day, for causes and limits; with a time zone."""
-    refusals: Turns = msgspec.field(default_factory=_refusals)
-    """Answers 429 of an application, by its APPKEY: beyond 50 at once and 10 a second they are held back. Who sends
-    again as soon as he is refused would else take from others what refusing him costs."""
-
-    async def hold_back(self, caller: Caller) -> None:
-        """Wait until the next answer 429 of this caller is due, for the patience of `refusals` at most."""
-        wait = self.refusals.take(caller.app_key)
-        await asyncio.sleep(self.refusals.patience if wait is None else wait)
+    refusals: HeldBack = msgspec.field(default_factory=HeldBack)
+    """For answers 429, by the application's APPKEY."""

@@ -10,7 +10,9 @@ from urllib.parse import parse_qsl
 from msgspec import UNSET
 from msgspec.json import Decoder
 
-from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.edge import errors
+from simwarden.edge.bodies import BodyRefused, read_body
+from simwarden.northbound.kernel.api import MAX_BODY, Answer, Api, Operation, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.northbound.listen import schemas
@@ -95,8 +97,12 @@ class PatientApi(Api):
         if scope["type"] != "http" or scope["method"] != "GET":
             await super().__call__(scope, receive, send)
             return
-        while (await receive()).get("more_body", False):
-            pass  # a body means nothing here, and whoever waits for the end of the connection must not take it
+        # A body means nothing here, and whoever waits for the end of the connection must not take it.
+        try:
+            await read_body(receive, None, MAX_BODY)
+        except BodyRefused as refused:
+            await errors.of_body(scope["headers"], refused)(scope, receive, send)
+            return
         call, gone = asyncio.create_task(super().__call__(scope, receive, send)), asyncio.create_task(_gone(receive))
         try:
             await asyncio.wait((call, gone), return_when=asyncio.FIRST_COMPLETED)

@@ -98,6 +98,7 @@ class Receiver:
         wait_for_turn = self._turns.take(str(gateway.id)) if self._turns else 0.0
         if wait_for_turn is None:
             self._refused("reports_of_gateway")
+            await self._held_back.wait(f"gateway {gateway.id}")
             return _answer(
                 429, "This gateway sends more reports than it may (reports_per_gateway)", {"Retry-After": "1"}
             )
