@@ -62,7 +62,6 @@ from simwarden.notify.settings import NotifySettings
 from simwarden.opening import Opening
 from simwarden.reference import routes as reference
 from simwarden.reference.documents import Documents
-from simwarden.sandbox.mode import by_mode
 from simwarden.sandbox.ports import VirtualSims
 from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
 from simwarden.southbound.ejoin.network import EjoinNetwork
@@ -387,7 +386,7 @@ class House:
             operations=None,
             lives=None,
         )
-        return by_mode(northbound.routes(live), northbound.routes(sandboxed), self.tokens, sandboxed.edge)
+        return northbound.routes(live, sandboxed)
 
     def _management(self) -> Management:
         return Management(

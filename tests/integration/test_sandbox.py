@@ -17,7 +17,6 @@ from tests.support.patience import PATIENCE
 from tests.support.server import serving
 from tests.unit.northbound.asgi import Reply
 
-from simwarden import northbound
 from simwarden.accounts import applications
 from simwarden.accounts.scopes import SETS
 from simwarden.domain.events import Cause, CauseKind
@@ -198,21 +197,6 @@ async def _register(trial: Trial) -> list[Any]:
     return [
         tuple(row) for row in await database.fetch("select imsi, binding::text, event_count from sim order by imsi")
     ]
-
-
-def test_every_api_is_there_twice_or_closed() -> None:
-    """No API may reach the live register for a caller in sandbox mode: the chooser stands before each of them."""
-    from starlette.routing import Mount, Route
-
-    from simwarden.sandbox.mode import Worlds, by_mode
-
-    async def app(scope: Any, receive: Any, send: Any) -> None: ...
-
-    live = [Mount(f"/{name}", app=app, name=name) for name in northbound.DOCUMENTS]
-    joined = by_mode([*live, Route("/x", lambda _: None)], live[:1], None, None)  # type: ignore[arg-type]
-    worlds = [route.app for route in joined if isinstance(route, Mount)]
-    assert all(isinstance(each, Worlds) for each in worlds)
-    assert sum(each._sandboxed is app for each in worlds if isinstance(each, Worlds)) == 1
 
 
 async def test_nothing_of_the_sandbox_is_counted(trial: Trial) -> None:

@@ -46,6 +46,7 @@ class NoOperator:
 
     scopes: frozenset[str] = frozenset()
     daily_quota = None
+    sandbox = False
 
     def __init__(self, caller: Caller) -> None:
         self.app_key = caller.app_key

@@ -42,7 +42,14 @@ class Beneath(Mount):
         self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
 
 
-def routes(services: Services) -> list[BaseRoute]:
-    """All customer APIs, to be put into the server's route table."""
-    built = (build(services) for build in BUILDERS.values())
-    return [Beneath(api) for api in built if api is not None]
+def routes(services: Services, sandbox: Services | None = None) -> list[BaseRoute]:
+    """All customer APIs, to be put into the server's route table.
+
+    `sandbox`: what callers in sandbox mode act upon; what cannot be built on it is not there for them.
+    """
+    built = []
+    for build in BUILDERS.values():
+        if (api := build(services)) is not None:
+            api.sandbox = None if sandbox is None else build(sandbox)
+            built.append(Beneath(api))
+    return list(built)

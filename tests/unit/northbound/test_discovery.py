@@ -7,10 +7,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from tests.unit.northbound.asgi import call
-from tests.unit.northbound.world import World
+from tests.unit.northbound.world import Caller, World, sim
 
 from simwarden import northbound
-from simwarden.sandbox.mode import by_mode
 
 
 def served(world: World, **without: None) -> list[str]:
@@ -35,33 +34,61 @@ def test_an_api_whose_services_are_not_there_is_not_served(missing: str) -> None
     assert northbound.DOCUMENTS.keys() - set(served(World(), **{missing: None})) == {"iot-device-management"}
 
 
-class Trying(msgspec.Struct, frozen=True):
-    """A caller whose application is in sandbox mode."""
+class Modes:
+    """A live world and a sandbox, each with SIMs of its own, behind the same routes."""
 
-    app_key: str = "swk_trial"
-    account_id: str = "acc_meters"
-    scopes: frozenset[str] = frozenset()
-    device: str | None = None
-    daily_quota: int | None = None
-    sandbox: bool = True
+    def __init__(self) -> None:
+        self.live, self.sandbox = World(), World()
+        self.checks: list[str] = []
+        world = self.live
+        world.callers["trial"] = msgspec.structs.replace(world.callers["good"], sandbox=True)
+        live = msgspec.structs.replace(world.services, edge=msgspec.structs.replace(world.services.edge, tokens=self))
+        edge = msgspec.structs.replace(live.edge, reads=None, quota=None)
+        sandbox = msgspec.structs.replace(self.sandbox.services, edge=edge, operations=None, lives=None)
+        self.app = Starlette(routes=northbound.routes(live, sandbox))
+
+    async def check(self, token: str) -> Caller | None:
+        """TokenCheck; every call of it is noted."""
+        self.checks.append(token)
+        return await self.live.check(token)
+
+    async def query(self, number: str, token: str) -> int:
+        """The status of a query by phone number."""
+        headers = [("authorization", f"Bearer {token}"), ("content-type", "application/json")]
+        body = msgspec.json.encode({"device": {"phoneNumber": number}, "queryType": "IMEIBIND"})
+        return (await call(self.app, "POST", "/iot-sim-fraud-prevention/v0.1/query", body, headers)).status
 
 
-class Tokens:
-    """Every token is one of the sandbox."""
+async def test_the_callers_mode_decides_which_sims_there_are_and_nothing_of_the_sandbox_is_counted() -> None:
+    modes = Modes()
+    modes.live.add(sim("+8613800000011"))
+    modes.sandbox.add(sim("+8613800000012"))
+    found = [await modes.query(f"+861380000001{n}", token) for n in (1, 2) for token in ("good", "trial")]
+    assert found == [200, 404, 404, 200]
+    assert len(modes.live.read_only) == 1
+    assert modes.sandbox.read_only == []
 
-    async def check(self, token: str) -> Trying:
-        """ModeCheck."""
-        return Trying()
+
+@pytest.mark.parametrize("token", ["good", "trial", "bad"])
+async def test_a_call_has_its_token_checked_once(token: str) -> None:
+    modes = Modes()
+    await modes.query("+8613800000001", token)
+    assert modes.checks == [token]
 
 
 async def test_a_call_of_what_the_sandbox_does_not_serve_is_metered() -> None:
-    world, tokens = World(), Tokens()
-    edge = msgspec.structs.replace(world.services.edge, tokens=tokens)
-    sandboxed = msgspec.structs.replace(world.services, edge=edge, operations=None, lives=None)
-    routes = by_mode(northbound.routes(world.services), northbound.routes(sandboxed), tokens, edge)
-    headers = [("authorization", "Bearer any")]
-    reply = await call(Starlette(routes=routes), "POST", "/iot-device-management/vwip/add", headers=headers)
+    modes = Modes()
+    headers = [("authorization", "Bearer trial")]
+    reply = await call(modes.app, "POST", "/iot-device-management/vwip/add", headers=headers)
     assert (reply.status, reply.json["code"]) == (404, "NOT_FOUND")
-    assert [(each.api, each.status, each.code) for each in world.metered] == [
+    assert [(each.api, each.status, each.code) for each in modes.live.metered] == [
         ("iot-device-management", 404, "NOT_FOUND")
     ]
+
+
+async def test_a_server_without_a_sandbox_has_nothing_for_callers_in_sandbox_mode() -> None:
+    world = World()
+    world.callers["trial"] = msgspec.structs.replace(world.callers["good"], sandbox=True)
+    headers = [("authorization", "Bearer trial")]
+    reply = await call(world.app, "POST", "/iot-sim-fraud-prevention/v0.1/query", headers=headers)
+    assert (reply.status, reply.json["code"]) == (404, "NOT_FOUND")

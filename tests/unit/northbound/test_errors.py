@@ -110,6 +110,7 @@ class Caller(msgspec.Struct, frozen=True):
     account_id: str = "acc_meters"
     scopes: frozenset[str] = frozenset({"things:do"})
     device: str | None = None
+    sandbox: bool = False
     daily_quota: int | None = None
 
     async def check(self, token: str) -> Caller | None:

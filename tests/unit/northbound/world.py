@@ -61,6 +61,7 @@ class Caller(msgspec.Struct, frozen=True):
     account_id: str
     scopes: frozenset[str] = SCOPES
     device: str | None = None
+    sandbox: bool = False
     daily_quota: int | None = None
 
 

@@ -1,8 +1,8 @@
 """The ASGI edge of one CAMARA API: everything that happens to a request before and after its operation.
 
-Order of the checks: x-correlator (400), path (404), token (401), method (405), scope (403), Accept (406), media type
-(415), size of the body (400), Idempotency-Key (400, 422, or the answer given before), quota (429), then the operation's
-own, its body's content first. Every answer carries x-correlator.
+Order of the checks: x-correlator (400), path (404), token (401), the API in the caller's mode (404), method (405),
+scope (403), Accept (406), media type (415), size of the body (400), Idempotency-Key (400, 422, or the answer given
+before), quota (429), then the operation's own, its body's content first. Every answer carries x-correlator.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from simwarden.engine.idempotency import Kept
     from simwarden.northbound.kernel.edge import Edge
-    from simwarden.northbound.kernel.ports import Quota
 
 MAX_BODY = 64 * 1024
 """Bytes of a request body, where the operation does not allow for more."""
@@ -119,6 +118,8 @@ class Api:
     ) -> None:
         """`for_operators`: errors are answered in their own words, which may say more than a customer should know."""
         self.name = name
+        self.sandbox: Api | None = None
+        """Answers callers in sandbox mode in place of this one; None: the API is not there for them (404)."""
         self._operations = operations
         self._edge = edge
         self._for_operators = for_operators
@@ -128,7 +129,7 @@ class Api:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1003})
             return
-        call, begun = _Call(), time.perf_counter()
+        call, begun = _Call(self._edge), time.perf_counter()
         try:
             answer = await self._answer(call, scope, receive)
         except SimwardenError as error:
@@ -153,8 +154,8 @@ class Api:
             )
         )
         counted = operation is not None and (operation.reads or answer.only_read) and answer.status < 300
-        if counted and self._edge.reads is not None and caller is not None and operation is not None:
-            self._edge.reads(self._usage(caller, operation, "/query" if answer.only_read else ""))
+        if counted and call.edge.reads is not None and caller is not None and operation is not None:
+            call.edge.reads(self._usage(caller, operation, "/query" if answer.only_read else ""))
         if answer.status == 429 and caller is not None:
             await self._edge.refusals.wait(caller.app_key)
         await _send(answer, call.correlator, send)
@@ -162,11 +163,18 @@ class Api:
     async def _answer(self, call: _Call, scope: Scope, receive: Receive) -> Answer:
         headers = header_rules.read(scope["headers"])
         call.correlator = header_rules.correlator(headers.correlator)
-        methods, parameter = self._resource(scope["path"].removeprefix(scope.get("root_path", "")))
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        methods, parameter = self._resource(path)
         token = header_rules.bearer(headers.authorization)
         caller = call.caller = None if token is None else await self._edge.tokens.check(token)
         if caller is None:
             raise Unauthenticated if token is None else InvalidAccessToken
+        if caller.sandbox:
+            if self.sandbox is None:
+                raise ResourceNotFound
+            methods, parameter = self.sandbox._resource(path)
+            call.edge = self.sandbox._edge
+        edge = call.edge
         operation = call.operation = methods.get(scope["method"])
         if operation is None:
             call.allow = ", ".join(sorted(methods))
@@ -180,23 +188,25 @@ class Api:
             body = await read_body(receive, headers.content_length, operation.max_body)
         query = scope.get("query_string", b"").decode("latin-1")
         named = None
-        if operation.once and self._edge.answers is not None:
+        if operation.once and edge.answers is not None:
             named = keys.named(headers.idempotency_key, caller, scope["path"], query, body)
-            kept = None if named is None else await self._edge.answers.find(named.name, named.digest)
+            kept = None if named is None else await edge.answers.find(named.name, named.digest)
             if kept is not None:
                 return replay(kept)
-        usage = None if self._edge.reads is None or operation.reads else self._usage(caller, operation)
+        usage = None if edge.reads is None or operation.reads else self._usage(caller, operation)
         request = Request(caller, call.correlator, body, parameter, query, named, usage)
-        if self._edge.quota is not None and caller.daily_quota is not None and (operation.once or operation.reads):
-            return await self._limited(operation, request, self._edge.quota, caller.daily_quota)
+        if edge.quota is not None and caller.daily_quota is not None and (operation.once or operation.reads):
+            return await self._limited(operation, request, edge, caller.daily_quota)
         return await operation.handle(request)
 
-    async def _limited(self, operation: Operation, request: Request, quota: Quota, calls: int) -> Answer:
+    async def _limited(self, operation: Operation, request: Request, edge: Edge, calls: int) -> Answer:
         """The answer to a call that would be counted, of an application that may make so many. Raises QuotaExceeded."""
+        quota = edge.quota
+        assert quota is not None
         taken = await quota.take(request.caller.account_id, request.caller.app_key, calls)
         if taken.wait:
             named = request.call
-            kept = named and self._edge.answers and await self._edge.answers.find(named.name, named.digest)
+            kept = named and edge.answers and await edge.answers.find(named.name, named.digest)
             if kept:  # the last one of the quota was this very call, and has been answered just now
                 return replay(kept)
             raise QuotaExceeded(taken.wait)
@@ -231,7 +241,9 @@ class Api:
 class _Call:
     """What becomes known of a request while it is checked."""
 
-    def __init__(self) -> None:
+    def __init__(self, edge: Edge) -> None:
+        self.edge = edge
+        """Of the mode that the caller is in; the live one until that is known."""
         self.correlator = ""
         self.caller: Caller | None = None
         self.operation: Operation | None = None

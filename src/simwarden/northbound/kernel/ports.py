@@ -45,6 +45,10 @@ class Caller(Protocol):
         """Phone number of the device that a 3-legged token identifies; None for a 2-legged one."""
 
     @property
+    def sandbox(self) -> bool:
+        """Its application is in sandbox mode: it sees virtual SIMs, and nothing else."""
+
+    @property
     def daily_quota(self) -> int | None:
         """Counted calls that the application may make in a day (UTC); None: as many as it likes."""
 
