@@ -110,11 +110,11 @@ def test_code_and_document_have_the_same_operations_and_scopes(name: str, docume
     assert isinstance(api, Api)
     served = {
         (path, method.lower(), operation.name, scope)
-        for path, methods in api._operations.items()
+        for path, methods in api._endpoints.items()
         for method, operation in methods.items()
         for scope in operation.scopes
     }
-    versions = {path.split("/")[1] for path in api._operations}
+    versions = {path.split("/")[1] for path in api._endpoints}
     assert document["servers"][0]["url"].rpartition("/")[2] in versions
     written = {
         (f"/{version}{re.sub(r'{[^}]+}', '{}', path)}", method, each["operationId"], requirement["openId"][0])

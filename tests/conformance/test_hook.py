@@ -12,7 +12,7 @@ from tests.integration.notify.sink import Sink
 from tests.unit.northbound.asgi import call
 from tests.unit.northbound.world import Client, World
 
-from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.edge import Edge
 
 NAME = "iot-sim-fraud-prevention"
@@ -24,8 +24,8 @@ async def _odd(_request: Request) -> Answer:
 
 async def test_an_answer_of_this_process_is_seen() -> None:
     world, watch = World(), Watch()
-    operation = Operation("bindDeviceImei", frozenset({f"{NAME}:bind"}), _odd, has_body=False)
-    odd = Api(NAME, {"/v0.1/bind": {"POST": operation}}, Edge(tokens=world))
+    endpoint = Endpoint("bindDeviceImei", frozenset({f"{NAME}:bind"}), _odd, has_body=False)
+    odd = Api(NAME, {"/v0.1/bind": {"POST": endpoint}}, Edge(tokens=world))
     with watch.looking():
         await Client(world.app)("POST", f"/{NAME}/v0.1/query", {"queryType": "IMEIBIND"})
         assert (watch.answers, watch.broken) == (1, [])

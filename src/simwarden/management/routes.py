@@ -14,7 +14,7 @@ from simwarden.management.ranges import RangeRoutes
 from simwarden.management.schemas import MAX_CSV
 from simwarden.management.sims import SimRoutes
 from simwarden.management.usage import UsageRoutes
-from simwarden.northbound.kernel.api import MAX_BODY, Api, Operation
+from simwarden.northbound.kernel.api import MAX_BODY, Api, Endpoint
 from simwarden.store.accounts import OPERATOR
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ def api(house: House, edge: Edge) -> Api:
         "resumeSubscription",
         "testSubscription",
     }
-    operations: dict[str, dict[str, Operation]] = {}
+    endpoints: dict[str, dict[str, Endpoint]] = {}
     for method, path, name, handle in table:
-        operations.setdefault(f"/v1{path}", {})[method] = Operation(
+        endpoints.setdefault(f"/v1{path}", {})[method] = Endpoint(
             name,
             READ if method == "GET" else WRITE,
             handle,
@@ -121,4 +121,4 @@ def api(house: House, edge: Edge) -> Api:
             max_body=MAX_CSV + MAX_BODY if name == "previewBulk" else MAX_BODY,
             produces="text/csv" if name == "getOperationResult" else "application/json",
         )
-    return Api(NAME, operations, edge, for_operators=True)
+    return Api(NAME, endpoints, edge, for_operators=True)

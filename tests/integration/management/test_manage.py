@@ -55,7 +55,7 @@ def test_code_and_document_have_the_same_operations_and_scopes(house: House) -> 
     assert isinstance(api, Api)
     served = {
         (path, method, operation.name, *operation.scopes)
-        for path, methods in api._operations.items()
+        for path, methods in api._endpoints.items()
         for method, operation in methods.items()
     }
     written = {

@@ -39,7 +39,7 @@ from simwarden.engine.actions import refusal_of
 from simwarden.engine.gateways import LocksStand
 from simwarden.engine.idempotency import CallKey, Kept, Once
 from simwarden.engine.operations import NotReady, OperationNotFound, PreviewChanged
-from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.errors import QuotaExceeded
 from simwarden.northbound.kernel.keys import NamedCall
@@ -130,8 +130,8 @@ async def answer_to(error: Exception, *, for_operators: bool = False) -> Reply:
     async def handle(_request: Request) -> Answer:
         raise error
 
-    operation = Operation("doThing", frozenset({"things:do"}), handle, has_body=False)
-    api = Api("things", {"/v1/do": {"POST": operation}}, Edge(tokens=Caller()), for_operators=for_operators)
+    endpoint = Endpoint("doThing", frozenset({"things:do"}), handle, has_body=False)
+    api = Api("things", {"/v1/do": {"POST": endpoint}}, Edge(tokens=Caller()), for_operators=for_operators)
     return await call(api, "POST", "/v1/do", headers=[("authorization", "Bearer good")])
 
 

@@ -17,7 +17,7 @@ from simwarden.northbound.device_card_binding_mgmt import schemas
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import schemas as camara
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.checks import IMEI_CHANGE
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.routes import FraudPreventionSubscriptions
-from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument, ServiceNotApplicable
 from simwarden.northbound.kernel.writing import perform
@@ -143,7 +143,7 @@ def _subscribed(made: Subscription) -> Answer:
 def build(services: Services) -> Api:
     """The API, to be mounted at `/device-card-binding-mgmt`."""
     served = CardBinding(services)
-    operations = {}
+    endpoints = {}
     for path, handle in (
         ("bind", served.bind),
         ("unbind", served.unbind),
@@ -152,6 +152,6 @@ def build(services: Services) -> Api:
     ):
         scopes = frozenset({f"{NAME}:{path}"})
         asks = path == "query"
-        operation = Operation(f"{path}DeviceCard", scopes, handle, has_body=True, once=not asks, reads=asks)
-        operations[f"/v1/{path}"] = {"POST": operation}
-    return Api(NAME, operations, services.edge)
+        endpoint = Endpoint(f"{path}DeviceCard", scopes, handle, has_body=True, once=not asks, reads=asks)
+        endpoints[f"/v1/{path}"] = {"POST": endpoint}
+    return Api(NAME, endpoints, services.edge)

@@ -11,7 +11,7 @@ from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.sim import Function
 from simwarden.domain.switching import Wish
 from simwarden.northbound.device_communication_function import schemas
-from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import CamaraError
 from simwarden.northbound.kernel.writing import perform
@@ -86,15 +86,15 @@ def build(services: Services) -> Api:
     """The API, to be mounted at `/device-communication-function`."""
     served = CommunicationFunctions(services)
     manage, read = (frozenset({f"{NAME}:{action}"}) for action in ("manage", "read"))
-    operations = {
+    endpoints = {
         "/vwip/activate": {
-            "POST": Operation("activate-communication-function", manage, served.activate, has_body=True, once=True)
+            "POST": Endpoint("activate-communication-function", manage, served.activate, has_body=True, once=True)
         },
         "/vwip/deactivate": {
-            "POST": Operation("deactivate-communication-function", manage, served.deactivate, has_body=True, once=True)
+            "POST": Endpoint("deactivate-communication-function", manage, served.deactivate, has_body=True, once=True)
         },
         "/vwip/retrieve": {
-            "POST": Operation("retrieveCommunicationFunctions", read, served.retrieve, has_body=True, reads=True)
+            "POST": Endpoint("retrieveCommunicationFunctions", read, served.retrieve, has_body=True, reads=True)
         },
     }
-    return Api(NAME, operations, services.edge)
+    return Api(NAME, endpoints, services.edge)

@@ -14,7 +14,7 @@ from simwarden.domain.identifiers import parse_apn
 from simwarden.domain.sim import Function
 from simwarden.domain.switching import Wish
 from simwarden.northbound.device_communication_function_mgmt import schemas
-from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.northbound.kernel.writing import perform
@@ -87,5 +87,5 @@ def build(services: Services) -> Api:
     """The API, to be mounted at `/device-communication-function-mgmt`."""
     served = Management(services)
     scopes = frozenset({f"{NAME}:manage"})
-    manage = Operation("manageCommunicationFunction", scopes, served.manage, has_body=True, once=True)
+    manage = Endpoint("manageCommunicationFunction", scopes, served.manage, has_body=True, once=True)
     return Api(NAME, {"/v1/manage": {"POST": manage}}, services.edge)

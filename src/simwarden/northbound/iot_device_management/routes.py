@@ -20,7 +20,7 @@ from simwarden.engine.actions import Add, Advance
 from simwarden.engine.operations import Named
 from simwarden.northbound.iot_device_management import schemas
 from simwarden.northbound.iot_device_management.schemas import NewDevice
-from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.devices import as_written
 from simwarden.northbound.kernel.errors import (
@@ -254,7 +254,7 @@ def build(services: Services) -> Api | None:
     posts["retrieve-status"] = ("retrieveStatus", served.status)
     table = {
         f"/{VERSION}/{path}": {
-            "POST": Operation(
+            "POST": Endpoint(
                 name,
                 frozenset({f"{NAME}:{path}"}),
                 handle,
@@ -268,6 +268,6 @@ def build(services: Services) -> Api | None:
     }
     scope = frozenset({f"{NAME}:retrieve-operation"})
     table[f"/{VERSION}/operations/{{}}"] = {
-        "GET": Operation("retrieveOperation", scope, served.operation, has_body=False)
+        "GET": Endpoint("retrieveOperation", scope, served.operation, has_body=False)
     }
     return Api(NAME, table, services.edge)

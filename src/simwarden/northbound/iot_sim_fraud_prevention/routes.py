@@ -10,7 +10,7 @@ from simwarden.domain.decide import Target
 from simwarden.domain.errors import NotBound
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.northbound.iot_sim_fraud_prevention import schemas
-from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import CamaraError, ServiceNotApplicable
 from simwarden.northbound.kernel.writing import perform
@@ -107,7 +107,7 @@ def _unbound(_: Decision) -> Answer:
 
 def build(services: Services) -> Api:
     """The API, to be mounted at `/iot-sim-fraud-prevention`."""
-    operations = {}
+    endpoints = {}
     for version, strict in (("v0.1", False), ("vwip", True)):
         served = FraudPrevention(services, strict=strict)
         for path, name, handle in (
@@ -116,7 +116,7 @@ def build(services: Services) -> Api:
             ("query", "query", served.query),
         ):
             scopes = frozenset({f"{NAME}:{path}"})
-            operations[f"/{version}/{path}"] = {
-                "POST": Operation(name, scopes, handle, has_body=True, once=path != "query", reads=path == "query")
+            endpoints[f"/{version}/{path}"] = {
+                "POST": Endpoint(name, scopes, handle, has_body=True, once=path != "query", reads=path == "query")
             }
-    return Api(NAME, operations, services.edge)
+    return Api(NAME, endpoints, services.edge)

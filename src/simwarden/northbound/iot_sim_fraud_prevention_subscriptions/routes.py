@@ -13,7 +13,7 @@ from simwarden.domain.events import EventType
 from simwarden.engine.subscriptions import NewSubscription
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import checks, schemas
 from simwarden.northbound.kernel import paging
-from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import Wording, decode
 from simwarden.northbound.kernel.devices import as_written
 from simwarden.northbound.kernel.errors import ServiceNotApplicable, SubscriptionMismatch
@@ -159,20 +159,20 @@ class FraudPreventionSubscriptions:
 
 def build(services: Services) -> Api:
     """The API, to be mounted at `/iot-sim-fraud-prevention-subscriptions`."""
-    operations: dict[str, dict[str, Operation]] = {}
+    endpoints: dict[str, dict[str, Endpoint]] = {}
     for version, strict in (("v0.1", False), ("vwip", True)):
         served = FraudPreventionSubscriptions(services, strict=strict)
         read, delete = (frozenset({f"{NAME}:{action}"}) for action in ("read", "delete"))
         subscribe = frozenset({SUBSCRIBE, *CREATE.values()})
-        operations[f"/{version}/subscriptions"] = {
-            "POST": Operation("subscribeFraudPrevention", subscribe, served.create, has_body=True, once=True),
-            "GET": Operation("listSubscriptions", read, served.list, has_body=False),
+        endpoints[f"/{version}/subscriptions"] = {
+            "POST": Endpoint("subscribeFraudPrevention", subscribe, served.create, has_body=True, once=True),
+            "GET": Endpoint("listSubscriptions", read, served.list, has_body=False),
         }
-        operations[f"/{version}/subscriptions/{{}}"] = {
-            "GET": Operation("getSubscription", read, served.get, has_body=False),
-            "DELETE": Operation("deleteSubscription", delete, served.delete, has_body=False),
+        endpoints[f"/{version}/subscriptions/{{}}"] = {
+            "GET": Endpoint("getSubscription", read, served.get, has_body=False),
+            "DELETE": Endpoint("deleteSubscription", delete, served.delete, has_body=False),
         }
-        operations[f"/{version}/subscriptions/{{}}/rotate-secret"] = {
-            "POST": Operation("rotateWebhookSecret", subscribe, served.rotate_secret, has_body=True)
+        endpoints[f"/{version}/subscriptions/{{}}/rotate-secret"] = {
+            "POST": Endpoint("rotateWebhookSecret", subscribe, served.rotate_secret, has_body=True)
         }
-    return Api(NAME, operations, services.edge)
+    return Api(NAME, endpoints, services.edge)

@@ -82,7 +82,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Request], Awaitable[Answer]]
 
 
-class Operation(msgspec.Struct, frozen=True):
+class Endpoint(msgspec.Struct, frozen=True):
     """One operation of the API's document."""
 
     name: str
@@ -104,14 +104,14 @@ class Operation(msgspec.Struct, frozen=True):
 class Api:
     """One API as an ASGI application, to be mounted at `/<api-name>`.
 
-    `operations` maps a path below that (`/v0.1/bind`, `/v0.1/subscriptions/{}`, `/v1/sims/{}/events`) to operations by
+    `endpoints` maps a path below that (`/v0.1/bind`, `/v0.1/subscriptions/{}`, `/v1/sims/{}/events`) to endpoints by
     method. A parameter matches one segment that is not empty.
     """
 
     def __init__(
         self,
         name: str,
-        operations: Mapping[str, Mapping[str, Operation]],
+        endpoints: Mapping[str, Mapping[str, Endpoint]],
         edge: Edge,
         *,
         for_operators: bool = False,
@@ -120,7 +120,7 @@ class Api:
         self.name = name
         self.sandbox: Api | None = None
         """Answers callers in sandbox mode in place of this one; None: the API is not there for them (404)."""
-        self._operations = operations
+        self._endpoints = endpoints
         self._edge = edge
         self._for_operators = for_operators
 
@@ -140,11 +140,11 @@ class Api:
             self._log_failure(call, scope, error)
             answer = refusal(SimwardenError())
         call.correlator = call.correlator or header_rules.correlator(None)
-        caller, operation = call.caller, call.operation
+        caller, endpoint = call.caller, call.endpoint
         self._edge.meter(
             Answered(
                 self.name,
-                operation.name if operation else None,
+                endpoint.name if endpoint else None,
                 answer.status,
                 answer.body.code if isinstance(answer.body, ErrorInfo) else None,
                 caller.account_id if caller else None,
@@ -153,9 +153,9 @@ class Api:
                 time.perf_counter() - begun,
             )
         )
-        counted = operation is not None and (operation.reads or answer.only_read) and answer.status < 300
-        if counted and call.edge.reads is not None and caller is not None and operation is not None:
-            call.edge.reads(self._usage(caller, operation, "/query" if answer.only_read else ""))
+        counted = endpoint is not None and (endpoint.reads or answer.only_read) and answer.status < 300
+        if counted and call.edge.reads is not None and caller is not None and endpoint is not None:
+            call.edge.reads(self._usage(caller, endpoint, "/query" if answer.only_read else ""))
         if answer.status == 429 and caller is not None:
             await self._edge.refusals.wait(caller.app_key)
         await _send(answer, call.correlator, send)
@@ -175,31 +175,31 @@ class Api:
             methods, parameter = self.sandbox._resource(path)
             call.edge = self.sandbox._edge
         edge = call.edge
-        operation = call.operation = methods.get(scope["method"])
-        if operation is None:
+        endpoint = call.endpoint = methods.get(scope["method"])
+        if endpoint is None:
             call.allow = ", ".join(sorted(methods))
             raise MethodNotAllowed
-        if caller.scopes.isdisjoint(operation.scopes):
+        if caller.scopes.isdisjoint(endpoint.scopes):
             raise PermissionDenied
-        header_rules.check_accept(headers.accept, operation.produces)
+        header_rules.check_accept(headers.accept, endpoint.produces)
         body = b""
-        if operation.has_body:
+        if endpoint.has_body:
             header_rules.check_content(headers)
-            body = await read_body(receive, headers.content_length, operation.max_body)
+            body = await read_body(receive, headers.content_length, endpoint.max_body)
         query = scope.get("query_string", b"").decode("latin-1")
         named = None
-        if operation.once and edge.answers is not None:
+        if endpoint.once and edge.answers is not None:
             named = keys.named(headers.idempotency_key, caller, scope["path"], query, body)
             kept = None if named is None else await edge.answers.find(named.name, named.digest)
             if kept is not None:
                 return replay(kept)
-        usage = None if edge.reads is None or operation.reads else self._usage(caller, operation)
+        usage = None if edge.reads is None or endpoint.reads else self._usage(caller, endpoint)
         request = Request(caller, call.correlator, body, parameter, query, named, usage)
-        if edge.quota is not None and caller.daily_quota is not None and (operation.once or operation.reads):
-            return await self._limited(operation, request, edge, caller.daily_quota)
-        return await operation.handle(request)
+        if edge.quota is not None and caller.daily_quota is not None and (endpoint.once or endpoint.reads):
+            return await self._limited(endpoint, request, edge, caller.daily_quota)
+        return await endpoint.handle(request)
 
-    async def _limited(self, operation: Operation, request: Request, edge: Edge, calls: int) -> Answer:
+    async def _limited(self, endpoint: Endpoint, request: Request, edge: Edge, calls: int) -> Answer:
         """The answer to a call that would be counted, of an application that may make so many. Raises QuotaExceeded."""
         quota = edge.quota
         assert quota is not None
@@ -212,30 +212,30 @@ class Api:
             raise QuotaExceeded(taken.wait)
         counted = False
         try:
-            answer = await operation.handle(request)
+            answer = await endpoint.handle(request)
             counted = answer.status < 300 and not answer.idle
             return answer
         finally:
             quota.settle(taken, counted=counted)
 
-    def _usage(self, caller: Caller, operation: Operation, part: str = "") -> Usage:
-        return Usage(caller.account_id, caller.app_key, self.name, operation.name + part)
+    def _usage(self, caller: Caller, endpoint: Endpoint, part: str = "") -> Usage:
+        return Usage(caller.account_id, caller.app_key, self.name, endpoint.name + part)
 
-    def _resource(self, path: str) -> tuple[Mapping[str, Operation], str]:
-        methods = self._operations.get(path)
+    def _resource(self, path: str) -> tuple[Mapping[str, Endpoint], str]:
+        methods = self._endpoints.get(path)
         if methods is not None:
             return methods, ""
         parts = path.split("/", _SEGMENTS)
         for at in range(len(parts) - 1, 1, -1):  # behind the version; the last segment is the usual one
             if parts[at]:
-                methods = self._operations.get("/".join((*parts[:at], "{}", *parts[at + 1 :])))
+                methods = self._endpoints.get("/".join((*parts[:at], "{}", *parts[at + 1 :])))
                 if methods is not None:
                     return methods, parts[at]
         raise ResourceNotFound
 
     def _log_failure(self, call: _Call, scope: Scope, error: Exception) -> None:
-        operation = call.operation.name if call.operation else scope["method"]
-        _log.error("call failed", api=self.name, operation=operation, correlator=call.correlator, exc_info=error)
+        name = call.endpoint.name if call.endpoint else scope["method"]
+        _log.error("call failed", api=self.name, operation=name, correlator=call.correlator, exc_info=error)
 
 
 class _Call:
@@ -246,7 +246,7 @@ class _Call:
         """Of the mode that the caller is in; the live one until that is known."""
         self.correlator = ""
         self.caller: Caller | None = None
-        self.operation: Operation | None = None
+        self.endpoint: Endpoint | None = None
         self.allow = ""
 
 

@@ -12,7 +12,7 @@ from msgspec.json import Decoder
 
 from simwarden.edge import errors
 from simwarden.edge.bodies import BodyRefused, read_body
-from simwarden.northbound.kernel.api import MAX_BODY, Answer, Api, Operation, Request
+from simwarden.northbound.kernel.api import MAX_BODY, Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.northbound.listen import schemas
@@ -123,10 +123,10 @@ def build(services: Services) -> Api:
     return PatientApi(
         NAME,
         {
-            "/v1/inboxes": {"POST": Operation("openInbox", SCOPES, served.open, has_body=True)},
-            "/v1/inboxes/{}/events": {"GET": Operation("takeEvents", SCOPES, served.take, has_body=False)},
+            "/v1/inboxes": {"POST": Endpoint("openInbox", SCOPES, served.open, has_body=True)},
+            "/v1/inboxes/{}/events": {"GET": Endpoint("takeEvents", SCOPES, served.take, has_body=False)},
             "/v1/inboxes/{}/acknowledgements": {
-                "POST": Operation("acknowledgeEvent", SCOPES, served.acknowledge, has_body=True)
+                "POST": Endpoint("acknowledgeEvent", SCOPES, served.acknowledge, has_body=True)
             },
         },
         services.edge,

@@ -9,7 +9,7 @@ from msgspec.json import Decoder
 
 from simwarden.domain.errors import SimNotFound
 from simwarden.domain.sim import IdentifierKind, SimRef
-from simwarden.northbound.kernel.api import Answer, Api, Operation, Request
+from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidTokenContext, MissingIdentifier
 from simwarden.northbound.subscription_status import schemas
@@ -64,5 +64,5 @@ def build(services: Services) -> Api:
     served = SubscriptionStatus(services.devices)
     path = "retrive-subscription-status"
     scopes = frozenset({f"{NAME}:{path}"})
-    operation = Operation("retriveSubscriptionStatus", scopes, served.retrieve, has_body=True, reads=True)
-    return Api(NAME, {f"/v0.1/{path}": {"POST": operation}}, services.edge)
+    endpoint = Endpoint("retriveSubscriptionStatus", scopes, served.retrieve, has_body=True, reads=True)
+    return Api(NAME, {f"/v0.1/{path}": {"POST": endpoint}}, services.edge)
