@@ -186,6 +186,10 @@ class StoreUnavailable(SimwardenError):
     retry_after = 1
 
 
+class TryAgain(StoreUnavailable):
+    """Nothing was written, for a reason that is over already: another transaction went first."""
+
+
 class ReadOnly(StoreUnavailable):
     """Nothing can be changed at the moment: this server, or its database, is a standby."""
 

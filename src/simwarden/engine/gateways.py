@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simwarden.domain.alarm import AlarmKind, gateway_key
-from simwarden.domain.errors import GatewayNotFound, IncompatibleState, StoreUnavailable
+from simwarden.domain.errors import GatewayNotFound, IncompatibleState, StoreUnavailable, TryAgain
 from simwarden.domain.events import EventType
 from simwarden.domain.sim import ALL_FUNCTIONS
 from simwarden.engine.changes import Changes, Outcome, enforcement_data
 from simwarden.engine.ports import now_utc
 from simwarden.store import alarms
 from simwarden.store import gateways as store
-from simwarden.store.database import TryAgain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

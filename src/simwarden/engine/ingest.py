@@ -7,7 +7,6 @@ then go a way of their own for a while, so that a gateway that sends such report
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -17,7 +16,8 @@ import structlog
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.engine.batch import Batch, Numbers, Tally
 from simwarden.engine.ports import now_utc
-from simwarden.store.database import TryAgain, concerns_all, is_refusal
+from simwarden.kit.batcher import Batcher
+from simwarden.store.database import concerns_all, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,6 @@ __all__ = ["Ingest", "Tally", "UnacceptableReport"]
 
 _log = structlog.get_logger()
 _NUMBERS_KEPT = 200_000
-_TRIES = 3
 APART = 60.0
 """Seconds for which the reports of a gateway are taken in apart after one of them was refused."""
 APART_MOST = 500
@@ -40,8 +39,8 @@ REST = 3.0
 """After a refusal apart nothing is done there for so many times as long as it took."""
 
 
-_Together = tuple["Sequence[Report]", asyncio.Future[None]]
-"""Reports that came together stand or fall together; and who waits for them."""
+_Together = tuple["Report", ...]
+"""Reports of one gateway that came together stand or fall together."""
 
 
 class UnacceptableReport(SimwardenError):
@@ -71,14 +70,11 @@ class Ingest:
         self._db = db
         self._vault = vault
         self._refresh = refresh
-        self._most = most
         self._committed = committed
         self._clock = clock
         self._monotonic = monotonic
-        self._waiting: list[_Together] = []
-        self._task: asyncio.Task[None] | None = None
-        self._waiting_apart: list[_Together] = []
-        self._task_apart: asyncio.Task[None] | None = None
+        self._together = _Reports(self, most)
+        self._apart = _ReportsApart(self, most)
         self._suspects: dict[int, float] = {}
         """Until when the reports of gateways, by id, are taken in apart."""
         self._numbers: Numbers = {}
@@ -90,113 +86,72 @@ class Ingest:
         """
         if not reports:
             return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._suspects and self._suspects.get(reports[0].gateway_id, 0.0) > self._monotonic():
-            if len(self._waiting_apart) >= APART_MOST:
+            if self._apart.waiting >= APART_MOST:
                 raise StoreUnavailable("Too many reports wait apart because some of this gateway could not be stored")
-            self._waiting_apart.append((reports, future))
-            if self._task_apart is None:
-                self._task_apart = asyncio.create_task(self._run_apart(), name="ingest-apart")
+            await self._apart.submit(reports)
         else:
-            self._waiting.append((reports, future))
-            if self._task is None:
-                self._task = asyncio.create_task(self._run(), name="ingest")
-        await asyncio.shield(future)
+            await self._together.submit(reports)
 
     async def drain(self) -> None:
         """Wait until everything that was submitted is committed or refused."""
-        while tasks := [task for task in (self._task, self._task_apart) if task is not None]:
-            await asyncio.wait(tasks)
+        await self._together.drain()
+        await self._apart.drain()
 
-    async def _run(self) -> None:
-        try:
-            while self._waiting:
-                await self._flush(self._take())
-        finally:
-            self._task = None
-
-    async def _run_apart(self) -> None:
-        """One gateway at a time, who waits longest first."""
-        try:
-            while self._waiting_apart:
-                gateway_id = self._waiting_apart[0][0][0].gateway_id
-                batch = [item for item in self._waiting_apart if item[0][0].gateway_id == gateway_id]
-                self._waiting_apart = [item for item in self._waiting_apart if item[0][0].gateway_id != gateway_id]
-                began = time.monotonic()
-                if not await self._flush(batch):
-                    await asyncio.sleep(REST * (time.monotonic() - began))
-        finally:
-            self._task_apart = None
-
-    def _take(self) -> list[_Together]:
-        size, count = 0, 0
-        for reports, _ in self._waiting:
-            more = sum(len(report.ports) + 1 for report in reports)
-            if size and size + more > self._most:
-                break
-            size += more
-            count += 1
-        batch, self._waiting = self._waiting[:count], self._waiting[count:]
-        return batch
-
-    async def _flush(self, batch: list[_Together]) -> bool:
-        """Write a batch and answer everybody; returns whether nothing of it was refused."""
-        try:
-            tally = await self._write([report for reports, _ in batch for report in reports])
-        except StoreUnavailable as error:
-            _settle(batch, error)
-            return True
-        except Exception as error:
-            if len(batch) > 1 and not concerns_all(error):
-                half = len(batch) // 2
-                return all([await self._flush(batch[:half]), await self._flush(batch[half:])])
-            self._refuse(batch, error)
-            return False
-        except BaseException as error:
-            _settle(batch, error)
-            raise
-        _settle(batch, None)
+    async def write(self, reports: Sequence[Report]) -> None:
+        """Take in a batch. Raises what the database raises."""
+        async with self._db.transaction() as connection:
+            batch = Batch(connection, reports, self._refresh, self._clock, self._numbers, self._vault)
+            tally = await batch.run()
+        if len(self._numbers) > _NUMBERS_KEPT:
+            self._numbers.clear()
+        self._numbers |= batch.numbers
         self._committed(tally)
-        return True
 
-    def _refuse(self, batch: list[_Together], error: Exception) -> None:
+    def refuse(self, batch: Sequence[_Together], error: Exception) -> Exception:
         """One sender's reports failed by themselves, or a batch for a reason that lies in none of them."""
         if concerns_all(error):
             _log.error("batch of reports failed", reports=len(batch), exc_info=error)
-            _settle(batch, error)
-            return
-        gateway = batch[0][0][0]
+            return error
+        gateway = batch[0][0]
         now = self._monotonic()
         self._suspects = {id_: until for id_, until in self._suspects.items() if until > now}
         self._suspects[gateway.gateway_id] = now + APART
         if not is_refusal(error):
             _log.error("report failed", gateway=gateway.gateway_name, exc_info=error)
-            _settle(batch, error)
-            return
+            return error
         _log.warning("report refused", gateway=gateway.gateway_name, reason=str(error))
-        _settle(batch, UnacceptableReport(f"The report holds values that cannot be stored: {error}"))
-
-    async def _write(self, reports: Sequence[Report]) -> Tally:
-        for _ in range(_TRIES):
-            try:
-                async with self._db.transaction() as connection:
-                    batch = Batch(connection, reports, self._refresh, self._clock, self._numbers, self._vault)
-                    tally = await batch.run()
-            except TryAgain:
-                continue
-            if len(self._numbers) > _NUMBERS_KEPT:
-                self._numbers.clear()
-            self._numbers |= batch.numbers
-            return tally
-        raise StoreUnavailable("The database has too much to do at the moment")
+        return UnacceptableReport(f"The report holds values that cannot be stored: {error}")
 
 
-def _settle(batch: list[_Together], error: BaseException | None) -> None:
-    for _, future in batch:
-        if future.done():
-            continue
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
-            future.exception()  # heard, also when the sender has gone
+class _Reports(Batcher[_Together, None]):
+    """Reports of all gateways; `most` counts them and the ports that they speak of."""
+
+    batcher_name = "ingest"
+
+    def __init__(self, ingest: Ingest, most: int) -> None:
+        super().__init__(most=most)
+        self._ingest = ingest
+
+    def size(self, item: _Together) -> int:
+        return sum(len(report.ports) + 1 for report in item)
+
+    async def write(self, items: Sequence[_Together]) -> Sequence[None]:
+        await self._ingest.write([report for reports in items for report in reports])
+        return [None] * len(items)
+
+    def can_halve(self, error: Exception) -> bool:
+        return not concerns_all(error)
+
+    def failed(self, items: Sequence[_Together], error: Exception) -> Exception:
+        return self._ingest.refuse(items, error)
+
+
+class _ReportsApart(_Reports):
+    """Reports of gateways of which one was refused: one gateway at a time, who waits longest first."""
+
+    batcher_name = "ingest-apart"
+    rest = REST
+
+    def group(self, item: _Together) -> int:
+        return item[0].gateway_id

@@ -17,7 +17,14 @@ import asyncpg
 import msgspec
 import structlog
 
-from simwarden.domain.errors import InvalidIdentifier, SimExists, SimNotFound, SimwardenError, StoreUnavailable
+from simwarden.domain.errors import (
+    InvalidIdentifier,
+    SimExists,
+    SimNotFound,
+    SimwardenError,
+    StoreUnavailable,
+    TryAgain,
+)
 from simwarden.domain.identifiers import parse_imei
 from simwarden.domain.numbering import OutsideRanges
 from simwarden.domain.sim import Lifecycle
@@ -30,7 +37,7 @@ from simwarden.engine.ports import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import listing, ranges, usage
 from simwarden.store import operations as store
-from simwarden.store.database import TryAgain, is_refusal
+from simwarden.store.database import is_refusal
 from simwarden.store.listing import SimFilter
 from simwarden.store.operations import NewItem, Settled, Todo
 

@@ -5,8 +5,9 @@ PostgreSQL spends a tenth of the CPU per lookup when they come together; while o
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+from simwarden.kit.batcher import Batcher
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,44 +16,20 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Coalescer(Generic[K, V]):
-    """`load` is given all keys asked for while the one before ran; a key it does not answer is None."""
+class Coalescer(Batcher[K, "V | None"]):
+    """`load` is given all keys asked for while the one before ran, each once; a key it does not answer is None."""
+
+    batcher_name = "lookups"
 
     def __init__(self, load: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], *, most: int = 500) -> None:
+        super().__init__(most=most)
         self._load = load
-        self._most = most
-        self._waiting: dict[K, asyncio.Future[V | None]] = {}
-        self._task: asyncio.Task[None] | None = None
 
     async def get(self, key: K) -> V | None:
         """The value of `key`, or None. Raises what `load` raises."""
-        future = self._waiting.get(key)
-        if future is None:
-            future = self._waiting[key] = asyncio.get_running_loop().create_future()
-            if self._task is None:
-                self._task = asyncio.create_task(self._run())
-        return await asyncio.shield(future)
+        return await self.submit(key)
 
-    async def _run(self) -> None:
-        try:
-            while self._waiting:
-                keys = list(self._waiting)[: self._most]
-                batch = {key: self._waiting.pop(key) for key in keys}
-                try:
-                    values = await self._load(keys)
-                except BaseException as error:
-                    if not isinstance(error, Exception):  # the program ends: nobody may wait for ever
-                        batch |= self._waiting
-                        self._waiting.clear()
-                    for future in batch.values():
-                        if not future.done():
-                            future.set_exception(error)
-                            future.exception()  # heard, also when every caller has gone
-                    if not isinstance(error, Exception):
-                        raise
-                    continue
-                for key, future in batch.items():
-                    if not future.done():
-                        future.set_result(values.get(key))
-        finally:
-            self._task = None
+    async def write(self, items: Sequence[K]) -> Sequence[V | None]:
+        """Look the keys up."""
+        found = await self._load(list(dict.fromkeys(items)))
+        return [found.get(key) for key in items]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 
-from simwarden.domain.errors import ReadOnly, SimwardenError, StoreUnavailable
+from simwarden.domain.errors import ReadOnly, SimwardenError, StoreUnavailable, TryAgain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -63,10 +63,6 @@ REFUSED = (
 """What asyncpg raises when waiting does not help: somebody has to mend the URL, or the database's users."""
 CONNECT_SECONDS = 10.0
 """Seconds that the database may take to accept a connection."""
-
-
-class TryAgain(StoreUnavailable):
-    """Nothing was written, for a reason that is over already."""
 
 
 class DatabaseRefuses(SimwardenError):

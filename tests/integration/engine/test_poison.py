@@ -121,7 +121,7 @@ async def test_one_connection_at_a_quarter_is_all_that_a_loop_gets(
         rests.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr("simwarden.engine.ingest.asyncio.sleep", resting)
+    monkeypatch.setattr("simwarden.kit.batcher.asyncio.sleep", resting)
     began = time.monotonic()
     await asyncio.gather(*(refusing.take(bait(bad)) for _ in range(8)), return_exceptions=True)
     took = time.monotonic() - began

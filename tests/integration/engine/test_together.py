@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from simwarden.domain.errors import TryAgain
 from simwarden.domain.events import EventType
 from simwarden.engine.ingest import UnacceptableReport
-from simwarden.store.database import TryAgain
 
 if TYPE_CHECKING:
     from tests.support.world import World
