@@ -21,7 +21,7 @@ from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine import imports, provision
 from simwarden.engine.binding import Bindings
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.settings import Settings, master_key
 from simwarden.store.accounts import Accounts
 from simwarden.store.database import Database

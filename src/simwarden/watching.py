@@ -12,8 +12,8 @@ import asyncpg
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.edge import tls
 from simwarden.engine.census import Census
-from simwarden.engine.ports import now_utc
 from simwarden.engine.watch import Watch, WatchSettings
+from simwarden.kit.clock import now_utc
 from simwarden.notify.alarms.log import LogPush
 from simwarden.notify.alarms.mail import MailPush, MailServer
 from simwarden.notify.alarms.pusher import Pusher

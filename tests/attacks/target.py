@@ -16,7 +16,7 @@ from simwarden.demo.processes import Processes, StepFailed, free_port
 from simwarden.demo.world import until
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.engine import imports, provision
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.settings import Settings, master_key
 from simwarden.store.accounts import Accounts
 from simwarden.store.database import Database

@@ -15,7 +15,7 @@ from simwarden.accounts.scopes import SETS
 from simwarden.demo.story import FRAUD, IMEI_CHANGE, SUBSCRIPTIONS
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.engine import provision
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.simulator.identity import make_sim
 
 if TYPE_CHECKING:

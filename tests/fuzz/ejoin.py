@@ -12,7 +12,7 @@ from tests.fuzz.mutate import Mutator
 from simwarden.accounts.applications import open_account
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.engine import provision
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.identity import make_sim
 from simwarden.simulator.messages import Form

@@ -18,8 +18,8 @@ from simwarden.domain.alarm import AlarmKind, Trouble
 from simwarden.domain.doubt import Doubt, DoubtKind
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.engine import provision
-from simwarden.engine.ports import now_utc
 from simwarden.engine.subscriptions import NewSubscription, Subscriptions
+from simwarden.kit.clock import now_utc
 from simwarden.store import alarms, doubts
 from simwarden.store.accounts import Accounts
 from simwarden.store.gateways import Gateways

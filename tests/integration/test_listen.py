@@ -19,8 +19,8 @@ from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import Sim
 from simwarden.engine import provision
-from simwarden.engine.ports import now_utc
 from simwarden.engine.subscriptions import publish
+from simwarden.kit.clock import now_utc
 from simwarden.store.accounts import Accounts
 
 if TYPE_CHECKING:

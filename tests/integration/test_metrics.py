@@ -22,7 +22,7 @@ from simwarden.access import AccessLog
 from simwarden.accounts import applications
 from simwarden.accounts.scopes import SETS
 from simwarden.domain.alarm import AlarmKind, Trouble
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.northbound.kernel.ports import Answered
 from simwarden.store import alarms
 from simwarden.store.accounts import Accounts

@@ -21,7 +21,7 @@ from simwarden.accounts import applications
 from simwarden.accounts.scopes import SETS
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.engine import provision
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.store.accounts import Accounts
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ MAY: dict[str, set[str]] = {
     # Programs of their own that speak to the server from outside.
     "simulator": {"southbound"},
     "demo": set(),
-    "listener": {"accounts", "domain", "northbound", "notify"},
+    "listener": {"accounts", "domain", "kit", "northbound", "notify"},
     "quickstart": KERNEL | {"accounts", "cli", "engine", "listener", "northbound", "simulator"},
     "cli": KERNEL | SERVER | {"demo", "listener", "logs", "quickstart", "settings", "simulator", "standby"},
     # Modules beside the rooms: the server's own, put together by app.

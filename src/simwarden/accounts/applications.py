@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import string
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from simwarden.accounts import scopes as known_scopes
 from simwarden.domain.errors import ApplicationNotFound, IncompatibleState, InvalidValue
+from simwarden.kit.ids import random_name
 from simwarden.store.accounts import OPERATOR, Account, Accounts, AccountSettings, Application
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ APP_KEY_PREFIX = "swk_"
 APP_SECRET_PREFIX = "sws_"  # noqa: S105 - what secret scanners are to look for, not a secret
 MAX_NAME = 100
 MAX_QUOTA = 10**12
-_ALPHABET = string.ascii_lowercase + string.digits
 
 
 class InvalidName(InvalidValue):
@@ -57,7 +56,7 @@ _NOBODY = hash_secret(secrets.token_urlsafe(32))
 
 async def open_account(accounts: Accounts, name: str, settings: AccountSettings | None = None) -> Account:
     """Open an account. Raises InvalidName, AlreadyExists."""
-    return await accounts.add(f"acc_{_random(12)}", _checked(name), settings or AccountSettings())
+    return await accounts.add(f"acc_{random_name(12)}", _checked(name), settings or AccountSettings())
 
 
 async def issue(
@@ -82,7 +81,7 @@ async def issue(
     owner = await accounts.get(account)
     secret = APP_SECRET_PREFIX + secrets.token_urlsafe(32)
     application = await accounts.add_application(
-        APP_KEY_PREFIX + _random(24),
+        APP_KEY_PREFIX + random_name(24),
         owner.id,
         _checked(name),
         hash_secret(secret),
@@ -132,7 +131,7 @@ async def issue_operator(accounts: Accounts, name: str, scopes: Iterable[str] | 
     await accounts.ensure_operator()
     secret = APP_SECRET_PREFIX + secrets.token_urlsafe(32)
     application = await accounts.add_application(
-        APP_KEY_PREFIX + _random(24), OPERATOR, _checked(name), hash_secret(secret), granted
+        APP_KEY_PREFIX + random_name(24), OPERATOR, _checked(name), hash_secret(secret), granted
     )
     return Issued(application, secret)
 
@@ -148,10 +147,6 @@ async def authenticate(accounts: Accounts, app_key: str, secret: str) -> Applica
     if found is None or not right or found.application.revoked_at is not None:
         return None
     return found.application
-
-
-def _random(length: int) -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
 def _check_quota(daily_quota: int | None, *, sandbox: bool) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from simwarden import settings as settings_module
 from simwarden.domain.errors import InvalidIdentifier, SimNotFound
 from simwarden.domain.events import Cause, CauseKind
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.store import migrate
 from simwarden.store.database import Database
 from simwarden.store.embedded import EmbeddedPostgres

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -17,6 +17,7 @@ from simwarden.cli.common import (
     print_table,
     with_store,
 )
+from simwarden.kit.clock import now_utc
 from simwarden.notify.sent import Sent, sent
 from simwarden.store import deliveries
 from simwarden.store.accounts import Accounts
@@ -137,7 +138,7 @@ def replay(
 def _since(text: str) -> datetime:
     number, unit = text[:-1], text[-1:]
     if number.isdigit() and unit in _UNITS:
-        return datetime.now(UTC) - timedelta(**{_UNITS[unit]: int(number)})
+        return now_utc() - timedelta(**{_UNITS[unit]: int(number)})
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

@@ -26,7 +26,7 @@ from simwarden.domain.gateway_status import STATUS_MEANING
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.report_order import offline_after
 from simwarden.engine import gateways as engine
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.store import doubts as doubt_store
 from simwarden.store import listing
 from simwarden.store.accounts import Accounts

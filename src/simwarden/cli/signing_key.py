@@ -6,7 +6,7 @@ import click
 
 from simwarden.accounts.keys import ACCEPT_RETIRED_FOR, SigningKeys
 from simwarden.cli.common import Store, json_option, print_json, with_store
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.store import key_check
 from simwarden.store.accounts import Accounts
 

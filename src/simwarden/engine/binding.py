@@ -10,7 +10,7 @@ from simwarden.domain.errors import SimNotFound
 from simwarden.domain.sim import Policy
 from simwarden.engine.gather import Gather
 from simwarden.engine.orders import Order
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from simwarden.domain.identifiers import BUCKETS
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import alarms, fleet
 

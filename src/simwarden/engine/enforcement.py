@@ -23,7 +23,8 @@ from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.engine.changes import Changes, SlotView, enforcement_data
-from simwarden.engine.ports import CommandFailed, now_utc
+from simwarden.engine.ports import CommandFailed
+from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import alarms, attachments, gateways
 

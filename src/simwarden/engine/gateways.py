@@ -9,7 +9,7 @@ from simwarden.domain.errors import GatewayNotFound, IncompatibleState, StoreUna
 from simwarden.domain.events import EventType
 from simwarden.domain.sim import ALL_FUNCTIONS
 from simwarden.engine.changes import Changes, Outcome, enforcement_data
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.store import alarms
 from simwarden.store import gateways as store
 

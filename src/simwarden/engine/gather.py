@@ -17,7 +17,7 @@ from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.engine.changes import Outcome
 from simwarden.engine.idempotency import Answers, Kept, Once, Replayed
 from simwarden.engine.orders import Decided, Order, carry_out
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.store.database import AGAIN, available, concerns_all, is_refusal
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from simwarden.domain.errors import KeyReused, StoreUnavailable
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.store import idempotency as store
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.idempotency import CallKey

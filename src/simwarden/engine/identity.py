@@ -9,7 +9,7 @@ import msgspec
 from simwarden.domain.errors import SimExists, SimNotFound
 from simwarden.domain.events import Event, EventType
 from simwarden.engine import subscriptions
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.store import sims
 
 if TYPE_CHECKING:

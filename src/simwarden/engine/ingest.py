@@ -15,8 +15,8 @@ import structlog
 
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.engine.batch import Batch, Numbers, Tally
-from simwarden.engine.ports import now_utc
 from simwarden.kit.batcher import Batcher
+from simwarden.kit.clock import now_utc
 from simwarden.store.database import concerns_all, is_refusal
 
 if TYPE_CHECKING:

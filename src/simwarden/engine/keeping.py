@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import personal
 

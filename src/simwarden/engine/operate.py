@@ -33,7 +33,7 @@ from simwarden.engine.actions import Add
 from simwarden.engine.changes import Outcome
 from simwarden.engine.orders import Order
 from simwarden.engine.pace import Pace
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import listing, ranges, usage
 from simwarden.store import operations as store

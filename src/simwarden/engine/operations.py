@@ -31,7 +31,8 @@ from simwarden.domain.errors import (
 from simwarden.domain.identifiers import BUCKETS
 from simwarden.engine.actions import refusal_of
 from simwarden.engine.idempotency import Answers, Kept, Replayed
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
+from simwarden.kit.ids import uuid7
 from simwarden.store import operations as store
 from simwarden.store import ranges
 from simwarden.store import sims as sims_store
@@ -140,7 +141,7 @@ class Operations:
         """
         now = self._clock()
         operation = Operation(
-            id=new_id(now),
+            id=str(uuid7(now)),
             account_id=account_id,
             app_key=app_key,
             verb=action.verb,
@@ -222,7 +223,7 @@ class Operations:
     async def _room(self, connection: asyncpg.Connection, app_key: str, now: datetime) -> _Room:
         """What is left of the application's limits."""
         limits = self._limits
-        begun = await store.begun(connection, app_key, new_id(now - HOUR))
+        begun = await store.begun(connection, app_key, str(uuid7(now - HOUR)))
         if begun.open >= limits.open:
             raise TooManyOperations(f"At most {limits.open} operations of an application may be open at once", 60)
         return _Room(limits, begun.devices, begun.unknown)
@@ -319,14 +320,6 @@ def confirm_token(operation: Operation) -> str:
     o = operation
     seen = f"{o.id} {o.ready_at} {o.items} {o.unchanged} {o.refused}"
     return hashlib.sha256(seen.encode()).hexdigest()[:32]
-
-
-def new_id(now: datetime) -> str:
-    """A UUID version 7 (RFC 9562 5.7): ids are in the order of time."""
-    milliseconds = int(now.timestamp() * 1000) & 0xFFFFFFFFFFFF
-    value = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 async def _resolved(connection: asyncpg.Connection, chunk: Sequence[Listed], account_id: str | None) -> list[NewItem]:

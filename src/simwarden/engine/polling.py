@@ -15,7 +15,8 @@ import structlog
 
 from simwarden.domain.attachment import backoff
 from simwarden.domain.errors import GatewayNotFound, SimwardenError, StoreUnavailable
-from simwarden.engine.ports import CommandFailed, now_utc
+from simwarden.engine.ports import CommandFailed
+from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import doubts as store
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from simwarden.domain.errors import SimwardenError
@@ -50,8 +49,3 @@ class InboxSinks(Protocol):
 
 if TYPE_CHECKING:
     DriverFactory = Callable[[CommandAccess], NetworkDriver]
-
-
-def now_utc() -> datetime:
-    """The clock of the running program."""
-    return datetime.now(UTC)

@@ -12,7 +12,7 @@ from simwarden.domain.errors import SimExists
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.intake import Caution
 from simwarden.domain.sim import Lifecycle, Policy, Sim, SimRef
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.store import sims
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.domain.usage import until_tomorrow
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -6,9 +6,7 @@ row that says that they are to be written (promises 2 and 3). Handing them out i
 
 from __future__ import annotations
 
-import base64
 import re
-import secrets
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +19,8 @@ from simwarden.domain.sim import Sim
 from simwarden.domain.sink import InvalidSink, parse_sink
 from simwarden.engine.idempotency import Answers
 from simwarden.engine.subscription_limits import Limits
+from simwarden.kit.clock import now_utc
+from simwarden.kit.ids import signing_secret, uuid7
 from simwarden.store import fanout, targets, usage
 from simwarden.store import subscriptions as store
 from simwarden.store.sink_secrets import SigningSecret, seal_credential, seal_secrets, unseal_secrets
@@ -102,10 +102,6 @@ class _Row(msgspec.Struct, frozen=True):
     inbox: str | None
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class _NearLimit(Exception):
     """Once more, alone with the account."""
 
@@ -124,7 +120,7 @@ class Subscriptions:
         credential_lead: timedelta = CREDENTIAL_LEAD,
         limits: Limits | None = None,
         refused: Callable[[str], None] = lambda _limit: None,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = now_utc,
     ) -> None:
         """`refused` is called with the name of the limit that prevented a subscription."""
         self._db = db
@@ -147,7 +143,7 @@ class Subscriptions:
         inbox = None if self._inboxes is None else await self._inboxes.of_sink(new.account_id, new.sink)
         if inbox is None:
             origin = parse_sink(new.sink, allow_private=self._allow_private_sinks).origin
-            secret = new_secret()
+            secret = signing_secret()
         else:
             origin, secret = inbox  # an inbox is an origin of its own, and signs with a secret of its own
         now = self._clock()
@@ -289,7 +285,7 @@ class Subscriptions:
 
         Of old ones the newest few sign. Raises SubscriptionNotFound, SecretOfInbox.
         """
-        secret = new_secret()
+        secret = signing_secret()
         async with self._db.transaction() as connection:
             row = await store.lock_one(connection, app_key, bucket_of_id(id), id)
             if row is None:
@@ -378,9 +374,7 @@ async def end_of_sims(connection: asyncpg.Connection, sims: Sequence[Sim], now: 
 
 def new_id(bucket: int, now: datetime) -> str:
     """An id that says where it lives: bucket as two hexadecimal digits, then a UUID version 7 (RFC 9562 5.7)."""
-    milliseconds = int(now.timestamp() * 1000) & 0xFFFFFFFFFFFF
-    value = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
-    return f"{bucket:02x}{value:032x}"
+    return f"{bucket:02x}{uuid7(now).hex}"
 
 
 def bucket_of_id(id: str) -> int:  # noqa: A002
@@ -388,8 +382,3 @@ def bucket_of_id(id: str) -> int:  # noqa: A002
     if not _ID.fullmatch(id):
         raise SubscriptionNotFound
     return int(id[:2], 16)
-
-
-def new_secret() -> str:
-    """A signing secret in the form of Standard Webhooks: `whsec_` and 32 bytes in base64."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()

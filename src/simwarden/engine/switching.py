@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from simwarden.domain import switching as rules
 from simwarden.domain.change import Changed
 from simwarden.engine.orders import Order
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from simwarden.domain.errors import StoreUnavailable
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.store import usage as store
 from simwarden.store.database import available
 

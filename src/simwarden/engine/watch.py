@@ -14,7 +14,7 @@ import structlog
 
 from simwarden.domain.alarm import SLOW_AFTER, AlarmKind, Trouble, gateway_key, of_gateway
 from simwarden.domain.errors import StoreUnavailable
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import alarms, fanout, gateways, watch
 from simwarden.store.subscriptions import ALL_BUCKETS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
@@ -12,6 +11,7 @@ import msgspec
 from msgspec import UNSET
 from yarl import URL
 
+from simwarden.kit.clock import now_utc
 from simwarden.northbound.listen.schemas import Acknowledgement
 from simwarden.notify.retry import parse_retry_after
 
@@ -80,7 +80,7 @@ class Forward:
                 timeout=aiohttp.ClientTimeout(total=TOTAL, connect=5),
             ) as response:
                 status = response.status
-                wait = parse_retry_after(response.headers.get("retry-after"), datetime.now(UTC))
+                wait = parse_retry_after(response.headers.get("retry-after"), now_utc())
                 retry_after = None if wait is None else min(int(wait.total_seconds()), 86_400)
                 answer = (await response.content.read(_KEPT)).decode("utf-8", "replace")[:_KEPT] or None
         except TimeoutError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simwarden.domain.errors import InvalidIdentifier, SimNotFound
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.intake import Intake
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.northbound.kernel.bodies import Wording, decode
 from simwarden.northbound.kernel.errors import InvalidArgument
 

@@ -8,20 +8,19 @@ held back for a while; what is not acknowledged by then is offered again.
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import random
 import re
-import secrets
-import string
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from simwarden.domain.errors import IncompatibleState, ResourceNotFound
 from simwarden.domain.sink import InvalidSink
+from simwarden.kit.clock import now_utc
+from simwarden.kit.ids import random_name, signing_secret
 from simwarden.notify.request import open_lane
 from simwarden.notify.retry import Outcome, RetryDecision, decide
 from simwarden.notify.settings import NotifySettings
@@ -45,7 +44,6 @@ LONGEST_POLL = 4.0
 _PAUSE = 0.1
 """Seconds between two looks of one poll, however much happens meanwhile."""
 _ID = re.compile(r"inb_[a-z0-9]{24}")
-_ALPHABET = string.ascii_lowercase + string.digits
 
 
 class InboxNotFound(ResourceNotFound):
@@ -90,7 +88,7 @@ class Inboxes:
         *,
         base_url: str,
         settings: NotifySettings | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = now_utc,
     ) -> None:
         """`base_url`: how customers reach this server."""
         self._db = db
@@ -116,8 +114,8 @@ class Inboxes:
 
     async def open(self, account_id: str, app_key: str, name: str) -> Opened:
         """The application's inbox of this name, made if need be."""
-        made = f"inb_{''.join(secrets.choice(_ALPHABET) for _ in range(24))}"
-        secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+        made = f"inb_{random_name(24)}"
+        secret = signing_secret()
         sealed = self._vault.seal(secret.encode(), inbox_purpose(made))
         inbox, created = await inboxes.add(self._db, made, account_id, app_key, name, sealed)
         return Opened(inbox.id, name, self.root + inbox.id, self._secret(inbox), inbox.created_at, created)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from simwarden.domain.errors import SimwardenError
 from simwarden.domain.sink import InvalidSink
+from simwarden.kit.clock import now_utc
 from simwarden.notify.request import Opened, open_lane
 from simwarden.notify.retry import Outcome, RetryDecision, decide
 from simwarden.notify.sender import ACCOUNT
@@ -102,7 +103,7 @@ class LaneRun:
                 return
 
     async def _attempt(self, opened: Opened, head: Head, remaining: float) -> RetryDecision:
-        outcome = await self._sender.send(opened.request(head, datetime.now(UTC)), remaining)
+        outcome = await self._sender.send(opened.request(head, now_utc()), remaining)
         self._heard(outcome)
         decision = self._settle(head, outcome, has_token=opened.token is not None)
         if outcome.delivered and head.queued_at == head.created_at:  # later when it was replayed
@@ -112,7 +113,7 @@ class LaneRun:
 
     def _cannot(self, head: Head, error: SimwardenError) -> None:
         """What must be opened to send cannot be: an attempt that failed without leaving the house."""
-        self._settle(head, Outcome(at=datetime.now(UTC), duration=_NOW, error=error.message), has_token=False)
+        self._settle(head, Outcome(at=now_utc(), duration=_NOW, error=error.message), has_token=False)
 
     def _settle(self, head: Head, outcome: Outcome, *, has_token: bool) -> RetryDecision:
         attempts = head.attempts + 1

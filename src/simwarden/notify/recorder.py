@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import asyncpg
 
 from simwarden.domain.errors import StoreUnavailable
+from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import deliveries
 
@@ -59,7 +59,7 @@ class Recorder(Worker):
         while self._results:
             batch = self._results[:BATCH]
             try:
-                more = await deliveries.record(self._db, batch, datetime.now(UTC))
+                more = await deliveries.record(self._db, batch, now_utc())
             except (StoreUnavailable, asyncpg.PostgresError) as error:
                 await asyncio.sleep(self._outage.began(error))
                 continue

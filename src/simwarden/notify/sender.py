@@ -9,13 +9,14 @@ import ssl
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from simwarden.domain.sink import refusal
+from simwarden.kit.clock import now_utc
 from simwarden.notify.retry import Outcome, parse_retry_after
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class Sender:
 
         Takes at most the total time limit, or `limit` seconds where that is less. Redirects are not followed.
         """
-        at, begun = request.at or datetime.now(UTC), time.monotonic()
+        at, begun = request.at or now_utc(), time.monotonic()
         total = min(self.total_timeout, limit) if limit is not None else self.total_timeout
         status, error, retry_after, answer = None, None, None, None
         try:
@@ -147,7 +148,7 @@ class Sender:
                 timeout=aiohttp.ClientTimeout(total=total, connect=min(self._connect_timeout, total)),
             ) as response:
                 status = response.status
-                retry_after = parse_retry_after(response.headers.get("retry-after"), datetime.now(UTC))
+                retry_after = parse_retry_after(response.headers.get("retry-after"), now_utc())
                 answer = await _read(response)
         except TimeoutError as failure:
             error = _sentence(failure, "no answer in time")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import asyncpg
 
 from simwarden.domain.errors import StoreUnavailable
+from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import care, deliveries, fanout
 
@@ -46,12 +46,12 @@ class Upkeep(Worker):
 
     async def end_due(self, buckets: list[int]) -> None:
         """End the subscriptions whose time, or the time of whose token, is over."""
-        while await deliveries.end_due(self._db, buckets, datetime.now(UTC)) == deliveries.END_BATCH:
+        while await deliveries.end_due(self._db, buckets, now_utc()) == deliveries.END_BATCH:
             pass
 
     async def release(self, buckets: list[int]) -> None:
         """End the subscriptions of revoked applications, or hand them over."""
-        while await care.release_revoked(self._db, buckets, datetime.now(UTC)):
+        while await care.release_revoked(self._db, buckets, now_utc()):
             pass
 
     async def count(self, buckets: list[int]) -> None:
@@ -62,14 +62,14 @@ class Upkeep(Worker):
     async def give_up(self, buckets: list[int]) -> None:
         """Give up what was never tried because its origin is dead: the window has long closed for it."""
         schedule = self._settings.schedule
-        before = datetime.now(UTC) - schedule.window - 2 * schedule.longest
+        before = now_utc() - schedule.window - 2 * schedule.longest
         for some in self._by_share(buckets):
             count = await deliveries.give_up_old(self._db, some, before)
             self._metrics.attempts.labels("dead").inc(count)
 
     async def prune(self, buckets: list[int]) -> None:
         """Forget what is finished and old."""
-        now = datetime.now(UTC)
+        now = now_utc()
         for some in self._by_share(buckets):
             await deliveries.prune(
                 self._db,

@@ -8,7 +8,7 @@ from simwarden.domain import decide, switching
 from simwarden.domain.errors import InvalidBinding, SimNotFound
 from simwarden.domain.sim import Policy
 from simwarden.engine.functions import function_views
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.sandbox import rules
 
 if TYPE_CHECKING:

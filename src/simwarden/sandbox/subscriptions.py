@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from simwarden.engine.ports import now_utc
 from simwarden.engine.subscriptions import Subscriptions
+from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.sandbox import rules
 from simwarden.store import sandbox as store

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable

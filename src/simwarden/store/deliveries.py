@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from simwarden.domain.alarm import AlarmKind, Trouble
 from simwarden.domain.errors import ResourceNotFound
+from simwarden.kit.clock import now_utc
 from simwarden.store import alarms, fanout, subscriptions
 from simwarden.store.queries import load
 from simwarden.store.subscriptions import ALL_BUCKETS, EndReason
@@ -373,7 +374,7 @@ async def give_up_old(db: Database, buckets: Sequence[int], before: datetime) ->
         lanes = await connection.fetch(Q["give_up_old"], buckets, before)
         reason = "the sink could not be reached in time"
         troubles = [_given_up(lane, reason, answered=False, times=lane["times"]) for lane in lanes]
-        await _raise_given_up(connection, troubles, datetime.now(UTC))
+        await _raise_given_up(connection, troubles, now_utc())
     return sum(lane["times"] for lane in lanes)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from simwarden.domain.identifiers import bucket_of
+from simwarden.kit.clock import now_utc
 from simwarden.store import sims
 from simwarden.store.queries import load
 
@@ -50,7 +50,7 @@ async def remove_account(db: Database, account_id: str, gateways: Collection[str
         found = [row["imsi"] for row in await connection.fetch(Q["sims"], account_id)]
         locked = list((await sims.lock(connection, found)).values())
         await connection.execute(Q["attachments"], [bucket_of(imsi) for imsi in found], found)
-        await sims.delete(connection, locked, datetime.now(UTC))
+        await sims.delete(connection, locked, now_utc())
         for query in _OF_ACCOUNT:
             await connection.execute(Q[query], account_id)
         await connection.execute(Q["gateway_alarms"], list(gateways))

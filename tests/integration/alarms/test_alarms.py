@@ -10,7 +10,7 @@ import pytest
 
 from simwarden.domain.alarm import AGAIN, FLAPPING, SETTLED, AlarmKind, Severity, Trouble, of_gateway
 from simwarden.domain.alarm_words import words
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.store import alarms
 from simwarden.store.alarms import AlarmNotFound
 

@@ -15,8 +15,8 @@ from tests.support.world import Clock
 
 from simwarden.domain.alarm import AlarmKind, Severity, of_gateway
 from simwarden.engine.enforcement import Enforcement
-from simwarden.engine.ports import now_utc
 from simwarden.engine.watch import Watch, WatchSettings
+from simwarden.kit.clock import now_utc
 from simwarden.simulator.faults import Fault
 from simwarden.southbound.ejoin.network import EjoinNetwork
 from simwarden.store import alarms

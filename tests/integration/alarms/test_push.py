@@ -20,7 +20,7 @@ from tests.support.patience import PATIENCE
 from tests.support.server import serving
 
 from simwarden.domain.alarm import AlarmKind, Trouble, of_gateway
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.notify.alarms.log import LogPush
 from simwarden.notify.alarms.mail import SHOWN, MailPush, MailServer
 from simwarden.notify.alarms.pusher import Pusher

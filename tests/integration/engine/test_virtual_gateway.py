@@ -25,7 +25,7 @@ from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.explain import explain
 from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.polling import Polls
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.simulator.faults import Fault
 from simwarden.simulator.fleet import Fleet, FleetPlan, build_fleet
 from simwarden.simulator.identity import make_sim

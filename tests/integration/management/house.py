@@ -24,10 +24,10 @@ from simwarden.engine.gather import Gather
 from simwarden.engine.idempotency import Answers
 from simwarden.engine.operate import Operate
 from simwarden.engine.operations import Operations
-from simwarden.engine.ports import now_utc
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.engine.switching import Switches
 from simwarden.engine.usage import Reads
+from simwarden.kit.clock import now_utc
 from simwarden.management import routes
 from simwarden.management.house import House as Parts
 from simwarden.northbound.kernel.devices import Devices

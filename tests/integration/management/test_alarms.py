@@ -10,7 +10,7 @@ from tests.integration.management.house import imsi
 from tests.integration.management.test_commands import Shell, shell
 
 from simwarden.domain.alarm import AlarmKind, Trouble, of_gateway
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.store import alarms
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine import imports, provision
 from simwarden.engine.binding import Bindings
 from simwarden.engine.changes import Changes
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.management import routes
 from simwarden.management.bulk import named
 from simwarden.management.query import Query

@@ -22,11 +22,11 @@ from simwarden.engine.binding import Bindings
 from simwarden.engine.functions import Functions
 from simwarden.engine.gather import Gather
 from simwarden.engine.idempotency import Answers
-from simwarden.engine.ports import now_utc
 from simwarden.engine.quota import Quotas
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.engine.switching import Switches
 from simwarden.engine.usage import Reads
+from simwarden.kit.clock import now_utc
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.services import Services

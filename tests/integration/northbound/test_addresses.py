@@ -15,7 +15,7 @@ from simwarden.domain.addresses import parse_ipv4, parse_ipv6
 from simwarden.domain.errors import InvalidIdentifier, SimExists
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.engine import provision
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.store import sims
 from simwarden.store.accounts import Accounts
 

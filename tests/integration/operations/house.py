@@ -11,7 +11,7 @@ from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine import imports, provision
 from simwarden.engine.operate import Operate
 from simwarden.engine.operations import Named, Operation, Operations
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.store import ranges
 from simwarden.store.accounts import Accounts
 from simwarden.store.leases import Leases

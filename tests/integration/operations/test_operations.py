@@ -29,7 +29,7 @@ from simwarden.engine.operations import (
     PreviewChanged,
     confirm_token,
 )
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.store import operations as store
 from simwarden.store.database import Database
 from simwarden.store.idempotency import CallKey

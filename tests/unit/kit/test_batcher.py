@@ -202,7 +202,7 @@ async def test_it_rests_after_a_failure_as_long_as_it_is_set_to(monkeypatch: pyt
 
     monkeypatch.setattr(Resting, "write", write)
     monkeypatch.setattr(batcher_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(batcher_module.asyncio, "sleep", sleep)
+    monkeypatch.setattr("simwarden.kit.batcher.asyncio.sleep", sleep)
     squares = Resting(OSError("broken"), most=1)
     await asyncio.gather(*(squares.submit(item) for item in (1, 2)), return_exceptions=True)
     await squares.drain()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.engine.operations import new_id
+from simwarden.kit.ids import uuid7
 from simwarden.store.operations import NewItem, Operation, OperationNotFound
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class OperationsInMemory:
         """Keep it."""
         assert not preview
         operation = Operation(
-            id=new_id(cause.at),
+            id=str(uuid7(cause.at)),
             account_id=account_id,
             app_key=app_key,
             verb=action.verb,

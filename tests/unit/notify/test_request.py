@@ -16,7 +16,8 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from simwarden.domain.sink import InvalidSink
-from simwarden.engine.subscriptions import new_id, new_secret
+from simwarden.engine.subscriptions import new_id
+from simwarden.kit.ids import signing_secret
 from simwarden.notify.request import custom_headers, open_lane
 from simwarden.notify.signature import sign
 from simwarden.store.deliveries import DueLane, Head
@@ -30,7 +31,7 @@ NOW = datetime.now(UTC)
 ID = new_id(7, NOW)
 FAMILY = "org.camaraproject.iot-sim-fraud-prevention.v0"
 VAULT = Vault(bytes(32))
-SECRET = new_secret()
+SECRET = signing_secret()
 
 
 def head(type_: str = f"{FAMILY}.imei-change", data: dict[str, Any] | None = None, **changes: Any) -> Head:
@@ -108,14 +109,14 @@ def test_the_signature_is_the_one_of_standard_webhooks() -> None:
     request = open_lane(lane(), VAULT, source="urn:simwarden", allow_private=False).request(head(), now)
     assert Webhook(SECRET).verify(request.body, request.headers) == json.loads(request.body)
     with pytest.raises(WebhookVerificationError):
-        Webhook(new_secret()).verify(request.body, request.headers)
+        Webhook(signing_secret()).verify(request.body, request.headers)
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(request.body + b" ", request.headers)
 
 
 def test_while_a_secret_is_rotated_both_sign() -> None:
     now = datetime.now(UTC)  # the verifier compares with the wall clock
-    old, new, ended = new_secret(), new_secret(), new_secret()
+    old, new, ended = signing_secret(), signing_secret(), signing_secret()
     secrets = [
         SigningSecret(new),
         SigningSecret(old, now + timedelta(hours=1)),

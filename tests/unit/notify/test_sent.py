@@ -8,7 +8,7 @@ from datetime import timedelta
 from standardwebhooks import Webhook
 from tests.unit.notify.test_request import ID, NOW, SECRET, VAULT, head, lane
 
-from simwarden.engine.subscriptions import new_secret
+from simwarden.kit.ids import signing_secret
 from simwarden.notify.request import open_lane
 from simwarden.notify.sent import sent
 from simwarden.store.sink_secrets import SigningSecret, seal_credential, seal_secrets
@@ -32,7 +32,7 @@ def test_it_is_the_request_that_was_posted_with_its_secrets_masked() -> None:
 
 
 def test_the_signatures_are_those_of_the_secrets_that_signed_then() -> None:
-    before, renewed_at = new_secret(), NOW + timedelta(hours=1)
+    before, renewed_at = signing_secret(), NOW + timedelta(hours=1)
     secrets = [SigningSecret(SECRET, since=renewed_at), SigningSecret(before, until=renewed_at + timedelta(hours=24))]
     rotated = lane(heads=(head(),), signing_secrets=seal_secrets(VAULT, ID, secrets))
     for at, count in ((NOW, 1), (renewed_at, 2), (renewed_at + timedelta(hours=25), 1)):

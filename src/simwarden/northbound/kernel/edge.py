@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.edge.throttle import HeldBack
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.northbound.kernel.ports import no_meter
 
 if TYPE_CHECKING:

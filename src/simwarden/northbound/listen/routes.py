@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -12,6 +12,7 @@ from msgspec.json import Decoder
 
 from simwarden.edge import errors
 from simwarden.edge.bodies import BodyRefused, read_body
+from simwarden.kit.clock import now_utc
 from simwarden.northbound.kernel.api import MAX_BODY, Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument
@@ -62,7 +63,7 @@ class Listen:
             raise InvalidArgument("status or error must be specified")
         duration = timedelta(milliseconds=said.duration_ms)
         outcome = Outcome(
-            at=datetime.now(UTC) - duration,
+            at=now_utc() - duration,
             duration=duration,
             status=None if said.status is UNSET else said.status,
             error=None if said.error is UNSET else _printable(said.error),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simwarden.engine.ports import CommandFailed, now_utc
+from simwarden.engine.ports import CommandFailed
+from simwarden.kit.clock import now_utc
 from simwarden.southbound.ejoin import translate
 from simwarden.southbound.ejoin.codec import decode
 from simwarden.southbound.ejoin.commands import Generation, Slot

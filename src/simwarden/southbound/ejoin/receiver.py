@@ -19,7 +19,7 @@ from simwarden.domain.errors import StoreUnavailable
 from simwarden.edge.bodies import BodyRefused, BodyTooLong, read_body
 from simwarden.edge.throttle import HeldBack
 from simwarden.engine.ingest import UnacceptableReport
-from simwarden.engine.ports import now_utc
+from simwarden.kit.clock import now_utc
 from simwarden.southbound.ejoin import translate
 from simwarden.southbound.ejoin.codec import decode, decode_plain_sms
 from simwarden.southbound.ejoin.messages import Decoded, Undecodable, Unknown

@@ -1,0 +1,31 @@
+"""Making ids, names and secrets that nobody can guess and no two of which are alike."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import string
+import uuid
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_ALPHABET = string.ascii_lowercase + string.digits
+
+
+def uuid7(now: datetime) -> uuid.UUID:
+    """A UUID version 7 (RFC 9562 5.7): those of different milliseconds are in the order of time."""
+    milliseconds = int(now.timestamp() * 1000) & 0xFFFFFFFFFFFF
+    random = secrets.randbits(74)
+    return uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | random >> 62 << 64 | 0b10 << 62 | random & (1 << 62) - 1)
+
+
+def random_name(length: int) -> str:
+    """Lower case letters and digits, 5.2 bits of chance in each."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def signing_secret() -> str:
+    """A secret that signs notifications (Standard Webhooks 1.0.0, "Signature scheme"): `whsec_`, 32 bytes in base64."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
