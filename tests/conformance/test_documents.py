@@ -13,7 +13,7 @@ from tests.unit.northbound.asgi import Reply
 from tests.unit.northbound.world import World
 
 from simwarden import northbound
-from simwarden.accounts.scopes import KNOWN
+from simwarden.accounts.scopes import KNOWN, SETS, of_operations
 from simwarden.northbound.kernel.api import Api
 from simwarden.reference.bundle import bundled
 
@@ -109,10 +109,10 @@ def test_code_and_document_have_the_same_operations_and_scopes(name: str, docume
     [api] = [route.app for route in World().app.routes if isinstance(route, Mount) and route.name == name]
     assert isinstance(api, Api)
     served = {
-        (path, method.lower(), operation.name, scope)
+        (path, method.lower(), endpoint.name, scope)
         for path, methods in api._endpoints.items()
-        for method, operation in methods.items()
-        for scope in operation.scopes
+        for method, endpoint in methods.items()
+        for scope in api._scopes[endpoint.name]
     }
     versions = {path.split("/")[1] for path in api._endpoints}
     assert document["servers"][0]["url"].rpartition("/")[2] in versions
@@ -123,6 +123,20 @@ def test_code_and_document_have_the_same_operations_and_scopes(name: str, docume
         for requirement in each["security"]
     }
     assert served == written
+
+
+def test_scopes_are_read_from_the_text_as_the_document_has_them(name: str, document: dict[str, Any]) -> None:
+    allowing = {
+        each["operationId"]: frozenset(scope for requirement in each["security"] for scope in requirement["openId"])
+        for _, _, each in operations(document)
+    }
+    assert of_operations(northbound.DOCUMENTS[name]) == allowing
+    said = document["x-simwarden-scopes"]
+    assert said.keys() == frozenset[str]().union(*allowing.values())
+    for scope, entry in said.items():
+        assert KNOWN[scope] == entry["allows"]
+        assert all(scope in SETS[each] for each in entry.get("sets", []))
+        assert any(scope in SETS[each] for each in SETS if each != "all") == bool(entry.get("sets"))
 
 
 def test_examples_keep_their_own_schemas(name: str, document: dict[str, Any]) -> None:

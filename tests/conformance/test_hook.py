@@ -12,6 +12,8 @@ from tests.integration.notify.sink import Sink
 from tests.unit.northbound.asgi import call
 from tests.unit.northbound.world import Client, World
 
+from simwarden.accounts.scopes import of_operations
+from simwarden.northbound import DOCUMENTS
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.edge import Edge
 
@@ -24,8 +26,8 @@ async def _odd(_request: Request) -> Answer:
 
 async def test_an_answer_of_this_process_is_seen() -> None:
     world, watch = World(), Watch()
-    endpoint = Endpoint("bindDeviceImei", frozenset({f"{NAME}:bind"}), _odd, has_body=False)
-    odd = Api(NAME, {"/v0.1/bind": {"POST": endpoint}}, Edge(tokens=world))
+    endpoint = Endpoint("bindDeviceImei", _odd, has_body=False)
+    odd = Api(NAME, {"/v0.1/bind": {"POST": endpoint}}, of_operations(DOCUMENTS[NAME]), Edge(tokens=world))
     with watch.looking():
         await Client(world.app)("POST", f"/{NAME}/v0.1/query", {"queryType": "IMEIBIND"})
         assert (watch.answers, watch.broken) == (1, [])

@@ -1,98 +1,76 @@
-"""Every scope there is, in one place."""
+"""Every scope there is, as the OpenAPI documents have them.
+
+A document says in the `security` block of an operation which scopes allow it, and in `x-simwarden-scopes` what each of
+its scopes is for, and in which sets it is. Both are read from the text, in the layout that all our documents keep.
+"""
 
 from __future__ import annotations
 
+import re
+from functools import cache
+from importlib import resources
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from simwarden.domain.errors import InvalidValue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-KNOWN = MappingProxyType(
-    {
-        "iot-sim-fraud-prevention:bind": "Bind a SIM to a device",
-        "iot-sim-fraud-prevention:unbind": "Remove a binding",
-        "iot-sim-fraud-prevention:query": "Read how a SIM is bound",
-        "iot-sim-fraud-prevention-subscriptions:subscribe": "Subscribe to events of a SIM",
-        "iot-sim-fraud-prevention-subscriptions:org.camaraproject.iot-sim-fraud-prevention.v0.imei-change:create": (
-            "Subscribe to changes of a SIM's device (the form of Commonalities 0.8)"
-        ),
-        "iot-sim-fraud-prevention-subscriptions:org.camaraproject.iot-sim-fraud-prevention.v0.area-change:create": (
-            "Subscribe to a SIM's leaving and entering its area (the form of Commonalities 0.8)"
-        ),
-        "iot-sim-fraud-prevention-subscriptions:read": "Read one's own subscriptions",
-        "iot-sim-fraud-prevention-subscriptions:delete": "Delete one's own subscriptions",
-        "device-communication-function:manage": "Open and close voice, short messages and data of a SIM",
-        "device-communication-function:read": "Read how each communication function of a SIM stands",
-        "device-communication-function-mgmt:manage": "Open, close, query services of a SIM (China Telecom's contract)",
-        "device-card-binding-mgmt:bind": "Bind a SIM to given devices (China Telecom's contract)",
-        "device-card-binding-mgmt:unbind": "Remove a binding (China Telecom's contract)",
-        "device-card-binding-mgmt:query": "Read how a SIM is bound (China Telecom's contract)",
-        "device-card-binding-mgmt:subscribe": "Subscribe to device changes of a SIM (China Telecom's contract)",
-        "subscription-status:retrive-subscription-status": "Read which services of a phone number work",
-        "listen:receive": "Receive events through an inbox of the server",
-        "iot-device-management:add": "Register SIMs",
-        "iot-device-management:activate": "Activate SIMs",
-        "iot-device-management:suspend": "Suspend SIMs",
-        "iot-device-management:restore": "Restore suspended SIMs",
-        "iot-device-management:deactivate": "Deactivate SIMs",
-        "iot-device-management:delete": "Delete deactivated SIMs",
-        "iot-device-management:retrieve-status": "Read the state of a SIM and the states before",
-        "iot-device-management:retrieve-operation": "Read how far one's own operations have come",
-    }
+_FILE = "openapi.yaml"
+_OPERATION = re.compile(
+    r"^      operationId: (?P<id>\S+)$|^        - openId:\n            - \"?(?P<scope>[^\"\n]+)", re.MULTILINE
 )
+_BLOCK = re.compile(r"^x-simwarden-scopes:\n((?: .*\n)+)", re.MULTILINE)
+_SCOPE = re.compile(r"^  \"([^\"\n]+)\":\n    allows: (.+)\n(?:    sets: \[(.*)\]\n)?", re.MULTILINE)
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """What a document says of one scope."""
+
+    name: str
+    allows: str
+    """What it is for, in a few words."""
+    sets: frozenset[str]
+    """The sets that its document puts it into; sets that contain these have it too."""
+
+
+@cache
+def of_operations(package: str) -> Mapping[str, frozenset[str]]:
+    """By operationId: the scopes of which any one allows the call. `package` holds the document."""
+    found: dict[str, set[str]] = {}
+    operation = ""
+    for match in _OPERATION.finditer((resources.files(package) / _FILE).read_text(encoding="utf-8")):
+        operation = match["id"] or operation
+        scopes = found.setdefault(operation, set())
+        if match["scope"]:
+            scopes.add(match["scope"])
+    return MappingProxyType({name: frozenset(scopes) for name, scopes in found.items()})
+
+
+def _of_document(text: str) -> Iterator[Scope]:
+    block = _BLOCK.search(text)
+    for name, allows, sets in _SCOPE.findall(block[1] if block else ""):
+        yield Scope(name, allows, frozenset(filter(None, re.split(r"[, ]+", sets))))
+
+
+def _of_customers() -> Iterator[Scope]:
+    """Those of the APIs that customers call."""
+    folder = resources.files("simwarden") / "northbound"  # by its place: what is in it builds on this room
+    for api in sorted(folder.iterdir(), key=lambda each: each.name):
+        if (api / _FILE).is_file():
+            yield from _of_document((api / _FILE).read_text(encoding="utf-8"))
+
+
+def _of_operators() -> Iterator[Scope]:
+    return _of_document((resources.files("simwarden") / "management" / _FILE).read_text(encoding="utf-8"))
+
+
+_CUSTOMERS = tuple(_of_customers())
+KNOWN = MappingProxyType({scope.name: scope.allows for scope in _CUSTOMERS})
 """Scope to what it allows."""
-
-_DEFAULT = (
-    "iot-sim-fraud-prevention:bind",
-    "iot-sim-fraud-prevention:unbind",
-    "iot-sim-fraud-prevention:query",
-    "iot-sim-fraud-prevention-subscriptions:subscribe",
-    "iot-sim-fraud-prevention-subscriptions:read",
-    "iot-sim-fraud-prevention-subscriptions:delete",
-    "device-communication-function:read",
-    "subscription-status:retrive-subscription-status",
-    "listen:receive",
-    "iot-device-management:retrieve-status",
-)
-_CONTROL = (
-    *_DEFAULT,
-    "device-communication-function:manage",
-    "iot-device-management:activate",
-    "iot-device-management:suspend",
-    "iot-device-management:restore",
-    "iot-device-management:deactivate",
-    "iot-device-management:retrieve-operation",
-)
-SETS = MappingProxyType(
-    {
-        "default": _DEFAULT,
-        "read": (
-            "iot-sim-fraud-prevention:query",
-            "iot-sim-fraud-prevention-subscriptions:read",
-            "device-communication-function:read",
-            "subscription-status:retrive-subscription-status",
-            "iot-device-management:retrieve-status",
-            "iot-device-management:retrieve-operation",
-        ),
-        "control": _CONTROL,
-        "provision": (*_CONTROL, "iot-device-management:add", "iot-device-management:delete"),
-        "china-telecom": (
-            "device-card-binding-mgmt:bind",
-            "device-card-binding-mgmt:unbind",
-            "device-card-binding-mgmt:query",
-            "device-card-binding-mgmt:subscribe",
-            "iot-sim-fraud-prevention-subscriptions:read",
-            "iot-sim-fraud-prevention-subscriptions:delete",
-            "device-communication-function-mgmt:manage",
-            "subscription-status:retrive-subscription-status",
-        ),
-        "all": tuple(KNOWN),
-    }
-)
-"""Sets of scopes by name. An application has `default` unless its creator names others."""
 SET_MEANING = MappingProxyType(
     {
         "default": "bind, unbind and query; subscribe to events and receive them; read how a SIM stands",
@@ -103,13 +81,19 @@ SET_MEANING = MappingProxyType(
         "all": "everything there is",
     }
 )
-
-OPERATOR = MappingProxyType(
+_CONTAINS = {"control": {"default"}, "provision": {"default", "control"}}
+SETS = MappingProxyType(
     {
-        "manage:read": "Read everything by the management API",
-        "manage:write": "Change SIMs and gateways, replay deliveries, begin, confirm and cancel operations",
+        name: tuple(
+            scope.name
+            for scope in _CUSTOMERS
+            if name == "all" or not scope.sets.isdisjoint({name, *_CONTAINS.get(name, ())})
+        )
+        for name in SET_MEANING
     }
 )
+"""Sets of scopes by name. An application has `default` unless its creator names others."""
+OPERATOR = MappingProxyType({scope.name: scope.allows for scope in _of_operators()})
 """The scopes of the operator's own keys. No tenant's application can have them, and an operator's key has no others."""
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from simwarden.accounts.scopes import of_operations
 from simwarden.management.alarms import AlarmRoutes
 from simwarden.management.bulk import BulkRoutes
 from simwarden.management.gateways import GatewayRoutes
@@ -26,7 +27,7 @@ NAME = "manage"
 PACKAGE = "simwarden.management"
 """Holds the API's `openapi.yaml`."""
 READ = frozenset({"manage:read"})
-WRITE = frozenset({"manage:write"})
+"""Opens what only reads."""
 
 
 class OperatorsOnly:
@@ -115,10 +116,9 @@ def api(house: House, edge: Edge) -> Api:
     for method, path, name, handle in table:
         endpoints.setdefault(f"/v1{path}", {})[method] = Endpoint(
             name,
-            READ if method == "GET" else WRITE,
             handle,
             has_body=method in ("POST", "PATCH") and name not in bodiless,
             max_body=MAX_CSV + MAX_BODY if name == "previewBulk" else MAX_BODY,
             produces="text/csv" if name == "getOperationResult" else "application/json",
         )
-    return Api(NAME, endpoints, edge, for_operators=True)
+    return Api(NAME, endpoints, of_operations(PACKAGE), edge, for_operators=True)

@@ -54,9 +54,9 @@ def test_code_and_document_have_the_same_operations_and_scopes(house: House) -> 
     [api] = [route.app for route in house.app.routes if isinstance(route, Mount) and route.name == "manage"]
     assert isinstance(api, Api)
     served = {
-        (path, method, operation.name, *operation.scopes)
+        (path, method, endpoint.name, *api._scopes[endpoint.name])
         for path, methods in api._endpoints.items()
-        for method, operation in methods.items()
+        for method, endpoint in methods.items()
     }
     written = {
         ("/v1" + re.sub(r"{[^}]+}", "{}", path), method, each["operationId"], each["security"][0]["openId"][0])

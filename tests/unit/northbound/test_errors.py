@@ -103,12 +103,15 @@ ANSWERS = [
 """Error, status and code; what customers are told, what operators are (None: the same)."""
 
 
+SCOPES = frozenset({"things:do"})
+
+
 class Caller(msgspec.Struct, frozen=True):
     """Who calls; it knows her token too."""
 
     app_key: str = "swk_meters"
     account_id: str = "acc_meters"
-    scopes: frozenset[str] = frozenset({"things:do"})
+    scopes: frozenset[str] = SCOPES
     device: str | None = None
     sandbox: bool = False
     daily_quota: int | None = None
@@ -130,8 +133,14 @@ async def answer_to(error: Exception, *, for_operators: bool = False) -> Reply:
     async def handle(_request: Request) -> Answer:
         raise error
 
-    endpoint = Endpoint("doThing", frozenset({"things:do"}), handle, has_body=False)
-    api = Api("things", {"/v1/do": {"POST": endpoint}}, Edge(tokens=Caller()), for_operators=for_operators)
+    endpoint = Endpoint("doThing", handle, has_body=False)
+    api = Api(
+        "things",
+        {"/v1/do": {"POST": endpoint}},
+        {"doThing": SCOPES},
+        Edge(tokens=Caller()),
+        for_operators=for_operators,
+    )
     return await call(api, "POST", "/v1/do", headers=[("authorization", "Bearer good")])
 
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.json import Decoder
 
+from simwarden.accounts.scopes import of_operations
 from simwarden.domain.decide import Target
 from simwarden.domain.errors import InvalidIdentifier, NotBound
 from simwarden.domain.events import Cause, CauseKind
@@ -150,8 +151,7 @@ def build(services: Services) -> Api:
         ("query", served.query),
         ("subscribe", served.subscribe),
     ):
-        scopes = frozenset({f"{NAME}:{path}"})
         asks = path == "query"
-        endpoint = Endpoint(f"{path}DeviceCard", scopes, handle, has_body=True, once=not asks, reads=asks)
+        endpoint = Endpoint(f"{path}DeviceCard", handle, has_body=True, once=not asks, reads=asks)
         endpoints[f"/v1/{path}"] = {"POST": endpoint}
-    return Api(NAME, endpoints, services.edge)
+    return Api(NAME, endpoints, of_operations(__package__), services.edge)

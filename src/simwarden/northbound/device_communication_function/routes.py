@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.json import Decoder
 
+from simwarden.accounts.scopes import of_operations
 from simwarden.domain.errors import NothingToChange
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.sim import Function
@@ -85,16 +86,15 @@ class CommunicationFunctions:
 def build(services: Services) -> Api:
     """The API, to be mounted at `/device-communication-function`."""
     served = CommunicationFunctions(services)
-    manage, read = (frozenset({f"{NAME}:{action}"}) for action in ("manage", "read"))
     endpoints = {
         "/vwip/activate": {
-            "POST": Endpoint("activate-communication-function", manage, served.activate, has_body=True, once=True)
+            "POST": Endpoint("activate-communication-function", served.activate, has_body=True, once=True)
         },
         "/vwip/deactivate": {
-            "POST": Endpoint("deactivate-communication-function", manage, served.deactivate, has_body=True, once=True)
+            "POST": Endpoint("deactivate-communication-function", served.deactivate, has_body=True, once=True)
         },
         "/vwip/retrieve": {
-            "POST": Endpoint("retrieveCommunicationFunctions", read, served.retrieve, has_body=True, reads=True)
+            "POST": Endpoint("retrieveCommunicationFunctions", served.retrieve, has_body=True, reads=True)
         },
     }
-    return Api(NAME, endpoints, services.edge)
+    return Api(NAME, endpoints, of_operations(__package__), services.edge)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.json import Decoder
 
+from simwarden.accounts.scopes import of_operations
 from simwarden.domain.errors import InvalidIdentifier, NothingToChange
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import parse_apn
@@ -86,6 +87,5 @@ def _answer(code: schemas.Code, message: str, sim: Sim, apn: str | None) -> Answ
 def build(services: Services) -> Api:
     """The API, to be mounted at `/device-communication-function-mgmt`."""
     served = Management(services)
-    scopes = frozenset({f"{NAME}:manage"})
-    manage = Endpoint("manageCommunicationFunction", scopes, served.manage, has_body=True, once=True)
-    return Api(NAME, {"/v1/manage": {"POST": manage}}, services.edge)
+    manage = Endpoint("manageCommunicationFunction", served.manage, has_body=True, once=True)
+    return Api(NAME, {"/v1/manage": {"POST": manage}}, of_operations(__package__), services.edge)

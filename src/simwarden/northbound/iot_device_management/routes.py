@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.json import Decoder
 
+from simwarden.accounts.scopes import of_operations
 from simwarden.domain import lifecycle as rules
 from simwarden.domain.errors import InvalidIdentifier, SimExists, SimwardenError, status_of
 from simwarden.domain.events import Cause, CauseKind
@@ -256,7 +257,6 @@ def build(services: Services) -> Api | None:
         f"/{VERSION}/{path}": {
             "POST": Endpoint(
                 name,
-                frozenset({f"{NAME}:{path}"}),
                 handle,
                 has_body=True,
                 max_body=schemas.MAX_BODY,
@@ -266,8 +266,5 @@ def build(services: Services) -> Api | None:
         }
         for path, (name, handle) in posts.items()
     }
-    scope = frozenset({f"{NAME}:retrieve-operation"})
-    table[f"/{VERSION}/operations/{{}}"] = {
-        "GET": Endpoint("retrieveOperation", scope, served.operation, has_body=False)
-    }
-    return Api(NAME, table, services.edge)
+    table[f"/{VERSION}/operations/{{}}"] = {"GET": Endpoint("retrieveOperation", served.operation, has_body=False)}
+    return Api(NAME, table, of_operations(__package__), services.edge)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.json import Decoder
 
+from simwarden.accounts.scopes import of_operations
 from simwarden.domain.decide import Target
 from simwarden.domain.errors import NotBound
 from simwarden.domain.events import Cause, CauseKind
@@ -115,8 +116,7 @@ def build(services: Services) -> Api:
             ("unbind", "unBindDeviceImei", served.unbind),
             ("query", "query", served.query),
         ):
-            scopes = frozenset({f"{NAME}:{path}"})
             endpoints[f"/{version}/{path}"] = {
-                "POST": Endpoint(name, scopes, handle, has_body=True, once=path != "query", reads=path == "query")
+                "POST": Endpoint(name, handle, has_body=True, once=path != "query", reads=path == "query")
             }
-    return Api(NAME, endpoints, services.edge)
+    return Api(NAME, endpoints, of_operations(__package__), services.edge)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import UNSET, Meta
 
+from simwarden.accounts.scopes import of_operations
 from simwarden.domain.errors import SubscriptionNotFound
 from simwarden.domain.events import EventType
 from simwarden.engine.subscriptions import NewSubscription
@@ -162,17 +163,15 @@ def build(services: Services) -> Api:
     endpoints: dict[str, dict[str, Endpoint]] = {}
     for version, strict in (("v0.1", False), ("vwip", True)):
         served = FraudPreventionSubscriptions(services, strict=strict)
-        read, delete = (frozenset({f"{NAME}:{action}"}) for action in ("read", "delete"))
-        subscribe = frozenset({SUBSCRIBE, *CREATE.values()})
         endpoints[f"/{version}/subscriptions"] = {
-            "POST": Endpoint("subscribeFraudPrevention", subscribe, served.create, has_body=True, once=True),
-            "GET": Endpoint("listSubscriptions", read, served.list, has_body=False),
+            "POST": Endpoint("subscribeFraudPrevention", served.create, has_body=True, once=True),
+            "GET": Endpoint("listSubscriptions", served.list, has_body=False),
         }
         endpoints[f"/{version}/subscriptions/{{}}"] = {
-            "GET": Endpoint("getSubscription", read, served.get, has_body=False),
-            "DELETE": Endpoint("deleteSubscription", delete, served.delete, has_body=False),
+            "GET": Endpoint("getSubscription", served.get, has_body=False),
+            "DELETE": Endpoint("deleteSubscription", served.delete, has_body=False),
         }
         endpoints[f"/{version}/subscriptions/{{}}/rotate-secret"] = {
-            "POST": Endpoint("rotateWebhookSecret", subscribe, served.rotate_secret, has_body=True)
+            "POST": Endpoint("rotateWebhookSecret", served.rotate_secret, has_body=True)
         }
-    return Api(NAME, endpoints, services.edge)
+    return Api(NAME, endpoints, of_operations(__package__), services.edge)

@@ -87,8 +87,6 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     name: str
     """operationId."""
-    scopes: frozenset[str]
-    """Any one of them allows the call."""
     handle: Handler
     has_body: bool
     max_body: int = MAX_BODY
@@ -112,15 +110,20 @@ class Api:
         self,
         name: str,
         endpoints: Mapping[str, Mapping[str, Endpoint]],
+        scopes: Mapping[str, frozenset[str]],
         edge: Edge,
         *,
         for_operators: bool = False,
     ) -> None:
-        """`for_operators`: errors are answered in their own words, which may say more than a customer should know."""
+        """`scopes`: by operationId, those of which any one allows the call (`accounts.scopes.of_operations`).
+
+        `for_operators`: errors are answered in their own words, which may say more than a customer should know.
+        """
         self.name = name
         self.sandbox: Api | None = None
         """Answers callers in sandbox mode in place of this one; None: the API is not there for them (404)."""
         self._endpoints = endpoints
+        self._scopes = {each.name: scopes[each.name] for methods in endpoints.values() for each in methods.values()}
         self._edge = edge
         self._for_operators = for_operators
 
@@ -179,7 +182,7 @@ class Api:
         if endpoint is None:
             call.allow = ", ".join(sorted(methods))
             raise MethodNotAllowed
-        if caller.scopes.isdisjoint(endpoint.scopes):
+        if caller.scopes.isdisjoint(self._scopes[endpoint.name]):
             raise PermissionDenied
         header_rules.check_accept(headers.accept, endpoint.produces)
         body = b""

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from msgspec import UNSET
 from msgspec.json import Decoder
 
+from simwarden.accounts.scopes import of_operations
 from simwarden.edge import errors
 from simwarden.edge.bodies import BodyRefused, read_body
 from simwarden.kit.clock import now_utc
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from simwarden.notify.inbox import Inboxes
 
 NAME = "listen"
-SCOPES = frozenset({f"{NAME}:receive"})
 MAX_WAIT = 30
 MAX_EVENTS = 100
 _QUERY = {"wait": (0, MAX_WAIT, 0), "limit": (1, MAX_EVENTS, 20)}
@@ -124,11 +124,12 @@ def build(services: Services) -> Api:
     return PatientApi(
         NAME,
         {
-            "/v1/inboxes": {"POST": Endpoint("openInbox", SCOPES, served.open, has_body=True)},
-            "/v1/inboxes/{}/events": {"GET": Endpoint("takeEvents", SCOPES, served.take, has_body=False)},
+            "/v1/inboxes": {"POST": Endpoint("openInbox", served.open, has_body=True)},
+            "/v1/inboxes/{}/events": {"GET": Endpoint("takeEvents", served.take, has_body=False)},
             "/v1/inboxes/{}/acknowledgements": {
-                "POST": Endpoint("acknowledgeEvent", SCOPES, served.acknowledge, has_body=True)
+                "POST": Endpoint("acknowledgeEvent", served.acknowledge, has_body=True)
             },
         },
+        of_operations(__package__),
         services.edge,
     )

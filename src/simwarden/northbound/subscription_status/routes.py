@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 from msgspec.json import Decoder
 
+from simwarden.accounts.scopes import of_operations
 from simwarden.domain.errors import SimNotFound
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
@@ -63,6 +64,5 @@ def build(services: Services) -> Api:
     """The API, to be mounted at `/subscription-status`."""
     served = SubscriptionStatus(services.devices)
     path = "retrive-subscription-status"
-    scopes = frozenset({f"{NAME}:{path}"})
-    endpoint = Endpoint("retriveSubscriptionStatus", scopes, served.retrieve, has_body=True, reads=True)
-    return Api(NAME, {f"/v0.1/{path}": {"POST": endpoint}}, services.edge)
+    endpoint = Endpoint("retriveSubscriptionStatus", served.retrieve, has_body=True, reads=True)
+    return Api(NAME, {f"/v0.1/{path}": {"POST": endpoint}}, of_operations(__package__), services.edge)
