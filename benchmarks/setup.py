@@ -118,11 +118,11 @@ class Bench(World):
             await db.close()
 
 
-def _rows(account_id: str, sims: int) -> Iterator[provision.Row]:
+def _rows(account_id: str, sims: int) -> Iterator[provision.NewSim]:
     for number in range(sims):
         imsi = str(IMSI_BASE + number)
         made = provision.new_sim(account_id, imsi=imsi, iccid=f"8986{IMSI_BASE + number}", msisdn=f"+8690{number:010}")
-        yield provision.Row(number, made)
+        yield provision.NewSim(number, made)
 
 
 @contextlib.asynccontextmanager

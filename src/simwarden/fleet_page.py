@@ -20,13 +20,13 @@ from simwarden.domain.alarm import SEVERITY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from simwarden.store.fleet import Counts, Fleet
+    from simwarden.store.fleet import FleetCounts, LastCounts
 
 _STATUSES = ("PENDING", "FAILED")
 
 
 class _FleetCollector(Collector):
-    def __init__(self, counts: Counts | None) -> None:
+    def __init__(self, counts: LastCounts | None) -> None:
         self._counts = counts
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -48,7 +48,7 @@ class _FleetCollector(Collector):
         yield at
 
 
-def _fleet(fleet: Fleet) -> Iterator[GaugeMetricFamily]:
+def _fleet(fleet: FleetCounts) -> Iterator[GaugeMetricFamily]:
     gateways = GaugeMetricFamily("simwarden_gateways", "Gateways, by what is heard of them", labels=["state"])
     for state, count in fleet.gateways.items():
         gateways.add_metric([state], count)
@@ -99,7 +99,7 @@ def _fleet(fleet: Fleet) -> Iterator[GaugeMetricFamily]:
     yield fresh
 
 
-def _sims(counts: Counts) -> Iterator[GaugeMetricFamily]:
+def _sims(counts: LastCounts) -> Iterator[GaugeMetricFamily]:
     total = GaugeMetricFamily("simwarden_sims", "SIMs in the register", labels=["binding", "lifecycle"])
     off = GaugeMetricFamily(
         "simwarden_sims_off", "SIMs of which a function is not to work", labels=["binding", "lifecycle"]
@@ -111,7 +111,7 @@ def _sims(counts: Counts) -> Iterator[GaugeMetricFamily]:
     yield off
 
 
-def page(counts: Counts | None) -> bytes:
+def page(counts: LastCounts | None) -> bytes:
     """In Prometheus' text format; without counts (the database is away, or nobody counted yet) the version only."""
     registry = CollectorRegistry()
     registry.register(_FleetCollector(counts))

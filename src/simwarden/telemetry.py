@@ -18,7 +18,7 @@ from simwarden.store.database import PoolUsage
 if TYPE_CHECKING:
     from simwarden.engine.ingest import Tally
     from simwarden.northbound.kernel.ports import Answered
-    from simwarden.store.fleet import Counts
+    from simwarden.store.fleet import LastCounts
 
 _FAST = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -117,7 +117,7 @@ class Metrics:
         for state in PoolUsage.__struct_fields__:
             self.connections.labels(pool, state).set(getattr(usage, state))
 
-    def page(self, counts: Counts | None = None) -> bytes:
+    def page(self, counts: LastCounts | None = None) -> bytes:
         """All metrics in Prometheus' text format, those of the other workers included, and `counts` of the fleet."""
         registry = self.registry
         directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from simwarden.notify.alarms.pusher import Push
     from simwarden.settings import Settings
     from simwarden.store.database import Database
-    from simwarden.store.fleet import Counts
+    from simwarden.store.fleet import LastCounts
     from simwarden.telemetry import Metrics
 
 FRESH = 5.0
@@ -43,7 +43,7 @@ class Watching:
         """`front`: the pool that calls and reports use; `db`: that of background work."""
         self._pools = {"calls": front, "background": db}
         self._metrics = metrics
-        self._read: tuple[float, Counts | None] = (float("-inf"), None)
+        self._read: tuple[float, LastCounts | None] = (float("-inf"), None)
         self._reading = asyncio.Lock()
         self._sampler: asyncio.Task[None] | None = None
         self.census = Census(db, Leases(db, "census", worker.name, shares=1, heir_of=worker.heir_of))
@@ -86,7 +86,7 @@ class Watching:
         if self._sender is not None:
             await self._sender.close()
 
-    async def counts(self) -> Counts | None:
+    async def counts(self) -> LastCounts | None:
         """What was counted over the installation last, at most FRESH seconds old; None when it cannot be read now."""
         async with self._reading:  # however many ask, one reads
             at, counts = self._read

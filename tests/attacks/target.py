@@ -173,10 +173,10 @@ class Target:
         return Tenant(name, account.id, issued.application.app_key, issued.app_secret, cards)
 
 
-def _rows(account_id: str, cards: list[Card]) -> Iterator[provision.Row]:
+def _rows(account_id: str, cards: list[Card]) -> Iterator[provision.NewSim]:
     for number, card in enumerate(cards):
         made = provision.new_sim(account_id, imsi=card.imsi, iccid=card.iccid, msisdn=card.phone)
-        yield provision.Row(number, made)
+        yield provision.NewSim(number, made)
 
 
 def _cause() -> Cause:

@@ -20,8 +20,7 @@ from tests.unit.northbound.asgi import Reply
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.engine.subscriptions import publish
 from simwarden.notify.notifier import Notifier
-from simwarden.simulator.sink import Behaviour
-from simwarden.simulator.sink import Sink as ReferenceSink
+from simwarden.simulator.sink import Behaviour, SinkServer
 from simwarden.store.database import Listener
 
 OUTSIDE = step
@@ -192,12 +191,12 @@ def carries(world: FeatureWorld, token: str) -> None:
 # -- the consumer's side ---------------------------------------------------------------------------------------------
 
 
-_consumers: dict[int, ReferenceSink] = {}
+_consumers: dict[int, SinkServer] = {}
 
 
 @step('a consumer\'s endpoint that wants the access token "(.+)"')
 async def consumer(world: FeatureWorld, token: str) -> None:
-    sink = ReferenceSink(bearer=token)
+    sink = SinkServer(bearer=token)
     await sink.start()
     world.stack.push_async_callback(sink.close)
     _consumers[id(world)] = sink

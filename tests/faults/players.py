@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simwarden.simulator.control import ControlServer
-from simwarden.simulator.fleet import Fleet, FleetPlan, build_fleet
+from simwarden.simulator.fleet import FleetPlan, SimulatedFleet, build_fleet
 from simwarden.simulator.identity import VirtualSim
 from simwarden.simulator.places import parse_place
 from simwarden.simulator.reporter import Reporter
-from simwarden.simulator.sink import Delivery, Sink
+from simwarden.simulator.sink import ReceivedCall, SinkServer
 
 if TYPE_CHECKING:
     from simwarden.simulator.server import GatewayServer, Generation
@@ -59,7 +59,7 @@ def plan(generation: Generation) -> FleetPlan:
     return FleetPlan(gateways=3, ports=8, slots=2, fill=0.5, generation=generation, interval=2.0)
 
 
-def save(fleet: Fleet, path: Path) -> None:
+def save(fleet: SimulatedFleet, path: Path) -> None:
     """Keep cards and locks."""
     state = {
         server.name: {
@@ -80,7 +80,7 @@ def card_of(sim: VirtualSim) -> dict[str, str]:
     return {"imsi": sim.imsi, "iccid": sim.iccid, "msisdn": sim.msisdn}
 
 
-def restore(fleet: Fleet, path: Path) -> None:
+def restore(fleet: SimulatedFleet, path: Path) -> None:
     """Put cards and locks where they were."""
     for name, kept in json.loads(path.read_text()).items():
         server = fleet.servers[name]
@@ -137,9 +137,9 @@ async def run_fleet(directory: Path, generation: Generation) -> None:
 async def run_sink(directory: Path, port: int) -> None:
     """The sink, until SIGTERM. `port` 0 takes a free one."""
     ledger = Ledger(directory / "sink.jsonl")
-    sink = Sink(port=port, keep=1)
+    sink = SinkServer(port=port, keep=1)
 
-    def tell(delivery: Delivery) -> None:
+    def tell(delivery: ReceivedCall) -> None:
         ledger.add({"at": delivery.received_ns, "status": delivery.status, "body": delivery.body})
 
     sink.on_delivery = tell

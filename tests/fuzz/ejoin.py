@@ -16,7 +16,7 @@ from simwarden.kit.clock import now_utc
 from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.identity import make_sim
 from simwarden.simulator.messages import Form
-from simwarden.simulator.places import Place
+from simwarden.simulator.places import SlotAddress
 
 if TYPE_CHECKING:
     from tests.fuzz.bench import Bench
@@ -39,18 +39,20 @@ def samples() -> list[Any]:
     gateway = VirtualGateway("gw1", ports=4, slots=4, counters=True)
     for number in range(SIMS):
         gateway.insert(make_sim(IMSI_BASE, number), number % 4 + 1, number // 4 + 1)
-    gateway.lock([Place(2, 1)])
+    gateway.lock([SlotAddress(2, 1)])
     gateway.remove(3, 1)
     found: list[Any] = []
     forms: tuple[Form, ...] = ("v2", "v3")
     for form in forms:
-        found += [gateway.port_status(Place(1, 1), form), gateway.port_status(Place(2, 1), form)]
+        found += [gateway.port_status(SlotAddress(1, 1), form), gateway.port_status(SlotAddress(2, 1), form)]
         found += [gateway.dev_status(form), gateway.dev_status(form, all_slots=False)]
-        found.append(gateway.received_sms(Place(1, 2), sender="10086", text="Hello 你好", at=1_700_000_000, form=form))
-        found.append(gateway.sent_sms(Place(1, 2), tid=7, to="10086", text="out", at=1_700_000_000, form=form))
+        found.append(
+            gateway.received_sms(SlotAddress(1, 2), sender="10086", text="Hello 你好", at=1_700_000_000, form=form)
+        )
+        found.append(gateway.sent_sms(SlotAddress(1, 2), tid=7, to="10086", text="out", at=1_700_000_000, form=form))
     for end in (0, 1_700_000_060):
         times = (1_700_000_000, 1_700_000_003, end)
-        found.append(gateway.cdr(Place(4, 4), cid="abc.1", callee="10010", times=times))
+        found.append(gateway.cdr(SlotAddress(4, 4), cid="abc.1", callee="10010", times=times))
     report = base64.b64encode(b"\x01\x02\x0b").decode()
     row = [1, "1.02", 1_700_000_000, "10086", "16465550100", base64.b64encode(TEXT).decode()]
     found += [
@@ -58,7 +60,7 @@ def samples() -> list[Any]:
         {"type": "port-status", "port": "2B", "seq": 1, "status": "3 OK", "bal": "100.00", "imei": "353689530707903"},
         {"type": "keepalive", "mac": "00-30-f1-00-6d-b1"},
         {"type": "something-new", "value": 1},
-        [gateway.port_status(Place(1, 1)), gateway.port_status(Place(1, 2))],
+        [gateway.port_status(SlotAddress(1, 1)), gateway.port_status(SlotAddress(1, 2))],
     ]
     return found
 

@@ -61,7 +61,7 @@ def migrate(*, as_json: bool) -> None:
 @json_option
 def status(*, as_json: bool) -> None:
     """Show which migrations are applied and which are pending."""
-    found: migrations.Status = _on_database(migrations.status)
+    found: migrations.MigrationStatus = _on_database(migrations.status)
     if as_json:
         print_json(found)
         return

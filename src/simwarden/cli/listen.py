@@ -14,7 +14,7 @@ from simwarden.cli.common import current_settings
 
 if TYPE_CHECKING:
     from simwarden.listener.forward import Local
-    from simwarden.northbound.listen.schemas import InboxAnswer, Verdict, WaitingEvent
+    from simwarden.northbound.listen.schemas import DeliveryVerdict, InboxAnswer, WaitingEvent
 
 _EXAMPLES = """
 \b
@@ -97,7 +97,7 @@ class _Lines:
             f"Ready: {'printing' if self._forward_to is None else f'forwarding to {self._forward_to}'}. Ctrl-C ends."
         )
 
-    def handed(self, event: WaitingEvent, local: Local, verdict: Verdict | None) -> None:
+    def handed(self, event: WaitingEvent, local: Local, verdict: DeliveryVerdict | None) -> None:
         """When, what, and how it went."""
         met = f"{local.status}" if local.error is None else local.error
         what = f"{datetime.now().astimezone():%H:%M:%S}  {event.type.rpartition('.')[2]:<22} {event.event_id}"
@@ -126,7 +126,7 @@ class _Json:
         """The inbox."""
         self._print(inbox=inbox)
 
-    def handed(self, event: WaitingEvent, local: Local, verdict: Verdict | None) -> None:
+    def handed(self, event: WaitingEvent, local: Local, verdict: DeliveryVerdict | None) -> None:
         """An event, the answer, what follows."""
         self._print(
             event=msgspec.Raw(event.body.encode()),
@@ -151,7 +151,7 @@ class _Json:
         click.echo(msgspec.json.encode(what).decode())
 
 
-def _follows(verdict: Verdict | None) -> str:
+def _follows(verdict: DeliveryVerdict | None) -> str:
     if verdict is None:
         return "; not acknowledged"
     if isinstance(verdict.retry_in_ms, int):

@@ -94,7 +94,7 @@ def add(
         intake = store.settings.intake
         made = provision.new_sim(owner.id, imsi=imsi, iccid=iccid, msisdn=msisdn, nai=nai, home=intake.home)
         warn(intake.cautions(imei=imei, iccid=iccid, msisdn=msisdn))
-        warn(range_cautions(await ranges.book(store.db), owner.id, provision.Row(0, made).names))
+        warn(range_cautions(await ranges.book(store.db), owner.id, provision.NewSim(0, made).names))
         await provision.add(store.db, made, by_operator("sim add"), imei=imei, addresses=addresses)
         return await find_sim(store, made.imsi)
 
@@ -154,11 +154,11 @@ def import_(file: Path, account: str | None, *, as_json: bool) -> None:
 
 
 def _watched(
-    rows: Iterable[provision.Row | provision.BadRow], account_id: str, book: RangeBook, tally: CautionTally
-) -> Iterator[provision.Row | provision.BadRow]:
+    rows: Iterable[provision.NewSim | provision.BadRow], account_id: str, book: RangeBook, tally: CautionTally
+) -> Iterator[provision.NewSim | provision.BadRow]:
     """The rows, with what looks wrong about them counted."""
     for row in rows:
-        if isinstance(row, provision.Row):
+        if isinstance(row, provision.NewSim):
             cautions = row.cautions + (range_cautions(book, account_id, row.names) if book else ())
             if cautions:
                 tally.add(row.line, cautions)

@@ -14,7 +14,7 @@ import msgspec
 
 from simwarden.domain.errors import InvalidIdentifier, SimExists, SimwardenError
 from simwarden.domain.intake import Intake
-from simwarden.engine.provision import BadRow, Row, insert, insert_free, new_sim
+from simwarden.engine.provision import BadRow, NewSim, insert, insert_free, new_sim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ class BadFile(SimwardenError):
     """The file cannot be read as a list of SIMs."""
 
 
-def read_rows(text: Iterable[str], account_id: str, intake: Intake = _AS_WRITTEN) -> Iterator[Row | BadRow]:
+def read_rows(text: Iterable[str], account_id: str, intake: Intake = _AS_WRITTEN) -> Iterator[NewSim | BadRow]:
     """Rows of a CSV file with the header iccid,imsi,msisdn[,imei], in any order. Raises BadFile.
 
     A row is a line: no value here holds a line break, and a quote that is never closed costs its own line only.
@@ -73,7 +73,7 @@ def read_rows(text: Iterable[str], account_id: str, intake: Intake = _AS_WRITTEN
         except InvalidIdentifier as error:
             yield BadRow(number, error.message)
         else:
-            yield Row(number, sim, imei or None, cautions=cautions)
+            yield NewSim(number, sim, imei or None, cautions=cautions)
 
 
 def _values(line: str) -> list[str]:
@@ -85,14 +85,14 @@ def _values(line: str) -> list[str]:
 class _Batch(msgspec.Struct):
     """Rows on their way into the register."""
 
-    rows: list[Row | BadRow]
+    rows: list[NewSim | BadRow]
     names: set[str]
     task: asyncio.Task[list[BadRow]]
 
 
 async def import_rows(
     db: Database,
-    rows: Iterable[Row | BadRow],
+    rows: Iterable[NewSim | BadRow],
     account_id: str,
     cause: Cause,
     progress: Callable[[int, Sequence[BadRow]], None] = lambda _added, _bad: None,
@@ -118,7 +118,7 @@ async def import_rows(
     source = iter(rows)
     try:
         while batch := await _read(source):
-            good = [row for row in batch if isinstance(row, Row)]
+            good = [row for row in batch if isinstance(row, NewSim)]
             names = {value for row in good for _, value in row.names}
             # Of two rows with one name the first is taken, also when they are in two batches.
             while len(under_way) == AT_ONCE or any(not names.isdisjoint(other.names) for other in under_way):
@@ -134,16 +134,16 @@ async def import_rows(
     return added, refused
 
 
-async def _read(source: Iterator[Row | BadRow]) -> list[Row | BadRow]:
+async def _read(source: Iterator[NewSim | BadRow]) -> list[NewSim | BadRow]:
     """The next batch; what is under way goes on meanwhile."""
-    batch: list[Row | BadRow] = []
+    batch: list[NewSim | BadRow] = []
     while len(batch) < BATCH and (some := list(islice(source, min(_SLICE, BATCH - len(batch))))):
         batch += some
         await asyncio.sleep(0)
     return batch
 
 
-async def _import(db: Database, account_id: str, rows: Sequence[Row], cause: Cause) -> list[BadRow]:
+async def _import(db: Database, account_id: str, rows: Sequence[NewSim], cause: Cause) -> list[BadRow]:
     """Insert what is free; returns what was not.
 
     First as if all were, which is the usual case and needs no look at what is there; then with a look; then again when

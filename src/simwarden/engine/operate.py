@@ -345,14 +345,14 @@ class _Batch:
         return results
 
 
-def _row(n: int, account_id: str, data: dict[str, Any]) -> provision.Row:
+def _row(n: int, account_id: str, data: dict[str, Any]) -> provision.NewSim:
     """A SIM to be added. Raises InvalidIdentifier."""
     names = {name: data[name] for name in ("imsi", "iccid", "msisdn", "nai") if name in data}
     imei = data.get("imei")
     if imei:
         parse_imei(imei)
     sim = provision.new_sim(account_id, lifecycle=Lifecycle(data.get("lifecycle", "PRE_ACTIVE")), **names)
-    return provision.Row(n, sim, imei)
+    return provision.NewSim(n, sim, imei)
 
 
 def _refused(item: Todo, error: Exception) -> Settled:

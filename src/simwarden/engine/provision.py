@@ -30,7 +30,7 @@ class BadRow(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Row(msgspec.Struct, frozen=True):
+class NewSim(msgspec.Struct, frozen=True):
     """A SIM to be registered, and the device it is to be bound to."""
 
     line: int
@@ -79,7 +79,7 @@ async def add(
 
     Raises SimExists, InvalidIdentifier.
     """
-    row = Row(0, sim, imei, tuple(dict.fromkeys(addresses)))
+    row = NewSim(0, sim, imei, tuple(dict.fromkeys(addresses)))
     async with db.transaction() as connection:
         bad = await insert(connection, sim.account_id, [row], cause)
     if bad:
@@ -87,13 +87,13 @@ async def add(
     return sim
 
 
-async def insert(connection: sims.Connection, account_id: str, rows: Sequence[Row], cause: Cause) -> list[BadRow]:
+async def insert(connection: sims.Connection, account_id: str, rows: Sequence[NewSim], cause: Cause) -> list[BadRow]:
     """Insert what is free, in the caller's transaction; returns what was not.
 
     Raises SimExists when somebody else takes a name meanwhile: nothing of this transaction may stay then.
     """
     bad: list[BadRow] = []
-    free: list[Row] = []
+    free: list[NewSim] = []
     used: set[tuple[str, str]] = set()
     names = [name for row in rows for name in row.names]
     taken = await sims.taken(connection, names) if names else set()
@@ -111,7 +111,7 @@ async def insert(connection: sims.Connection, account_id: str, rows: Sequence[Ro
     return bad
 
 
-async def insert_free(connection: sims.Connection, account_id: str, rows: Sequence[Row], cause: Cause) -> None:
+async def insert_free(connection: sims.Connection, account_id: str, rows: Sequence[NewSim], cause: Cause) -> None:
     """Insert rows whose names are free, or are thought to be, with their events. Raises SimExists when one is not."""
     now = now_utc()
     # Whoever inserts does so in one order: those that run together wait for each other and never in a circle.

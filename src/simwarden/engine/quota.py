@@ -34,7 +34,7 @@ class _Known(msgspec.Struct):
     """As the ledger said then, and what was answered since."""
 
 
-class Taken(msgspec.Struct, frozen=True, eq=False):
+class QuotaAnswer(msgspec.Struct, frozen=True, eq=False):
     """What came of asking for one more call."""
 
     app_key: str
@@ -57,7 +57,7 @@ class Quotas:
         """Calls that were let through and are not answered yet."""
         self._reading: dict[str, asyncio.Task[None]] = {}
 
-    async def take(self, account_id: str, app_key: str, quota: int) -> Taken:
+    async def take(self, account_id: str, app_key: str, quota: int) -> QuotaAnswer:
         """Let one more call through, if there is one left; then it must be settled. Raises StoreUnavailable."""
         now = self._clock().astimezone(UTC)
         known = self._known.get(app_key)
@@ -66,10 +66,10 @@ class Quotas:
             known = self._known[app_key]
         if known.used + self._open.get(app_key, 0) < quota:
             self._open[app_key] = self._open.get(app_key, 0) + 1
-            return Taken(app_key, known)
-        return Taken(app_key, known, until_tomorrow(now))
+            return QuotaAnswer(app_key, known)
+        return QuotaAnswer(app_key, known, until_tomorrow(now))
 
-    def settle(self, taken: Taken, *, counted: bool) -> None:
+    def settle(self, taken: QuotaAnswer, *, counted: bool) -> None:
         """A call that was let through is over; `counted`: it is, or will be, in the ledger."""
         left = self._open[taken.app_key] - 1
         if left:

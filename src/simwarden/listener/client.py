@@ -11,7 +11,7 @@ import msgspec
 from simwarden.accounts.oauth import TOKEN_PATH
 from simwarden.domain.errors import SimwardenError
 from simwarden.northbound.listen.routes import NAME
-from simwarden.northbound.listen.schemas import Acknowledgement, Events, InboxAnswer, Verdict, WaitingEvent
+from simwarden.northbound.listen.schemas import Acknowledgement, DeliveryVerdict, Events, InboxAnswer, WaitingEvent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,11 +53,11 @@ class ListenClient:
         path = f"inboxes/{self._inbox}/events?wait={WAIT}"
         return (await self._call("GET", path, Events, None, WAIT + _TOTAL)).events
 
-    async def acknowledge(self, said: Acknowledgement) -> Verdict:
+    async def acknowledge(self, said: Acknowledgement) -> DeliveryVerdict:
         """Say what became of an event; goes on until the server has heard it. Raises Refused."""
         for attempt in range(1000):
             try:
-                return await self._call("POST", f"inboxes/{self._inbox}/acknowledgements", Verdict, said)
+                return await self._call("POST", f"inboxes/{self._inbox}/acknowledgements", DeliveryVerdict, said)
             except Unreachable:
                 await asyncio.sleep(patience(attempt))
         raise Refused("The server cannot be reached any more")

@@ -44,7 +44,7 @@ class Local(msgspec.Struct, frozen=True):
         )
 
 
-class Target(Protocol):
+class EventHandler(Protocol):
     """Takes events."""
 
     async def hand(self, event: WaitingEvent) -> Local:

@@ -9,8 +9,8 @@ from simwarden.listener.client import Refused, Unreachable, patience
 
 if TYPE_CHECKING:
     from simwarden.listener.client import ListenClient
-    from simwarden.listener.forward import Local, Target
-    from simwarden.northbound.listen.schemas import InboxAnswer, Verdict, WaitingEvent
+    from simwarden.listener.forward import EventHandler, Local
+    from simwarden.northbound.listen.schemas import DeliveryVerdict, InboxAnswer, WaitingEvent
 
 
 class Teller(Protocol):
@@ -19,7 +19,7 @@ class Teller(Protocol):
     def opened(self, inbox: InboxAnswer) -> None:
         """This is the inbox."""
 
-    def handed(self, event: WaitingEvent, local: Local, verdict: Verdict | None) -> None:
+    def handed(self, event: WaitingEvent, local: Local, verdict: DeliveryVerdict | None) -> None:
         """An event was handed on; None: the server did not take the acknowledgement."""
 
     def trouble(self, text: str) -> None:
@@ -32,7 +32,7 @@ class Teller(Protocol):
 class Loop:
     """One listener at work."""
 
-    def __init__(self, client: ListenClient, target: Target, teller: Teller) -> None:
+    def __init__(self, client: ListenClient, target: EventHandler, teller: Teller) -> None:
         self._client = client
         self._target = target
         self._teller = teller

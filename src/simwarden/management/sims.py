@@ -91,7 +91,7 @@ class SimRoutes:
             home=intake.home,
         )
         async with self._house.db.transaction() as connection:
-            row = provision.Row(0, made, wanted.imei)
+            row = provision.NewSim(0, made, wanted.imei)
             cautions += range_cautions(await ranges.book(connection), account.id, row.names)
             bad = await provision.insert(connection, account.id, [row], self._house.cause(request, "create"))
             if bad:

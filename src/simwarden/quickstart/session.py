@@ -19,7 +19,7 @@ from simwarden.listener.loop import Loop
 from simwarden.quickstart import env, sample
 from simwarden.quickstart.guide import guide
 from simwarden.simulator.control import ControlServer
-from simwarden.simulator.fleet import Fleet, build_fleet
+from simwarden.simulator.fleet import SimulatedFleet, build_fleet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from simwarden.cli.common import Store
     from simwarden.domain.events import Cause
     from simwarden.listener.forward import Local
-    from simwarden.northbound.listen.schemas import InboxAnswer, Verdict, WaitingEvent
+    from simwarden.northbound.listen.schemas import DeliveryVerdict, InboxAnswer, WaitingEvent
     from simwarden.simulator.commands import Command
 
 _READY = 30.0
@@ -100,7 +100,7 @@ class Quickstart:
                     )
 
     async def _set_up(
-        self, session: aiohttp.ClientSession, fleet: Fleet, known: Mapping[str, str]
+        self, session: aiohttp.ClientSession, fleet: SimulatedFleet, known: Mapping[str, str]
     ) -> tuple[ListenClient, dict[str, str]]:
         cards = [sim for server in fleet.servers.values() for _, sim in sorted(server.gateway.cards().items())]
         async with self._open_store() as store:
@@ -179,7 +179,7 @@ async def _look_for_server(session: aiohttp.ClientSession, url: str, wait: float
         await asyncio.sleep(0.2)
 
 
-async def _start(fleet: Fleet, previous: str) -> ControlServer:
+async def _start(fleet: SimulatedFleet, previous: str) -> ControlServer:
     """Start the gateways and their control server, on the port it had last time where that is free."""
     await fleet.start()
     port = urlsplit(previous).port or 0
@@ -215,7 +215,7 @@ async def _opened(
         raise NotPossible(f"The server at {url} cannot be reached any more: {error}") from error
 
 
-async def _reported(fleet: Fleet) -> None:
+async def _reported(fleet: SimulatedFleet) -> None:
     """Wait until the server has taken each gateway's first report. Raises NotPossible."""
     pushes = [server.report_device() for server in fleet.servers.values()]
     try:
@@ -239,7 +239,7 @@ class _Teller:
     def opened(self, inbox: InboxAnswer) -> None:
         """Has been said."""
 
-    def handed(self, event: WaitingEvent, local: Local, verdict: Verdict | None) -> None:
+    def handed(self, event: WaitingEvent, local: Local, verdict: DeliveryVerdict | None) -> None:
         """The event, as the customer's sink gets it."""
         del local, verdict
         self._say(f"{_clock()}  The customer's sink receives {event.type.rpartition('.')[2]}:\n          {event.body}")

@@ -39,7 +39,7 @@ _SEEN = timedelta(minutes=5)
 _PREFIX = "sandbox"
 
 
-class Change(msgspec.Struct, frozen=True):
+class VirtualChange(msgspec.Struct, frozen=True):
     """A change of device that a subscription will be told."""
 
     after: timedelta
@@ -60,11 +60,11 @@ class Kind(msgspec.Struct, frozen=True):
     """The device it is in; None: never seen."""
     state: BindingState = BindingState.NEUTRAL
     binding: BindingKind | None = None
-    changes: tuple[Change, ...] = ()
+    changes: tuple[VirtualChange, ...] = ()
 
 
-def _at(seconds: float, imei: str) -> Change:
-    return Change(timedelta(seconds=seconds), imei)
+def _at(seconds: float, imei: str) -> VirtualChange:
+    return VirtualChange(timedelta(seconds=seconds), imei)
 
 
 _TWO_DIGITS = {

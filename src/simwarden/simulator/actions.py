@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from simwarden.simulator.errors import InvalidRequest
-from simwarden.simulator.fleet import Fleet
+from simwarden.simulator.fleet import SimulatedFleet
 from simwarden.simulator.messages import Message
 from simwarden.simulator.operations import (
     ImeiMissing,
@@ -57,7 +57,7 @@ def read_operation(kind: type[Any], parameters: object) -> Any:
         raise InvalidRequest(str(error)) from error
 
 
-async def perform(fleet: Fleet, operation: Any) -> Message:
+async def perform(fleet: SimulatedFleet, operation: Any) -> Message:
     """Do it and tell what became of it."""
     work: Awaitable[Message] = operation.perform(fleet)
     return await work

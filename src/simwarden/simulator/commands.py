@@ -12,8 +12,8 @@ from typing import Any
 from simwarden.simulator.faults import Fault, FaultName
 from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.messages import Form, Message
-from simwarden.simulator.places import Place
-from simwarden.simulator.reporter import Push, Reporter
+from simwarden.simulator.places import SlotAddress
+from simwarden.simulator.reporter import Reporter, SentReport
 
 #: Commands remembered for the control server.
 HISTORY = 10_000
@@ -79,7 +79,7 @@ class Executor:
         self.on_command: Callable[[Command], None] = lambda _command: None
         self._timers: set[asyncio.TimerHandle] = set()
 
-    def record(self, op: str, path: str, slots: Iterable[Place] = (), fault: FaultName = "none") -> Command:
+    def record(self, op: str, path: str, slots: Iterable[SlotAddress] = (), fault: FaultName = "none") -> Command:
         """Remember a command that has just arrived."""
         self.received += 1
         command = Command(op, path, [str(place) for place in slots], time.time_ns(), fault)
@@ -87,14 +87,14 @@ class Executor:
         self.on_command(command)
         return command
 
-    def report(self, places: Iterable[Place]) -> list[Push]:
+    def report(self, places: Iterable[SlotAddress]) -> list[SentReport]:
         """Push a `port-status` for each of these slots."""
         return [
             self.reporter.push("port-status", self.gateway.port_status(place, self.form), [str(place)])
             for place in places
         ]
 
-    def run(self, command: Command, places: list[Place]) -> None:
+    def run(self, command: Command, places: list[SlotAddress]) -> None:
         """Let a checked command take effect (not when the device lies)."""
         gateway = self.gateway
         match command.op:
@@ -114,7 +114,7 @@ class Executor:
     def do_later(self, command: Command, action: Callable[[], None]) -> None:
         """Any other effect, after the same delay and under the same faults."""
 
-        def act() -> list[Place]:
+        def act() -> list[SlotAddress]:
             action()
             return []
 
@@ -126,7 +126,7 @@ class Executor:
             timer.cancel()
         self._timers.clear()
 
-    def _later(self, command: Command, change: Callable[[], list[Place]]) -> None:
+    def _later(self, command: Command, change: Callable[[], list[SlotAddress]]) -> None:
         if command.fault == "lie":
             return
 
@@ -146,7 +146,7 @@ class Executor:
         timer = asyncio.get_running_loop().call_later(self.effect_delay, fire)
         self._timers.add(timer)
 
-    def _reset(self, places: list[Place]) -> list[Place]:
+    def _reset(self, places: list[SlotAddress]) -> list[SlotAddress]:
         """A module restart: its cards register again (st 2), then are back."""
         changed = self.gateway.set_registering([p for p in places if self.gateway.card(p) is not None], on=True)
 
@@ -156,7 +156,7 @@ class Executor:
         self._timer(back)
         return changed
 
-    def _reboot(self) -> list[Place]:
+    def _reboot(self) -> list[SlotAddress]:
         """The device restarts its counters and introduces itself with a dev-status."""
         self.gateway.reboot()
         self.reporter.push("dev-status", self.gateway.dev_status(self.form))

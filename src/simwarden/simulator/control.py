@@ -10,7 +10,7 @@ from aiohttp import web
 
 from simwarden.simulator.actions import FLEET_OPERATIONS, GATEWAY_OPERATIONS, perform, read_operation
 from simwarden.simulator.errors import InvalidRequest, NotFound, SimulatorError
-from simwarden.simulator.fleet import Fleet
+from simwarden.simulator.fleet import SimulatedFleet
 from simwarden.simulator.messages import Message
 from simwarden.simulator.pages import Handler
 from simwarden.simulator.server import GatewayServer
@@ -71,7 +71,7 @@ def describe_cards(server: GatewayServer) -> list[Message]:
 class ControlServer:
     """Steers a fleet. Listens on 127.0.0.1 only and asks for no password."""
 
-    def __init__(self, fleet: Fleet, *, port: int = 0) -> None:
+    def __init__(self, fleet: SimulatedFleet, *, port: int = 0) -> None:
         self.fleet = fleet
         routes = [
             web.get("/gateways", self.gateways),

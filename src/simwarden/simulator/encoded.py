@@ -8,7 +8,7 @@ import random
 from simwarden.simulator import messages
 from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.messages import Form
-from simwarden.simulator.places import Place
+from simwarden.simulator.places import SlotAddress
 
 
 class EncodedReport:
@@ -18,7 +18,7 @@ class EncodedReport:
         self.gateway = gateway
         self._form: Form = form
         self._expires = expires
-        self._slots: dict[Place, bytes] = {}
+        self._slots: dict[SlotAddress, bytes] = {}
         self._stale = set(gateway.places())
         self._template = b""
         self.sightings = 0
@@ -61,7 +61,7 @@ class Shuffle:
         self._share = share
         self._rng = rng
         self._owed = rng.random() * 2  # so that many gateways do not all move their cards in the same round
-        self._away: list[tuple[Place, Place]] = []
+        self._away: list[tuple[SlotAddress, SlotAddress]] = []
 
     def step(self) -> int:
         """Play one round and return how many cards moved."""
@@ -82,7 +82,7 @@ class Shuffle:
         self._owed = max(self._owed - max(moved, 2), 0.0)
         return moved
 
-    def _choose(self, places: list[Place], count: int) -> list[tuple[Place, Place]]:
+    def _choose(self, places: list[SlotAddress], count: int) -> list[tuple[SlotAddress, SlotAddress]]:
         chosen = self._rng.sample(places, min(2 * count, len(places) // 2 * 2))
         pairs = zip(chosen[::2], chosen[1::2], strict=True)
         return [(left, right) for left, right in pairs if left.port != right.port]

@@ -11,7 +11,7 @@ from typing import Any
 from simwarden.simulator.errors import InvalidRequest, NotFound
 from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.identity import SERIALS, VirtualSim, make_imei, make_mac, make_sim
-from simwarden.simulator.places import Place
+from simwarden.simulator.places import SlotAddress
 from simwarden.simulator.server import FACTORY_LOGIN, GatewayServer, Generation
 from simwarden.simulator.serving import stop_task
 
@@ -65,7 +65,7 @@ class FleetPlan:
         return urls[index]
 
 
-class Fleet:
+class SimulatedFleet:
     """The running gateways by name, and the drawer for cards that are in none of them."""
 
     def __init__(self, servers: Sequence[GatewayServer], *, imsi_base: int = 460000990000000, seed: int = 1) -> None:
@@ -105,14 +105,14 @@ class Fleet:
             raise InvalidRequest(f"{text!r} is not an IMSI; give up to 15 digits or base+N")
         return text
 
-    def find(self, imsi: str) -> tuple[GatewayServer, Place] | None:
+    def find(self, imsi: str) -> tuple[GatewayServer, SlotAddress] | None:
         """The gateway and slot that hold this card."""
         for server in self.servers.values():
             if (place := server.gateway.find(imsi)) is not None:
                 return server, place
         return None
 
-    def locate(self, imsi: str) -> tuple[GatewayServer, Place]:
+    def locate(self, imsi: str) -> tuple[GatewayServer, SlotAddress]:
         """As find, but the card must be in some gateway."""
         found = self.find(imsi)
         if found is None:
@@ -131,7 +131,7 @@ class Fleet:
         task.add_done_callback(self._tasks.discard)
 
 
-def build_fleet(plan: FleetPlan) -> Fleet:
+def build_fleet(plan: FleetPlan) -> SimulatedFleet:
     """Make the gateways gw1, gw2, ... with their modules and cards; nothing listens yet."""
     rng = random.Random(plan.seed)  # noqa: S311 - reproducible, not secret
     first_serial = rng.randrange(SERIALS)
@@ -168,4 +168,4 @@ def build_fleet(plan: FleetPlan) -> Fleet:
                 effect_delay=plan.effect_delay,
             )
         )
-    return Fleet(servers, imsi_base=plan.imsi_base, seed=plan.seed)
+    return SimulatedFleet(servers, imsi_base=plan.imsi_base, seed=plan.seed)

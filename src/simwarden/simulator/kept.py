@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from simwarden.simulator.errors import InvalidRequest
 
 
-class Target:
+class ReportTarget:
     """Where a device reports to, as host, port and the first bytes of every request."""
 
     def __init__(self, url: str, content_type: str) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 
 from simwarden.simulator.encoded import EncodedReport, Shuffle
 from simwarden.simulator.errors import InvalidRequest
-from simwarden.simulator.fleet import Fleet
-from simwarden.simulator.kept import KeptConnection, Target
+from simwarden.simulator.fleet import SimulatedFleet
+from simwarden.simulator.kept import KeptConnection, ReportTarget
 from simwarden.simulator.reporter import CONTENT_TYPE
 from simwarden.simulator.server import GatewayServer
 from simwarden.simulator.serving import stop_task
@@ -31,7 +31,7 @@ RECONNECT = 0.2
 
 
 @dataclass(slots=True)
-class Tally:
+class LoadTally:
     """What happened since the tally was begun; latencies in milliseconds from write to the whole answer."""
 
     reports: int = 0
@@ -71,7 +71,7 @@ class _Device:
         self.shuffle = Shuffle(server.gateway, changed, load.fleet.random)
         self.connection: KeptConnection | None = None
         self.sent_at = 0.0
-        self._target: Target | None = None
+        self._target: ReportTarget | None = None
         self._url: str | None = None
 
     async def connect(self) -> None:
@@ -80,7 +80,7 @@ class _Device:
         while True:
             url = self.server.reporter.url
             if url is not None and self.server.online:
-                self._url, self._target = url, Target(url, CONTENT_TYPE)
+                self._url, self._target = url, ReportTarget(url, CONTENT_TYPE)
                 try:
                     _, self.connection = await loop.create_connection(
                         lambda: KeptConnection(self._answered), self._target.host, self._target.port
@@ -133,14 +133,14 @@ class _Device:
 class Load:
     """Keeps `rate` sightings a second going while it runs."""
 
-    def __init__(self, fleet: Fleet, *, rate: float, changed: float = 0.0) -> None:
+    def __init__(self, fleet: SimulatedFleet, *, rate: float, changed: float = 0.0) -> None:
         """`changed` is the share (0 to 1) of a gateway's cards that sit in another slot than in its last report."""
         cards = sum(len(server.gateway.cards()) for server in fleet.servers.values())
         if not cards:
             raise InvalidRequest("a load needs cards in the gateways")
         self.fleet = fleet
         self.reports_per_second = rate / (cards / len(fleet.servers))
-        self.tally = Tally()
+        self.tally = LoadTally()
         self.ready: deque[_Device] = deque()
         self.flying: set[_Device] = set()
         self._devices = [_Device(self, server, changed) for server in fleet.servers.values()]
@@ -171,9 +171,9 @@ class Load:
         """Whether it ended by itself; close() then raises why."""
         return self._task is not None and self._task.done()
 
-    def take_tally(self) -> Tally:
+    def take_tally(self) -> LoadTally:
         """What happened since the last call."""
-        tally, self.tally = self.tally, Tally()
+        tally, self.tally = self.tally, LoadTally()
         return tally
 
     def reconnect(self, device: _Device) -> None:

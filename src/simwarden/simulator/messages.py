@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from simwarden.simulator.identity import VirtualSim
-from simwarden.simulator.places import Place
+from simwarden.simulator.places import SlotAddress
 
 Form = Literal["v2", "v3"]
 Message = dict[str, Any]
@@ -24,7 +24,7 @@ _SMSC = "8613800755500"
 
 
 @dataclass(slots=True)
-class Usage:
+class CardUsage:
     """What one card did since it was made: the counters of Call Control and SMS Control."""
 
     minutes: int = 0
@@ -34,15 +34,15 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class SlotView:
+class SlotState:
     """One slot at one moment, all that a port object can say about it."""
 
-    place: Place
+    place: SlotAddress
     st: int
     imei: str
     sim: VirtualSim | None
     active: bool
-    usage: Usage
+    usage: CardUsage
     operator: str
     """MCCMNC, a space and the name, for example `46000 CHINA MOBILE`."""
 
@@ -53,7 +53,7 @@ class SlotView:
     """False when the slot is locked, card or not."""
 
 
-def port_object(view: SlotView, *, seq: int, form: Form = "v2", counters: bool = False) -> Message:
+def port_object(view: SlotState, *, seq: int, form: Form = "v2", counters: bool = False) -> Message:
     """One element of `status` in a dev-status (document sections 4.1 and 4.2); an empty slot says only four things.
 
     With `counters` the Call Control and SMS Control fields are added (n/-1: used, unlimited).
@@ -101,7 +101,7 @@ def port_object(view: SlotView, *, seq: int, form: Form = "v2", counters: bool =
     } | (_counters(view.usage) if counters else {})
 
 
-def _counters(usage: Usage) -> Message:
+def _counters(usage: CardUsage) -> Message:
     spans = ("tot", "mon", "day")
     return (
         {f"men_{span}": f"{usage.calls}/-1" for span in spans}
@@ -110,7 +110,7 @@ def _counters(usage: Usage) -> Message:
     )
 
 
-def port_status(view: SlotView, *, seq: int, form: Form = "v2", counters: bool = False) -> Message:
+def port_status(view: SlotState, *, seq: int, form: Form = "v2", counters: bool = False) -> Message:
     """`port-status` (document section 4.1); v3 prints `st` as a string."""
     message: Message = {"type": "port-status"} | port_object(view, seq=seq, form=form, counters=counters)
     if form == "v3":
@@ -135,7 +135,7 @@ def dev_status(
     }
 
 
-def received_sms(view: SlotView, *, mac: str, sender: str, text: str, at: int, form: Form = "v2") -> Message:
+def received_sms(view: SlotState, *, mac: str, sender: str, text: str, at: int, form: Form = "v2") -> Message:
     """`recv-sms` (document section 4.3) with the header block real devices put before the text; v3 `received-sms`."""
     sim = view.sim
     if form == "v3":
@@ -159,7 +159,7 @@ def received_sms(view: SlotView, *, mac: str, sender: str, text: str, at: int, f
 
 
 def sent_sms(
-    view: SlotView, *, mac: str, seq: int, tid: int, to: str, text: str, at: int, code: str = "0 OK"
+    view: SlotState, *, mac: str, seq: int, tid: int, to: str, text: str, at: int, code: str = "0 OK"
 ) -> Message:
     """`sent-sms` of API 1.x and 2.x (document section 4.5, of which only the example is complete)."""
     return {
@@ -182,7 +182,7 @@ def sent_sms(
     }
 
 
-def sms_sent_status(view: SlotView, *, tid: int, numbers: Sequence[str], at: int, failed: bool = False) -> Message:
+def sms_sent_status(view: SlotState, *, tid: int, numbers: Sequence[str], at: int, failed: bool = False) -> Message:
     """`sms-sent-status` of API v3 for one task: every number either sent (sdr) or failed with code 5 (fdr)."""
     rows: list[Message] = []
     for index, number in enumerate(numbers, start=1):
@@ -205,7 +205,7 @@ def sms_sent_status(view: SlotView, *, tid: int, numbers: Sequence[str], at: int
     return {"type": "sms-sent-status", "statuses": [status]}
 
 
-def cdr(view: SlotView, *, mac: str, ip: str, seq: int, cid: str, callee: str, times: tuple[int, int, int]) -> Message:
+def cdr(view: SlotState, *, mac: str, ip: str, seq: int, cid: str, callee: str, times: tuple[int, int, int]) -> Message:
     """`cdr` of an outgoing call (document section 4.4, where MT means outgoing).
 
     `times` are begin, answer and end; 0 = not yet, so (t, 0, 0) is dialling and (t, u, 0) connected.

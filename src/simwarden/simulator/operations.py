@@ -12,29 +12,29 @@ import msgspec
 
 from simwarden.simulator.errors import Conflict, InvalidRequest
 from simwarden.simulator.faults import Fault, FaultName
-from simwarden.simulator.fleet import Fleet
+from simwarden.simulator.fleet import SimulatedFleet
 from simwarden.simulator.identity import VirtualSim, make_sim
 from simwarden.simulator.messages import Message
-from simwarden.simulator.places import Place, parse_place
+from simwarden.simulator.places import SlotAddress, parse_place
 from simwarden.simulator.server import GatewayServer
 
 #: How long a request that waits for its push waits, in seconds.
 PATIENCE = 30.0
 
 
-class Operation(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class Instruction(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Base of all: the gateway it is about."""
 
     gateway: str
 
 
-class AtSlot(Operation, kw_only=True):
+class AtSlot(Instruction, kw_only=True):
     """An operation on one slot."""
 
     port: int
     slot: int
 
-    def find(self, fleet: Fleet) -> tuple[GatewayServer, Place]:
+    def find(self, fleet: SimulatedFleet) -> tuple[GatewayServer, SlotAddress]:
         """The gateway and its slot."""
         server = fleet.server(self.gateway)
         return server, server.gateway.place(self.port, self.slot)
@@ -47,7 +47,7 @@ class Insert(AtSlot, kw_only=True):
     iccid: str | None = None
     msisdn: str | None = None
 
-    async def perform(self, fleet: Fleet) -> Message:
+    async def perform(self, fleet: SimulatedFleet) -> Message:
         server, place = self.find(fleet)
         imsi = fleet.imsi(self.imsi)
         if (found := fleet.find(imsi)) is not None:
@@ -63,7 +63,7 @@ class Insert(AtSlot, kw_only=True):
 class Remove(AtSlot, kw_only=True):
     """Pull the card out of a slot; it can be inserted again."""
 
-    async def perform(self, fleet: Fleet) -> Message:
+    async def perform(self, fleet: SimulatedFleet) -> Message:
         server, place = self.find(fleet)
         sim = server.gateway.take(*place)
         fleet.drawer[sim.imsi] = sim
@@ -77,7 +77,7 @@ class Move(AtSlot, kw_only=True):
     imsi: str
     swap: bool = False
 
-    async def perform(self, fleet: Fleet) -> Message:
+    async def perform(self, fleet: SimulatedFleet) -> Message:
         target, place = self.find(fleet)
         imsi = fleet.imsi(self.imsi)
         if imsi in fleet.drawer:
@@ -107,14 +107,14 @@ class Move(AtSlot, kw_only=True):
         }
 
 
-class MoveWithin(Operation, kw_only=True):
+class MoveWithin(Instruction, kw_only=True):
     """Carry the card of one slot (from) to another (to) of the same gateway; slots are written like 1.02."""
 
     source: str = msgspec.field(name="from")
     target: str = msgspec.field(name="to")
     swap: bool = False
 
-    async def perform(self, fleet: Fleet) -> Message:
+    async def perform(self, fleet: SimulatedFleet) -> Message:
         server = fleet.server(self.gateway)
         changed = server.gateway.move(parse_place(self.source), parse_place(self.target), swap=self.swap)
         server.report_slots(changed)
@@ -126,13 +126,13 @@ class ImeiMissing(AtSlot, kw_only=True):
 
     missing: bool = True
 
-    async def perform(self, fleet: Fleet) -> Message:
+    async def perform(self, fleet: SimulatedFleet) -> Message:
         server, place = self.find(fleet)
         server.report_slots(server.gateway.set_imei_missing(*place, missing=self.missing))
         return {"gateway": server.name, "slot": str(place), "imei": server.gateway.view(place).imei}
 
 
-class SetFault(Operation, kw_only=True):
+class SetFault(Instruction, kw_only=True):
     """Switch a fault on; none heals. status and code are for refuse, delay (seconds) for slow."""
 
     fault: FaultName
@@ -141,7 +141,7 @@ class SetFault(Operation, kw_only=True):
     delay: float = 1.0
     count: int | None = None
 
-    async def perform(self, fleet: Fleet) -> Message:
+    async def perform(self, fleet: SimulatedFleet) -> Message:
         if not 200 <= self.status <= 599:
             raise InvalidRequest(f"status {self.status} is not an HTTP status from 200 to 599")
         server = fleet.server(self.gateway)
@@ -150,22 +150,22 @@ class SetFault(Operation, kw_only=True):
         return {"gateway": server.name, "fault": self.fault, "online": server.online}
 
 
-class Reboot(Operation, kw_only=True):
+class Reboot(Instruction, kw_only=True):
     """Restart a gateway: its seq counters begin again and it sends a dev-status."""
 
-    async def perform(self, fleet: Fleet) -> Message:
+    async def perform(self, fleet: SimulatedFleet) -> Message:
         server = fleet.server(self.gateway)
         await server.reboot()
         return {"gateway": server.name, "boots": server.gateway.boots}
 
 
-class ReportNow(Operation, kw_only=True):
+class ReportNow(Instruction, kw_only=True):
     """Push a dev-status, or with port and slot a port-status, and wait for the answer."""
 
     port: int | None = None
     slot: int | None = None
 
-    async def perform(self, fleet: Fleet) -> Message:
+    async def perform(self, fleet: SimulatedFleet) -> Message:
         server = fleet.server(self.gateway)
         if not server.online:
             raise Conflict(f"{server.name} is offline")
@@ -179,14 +179,14 @@ class ReportNow(Operation, kw_only=True):
         return push.describe()
 
 
-class ReportUrl(Operation, kw_only=True):
+class ReportUrl(Instruction, kw_only=True):
     """Report to this URL from now on; with interval (seconds, 0 = off) also at another pace; report_now at once."""
 
     url: str
     interval: float | None = None
     report_now: bool = False
 
-    async def perform(self, fleet: Fleet) -> Message:
+    async def perform(self, fleet: SimulatedFleet) -> Message:
         if not self.url.startswith(("http://", "https://")):
             raise InvalidRequest("url must begin with http:// or https://")
         server = fleet.server(self.gateway)
@@ -202,7 +202,7 @@ class ReceiveSms(AtSlot, kw_only=True):
     sender: str
     text: str
 
-    async def perform(self, fleet: Fleet) -> Message:
+    async def perform(self, fleet: SimulatedFleet) -> Message:
         server, place = self.find(fleet)
         now = int(time.time())
         server.gateway.receive_sms(place, self.sender, self.text, now)

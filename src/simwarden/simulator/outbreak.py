@@ -11,11 +11,11 @@ from collections.abc import Callable
 import msgspec
 
 from simwarden.simulator.errors import Conflict, InvalidRequest
-from simwarden.simulator.fleet import Fleet
+from simwarden.simulator.fleet import SimulatedFleet
 from simwarden.simulator.garbage import DAMAGED_BODIES
 from simwarden.simulator.messages import REGISTERED, Message
-from simwarden.simulator.operations import PATIENCE, Operation
-from simwarden.simulator.places import Place
+from simwarden.simulator.operations import PATIENCE, Instruction
+from simwarden.simulator.places import SlotAddress
 from simwarden.simulator.server import GatewayServer
 from simwarden.simulator.texting import send_one
 
@@ -34,7 +34,7 @@ class Mass(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     rate: float = 0.0
     """So many a second; 0 = as fast as they are pushed."""
 
-    def find(self, fleet: Fleet) -> tuple[GatewayServer, Place]:
+    def find(self, fleet: SimulatedFleet) -> tuple[GatewayServer, SlotAddress]:
         """The gateway and slot of the infected device."""
         if not 1 <= self.count <= MOST:
             raise InvalidRequest(f"count must be from 1 to {MOST}")
@@ -45,7 +45,9 @@ class Mass(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         server = fleet.server(self.gateway)
         return server, server.gateway.place(self.port, self.slot)
 
-    async def pace(self, fleet: Fleet, server: GatewayServer, place: Place, act: Callable[[str, int], None]) -> int:
+    async def pace(
+        self, fleet: SimulatedFleet, server: GatewayServer, place: SlotAddress, act: Callable[[str, int], None]
+    ) -> int:
         """Do `act(number, index)` `count` times in the background, while the card is registered."""
         numbers = [f"86139{fleet.random.randrange(10**8):08d}" for _ in range(min(self.count, 1000))]
 
@@ -72,7 +74,7 @@ class MassSms(Mass, kw_only=True):
 
     text: str = "You have won! Call now."
 
-    async def perform(self, fleet: Fleet) -> Message:
+    async def perform(self, fleet: SimulatedFleet) -> Message:
         server, place = self.find(fleet)
 
         def send(number: str, index: int) -> None:
@@ -88,7 +90,7 @@ class MassCalls(Mass, kw_only=True):
     seconds: int = 20
     """Length of each call."""
 
-    async def perform(self, fleet: Fleet) -> Message:
+    async def perform(self, fleet: SimulatedFleet) -> Message:
         server, place = self.find(fleet)
         gateway = server.gateway
         stamp = time.time_ns()
@@ -106,12 +108,12 @@ class MassCalls(Mass, kw_only=True):
         return {"gateway": server.name, "slot": str(place), "queued": count}
 
 
-class Garbage(Operation, kw_only=True):
+class Garbage(Instruction, kw_only=True):
     """Send damaged bodies (the built-in list, or texts, or `base64:...`) and wait for what is answered."""
 
     bodies: list[str] | None = None
 
-    async def perform(self, fleet: Fleet) -> Message:
+    async def perform(self, fleet: SimulatedFleet) -> Message:
         server = fleet.server(self.gateway)
         if not server.online or server.reporter.url is None:
             raise Conflict(f"{server.name} is offline or has no report URL")

@@ -15,7 +15,7 @@ from simwarden.simulator.commands import Command, Executor, answer
 from simwarden.simulator.errors import InvalidRequest
 from simwarden.simulator.faults import FaultName
 from simwarden.simulator.messages import Message
-from simwarden.simulator.places import Place, parse_pattern
+from simwarden.simulator.places import SlotAddress, parse_pattern
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -53,7 +53,7 @@ class Pages:
             await asyncio.sleep(fault.delay)
         return name, None
 
-    def every_slot(self, pattern: str) -> list[Place]:
+    def every_slot(self, pattern: str) -> list[SlotAddress]:
         """The slots a pattern names on this device."""
         gateway = self.executor.gateway
         return parse_pattern(pattern, ports=gateway.ports, slots=gateway.slots)

@@ -14,7 +14,7 @@ from simwarden.simulator.commands import Command, answer
 from simwarden.simulator.errors import InvalidRequest
 from simwarden.simulator.faults import FaultName
 from simwarden.simulator.pages import Handler, Pages, finish, read_object
-from simwarden.simulator.places import Place
+from simwarden.simulator.places import SlotAddress
 from simwarden.simulator.texting import check_task, read_text, sending, sending_slot
 
 OPERATIONS = frozenset({"lock", "unlock", "switch", "reset", "save", "reboot", "redial", "ledon", "ledoff"})
@@ -73,7 +73,7 @@ class PagesV2(Pages):
         items = body.get("ops") if op == "multiple" else [body]
         if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
             raise InvalidRequest("op multiple needs a list of objects in ops")
-        commands: list[tuple[Command, list[Place]]] = []
+        commands: list[tuple[Command, list[SlotAddress]]] = []
         for item in items:
             name = str(item.get("op", ""))
             if name not in OPERATIONS:
@@ -88,7 +88,7 @@ class PagesV2(Pages):
             self.executor.run(command, places)
         return web.json_response(answer(0))
 
-    def _places(self, op: str, ports: object) -> list[Place]:
+    def _places(self, op: str, ports: object) -> list[SlotAddress]:
         if ports is None or ports == "":
             if op in {"save", "reboot"}:
                 return []

@@ -13,7 +13,7 @@ from simwarden.simulator.errors import InvalidRequest
 from simwarden.simulator.faults import FaultName
 from simwarden.simulator.pages import Handler, Pages, finish, read_json, read_object
 from simwarden.simulator.pages_v2 import SHORTEST_PERIOD
-from simwarden.simulator.places import Place
+from simwarden.simulator.places import SlotAddress
 from simwarden.simulator.texting import check_task, read_text, sending, sending_slot
 
 #: Path to operation, for the commands that take slots.
@@ -61,7 +61,7 @@ class PagesV3(Pages):
         self.executor.run(command, self._places(body))
         return web.json_response(answer(200))
 
-    def _places(self, body: dict[str, Any]) -> list[Place]:
+    def _places(self, body: dict[str, Any]) -> list[SlotAddress]:
         slots = body.get("slots")
         if slots is None:
             if not body.get("slots_pattern"):

@@ -10,7 +10,7 @@ from simwarden.simulator.errors import InvalidRequest
 _PLACE = re.compile(r"(?P<port>\d{1,4})(?:\.(?P<slot>\d{1,3})|(?P<letter>[A-Za-z]))?", re.ASCII)
 
 
-class Place(NamedTuple):
+class SlotAddress(NamedTuple):
     """One SIM slot of one port, both counted from 1."""
 
     port: int
@@ -25,21 +25,21 @@ class Place(NamedTuple):
         return float(str(self))
 
 
-def parse_place(text: str) -> Place:
+def parse_place(text: str) -> SlotAddress:
     """Read exactly one slot, `1.02` or `1B`."""
     port, slot = _read(text.strip())
     if slot is None:
         raise InvalidRequest(f"{text!r} names a port without a slot; write it like 1.02")
-    return Place(port, slot)
+    return SlotAddress(port, slot)
 
 
-def parse_pattern(pattern: str, *, ports: int, slots: int) -> list[Place]:
+def parse_pattern(pattern: str, *, ports: int, slots: int) -> list[SlotAddress]:
     """Every slot that `pattern` names on a device of `ports` x `slots`, each once, in order.
 
     A port without a slot means all its slots (API 2.x, lock); a range with slots runs through all slots between its
     ends. Raises InvalidRequest, naming the part, for what the device does not have.
     """
-    found: dict[Place, None] = {}
+    found: dict[SlotAddress, None] = {}
     first: tuple[int, int | None]
     last: tuple[int, int | None]
     for part in (piece.strip() for piece in pattern.split(",")):
@@ -50,18 +50,18 @@ def parse_pattern(pattern: str, *, ports: int, slots: int) -> list[Place]:
             first, last = _read(left.strip()), _read(right.strip())
         else:
             first = last = _read(part)
-        low = Place(first[0], 1 if first[1] is None else first[1])
-        high = Place(last[0], slots if last[1] is None else last[1])
+        low = SlotAddress(first[0], 1 if first[1] is None else first[1])
+        high = SlotAddress(last[0], slots if last[1] is None else last[1])
         if low > high or not (_exists(low, ports, slots) and _exists(high, ports, slots)):
             raise InvalidRequest(f"{part!r} is not on a device of {ports} ports x {slots} slots")
         for port in range(low.port, high.port + 1):
             for slot in range(1, slots + 1):
                 if low <= (port, slot) <= high:
-                    found[Place(port, slot)] = None
+                    found[SlotAddress(port, slot)] = None
     return list(found)
 
 
-def _exists(place: Place, ports: int, slots: int) -> bool:
+def _exists(place: SlotAddress, ports: int, slots: int) -> bool:
     return 1 <= place.port <= ports and 1 <= place.slot <= slots
 
 

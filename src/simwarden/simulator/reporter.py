@@ -27,7 +27,7 @@ CONTENT_TYPE = "application/json;charset=utf-8"
 
 
 @dataclass(slots=True, eq=False)
-class Push:
+class SentReport:
     """One report on its way; times are wall-clock epoch nanoseconds."""
 
     kind: str
@@ -75,8 +75,8 @@ class Reporter:
         self.answered = 0
         self.rejected = 0
         self.dropped = 0
-        self.history: deque[Push] = deque(maxlen=HISTORY)
-        self._queue: asyncio.Queue[Push] = asyncio.Queue(BACKLOG)
+        self.history: deque[SentReport] = deque(maxlen=HISTORY)
+        self._queue: asyncio.Queue[SentReport] = asyncio.Queue(BACKLOG)
         self._session: aiohttp.ClientSession | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -96,10 +96,10 @@ class Reporter:
         if self._session is not None:
             await self._session.close()
 
-    def push(self, kind: str, message: dict[str, Any] | bytes, slots: list[str] | None = None) -> Push:
+    def push(self, kind: str, message: dict[str, Any] | bytes, slots: list[str] | None = None) -> SentReport:
         """Queue a report; `message` as bytes is sent as it is."""
         body = message if isinstance(message, bytes) else json.dumps(message, ensure_ascii=False).encode()
-        entry = Push(kind=kind, body=body, slots=slots or [], size=len(body))
+        entry = SentReport(kind=kind, body=body, slots=slots or [], size=len(body))
         if self.paused or self.url is None or self._queue.full():
             self._drop(entry)
         else:
@@ -111,7 +111,7 @@ class Reporter:
         while not self._queue.empty():
             self._drop(self._queue.get_nowait())
 
-    def _drop(self, entry: Push) -> None:
+    def _drop(self, entry: SentReport) -> None:
         entry.outcome = "dropped"
         entry.body = b""
         entry.finished.set()
@@ -129,7 +129,7 @@ class Reporter:
                 entry.body = b""
                 entry.finished.set()
 
-    async def _deliver(self, entry: Push) -> None:
+    async def _deliver(self, entry: SentReport) -> None:
         while not self.paused and self.url is not None and entry.attempts < self.attempts:
             if entry.attempts:
                 await asyncio.sleep(self.retry_delay)

@@ -15,7 +15,7 @@ from typing import Any
 
 from simwarden.simulator.actions import ACTIONS, perform, read_operation
 from simwarden.simulator.errors import InvalidRequest, NotFound, SimulatorError
-from simwarden.simulator.fleet import Fleet
+from simwarden.simulator.fleet import SimulatedFleet
 
 #: Longest file that is read, in bytes.
 LARGEST_FILE = 1 << 20
@@ -26,7 +26,7 @@ class ScenarioError(SimulatorError):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ScenarioStep:
     """One thing to do."""
 
     number: int
@@ -48,7 +48,7 @@ class Scenario:
 
     name: str
     title: str
-    steps: tuple[Step, ...]
+    steps: tuple[ScenarioStep, ...]
 
 
 def packaged() -> list[str]:
@@ -90,7 +90,7 @@ def read_scenario(text: str, name: str) -> Scenario:
     return Scenario(name, title, tuple(sorted(steps, key=lambda step: step.at)))
 
 
-def _read_step(row: dict[str, Any], number: int, name: str) -> Step:
+def _read_step(row: dict[str, Any], number: int, name: str) -> ScenarioStep:
     parameters = dict(row)
     at, action = parameters.pop("at", None), parameters.pop("action", None)
     if not isinstance(action, str) or action not in ACTIONS:
@@ -99,12 +99,12 @@ def _read_step(row: dict[str, Any], number: int, name: str) -> Step:
     if isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at < 1e6:
         raise ScenarioError(f"{name}: step {number} ({action}): at must be the seconds after the start, not {at!r}")
     try:
-        return Step(number, float(at), action, read_operation(ACTIONS[action], parameters))
+        return ScenarioStep(number, float(at), action, read_operation(ACTIONS[action], parameters))
     except InvalidRequest as error:
         raise ScenarioError(f"{name}: step {number} ({action}): {error}") from error
 
 
-def check_scenario(scenario: Scenario, fleet: Fleet) -> None:
+def check_scenario(scenario: Scenario, fleet: SimulatedFleet) -> None:
     """Whether the fleet has the gateways and slots that the steps name; raises ScenarioError otherwise."""
     for step in scenario.steps:
         name = getattr(step.operation, "gateway", None)
@@ -118,7 +118,7 @@ def check_scenario(scenario: Scenario, fleet: Fleet) -> None:
             raise ScenarioError(f"{scenario.name}: {step}: {error}") from error
 
 
-async def play(scenario: Scenario, fleet: Fleet) -> None:
+async def play(scenario: Scenario, fleet: SimulatedFleet) -> None:
     """Do the steps at their time and tell each (`step`); one that cannot be done is told too (`step-failed`)."""
     loop = asyncio.get_running_loop()
     begin = loop.time()

@@ -14,8 +14,8 @@ from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.messages import Form
 from simwarden.simulator.pages_v2 import PagesV2
 from simwarden.simulator.pages_v3 import PagesV3
-from simwarden.simulator.places import Place
-from simwarden.simulator.reporter import Push, Reporter
+from simwarden.simulator.places import SlotAddress
+from simwarden.simulator.reporter import Reporter, SentReport
 from simwarden.simulator.serving import stop_task
 
 Generation = Literal[2, 3]
@@ -118,12 +118,12 @@ class GatewayServer:
             self.interval = period
             self._beat_changed.set()
 
-    def report_device(self) -> Push:
+    def report_device(self) -> SentReport:
         """Push a dev-status now."""
         message = self.gateway.dev_status(self.form, expires=int(self.interval * 1000))
         return self.reporter.push("dev-status", message)
 
-    def report_slots(self, places: list[Place]) -> list[Push]:
+    def report_slots(self, places: list[SlotAddress]) -> list[SentReport]:
         """Push a port-status for each of these slots now."""
         return self.executor.report(places) if self.online else []
 

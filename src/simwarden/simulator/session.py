@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 from simwarden.simulator.commands import Command
 from simwarden.simulator.control import ControlServer
-from simwarden.simulator.fleet import Fleet, FleetPlan, build_fleet
+from simwarden.simulator.fleet import FleetPlan, SimulatedFleet, build_fleet
 from simwarden.simulator.load import Load
 from simwarden.simulator.scenario import Scenario, check_scenario, play
 from simwarden.simulator.server import GatewayServer
-from simwarden.simulator.sink import Delivery, Sink
+from simwarden.simulator.sink import ReceivedCall, SinkServer
 
 Message = dict[str, Any]
 
@@ -87,9 +87,9 @@ async def run_sink(
     *, port: int, bearer: str | None, secret: str | None, keep: int, duration: float | None, voice: Voice
 ) -> None:
     """Run a reference sink until a signal or for `duration` seconds."""
-    sink = Sink(port=port, bearer=bearer, secret=secret, keep=keep)
+    sink = SinkServer(port=port, bearer=bearer, secret=secret, keep=keep)
 
-    def tell(delivery: Delivery) -> None:
+    def tell(delivery: ReceivedCall) -> None:
         body = delivery.body if isinstance(delivery.body, dict) else {}
         voice.happening(
             {
@@ -117,7 +117,7 @@ async def run_sink(
     voice.say({"event": "stopped", "received": sink.received}, f"Stopped: {sink.received} deliveries received")
 
 
-def _introduce(fleet: Fleet, control: ControlServer, plan: FleetPlan, voice: Voice) -> None:
+def _introduce(fleet: SimulatedFleet, control: ControlServer, plan: FleetPlan, voice: Voice) -> None:
     gateways = [
         {
             "name": server.name,
@@ -143,14 +143,14 @@ def _origin(url: str | None) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def _teller(fleet: Fleet, server: GatewayServer) -> Callable[[Command], None]:
+def _teller(fleet: SimulatedFleet, server: GatewayServer) -> Callable[[Command], None]:
     def tell(command: Command) -> None:
         fleet.happened("command", gateway=server.name, op=command.op, slots=command.slots, fault=command.fault)
 
     return tell
 
 
-def _tick(fleet: Fleet, load: Load | None, voice: Voice) -> bool:
+def _tick(fleet: SimulatedFleet, load: Load | None, voice: Voice) -> bool:
     """Once a second; False when there is no point in going on."""
     voice.progress(_progress(fleet))
     if load is None:
@@ -165,7 +165,7 @@ def _tell_load(load: Load, voice: Voice) -> None:
         voice.happening({"event": "load"} | numbers)
 
 
-def _totals(fleet: Fleet) -> dict[str, int]:
+def _totals(fleet: SimulatedFleet) -> dict[str, int]:
     servers = fleet.servers.values()
     return {
         "sent": sum(server.reporter.sent for server in servers),
@@ -176,7 +176,7 @@ def _totals(fleet: Fleet) -> dict[str, int]:
     }
 
 
-def _progress(fleet: Fleet) -> str:
+def _progress(fleet: SimulatedFleet) -> str:
     totals = _totals(fleet)
     return (
         f"reports {totals['sent']} sent, {totals['answered']} answered, {totals['dropped']} dropped; "

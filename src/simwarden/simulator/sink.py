@@ -69,7 +69,7 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class ReceivedCall:
     """One received POST."""
 
     received_ns: int
@@ -86,7 +86,7 @@ class Delivery:
     problem: str | None
 
 
-class Sink:
+class SinkServer:
     """The consumer's endpoint. Credentials are checked when given."""
 
     def __init__(
@@ -95,8 +95,8 @@ class Sink:
         """`secret` is a `standardwebhooks` secret (`whsec_...`); with it every delivery must be signed."""
         self.behaviour = Behaviour()
         self.received = 0
-        self.deliveries: deque[Delivery] = deque(maxlen=keep)
-        self.on_delivery: Callable[[Delivery], None] = lambda _delivery: None
+        self.deliveries: deque[ReceivedCall] = deque(maxlen=keep)
+        self.on_delivery: Callable[[ReceivedCall], None] = lambda _delivery: None
         self._bearer = bearer
         self._webhook = _verifier(secret) if secret is not None else None
         self._changed = asyncio.Event()
@@ -136,7 +136,7 @@ class Sink:
             status, wrong = behaviour.status, None
         silent = behaviour.hang or behaviour.close
         headers = {name.lower(): value for name, value in request.headers.items()}
-        delivery = Delivery(received_ns, request.path_qs, headers, body, None if silent else status, wrong)
+        delivery = ReceivedCall(received_ns, request.path_qs, headers, body, None if silent else status, wrong)
         self.deliveries.append(delivery)
         self.on_delivery(delivery)
         if behaviour.hang:

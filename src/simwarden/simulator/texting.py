@@ -10,7 +10,7 @@ from typing import Any
 
 from simwarden.simulator.commands import Executor
 from simwarden.simulator.errors import InvalidRequest
-from simwarden.simulator.places import Place
+from simwarden.simulator.places import SlotAddress
 
 
 def check_task(task: dict[str, Any], *, keys: tuple[str, str]) -> int:
@@ -37,7 +37,7 @@ def read_text(task: dict[str, Any]) -> str:
         raise InvalidRequest(f"sms is not base64 of UTF-8: {error}") from error
 
 
-def sending(executor: Executor, *, tid: int, place: Place, numbers: list[str], text: str) -> Callable[[], None]:
+def sending(executor: Executor, *, tid: int, place: SlotAddress, numbers: list[str], text: str) -> Callable[[], None]:
     """The effect of a task: every number is sent to from `place` and reported."""
 
     def send() -> None:
@@ -47,7 +47,7 @@ def sending(executor: Executor, *, tid: int, place: Place, numbers: list[str], t
     return send
 
 
-def send_one(executor: Executor, *, tid: int, place: Place, number: str, text: str) -> None:
+def send_one(executor: Executor, *, tid: int, place: SlotAddress, number: str, text: str) -> None:
     """Send one SMS from the card in `place` now and push the report of it."""
     gateway = executor.gateway
     gateway.use(place, sms=1)
@@ -55,7 +55,7 @@ def send_one(executor: Executor, *, tid: int, place: Place, number: str, text: s
     executor.reporter.push(message["type"], message, [str(place)])
 
 
-def sending_slot(executor: Executor, places: list[Place]) -> Place:
+def sending_slot(executor: Executor, places: list[SlotAddress]) -> SlotAddress:
     """Which of the slots a task may use sends: the first registered card, else the first slot."""
     gateway = executor.gateway
     return next((place for place in places if gateway.state(place) == 3), places[0])

@@ -48,7 +48,7 @@ class OpenAlarms(msgspec.Struct, frozen=True):
     unacknowledged: int
 
 
-class Fleet(msgspec.Struct, frozen=True):
+class FleetCounts(msgspec.Struct, frozen=True):
     """What is counted every few seconds."""
 
     gateways: dict[str, int]
@@ -73,23 +73,23 @@ class SimCount(msgspec.Struct, frozen=True):
     """Of these, how many are not to work in full."""
 
 
-class Counts(msgspec.Struct, frozen=True):
+class LastCounts(msgspec.Struct, frozen=True):
     """What was counted last, and when."""
 
-    fleet: Fleet | None = None
+    fleet: FleetCounts | None = None
     fleet_at: datetime | None = None
     sims: list[SimCount] = []
     sims_at: datetime | None = None
 
 
-async def count_fleet(db: Database, now: datetime, alarms: list[dict[str, Any]]) -> Fleet:
+async def count_fleet(db: Database, now: datetime, alarms: list[dict[str, Any]]) -> FleetCounts:
     """Count gateways, open work and waiting lanes; takes time with what is open, not with what is registered."""
     gateways = await db.fetchrow(Q["gateways"], now, SILENT_INTERVALS, UNREACHABLE_AFTER)
     work = await db.fetch(Q["enforcements"], now)
     lanes = await db.fetchrow(Q["deliveries"])
     assert gateways is not None
     assert lanes is not None
-    return Fleet(
+    return FleetCounts(
         gateways={name: gateways[name] for name in ("ONLINE", "OFFLINE", "NEVER_REPORTED")},
         unreachable=gateways["unreachable"],
         enforcements={row["status"]: OpenWork(row["count"], row["oldest"]) for row in work},
@@ -115,7 +115,7 @@ def sim_counts(counted: Counter[tuple[str, str, bool]]) -> list[SimCount]:
     ]
 
 
-async def keep_fleet(db: Database, fleet: Fleet, now: datetime) -> None:
+async def keep_fleet(db: Database, fleet: FleetCounts, now: datetime) -> None:
     """For the pages of metrics."""
     await db.execute(Q["keep"], _FLEET, now, msgspec.to_builtins(fleet))
 
@@ -125,12 +125,12 @@ async def keep_sims(db: Database, sims: list[SimCount], now: datetime) -> None:
     await db.execute(Q["keep"], _SIMS, now, {"sims": msgspec.to_builtins(sims)})
 
 
-async def read(db: Database) -> Counts:
+async def read(db: Database) -> LastCounts:
     """What was counted last. Raises StoreUnavailable."""
     rows = {row["name"]: row for row in await db.fetch(Q["read"], [_FLEET, _SIMS])}
     fleet, sims = rows.get(_FLEET), rows.get(_SIMS)
-    return Counts(
-        fleet=msgspec.convert(fleet["counts"], Fleet) if fleet else None,
+    return LastCounts(
+        fleet=msgspec.convert(fleet["counts"], FleetCounts) if fleet else None,
         fleet_at=fleet["at"] if fleet else None,
         sims=msgspec.convert(sims["counts"]["sims"], list[SimCount]) if sims else [],
         sims_at=sims["at"] if sims else None,

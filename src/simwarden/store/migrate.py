@@ -43,7 +43,7 @@ class Migration(msgspec.Struct, frozen=True):
     sql: str
 
 
-class Status(msgspec.Struct, frozen=True):
+class MigrationStatus(msgspec.Struct, frozen=True):
     """How far a database has come."""
 
     version: int
@@ -115,7 +115,7 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
             return
 
 
-async def status(url: str) -> Status:
+async def status(url: str) -> MigrationStatus:
     """How far the database at `url` has come. Changes nothing. Raises DatabaseRefuses, StoreUnavailable."""
     connection = await connect(url)
     with available():
@@ -125,18 +125,18 @@ async def status(url: str) -> Status:
             await connection.close()
 
 
-async def status_of(db: Database) -> Status:
+async def status_of(db: Database) -> MigrationStatus:
     """The same over a connection of a pool. Raises StoreUnavailable."""
     async with db.connection() as connection:
         return await _status(connection)
 
 
-async def _status(connection: asyncpg.Connection) -> Status:
+async def _status(connection: asyncpg.Connection) -> MigrationStatus:
     migrations = known()
     exists = await connection.fetchval("select to_regclass('schema_migration') is not null")
     rows = await connection.fetch("select * from schema_migration order by version") if exists else []
     version = rows[-1]["version"] if rows else 0
-    return Status(
+    return MigrationStatus(
         version=version,
         target=migrations[-1].version,
         applied=[Applied(row["version"], row["name"], row["applied_at"]) for row in rows],
@@ -144,11 +144,11 @@ async def _status(connection: asyncpg.Connection) -> Status:
     )
 
 
-def _is_current(found: Status) -> bool:
+def _is_current(found: MigrationStatus) -> bool:
     return found.version == found.target
 
 
-def refuse_newer(found: Status) -> None:
+def refuse_newer(found: MigrationStatus) -> None:
     """Raises DatabaseTooNew."""
     if found.version > found.target:
         raise DatabaseTooNew(

@@ -14,7 +14,7 @@ from simwarden.domain.events import EventType
 from simwarden.domain.sim import BindingState
 from simwarden.engine import imports, provision
 from simwarden.engine.imports import BadFile, import_rows, lines_of, read_rows
-from simwarden.engine.provision import BadRow, Row
+from simwarden.engine.provision import BadRow, NewSim
 from simwarden.store import sims
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HEADER = "iccid,imsi,msisdn,imei\n"
 
 
-def rows(text: str | bytes) -> list[Row | BadRow]:
+def rows(text: str | bytes) -> list[NewSim | BadRow]:
     data = text if isinstance(text, bytes) else text.encode()
     return list(read_rows(lines_of(data), ACCOUNT))
 
@@ -35,7 +35,7 @@ def line(number: int, *, imei: str = "", msisdn: str | None = None) -> str:
 
 def test_a_row_is_read_with_its_line() -> None:
     (row,) = rows(HEADER + f"8986-0099 000000000001F, {imsi(1)} ,8613800000001,35-{device(5)[2:]}\n")
-    assert isinstance(row, Row)
+    assert isinstance(row, NewSim)
     assert (row.line, row.sim.iccid, row.sim.imsi, row.sim.msisdn) == (
         2,
         "898600990000000000 01".replace(" ", ""),
@@ -58,7 +58,7 @@ def test_a_row_is_read_with_its_line() -> None:
 def test_columns_may_be_named_in_any_order_and_only_the_imsi_is_needed(header: str) -> None:
     values = ",".join(imsi(1) if "imsi" in name.lower() else "" for name in header.split(","))
     (row,) = rows(f"{header}\r\n{values}\r\n")
-    assert isinstance(row, Row)
+    assert isinstance(row, NewSim)
     assert row.sim.imsi == imsi(1)
 
 
@@ -97,12 +97,12 @@ def test_a_file_that_is_not_utf_8_is_refused(data: bytes) -> None:
 )
 def test_a_bad_row_is_told_with_its_line_and_spoils_no_other(bad: str, reason: str) -> None:
     before, found, after = rows(HEADER + line(2) + bad + "\n" + line(3))
-    assert isinstance(before, Row)
+    assert isinstance(before, NewSim)
     assert isinstance(found, BadRow)
     assert found.line == 3
     assert reason in found.reason
     assert len(found.reason) < 300
-    assert isinstance(after, Row)
+    assert isinstance(after, NewSim)
     assert after.line == 5
 
 

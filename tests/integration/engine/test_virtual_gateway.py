@@ -27,9 +27,9 @@ from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.polling import Polls
 from simwarden.kit.clock import now_utc
 from simwarden.simulator.faults import Fault
-from simwarden.simulator.fleet import Fleet, FleetPlan, build_fleet
+from simwarden.simulator.fleet import FleetPlan, SimulatedFleet, build_fleet
 from simwarden.simulator.identity import make_sim
-from simwarden.simulator.places import Place as Slot
+from simwarden.simulator.places import SlotAddress
 from simwarden.simulator.serving import Serving
 from simwarden.southbound.ejoin.network import EjoinNetwork
 from simwarden.southbound.ejoin.receiver import Receiver
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from simwarden.domain.sim import Sim
     from simwarden.store.gateways import CommandAccess
 
-HOME, AWAY = Slot(1, 1), Slot(2, 1)
+HOME, AWAY = SlotAddress(1, 1), SlotAddress(2, 1)
 
 
 class Street:
@@ -58,7 +58,7 @@ class Street:
         self.worker = self.new_worker()
         self.polls = Polls(self.db, self.world.gateways, self.ingest, self._network)
         self.door = Serving([web.post("/southbound/ejoin/{token}", self._forward)])
-        self.fleet: Fleet
+        self.fleet: SimulatedFleet
 
     def new_worker(self) -> Enforcement:
         return Enforcement(
@@ -107,7 +107,7 @@ class Street:
     def server(self, name: str = "gw1") -> Any:
         return self.fleet.server(name)
 
-    async def insert(self, number: int, slot: Slot, name: str = "gw1") -> Any:
+    async def insert(self, number: int, slot: SlotAddress, name: str = "gw1") -> Any:
         """A registered card, put into a slot; the gateway reports it."""
         card = make_sim(self.fleet.imsi_base, number)
         made = provision.new_sim(ACCOUNT, imsi=card.imsi, iccid=card.iccid)
@@ -117,7 +117,7 @@ class Street:
         await self.until(lambda: self._seen(card.imsi))
         return card
 
-    async def move(self, source: Slot, target: Slot, name: str = "gw1") -> None:
+    async def move(self, source: SlotAddress, target: SlotAddress, name: str = "gw1") -> None:
         server = self.server(name)
         server.report_slots(server.gateway.move(source, target))
 
@@ -133,7 +133,7 @@ class Street:
         cause = Cause(CauseKind.CALL, "app-1", now_utc(), "bind")
         await self.bindings.bind(ACCOUNT, SimRef(IdentifierKind.IMSI, imsi), Target(), None, cause)
 
-    async def settled(self, imsi: str, *, locked: Slot | None) -> bool:
+    async def settled(self, imsi: str, *, locked: SlotAddress | None) -> bool:
         """Whether the store and the gateway agree that this slot, and no other, is locked."""
         rows = await self.db.fetch("select status from attachment where imsi = $1", imsi)
         wanted = [] if locked is None else [locked]

@@ -116,7 +116,9 @@ class House:
         self.stranger = await applications.open_account(self.accounts, "stranger")
         for account_id, first, count in ((self.account.id, 0, mine), (self.stranger.id, 1_000_000, others)):
             rows = [
-                provision.Row(n, provision.new_sim(account_id, imsi=imsi(n), iccid=f"8986{FIRST + n}", msisdn=phone(n)))
+                provision.NewSim(
+                    n, provision.new_sim(account_id, imsi=imsi(n), iccid=f"8986{FIRST + n}", msisdn=phone(n))
+                )
                 for n in range(first, first + count)
             ]
             await imports.import_rows(self.db, rows, account_id, CAUSE)

@@ -97,7 +97,7 @@ async def test_a_range_stays_while_a_sim_is_registered_in_it(house: House) -> No
         assert not book.outside(house.account.id, [("imsi", imsi(800))])
         removal = asyncio.create_task(ranges.remove(house.db, house.account.id, parse_range("imsi", "460000990")))
         sim = provision.new_sim(house.account.id, imsi=imsi(800))
-        await provision.insert(connection, house.account.id, [provision.Row(0, sim)], _cause())
+        await provision.insert(connection, house.account.id, [provision.NewSim(0, sim)], _cause())
         assert not removal.done()
     await removal
     assert await house.db.fetchval("select count(*) from sim where imsi = $1", imsi(800)) == 1

@@ -152,7 +152,7 @@ async def test_two_workers_at_once_count_all_and_never_wait_in_a_circle(house: H
     cause = Cause(CauseKind.OPERATOR, "test", datetime.now(UTC))
     numbers = [f"+86138000{number:05}" for number in range(100, 220)]
     rows = [
-        provision.Row(n, provision.new_sim(house.account.id, imsi=sim(number).imsi, msisdn=number))
+        provision.NewSim(n, provision.new_sim(house.account.id, imsi=sim(number).imsi, msisdn=number))
         for n, number in enumerate(numbers)
     ]
     async with house.db.transaction() as connection:

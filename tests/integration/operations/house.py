@@ -62,7 +62,7 @@ class House:
             await ranges.add(self.db, self.account.id, parse_range(kind, text))
         for account_id, first, count in ((self.account.id, 0, mine), (self.stranger.id, 1_000_000, others)):
             rows = [
-                provision.Row(number, provision.new_sim(account_id, imsi=imsi(number), msisdn=f"+8690{number:010}"))
+                provision.NewSim(number, provision.new_sim(account_id, imsi=imsi(number), msisdn=f"+8690{number:010}"))
                 for number in range(first, first + count)
             ]
             await imports.import_rows(self.db, rows, account_id, CAUSE)

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from tests.support.patience import PATIENCE
 
-from simwarden.simulator.fleet import Fleet, FleetPlan, build_fleet
+from simwarden.simulator.fleet import FleetPlan, SimulatedFleet, build_fleet
 from simwarden.simulator.serving import Serving
 
 
@@ -80,7 +80,7 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def start_fleet(receiver: Receiver, **changes: Any) -> Fleet:
+async def start_fleet(receiver: Receiver, **changes: Any) -> SimulatedFleet:
     """Two small gateways, each slot 1 with a card, that report only changes after their first dev-status."""
     plan: dict[str, Any] = {"gateways": 2, "ports": 3, "slots": 2, "fill": 0.5, "interval": 3600.0}
     fleet = build_fleet(FleetPlan(**(plan | {"report_urls": (receiver.url,)} | changes)))
@@ -93,14 +93,14 @@ async def start_fleet(receiver: Receiver, **changes: Any) -> Fleet:
 
 
 @pytest.fixture
-async def fleet(receiver: Receiver) -> AsyncIterator[Fleet]:
+async def fleet(receiver: Receiver) -> AsyncIterator[SimulatedFleet]:
     running = await start_fleet(receiver)
     yield running
     await running.close()
 
 
 @pytest.fixture
-async def fleet_v3(receiver: Receiver) -> AsyncIterator[Fleet]:
+async def fleet_v3(receiver: Receiver) -> AsyncIterator[SimulatedFleet]:
     running = await start_fleet(receiver, generation=3)
     yield running
     await running.close()

@@ -8,28 +8,28 @@ from typing import Any
 import aiohttp
 import pytest
 
-from simwarden.simulator.fleet import Fleet
+from simwarden.simulator.fleet import SimulatedFleet
 
 from .conftest import Receiver, is_slot
 
 LOGIN = {"version": "1.1", "username": "root", "password": "root"}
 
 
-async def send(client: aiohttp.ClientSession, fleet: Fleet, body: Any, login: dict[str, str] = LOGIN) -> Any:
+async def send(client: aiohttp.ClientSession, fleet: SimulatedFleet, body: Any, login: dict[str, str] = LOGIN) -> Any:
     url = fleet.server("gw1").command_url + "/goip_send_cmd.html"
     async with client.post(url, params=login, json=body) as answer:
         assert answer.status == 200
         return await answer.json()
 
 
-async def get(client: aiohttp.ClientSession, fleet: Fleet, page: str, **query: str) -> Any:
+async def get(client: aiohttp.ClientSession, fleet: SimulatedFleet, page: str, **query: str) -> Any:
     async with client.get(f"{fleet.server('gw1').command_url}/{page}", params=LOGIN | query) as answer:
         assert answer.status == 200
         return await answer.json()
 
 
 async def test_a_lock_is_answered_at_once_and_confirmed_by_a_push(
-    fleet: Fleet, receiver: Receiver, client: aiohttp.ClientSession
+    fleet: SimulatedFleet, receiver: Receiver, client: aiohttp.ClientSession
 ) -> None:
     assert await send(client, fleet, {"type": "command", "op": "lock", "ports": "2A"}) == {"code": 0, "reason": "OK"}
     pushed = await receiver.wait_for(is_slot("2.01", 12))
@@ -42,7 +42,7 @@ async def test_a_lock_is_answered_at_once_and_confirmed_by_a_push(
 
 
 async def test_a_port_without_a_slot_locks_all_its_slots(
-    fleet: Fleet, receiver: Receiver, client: aiohttp.ClientSession
+    fleet: SimulatedFleet, receiver: Receiver, client: aiohttp.ClientSession
 ) -> None:
     await send(client, fleet, {"type": "command", "op": "lock", "ports": "3"})
     await receiver.wait_for(is_slot("3.01", 12))
@@ -51,7 +51,7 @@ async def test_a_port_without_a_slot_locks_all_its_slots(
 
 
 async def test_multiple_does_all_its_operations(
-    fleet: Fleet, receiver: Receiver, client: aiohttp.ClientSession
+    fleet: SimulatedFleet, receiver: Receiver, client: aiohttp.ClientSession
 ) -> None:
     ops = [{"op": "lock", "ports": "1A"}, {"op": "reset", "ports": "2"}]
     assert (await send(client, fleet, {"type": "command", "op": "multiple", "ops": ops}))["code"] == 0
@@ -62,7 +62,7 @@ async def test_multiple_does_all_its_operations(
 
 
 async def test_reboot_begins_the_counters_again(
-    fleet: Fleet, receiver: Receiver, client: aiohttp.ClientSession
+    fleet: SimulatedFleet, receiver: Receiver, client: aiohttp.ClientSession
 ) -> None:
     await send(client, fleet, {"type": "command", "op": "lock", "ports": "1A"})
     await receiver.wait_for(is_slot("1.01", 12))
@@ -72,7 +72,9 @@ async def test_reboot_begins_the_counters_again(
     assert (status["seq"], status["status"][0]["seq"], status["status"][0]["st"]) == (1, 1, 12)
 
 
-async def test_switch_changes_the_active_slot(fleet: Fleet, client: aiohttp.ClientSession, receiver: Receiver) -> None:
+async def test_switch_changes_the_active_slot(
+    fleet: SimulatedFleet, client: aiohttp.ClientSession, receiver: Receiver
+) -> None:
     await send(client, fleet, {"type": "command", "op": "switch", "ports": "2.02"})
     await receiver.wait_for(is_slot("2.02", 0))
     assert fleet.server("gw1").gateway.active_slot(2) == 2
@@ -89,7 +91,9 @@ async def test_switch_changes_the_active_slot(fleet: Fleet, client: aiohttp.Clie
         ([], 15),
     ],
 )
-async def test_what_cannot_be_done_says_why(fleet: Fleet, client: aiohttp.ClientSession, body: Any, code: int) -> None:
+async def test_what_cannot_be_done_says_why(
+    fleet: SimulatedFleet, client: aiohttp.ClientSession, body: Any, code: int
+) -> None:
     assert (await send(client, fleet, body))["code"] == code
     assert fleet.server("gw1").gateway.locked() == []
 
@@ -98,7 +102,7 @@ async def test_what_cannot_be_done_says_why(fleet: Fleet, client: aiohttp.Client
     "login", [{}, {"username": "root", "password": "wrong"}, {"username": "x", "password": "root"}]
 )
 async def test_without_the_right_login_nothing_happens(
-    fleet: Fleet, client: aiohttp.ClientSession, login: dict[str, str]
+    fleet: SimulatedFleet, client: aiohttp.ClientSession, login: dict[str, str]
 ) -> None:
     answer = await send(client, fleet, {"type": "command", "op": "lock", "ports": "1"}, login)
     assert answer == {"code": 1, "reason": "Invalid User"}
@@ -106,7 +110,7 @@ async def test_without_the_right_login_nothing_happens(
 
 
 async def test_get_status_answers_a_polled_dev_status_and_takes_the_report_server(
-    fleet: Fleet, client: aiohttp.ClientSession
+    fleet: SimulatedFleet, client: aiohttp.ClientSession
 ) -> None:
     status = await get(client, fleet, "goip_get_status.html", all_slots="1")
     assert (status["type"], status["expires"], len(status["status"])) == ("dev-status", -1, 6)
@@ -117,7 +121,9 @@ async def test_get_status_answers_a_polled_dev_status_and_takes_the_report_serve
     assert (server.reporter.url, server.interval) == ("http://127.0.0.1:9/x", 90)
 
 
-async def test_sms_tasks_are_sent_and_reported(fleet: Fleet, receiver: Receiver, client: aiohttp.ClientSession) -> None:
+async def test_sms_tasks_are_sent_and_reported(
+    fleet: SimulatedFleet, receiver: Receiver, client: aiohttp.ClientSession
+) -> None:
     text = base64.b64encode("你好".encode()).decode()
     tasks = [
         {"tid": 1, "from": "2", "to": "10086,10010", "sms": text, "chs": "base64"},
@@ -131,7 +137,7 @@ async def test_sms_tasks_are_sent_and_reported(fleet: Fleet, receiver: Receiver,
     assert (sent["type"], sent["port"], sent["sms_tid"], sent["data"]) == ("sent-sms", "2.01", 1, "你好")
 
 
-async def test_received_sms_can_be_polled(fleet: Fleet, client: aiohttp.ClientSession) -> None:
+async def test_received_sms_can_be_polled(fleet: SimulatedFleet, client: aiohttp.ClientSession) -> None:
     gateway = fleet.server("gw1").gateway
     for index in range(3):
         gateway.receive_sms(gateway.place(1, 1), "10086", f"text {index}", 1548407412)
@@ -143,6 +149,6 @@ async def test_received_sms_can_be_polled(fleet: Fleet, client: aiohttp.ClientSe
     assert (await get(client, fleet, "goip_get_sms.html"))["ssrc"] != before
 
 
-async def test_unknown_pages_are_not_found(fleet: Fleet, client: aiohttp.ClientSession) -> None:
+async def test_unknown_pages_are_not_found(fleet: SimulatedFleet, client: aiohttp.ClientSession) -> None:
     async with client.get(fleet.server("gw1").command_url + "/lock_sims", params=LOGIN) as answer:
         assert answer.status == 404

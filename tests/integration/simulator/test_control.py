@@ -11,7 +11,7 @@ import pytest
 from tests.support.patience import PATIENCE
 
 from simwarden.simulator.control import ControlServer
-from simwarden.simulator.fleet import Fleet
+from simwarden.simulator.fleet import SimulatedFleet
 from simwarden.simulator.garbage import DAMAGED_BODIES
 
 from .conftest import Receiver, is_slot
@@ -36,7 +36,7 @@ class Control:
 
 
 @pytest.fixture
-async def control(fleet: Fleet, client: aiohttp.ClientSession) -> AsyncIterator[Control]:
+async def control(fleet: SimulatedFleet, client: aiohttp.ClientSession) -> AsyncIterator[Control]:
     server = ControlServer(fleet)
     await server.start()
     yield Control(client, server.url)
@@ -136,7 +136,7 @@ async def test_the_report_url_can_be_changed(control: Control, receiver: Receive
 
 
 async def test_an_infected_device_sends_sms_until_it_is_locked(
-    control: Control, receiver: Receiver, fleet: Fleet
+    control: Control, receiver: Receiver, fleet: SimulatedFleet
 ) -> None:
     await control.post("/mass-sms", {"imsi": "base+0", "count": 5000, "rate": 200})
     await receiver.wait_for(lambda _name, body: body.get("type") == "sent-sms")

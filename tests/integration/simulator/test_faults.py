@@ -12,16 +12,16 @@ from tests.support.patience import PATIENCE
 
 from simwarden.simulator.actions import perform
 from simwarden.simulator.faults import Fault, FaultName
-from simwarden.simulator.fleet import Fleet
+from simwarden.simulator.fleet import SimulatedFleet
 from simwarden.simulator.operations import Move
-from simwarden.simulator.places import Place
+from simwarden.simulator.places import SlotAddress
 
 from .conftest import Receiver, is_device, is_slot
 
 LOCK = {"type": "command", "op": "lock", "ports": "1A"}
 
 
-async def lock(client: aiohttp.ClientSession, fleet: Fleet, *, patience: float = PATIENCE) -> tuple[int, Any]:
+async def lock(client: aiohttp.ClientSession, fleet: SimulatedFleet, *, patience: float = PATIENCE) -> tuple[int, Any]:
     url = fleet.server("gw1").command_url + "/goip_send_cmd.html"
     query = {"username": "root", "password": "root"}
     limit = aiohttp.ClientTimeout(total=patience)
@@ -29,12 +29,12 @@ async def lock(client: aiohttp.ClientSession, fleet: Fleet, *, patience: float =
         return answer.status, (await answer.json())["code"]
 
 
-async def switch_on(fleet: Fleet, name: FaultName, **details: Any) -> None:
+async def switch_on(fleet: SimulatedFleet, name: FaultName, **details: Any) -> None:
     await fleet.server("gw1").set_fault(Fault(name, **details))
 
 
 async def test_offline_refuses_connections_and_reports_nothing(
-    fleet: Fleet, receiver: Receiver, client: aiohttp.ClientSession
+    fleet: SimulatedFleet, receiver: Receiver, client: aiohttp.ClientSession
 ) -> None:
     await lock(client, fleet)
     await receiver.wait_for(is_slot("1.01", 12))
@@ -50,7 +50,7 @@ async def test_offline_refuses_connections_and_reports_nothing(
 
 
 async def test_back_online_begins_with_a_dev_status_on_the_same_port(
-    fleet: Fleet, receiver: Receiver, client: aiohttp.ClientSession
+    fleet: SimulatedFleet, receiver: Receiver, client: aiohttp.ClientSession
 ) -> None:
     url = fleet.server("gw1").command_url
     await switch_on(fleet, "offline")
@@ -62,7 +62,7 @@ async def test_back_online_begins_with_a_dev_status_on_the_same_port(
     assert fleet.server("gw1").command_url == url
 
 
-async def test_refuse_answers_an_error_so_often_as_told(fleet: Fleet, client: aiohttp.ClientSession) -> None:
+async def test_refuse_answers_an_error_so_often_as_told(fleet: SimulatedFleet, client: aiohttp.ClientSession) -> None:
     await switch_on(fleet, "refuse", remaining=1)
     assert await lock(client, fleet) == (500, 7)
     assert await lock(client, fleet) == (200, 0)
@@ -70,7 +70,7 @@ async def test_refuse_answers_an_error_so_often_as_told(fleet: Fleet, client: ai
     assert await lock(client, fleet) == (200, 7)
 
 
-async def test_timeout_hangs_until_it_is_cleared(fleet: Fleet, client: aiohttp.ClientSession) -> None:
+async def test_timeout_hangs_until_it_is_cleared(fleet: SimulatedFleet, client: aiohttp.ClientSession) -> None:
     await switch_on(fleet, "timeout")
     with pytest.raises(TimeoutError):
         await lock(client, fleet, patience=0.1)
@@ -84,7 +84,7 @@ async def test_timeout_hangs_until_it_is_cleared(fleet: Fleet, client: aiohttp.C
 
 
 async def test_a_lie_is_answered_ok_and_does_nothing(
-    fleet: Fleet, receiver: Receiver, client: aiohttp.ClientSession
+    fleet: SimulatedFleet, receiver: Receiver, client: aiohttp.ClientSession
 ) -> None:
     await switch_on(fleet, "lie")
     assert await lock(client, fleet) == (200, 0)
@@ -96,7 +96,9 @@ async def test_a_lie_is_answered_ok_and_does_nothing(
     assert sum(is_slot("1.01", 12)(*report) for report in receiver.reports) == 1
 
 
-async def test_no_report_takes_effect_silently(fleet: Fleet, receiver: Receiver, client: aiohttp.ClientSession) -> None:
+async def test_no_report_takes_effect_silently(
+    fleet: SimulatedFleet, receiver: Receiver, client: aiohttp.ClientSession
+) -> None:
     await switch_on(fleet, "no_report")
     begin = len(receiver.reports)
     server = fleet.server("gw1")
@@ -104,20 +106,22 @@ async def test_no_report_takes_effect_silently(fleet: Fleet, receiver: Receiver,
     server.gateway.watch(lambda _place: changed.set())
     await lock(client, fleet)
     await asyncio.wait_for(changed.wait(), PATIENCE)
-    assert server.gateway.is_locked(Place(1, 1))
+    assert server.gateway.is_locked(SlotAddress(1, 1))
     server.report_device()
     await receiver.wait_for(is_device, skip=begin)
     assert [body["type"] for _, body in receiver.reports[begin:]] == ["dev-status"]
 
 
-async def test_slow_answers_late(fleet: Fleet, client: aiohttp.ClientSession) -> None:
+async def test_slow_answers_late(fleet: SimulatedFleet, client: aiohttp.ClientSession) -> None:
     await switch_on(fleet, "slow", delay=0.2)
     begin = time.monotonic()
     assert await lock(client, fleet) == (200, 0)
     assert time.monotonic() - begin >= 0.2
 
 
-async def test_reports_that_get_no_good_answer_are_tried_again_then_dropped(fleet: Fleet, receiver: Receiver) -> None:
+async def test_reports_that_get_no_good_answer_are_tried_again_then_dropped(
+    fleet: SimulatedFleet, receiver: Receiver
+) -> None:
     receiver.status = 503
     server = fleet.server("gw1")
     push = server.report_device()
@@ -129,14 +133,14 @@ async def test_reports_that_get_no_good_answer_are_tried_again_then_dropped(flee
     assert (push.outcome, push.attempts, server.reporter.rejected) == ("rejected", 1, 1)
 
 
-async def test_reports_use_a_kept_connection(fleet: Fleet, receiver: Receiver) -> None:
+async def test_reports_use_a_kept_connection(fleet: SimulatedFleet, receiver: Receiver) -> None:
     before = len(receiver.connections)
     pushes = [fleet.server("gw1").report_device() for _ in range(5)]
     await asyncio.wait_for(pushes[-1].finished.wait(), PATIENCE)
     assert len(receiver.connections) == before
 
 
-async def test_an_unreachable_report_url_loses_reports_not_the_gateway(fleet: Fleet) -> None:
+async def test_an_unreachable_report_url_loses_reports_not_the_gateway(fleet: SimulatedFleet) -> None:
     server = fleet.server("gw1")
     server.configure_reports("http://127.0.0.1:1/nobody", None)
     push = server.report_device()

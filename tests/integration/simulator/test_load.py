@@ -11,7 +11,7 @@ from tests.support.patience import PATIENCE
 
 from simwarden.simulator.errors import InvalidRequest
 from simwarden.simulator.faults import Fault
-from simwarden.simulator.fleet import Fleet, FleetPlan, build_fleet
+from simwarden.simulator.fleet import FleetPlan, SimulatedFleet, build_fleet
 from simwarden.simulator.load import Load
 from simwarden.simulator.scenario import play, read_scenario
 
@@ -19,7 +19,7 @@ from .conftest import Receiver
 
 
 @pytest.fixture
-async def quiet_fleet(receiver: Receiver) -> AsyncIterator[Fleet]:
+async def quiet_fleet(receiver: Receiver) -> AsyncIterator[SimulatedFleet]:
     plan = FleetPlan(gateways=4, ports=4, slots=2, fill=0.5, interval=0.0, report_urls=(receiver.url,))
     fleet = build_fleet(plan)
     await fleet.start()
@@ -27,7 +27,9 @@ async def quiet_fleet(receiver: Receiver) -> AsyncIterator[Fleet]:
     await fleet.close()
 
 
-async def test_every_gateway_sends_in_order_over_one_connection(quiet_fleet: Fleet, receiver: Receiver) -> None:
+async def test_every_gateway_sends_in_order_over_one_connection(
+    quiet_fleet: SimulatedFleet, receiver: Receiver
+) -> None:
     load = Load(quiet_fleet, rate=1600, changed=0.25)
     load.start()
     await receiver.wait_for(lambda name, body: name == "gw4" and body["seq"] == 10)
@@ -43,7 +45,7 @@ async def test_every_gateway_sends_in_order_over_one_connection(quiet_fleet: Fle
         assert seqs == list(range(1, len(seqs) + 1))
 
 
-async def test_a_lock_shows_in_the_load(quiet_fleet: Fleet, receiver: Receiver) -> None:
+async def test_a_lock_shows_in_the_load(quiet_fleet: SimulatedFleet, receiver: Receiver) -> None:
     load = Load(quiet_fleet, rate=800)
     load.start()
     gateway = quiet_fleet.server("gw1").gateway
@@ -52,7 +54,7 @@ async def test_a_lock_shows_in_the_load(quiet_fleet: Fleet, receiver: Receiver) 
     await load.close()
 
 
-async def test_an_offline_gateway_pauses_and_comes_back(quiet_fleet: Fleet, receiver: Receiver) -> None:
+async def test_an_offline_gateway_pauses_and_comes_back(quiet_fleet: SimulatedFleet, receiver: Receiver) -> None:
     load = Load(quiet_fleet, rate=800)
     load.start()
     server = quiet_fleet.server("gw1")
@@ -65,7 +67,7 @@ async def test_an_offline_gateway_pauses_and_comes_back(quiet_fleet: Fleet, rece
     await load.close()
 
 
-async def test_refused_reports_are_counted(quiet_fleet: Fleet, receiver: Receiver) -> None:
+async def test_refused_reports_are_counted(quiet_fleet: SimulatedFleet, receiver: Receiver) -> None:
     receiver.status = 503
     load = Load(quiet_fleet, rate=800)
     load.start()
@@ -80,7 +82,7 @@ def test_a_load_needs_cards() -> None:
         Load(build_fleet(FleetPlan(gateways=1, fill=0.0)), rate=1)
 
 
-async def test_a_scenario_is_played_in_time_and_told(fleet: Fleet, receiver: Receiver) -> None:
+async def test_a_scenario_is_played_in_time_and_told(fleet: SimulatedFleet, receiver: Receiver) -> None:
     told: list[dict[str, Any]] = []
     fleet.on_happening = told.append
     text = """

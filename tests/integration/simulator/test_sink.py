@@ -15,7 +15,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 from tests.support.patience import PATIENCE
 
-from simwarden.simulator.sink import Sink
+from simwarden.simulator.sink import SinkServer
 
 SECRET = "whsec_" + base64.b64encode(b"a secret for the tests only").decode()
 EVENT: dict[str, Any] = {
@@ -30,25 +30,29 @@ HEADERS = {"Content-Type": "application/cloudevents+json"}
 
 
 @pytest.fixture
-async def sink() -> AsyncIterator[Sink]:
-    receiving = Sink()
+async def sink() -> AsyncIterator[SinkServer]:
+    receiving = SinkServer()
     await receiving.start()
     yield receiving
     await receiving.close()
 
 
-async def deliver(client: aiohttp.ClientSession, sink: Sink, event: Any = EVENT, **headers: str) -> tuple[int, Any]:
+async def deliver(
+    client: aiohttp.ClientSession, sink: SinkServer, event: Any = EVENT, **headers: str
+) -> tuple[int, Any]:
     async with client.post(f"{sink.url}/hook", data=json.dumps(event), headers=HEADERS | headers) as answer:
         return answer.status, await answer.json() if answer.status >= 400 else dict(answer.headers)
 
 
-async def behave(client: aiohttp.ClientSession, sink: Sink, behaviour: dict[str, Any], *, status: int = 200) -> Any:
+async def behave(
+    client: aiohttp.ClientSession, sink: SinkServer, behaviour: dict[str, Any], *, status: int = 200
+) -> Any:
     async with client.post(f"{sink.url}/behaviour", json=behaviour) as answer:
         assert answer.status == status
         return await answer.json()
 
 
-async def test_a_delivery_is_answered_204_and_remembered(client: aiohttp.ClientSession, sink: Sink) -> None:
+async def test_a_delivery_is_answered_204_and_remembered(client: aiohttp.ClientSession, sink: SinkServer) -> None:
     status, headers = await deliver(client, sink, **{"x-correlator": "abc"})
     assert (status, headers["x-correlator"]) == (204, "abc")
     async with client.get(f"{sink.url}/events") as answer:
@@ -62,20 +66,20 @@ async def test_a_delivery_is_answered_204_and_remembered(client: aiohttp.ClientS
 
 @pytest.mark.parametrize("missing", ["id", "type", "time", "data"])
 async def test_what_is_missing_is_answered_as_camara_says(
-    client: aiohttp.ClientSession, sink: Sink, missing: str
+    client: aiohttp.ClientSession, sink: SinkServer, missing: str
 ) -> None:
     status, error = await deliver(client, sink, {key: value for key, value in EVENT.items() if key != missing})
     assert status == 400
     assert error == {"status": 400, "code": "INVALID_ARGUMENT", "message": f"{missing.title()} must be specified"}
 
 
-async def test_another_content_type_or_no_json_is_refused(client: aiohttp.ClientSession, sink: Sink) -> None:
+async def test_another_content_type_or_no_json_is_refused(client: aiohttp.ClientSession, sink: SinkServer) -> None:
     assert (await deliver(client, sink, **{"Content-Type": "text/plain"}))[0] == 400
     async with client.post(sink.url, data=b"[" * 5000, headers=HEADERS) as answer:
         assert answer.status == 400
 
 
-async def test_it_misbehaves_as_told_and_so_often(client: aiohttp.ClientSession, sink: Sink) -> None:
+async def test_it_misbehaves_as_told_and_so_often(client: aiohttp.ClientSession, sink: SinkServer) -> None:
     await behave(client, sink, {"status": 410})
     status, error = await deliver(client, sink)
     assert (status, error["code"]) == (410, "GONE")
@@ -89,14 +93,14 @@ async def test_it_misbehaves_as_told_and_so_often(client: aiohttp.ClientSession,
     assert time.monotonic() - begin >= 0.1
 
 
-async def test_it_can_close_the_connection_without_an_answer(client: aiohttp.ClientSession, sink: Sink) -> None:
+async def test_it_can_close_the_connection_without_an_answer(client: aiohttp.ClientSession, sink: SinkServer) -> None:
     await behave(client, sink, {"close": True})
     with pytest.raises(aiohttp.ClientError):
         await deliver(client, sink)
     assert sink.deliveries[-1].status is None
 
 
-async def test_it_can_hang_until_it_behaves(client: aiohttp.ClientSession, sink: Sink) -> None:
+async def test_it_can_hang_until_it_behaves(client: aiohttp.ClientSession, sink: SinkServer) -> None:
     arrived = asyncio.Event()
     sink.on_delivery = lambda _delivery: arrived.set()
     await behave(client, sink, {"hang": True})
@@ -109,13 +113,13 @@ async def test_it_can_hang_until_it_behaves(client: aiohttp.ClientSession, sink:
     assert (await deliver(client, sink))[0] == 204
 
 
-async def test_unknown_behaviour_is_an_error(client: aiohttp.ClientSession, sink: Sink) -> None:
+async def test_unknown_behaviour_is_an_error(client: aiohttp.ClientSession, sink: SinkServer) -> None:
     assert "speed" in (await behave(client, sink, {"speed": 1}, status=400))["error"]["message"]
     await behave(client, sink, {"status": 99}, status=400)
 
 
 async def test_bearer_and_signature_are_checked(client: aiohttp.ClientSession) -> None:
-    sink = Sink(bearer="token", secret=SECRET)
+    sink = SinkServer(bearer="token", secret=SECRET)
     await sink.start()
     try:
         assert (await deliver(client, sink))[0] == 401
@@ -136,7 +140,7 @@ async def test_bearer_and_signature_are_checked(client: aiohttp.ClientSession) -
 
 
 async def test_only_the_last_deliveries_are_kept(client: aiohttp.ClientSession) -> None:
-    sink = Sink(keep=2)
+    sink = SinkServer(keep=2)
     await sink.start()
     try:
         for number in range(3):

@@ -11,8 +11,8 @@ import pytest
 from simwarden.simulator.encoded import EncodedReport, Shuffle
 from simwarden.simulator.fleet import FleetPlan, build_fleet
 from simwarden.simulator.gateway import VirtualGateway
-from simwarden.simulator.kept import Target, is_complete
-from simwarden.simulator.places import Place
+from simwarden.simulator.kept import ReportTarget, is_complete
+from simwarden.simulator.places import SlotAddress
 
 
 def device(slots: int = 2) -> VirtualGateway:
@@ -27,8 +27,8 @@ def test_an_encoded_report_reads_like_a_plain_one(form: Literal["v2", "v3"]) -> 
     for _ in range(2):
         assert json.loads(report.render()) == plain.dev_status(form)
     for gateway in (encoded, plain):
-        gateway.move(Place(1, 1), Place(2, 2))
-        gateway.lock([Place(3, 1)])
+        gateway.move(SlotAddress(1, 1), SlotAddress(2, 2))
+        gateway.lock([SlotAddress(3, 1)])
         gateway.set_imei_missing(4, 1)
     assert json.loads(report.render()) == plain.dev_status(form)
     assert report.sightings == 8
@@ -72,7 +72,7 @@ def test_the_end_of_an_answer_is_found(answer: bytes, *, complete: bool) -> None
 
 
 def test_a_request_carries_path_query_host_and_length() -> None:
-    request = Target("http://127.0.0.1:8080/southbound/x?a=1", "application/json").request(b"{}")
+    request = ReportTarget("http://127.0.0.1:8080/southbound/x?a=1", "application/json").request(b"{}")
     head, _, body = request.partition(b"\r\n\r\n")
     assert head.startswith(b"POST /southbound/x?a=1 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n")
     assert head.endswith(b"Content-Length: 2")

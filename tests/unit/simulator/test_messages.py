@@ -6,9 +6,9 @@ import base64
 
 from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.identity import make_sim
-from simwarden.simulator.places import Place
+from simwarden.simulator.places import SlotAddress
 
-PLACE = Place(1, 2)
+PLACE = SlotAddress(1, 2)
 NOW = 1548407412
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from simwarden.simulator.errors import InvalidRequest
-from simwarden.simulator.places import Place, parse_pattern, parse_place
+from simwarden.simulator.places import SlotAddress, parse_pattern, parse_place
 
 
 @pytest.mark.parametrize(
@@ -30,10 +30,10 @@ def test_what_the_device_does_not_have_is_an_error(pattern: str) -> None:
 
 
 def test_slot_ten_is_the_number_one_point_one_in_v3() -> None:
-    assert Place(1, 10).as_number == 1.1
+    assert SlotAddress(1, 10).as_number == 1.1
 
 
 def test_a_single_place_needs_its_slot() -> None:
-    assert parse_place("2B") == Place(2, 2)
+    assert parse_place("2B") == SlotAddress(2, 2)
     with pytest.raises(InvalidRequest, match="without a slot"):
         parse_place("2")

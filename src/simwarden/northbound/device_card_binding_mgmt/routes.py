@@ -45,9 +45,9 @@ class CardBinding:
         self._preferences = services.accounts
         self._subscriptions = FraudPreventionSubscriptions(services)
         self._clock = services.edge.clock
-        self._bind = Decoder(schemas.BindRequest)
-        self._unbind = Decoder(schemas.UnbindRequest)
-        self._subscribe = Decoder(schemas.SubscribeRequest)
+        self._bind = Decoder(schemas.CardBindRequest)
+        self._unbind = Decoder(schemas.CardUnbindRequest)
+        self._subscribe = Decoder(schemas.CardSubscribeRequest)
 
     async def bind(self, request: Request) -> Answer:
         """Bind the SIM to the devices of bindInfo, or to the one that it is in (bindDeviceCard)."""

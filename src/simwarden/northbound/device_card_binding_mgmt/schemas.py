@@ -32,7 +32,7 @@ class BindInfo(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     imei_list: Annotated[list[Imei], Meta(min_length=1, max_length=1000)] | UnsetType = UNSET
 
 
-class BindRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+class CardBindRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """BindRequest."""
 
     bind_type: What
@@ -40,14 +40,14 @@ class BindRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     bind_info: BindInfo | UnsetType = UNSET
 
 
-class UnbindRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+class CardUnbindRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """UnbindRequest and QueryRequest."""
 
     bind_type: What
     device: StrictDevice | UnsetType = UNSET
 
 
-class SubscribeRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+class CardSubscribeRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """SubscribeRequest."""
 
     sink: str

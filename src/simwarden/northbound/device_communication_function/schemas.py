@@ -20,29 +20,29 @@ FunctionType = Literal["SMS", "VOICE", "DATA"]
 FunctionStatus = Literal["active", "inactive"]
 
 
-class Ipv4Address(StrictIpv4Address, frozen=True, forbid_unknown_fields=True):
+class DraftIpv4Address(StrictIpv4Address, frozen=True, forbid_unknown_fields=True):
     """DeviceIpv4Addr of the draft: ports from 1024."""
 
     public_port: Annotated[int, Meta(ge=1024, le=65535)] | UnsetType = UNSET
 
 
-class Device(StrictDevice, frozen=True, forbid_unknown_fields=True):
+class DraftDevice(StrictDevice, frozen=True, forbid_unknown_fields=True):
     """Device of the draft."""
 
-    ipv4_address: Ipv4Address | UnsetType = UNSET
+    ipv4_address: DraftIpv4Address | UnsetType = UNSET
 
 
 class FunctionRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """CommunicationFunctionRequest."""
 
     function_type: FunctionType
-    device: Device | UnsetType = UNSET
+    device: DraftDevice | UnsetType = UNSET
 
 
 class RetrieveRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """RetrieveRequest (extension)."""
 
-    device: Device | UnsetType = UNSET
+    device: DraftDevice | UnsetType = UNSET
 
 
 class FunctionResponse(msgspec.Struct, frozen=True, rename="camel"):

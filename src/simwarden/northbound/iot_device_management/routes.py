@@ -82,7 +82,7 @@ class DeviceManagement:
         self._clock = clock
         self._add = Decoder(schemas.AddRequest)
         self._step = Decoder(schemas.DevicesRequest)
-        self._status = Decoder(schemas.StatusRequest)
+        self._status = Decoder(schemas.LifecycleRequest)
 
     async def add(self, request: Request) -> Answer:
         """Register SIMs (addDevices). What lies outside the account's number ranges is refused alike, whether it is
@@ -122,7 +122,7 @@ class DeviceManagement:
         history = [schemas.StateChange(str(rules.state_of(event)), event.at) for event in events]
         since = history[-1].since if history else sim.lifecycle_since
         assert since is not None
-        return Answer(200, schemas.StatusResponse(str(sim.lifecycle), since, history[::-1]))
+        return Answer(200, schemas.LifecycleResponse(str(sim.lifecycle), since, history[::-1]))
 
     async def operation(self, request: Request) -> Answer:
         """How far one of one's own operations has come (retrieveOperation)."""

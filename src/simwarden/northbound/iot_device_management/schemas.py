@@ -50,7 +50,7 @@ class DevicesRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     devices: Annotated[tuple[IotDevice, ...], Meta(min_length=1, max_length=MAX_DEVICES)] | UnsetType = UNSET
 
 
-class StatusRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LifecycleRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """RetrieveStatusRequest."""
 
     device: IotDevice | UnsetType = UNSET
@@ -95,7 +95,7 @@ class StateChange(msgspec.Struct, frozen=True):
     since: datetime
 
 
-class StatusResponse(msgspec.Struct, frozen=True):
+class LifecycleResponse(msgspec.Struct, frozen=True):
     """RetrieveStatusResponse."""
 
     state: str

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from simwarden.engine.functions import FunctionView
     from simwarden.engine.idempotency import CallKey, Kept, Once
     from simwarden.engine.operations import Listed, Operation
-    from simwarden.engine.quota import Taken
+    from simwarden.engine.quota import QuotaAnswer
     from simwarden.engine.subscriptions import NewSubscription, Subscription
     from simwarden.store.operations import Item
 
@@ -94,10 +94,10 @@ class ReadMeter(Protocol):
 class Quota(Protocol):
     """Knows what applications have left of the calls that they may make in a day."""
 
-    async def take(self, account_id: str, app_key: str, quota: int, /) -> Taken:
+    async def take(self, account_id: str, app_key: str, quota: int, /) -> QuotaAnswer:
         """Let one more call through, if there is one left; then it must be settled. Raises StoreUnavailable."""
 
-    def settle(self, taken: Taken, *, counted: bool) -> None:
+    def settle(self, taken: QuotaAnswer, *, counted: bool) -> None:
         """A call that was let through is over."""
 
 

@@ -66,7 +66,7 @@ class Acknowledgement(msgspec.Struct, frozen=True, rename="camel", forbid_unknow
     retry_after_seconds: Annotated[int, Meta(ge=0, le=86_400)] | UnsetType = UNSET
 
 
-class Verdict(msgspec.Struct, frozen=True, rename="camel"):
+class DeliveryVerdict(msgspec.Struct, frozen=True, rename="camel"):
     """Verdict."""
 
     verdict: Literal["DELIVERED", "RETRY", "GIVEN_UP", "SUBSCRIPTION_ENDED"]
@@ -92,10 +92,10 @@ def events(taken: list[Taken]) -> Events:
     )
 
 
-def verdict(decision: RetryDecision) -> Verdict:
+def verdict(decision: RetryDecision) -> DeliveryVerdict:
     """What follows."""
     if decision.when is not None:
-        return Verdict("RETRY", round(decision.when.total_seconds() * 1000))
+        return DeliveryVerdict("RETRY", round(decision.when.total_seconds() * 1000))
     if decision.end_subscription is not None:
-        return Verdict("SUBSCRIPTION_ENDED")
-    return Verdict("GIVEN_UP" if decision.give_up else "DELIVERED")
+        return DeliveryVerdict("SUBSCRIPTION_ENDED")
+    return DeliveryVerdict("GIVEN_UP" if decision.give_up else "DELIVERED")

@@ -36,7 +36,7 @@ class SubscriptionStatus:
 
     def __init__(self, devices: Devices) -> None:
         self._devices = devices
-        self._request = Decoder(schemas.StatusRequest)
+        self._request = Decoder(schemas.FunctionStatusRequest)
 
     async def retrieve(self, request: Request) -> Answer:
         """Say which services of a phone number work (retriveSubscriptionStatus)."""

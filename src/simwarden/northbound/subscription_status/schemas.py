@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 Status = Literal["active", "suspended"]
 
 
-class StatusRequest(msgspec.Struct, frozen=True, rename="camel"):
+class FunctionStatusRequest(msgspec.Struct, frozen=True, rename="camel"):
     """SubscriptionStatusRequest."""
 
     phone_number: PhoneNumber | UnsetType = UNSET
 
 
-class StatusResponse(msgspec.Struct, frozen=True, rename="camel"):
+class FunctionStatusResponse(msgspec.Struct, frozen=True, rename="camel"):
     """SubscriptionStatusResponse."""
 
     voice_sms_in: Status
@@ -35,8 +35,8 @@ class StatusResponse(msgspec.Struct, frozen=True, rename="camel"):
 WORDING = Wording(invalid={"phoneNumber": (InvalidArgument, "Invalid format: phoneNumber")})
 
 
-def status_of(sim: Sim) -> StatusResponse:
+def status_of(sim: Sim) -> FunctionStatusResponse:
     """What works. Voice and short messages are one flag here: suspended when neither works."""
     both = Function.VOICE | Function.SMS
     talk: Status = "suspended" if sim.functions_off & both == both else "active"
-    return StatusResponse(talk, talk, "suspended" if sim.functions_off & Function.DATA else "active")
+    return FunctionStatusResponse(talk, talk, "suspended" if sim.functions_off & Function.DATA else "active")
