@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from simwarden.domain.identifiers import BUCKETS
 from simwarden.kit.clock import now_utc
-from simwarden.kit.worker import Worker
+from simwarden.kit.worker import SoleWorker
 from simwarden.store import alarms, fleet
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _AIM = 0.2
 """Seconds that one statement over SIMs should take."""
 
 
-class Census(Worker):
+class Census(SoleWorker):
     """`leases` has a single share."""
 
     worker_name = "census"
@@ -45,7 +45,7 @@ class Census(Worker):
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         """`every`: seconds between two counts of what is open."""
-        super().__init__()
+        super().__init__(leases)
         self._db = db
         self._leases = leases
         self._every = every
@@ -57,22 +57,14 @@ class Census(Worker):
         self._began = 0.0
         self._counted: Counter[tuple[str, str, bool]] = Counter()
 
-    async def stop(self) -> None:
-        """Stop, and let another worker count."""
-        await super().stop()
-        await self._leases.leave()
-
     async def turn(self) -> float:
-        """Count what is due while the lease is held; returns the seconds until more is."""
-        if await self._leases.refresh():
-            await self.look()
-        else:
+        """Count what is due while the lease is held; returns the seconds until more is. Raises StoreUnavailable."""
+        if not self._leases.owned():
             self._bucket = 0  # another one counts: begin anew when it is our turn again
-        wait = min(self._due.values()) - time.monotonic()
-        return max(0.05, min(wait, self._every, self._leases.interval))
+        return await super().turn()
 
-    async def look(self) -> None:
-        """Count what is due. Raises StoreUnavailable."""
+    async def look(self) -> float:
+        """Count what is due; returns the seconds until more is. Raises StoreUnavailable."""
         begun = time.monotonic()
         if begun >= self._due["fleet"]:
             open_alarms = await alarms.open_counts(self._db)
@@ -84,6 +76,7 @@ class Census(Worker):
         begun = time.monotonic()
         if begun >= self._due["sims"]:
             self._due["sims"] = await self._some_sims(begun)
+        return max(0.05, min(min(self._due.values()) - time.monotonic(), self._every))
 
     async def _some_sims(self, begun: float) -> float:
         """Count the next few buckets; returns when to go on."""

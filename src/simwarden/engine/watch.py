@@ -15,7 +15,7 @@ import structlog
 from simwarden.domain.alarm import SLOW_AFTER, AlarmKind, Trouble, gateway_key, of_gateway
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.kit.clock import now_utc
-from simwarden.kit.worker import Worker
+from simwarden.kit.worker import SoleWorker
 from simwarden.store import alarms, fanout, gateways, watch
 from simwarden.store.subscriptions import ALL_BUCKETS
 
@@ -52,7 +52,7 @@ class WatchSettings:
         self.keep = keep
 
 
-class Watch(Worker):
+class Watch(SoleWorker):
     """Looks every few seconds, while it holds the lease."""
 
     worker_name = "watch"
@@ -66,27 +66,15 @@ class Watch(Worker):
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         """`leases` has a single share."""
-        super().__init__()
+        super().__init__(leases)
         self._db = db
-        self._leases = leases
         self._settings = settings or WatchSettings()
         self._clock = clock
         self._round = 0
         self._slow = 0
         """Slow measurements in a row; negative: good ones."""
 
-    async def stop(self) -> None:
-        """Stop, and let another worker look."""
-        await super().stop()
-        await self._leases.leave()
-
-    async def turn(self) -> float:
-        """One look while the lease is held."""
-        if await self._leases.refresh():
-            await self.look()
-        return min(self._settings.every.total_seconds(), self._leases.interval)
-
-    async def look(self) -> None:
+    async def look(self) -> float:
         """One round: a check that fails leaves the others undisturbed. Raises StoreUnavailable."""
         since = await self._beat()
         checks = [self._quiet, self._enforcement, self._deliveries, self._fan_out, self._settle]
@@ -101,6 +89,7 @@ class Watch(Worker):
                 raise
             except Exception:
                 _log.exception("a check of the watch failed", check=check.__name__)
+        return self._settings.every.total_seconds()
 
     async def _beat(self) -> datetime:
         """Measure one small commit; returns since when gateways could be heard without a break."""

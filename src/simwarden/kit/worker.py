@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from simwarden.domain.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 RETRY = 1.0
 """Seconds until the next turn after one that failed; doubles with every error in a row that is not an outage,"""
@@ -79,3 +83,39 @@ class Worker:
             _log.info("working again", worker=self.worker_name)
         self._waits_for_database, self._errors = False, 0
         return wait
+
+
+class Lease(Protocol):
+    """The right to do what only one worker of an installation does at a time (`simwarden.store.leases`)."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds after which `refresh` asks the database again."""
+
+    async def refresh(self) -> Collection[object]:
+        """Take or renew it when that is due; returns nothing while another worker holds it. Raises StoreUnavailable."""
+
+    async def leave(self) -> None:
+        """Give it to whoever asks next."""
+
+
+class SoleWorker(Worker):
+    """A worker that looks only while it holds a lease: of an installation's workers, one at a time does this."""
+
+    def __init__(self, lease: Lease) -> None:
+        super().__init__()
+        self._lease = lease
+
+    async def stop(self) -> None:
+        """End the loop at once, and let another worker take over."""
+        await super().stop()
+        await self._lease.leave()
+
+    async def turn(self) -> float:
+        """Look, if the lease is held; returns the seconds until the next turn. Raises StoreUnavailable."""
+        wait = await self.look() if await self._lease.refresh() else self._lease.interval
+        return min(wait, self._lease.interval)
+
+    async def look(self) -> float:
+        """Do what is due; returns the seconds until more is. Raises StoreUnavailable."""
+        raise NotImplementedError

@@ -11,7 +11,7 @@ from tests.support.patience import PATIENCE
 
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.kit import worker as worker_module
-from simwarden.kit.worker import Worker
+from simwarden.kit.worker import SoleWorker, Worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -119,3 +119,51 @@ async def test_stop_ends_it_in_the_middle_of_a_turn_and_before_it_was_started() 
     await worker.stop()
     assert worker._loop is not None
     assert worker._loop.cancelled()
+
+
+class OneLease:
+    """A lease that is held, or not, as a test says."""
+
+    def __init__(self, *, held: bool) -> None:
+        self.held = held
+        self.interval = 0.01
+        self.left = 0
+
+    async def refresh(self) -> frozenset[int]:
+        return frozenset({7}) if self.held else frozenset()
+
+    async def leave(self) -> None:
+        self.left += 1
+
+
+class Alone(SoleWorker):
+    """Counts its looks."""
+
+    def __init__(self, lease: OneLease) -> None:
+        super().__init__(lease)
+        self.looks = 0
+
+    async def look(self) -> float:
+        self.looks += 1
+        return 3600.0
+
+
+async def test_a_sole_worker_looks_only_while_it_holds_the_lease() -> None:
+    lease = OneLease(held=False)
+    alone = Alone(lease)
+    assert [await alone.turn(), alone.looks] == [lease.interval, 0]
+    lease.held = True
+    assert [await alone.turn(), alone.looks] == [lease.interval, 1], "and it renews the lease in time"
+    lease.interval = 7200.0
+    assert [await alone.turn(), alone.looks] == [3600.0, 2]
+
+
+async def test_a_sole_worker_that_stops_gives_the_lease_away() -> None:
+    lease = OneLease(held=True)
+    alone = Alone(lease)
+    alone.start()
+    assert lease.left == 0
+    await alone.stop()
+    assert lease.left == 1
+    assert alone._loop is not None
+    assert alone._loop.done()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from simwarden.domain.errors import SimwardenError
-from simwarden.kit.worker import Worker
+from simwarden.kit.worker import SoleWorker
 from simwarden.store import alarms
 from simwarden.store.alarms import Channel
 
@@ -48,7 +48,7 @@ class Push(Protocol):
         """Tell of these, as they are now. Raises PushFailed: they are pushed again."""
 
 
-class Pusher(Worker):
+class Pusher(SoleWorker):
     """`leases` has a single share. A channel that is not among `channels` is not set up."""
 
     worker_name = "alarm-push"
@@ -64,7 +64,7 @@ class Pusher(Worker):
         pushed: Callable[[str, str], None] = lambda _channel, _result: None,
     ) -> None:
         """`pushed(channel, "sent" or "failed")` is called after each try."""
-        super().__init__()
+        super().__init__(leases)
         self._db = db
         self._leases = leases
         self._channels = channels
@@ -72,25 +72,15 @@ class Pusher(Worker):
         self._every = every
         self._pushed = pushed
 
-    async def stop(self) -> None:
-        """Stop; what is under way is pushed again by whoever takes over."""
-        await super().stop()
-        await self._leases.leave()
-
-    async def turn(self) -> float:
-        """Push what is due while the lease is held."""
-        if await self._leases.refresh():
-            await self.look()
-        return min(self._every.total_seconds(), self._leases.interval)
-
-    async def look(self) -> None:
-        """Push what is due. Raises StoreUnavailable."""
+    async def look(self) -> float:
+        """Push what is due; what is under way at a stop is pushed again by whoever takes over."""
         set_up = {channel.name for channel in self._channels}
         if "webhook" not in set_up:
             await alarms.skip(self._db, "webhook")
         if "mail" not in set_up:
             await alarms.skip(self._db, "mail")
         await asyncio.gather(*(self._serve(channel) for channel in self._channels))
+        return self._every.total_seconds()
 
     async def _serve(self, channel: Push) -> None:
         state = await alarms.channel_state(self._db, channel.name, self._clock())
