@@ -33,7 +33,7 @@ from simwarden.edge.bodies import Limits as BodyLimits
 from simwarden.edge.clients import Proxies
 from simwarden.edge.door import FrontDoor
 from simwarden.edge.fresh import Fresh
-from simwarden.edge.throttle import Allowance, Guard, Turns
+from simwarden.edge.throttle import Allowance, Guard
 from simwarden.engine.binding import Bindings
 from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.functions import Functions
@@ -64,12 +64,12 @@ from simwarden.reference import routes as reference
 from simwarden.reference.documents import Documents
 from simwarden.sandbox.ports import VirtualSims
 from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
-from simwarden.southbound.ejoin.network import EjoinNetwork
-from simwarden.southbound.ejoin.receiver import Receiver
+from simwarden.southbound.registry import Sources
+from simwarden.southbound.source import SourceServices
 from simwarden.store import attachments, doubts, key_check, migrate
 from simwarden.store.accounts import Accounts
 from simwarden.store.database import Database, Listener
-from simwarden.store.gateways import CommandAccess, Gateways
+from simwarden.store.gateways import Gateways
 from simwarden.store.leases import Leases
 from simwarden.store.sims import Sims
 from simwarden.store.vault import Vault
@@ -82,12 +82,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from simwarden.engine.changes import Outcome
-    from simwarden.engine.ports import NetworkDriver
     from simwarden.northbound.kernel.ports import Answered
     from simwarden.settings import Settings
 
-REPORT_PATIENCE = 5.0
-"""Seconds that a report beyond its gateway's rate waits for its turn."""
 READY_FOR = 1.0
 """Seconds for which what /readyz found of the database is answered again."""
 _log = structlog.get_logger()
@@ -211,14 +208,14 @@ class House:
             self.gateways,
             self.ingest,
             Leases(db, "enforce", worker.name, heir_of=worker.heir_of),
-            lambda access: self._driver(session, access),
+            lambda access: self.sources.driver(access),
             observed=lambda command, result, seconds: self.metrics.commands.labels(command, result).observe(seconds),
         )
         self.polls = Polls(
             db,
             self.gateways,
             self.ingest,
-            lambda access: self._driver(session, access),
+            lambda access: self.sources.driver(access),
             observed=lambda result: self.metrics.polls.labels(result).inc(),
         )
         self.notifier = Notifier(
@@ -250,13 +247,17 @@ class House:
             calls=lambda: self.answered,
         )
         self.guard = Guard(settings.failed_logins_per_client, settings.failed_logins_per_address)
-        self.receiver = Receiver(
-            self.gateways,
-            self.ingest,
-            counted=lambda outcome, type_: self.metrics.southbound.labels(outcome, type_).inc(),
-            guesses=Allowance(settings.failed_logins_per_address),
-            turns=Turns(settings.reports_per_gateway, 10 * settings.reports_per_gateway, REPORT_PATIENCE),
-            refused=self._refused,
+        self.sources = Sources(
+            SourceServices(
+                elements=self.gateways,
+                ingest=self.ingest,
+                session=session,
+                guesses=Allowance(settings.failed_logins_per_address),
+                counted=lambda outcome, type_: self.metrics.southbound.labels(outcome, type_).inc(),
+                refused=self._refused,
+                command_timeout=settings.command_timeout,
+            ),
+            settings.of,
         )
         self.listener = Listener(
             db.url,
@@ -325,6 +326,8 @@ class House:
         stack.push_async_callback(self.watching.stop)
         self.player.start()
         stack.push_async_callback(self.player.stop)
+        await self.sources.start()
+        stack.push_async_callback(self.sources.stop)
         self.is_standby = False
 
     async def _take_over(self, stack: contextlib.AsyncExitStack) -> None:
@@ -346,7 +349,7 @@ class House:
         routes: list[BaseRoute] = [
             Route("/healthz", self._healthz),
             Route("/readyz", self._readyz),
-            *self.receiver.routes(),
+            *self.sources.routes(),
             *oauth.routes(self.accounts, self.tokens, self.keys, self.guard, refused=self._refused),
         ]
         if administration:
@@ -408,9 +411,6 @@ class House:
 
     def _refused(self, reason: str) -> None:
         self.metrics.refused.labels(reason).inc()
-
-    def _driver(self, session: aiohttp.ClientSession, access: CommandAccess) -> NetworkDriver:
-        return EjoinNetwork(session, access, self._settings.command_timeout)
 
     def _took_in(self, tally: Tally) -> None:
         self.answered += 1

@@ -1,4 +1,7 @@
-"""All settings, one line each. A flag beats the environment (`SIMWARDEN_<NAME>`), which beats the TOML file."""
+"""All settings, one line each; those of a kind of network element stand in its folder (southbound/README.md).
+
+A flag beats the environment (`SIMWARDEN_<NAME>`), which beats the TOML file.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import re
 import secrets
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -16,10 +19,13 @@ from simwarden.domain.countries import InvalidCountry, parse_country
 from simwarden.domain.errors import SimwardenError
 from simwarden.domain.intake import Intake
 from simwarden.edge.clients import InvalidNetwork, Proxies
+from simwarden.kit.quantities import Days, Hours, Port, Positive, Seconds
+from simwarden.southbound import registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+S = TypeVar("S", bound=msgspec.Struct)
 PREFIX = "SIMWARDEN_"
 CONFIG_FILES = (Path("simwarden.toml"), Path("/etc/simwarden/simwarden.toml"))
 _USER_PASSWORD = re.compile(r"(//[^:@/?#]*):[^?#]*@")
@@ -42,11 +48,6 @@ def _default_data_dir() -> str:
     return str(Path(home) / "simwarden")
 
 
-Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
-Days = Annotated[int, msgspec.Meta(ge=1, le=36_500)]
-Hours = Annotated[float, msgspec.Meta(gt=0, le=8_760)]
 AbsoluteUri = Annotated[
     str, msgspec.Meta(max_length=2048, pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+\Z")
 ]
@@ -61,8 +62,8 @@ MailAddress = Annotated[str, msgspec.Meta(max_length=320, pattern=rf"^{_ADDRESS}
 MailAddresses = Annotated[str, msgspec.Meta(max_length=2048, pattern=rf"^{_ADDRESS}(\s*,\s*{_ADDRESS})*\Z")]
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is in force."""
+class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is in force, but for the settings of the single kinds of network elements."""
 
     data_dir: str = msgspec.field(default_factory=_default_data_dir)
     """Folder of the embedded PostgreSQL and of the master key."""
@@ -88,8 +89,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Wrong secrets of one application from one address, at once and then in a minute, per worker; beyond that 429."""
     failed_logins_per_address: Positive = 200
     """Wrong secrets from one address, and wrong report URLs from one, at once and then in a minute, per worker."""
-    reports_per_gateway: Positive = 100
-    """Requests a second with reports of one gateway, per worker; ten times as many at once. More wait, then 429."""
     open_operations: Positive = 50
     """Operations of IoT Device Management that one application may have unfinished; beyond that 429."""
     operation_devices_per_hour: Positive = 500_000
@@ -213,11 +212,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def _url(self, host: str, port: int) -> str:
         return f"{'https' if self.tls_certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
+    def of(self, kind: type[S]) -> S:
+        """The settings of one kind of network element."""
+        return kind(**{name: getattr(self, name) for name in kind.__struct_fields__})
+
     def environment(self) -> dict[str, str]:
         """These settings as environment variables, for worker processes."""
         values = msgspec.to_builtins(self)
         return {PREFIX + name.upper(): _text(value) for name, value in values.items() if value is not None}
 
+
+if TYPE_CHECKING:
+
+    class Settings(OwnSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        """What is in force."""
+
+else:
+    Settings = msgspec.defstruct(
+        "Settings",
+        [
+            (field.name, field.type, field.default)
+            for kind in registry.settings_types()
+            for field in msgspec.structs.fields(kind)
+        ],
+        bases=(OwnSettings,),
+        module=__name__,
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )
 
 _SWITCHES = frozenset(field.name for field in msgspec.structs.fields(Settings) if field.type is bool)
 

@@ -23,7 +23,7 @@ from starlette.applications import Starlette
 from simwarden.app import House
 from simwarden.claim import Claim
 from simwarden.edge.throttle import HeldBack
-from simwarden.settings import Settings
+from simwarden.settings import load
 from simwarden.store.database import Database
 
 if TYPE_CHECKING:
@@ -188,14 +188,15 @@ def resident() -> int:
 @contextlib.asynccontextmanager
 async def bench(url: str, directory: Path) -> AsyncIterator[Bench]:
     """A bench on the migrated, empty database at `url`."""
-    settings = Settings(
-        data_dir=str(directory),
-        database_url=url,
-        allow_private_sinks=True,
-        secret_key="11" * 32,
-        seen_refresh=0.001,
-        reports_per_gateway=1_000_000,
-    )
+    given = {
+        "data_dir": str(directory),
+        "database_url": url,
+        "allow_private_sinks": True,
+        "secret_key": "11" * 32,
+        "seen_refresh": 0.001,
+        "reports_per_gateway": 1_000_000,
+    }
+    settings, _ = load(given, {})
     db = await Database.connect(url)
     async with aiohttp.ClientSession() as session:
         house = House(settings, db, db, session, Claim("fuzz", ()))

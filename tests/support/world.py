@@ -15,13 +15,13 @@ from simwarden.domain.decide import Target
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.reports import CallRecord, Evidence, GatewayFacts, PortObservation, Report, SmsRecord
-from simwarden.domain.sim import BindingState, IdentifierKind, Place, Policy, Sim, SimRef
+from simwarden.domain.sim import ALL_FUNCTIONS, BindingState, IdentifierKind, Place, Policy, Sim, SimRef
 from simwarden.engine import provision
 from simwarden.engine.binding import Bindings
 from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.polling import Polls
-from simwarden.engine.ports import CommandFailed
+from simwarden.engine.ports import Capabilities, CommandFailed, ProvenBy
 from simwarden.store import attachments
 from simwarden.store import sims as sim_store
 from simwarden.store.gateways import GatewayRef, Gateways
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.attachment import Attachment
     from simwarden.domain.decide import Decision
-    from simwarden.engine.ports import NetworkDriver
+    from simwarden.engine.ports import Driver, TargetState
     from simwarden.store.database import Database
     from simwarden.store.gateways import CommandAccess
     from simwarden.store.vault import Vault
@@ -166,19 +166,23 @@ class Box:
         """Counters begin again; cards and locks stay."""
         self.sequence = self.statuses = 0
 
-    # -- as a NetworkDriver ------------------------------------------------------------------------------------------
+    # -- as a Driver -------------------------------------------------------------------------------------------------
 
     generation: str | None = None
 
-    async def lock(self, places: Sequence[Place]) -> None:
-        """Lock slots, as the fault of the day has it."""
-        await self._command("lock", places)
+    @property
+    def capabilities(self) -> Capabilities:
+        """All or nothing; the status can be asked for."""
+        return Capabilities((ALL_FUNCTIONS,), ProvenBy.READ_BACK)
 
-    async def unlock(self, places: Sequence[Place]) -> None:
-        """Unlock slots, as the fault of the day has it."""
-        await self._command("unlock", places)
+    async def apply(self, states: Sequence[TargetState]) -> None:
+        """Lock or unlock slots, as the fault of the day has it."""
+        for name, lock in (("lock", True), ("unlock", False)):
+            where = [_where(state.target) for state in states if bool(state.off) is lock]
+            if where:
+                await self._command(name, where)
 
-    async def status(self) -> Report:
+    async def observe(self) -> Report:
         """The state of all slots; only a dead gateway does not tell."""
         self.asked += 1
         await self._reach()
@@ -190,8 +194,8 @@ class Box:
         if self.fault in ("dead", "hang"):
             raise CommandFailed("The gateway cannot be reached.", reached=False)
 
-    async def _command(self, name: str, places: Sequence[Place]) -> None:
-        where = [(place.port, place.slot) for place in places]
+    async def _command(self, name: str, where: Sequence[tuple[int, int]]) -> None:
+        where = list(where)
         self.commands.append((name, where))
         await self._reach()
         if self.fault == "refuse":
@@ -303,7 +307,9 @@ class World:
         """Which version of every row is stored: equal before and after means that nothing was written."""
         return await self.db.fetch(f"select ctid::text, xmin::text from {table} order by 1")
 
-    def _driver_for(self, access: CommandAccess) -> NetworkDriver:
+    def _driver_for(self, access: CommandAccess) -> Driver:
+        if access.url is None:
+            raise CommandFailed("The gateway has no command URL")
         return next(box for box in self.boxes if box.ref.id == access.id)
 
     async def start_enforcement(self, owner: str = "worker-1", **changes: Any) -> Enforcement:
@@ -378,6 +384,12 @@ class World:
         await self.stop_enforcement()
         with suppress(Exception):
             await asyncio.wait_for(self.ingest.drain(), PATIENCE)
+
+
+def _where(target: str) -> tuple[int, int]:
+    """Port and slot of a target."""
+    port, _, slot = target.partition(".")
+    return int(port), int(slot or 0)
 
 
 def ref(number: int) -> SimRef:

@@ -34,7 +34,7 @@ MAY: dict[str, set[str]] = {
     "quickstart": KERNEL | {"accounts", "cli", "engine", "listener", "northbound", "simulator"},
     "cli": KERNEL | SERVER | {"demo", "listener", "logs", "quickstart", "settings", "simulator", "standby"},
     # Modules beside the rooms: the server's own, put together by app.
-    "settings": {"domain", "edge"},
+    "settings": {"domain", "edge", "kit", "southbound"},
     "logs": {"settings"},
     "claim": set(),
     "standby": {"settings"},

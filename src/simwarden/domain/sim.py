@@ -163,6 +163,11 @@ class Place(msgspec.Struct, frozen=True):
     slot: int
     """Slot of the port, from 1; 0 when the gateway names none."""
 
+    @property
+    def key(self) -> str:
+        """The target of its gateway: `3` for port 3, `3.02` for its second slot."""
+        return f"{self.port}.{self.slot:02}" if self.slot else str(self.port)
+
 
 class Seen(msgspec.Struct, frozen=True):
     """The newest sighting that counted."""

@@ -22,8 +22,9 @@ from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.sim import ALL_FUNCTIONS, Function
 from simwarden.engine.changes import Changes, SlotView, enforcement_data
-from simwarden.engine.ports import CommandFailed
+from simwarden.engine.ports import CommandFailed, ProvenBy, TargetState
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import alarms, attachments, gateways
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.sim import Place
     from simwarden.engine.ingest import Ingest
-    from simwarden.engine.ports import DriverFactory, NetworkDriver
+    from simwarden.engine.ports import Driver, DriverFactory
     from simwarden.store.database import Database
     from simwarden.store.gateways import CommandAccess, Gateways
     from simwarden.store.leases import Leases
@@ -142,7 +143,7 @@ class Enforcement(Worker):
     async def _attend(self, gateway_id: int, imsis: set[str]) -> None:
         try:
             access = await self._gateways.access(gateway_id)
-            await self._serve(access, self._driver(access), imsis)
+            await self._serve(access, self._driver_for(access), imsis)
         except StoreUnavailable:
             raise
         except SimwardenError as error:
@@ -150,26 +151,20 @@ class Enforcement(Worker):
             work = await self._due_work(gateway_id, imsis)
             await self._fail(gateway_id, work, error.message, commanded=False)
 
-    def _driver(self, access: CommandAccess) -> NetworkDriver:
-        if access.url is None:
-            raise CommandFailed("The gateway has no command URL: add one to let Simwarden lock and unlock")
-        try:
-            return self._driver_for(access)
-        except ValueError as error:
-            raise CommandFailed(f"The gateway cannot be commanded as it is registered: {error}") from error
-
-    async def _serve(self, access: CommandAccess, driver: NetworkDriver, imsis: set[str]) -> None:
+    async def _serve(self, access: CommandAccess, driver: Driver, imsis: set[str]) -> None:
         began = self._clock()
         work = await self._due_work(access.id, imsis)
         if any(item.attachment.commanded_at is not None for item in work):
             # Commanded before, and no proof came: ask, rather than command blindly again.
-            try:
-                report = await self._observe("status", driver.status())
-            except CommandFailed as error:
-                await self._command_failed(access, work, error, began, commanded=False)
-                return
-            await self._answered(access)
-            await self._ingest.submit(report)
+            if driver.capabilities.proof is ProvenBy.READ_BACK:
+                try:
+                    report = await self._observe("status", driver.observe())
+                except CommandFailed as error:
+                    await self._command_failed(access, work, error, began, commanded=False)
+                    return
+                await self._answered(access)
+                if report is not None:
+                    await self._ingest.submit(report)
             work = await self._judge(access, await self._due_work(access.id, imsis))
         work = await self._announce(access, work)
         for lock in (True, False):  # deny first
@@ -179,13 +174,12 @@ class Enforcement(Worker):
         if driver.generation is not None and driver.generation != access.generation:
             await self._gateways.remember_generation(access.id, driver.generation)
 
-    async def _command(self, access: CommandAccess, driver: NetworkDriver, group: list[Work], *, lock: bool) -> None:
-        places = [item.attachment.place for item in group]
+    async def _command(self, access: CommandAccess, driver: Driver, group: list[Work], *, lock: bool) -> None:
+        off = ALL_FUNCTIONS if lock else Function(0)
+        states = [TargetState(item.attachment.place.key, off) for item in group]
         began = self._clock()
         try:
-            await (
-                self._observe("lock", driver.lock(places)) if lock else self._observe("unlock", driver.unlock(places))
-            )
+            await self._observe("lock" if lock else "unlock", driver.apply(states))
         except CommandFailed as error:
             await self._command_failed(access, group, error, began, commanded=True)
         else:

@@ -101,10 +101,11 @@ class Polls(Worker):
     async def _ask(self, poll: DuePoll) -> None:
         try:
             access = await self._gateways.access(poll.gateway_id)
-            if access.url is None:
-                raise CommandFailed("The gateway has no command URL")
             driver = self._driver_for(access)
-            await self._ingest.submit(await driver.status())
+            report = await driver.observe()
+            if report is None:
+                raise CommandFailed("This kind of network element cannot be asked for its state")
+            await self._ingest.submit(report)
             if driver.generation is not None and driver.generation != access.generation:
                 await self._gateways.remember_generation(access.id, driver.generation)
         except GatewayNotFound:

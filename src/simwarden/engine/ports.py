@@ -2,42 +2,82 @@
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from simwarden.domain.errors import SimwardenError
+from simwarden.domain.sim import Function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from simwarden.domain.reports import Report
-    from simwarden.domain.sim import Place
     from simwarden.store.gateways import CommandAccess
 
 
 class CommandFailed(SimwardenError):
-    """The gateway did not carry out the command."""
+    """The network element did not carry out the command."""
 
     def __init__(self, reason: str, *, reached: bool = True) -> None:
         super().__init__(reason)
         self.reached = reached
-        """Whether the gateway answered at all."""
+        """Whether it answered at all."""
 
 
-class NetworkDriver(Protocol):
-    """Commands to one gateway. Doing again what is done already is harmless. All raise CommandFailed."""
+class ProvenBy(enum.Enum):
+    """What shows that a command has had its effect."""
 
-    async def lock(self, places: Sequence[Place]) -> None:
-        """Keep these slots from the network."""
+    OWN_REPORT = "own report"
+    """Only what the element reports by itself. Until it does, the command is repeated."""
+    READ_BACK = "read back"
+    """Its own report; where none comes, its state is read (`Driver.observe`)."""
+    ANSWER = "answer"
+    """The answer to the command: nothing else will ever show it."""
 
-    async def unlock(self, places: Sequence[Place]) -> None:
-        """Let these slots use the network."""
 
-    async def status(self) -> Report:
-        """Ask for the state of all slots."""
+class Capabilities(msgspec.Struct, frozen=True):
+    """What a kind of network element can do for a SIM."""
+
+    groups: tuple[Function, ...]
+    """Sets of functions that it can switch, each only as a whole: (VOICE|SMS|DATA,) for all or nothing,
+    (VOICE|SMS, DATA) for circuit and packet switched apart, (DATA,) where it has no hand in the others."""
+    proof: ProvenBy
+
+
+class TargetState(msgspec.Struct, frozen=True):
+    """What is to be so at one target of a network element."""
+
+    target: str
+    """Its key there, as the source reported it. Only the driver reads it."""
+    off: Function
+    """The functions that are not to work; all others are to work. Unions of groups that the driver can switch."""
+
+
+class Driver(Protocol):
+    """Commands to one network element."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What can be commanded. The same for every element of a kind."""
+
+    async def apply(self, states: Sequence[TargetState]) -> None:
+        """Bring these targets to these states. Returns when the element has taken the commands.
+
+        In one call either all states switch something off or none does. What is so already may be commanded again.
+        Raises CommandFailed: then none, some or all were carried out.
+        """
+
+    async def observe(self) -> Report | None:
+        """Read the state of all targets back, as a report with `polled` set; None where that is not possible.
+
+        Raises CommandFailed.
+        """
 
     @property
     def generation(self) -> str | None:
-        """Which generation of the command interface answered, once known."""
+        """Which of several command interfaces answered, to be remembered for the next driver; None: not known."""
 
 
 class InboxSinks(Protocol):
@@ -48,4 +88,5 @@ class InboxSinks(Protocol):
 
 
 if TYPE_CHECKING:
-    DriverFactory = Callable[[CommandAccess], NetworkDriver]
+    DriverFactory = Callable[[CommandAccess], Driver]
+    """Raises CommandFailed when an element cannot be commanded as it is registered."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from tests.support.world import ACCOUNT, CALLER, Box, World, device, imsi, ref
@@ -13,12 +13,17 @@ from simwarden.domain.attachment import FAILED_AFTER, AttachmentStatus
 from simwarden.domain.events import CauseKind, EventType
 from simwarden.domain.identifiers import BUCKETS
 from simwarden.domain.sim import Policy, Resume
+from simwarden.edge.throttle import Allowance
 from simwarden.engine import enforcement as module
 from simwarden.engine.explain import explain
+from simwarden.southbound.registry import Sources
+from simwarden.southbound.source import SourceServices
 from simwarden.store import attachments
 
 if TYPE_CHECKING:
-    from simwarden.engine.ports import NetworkDriver
+    import aiohttp
+
+    from simwarden.engine.ports import Driver
     from simwarden.store.gateways import CommandAccess
 
 E = EventType
@@ -32,6 +37,14 @@ async def stolen(world: World, box: Box, *numbers: int, policy: Policy | None = 
         await world.bind(number, policy, imei=device(99))
         box.put(number, 10 + number)
     await world.take(box.dev_status(ports=sorted({port for port, _ in box.cards}), slots=1))
+
+
+def ejoin(world: World) -> Sources:
+    """The kinds of network elements as the server builds them."""
+    services = SourceServices(
+        elements=world.gateways, ingest=world.ingest, session=cast("aiohttp.ClientSession", None), guesses=Allowance(1)
+    )
+    return Sources(services, lambda kind: kind())
 
 
 async def failed(world: World, number: int) -> bool:
@@ -159,26 +172,26 @@ async def test_a_gateway_that_was_off_is_commanded_as_soon_as_it_reports_again(w
 
 
 async def test_a_gateway_without_a_usable_address_fails_in_words_and_does_not_spin(world: World) -> None:
-    nowhere, bad, good = await world.box("nowhere", url=None), await world.box("bad"), await world.box("good")
+    nowhere, bad = await world.box("nowhere", url=None), await world.box("bad", url="ftp://192.0.2.7")
+    good = await world.box("good")
+    sources = ejoin(world)
     for number, box in enumerate((nowhere, bad, good), start=1):
         await stolen(world, box, number)
     made: list[str] = []
 
-    def driver_for(access: CommandAccess) -> NetworkDriver:
+    def driver_for(access: CommandAccess) -> Driver:
         made.append(access.name)
-        if access.name == "bad":
-            raise ValueError("base_url must be http(s)://host[:port]")
-        return good
+        return sources.driver(access) if access.name != "good" else good
 
     await world.start_enforcement(driver_for=driver_for)
     await world.eventually(lambda: world.enforced(3))
     await world.eventually(lambda: failed(world, 1))
     await world.eventually(lambda: failed(world, 2))
-    assert "nowhere" not in made
     assert len(made) < 30
-    (item,) = (await world.attached(1)).values()
-    assert "command URL" in (item.last_error or "")
-    assert E.ENFORCEMENT_COMMANDED not in await world.types(1)
+    for number, words in ((1, "command URL"), (2, "as it is registered: base_url must be")):
+        (item,) = (await world.attached(number)).values()
+        assert words in (item.last_error or "")
+        assert E.ENFORCEMENT_COMMANDED not in await world.types(number)
 
 
 async def test_a_dead_gateway_does_not_delay_another(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,17 +10,17 @@ from tests.support.world import CALLER, World, device, imsi
 
 from simwarden.domain.errors import GatewayNotFound
 from simwarden.domain.events import CauseKind, EventType
+from simwarden.domain.sim import ALL_FUNCTIONS
 from simwarden.engine import gateways
 from simwarden.engine.explain import explain
-from simwarden.engine.ports import CommandFailed
+from simwarden.engine.ports import Capabilities, CommandFailed, ProvenBy
 from simwarden.store.gateways import GatewayChange, HeldLock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simwarden.domain.reports import Report
-    from simwarden.domain.sim import Place
-    from simwarden.engine.ports import NetworkDriver
+    from simwarden.engine.ports import Driver, TargetState
     from simwarden.store.gateways import CommandAccess
 
 OPERATOR = CALLER.__class__(CauseKind.OPERATOR, "op", CALLER.at, "gateway delete --force")
@@ -78,7 +78,7 @@ async def test_a_wrong_password_is_mended_by_changing_the_gateway(world: World) 
     box = await world.box()
     await world.gateways.update("gw1", GatewayChange(password="wrong"), world.clock())
 
-    def driver_for(access: CommandAccess) -> NetworkDriver:
+    def driver_for(access: CommandAccess) -> Driver:
         return box if access.password == "right" else Locked()
 
     await stolen(world, box, 1)
@@ -101,13 +101,12 @@ class Locked:
     """A gateway whose command interface does not know the login."""
 
     generation: str | None = None
+    capabilities = Capabilities((ALL_FUNCTIONS,), ProvenBy.READ_BACK)
 
-    async def lock(self, places: Sequence[Place]) -> None:
+    async def apply(self, states: Sequence[TargetState]) -> None:
         """Refused."""
         raise CommandFailed("The gateway refused the login.")
 
-    unlock = lock
-
-    async def status(self) -> Report:
+    async def observe(self) -> Report:
         """Refused."""
         raise CommandFailed("The gateway refused the login.")

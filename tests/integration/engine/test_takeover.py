@@ -14,7 +14,7 @@ from simwarden.store.leases import Leases
 if TYPE_CHECKING:
     from tests.support.world import World
 
-    from simwarden.engine.ports import NetworkDriver
+    from simwarden.engine.ports import Driver
     from simwarden.store.gateways import CommandAccess
 
 
@@ -36,7 +36,7 @@ async def test_what_a_worker_gives_away_is_taken_up_at_once(world: World) -> Non
 def make(world: World, leases: Leases) -> Enforcement:
     """One worker."""
 
-    def driver_for(access: CommandAccess) -> NetworkDriver:
+    def driver_for(access: CommandAccess) -> Driver:
         raise AssertionError(access)  # nothing is due in this test
 
     return Enforcement(world.db, world.gateways, world.ingest, leases, driver_for, clock=world.clock)

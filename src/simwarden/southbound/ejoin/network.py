@@ -1,10 +1,11 @@
-"""The engine's NetworkDriver for Ejoin gateways."""
+"""The engine's driver for Ejoin gateways: sets of functions become locks of slots."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simwarden.engine.ports import CommandFailed
+from simwarden.domain.sim import ALL_FUNCTIONS
+from simwarden.engine.ports import Capabilities, CommandFailed, ProvenBy
 from simwarden.kit.clock import now_utc
 from simwarden.southbound.ejoin import translate
 from simwarden.southbound.ejoin.codec import decode
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     import aiohttp
 
     from simwarden.domain.reports import Report
-    from simwarden.domain.sim import Place
+    from simwarden.engine.ports import TargetState
     from simwarden.store.gateways import CommandAccess
+
+CAPABILITIES = Capabilities((ALL_FUNCTIONS,), ProvenBy.READ_BACK)
+"""A lock stops every function of a SIM: voice, SMS and data cannot be separated."""
 
 
 class EjoinNetwork:
-    """Commands to one gateway. A lock stops every function of a SIM: voice, SMS and data cannot be separated."""
+    """Commands to one gateway."""
 
     def __init__(self, session: aiohttp.ClientSession, access: CommandAccess, timeout: float) -> None:
         assert access.url is not None
@@ -43,15 +47,21 @@ class EjoinNetwork:
         """The generation that answered."""
         return self._driver.generation
 
-    async def lock(self, places: Sequence[Place]) -> None:
-        """Lock slots. Raises CommandFailed."""
-        await self._driver.lock(_slots(places))
+    @property
+    def capabilities(self) -> Capabilities:
+        """A slot is locked or open; what it shows, and the status when it is asked for, is the proof."""
+        return CAPABILITIES
 
-    async def unlock(self, places: Sequence[Place]) -> None:
-        """Unlock slots. Raises CommandFailed."""
-        await self._driver.unlock(_slots(places))
+    async def apply(self, states: Sequence[TargetState]) -> None:
+        """Lock the slots where functions are to be off, and unlock the others. Raises CommandFailed."""
+        locked = [_slot(state.target) for state in states if state.off]
+        opened = [_slot(state.target) for state in states if not state.off]
+        if locked:
+            await self._driver.lock(locked)
+        if opened:
+            await self._driver.unlock(opened)
 
-    async def status(self) -> Report:
+    async def observe(self) -> Report:
         """The state of all slots, as a report like those that the gateway pushes. Raises CommandFailed.
 
         It counts as of the moment when it was asked for: what the gateway pushes while it answers is newer.
@@ -68,5 +78,7 @@ class EjoinNetwork:
         raise CommandFailed("The gateway answered something else than its status")
 
 
-def _slots(places: Sequence[Place]) -> list[Slot]:
-    return [Slot(place.port, place.slot or None) for place in places]
+def _slot(target: str) -> Slot:
+    """The slot of a target: `3` is port 3, and `3.02` its second slot."""
+    port, _, slot = target.partition(".")
+    return Slot(int(port), int(slot) if slot else None)

@@ -1,0 +1,58 @@
+"""Ejoin gateways as a kind of network element."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simwarden.edge.throttle import Turns
+from simwarden.engine.ports import CommandFailed
+from simwarden.southbound.ejoin.network import EjoinNetwork
+from simwarden.southbound.ejoin.receiver import Receiver
+from simwarden.southbound.ejoin.settings import Settings
+from simwarden.southbound.source import ElementKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.routing import BaseRoute
+
+    from simwarden.southbound.source import SourceServices
+    from simwarden.store.gateways import CommandAccess
+
+PATIENCE = 5.0
+"""Seconds that a report beyond its gateway's rate waits for its turn."""
+
+
+class EjoinSource:
+    """They push reports to the server's own port, and take commands over HTTP."""
+
+    def __init__(self, services: SourceServices, settings: Settings) -> None:
+        self._services = services
+        rate = settings.reports_per_gateway
+        self._receiver = Receiver(
+            services.elements,
+            services.ingest,
+            counted=services.counted,
+            guesses=services.guesses,
+            turns=Turns(rate, 10 * rate, PATIENCE),
+            refused=services.refused,
+        )
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """The report URLs."""
+        return self._receiver.routes()
+
+    async def start(self) -> None:
+        """There are no listeners but the server's own port."""
+
+    async def stop(self) -> None:
+        """There are no listeners but the server's own port."""
+
+    def driver(self, access: CommandAccess) -> EjoinNetwork:
+        """Raises CommandFailed for a gateway without a command URL, and ValueError for one that is none."""
+        if access.url is None:
+            raise CommandFailed("The gateway has no command URL: add one to let Simwarden lock and unlock")
+        return EjoinNetwork(self._services.session, access, self._services.command_timeout)
+
+
+SOURCE = ElementKind(name="ejoin", settings=Settings, build=EjoinSource)
