@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 """Seconds that any step may take before it counts as not having happened."""
 
 
