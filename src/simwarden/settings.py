@@ -176,7 +176,7 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     alarms_kept_days: Days = 90
     """Days for which alarms that are over are kept."""
     records_kept_days: Days = 30
-    """Days for which messages, calls and reports that could not be read are kept."""
+    """Days for which messages, calls, data sessions and reports that could not be read are kept."""
     home_country: str | None = None
     """Country (CN, or its calling code 86) of phone numbers that operators write without a plus sign."""
     strict_identifiers: bool = False

@@ -37,6 +37,9 @@ class Metrics:
             "simwarden_unknown_sim_sightings", "Sightings of SIMs that are not in the register", registry=registry
         )
         self.late = Counter("simwarden_late_sightings", "Sightings that a newer one had overtaken", registry=registry)
+        self.sessions = Counter(
+            "simwarden_session_reports", "Reports of data sessions, by what they changed", ["news"], registry=registry
+        )
         self.doubts = Counter(
             "simwarden_doubts", "Reports, or slots and SIMs in them, that were doubted", ["kind"], registry=registry
         )
@@ -101,6 +104,8 @@ class Metrics:
         self.sightings.inc(tally.sightings)
         self.unknown_sims.inc(tally.unknown_sims)
         self.late.inc(tally.late)
+        for news, count in tally.sessions.items():
+            self.sessions.labels(news).inc(count)
         for kind, count in tally.doubts.items():
             self.doubts.labels(kind).inc(count)
         self.changes.inc(tally.outcome.changed)

@@ -87,6 +87,8 @@ def is_stale(sim: Sim, sighting: Sighting) -> bool:
     if sim.seen is None:
         return False
     newest = sim.seen.at
+    if sighting.since is not None and sim.seen.imei not in (None, sighting.imei) and newest >= sighting.since:
+        return True
     if sighting.confirmed_at is not None and sighting.confirmed_at > newest:
         newest = sighting.confirmed_at
     return sighting.at < newest

@@ -70,7 +70,7 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str | None = None
     """Message type of the report, or operation of the call."""
     reference: str | None = None
-    """What finds it again in the caller's own log: x-correlator, or gateway port and sequence number."""
+    """What finds it again in the caller's own log: x-correlator, gateway port and sequence number, or session."""
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from simwarden.domain.session import SessionNote
+
 
 class PortObservation(msgspec.Struct, frozen=True, kw_only=True):
     """One slot of one port as its gateway shows it."""
@@ -33,15 +35,19 @@ class PortObservation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """A record (call, SMS) that tells in which device a SIM was at a time."""
+    """A record (call, SMS, session) that tells in which device a SIM was at a time."""
 
     imsi: str | None
     iccid: str | None
-    imei: str
-    """14 digits."""
+    imei: str | None
+    """14 digits; None: a device was there, and which one cannot be read."""
     at: datetime
     port: int | None = None
     slot: int = 0
+    since: datetime | None = None
+    """See Sighting."""
+    where: str | None = None
+    """What the record is of, for people."""
 
 
 class SmsRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,3 +125,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
     sms: tuple[SmsRecord, ...] = ()
     calls: tuple[CallRecord, ...] = ()
+    sessions: tuple[SessionNote, ...] = ()
+    restarted_at: datetime | None = None
+    """All sessions at this element that began before are over."""
+    authentic: bool = False
+    """It carries the element's proof that it made it, so nobody else invented it."""

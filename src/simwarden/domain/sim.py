@@ -250,3 +250,6 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     confirmed_at: datetime | None = None
     """The last time the SIM's known place was confirmed by a whole status of its gateway. `Seen.at` is refreshed
     coarsely; a report that comes late must be newer than this too."""
+    since: datetime | None = None
+    """The device is taken from the beginning of something that began then, and may not be true any more: a sighting of
+    another device since then is newer than this one."""

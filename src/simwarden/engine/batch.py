@@ -22,11 +22,12 @@ from simwarden.domain.report_order import (
     follow_status,
     may_be_overtaken,
 )
-from simwarden.domain.reports import CallRecord, SmsRecord
+from simwarden.domain.reports import CallRecord, Evidence, SmsRecord
 from simwarden.domain.sim import Place, Sighting
 from simwarden.engine.changes import Changes, Outcome, SlotView
 from simwarden.engine.doubts import Doubts, settle
 from simwarden.engine.proof import Proof, Seen
+from simwarden.engine.sessions import SessionBook
 from simwarden.store import alarms, attachments, gateways, records, sims
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from simwarden.domain.reports import Evidence, PortObservation, Report
+    from simwarden.domain.reports import PortObservation, Report
     from simwarden.store.vault import Vault
 
 R = TypeVar("R", bound=SmsRecord | CallRecord)
@@ -64,6 +65,8 @@ class Tally(msgspec.Struct):
     late: int = 0
     """Port objects and sightings that a newer report had overtaken."""
     decided: int = 0
+    sessions: dict[str, int] = {}
+    """Reports of data sessions, by what they changed."""
     doubts: dict[str, int] = {}
     """Doubted reports, or slots and SIMs in them, by kind."""
     outcome: Outcome = Outcome()
@@ -97,6 +100,7 @@ class Batch:
         self._newest: dict[Place, tuple[PortObservation, Report, int]] = {}
         self._known = known
         self._vault = vault
+        self._sessions = SessionBook(connection, self._gateways, refresh)
         self.numbers: Numbers = {}
 
     async def run(self) -> Tally:
@@ -107,6 +111,8 @@ class Batch:
             self._now - self._refresh,
         )
         newest = self._newest = self._newest_ports(changed)
+        await self._sessions.follow(self._reports)
+        self._tally.sessions = dict(self._sessions.news)
         seen = await self._sightings()
         await self._change_sims(changed, newest, seen)
         if newest:
@@ -224,27 +230,33 @@ class Batch:
 
     async def _sightings(self) -> list[Seen]:
         """Everything in the batch that tells which device a SIM is in, in the order in which it came."""
-        found: list[tuple[str | None, str | None, str | None, datetime, Place | None, Report, bool, int | None]] = [
-            (port.imsi, port.iccid, port.imei, report.received_at, place, report, False, port.sequence)
+        found: list[tuple[Report, PortObservation | Evidence, datetime, Place | None]] = [
+            (report, port, report.received_at, place)
             for place, port, report, _ in self._ports
             if port.imsi or port.iccid
         ]
-        for report in self._reports:
-            if report.gateway_id not in self._gateways:
-                continue  # removed meanwhile: its slots are nowhere
-            for item in report.evidence:
-                at = min(item.at, report.received_at)
-                found.append((item.imsi, item.iccid, item.imei, at, _place(report, item), report, True, None))
-        lost = sorted({iccid for imsi, iccid, *_ in found if iccid and not imsi})
+        records = [(report, item) for report in self._reports for item in report.evidence]
+        for report, item in records + self._sessions.evidence:
+            if report.gateway_id in self._gateways:  # else removed meanwhile: its slots are nowhere
+                found.append((report, item, min(item.at, report.received_at), _place(report, item)))
+        lost = sorted({item.iccid for _, item, _, _ in found if item.iccid and not item.imsi})
         imsis = await sims.imsi_of_iccid(self._connection, lost) if lost else {}
         seen = []
-        for imsi_given, iccid, imei, at, place, report, timed, sequence in found:
-            imsi = imsi_given or imsis.get(iccid or "")
+        for report, told, at, place in found:
+            imsi = told.imsi or imsis.get(told.iccid or "")
             if imsi is None:
                 self._tally.unknown_sims += 1
                 continue
-            sighting = Sighting(imsi=imsi, imei=imei, at=at, place=place, iccid=iccid if imsi_given else None)
-            seen.append(Seen(sighting, report, sequence, timed))
+            record = told if isinstance(told, Evidence) else None
+            sighting = Sighting(
+                imsi=imsi,
+                imei=told.imei,
+                at=at,
+                place=place,
+                iccid=told.iccid if told.imsi else None,
+                since=record.since if record else None,
+            )
+            seen.append(Seen(sighting, report, _where(place, told), record is not None))
         self._tally.sightings = len(seen) + self._tally.unknown_sims
         return seen
 
@@ -277,7 +289,7 @@ class Batch:
         await self._decide(changes, news, views)
         self._proof.object(changes)
         for place, (port, report) in watched.items():
-            changes.observe(place, views[place], _cause(report, place, port.sequence))
+            changes.observe(place, views[place], _cause(report, _where(place, port)))
         for place, (port, _, _) in newest.items():
             changes.vacate(place, port.imsi, port.iccid)
         lifted = [place for place in watched if views[place].held and changes.is_done_with(place, views[place])]
@@ -303,7 +315,7 @@ class Batch:
                 # A time still to come is from before the clock was set back: what is received now is newer.
                 sim = msgspec.structs.replace(sim, seen=msgspec.structs.replace(sim.seen, at=sighting.at))
             upholder = self._proof.upholder(sim, sighting, item.report, there, self._newest)
-            decision = decide(sim, sighting, self._now, _cause(item.report, sighting.place, item.sequence))
+            decision = decide(sim, sighting, self._now, _cause(item.report, item.where))
             if decision.verdict is Verdict.STALE:
                 self._tally.late += 1
                 continue
@@ -403,10 +415,17 @@ def _place(report: Report, item: Evidence) -> Place | None:
     return None if item.port is None else Place(report.gateway_id, item.port, item.slot)
 
 
-def _cause(report: Report, place: Place | None, sequence: int | None) -> Cause:
+def _where(place: Place | None, told: PortObservation | Evidence) -> str | None:
+    """What of its report an observation or a record is of, for people."""
+    if isinstance(told, Evidence) and told.where is not None:
+        return told.where
+    if place is None:
+        return None
+    sequence = None if isinstance(told, Evidence) else told.sequence
+    where = f"port {place.port}" + (f".{place.slot:02}" if place.slot else "")
+    return where + ("" if sequence is None else f" seq {sequence}")
+
+
+def _cause(report: Report, where: str | None) -> Cause:
     """What an event says about the report that led to it."""
-    where = None
-    if place is not None:
-        where = f"port {place.port}" + (f".{place.slot:02}" if place.slot else "")
-        where += "" if sequence is None else f" seq {sequence}"
     return Cause(CauseKind.REPORT, report.gateway_name, report.received_at, report.message, where)

@@ -10,7 +10,7 @@ from simwarden.domain.events import EventType
 from simwarden.domain.sim import ALL_FUNCTIONS
 from simwarden.engine.changes import Changes, Outcome, enforcement_data
 from simwarden.kit.clock import now_utc
-from simwarden.store import alarms
+from simwarden.store import alarms, sessions
 from simwarden.store import gateways as store
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ async def _remove(
     outcome = await changes.write()
     about_it = [gateway_key(kind, gateway_id) for kind in AlarmKind]
     await alarms.clear_all(connection, about_it, now, "The gateway was deleted")
+    await sessions.forget(connection, gateway_id)
     await store.forget(connection, gateway_id)
     return left, outcome
 

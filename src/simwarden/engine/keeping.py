@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
-from simwarden.store import personal
+from simwarden.store import personal, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ class Keeping(Worker):
     worker_name = "records"
 
     def __init__(self, db: Database, vault: Vault, kept: timedelta, *, clock: Callable[[], datetime] = now_utc) -> None:
-        """Messages, calls and unreadable bodies are deleted when they are older than `kept`."""
+        """Messages, calls, sessions and unreadable bodies are deleted when they are older than `kept`."""
         super().__init__()
         self._db = db
         self._vault = vault
@@ -44,4 +44,7 @@ class Keeping(Worker):
 
     async def turn(self) -> float:
         """A bit of it; returns the seconds until the next."""
-        return PAUSE if await self.step() else EVERY
+        if await self.step():
+            return PAUSE
+        await sessions.prune(self._db, self._clock() - self._kept)
+        return EVERY

@@ -33,7 +33,8 @@ class Seen(msgspec.Struct, frozen=True):
 
     sighting: Sighting
     report: Report
-    sequence: int | None
+    where: str | None
+    """What of the report it is taken from, for people."""
     timed: bool
     """Carries its source's time, so it may come late."""
 
@@ -75,11 +76,14 @@ class Proof:
     def must_wait(self, changes: Changes, sim: Sim, item: Seen, there: Shown | None, upholder: Place | None) -> bool:
         """Whether a report that shows a barred SIM in its own device has to wait for its proof: the gateway is asked.
 
-        Anybody can invent one report. Proof is a status that we asked for, or that a further report says the same when
-        no gateway has upheld the bar for longer than its interval. While another gateway shows the SIM, neither does.
-        While `upheld_at` is set, whatever shows the SIM in a wrong device is looked at, and takes it away.
+        Anybody can invent one report. Proof is a status that we asked for, a report that proves itself, or that a
+        further report says the same when no gateway has upheld the bar for longer than its interval. While another
+        gateway shows the SIM, none of them is. While `upheld_at` is set, whatever shows the SIM in a wrong device is
+        looked at, and takes it away.
         """
-        if sim.bar(BarCause.IMEI_MISMATCH) is None or (upholder is None and item.report.polled):
+        if sim.bar(BarCause.IMEI_MISMATCH) is None or (
+            upholder is None and (item.report.polled or item.report.authentic)
+        ):
             return False
         now, interval = item.report.received_at, self._gateways[item.report.gateway_id].report_interval
         if there is not None:

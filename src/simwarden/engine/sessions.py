@@ -1,0 +1,132 @@
+"""The data sessions that a batch of reports speaks of: followed, stored, and what they say of devices.
+
+A beginning says in which device a SIM is now. So does each report of its course, unless the SIM was seen in another
+device since the session began: a session has one device, and its element may not know yet that it is over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from simwarden.domain.reports import Evidence
+from simwarden.domain.session import News, Phase, follow
+from simwarden.store import sessions, sims
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    import asyncpg
+
+    from simwarden.domain.reports import Report
+    from simwarden.domain.session import Session, SessionNote
+    from simwarden.store.gateways import LockedGateway
+    from simwarden.store.sessions import Key
+
+
+class SessionBook:
+    """Of one transaction, which has locked the network elements that report."""
+
+    def __init__(
+        self, connection: asyncpg.Connection, gateways: Mapping[int, LockedGateway], refresh: timedelta
+    ) -> None:
+        """`refresh`: how old the stored time of a session's last report may become."""
+        self._connection = connection
+        self._gateways = gateways
+        self._refresh = refresh
+        self._stored: dict[Key, Session] = {}
+        self._now: dict[Key, Session] = {}
+        self._restarts: dict[int, datetime] = {}
+        self.evidence: list[tuple[Report, Evidence]] = []
+        """What the reports say of devices, in the order in which they came."""
+        self.news: Counter[str] = Counter()
+        """What became of the reports of sessions, for the metrics."""
+
+    async def follow(self, reports: Sequence[Report]) -> None:
+        """Take in what reports say of sessions."""
+        told = [report for report in reports if report.sessions or report.restarted_at is not None]
+        told = [report for report in told if report.gateway_id in self._gateways]
+        if not told:
+            return
+        named = await self._name([note for report in told for note in report.sessions])
+        keys = {
+            (imsi, report.gateway_id, note.key) for report in told for note in report.sessions if (imsi := named(note))
+        }
+        self._stored = await sessions.find(self._connection, sorted(keys)) if keys else {}
+        self._restarts = await sessions.restarts(self._connection, sorted({report.gateway_id for report in told}))
+        for report in told:
+            await self._restart(report)
+            for note in report.sessions:
+                imsi = named(note)
+                if imsi is None:
+                    self.news["unknown_sim"] += 1
+                else:
+                    self._take(report, note, imsi)
+        changed = [
+            session for key, session in self._now.items() if self._is_to_be_written(session, self._stored.get(key))
+        ]
+        if changed:
+            await sessions.save(self._connection, changed)
+
+    async def _name(self, notes: Sequence[SessionNote]) -> _Named:
+        """Whose sessions these are: registered SIMs, by IMSI or else by phone number."""
+        numbers = sorted({note.msisdn for note in notes if note.imsi is None and note.msisdn})
+        by_number = await sessions.imsi_of_msisdn(self._connection, numbers) if numbers else {}
+        imsis = {note.imsi or by_number.get(note.msisdn or "") for note in notes} - {None}
+        return _Named(set(await sims.accounts_of(self._connection, sorted(filter(None, imsis)))), by_number)
+
+    async def _restart(self, report: Report) -> None:
+        at = report.restarted_at
+        if at is None:
+            return
+        self.news["restart"] += 1
+        if at > self._restarts.get(report.gateway_id, at.min.replace(tzinfo=at.tzinfo)):
+            self._restarts[report.gateway_id] = at
+            await sessions.restarted(self._connection, report.gateway_id, at)
+
+    def _take(self, report: Report, note: SessionNote, imsi: str) -> None:
+        key = (imsi, report.gateway_id, note.key)
+        known = self._now.get(key) or self._stored.get(key)
+        session, news = follow(known, note, imsi, report.gateway_id, self._restarts.get(report.gateway_id))
+        self._now[key] = session
+        self.news[news] += 1
+        if news in (News.BEGAN, News.WENT_ON):
+            self._sighting(report, session, note.at, None if note.phase is Phase.BEGAN else session.began_at)
+        elif news is News.ENDED and known is None:
+            self._sighting(report, session, session.began_at, session.began_at)
+
+    def _is_to_be_written(self, session: Session, stored: Session | None) -> bool:
+        """Whether it differs from what is stored by more than the time of a report that is hardly newer."""
+        if stored is None or session.seen_at >= stored.seen_at + self._refresh:
+            return session != stored
+        return session != msgspec.structs.replace(stored, seen_at=session.seen_at)
+
+    def _sighting(self, report: Report, session: Session, at: datetime, since: datetime | None) -> None:
+        self.evidence.append(
+            (
+                report,
+                Evidence(
+                    imsi=session.imsi,
+                    iccid=None,
+                    imei=session.imei,
+                    at=at,
+                    since=since,
+                    where=f"session {session.key}",
+                ),
+            )
+        )
+
+
+class _Named:
+    """Which registered SIM a report of a session speaks of."""
+
+    def __init__(self, registered: set[str], by_number: Mapping[str, str]) -> None:
+        self._registered = registered
+        self._by_number = by_number
+
+    def __call__(self, note: SessionNote) -> str | None:
+        imsi = note.imsi or self._by_number.get(note.msisdn or "")
+        return imsi if imsi in self._registered else None

@@ -1,0 +1,96 @@
+"""Data sessions of SIMs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simwarden.domain.identifiers import BUCKETS, bucket_of
+from simwarden.domain.session import Session
+from simwarden.store.queries import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    import asyncpg
+
+    from simwarden.store.database import Database
+
+Q = load("sessions")
+Key = tuple[str, int, str]
+"""IMSI, id of the network element, name of the session there."""
+
+
+def _from_row(row: asyncpg.Record) -> Session:
+    return Session(
+        imsi=row["imsi"],
+        element_id=row["gateway_id"],
+        key=row["key"],
+        began_at=row["began_at"],
+        seen_at=row["seen_at"],
+        ended_at=row["ended_at"],
+        imei=row["imei"],
+    )
+
+
+async def find(connection: asyncpg.Connection, keys: Sequence[Key]) -> dict[Key, Session]:
+    """Those of these sessions that are known, live or ended."""
+    rows = await connection.fetch(
+        Q["find"],
+        [bucket_of(imsi) for imsi, _, _ in keys],
+        [imsi for imsi, _, _ in keys],
+        [element_id for _, element_id, _ in keys],
+        [key for _, _, key in keys],
+    )
+    return {(row["imsi"], row["gateway_id"], row["key"]): _from_row(row) for row in rows}
+
+
+async def live(connection: asyncpg.Connection, element_id: int, imsis: Sequence[str]) -> list[Session]:
+    """The sessions that these SIMs have at an element now, those that its restart ended left out."""
+    restarted_at = (await restarts(connection, [element_id])).get(element_id)
+    rows = await connection.fetch(Q["live"], [bucket_of(imsi) for imsi in imsis], imsis, element_id)
+    found = [_from_row(row) for row in rows]
+    return [item for item in found if restarted_at is None or item.began_at >= restarted_at]
+
+
+async def save(connection: asyncpg.Connection, sessions: Iterable[Session]) -> None:
+    """Write sessions; their network elements are locked by this transaction."""
+    ordered = sorted(sessions, key=lambda item: (bucket_of(item.imsi), item.imsi, item.element_id, item.key))
+    await connection.execute(
+        Q["save"],
+        [bucket_of(item.imsi) for item in ordered],
+        [item.imsi for item in ordered],
+        [item.element_id for item in ordered],
+        [item.key for item in ordered],
+        [item.began_at for item in ordered],
+        [item.seen_at for item in ordered],
+        [item.ended_at for item in ordered],
+        [item.imei for item in ordered],
+    )
+
+
+async def restarts(connection: asyncpg.Connection, element_ids: Sequence[int]) -> dict[int, datetime]:
+    """When each of these elements last ended all its sessions, as far as it ever did."""
+    rows = await connection.fetch(Q["restarts"], element_ids)
+    return {row["gateway_id"]: row["restarted_at"] for row in rows}
+
+
+async def restarted(connection: asyncpg.Connection, element_id: int, at: datetime) -> None:
+    """All sessions of an element that began before `at` are over."""
+    await connection.execute(Q["restarted"], element_id, at)
+
+
+async def imsi_of_msisdn(connection: asyncpg.Connection, numbers: Sequence[str]) -> dict[str, str]:
+    """Which IMSI belongs to each known phone number."""
+    rows = await connection.fetch(Q["imsi_of_msisdn"], numbers)
+    return {row["value"]: row["imsi"] for row in rows}
+
+
+async def forget(connection: asyncpg.Connection, element_id: int) -> None:
+    """Delete the sessions of an element that is deleted."""
+    await connection.execute(Q["forget"], list(range(BUCKETS)), element_id)
+
+
+async def prune(db: Database, before: datetime) -> int:
+    """Delete sessions that were last reported before this, a bucket at a time; returns how many."""
+    return sum([await db.execute(Q["prune"], bucket, before) for bucket in range(BUCKETS)])
