@@ -47,9 +47,14 @@ def test_every_decision_that_is_cited_exists(folder: str) -> None:
     assert missing == []
 
 
+UNDER_WAY = {27, 28, 29, 31, 32}
+"""Numbers of decisions that are being written beside others. A number goes from here when its page comes."""
+
+
 def test_decisions_are_numbered_without_gaps_or_doubles() -> None:
-    names = sorted(path.name for path in (REPOSITORY / "docs" / "adr").glob("[0-9]*.md"))
-    assert [name[:4] for name in names] == [f"{number:04}" for number in range(1, len(names) + 1)]
+    numbers = sorted(int(path.name[:4]) for path in (REPOSITORY / "docs" / "adr").glob("[0-9]*.md"))
+    assert len(set(numbers)) == len(numbers)
+    assert set(range(1, numbers[-1])) - set(numbers) <= UNDER_WAY
 
 
 def test_a_citation_is_found_in_any_form() -> None:

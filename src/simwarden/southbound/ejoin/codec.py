@@ -1,8 +1,8 @@
 """Bytes from an Ejoin gateway to typed messages. No I/O, no clock.
 
 `decode` is the whole interface; `decode_plain_sms` is for the few old devices that post no JSON. The types are in
-`messages`, the single values in `normalise`. Devices are expected to send valid JSON; the damage this module tolerates
-is that of the printed document and of firmware that spells keys its own way.
+`messages` and `sms_messages`, the single values in `normalise`. Devices are expected to send valid JSON; the damage
+this module tolerates is that of the printed document and of firmware that spells keys its own way.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from simwarden.southbound.ejoin.fields import PORT_KEYS, Fields, read_report, sp
 from simwarden.southbound.ejoin.messages import (
     CallDirection,
     CallRecord,
-    ContentEncoding,
     Counter,
     Decoded,
     DeviceStatus,
@@ -26,6 +25,13 @@ from simwarden.southbound.ejoin.messages import (
     PortReport,
     PortState,
     PortStatus,
+    Undecodable,
+    Unknown,
+    port_state,
+)
+from simwarden.southbound.ejoin.normalise import Unreadable, squash
+from simwarden.southbound.ejoin.sms_messages import (
+    ContentEncoding,
     ReceivedSms,
     SentSms,
     SimSource,
@@ -35,12 +41,8 @@ from simwarden.southbound.ejoin.messages import (
     SmsRow,
     SmsTask,
     SmsTaskStatus,
-    Undecodable,
-    Unknown,
     idempotency_key,
-    port_state,
 )
-from simwarden.southbound.ejoin.normalise import Unreadable, squash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,7 +15,8 @@ from hashlib import sha256
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from simwarden.southbound.ejoin.messages import CallDirection, Counter, SimSource
+from simwarden.southbound.ejoin.messages import CallDirection, Counter
+from simwarden.southbound.ejoin.sms_messages import SimSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from simwarden.southbound.ejoin import normalise
 from simwarden.southbound.ejoin.fields import Fields, spellings, take_position
-from simwarden.southbound.ejoin.messages import (
+from simwarden.southbound.ejoin.normalise import Unreadable
+from simwarden.southbound.ejoin.sms_messages import (
     ContentEncoding,
     ReceivedSms,
     SentSms,
@@ -19,7 +20,6 @@ from simwarden.southbound.ejoin.messages import (
     SmsTask,
     SmsTaskStatus,
 )
-from simwarden.southbound.ejoin.normalise import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

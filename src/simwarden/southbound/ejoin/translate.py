@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from simwarden.domain.errors import InvalidIdentifier
 from simwarden.domain.identifiers import parse_imei
 from simwarden.domain.reports import CallRecord, Evidence, GatewayFacts, PortObservation, Report, SmsRecord
-from simwarden.southbound.ejoin import messages as ejoin
+from simwarden.southbound.ejoin import codec as ejoin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -22,7 +22,7 @@ from simwarden.southbound.ejoin.codec import (
     idempotency_key,
 )
 from simwarden.southbound.ejoin.fields import COUNTERS, TRAFFIC
-from simwarden.southbound.ejoin.messages import ReceivedSms
+from simwarden.southbound.ejoin.sms_messages import ReceivedSms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
