@@ -16,18 +16,18 @@ from simwarden.accounts.applications import issue, open_account
 from simwarden.accounts.scopes import SETS
 from simwarden.demo.story import IMEI_CHANGE, SUBSCRIPTIONS
 from simwarden.demo.world import World
-from simwarden.domain.decide import Target
 from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.rules.device import Bind
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine import imports, provision
-from simwarden.engine.binding import Bindings
+from simwarden.engine.commands.batcher import CommandBatcher
+from simwarden.engine.commands.command import SimCommand
 from simwarden.kit.clock import now_utc
 from simwarden.settings import Settings, master_key
 from simwarden.store.accounts import Accounts
 from simwarden.store.database import Database
 from simwarden.store.embedded import EmbeddedPostgres
 from simwarden.store.gateways import Gateways
-from simwarden.store.sims import Sims
 from simwarden.store.vault import Vault
 
 IMSI_BASE = 460000990000000
@@ -97,9 +97,11 @@ class Bench(World):
         """Bind SIMs to the devices they are in."""
         async with self.database() as db:
             account = (await Accounts(db).list())[0]
-            bindings = Bindings(db, Sims(db))
+            commands = CommandBatcher(db)
             for imsi in imsis:
-                await bindings.bind(account.id, SimRef(IdentifierKind.IMSI, imsi), Target(), None, CAUSE)
+                await commands.submit(
+                    SimCommand(SimRef(IdentifierKind.IMSI, imsi), Bind(again=True), CAUSE, account.id)
+                )
 
     async def subscribe(self, number: int) -> None:
         """Subscribe the sink to imei-change of a SIM, over HTTP."""

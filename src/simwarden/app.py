@@ -34,10 +34,9 @@ from simwarden.edge.clients import Proxies
 from simwarden.edge.door import FrontDoor
 from simwarden.edge.fresh import Fresh
 from simwarden.edge.throttle import Allowance, Guard
-from simwarden.engine.binding import Bindings
+from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.functions import Functions
-from simwarden.engine.gather import Gather
 from simwarden.engine.idempotency import Answers
 from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.keeping import Keeping
@@ -46,7 +45,6 @@ from simwarden.engine.operations import OperationLimits, Operations
 from simwarden.engine.polling import Polls
 from simwarden.engine.quota import Quotas
 from simwarden.engine.subscriptions import Limits, Subscriptions
-from simwarden.engine.switching import Switches
 from simwarden.engine.usage import Reads
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
@@ -187,8 +185,7 @@ class House:
             reads=self.reads.count,
             quota=self.quotas,
         )
-        self.gather = Gather(db, self.answers, committed=self._wake)
-        self.bindings = Bindings(db, self.sims, gather=self.gather)
+        self.commands = CommandBatcher(db, self.answers, committed=self._wake)
         notify_settings = delivery_settings(settings)
         self.inboxes = Inboxes(db, vault, base_url=settings.base_url, settings=notify_settings)
         limits = Limits(**{name: getattr(settings, name) for name in Limits.__struct_fields__})
@@ -294,7 +291,7 @@ class House:
             house.listener.start()
             stack.push_async_callback(house.listener.stop)
             stack.push_async_callback(house.ingest.drain)
-            stack.push_async_callback(house.gather.drain)
+            stack.push_async_callback(house.commands.drain)
             stack.callback(house.inboxes.stop)
             work = await stack.enter_async_context(contextlib.AsyncExitStack())
             if reads_only:
@@ -367,9 +364,8 @@ class House:
         live = Services(
             edge=self.edge,
             devices=Devices(self.sims, network_access_identifiers=nais),
-            bindings=self.bindings,
+            commands=self.commands,
             accounts=self.accounts,
-            switches=Switches(self.gather),
             functions=Functions(self.db, self.sims),
             subscriptions=self.subscriptions,
             inboxes=self.inboxes,
@@ -382,8 +378,7 @@ class House:
             live,
             edge=msgspec.structs.replace(self.edge, reads=None, quota=None),  # nothing of the sandbox is counted
             devices=Devices(virtual, network_access_identifiers=nais),
-            bindings=virtual,
-            switches=virtual,
+            commands=virtual,
             functions=virtual,
             subscriptions=self.sandboxed,
             operations=None,
@@ -398,7 +393,7 @@ class House:
             sims=self.sims,
             gateways=self.gateways,
             operations=self.operations,
-            gather=self.gather,
+            commands=self.commands,
             base_url=self._settings.base_url,
             committed=self._wake,
             intake=self._settings.intake,

@@ -210,7 +210,7 @@ async def bench(url: str, directory: Path) -> AsyncIterator[Bench]:
                 yield made
         finally:
             await house.ingest.drain()
-            await house.gather.drain()
+            await house.commands.drain()
             await house.answers.stop()
             await db.close()
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support.patience import PATIENCE
 
-from simwarden.domain.decide import Target
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.reports import CallRecord, Evidence, GatewayFacts, PortObservation, Report, SmsRecord
+from simwarden.domain.rules.device import Bind, Unbind
 from simwarden.domain.sim import ALL_FUNCTIONS, BindingState, IdentifierKind, Place, Policy, Sim, SimRef
 from simwarden.engine import provision
-from simwarden.engine.binding import Bindings
+from simwarden.engine.commands.batcher import CommandBatcher
+from simwarden.engine.commands.command import SimCommand
 from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.polling import Polls
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     import asyncpg
 
     from simwarden.domain.attachment import Attachment
-    from simwarden.domain.decide import Decision
+    from simwarden.domain.command import Command
+    from simwarden.domain.decision import Decision
     from simwarden.engine.ports import Driver, TargetState
     from simwarden.store.database import Database
     from simwarden.store.gateways import CommandAccess
@@ -218,7 +220,7 @@ class World:
         self.sims = Sims(db)
         self.tallies: list[Tally] = []
         self.ingest = self.another_ingest()
-        self.bindings = Bindings(db, self.sims, clock=self.clock)
+        self.commands = CommandBatcher(db, clock=self.clock)
         self.boxes: list[Box] = []
         self.enforcement: Enforcement | None = None
         self.polls: Polls | None = None
@@ -257,13 +259,17 @@ class World:
         """Reports that came together."""
         await self.ingest.submit(*reports)
 
-    async def bind(self, number: int, policy: Policy | None = None, **target: Any) -> Decision:
+    async def do(self, number: int, command: Command) -> Decision:
+        """Execute a command to a SIM."""
+        return await self.commands.submit(SimCommand(ref(number), command, CALLER, ACCOUNT))
+
+    async def bind(self, number: int, policy: Policy | None = None, **device: Any) -> Decision:
         """Bind a SIM."""
-        return await self.bindings.bind(ACCOUNT, ref(number), Target(**target), policy, CALLER)
+        return await self.do(number, Bind(**device, policy=policy, again=True))
 
     async def unbind(self, number: int) -> Decision:
         """Remove its binding."""
-        return await self.bindings.unbind(ACCOUNT, ref(number), CALLER)
+        return await self.do(number, Unbind())
 
     async def sim(self, number: int) -> Sim:
         """The SIM as it is stored."""

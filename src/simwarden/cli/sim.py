@@ -25,9 +25,9 @@ from simwarden.cli.common import (
 )
 from simwarden.cli.policies import changed, policy_options
 from simwarden.domain.addresses import parse_ipv4, parse_ipv6
-from simwarden.domain.decide import Target
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.intake import CautionTally, range_cautions
+from simwarden.domain.rules.device import Bind, LiftMismatch, Unbind
 from simwarden.domain.sim import (
     BindingState,
     Function,
@@ -38,7 +38,8 @@ from simwarden.domain.sim import (
 )
 from simwarden.engine import explain as explaining
 from simwarden.engine import imports, provision
-from simwarden.engine.binding import Bindings
+from simwarden.engine.commands.batcher import CommandBatcher
+from simwarden.engine.commands.command import SimCommand
 from simwarden.store import ranges, records
 from simwarden.store.accounts import Accounts
 from simwarden.store.gateways import Gateways
@@ -47,7 +48,7 @@ from simwarden.store.sims import Sims
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from simwarden.domain.decide import Decision
+    from simwarden.domain.command import Command
     from simwarden.domain.numbering import RangeBook
 
 
@@ -311,12 +312,6 @@ def bind(
     as_json: bool,
 ) -> None:
     """Bind a SIM to its device, replacing what bound it. Without a device, one that was named before stays."""
-    target = Target(
-        imei=imeis[0] if len(imeis) == 1 else None,
-        imeis=imeis if len(imeis) > 1 else (),
-        tac=tac,
-        first_seen=first_seen,
-    )
 
     async def work(store: Store) -> Sim:
         for imei in imeis:
@@ -324,8 +319,15 @@ def bind(
         found = await find_sim(store, id)
         before = found.binding.policy if found.binding else Policy()
         policy = changed(before, enforce=enforce, unknown=unknown, resume=resume)
-        bindings = Bindings(store.db, Sims(store.db))
-        return (await bindings.bind(found.account_id, _ref(found), target, policy, by_operator("sim bind"))).sim
+        command = Bind(
+            imei=imeis[0] if len(imeis) == 1 else None,
+            imeis=imeis if len(imeis) > 1 else (),
+            tac=tac,
+            first_seen=first_seen,
+            policy=policy,
+            again=True,
+        )
+        return await _execute(store, found, command)
 
     show_sim(with_store(work), as_json=as_json)
 
@@ -336,28 +338,27 @@ def bind(
 def unbind(id: str, *, as_json: bool) -> None:  # noqa: A002 - as the user calls it
     """Remove a SIM's binding, and the bar that it raised."""
 
-    async def work(store: Store) -> Decision:
-        found = await find_sim(store, id)
-        return await Bindings(store.db, Sims(store.db)).unbind(found.account_id, _ref(found), by_operator("sim unbind"))
+    async def work(store: Store) -> Sim:
+        return await _execute(store, await find_sim(store, id), Unbind())
 
-    show_sim(with_store(work).sim, as_json=as_json)
+    show_sim(with_store(work), as_json=as_json)
 
 
 @sim.command(epilog="\b\nExample:\n  simwarden sim resume 460000990123698")
 @click.argument("id")
 @json_option
 def resume(id: str, *, as_json: bool) -> None:  # noqa: A002 - as the user calls it
-    """Open a SIM that came back, where its policy leaves that to a person."""
+    """Lift the mismatch bar by hand, where the policy of a SIM that came back leaves that to a person."""
 
-    async def work(store: Store) -> Decision:
-        found = await find_sim(store, id)
-        return await Bindings(store.db, Sims(store.db)).resume(found.account_id, _ref(found), by_operator("sim resume"))
+    async def work(store: Store) -> Sim:
+        return await _execute(store, await find_sim(store, id), LiftMismatch())
 
-    show_sim(with_store(work).sim, as_json=as_json)
+    show_sim(with_store(work), as_json=as_json)
 
 
-def _ref(found: Sim) -> SimRef:
-    return SimRef(IdentifierKind.IMSI, found.imsi)
+async def _execute(store: Store, found: Sim, command: Command) -> Sim:
+    ref, cause = SimRef(IdentifierKind.IMSI, found.imsi), by_operator(f"sim {command.verb}")
+    return (await CommandBatcher(store.db).submit(SimCommand(ref, command, cause))).sim
 
 
 def view(found: Sim) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
+from simwarden.domain import rules
 from simwarden.domain.alarm import AlarmKind, Trouble, gateway_key, of_gateway
-from simwarden.domain.decide import Verdict, decide
+from simwarden.domain.decision import Verdict
 from simwarden.domain.doubt import DoubtKind
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.report_order import (
@@ -315,7 +316,7 @@ class Batch:
                 # A time still to come is from before the clock was set back: what is received now is newer.
                 sim = msgspec.structs.replace(sim, seen=msgspec.structs.replace(sim.seen, at=sighting.at))
             upholder = self._proof.upholder(sim, sighting, item.report, there, self._newest)
-            decision = decide(sim, sighting, self._now, _cause(item.report, item.where))
+            decision = rules.decide(sim, sighting, self._now, _cause(item.report, item.where))
             if decision.verdict is Verdict.STALE:
                 self._tally.late += 1
                 continue

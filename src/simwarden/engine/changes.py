@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from simwarden.domain.change import Changed
-    from simwarden.domain.decide import Decision
+    from simwarden.domain.decision import Decision
     from simwarden.domain.sim import Place, Sim
 
 
@@ -81,7 +80,7 @@ class Changes:
 
     def decide(
         self,
-        decision: Decision | Changed,
+        decision: Decision,
         slots: Mapping[Place, SlotView] | None = None,
         upheld: Collection[Place] = (),
     ) -> None:

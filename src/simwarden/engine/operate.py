@@ -17,6 +17,7 @@ import asyncpg
 import msgspec
 import structlog
 
+from simwarden.domain import rules
 from simwarden.domain.errors import (
     InvalidIdentifier,
     SimExists,
@@ -27,11 +28,12 @@ from simwarden.domain.errors import (
 )
 from simwarden.domain.identifiers import parse_imei
 from simwarden.domain.numbering import OutsideRanges
-from simwarden.domain.sim import Lifecycle
-from simwarden.engine import actions, orders, provision
-from simwarden.engine.actions import Add
+from simwarden.domain.sim import IdentifierKind, Lifecycle, SimRef
+from simwarden.engine import provision
 from simwarden.engine.changes import Outcome
-from simwarden.engine.orders import Order
+from simwarden.engine.commands import catalogue
+from simwarden.engine.commands.catalogue import Add
+from simwarden.engine.commands.command import SimCommand, execute
 from simwarden.engine.pace import Pace
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
@@ -45,8 +47,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from simwarden.domain.command import Command
     from simwarden.domain.sim import Sim
-    from simwarden.engine.actions import Action
     from simwarden.store.database import Database
     from simwarden.store.leases import Leases
     from simwarden.store.operations import Part, Work
@@ -212,7 +214,7 @@ class Operate(Worker):
             parts = await store.lock_parts(connection, [each.bucket for each in group], work.operation_id, work.state)
             if not parts:
                 return 0
-            action = actions.from_plain(work.action)
+            action = catalogue.from_plain(work.action)
             batch = _Batch(connection, work, action, self._clock())
             results: list[Settled] = []
             if _searches(work):
@@ -245,7 +247,7 @@ def _searches(work: Work) -> bool:
 class _Batch:
     """Some SIMs of an operation, within one transaction. `work`: the part, or one of them."""
 
-    def __init__(self, connection: asyncpg.Connection, work: Work, action: Action, now: datetime) -> None:
+    def __init__(self, connection: asyncpg.Connection, work: Work, action: Command, now: datetime) -> None:
         self._connection = connection
         self._work = work
         self._action = action
@@ -291,10 +293,11 @@ class _Batch:
         try:
             if sim is None or self._work.account_id not in (None, sim.account_id):
                 raise SimNotFound
-            decided = actions.rule(self._action, item.data, self._now, self._cause)(sim)
+            command = catalogue.for_item(self._action, item.data)
+            decision = rules.decide(sim, command, self._now, self._cause)
         except SimwardenError as error:
-            return Settled(item.bucket, item.n, *actions.refusal_of(error))
-        return Settled(item.bucket, item.n, "REQUESTED", reason=actions.remark(self._action, item.data, sim, decided))
+            return Settled(item.bucket, item.n, *catalogue.refusal_of(error))
+        return Settled(item.bucket, item.n, "REQUESTED", reason=catalogue.remark(command, sim, decision))
 
     async def run(self, items: Sequence[Todo]) -> tuple[list[Settled], Outcome]:
         """Do it."""
@@ -304,14 +307,23 @@ class _Batch:
             return await self._add(items), Outcome()
         work = self._work
         wanted = [
-            Order(item.imsi, actions.rule(self._action, item.data, self._now, self._cause), work.account_id, work.usage)
+            (
+                item.imsi,
+                SimCommand(
+                    SimRef(IdentifierKind.IMSI, item.imsi),
+                    catalogue.for_item(self._action, item.data),
+                    self._cause,
+                    work.account_id,
+                    work.usage,
+                ),
+            )
             for item in items
         ]
-        found, outcome = await orders.carry_out(self._connection, wanted, self._now)
+        found, outcome = await execute(self._connection, wanted, self._now)
         results = []
         for item, each in zip(items, found, strict=True):
             if isinstance(each, SimwardenError):
-                results.append(Settled(item.bucket, item.n, *actions.refusal_of(each)))
+                results.append(Settled(item.bucket, item.n, *catalogue.refusal_of(each)))
             else:
                 results.append(Settled(item.bucket, item.n, "DONE"))
         return results, outcome
@@ -357,7 +369,7 @@ def _row(n: int, account_id: str, data: dict[str, Any]) -> provision.NewSim:
 
 def _refused(item: Todo, error: Exception) -> Settled:
     if isinstance(error, SimwardenError):
-        return Settled(item.bucket, item.n, *actions.refusal_of(error))
+        return Settled(item.bucket, item.n, *catalogue.refusal_of(error))
     reason = "This item cannot be done. Tell the operator of this server."
     return Settled(item.bucket, item.n, "REFUSED", SimwardenError.code, reason)
 

@@ -29,7 +29,7 @@ from simwarden.domain.errors import (
     TooManyOperations,
 )
 from simwarden.domain.identifiers import BUCKETS
-from simwarden.engine.actions import refusal_of
+from simwarden.engine.commands.catalogue import refusal_of
 from simwarden.engine.idempotency import Answers, Kept, Replayed
 from simwarden.kit.clock import now_utc
 from simwarden.kit.ids import uuid7
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from simwarden.domain.command import Command
     from simwarden.domain.events import Cause
     from simwarden.domain.sim import SimRef
     from simwarden.domain.usage import Usage
-    from simwarden.engine.actions import Action
     from simwarden.engine.idempotency import Once
     from simwarden.store.database import Database
     from simwarden.store.operations import Item
@@ -123,7 +123,7 @@ class Operations:
 
     async def begin(
         self,
-        action: Action,
+        action: Command,
         sims: SimFilter | Iterable[Listed],
         cause: Cause,
         *,
@@ -146,7 +146,7 @@ class Operations:
             app_key=app_key,
             verb=action.verb,
             action=msgspec.to_builtins(action),
-            cause=msgspec.structs.replace(cause, message=action.told),
+            cause=msgspec.structs.replace(cause, message=action.summary),
             filter=msgspec.to_builtins(sims) if isinstance(sims, SimFilter) else None,
             state="PREVIEWING" if preview else "RUNNING",
             summary=None,

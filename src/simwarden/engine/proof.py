@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.domain import doubt as rules
-from simwarden.domain.decide import Verdict, compare
+from simwarden.domain.decision import Verdict
 from simwarden.domain.doubt import DoubtKind
 from simwarden.domain.reports import Report
+from simwarden.domain.rules.device import compare
 from simwarden.domain.sim import BarCause, Sighting
 from simwarden.store import sims
 

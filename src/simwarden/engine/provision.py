@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.domain import identifiers
-from simwarden.domain.decide import Target, bind
 from simwarden.domain.errors import SimExists
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.intake import Caution
-from simwarden.domain.sim import Lifecycle, Policy, Sim, SimRef
+from simwarden.domain.rules.device import Bind, bind
+from simwarden.domain.sim import Lifecycle, Sim, SimRef
 from simwarden.kit.clock import now_utc
 from simwarden.store import sims
 
@@ -125,7 +125,7 @@ async def insert_free(connection: sims.Connection, account_id: str, rows: Sequen
         if first > 1:
             sim = msgspec.structs.replace(sim, first_event=first, event_count=first)
         if row.imei:
-            decision = bind(sim, Target(imei=row.imei), Policy(), now, cause)
+            decision = bind(sim, Bind(imei=row.imei), now, cause)
             events += [(decision.sim, event) for event in decision.events]
             sim = decision.sim
         made.append(sim)

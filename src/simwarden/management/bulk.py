@@ -11,8 +11,8 @@ from msgspec.json import Decoder
 from simwarden.domain import identifiers
 from simwarden.domain.errors import InvalidIdentifier, InvalidValue
 from simwarden.domain.intake import Intake
+from simwarden.domain.rules.device import Bind
 from simwarden.domain.sim import IdentifierKind, SimRef
-from simwarden.engine.actions import Bind
 from simwarden.engine.operations import Named
 from simwarden.management import schemas, views
 from simwarden.management.house import House, read
@@ -62,7 +62,7 @@ class BulkRoutes:
         begun = await self._house.operations.begin(
             action,
             sims,
-            self._house.cause(request, action.told),
+            self._house.cause(request, action.summary),
             app_key=request.caller.app_key,
             account_id=None,
             preview=True,

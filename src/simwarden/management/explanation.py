@@ -19,7 +19,7 @@ class StandingBar(Camel, frozen=True):
     event: int
 
 
-class FunctionState(Camel, frozen=True, omit_defaults=False):
+class ShownFunction(Camel, frozen=True, omit_defaults=False):
     """FunctionState."""
 
     function: str
@@ -60,7 +60,7 @@ class ExplanationView(Camel, frozen=True):
     imsi: str
     binding_state: str
     lifecycle: str
-    functions: list[FunctionState]
+    functions: list[ShownFunction]
     closed_apns: list[ApnState]
     places: list[EnforcedSlot]
     chain: list[EventView]
@@ -84,7 +84,7 @@ def explanation(found: explain.Explanation) -> ExplanationView:
         binding_state=found.state,
         lifecycle=found.lifecycle,
         functions=[
-            FunctionState(
+            ShownFunction(
                 function=each.function,
                 requested=each.requested,
                 effective=each.effective,

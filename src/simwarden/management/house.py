@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from simwarden.domain.errors import InvalidIdentifier, SimNotFound
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.intake import Intake
+from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.engine.commands.command import SimCommand
 from simwarden.kit.clock import now_utc
 from simwarden.northbound.kernel.bodies import Wording, decode
 from simwarden.northbound.kernel.errors import InvalidArgument
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
 
     from msgspec.json import Decoder
 
+    from simwarden.domain.command import Command
+    from simwarden.domain.decision import Decision
     from simwarden.domain.sim import Sim
     from simwarden.engine.changes import Outcome
-    from simwarden.engine.gather import Gather
+    from simwarden.engine.commands.batcher import CommandBatcher
     from simwarden.engine.operations import Operations
     from simwarden.northbound.kernel.api import Request
     from simwarden.store.accounts import Accounts
@@ -45,7 +49,7 @@ class House:
         sims: Sims,
         gateways: Gateways,
         operations: Operations,
-        gather: Gather,
+        commands: CommandBatcher,
         base_url: str,
         committed: Callable[[Outcome], None] = lambda _outcome: None,
         intake: Intake = _AS_WRITTEN,
@@ -57,7 +61,7 @@ class House:
         self.sims = sims
         self.gateways = gateways
         self.operations = operations
-        self.gather = gather
+        self.commands = commands
         self.base_url = base_url
         self.committed = committed
         self.intake = intake
@@ -70,6 +74,11 @@ class House:
         if found is None:
             raise SimNotFound(f"No SIM has the IMSI, ICCID, phone number or NAI {name[:40]!r}")
         return found
+
+    async def execute(self, request: Request, sim: Sim, command: Command) -> Decision:
+        """Execute a command to this SIM for the operator; committed when this returns. Raises what its rule raises."""
+        ref = SimRef(IdentifierKind.IMSI, sim.imsi)
+        return await self.commands.submit(SimCommand(ref, command, self.cause(request, command.summary)))
 
     def cause(self, request: Request, what: str) -> Cause:
         """The cause of what the operator does by this request."""

@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from simwarden.domain.command import Command
 from simwarden.domain.errors import InvalidValue
 from simwarden.domain.identifiers import parse_imei, parse_tac
-from simwarden.domain.lifecycle import Step
+from simwarden.domain.rules.device import Bind, Unbind
+from simwarden.domain.rules.functions import FunctionState, SetFunctions
+from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import Function, OnMismatch, OnUnknown, Policy, Resume
-from simwarden.domain.switching import Wish
-from simwarden.engine.actions import Action, Advance, Bind, Switch, Unbind
 
 MAX_CSV = 16 * 1024 * 1024
 """Characters of a list in a bulk request."""
@@ -93,7 +94,7 @@ class ActionBody(_Body, frozen=True):
     first_seen: bool = False
     policy: PolicyBody | None = None
 
-    def parsed(self) -> Action:
+    def parsed(self) -> Command:
         """As the engine does it. Raises BadAction, InvalidIdentifier."""
         device = [name for name in ("imei", "tac", "first_seen") if getattr(self, name)]
         if self.action in ("open", "close"):
@@ -103,7 +104,7 @@ class ActionBody(_Body, frozen=True):
             mask = Function(0)
             for name in self.functions:
                 mask |= Function[name]
-            return Switch(Wish(self.action), int(mask))
+            return SetFunctions(FunctionState(self.action), int(mask))
         if self.action == "bind":
             self._refuse("functions")
             if len(device) > 1:
@@ -113,9 +114,9 @@ class ActionBody(_Body, frozen=True):
                 parse_imei(self.imei)
             if self.tac is not None:
                 parse_tac(self.tac)
-            return Bind(self.imei, self.tac, self.first_seen, policy)
+            return Bind(imei=self.imei, tac=self.tac, first_seen=self.first_seen, policy=policy)
         self._refuse("functions", "imei", "tac", "first_seen", "policy")
-        return Unbind() if self.action == "unbind" else Advance(Step(self.action))
+        return Unbind() if self.action == "unbind" else Transition(Step(self.action))
 
     def _refuse(self, *names: str) -> None:
         given = [name for name in names if getattr(self, name)]

@@ -8,13 +8,13 @@ import msgspec
 from msgspec import UNSET
 from msgspec.json import Decoder
 
-from simwarden.domain import decide, identifiers, lifecycle
-from simwarden.domain.decide import Target
+from simwarden.domain import identifiers
 from simwarden.domain.errors import GatewayNotFound, InvalidBinding, NothingToChange, SimExists
 from simwarden.domain.intake import Caution, range_cautions
-from simwarden.domain.sim import BarCause, BindingKind, BindingState, Lifecycle, Sim
-from simwarden.engine import actions, explain, identity, provision
-from simwarden.engine.orders import Order
+from simwarden.domain.rules import lifecycle
+from simwarden.domain.rules.device import SetPolicy
+from simwarden.domain.sim import BarCause, BindingState, Lifecycle, Sim
+from simwarden.engine import explain, identity, provision
 from simwarden.management import schemas, views
 from simwarden.management.explanation import explanation
 from simwarden.management.house import House, read
@@ -27,7 +27,6 @@ from simwarden.store.listing import SimFilter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from simwarden.domain.sim import Binding
     from simwarden.management.schemas import FilterBody
 
 FILTERS = (
@@ -129,28 +128,20 @@ class SimRoutes:
         return Answer(200, await self._shown(await self._house.sim(sim.imsi), cautions))
 
     async def _set_policy(self, request: Request, sim: Sim, wanted: schemas.PolicyBody) -> None:
-        now, cause = self._house.clock(), self._house.cause(request, "change policy")
-
-        def rule(sim: Sim) -> decide.Decision:
-            if sim.binding is None:
-                raise InvalidBinding(_NO_POLICY)
-            return decide.bind(sim, _same(sim.binding), wanted.over(sim.binding.policy), now, cause)
-
-        await self._house.gather.submit(Order(sim.imsi, rule))
+        await self._house.execute(request, sim, SetPolicy(**msgspec.structs.asdict(wanted)))
 
     async def act(self, request: Request) -> Answer:
-        """actOnSim: one SIM, committed when this answers. What is so already is answered as such."""
+        """actOnSim: one SIM, committed when this answers. What is in that state already is answered as unchanged."""
         wanted: schemas.ActionBody = read(self._action, request)
-        action = wanted.parsed()
+        command = wanted.parsed()
         cautions = self._house.intake.cautions(imei=wanted.imei)
         sim = await self._house.sim(request.parameter)
-        rule = actions.rule(action, None, self._house.clock(), self._house.cause(request, action.told))
         try:
-            decided = await self._house.gather.submit(Order(sim.imsi, rule))
+            decision = await self._house.execute(request, sim, command)
         except NothingToChange:
             shown = await self._shown(await self._house.sim(sim.imsi), cautions)
             return Answer(200, {"changed": False, "sim": shown})
-        if decided.sim.lifecycle is Lifecycle.DELETED:
+        if decision.sim.lifecycle is Lifecycle.DELETED:
             return Answer(200, {"changed": True})
         return Answer(200, {"changed": True, "sim": await self._shown(await self._house.sim(sim.imsi), cautions)})
 
@@ -221,13 +212,3 @@ async def as_filter(house: House, body: FilterBody) -> SimFilter:
         gateway=gateway,
         text=body.text,
     )
-
-
-def _same(binding: Binding) -> Target:
-    """What a binding is bound to, to be bound to again."""
-    match binding.kind:
-        case BindingKind.TAC:
-            return Target(tac=binding.values[0])
-        case BindingKind.LIST:
-            return Target(imeis=binding.values)
-    return Target(imei=binding.values[0]) if binding.values else Target(first_seen=True)

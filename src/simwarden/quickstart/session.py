@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from simwarden.domain.events import Cause
     from simwarden.listener.forward import Local
     from simwarden.northbound.listen.schemas import DeliveryVerdict, InboxAnswer, WaitingEvent
-    from simwarden.simulator.commands import Command
+    from simwarden.simulator.commands import ReceivedCommand
 
 _READY = 30.0
 """Seconds in which the server has to answer the gateways' first reports."""
@@ -148,8 +148,8 @@ class Quickstart:
         self._say(guide(self._env_file, self._url, variables["IMSI"], variables["PHONE"], variables["SINK"]))
         self._say("Here you see what reaches the customer and the gateways. Ctrl-C ends.")
 
-    def _commanded(self, gateway: str) -> Callable[[Command], None]:
-        def tell(command: Command) -> None:
+    def _commanded(self, gateway: str) -> Callable[[ReceivedCommand], None]:
+        def tell(command: ReceivedCommand) -> None:
             if command.slots:
                 self._say(f"{_clock()}  Gateway {gateway} is commanded: {command.op} {', '.join(command.slots)}")
 

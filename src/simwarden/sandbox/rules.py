@@ -106,13 +106,6 @@ def virtual(account_id: str, ref: SimRef, now: datetime) -> Sim | None:
     return _sim(account_id, f"{_PREFIX}:{account_id}:{ref.kind}:{ref.value}", ref, now)
 
 
-def of_imsi(imsi: str, now: datetime) -> Sim | None:
-    """The virtual SIM that `virtual` gave this IMSI. Raises SimwardenError."""
-    prefix, account_id, kind, value = imsi.split(":", 3)
-    assert prefix == _PREFIX
-    return _sim(account_id, imsi, SimRef(IdentifierKind(kind), value), now)
-
-
 def _sim(account_id: str, imsi: str, ref: SimRef, now: datetime) -> Sim | None:
     kind = kind_of(ref.value)
     if kind.error is QuotaExceeded:

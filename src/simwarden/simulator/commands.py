@@ -40,7 +40,7 @@ def answer(code: int, reason: str | None = None, **more: Any) -> Message:
 
 
 @dataclass(slots=True, eq=False)
-class Command:
+class ReceivedCommand:
     """One received command; times are wall-clock epoch nanoseconds."""
 
     op: str
@@ -74,15 +74,17 @@ class Executor:
         self.form: Form = form
         self.effect_delay = effect_delay
         self.fault = Fault()
-        self.log: deque[Command] = deque(maxlen=HISTORY)
+        self.log: deque[ReceivedCommand] = deque(maxlen=HISTORY)
         self.received = 0
-        self.on_command: Callable[[Command], None] = lambda _command: None
+        self.on_command: Callable[[ReceivedCommand], None] = lambda _command: None
         self._timers: set[asyncio.TimerHandle] = set()
 
-    def record(self, op: str, path: str, slots: Iterable[SlotAddress] = (), fault: FaultName = "none") -> Command:
+    def record(
+        self, op: str, path: str, slots: Iterable[SlotAddress] = (), fault: FaultName = "none"
+    ) -> ReceivedCommand:
         """Remember a command that has just arrived."""
         self.received += 1
-        command = Command(op, path, [str(place) for place in slots], time.time_ns(), fault)
+        command = ReceivedCommand(op, path, [str(place) for place in slots], time.time_ns(), fault)
         self.log.append(command)
         self.on_command(command)
         return command
@@ -94,7 +96,7 @@ class Executor:
             for place in places
         ]
 
-    def run(self, command: Command, places: list[SlotAddress]) -> None:
+    def run(self, command: ReceivedCommand, places: list[SlotAddress]) -> None:
         """Let a checked command take effect (not when the device lies)."""
         gateway = self.gateway
         match command.op:
@@ -111,7 +113,7 @@ class Executor:
             case _:
                 """save, redial and the LEDs change nothing that is reported."""
 
-    def do_later(self, command: Command, action: Callable[[], None]) -> None:
+    def do_later(self, command: ReceivedCommand, action: Callable[[], None]) -> None:
         """Any other effect, after the same delay and under the same faults."""
 
         def act() -> list[SlotAddress]:
@@ -126,7 +128,7 @@ class Executor:
             timer.cancel()
         self._timers.clear()
 
-    def _later(self, command: Command, change: Callable[[], list[SlotAddress]]) -> None:
+    def _later(self, command: ReceivedCommand, change: Callable[[], list[SlotAddress]]) -> None:
         if command.fault == "lie":
             return
 

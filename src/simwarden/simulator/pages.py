@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from simwarden.simulator.commands import Command, Executor, answer
+from simwarden.simulator.commands import Executor, ReceivedCommand, answer
 from simwarden.simulator.errors import InvalidRequest
 from simwarden.simulator.faults import FaultName
 from simwarden.simulator.messages import Message
@@ -59,7 +59,7 @@ class Pages:
         return parse_pattern(pattern, ports=gateway.ports, slots=gateway.slots)
 
 
-def finish(command: Command | None, body: Message | list[Message], *, status: int = 200) -> web.Response:
+def finish(command: ReceivedCommand | None, body: Message | list[Message], *, status: int = 200) -> web.Response:
     """Answer, and note in the record what was answered."""
     if command is not None:
         command.http_status = status

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from simwarden.simulator.commands import Command, answer
+from simwarden.simulator.commands import ReceivedCommand, answer
 from simwarden.simulator.errors import InvalidRequest
 from simwarden.simulator.faults import FaultName
 from simwarden.simulator.pages import Handler, Pages, finish, read_object
@@ -73,7 +73,7 @@ class PagesV2(Pages):
         items = body.get("ops") if op == "multiple" else [body]
         if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
             raise InvalidRequest("op multiple needs a list of objects in ops")
-        commands: list[tuple[Command, list[SlotAddress]]] = []
+        commands: list[tuple[ReceivedCommand, list[SlotAddress]]] = []
         for item in items:
             name = str(item.get("op", ""))
             if name not in OPERATIONS:

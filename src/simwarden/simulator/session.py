@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from simwarden.simulator.commands import Command
+from simwarden.simulator.commands import ReceivedCommand
 from simwarden.simulator.control import ControlServer
 from simwarden.simulator.fleet import FleetPlan, SimulatedFleet, build_fleet
 from simwarden.simulator.load import Load
@@ -143,8 +143,8 @@ def _origin(url: str | None) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def _teller(fleet: SimulatedFleet, server: GatewayServer) -> Callable[[Command], None]:
-    def tell(command: Command) -> None:
+def _teller(fleet: SimulatedFleet, server: GatewayServer) -> Callable[[ReceivedCommand], None]:
+    def tell(command: ReceivedCommand) -> None:
         fleet.happened("command", gateway=server.name, op=command.op, slots=command.slots, fault=command.fault)
 
     return tell

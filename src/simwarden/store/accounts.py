@@ -9,10 +9,11 @@ import msgspec
 
 from simwarden.domain.errors import AccountNotFound, AlreadyExists, ApplicationNotFound
 from simwarden.domain.sim import Policy
+from simwarden.store.coalesce import Coalescer
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import asyncpg
 
@@ -82,6 +83,7 @@ class Accounts:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._settings: Coalescer[str, AccountSettings] = Coalescer(self._settings_of)
 
     async def add(self, id: str, name: str, settings: AccountSettings) -> Account:  # noqa: A002 - the column's name
         """Store a new account. Raises AlreadyExists when the name is taken."""
@@ -106,11 +108,15 @@ class Accounts:
         await self._db.execute(Q["ensure_operator"])
 
     async def settings(self, account_id: str) -> AccountSettings:
-        """What an account wants. Raises AccountNotFound."""
-        found = await self._db.fetchval(Q["account_settings"], account_id)
+        """What an account wants, read with what concurrent calls ask for. Raises AccountNotFound."""
+        found = await self._settings.get(account_id)
         if found is None:
             raise AccountNotFound(f"No account has the id {account_id!r}")
-        return msgspec.convert(found, AccountSettings)
+        return found
+
+    async def _settings_of(self, account_ids: Sequence[str]) -> Mapping[str, AccountSettings]:
+        rows = await self._db.fetch(Q["account_settings"], account_ids)
+        return {row["id"]: msgspec.convert(row["settings"], AccountSettings) for row in rows}
 
     async def set_settings(self, account_id: str, settings: AccountSettings) -> Account:
         """Replace an account's settings. Raises AccountNotFound."""

@@ -132,6 +132,19 @@ async def lock(connection: asyncpg.Connection, imsis: Iterable[str]) -> dict[str
     return {row["imsi"]: from_row(row) for row in rows}
 
 
+async def imsis_of(
+    connection: asyncpg.Connection, wanted: Sequence[tuple[str, SimRef]]
+) -> dict[tuple[str, SimRef], str]:
+    """The IMSIs behind these names (account, name). Names of other accounts' SIMs are missing, as unknown ones are."""
+    rows = await connection.fetch(
+        Q["imsis_of"],
+        [ref.kind for _, ref in wanted],
+        [ref.value for _, ref in wanted],
+        [account_id for account_id, _ in wanted],
+    )
+    return {wanted[row["ord"] - 1]: row["imsi"] for row in rows}
+
+
 async def imsi_of_iccid(connection: asyncpg.Connection, iccids: Sequence[str]) -> dict[str, str]:
     """Which IMSI belongs to each known ICCID."""
     rows = await connection.fetch(Q["imsi_of_iccid"], iccids)

@@ -14,20 +14,18 @@ import pytest
 from tests.support.patience import PATIENCE
 from tests.support.world import ACCOUNT, CALLER, imsi, ref
 
-from simwarden.domain import switching as rules
-from simwarden.domain.change import Changed
+from simwarden.domain.decision import Decision
 from simwarden.domain.errors import IllegalTransition, NothingToChange, SimNotFound, StoreUnavailable
 from simwarden.domain.events import EventType
-from simwarden.domain.lifecycle import Step
+from simwarden.domain.rules.device import Bind, Unbind
+from simwarden.domain.rules.functions import FunctionState, SetApn, SetFunctions
+from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import ALL_FUNCTIONS, Function, Lifecycle
-from simwarden.domain.switching import Wish
-from simwarden.engine import actions, orders, provision
-from simwarden.engine.actions import Advance, Bind, Switch, Unbind
+from simwarden.engine import provision
+from simwarden.engine.commands.batcher import CommandBatcher
+from simwarden.engine.commands.command import SimCommand, execute
 from simwarden.engine.explain import explain
 from simwarden.engine.functions import Functions
-from simwarden.engine.gather import Gather
-from simwarden.engine.orders import Order
-from simwarden.engine.switching import Switches
 from simwarden.store import attachments, records
 
 if TYPE_CHECKING:
@@ -35,9 +33,9 @@ if TYPE_CHECKING:
 
     from tests.support.world import Box, World
 
+    from simwarden.domain.command import Command
     from simwarden.domain.events import Cause
     from simwarden.engine.changes import Outcome
-    from simwarden.engine.orders import Rule
 
 VOICE, SMS, DATA = Function.VOICE, Function.SMS, Function.DATA
 HOME, AWAY = 1, 2
@@ -48,19 +46,19 @@ class Control:
 
     def __init__(self, world: World) -> None:
         self.outcomes: list[Outcome] = []
-        self.gather = Gather(world.db, clock=world.clock, committed=self.outcomes.append)
-        self.switches = Switches(self.gather, clock=world.clock)
-        self._clock = world.clock
+        self.commands = CommandBatcher(world.db, clock=world.clock, committed=self.outcomes.append)
+
+    async def do(self, number: int, command: Command, account: str = ACCOUNT) -> Decision:
+        return await self.commands.submit(SimCommand(ref(number), command, CALLER, account))
 
     async def close(self, number: int, wanted: Function) -> None:
-        await self.switches.switch(ACCOUNT, imsi(number), wanted, Wish.CLOSE, CALLER)
+        await self.do(number, SetFunctions(FunctionState.CLOSED, int(wanted)))
 
     async def open(self, number: int, wanted: Function) -> None:
-        await self.switches.switch(ACCOUNT, imsi(number), wanted, Wish.OPEN, CALLER)
+        await self.do(number, SetFunctions(FunctionState.OPEN, int(wanted)))
 
     async def step(self, number: int, what: Step) -> None:
-        rule = actions.rule(Advance(what), None, self._clock(), CALLER)
-        await self.gather.submit(Order(imsi(number), rule, ACCOUNT))
+        await self.do(number, Transition(what))
 
 
 @pytest.fixture
@@ -255,9 +253,9 @@ async def test_where_a_gateway_cannot_be_made_to_stop_it_the_operator_may_forget
     await control.step(1, Step.DEACTIVATE)
     await world.db.execute("update attachment set status = 'FAILED'")
     async with world.db.transaction() as connection:
-        rule = actions.rule(Advance(Step.DELETE), None, world.clock(), CALLER)
-        [result], _ = await orders.carry_out(connection, [Order(imsi(1), rule)], world.clock())
-    assert isinstance(result, Changed)
+        command = SimCommand(ref(1), Transition(Step.DELETE), CALLER)
+        [result], _ = await execute(connection, [(imsi(1), command)], world.clock())
+    assert isinstance(result, Decision)
     assert await world.sims.find(ACCOUNT, ref(1)) is None
 
 
@@ -301,7 +299,7 @@ async def test_calls_that_come_together_are_committed_together_and_refused_alone
     await world.card(*range(1, 21))
     await control.close(7, ALL_FUNCTIONS)
     control.outcomes.clear()
-    stranger = control.switches.switch("other", imsi(9), DATA, Wish.CLOSE, CALLER)
+    stranger = control.do(9, SetFunctions(FunctionState.CLOSED, int(DATA)), "other")
     calls = [control.close(number, ALL_FUNCTIONS) for number in range(1, 21)]
     results = await asyncio.gather(*calls, stranger, control.close(99, DATA), return_exceptions=True)
     refused = {index: type(result) for index, result in enumerate(results) if result is not None}
@@ -310,7 +308,7 @@ async def test_calls_that_come_together_are_committed_together_and_refused_alone
     assert [(await world.sim(number)).functions_off for number in range(1, 21)] == [ALL_FUNCTIONS] * 20
 
 
-async def test_orders_about_one_sim_in_one_batch_follow_each_other(world: World, control: Control) -> None:
+async def test_commands_to_one_sim_in_one_batch_follow_each_other(world: World, control: Control) -> None:
     await world.card(1)
     await asyncio.gather(
         control.close(1, DATA), control.open(1, DATA), control.close(1, SMS), control.step(1, Step.SUSPEND)
@@ -330,9 +328,7 @@ async def test_orders_about_one_sim_in_one_batch_follow_each_other(world: World,
 
 async def test_what_postgresql_cannot_store_fails_alone(world: World, control: Control) -> None:
     await world.card(1, 2)
-    bad = control.gather.submit(
-        Order(imsi(1), lambda sim: rules.switch_apn(sim, "a", Wish.CLOSE, world.clock(), _evil()))
-    )
+    bad = control.commands.submit(SimCommand(ref(1), SetApn(FunctionState.CLOSED, "a"), _evil()))
     results = await asyncio.gather(bad, control.close(2, DATA), return_exceptions=True)
     assert isinstance(results[0], Exception)
     assert results[1] is None
@@ -340,7 +336,7 @@ async def test_what_postgresql_cannot_store_fails_alone(world: World, control: C
     assert (await world.sim(2)).functions_off == DATA
 
 
-async def test_an_order_that_the_database_refuses_is_found_by_halving(
+async def test_a_command_that_the_database_refuses_is_found_by_halving(
     world: World, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the database calls it: here what it said of an index row that was too long."""
@@ -349,11 +345,11 @@ async def test_an_order_that_the_database_refuses_is_found_by_halving(
 
     async def refusing(connection: Any, wanted: Any, now: Any) -> Any:
         tried.append(len(wanted))
-        if any(order.imsi == imsi(40) for order in wanted):
+        if any(number == imsi(40) for number, _ in wanted):
             raise asyncpg.ProgramLimitExceededError("index row size exceeds maximum")
-        return await orders.carry_out(connection, wanted, now)
+        return await execute(connection, wanted, now)
 
-    monkeypatch.setattr("simwarden.engine.gather.carry_out", refusing)
+    monkeypatch.setattr("simwarden.engine.commands.batcher.execute", refusing)
     first = asyncio.create_task(control.close(0, DATA))
     await asyncio.sleep(0)
     results = await asyncio.gather(first, *(control.close(n, DATA) for n in range(1, 64)), return_exceptions=True)
@@ -379,9 +375,9 @@ async def test_who_loses_against_another_transaction_tries_again_but_not_for_eve
         tries += 1
         if tries <= failures:
             raise asyncpg.DeadlockDetectedError("deadlock detected")
-        return await orders.carry_out(*args)
+        return await execute(*args)
 
-    monkeypatch.setattr("simwarden.engine.gather.carry_out", losing)
+    monkeypatch.setattr("simwarden.engine.commands.batcher.execute", losing)
     if failures == 2:
         await control.close(1, DATA)
     else:
@@ -419,24 +415,22 @@ async def test_a_database_that_is_gone_refuses_everybody_and_is_found_again(worl
 async def test_many_in_one_transaction_say_per_sim_what_became_of_it(world: World) -> None:
     await world.card(1, 2, 3)
     now = world.clock()
-    close = actions.rule(Switch(Wish.CLOSE, int(DATA)), None, now, CALLER)
-    suspend = actions.rule(Advance(Step.SUSPEND), None, now, CALLER)
-    bind = actions.rule(Bind(imei="35200000000001"), None, now, CALLER)
-    unbind = actions.rule(Unbind(), None, now, CALLER)
+    close = SetFunctions(FunctionState.CLOSED, int(DATA))
 
-    async def carry_out(connection: asyncpg.Connection, rule: Rule, *numbers: int) -> tuple[list[str], Outcome]:
-        found, outcome = await orders.carry_out(connection, [Order(imsi(n), rule, ACCOUNT) for n in numbers], now)
+    async def do(connection: asyncpg.Connection, command: Command, *numbers: int) -> tuple[list[str], Outcome]:
+        wanted = [(imsi(n), SimCommand(ref(n), command, CALLER, ACCOUNT)) for n in numbers]
+        found, outcome = await execute(connection, wanted, now)
         return [type(each).__name__ for each in found], outcome
 
     async with world.db.transaction() as connection:
-        await carry_out(connection, close, 1)
-        results, outcome = await carry_out(connection, close, 3, 1, 77, 2)
-        assert results == ["Changed", "NothingToChange", "SimNotFound", "Changed"]
+        await do(connection, close, 1)
+        results, outcome = await do(connection, close, 3, 1, 77, 2)
+        assert results == ["Decision", "NothingToChange", "SimNotFound", "Decision"]
         assert (outcome.changed, outcome.events) == (2, 2)
-        results, _ = await carry_out(connection, suspend, 3, 1, 77, 2)
-        assert results == ["Changed", "Changed", "SimNotFound", "Changed"]
-        assert (await carry_out(connection, bind, 1, 2))[0] == ["Decision", "Decision"]
-        assert (await carry_out(connection, unbind, 1, 3))[0] == ["Decision", "NotBound"]
+        results, _ = await do(connection, Transition(Step.SUSPEND), 3, 1, 77, 2)
+        assert results == ["Decision", "Decision", "SimNotFound", "Decision"]
+        assert (await do(connection, Bind(imei="35200000000001"), 1, 2))[0] == ["Decision", "Decision"]
+        assert (await do(connection, Unbind(), 1, 3))[0] == ["Decision", "NotBound"]
     sim = await world.sim(1)
     assert (sim.closed, sim.binding, sim.lifecycle) == (DATA, None, "SUSPENDED")
 

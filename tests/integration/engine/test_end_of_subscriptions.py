@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.world import ACCOUNT, CALLER, imsi, ref
 
-from simwarden.domain import lifecycle
 from simwarden.domain.errors import SimNotFound
 from simwarden.domain.events import EventType
 from simwarden.domain.identifiers import bucket_of
-from simwarden.domain.lifecycle import Step
-from simwarden.engine.gather import Gather
-from simwarden.engine.orders import Order
+from simwarden.domain.rules.lifecycle import Step, Transition
+from simwarden.engine.commands.batcher import CommandBatcher
+from simwarden.engine.commands.command import SimCommand
 from simwarden.engine.subscriptions import NewSubscription, Subscriptions
 from simwarden.store.sims import Sims
 
@@ -50,10 +49,10 @@ async def test_deleting_a_sim_ends_its_subscriptions_and_says_so(world: World, v
     )
     made, _ = await subscriptions.create(new)
     outcomes: list[Outcome] = []
-    gather = Gather(world.db, clock=world.clock, committed=outcomes.append)
+    commands = CommandBatcher(world.db, clock=world.clock, committed=outcomes.append)
 
     async def step(what: Step) -> None:
-        await gather.submit(Order(imsi(1), lambda sim: lifecycle.step(sim, what, world.clock(), CALLER), ACCOUNT))
+        await commands.submit(SimCommand(ref(1), Transition(what), CALLER, ACCOUNT))
 
     await step(Step.DEACTIVATE)
     assert (await subscriptions.get("app-1", made.id)).status == "ACTIVE"

@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from tests.support.world import ACCOUNT, CALLER, Box, World, device, imsi, ref
+from tests.support.world import Box, World, device, imsi
 
 from simwarden.domain.attachment import FAILED_AFTER, AttachmentStatus
 from simwarden.domain.events import CauseKind, EventType
 from simwarden.domain.identifiers import BUCKETS
+from simwarden.domain.rules.device import LiftMismatch
 from simwarden.domain.sim import Policy, Resume
 from simwarden.edge.throttle import Allowance
 from simwarden.engine import enforcement as module
@@ -303,7 +304,7 @@ async def test_a_manual_resume_opens_the_slot(world: World) -> None:
     await world.take(box.port_status(AWAY), box.port_status(HOME))
     await world.eventually(lambda: world.enforced(1))
     assert box.locked == {(HOME, 1)}, "back, but barred until a person says so"
-    await world.bindings.resume(ACCOUNT, ref(1), CALLER)
+    await world.do(1, LiftMismatch())
     await world.eventually(lambda: world.enforced(1))
     assert box.locked == set()
 

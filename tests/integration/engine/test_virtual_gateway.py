@@ -16,11 +16,12 @@ from tests.support.world import ACCOUNT, World
 from tests.unit.northbound.asgi import call
 
 from simwarden.domain.attachment import AttachmentStatus
-from simwarden.domain.decide import Target
 from simwarden.domain.events import Cause, CauseKind, EventType
+from simwarden.domain.rules.device import Bind
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine import provision
-from simwarden.engine.binding import Bindings
+from simwarden.engine.commands.batcher import CommandBatcher
+from simwarden.engine.commands.command import SimCommand
 from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.explain import explain
 from simwarden.engine.ingest import Ingest, Tally
@@ -52,7 +53,7 @@ class Street:
         self.db = world.db
         self.session = session
         self.ingest = Ingest(self.db, committed=self._took_in)
-        self.bindings = Bindings(self.db, world.sims, committed=lambda _outcome: self.worker.wake())
+        self.commands = CommandBatcher(self.db, committed=lambda _outcome: self.worker.wake())
         self.receiver = Receiver(world.gateways, self.ingest)
         self.app = Starlette(routes=self.receiver.routes())
         self.worker = self.new_worker()
@@ -131,7 +132,7 @@ class Street:
 
     async def bind(self, imsi: str) -> None:
         cause = Cause(CauseKind.CALL, "app-1", now_utc(), "bind")
-        await self.bindings.bind(ACCOUNT, SimRef(IdentifierKind.IMSI, imsi), Target(), None, cause)
+        await self.commands.submit(SimCommand(SimRef(IdentifierKind.IMSI, imsi), Bind(again=True), cause, ACCOUNT))
 
     async def settled(self, imsi: str, *, locked: SlotAddress | None) -> bool:
         """Whether the store and the gateway agree that this slot, and no other, is locked."""

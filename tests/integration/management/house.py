@@ -18,14 +18,12 @@ from simwarden.accounts.tokens import Tokens
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.numbering import parse_range
 from simwarden.engine import imports, provision
-from simwarden.engine.binding import Bindings
+from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.functions import Functions
-from simwarden.engine.gather import Gather
 from simwarden.engine.idempotency import Answers
 from simwarden.engine.operate import Operate
 from simwarden.engine.operations import Operations
 from simwarden.engine.subscriptions import Subscriptions
-from simwarden.engine.switching import Switches
 from simwarden.engine.usage import Reads
 from simwarden.kit.clock import now_utc
 from simwarden.management import routes
@@ -75,7 +73,7 @@ class House:
         self.sims = Sims(database)
         self.gateways = Gateways(database, vault)
         answers = Answers(database, vault)
-        gather = Gather(database, answers)
+        commands = CommandBatcher(database, answers)
         self.operations = Operations(database, answers)
         self.worker = Operate(database, Leases(database, "operate", "w1"))
         parts = Parts(
@@ -84,7 +82,7 @@ class House:
             sims=self.sims,
             gateways=self.gateways,
             operations=self.operations,
-            gather=gather,
+            commands=commands,
             base_url="https://warden.example",
         )
         self.reads = Reads(database)
@@ -92,9 +90,8 @@ class House:
         services = Services(
             edge=Edge(tokens=self.tokens, answers=answers, reads=self.reads.count),
             devices=Devices(self.sims),
-            bindings=Bindings(database, self.sims, gather=gather),
             accounts=self.accounts,
-            switches=Switches(gather),
+            commands=commands,
             functions=Functions(database, self.sims),
             subscriptions=Subscriptions(database, vault, allow_private_sinks=False, inboxes=inboxes),
             inboxes=inboxes,

@@ -19,13 +19,14 @@ from tests.integration.management.house import CAUSE, MANAGE, House, imsi, phone
 
 from simwarden.accounts import applications
 from simwarden.accounts.scopes import KNOWN, OPERATOR, UnknownScope
-from simwarden.domain.decide import Target
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.domain.events import EventType
+from simwarden.domain.rules.device import Bind
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine import imports, provision
-from simwarden.engine.binding import Bindings
 from simwarden.engine.changes import Changes
+from simwarden.engine.commands.batcher import CommandBatcher
+from simwarden.engine.commands.command import SimCommand
 from simwarden.kit.clock import now_utc
 from simwarden.management import routes
 from simwarden.management.bulk import named
@@ -606,9 +607,8 @@ def test_the_document_names_the_server_like_the_others() -> None:
 
 
 async def test_binding_shows_with_its_place(house: House) -> None:
-    bindings = Bindings(house.db, house.sims)
     ref = SimRef(IdentifierKind.IMSI, imsi(0))
-    await bindings.bind(house.account.id, ref, Target(first_seen=True), None, CAUSE)
+    await CommandBatcher(house.db).submit(SimCommand(ref, Bind(first_seen=True), CAUSE, house.account.id))
     shown = (await house.manage("GET", f"/sims/{imsi(0)}")).json
     assert (shown["bindingState"], shown["boundTo"]) == ("ARMED", [])
 

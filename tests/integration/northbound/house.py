@@ -18,13 +18,11 @@ from simwarden.accounts.tokens import Tokens
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Seen, Sim
-from simwarden.engine.binding import Bindings
+from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.functions import Functions
-from simwarden.engine.gather import Gather
 from simwarden.engine.idempotency import Answers
 from simwarden.engine.quota import Quotas
 from simwarden.engine.subscriptions import Subscriptions
-from simwarden.engine.switching import Switches
 from simwarden.engine.usage import Reads
 from simwarden.kit.clock import now_utc
 from simwarden.northbound.kernel.devices import Devices
@@ -71,7 +69,7 @@ class House:
         self.sims = Sims(database)
         self.inboxes = Inboxes(database, vault, base_url=self.tokens.issuer)
         self.answers = Answers(database, vault)
-        self.gather = Gather(database, self.answers, clock=clock)
+        self.commands = CommandBatcher(database, self.answers, clock=clock)
         self.reads = Reads(database, clock=clock)
         self.metered: list[Answered] = []
         self.edge = Edge(
@@ -88,8 +86,7 @@ class House:
                     Services(
                         edge=self.edge,
                         devices=Devices(self.sims),
-                        bindings=Bindings(database, self.sims, gather=self.gather),
-                        switches=Switches(self.gather),
+                        commands=self.commands,
                         functions=Functions(database, self.sims),
                         subscriptions=Subscriptions(
                             database, vault, allow_private_sinks=allow_private_sinks, inboxes=self.inboxes

@@ -20,8 +20,8 @@ from simwarden.store.sims import Sims
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from simwarden.domain.command import Command
     from simwarden.domain.sim import Sim
-    from simwarden.engine.actions import Action
     from simwarden.engine.changes import Outcome
     from simwarden.store.database import Database
     from simwarden.store.listing import SimFilter
@@ -68,7 +68,7 @@ class House:
             await imports.import_rows(self.db, rows, account_id, CAUSE)
 
     async def begin(
-        self, action: Action, sims: SimFilter | list[Named], *, preview: bool = False, mine: bool = True
+        self, action: Command, sims: SimFilter | list[Named], *, preview: bool = False, mine: bool = True
     ) -> Operation:
         account_id = self.account.id if mine else None
         return await self.operations.begin(action, sims, CAUSE, app_key="swk_a", account_id=account_id, preview=preview)

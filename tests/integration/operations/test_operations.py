@@ -11,12 +11,14 @@ import msgspec
 import pytest
 from tests.integration.operations.house import CAUSE, House, imsi, named
 
+from simwarden.domain import rules
 from simwarden.domain.errors import InvalidValue, TooManyOperations
-from simwarden.domain.lifecycle import Step
+from simwarden.domain.rules.device import Bind, Unbind
+from simwarden.domain.rules.functions import FunctionState, SetFunctions
+from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import Function, Lifecycle
-from simwarden.domain.switching import Wish
 from simwarden.domain.usage import Usage
-from simwarden.engine.actions import Add, Advance, Bind, Switch, Unbind
+from simwarden.engine.commands.catalogue import Add
 from simwarden.engine.idempotency import Kept, Once, Replayed
 from simwarden.engine.operate import Operate
 from simwarden.engine.operations import (
@@ -36,10 +38,14 @@ from simwarden.store.idempotency import CallKey
 from simwarden.store.listing import SimFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from datetime import datetime
 
-CLOSE_DATA = Switch(Wish.CLOSE, int(Function.DATA))
-SUSPEND = Advance(Step.SUSPEND)
+    from simwarden.domain.decision import Decision
+    from simwarden.domain.events import Cause
+    from simwarden.domain.sim import Sim
+
+CLOSE_DATA = SetFunctions(FunctionState.CLOSED, int(Function.DATA))
+SUSPEND = Transition(Step.SUSPEND)
 
 
 @pytest.fixture
@@ -96,8 +102,8 @@ async def test_what_a_preview_put_aside_stays_so_and_what_changed_since_is_found
     await house.settle(await house.begin(SUSPEND, named([0])))
     ready = await house.settle(await house.begin(SUSPEND, named([0, 1, 2]), preview=True))
     assert (ready.unchanged, ready.left) == (1, 2)
-    await house.settle(await house.begin(Advance(Step.RESTORE), named([0])))
-    await house.settle(await house.begin(Advance(Step.DEACTIVATE), named([1])))
+    await house.settle(await house.begin(Transition(Step.RESTORE), named([0])))
+    await house.settle(await house.begin(Transition(Step.DEACTIVATE), named([1])))
     await house.operations.confirm(ready.id, confirm_token(ready))
     done = await house.settle(ready)
     assert (done.done, done.unchanged, done.refused) == (1, 1, 1)
@@ -242,25 +248,20 @@ async def test_sims_are_added_and_deleted(house: House) -> None:
     assert (await house.sim(100)).lifecycle is Lifecycle.PRE_ACTIVE
     assert (await house.sim(101)).binding is not None
     for step in (Step.ACTIVATE, Step.DEACTIVATE, Step.DELETE):
-        assert (await house.settle(await house.begin(Advance(step), named([100])))).done == 1
+        assert (await house.settle(await house.begin(Transition(step), named([100])))).done == 1
     with pytest.raises(AssertionError):
         await house.sim(100)
 
 
 async def test_an_item_that_spoils_its_batch_is_refused_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    from simwarden.engine import actions
+    plain = rules.decide
 
-    plain = actions.rule
+    def spoilt(sim: Sim, given: object, now: datetime, cause: Cause) -> Decision:
+        if sim.imsi == imsi(30):
+            raise OverflowError("a value that cannot be stored")
+        return plain(sim, given, now, cause)
 
-    def spoilt(action: actions.Action, data: object, *rest: object) -> Callable[..., object]:
-        def rule(sim: object) -> object:
-            if getattr(sim, "imsi", "") == imsi(30):
-                raise OverflowError("a value that cannot be stored")
-            return plain(action, None, *rest)(sim)  # type: ignore[arg-type]
-
-        return rule
-
-    monkeypatch.setattr(actions, "rule", spoilt)
+    monkeypatch.setattr(rules, "decide", spoilt)
     done = await house.settle(await house.begin(CLOSE_DATA, named(range(60))))
     assert (done.state, done.done, done.refused) == ("COMPLETED", 59, 1)
     [refused] = [item for item in await house.operations.items(done.id) if item.status == "REFUSED"]

@@ -15,13 +15,14 @@ import pytest_asyncio
 from tests.conftest import at_database
 from tests.support.patience import PATIENCE
 
-from simwarden.domain.decide import Target
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.reports import PortObservation, Report
+from simwarden.domain.rules.device import Bind
 from simwarden.domain.sim import BindingState, IdentifierKind, SimRef
-from simwarden.engine.binding import Bindings
+from simwarden.engine.commands.batcher import CommandBatcher
+from simwarden.engine.commands.command import SimCommand
 from simwarden.engine.ingest import Ingest
 from simwarden.store import migrate
 from simwarden.store.database import Database
@@ -140,8 +141,9 @@ async def test_data_stays_and_can_be_worked_with(previous_url: str) -> None:
         sim = await Sims(db).find("acme", SimRef(IdentifierKind.IMSI, imsi(1)))
         assert sim is not None
         assert sim.state is BindingState.DIFFERED
-        there = Target(imei="35368953070791")
-        bound = await Bindings(db, Sims(db)).bind("acme", SimRef(IdentifierKind.IMSI, imsi(1)), there, None, CAUSE)
+        there = Bind(imei="35368953070791", again=True)
+        command = SimCommand(SimRef(IdentifierKind.IMSI, imsi(1)), there, CAUSE, "acme")
+        bound = await CommandBatcher(db).submit(command)
         assert bound.sim.state is BindingState.LOCKED
     finally:
         await db.close()
@@ -229,7 +231,7 @@ async def test_this_server_goes_on_or_says_not_now_while_the_next_one_migrates(
             columns=["kind", "value", "bucket", "imsi", "account_id"],
         )
     db = await Database.connect(database_url, size=4)
-    ingest, bindings = Ingest(db), Bindings(db, Sims(db))
+    ingest, commands = Ingest(db), CommandBatcher(db)
     seen: dict[int, str] = {}
     bound: set[int] = set()
     stop = asyncio.Event()
@@ -248,7 +250,8 @@ async def test_this_server_goes_on_or_says_not_now_while_the_next_one_migrates(
         while not stop.is_set():
             number = (number + 1) % SIMS
             with contextlib.suppress(StoreUnavailable):
-                await bindings.bind("acme", SimRef(IdentifierKind.IMSI, imsi(number)), Target(), None, CAUSE)
+                ref = SimRef(IdentifierKind.IMSI, imsi(number))
+                await commands.submit(SimCommand(ref, Bind(again=True), CAUSE, "acme"))
                 bound.add(number)
 
     sql = "alter table sim add to_come integer not null default 7; alter table event add to_come text;"

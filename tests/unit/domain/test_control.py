@@ -11,22 +11,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simwarden.domain.change import Change, Changed
-from simwarden.domain.decide import Target, bind, decide
+from simwarden.domain.decision import Decision, SimMutation
 from simwarden.domain.errors import IllegalTransition, InvalidIdentifier, NothingToChange, TooManyApns
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.identifiers import parse_apn
-from simwarden.domain.lifecycle import TRANSITIONS, Step, step
+from simwarden.domain.rules.device import Bind, bind, sight
+from simwarden.domain.rules.functions import (
+    MAX_CLOSED_APNS,
+    FunctionState,
+    SetApn,
+    SetFunctions,
+    set_apn,
+    set_functions,
+)
+from simwarden.domain.rules.lifecycle import TRANSITIONS, Step, Transition, transition
 from simwarden.domain.sim import (
     ALL_FUNCTIONS,
     BarCause,
     Function,
     Lifecycle,
-    Policy,
     Sighting,
     Sim,
 )
-from simwarden.domain.switching import MAX_CLOSED_APNS, Wish, switch, switch_apn
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -49,13 +55,13 @@ def at(state: Lifecycle) -> Sim:
     }
     found = sim(lifecycle=Lifecycle.PRE_ACTIVE)
     for each in ways[state]:
-        found = step(found, each, NOW, CAUSE).sim
+        found = transition(found, Transition(each), NOW, CAUSE).sim
     return found
 
 
 def test_closing_bars_each_function_for_itself() -> None:
-    first = switch(sim(), DATA, Wish.CLOSE, NOW, CAUSE)
-    second = switch(first.sim, VOICE | SMS | DATA, Wish.CLOSE, LATER, CAUSE)
+    first = set_functions(sim(), SetFunctions(FunctionState.CLOSED, int(DATA)), NOW, CAUSE)
+    second = set_functions(first.sim, SetFunctions(FunctionState.CLOSED, int(VOICE | SMS | DATA)), LATER, CAUSE)
     assert [(event.n, event.type, event.data) for event in (*first.events, *second.events)] == [
         (1, EventType.FUNCTION_CLOSED, {"function": "DATA"}),
         (2, EventType.FUNCTION_CLOSED, {"function": "VOICE"}),
@@ -71,51 +77,51 @@ def test_closing_bars_each_function_for_itself() -> None:
 
 
 def test_opening_lifts_only_its_own_bar() -> None:
-    closed = switch(sim(), ALL_FUNCTIONS, Wish.CLOSE, NOW, CAUSE).sim
-    opened = switch(closed, SMS, Wish.OPEN, LATER, CAUSE)
+    closed = set_functions(sim(), SetFunctions(FunctionState.CLOSED, int(ALL_FUNCTIONS)), NOW, CAUSE).sim
+    opened = set_functions(closed, SetFunctions(FunctionState.OPEN, int(SMS)), LATER, CAUSE)
     assert (opened.sim.closed, opened.sim.functions_off) == (VOICE | DATA, VOICE | DATA)
     assert [event.type for event in opened.events] == [EventType.FUNCTION_OPENED]
 
 
-@pytest.mark.parametrize("wish", list(Wish))
-def test_what_is_so_already_is_nothing_to_change(wish: Wish) -> None:
-    before = switch(sim(), VOICE | DATA, Wish.CLOSE, NOW, CAUSE).sim
-    wanted = VOICE | DATA if wish is Wish.CLOSE else SMS
+@pytest.mark.parametrize("state", list(FunctionState))
+def test_what_is_so_already_is_nothing_to_change(state: FunctionState) -> None:
+    before = set_functions(sim(), SetFunctions(FunctionState.CLOSED, int(VOICE | DATA)), NOW, CAUSE).sim
+    wanted = VOICE | DATA if state is FunctionState.CLOSED else SMS
     with pytest.raises(NothingToChange, match="already"):
-        switch(before, wanted, wish, NOW, CAUSE)
+        set_functions(before, SetFunctions(state, int(wanted)), NOW, CAUSE)
     with pytest.raises(ValueError, match="At least one"):
-        switch(before, Function(0), wish, NOW, CAUSE)
+        set_functions(before, SetFunctions(state, int(Function(0))), NOW, CAUSE)
 
 
 def test_a_bar_of_several_functions_gives_up_one() -> None:
-    change = Change(sim(), NOW, CAUSE)
+    change = SimMutation(sim(), NOW, CAUSE)
     change.add_bar(BarCause.CLOSED_BY_CUSTOMER, ALL_FUNCTIONS, 1)
-    opened = switch(change.done().sim, SMS, Wish.OPEN, NOW, CAUSE).sim
+    opened = set_functions(change.decision().sim, SetFunctions(FunctionState.OPEN, int(SMS)), NOW, CAUSE).sim
     assert [Function(bar.functions) for bar in opened.bars] == [VOICE | DATA]
 
 
 def test_an_apn_is_closed_and_opened_whatever_its_case_and_data_stays_open() -> None:
-    closed = switch_apn(sim(), "IoT.Example", Wish.CLOSE, NOW, CAUSE)
+    closed = set_apn(sim(), SetApn(FunctionState.CLOSED, "IoT.Example"), NOW, CAUSE)
     assert [(each.apn, each.since, each.event) for each in closed.sim.closed_apns] == [("iot.example", NOW, 1)]
     assert closed.sim.functions_off == Function(0)
     assert closed.events[0].data == {"apn": "iot.example"}
-    both = switch_apn(closed.sim, "a.example", Wish.CLOSE, NOW, CAUSE).sim
+    both = set_apn(closed.sim, SetApn(FunctionState.CLOSED, "a.example"), NOW, CAUSE).sim
     assert [each.apn for each in both.closed_apns] == ["a.example", "iot.example"]
     with pytest.raises(NothingToChange):
-        switch_apn(both, "iot.EXAMPLE", Wish.CLOSE, NOW, CAUSE)
-    opened = switch_apn(both, "iot.example", Wish.OPEN, NOW, CAUSE)
+        set_apn(both, SetApn(FunctionState.CLOSED, "iot.EXAMPLE"), NOW, CAUSE)
+    opened = set_apn(both, SetApn(FunctionState.OPEN, "iot.example"), NOW, CAUSE)
     assert [each.apn for each in opened.sim.closed_apns] == ["a.example"]
     with pytest.raises(NothingToChange):
-        switch_apn(opened.sim, "iot.example", Wish.OPEN, NOW, CAUSE)
+        set_apn(opened.sim, SetApn(FunctionState.OPEN, "iot.example"), NOW, CAUSE)
 
 
 def test_the_number_of_closed_apns_is_limited() -> None:
     full = sim()
     for number in range(MAX_CLOSED_APNS):
-        full = switch_apn(full, f"apn{number}", Wish.CLOSE, NOW, CAUSE).sim
+        full = set_apn(full, SetApn(FunctionState.CLOSED, f"apn{number}"), NOW, CAUSE).sim
     with pytest.raises(TooManyApns, match="50"):
-        switch_apn(full, "one-more", Wish.CLOSE, NOW, CAUSE)
-    assert switch_apn(full, "apn7", Wish.OPEN, NOW, CAUSE)
+        set_apn(full, SetApn(FunctionState.CLOSED, "one-more"), NOW, CAUSE)
+    assert set_apn(full, SetApn(FunctionState.OPEN, "apn7"), NOW, CAUSE)
 
 
 @pytest.mark.parametrize(
@@ -144,10 +150,10 @@ def test_every_step_from_every_state(state: Lifecycle, what: Step) -> None:
     expected = legal.get((str(state), str(what)))
     if expected is None:
         with pytest.raises(IllegalTransition, match=str(state)) as refused:
-            step(before, what, LATER, CAUSE)
+            transition(before, Transition(what), LATER, CAUSE)
         assert refused.value.unchanged is (state is TRANSITIONS[what][1])
         return
-    after = step(before, what, LATER, CAUSE)
+    after = transition(before, Transition(what), LATER, CAUSE)
     assert (after.sim.lifecycle, after.sim.lifecycle_since) == (expected, LATER)
     assert [(event.type, event.data) for event in after.events] == [
         (EventType.LIFECYCLE_CHANGED, {"from": str(state), "to": expected})
@@ -157,14 +163,14 @@ def test_every_step_from_every_state(state: Lifecycle, what: Step) -> None:
 
 
 def test_only_an_active_sim_works_and_closed_functions_stay_closed_through_its_life() -> None:
-    found = switch(at(Lifecycle.PRE_ACTIVE), DATA, Wish.CLOSE, NOW, CAUSE).sim
+    found = set_functions(at(Lifecycle.PRE_ACTIVE), SetFunctions(FunctionState.CLOSED, int(DATA)), NOW, CAUSE).sim
     assert found.functions_off == ALL_FUNCTIONS
-    found = step(found, Step.ACTIVATE, NOW, CAUSE).sim
+    found = transition(found, Transition(Step.ACTIVATE), NOW, CAUSE).sim
     assert found.functions_off == DATA
-    found = step(found, Step.SUSPEND, NOW, CAUSE).sim
-    found = switch(found, DATA, Wish.OPEN, NOW, CAUSE).sim
+    found = transition(found, Transition(Step.SUSPEND), NOW, CAUSE).sim
+    found = set_functions(found, SetFunctions(FunctionState.OPEN, int(DATA)), NOW, CAUSE).sim
     assert (found.functions_off, found.closed) == (ALL_FUNCTIONS, Function(0))
-    assert step(found, Step.RESTORE, NOW, CAUSE).sim.functions_off == Function(0)
+    assert transition(found, Transition(Step.RESTORE), NOW, CAUSE).sim.functions_off == Function(0)
 
 
 @given(st.lists(st.sampled_from(Step), max_size=12))
@@ -174,7 +180,7 @@ def test_a_life_is_a_walk_through_the_transitions(steps: list[Step]) -> None:
         before = found
         needed, leads_to = TRANSITIONS[what]
         try:
-            found = step(found, what, NOW, CAUSE).sim
+            found = transition(found, Transition(what), NOW, CAUSE).sim
         except IllegalTransition:
             assert before.lifecycle not in needed
             assert found is before
@@ -192,7 +198,7 @@ CAUSES = st.tuples(st.sampled_from(BarCause), st.integers(1, 7).map(Function))
 def test_lifting_one_bar_never_lifts_another(
     raised: list[tuple[BarCause, Function]], lifted: BarCause, functions: Function, shuffle: object
 ) -> None:
-    change = Change(sim(), NOW, CAUSE)
+    change = SimMutation(sim(), NOW, CAUSE)
     for n, (cause, mask) in enumerate(raised, 1):
         change.add_bar(cause, mask, n)
     before = {cause: _of(change.sim, cause) for cause in BarCause}
@@ -215,32 +221,32 @@ def _of(found: Sim, cause: BarCause) -> Function:
 
 def _mismatch(found: Sim) -> Sim:
     n = found.event_count
-    return decide(found, Sighting(imsi=found.imsi, imei=AWAY, at=NOW + timedelta(minutes=n + 1)), NOW, CAUSE).sim
+    return sight(found, Sighting(imsi=found.imsi, imei=AWAY, at=NOW + timedelta(minutes=n + 1)), NOW, CAUSE).sim
 
 
 def _home(found: Sim) -> Sim:
     n = found.event_count
-    return decide(found, Sighting(imsi=found.imsi, imei=HOME, at=NOW + timedelta(minutes=n + 1)), NOW, CAUSE).sim
+    return sight(found, Sighting(imsi=found.imsi, imei=HOME, at=NOW + timedelta(minutes=n + 1)), NOW, CAUSE).sim
 
 
 RAISE: dict[str, Callable[[Sim], Sim]] = {
     "mismatch": _mismatch,
-    "voice": lambda found: switch(found, VOICE, Wish.CLOSE, NOW, CAUSE).sim,
-    "data": lambda found: switch(found, DATA, Wish.CLOSE, NOW, CAUSE).sim,
-    "suspended": lambda found: step(found, Step.SUSPEND, NOW, CAUSE).sim,
+    "voice": lambda found: set_functions(found, SetFunctions(FunctionState.CLOSED, int(VOICE)), NOW, CAUSE).sim,
+    "data": lambda found: set_functions(found, SetFunctions(FunctionState.CLOSED, int(DATA)), NOW, CAUSE).sim,
+    "suspended": lambda found: transition(found, Transition(Step.SUSPEND), NOW, CAUSE).sim,
 }
 LIFT: dict[str, Callable[[Sim], Sim]] = {
     "mismatch": _home,
-    "voice": lambda found: switch(found, VOICE, Wish.OPEN, NOW, CAUSE).sim,
-    "data": lambda found: switch(found, DATA, Wish.OPEN, NOW, CAUSE).sim,
-    "suspended": lambda found: step(found, Step.RESTORE, NOW, CAUSE).sim,
+    "voice": lambda found: set_functions(found, SetFunctions(FunctionState.OPEN, int(VOICE)), NOW, CAUSE).sim,
+    "data": lambda found: set_functions(found, SetFunctions(FunctionState.OPEN, int(DATA)), NOW, CAUSE).sim,
+    "suspended": lambda found: transition(found, Transition(Step.RESTORE), NOW, CAUSE).sim,
 }
 MASK = {"mismatch": ALL_FUNCTIONS, "voice": VOICE, "data": DATA, "suspended": ALL_FUNCTIONS}
 
 
 @given(st.permutations(sorted(RAISE)), st.permutations(sorted(RAISE)))
 def test_causes_come_and_go_in_any_order(coming: list[str], going: list[str]) -> None:
-    found = bind(sim(), Target(imei=HOME), Policy(), NOW, CAUSE).sim
+    found = bind(sim(), Bind(imei=HOME), NOW, CAUSE).sim
     standing: set[str] = set()
     for name in coming:
         found = RAISE[name](found)
@@ -257,7 +263,7 @@ def test_causes_come_and_go_in_any_order(coming: list[str], going: list[str]) ->
 @given(st.lists(st.sampled_from(sorted(RAISE)), max_size=14))
 def test_whatever_came_and_went_before_what_stands_decides(turns: list[str]) -> None:
     """Each name turns its cause on and off. Only those that are on at the end matter, not the way there."""
-    found = bind(sim(), Target(imei=HOME), Policy(), NOW, CAUSE).sim
+    found = bind(sim(), Bind(imei=HOME), NOW, CAUSE).sim
     standing: set[str] = set()
     for name in turns:
         found = (LIFT if name in standing else RAISE)[name](found)
@@ -285,4 +291,4 @@ def _expected(standing: set[str]) -> Function:
 
 def test_a_change_without_events_changes_nothing() -> None:
     untouched = sim()
-    assert Change(untouched, NOW, CAUSE).done() == Changed(untouched)
+    assert SimMutation(untouched, NOW, CAUSE).decision() == Decision(untouched)

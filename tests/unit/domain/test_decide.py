@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.domain.model import ModelSim
 
-from simwarden.domain import decide as rules
-from simwarden.domain.decide import MAX_LIST, Target, Verdict
+from simwarden.domain.decision import Verdict
 from simwarden.domain.errors import InvalidBinding, InvalidIdentifier, NoDeviceSeen, NotBound
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.identifiers import full_imei, parse_imei
+from simwarden.domain.rules import device as rules
+from simwarden.domain.rules.device import MAX_LIST, Bind, LiftMismatch, Unbind
 from simwarden.domain.sim import (
     ALL_FUNCTIONS,
     BarCause,
@@ -33,7 +35,7 @@ from simwarden.domain.sim import (
 )
 
 if TYPE_CHECKING:
-    from simwarden.domain.decide import Decision
+    from simwarden.domain.decision import Decision
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CAUSE = Cause(CauseKind.REPORT, "gw1", START, "port-status", "port 1.02 seq 7")
@@ -51,11 +53,17 @@ def new_sim() -> Sim:
 
 
 def see(sim: Sim, imei: str | None, at: int, **more: Any) -> Decision:
-    return rules.decide(sim, Sighting(imsi=sim.imsi, imei=imei, at=after(at), **more), after(at), CAUSE)
+    return rules.sight(sim, Sighting(imsi=sim.imsi, imei=imei, at=after(at), **more), after(at), CAUSE)
 
 
-def bound(target: Target, policy: Policy | None = None, sim: Sim | None = None) -> Sim:
-    return rules.bind(sim or new_sim(), target, policy or Policy(), START, CAUSE).sim
+def bind(sim: Sim, target: Bind, policy: Policy, now: datetime, *, strict: bool = False) -> Decision:
+    """As a customer's call binds."""
+    command = msgspec.structs.replace(target, policy=policy, strict=strict, again=True)
+    return rules.bind(sim, command, now, CAUSE)
+
+
+def bound(target: Bind, policy: Policy | None = None, sim: Sim | None = None) -> Sim:
+    return bind(sim or new_sim(), target, policy or Policy(), START).sim
 
 
 def types(decision: Decision) -> list[EventType]:
@@ -76,13 +84,13 @@ steps = st.one_of(
     st.tuples(st.just("unbind"), st.none(), st.none()),
     st.tuples(st.just("resume"), st.none(), st.none()),
 )
-TARGETS: dict[str, tuple[Target, frozenset[str] | None]] = {
-    "current": (Target(), None),
-    "first": (Target(first_seen=True), frozenset()),
-    "A": (Target(imei=f"imei-{full_imei(A)}"), frozenset([A])),
-    "B": (Target(imei=B + "07"), frozenset([B])),
-    "tac": (Target(tac=A[:8]), frozenset([A[:8]])),
-    "list": (Target(imeis=(A2, full_imei(B))), frozenset([A2, B])),
+TARGETS: dict[str, tuple[Bind, frozenset[str] | None]] = {
+    "current": (Bind(), None),
+    "first": (Bind(first_seen=True), frozenset()),
+    "A": (Bind(imei=f"imei-{full_imei(A)}"), frozenset([A])),
+    "B": (Bind(imei=B + "07"), frozenset([B])),
+    "tac": (Bind(tac=A[:8]), frozenset([A[:8]])),
+    "list": (Bind(imeis=(A2, full_imei(B))), frozenset([A2, B])),
 }
 
 
@@ -112,19 +120,19 @@ class Pair:
             self.take(decision)
         elif kind == "bind":
             target, allowed = TARGETS[what]
-            self.take(rules.bind(before, target, policy_of(how), after(self.now), CAUSE))
+            self.take(bind(before, target, policy_of(how), after(self.now)))
             self.model.bind(allowed, how)
         elif kind == "unbind":
             if self.model.unbind():
-                self.take(rules.unbind(before, after(self.now), CAUSE))
+                self.take(rules.unbind(before, Unbind(), after(self.now), CAUSE))
             else:
                 with pytest.raises(NotBound):
-                    rules.unbind(before, after(self.now), CAUSE)
+                    rules.unbind(before, Unbind(), after(self.now), CAUSE)
         elif self.model.resume():
-            self.take(rules.resume(before, after(self.now), CAUSE))
+            self.take(rules.lift_mismatch(before, LiftMismatch(), after(self.now), CAUSE))
         else:
             with pytest.raises((NotBound, InvalidBinding)):
-                rules.resume(before, after(self.now), CAUSE)
+                rules.lift_mismatch(before, LiftMismatch(), after(self.now), CAUSE)
         self.agree()
 
     def take(self, decision: Decision) -> None:
@@ -213,7 +221,7 @@ def test_only_fourteen_digits_count(target: str, key: str, check: str, version: 
 
 @given(policies)
 def test_unknown_is_neither_match_nor_mismatch(words: tuple[str, str, str]) -> None:
-    sim = bound(Target(imei=A), policy_of(words))
+    sim = bound(Bind(imei=A), policy_of(words))
     decision = see(sim, None, 1)
     assert decision.verdict is Verdict.UNKNOWN
     assert decision.sim.state is BindingState.LOCKED
@@ -227,7 +235,7 @@ def test_unknown_is_neither_match_nor_mismatch(words: tuple[str, str, str]) -> N
 
 
 def test_a_stolen_sim_makes_a_chain_of_events() -> None:
-    sim = see(bound(Target(imei=A)), A, 1).sim
+    sim = see(bound(Bind(imei=A)), A, 1).sim
     stolen = see(sim, B, 2, place=Place(1, 2, 3))
     assert types(stolen) == [EventType.DEVICE_CHANGED, EventType.BINDING_DIFFERED, EventType.BAR_RAISED]
     assert [event.parent for event in stolen.events] == [None, stolen.events[0].n, stolen.events[1].n]
@@ -239,19 +247,19 @@ def test_a_stolen_sim_makes_a_chain_of_events() -> None:
 
 
 def test_the_same_model_is_told_apart_but_not_let_in() -> None:
-    decision = see(see(bound(Target(imei=A)), A, 1).sim, A2, 2)
+    decision = see(see(bound(Bind(imei=A)), A, 1).sim, A2, 2)
     assert decision.verdict is Verdict.MISMATCH
     assert decision.events[0].data["match"] == "TAC_ONLY"
 
 
 def test_a_first_sighting_in_a_wrong_device_is_a_change_of_device() -> None:
-    decision = see(bound(Target(imei=A)), B, 1)
+    decision = see(bound(Bind(imei=A)), B, 1)
     assert types(decision) == [EventType.DEVICE_CHANGED, EventType.BINDING_DIFFERED, EventType.BAR_RAISED]
     assert decision.events[0].data["before"] is None
 
 
 def test_an_armed_binding_learns_the_first_device() -> None:
-    armed = rules.bind(new_sim(), Target(), Policy(), START, CAUSE)
+    armed = bind(new_sim(), Bind(), Policy(), START)
     assert types(armed) == [EventType.BINDING_ARMED]
     unknown = see(armed.sim, None, 1)
     assert unknown.sim.state is BindingState.ARMED
@@ -266,37 +274,37 @@ def test_an_armed_binding_learns_the_first_device() -> None:
 def test_binding_to_the_first_device_seen_later_does_not_stop_a_sim_whose_device_is_known() -> None:
     seen = see(new_sim(), A, 1).sim
     policy = Policy(unknown=OnUnknown.DENY, resume=Resume.MANUAL)
-    decision = rules.bind(seen, Target(first_seen=True), policy, after(2), CAUSE)
+    decision = bind(seen, Bind(first_seen=True), policy, after(2))
     assert decision.sim.state is BindingState.ARMED
     assert decision.sim.bars == ()
 
 
 def test_a_bare_bind_takes_the_device_it_is_in() -> None:
     seen = see(new_sim(), A, 1).sim
-    decision = rules.bind(seen, Target(), Policy(), after(2), CAUSE, strict=True)
+    decision = bind(seen, Bind(), Policy(), after(2), strict=True)
     assert decision.sim.binding is not None
     assert (decision.sim.binding.values, decision.sim.binding.learnt) == ((A,), Learnt.CURRENT)
     hidden = see(seen, None, 2).sim
-    kept = rules.bind(hidden, Target(), Policy(), after(3), CAUSE, strict=True)
+    kept = bind(hidden, Bind(), Policy(), after(3), strict=True)
     assert kept.sim.binding is not None
     assert kept.sim.binding.values == (A,), "the last known device"
 
 
-@pytest.mark.parametrize("target", [Target(imei=A), Target(tac=A[:8]), Target(imeis=(A, A2))])
+@pytest.mark.parametrize("target", [Bind(imei=A), Bind(tac=A[:8]), Bind(imeis=(A, A2))])
 @pytest.mark.parametrize("seen", [None, A, B])
-def test_a_bare_bind_keeps_a_device_that_was_named(target: Target, seen: str | None) -> None:
+def test_a_bare_bind_keeps_a_device_that_was_named(target: Bind, seen: str | None) -> None:
     sim = bound(target)
     if seen:
         sim = see(sim, seen, 1).sim
-    decision = rules.bind(sim, Target(), Policy(), after(2), CAUSE, strict=True)
+    decision = bind(sim, Bind(), Policy(), after(2), strict=True)
     assert (decision.sim, decision.events) == (sim, ())
-    softer = rules.bind(sim, Target(), Policy(OnMismatch.ALERT), after(2), CAUSE)
+    softer = bind(sim, Bind(), Policy(OnMismatch.ALERT), after(2))
     assert sim.binding is not None
     assert softer.sim.binding is not None
     assert softer.sim.binding.values == sim.binding.values
     assert softer.sim.binding.policy.on_mismatch is OnMismatch.ALERT
     assert softer.sim.state is sim.state
-    named = rules.bind(sim, Target(imei=B), Policy(), after(2), CAUSE)
+    named = bind(sim, Bind(imei=B), Policy(), after(2))
     assert named.sim.binding is not None
     assert named.sim.binding.values == (B,), "whoever names another device replaces it"
 
@@ -316,75 +324,75 @@ def test_cards_are_told_apart_by_their_iccid(registered: str, reported: str, sam
 
 def test_strict_refuses_to_bind_a_sim_never_seen() -> None:
     with pytest.raises(NoDeviceSeen):
-        rules.bind(new_sim(), Target(), Policy(), START, CAUSE, strict=True)
+        bind(new_sim(), Bind(), Policy(), START, strict=True)
     with pytest.raises(NoDeviceSeen):
-        rules.bind(see(new_sim(), None, 1).sim, Target(), Policy(), START, CAUSE, strict=True)
+        bind(see(new_sim(), None, 1).sim, Bind(), Policy(), START, strict=True)
 
 
 @pytest.mark.parametrize(
     ("target", "error"),
     [
-        (Target(imei=A, tac=A[:8]), InvalidBinding),
-        (Target(imei=A, first_seen=True), InvalidBinding),
-        (Target(imeis=(A,), imei=B), InvalidBinding),
-        (Target(imeis=tuple(f"{n:014}" for n in range(1, MAX_LIST + 2))), InvalidBinding),
-        (Target(imei="123"), InvalidIdentifier),
-        (Target(tac="123"), InvalidIdentifier),
-        (Target(imeis=(A, "x")), InvalidIdentifier),
+        (Bind(imei=A, tac=A[:8]), InvalidBinding),
+        (Bind(imei=A, first_seen=True), InvalidBinding),
+        (Bind(imeis=(A,), imei=B), InvalidBinding),
+        (Bind(imeis=tuple(f"{n:014}" for n in range(1, MAX_LIST + 2))), InvalidBinding),
+        (Bind(imei="123"), InvalidIdentifier),
+        (Bind(tac="123"), InvalidIdentifier),
+        (Bind(imeis=(A, "x")), InvalidIdentifier),
     ],
 )
-def test_impossible_targets_are_refused(target: Target, error: type[Exception]) -> None:
+def test_impossible_targets_are_refused(target: Bind, error: type[Exception]) -> None:
     with pytest.raises(error):
-        rules.bind(new_sim(), target, Policy(), START, CAUSE)
+        bind(new_sim(), target, Policy(), START)
 
 
 def test_a_list_holds_each_device_once_and_up_to_its_limit() -> None:
-    sim = bound(Target(imeis=(full_imei(B), B, A)))
+    sim = bound(Bind(imeis=(full_imei(B), B, A)))
     assert sim.binding is not None
     assert sim.binding.values == (A, B)
     assert sim.binding.kind is BindingKind.LIST
-    most = bound(Target(imeis=tuple(f"{n:014}" for n in range(1, MAX_LIST + 1))))
+    most = bound(Bind(imeis=tuple(f"{n:014}" for n in range(1, MAX_LIST + 1))))
     assert most.binding is not None
     assert len(most.binding.values) == MAX_LIST
 
 
 def test_a_manual_resume_waits_for_the_sim_to_be_back() -> None:
     policy = Policy(resume=Resume.MANUAL)
-    away = see(see(bound(Target(imei=A), policy), A, 1).sim, B, 2).sim
+    away = see(see(bound(Bind(imei=A), policy), A, 1).sim, B, 2).sim
     with pytest.raises(InvalidBinding):
-        rules.resume(away, after(3), CAUSE)
+        rules.lift_mismatch(away, LiftMismatch(), after(3), CAUSE)
     back = see(away, A, 3).sim
     assert back.state is BindingState.LOCKED
     assert back.bar(BarCause.IMEI_MISMATCH) is not None
-    opened = rules.resume(back, after(4), CAUSE)
+    opened = rules.lift_mismatch(back, LiftMismatch(), after(4), CAUSE)
     assert opened.sim.bars == ()
     assert types(opened) == [EventType.BAR_LIFTED]
-    assert rules.resume(opened.sim, after(5), CAUSE).events == (), "again is harmless"
+    assert rules.lift_mismatch(opened.sim, LiftMismatch(), after(5), CAUSE).events == (), "again is harmless"
 
 
 def test_a_sim_whose_device_is_hidden_is_not_resumed_against_its_policy() -> None:
-    hidden = see(bound(Target(imei=A), Policy(unknown=OnUnknown.DENY)), None, 1).sim
+    hidden = see(bound(Bind(imei=A), Policy(unknown=OnUnknown.DENY)), None, 1).sim
     assert hidden.bars
     with pytest.raises(InvalidBinding):
-        rules.resume(hidden, after(2), CAUSE)
+        rules.lift_mismatch(hidden, LiftMismatch(), after(2), CAUSE)
 
 
 def test_rebinding_to_the_device_it_is_in_opens_it() -> None:
-    away = see(bound(Target(imei=A), Policy(resume=Resume.MANUAL)), B, 1).sim
-    decision = rules.bind(away, Target(imei=B), Policy(), after(2), CAUSE)
+    away = see(bound(Bind(imei=A), Policy(resume=Resume.MANUAL)), B, 1).sim
+    decision = bind(away, Bind(imei=B), Policy(), after(2))
     assert decision.sim.state is BindingState.LOCKED
     assert decision.sim.bars == ()
     assert types(decision) == [EventType.BINDING_REPLACED, EventType.BAR_LIFTED]
 
 
 def test_an_alert_only_binding_tells_and_does_not_bar() -> None:
-    decision = see(bound(Target(imei=A), Policy(on_mismatch=OnMismatch.ALERT)), B, 1)
+    decision = see(bound(Bind(imei=A), Policy(on_mismatch=OnMismatch.ALERT)), B, 1)
     assert types(decision) == [EventType.DEVICE_CHANGED, EventType.BINDING_DIFFERED]
     assert decision.sim.bars == ()
 
 
 def test_a_record_from_before_the_last_confirmation_is_late() -> None:
-    sim = see(bound(Target(imei=A)), A, 1).sim
+    sim = see(bound(Bind(imei=A)), A, 1).sim
     late = see(sim, B, 5, confirmed_at=after(6))
     assert late.verdict is Verdict.STALE
     assert see(sim, B, 7, confirmed_at=after(6)).verdict is Verdict.MISMATCH
@@ -392,7 +400,7 @@ def test_a_record_from_before_the_last_confirmation_is_late() -> None:
 
 
 def test_unbinding_lifts_the_bar() -> None:
-    away = see(bound(Target(imei=A)), B, 1).sim
-    decision = rules.unbind(away, after(2), CAUSE)
+    away = see(bound(Bind(imei=A)), B, 1).sim
+    decision = rules.unbind(away, Unbind(), after(2), CAUSE)
     assert types(decision) == [EventType.BINDING_REMOVED, EventType.BAR_LIFTED]
     assert (decision.sim.binding, decision.sim.state, decision.sim.bars) == (None, BindingState.NEUTRAL, ())

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simwarden.domain.lifecycle import Step
+from simwarden.domain.command import Command
+from simwarden.domain.rules.device import Bind, Unbind
+from simwarden.domain.rules.functions import FunctionState, SetFunctions
+from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import OnMismatch, Policy
-from simwarden.domain.switching import Wish
-from simwarden.engine.actions import Action, Advance, Bind, Switch, Unbind, from_plain
+from simwarden.engine.commands.catalogue import from_plain
 from simwarden.management.query import Query
 from simwarden.management.schemas import ActionBody, BadAction
 from simwarden.northbound.kernel.errors import InvalidArgument
@@ -21,9 +23,9 @@ from simwarden.northbound.kernel.errors import InvalidArgument
 @pytest.mark.parametrize(
     ("body", "action"),
     [
-        ({"action": "close", "functions": ["DATA", "VOICE"]}, Switch(Wish.CLOSE, 5)),
-        ({"action": "open", "functions": ["SMS"]}, Switch(Wish.OPEN, 2)),
-        ({"action": "suspend"}, Advance(Step.SUSPEND)),
+        ({"action": "close", "functions": ["DATA", "VOICE"]}, SetFunctions(FunctionState.CLOSED, 5)),
+        ({"action": "open", "functions": ["SMS"]}, SetFunctions(FunctionState.OPEN, 2)),
+        ({"action": "suspend"}, Transition(Step.SUSPEND)),
         ({"action": "unbind"}, Unbind()),
         ({"action": "bind"}, Bind()),
         ({"action": "bind", "tac": "35368953"}, Bind(tac="35368953")),
@@ -33,7 +35,7 @@ from simwarden.northbound.kernel.errors import InvalidArgument
         ),
     ],
 )
-def test_actions_are_read_and_written_down(body: dict[str, Any], action: Action) -> None:
+def test_actions_are_read_and_written_down(body: dict[str, Any], action: Command) -> None:
     parsed = msgspec.convert(body, ActionBody).parsed()
     assert parsed == action
     assert from_plain(msgspec.to_builtins(parsed)) == action

@@ -12,11 +12,11 @@ from simwarden.store.operations import NewItem, Operation, OperationNotFound
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from simwarden.domain.command import Command
     from simwarden.domain.errors import TooManyOperations
     from simwarden.domain.events import Cause, Event
     from simwarden.domain.sim import Sim
     from simwarden.domain.usage import Usage
-    from simwarden.engine.actions import Action
     from simwarden.engine.idempotency import Once
     from simwarden.engine.operations import Listed
     from simwarden.store.operations import Item
@@ -37,7 +37,7 @@ class OperationsInMemory:
 
     async def begin(
         self,
-        action: Action,
+        action: Command,
         sims: Sequence[Listed],
         cause: Cause,
         *,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.northbound.world import FULL_IMEI, IMEI, Client, Settings, World
 
+from simwarden.domain.rules.device import Bind
 from simwarden.domain.sim import BindingState, IdentifierKind, OnUnknown, Policy, SimRef
 
 PHONE = {"phoneNumber": "+8613800000001"}
@@ -74,7 +75,7 @@ async def test_a_sim_never_seen_is_armed_or_refused_as_its_account_wants(client:
     world.settings_of["acc_meters"] = Settings(Policy(unknown=OnUnknown.DENY), strict=True)
     refused = await client("POST", f"{API}/bind", binding(device=UNSEEN))
     assert (refused.status, refused.json["code"]) == (409, "INCOMPATIBLE_STATE")
-    assert world.policies[-1] == Policy(unknown=OnUnknown.DENY)
+    assert world.commands[-1] == Bind(new_policy=Policy(unknown=OnUnknown.DENY), strict=True, again=True)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from tests.unit.northbound.world import NOW, Client, World
 
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind
-from simwarden.domain.lifecycle import Step, step
+from simwarden.domain.rules.functions import MAX_CLOSED_APNS, FunctionState, SetApn, set_apn
+from simwarden.domain.rules.lifecycle import Step, Transition, transition
 from simwarden.domain.sim import ALL_FUNCTIONS, BarCause, Function, IdentifierKind, SimRef
-from simwarden.domain.switching import MAX_CLOSED_APNS, Wish, switch_apn
 
 PHONE = {"phoneNumber": "+8613800000001"}
 FOREIGN = {"phoneNumber": "+8613800000009"}
@@ -52,7 +52,7 @@ def managing(busi_type: str, action: str, param: str | None = None, device: Any 
 
 
 def suspend(world: World) -> None:
-    suspended = step(world.sims[REF], Step.SUSPEND, NOW, CAUSE).sim
+    suspended = transition(world.sims[REF], Transition(Step.SUSPEND), NOW, CAUSE).sim
     world.sims = {ref: suspended if sim.imsi == suspended.imsi else sim for ref, sim in world.sims.items()}
 
 
@@ -208,7 +208,7 @@ async def test_manage_closes_single_apns(client: Client, world: World) -> None:
     await client("POST", MANAGE, managing("apn", "open", "a.example"))
     full = world.sims[REF]
     for number in range(MAX_CLOSED_APNS):
-        full = switch_apn(full, f"apn{number}", Wish.CLOSE, NOW, CAUSE).sim
+        full = set_apn(full, SetApn(FunctionState.CLOSED, f"apn{number}"), NOW, CAUSE).sim
     world.sims = {ref: full if sim.imsi == full.imsi else sim for ref, sim in world.sims.items()}
     refused = await client("POST", MANAGE, managing("apn", "close", "one-more"))
     assert (refused.status, refused.json["code"]) == (409, "INCOMPATIBLE_STATE")

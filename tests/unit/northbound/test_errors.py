@@ -35,7 +35,7 @@ from simwarden.domain.errors import (
 from simwarden.domain.numbering import InvalidRange, OutsideRanges, RangeNotFound, RangeTaken
 from simwarden.domain.sink import InvalidSink
 from simwarden.edge.bodies import BodiesExhausted, BodyTooLong, BodyTooSlow, Limits, TooManyBodies
-from simwarden.engine.actions import refusal_of
+from simwarden.engine.commands.catalogue import refusal_of
 from simwarden.engine.gateways import LocksStand
 from simwarden.engine.idempotency import CallKey, Kept, Once
 from simwarden.engine.operations import NotReady, OperationNotFound, PreviewChanged

@@ -83,10 +83,11 @@ async def test_a_strict_account_refuses_a_sim_never_seen(client: Client, world: 
 
 async def test_a_first_bind_takes_the_accounts_policy_and_a_second_keeps_what_was(client: Client, world: World) -> None:
     policy = Policy(unknown=OnUnknown.DENY)
-    world.settings_of["acc_meters"] = Settings(policy=policy)
-    for _ in range(2):
+    for wanted in (policy, Policy()):
+        world.settings_of["acc_meters"] = Settings(policy=wanted)
         await client("POST", f"{V01}/bind", body("bind"))
-    assert world.policies == [policy, None]
+        (binding,) = {found.binding for found in world.sims.values() if found.binding is not None}
+        assert binding.policy == policy
 
 
 @pytest.mark.parametrize(

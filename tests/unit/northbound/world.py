@@ -14,10 +14,7 @@ from tests.unit.northbound.operations import OperationsInMemory
 
 from simwarden import northbound
 from simwarden.accounts.scopes import KNOWN
-from simwarden.domain import decide as rules
-from simwarden.domain import switching
-from simwarden.domain.change import Changed
-from simwarden.domain.decide import Decision
+from simwarden.domain import rules
 from simwarden.domain.errors import KeyReused, SimNotFound, SimwardenError, SubscriptionNotFound
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
@@ -34,17 +31,16 @@ from simwarden.store.vault import Vault
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from simwarden.domain.decide import Target
+    from simwarden.domain.command import Command
+    from simwarden.domain.decision import Decision
     from simwarden.domain.events import Cause
-    from simwarden.domain.sim import Function
-    from simwarden.domain.switching import Wish
     from simwarden.domain.usage import Usage
+    from simwarden.engine.commands.command import SimCommand
     from simwarden.engine.functions import FunctionView
     from simwarden.engine.idempotency import CallKey, Kept, Once
     from simwarden.northbound.kernel.ports import Answered, Quota
     from simwarden.store.database import Database
 
-T = TypeVar("T", Decision, Changed)
 W = TypeVar("W")
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 IMEI = "35209900176148"
@@ -94,11 +90,11 @@ class World:
         self.failure: Exception | None = None
         self.sims: dict[SimRef, Sim] = {}
         self.causes: list[Cause] = []
-        self.policies: list[Policy | None] = []
+        self.commands: list[Command] = []
         self.created: list[NewSubscription] = []
         self.subscriptions: dict[str, Subscription] = {}
         self.used: list[Usage | None] = []
-        """What orders were to be counted as."""
+        """What commands were to be counted as."""
         self.read_only: list[Usage] = []
         self.metered: list[Answered] = []
         self.answers = AnswersInMemory()
@@ -126,8 +122,7 @@ class World:
         self.services = Services(
             edge=edge,
             devices=Devices(self, network_access_identifiers=nai_identification),
-            bindings=self,
-            switches=self,
+            commands=self,
             functions=self,
             subscriptions=Book(self),
             operations=self.operations,
@@ -159,76 +154,21 @@ class World:
         """PreferenceSource."""
         return self.settings_of.get(account_id, Settings())
 
-    async def bind(
-        self,
-        account_id: str,
-        ref: SimRef,
-        target: Target,
-        policy: Policy | None,
-        cause: Cause,
-        *,
-        strict: bool = False,
-        once: Once | None = None,
-        usage: Usage | None = None,
-    ) -> Decision:
-        """Binder, by the rules themselves."""
-        self.used.append(usage)
-        found = await self._locked(account_id, ref, cause)
-        self.policies.append(policy)
-        return self._do(once, lambda: rules.bind(found, target, policy or Policy(), NOW, cause, strict=strict))
-
-    async def unbind(
-        self, account_id: str, ref: SimRef, cause: Cause, *, once: Once | None = None, usage: Usage | None = None
-    ) -> Decision:
-        """Binder, by the rules themselves."""
-        self.used.append(usage)
-        found = await self._locked(account_id, ref, cause)
-        return self._do(once, lambda: rules.unbind(found, NOW, cause))
-
-    async def switch(
-        self,
-        account_id: str,
-        imsi: str,
-        functions: Function,
-        wish: Wish,
-        cause: Cause,
-        *,
-        once: Once | None = None,
-        usage: Usage | None = None,
-    ) -> Changed:
-        """Switcher, by the rules themselves."""
-        self.used.append(usage)
-        found = await self._locked(account_id, SimRef(IdentifierKind.IMSI, imsi), cause)
-        return self._do(once, lambda: switching.switch(found, functions, wish, NOW, cause))
-
-    async def switch_apn(
-        self,
-        account_id: str,
-        imsi: str,
-        apn: str,
-        wish: Wish,
-        cause: Cause,
-        *,
-        once: Once | None = None,
-        usage: Usage | None = None,
-    ) -> Changed:
-        """Switcher, by the rules themselves."""
-        self.used.append(usage)
-        found = await self._locked(account_id, SimRef(IdentifierKind.IMSI, imsi), cause)
-        return self._do(once, lambda: switching.switch_apn(found, apn, wish, NOW, cause))
+    async def submit(self, command: SimCommand, once: Once | None = None, /) -> Decision:
+        """Commands, by the rules themselves."""
+        self.used.append(command.usage)
+        found = await self.find(str(command.account_id), command.ref)
+        if found is None:
+            raise SimNotFound
+        self.causes.append(command.cause)
+        self.commands.append(command.command)
+        return self._do(once, lambda: rules.decide(found, command.command, NOW, command.cause))
 
     async def read(self, sim: Sim) -> list[FunctionView]:
         """FunctionSource; nothing can be acted upon."""
         return function_views(sim, [], {None: NOW})
 
-    async def _locked(self, account_id: str, ref: SimRef, cause: Cause) -> Sim:
-        found = await self.find(account_id, ref)
-        if found is None:
-            raise SimNotFound
-        self.causes.append(cause)
-        return found
-
-    def _do(self, once: Once | None, rule: Callable[[], T]) -> T:
+    def _do(self, once: Once | None, rule: Callable[[], Decision]) -> Decision:
         decided = self.answers.do(once, rule)
         for ref, known in self.sims.items():
             if known.imsi == decided.sim.imsi:

@@ -9,11 +9,11 @@ from msgspec import UNSET
 from msgspec.json import Decoder
 
 from simwarden.accounts.scopes import of_operations
-from simwarden.domain.decide import Target
 from simwarden.domain.errors import InvalidIdentifier, NotBound
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import parse_imei, parse_tac
-from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.domain.rules.device import Bind, Unbind
+from simwarden.engine.commands.command import SimCommand
 from simwarden.northbound.device_card_binding_mgmt import schemas
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import schemas as camara
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.checks import IMEI_CHANGE
@@ -21,16 +21,20 @@ from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.routes import F
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument, ServiceNotApplicable
-from simwarden.northbound.kernel.writing import perform
+from simwarden.northbound.kernel.writing import AS_IT_IS, perform
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from msgspec import UnsetType
 
-    from simwarden.domain.decide import Decision
-    from simwarden.domain.sim import Sim
+    from simwarden.domain.command import Command
+    from simwarden.domain.decision import Decision
+    from simwarden.domain.sim import Sim, SimRef
     from simwarden.engine.subscriptions import Subscription
     from simwarden.northbound.kernel.devices import StrictDevice
     from simwarden.northbound.kernel.services import Services
+    from simwarden.northbound.kernel.writing import Instead
 
 NAME = "device-card-binding-mgmt"
 _NO_AREAS = "Area limits are not available for this SIM"
@@ -41,7 +45,7 @@ class CardBinding:
 
     def __init__(self, services: Services) -> None:
         self._devices = services.devices
-        self._bindings = services.bindings
+        self._commands = services.commands
         self._preferences = services.accounts
         self._subscriptions = FraudPreventionSubscriptions(services)
         self._clock = services.edge.clock
@@ -52,34 +56,20 @@ class CardBinding:
     async def bind(self, request: Request) -> Answer:
         """Bind the SIM to the devices of bindInfo, or to the one that it is in (bindDeviceCard)."""
         wanted = decode(self._bind, request.body, schemas.WORDING)
-        target = Target() if wanted.bind_info is UNSET else _target(wanted.bind_info)
-        sim = await self._sim(request, wanted.device, wanted.bind_type)
+        device = Bind() if wanted.bind_info is UNSET else _device(wanted.bind_info)
+        ref = await self._named(request, wanted.device, wanted.bind_type)
         settings = await self._preferences.settings(request.caller.account_id)
-        policy = settings.policy if sim.binding is None else None  # bound before: as before
-        cause, ref = self._cause(request, "bind"), SimRef(IdentifierKind.IMSI, sim.imsi)
-
-        def answered(outcome: Decision) -> Answer:
-            if not outcome.events:
-                kept = _answer("NO_CHANGE", "The SIM keeps the device that it was bound to by name", outcome.sim)
-                return msgspec.structs.replace(kept, idle=True)
-            return _answer("SUCCESS", "Bound", outcome.sim)
-
-        return await perform(
-            request,
-            lambda once: self._bindings.bind(
-                sim.account_id, ref, target, policy, cause, strict=settings.strict, once=once, usage=request.usage
-            ),
-            answered,
-        )
+        command = msgspec.structs.replace(device, new_policy=settings.policy, strict=settings.strict, again=True)
+        return await self._perform(request, ref, command, _bound)
 
     async def unbind(self, request: Request) -> Answer:
         """Remove the binding, and the block that it may have caused (unbindDeviceCard)."""
         wanted = decode(self._unbind, request.body, schemas.WORDING)
-        sim = await self._sim(request, wanted.device, wanted.bind_type)
-        cause, ref = self._cause(request, "unbind"), SimRef(IdentifierKind.IMSI, sim.imsi)
-        return await perform(
+        ref = await self._named(request, wanted.device, wanted.bind_type)
+        return await self._perform(
             request,
-            lambda once: self._bindings.unbind(sim.account_id, ref, cause, once=once, usage=request.usage),
+            ref,
+            Unbind(),
             lambda outcome: _answer("SUCCESS", "Unbound", outcome.sim),
             {NotBound: _not_bound},
         )
@@ -87,7 +77,8 @@ class CardBinding:
     async def query(self, request: Request) -> Answer:
         """Say how the SIM is bound (queryDeviceCard)."""
         wanted = decode(self._unbind, request.body, schemas.WORDING)
-        return _answer("SUCCESS", "Queried", await self._sim(request, wanted.device, wanted.bind_type))
+        ref = await self._named(request, wanted.device, wanted.bind_type)
+        return _answer("SUCCESS", "Queried", await self._devices.find(request.caller, ref))
 
     async def subscribe(self, request: Request) -> Answer:
         """Have a sink told when the SIM is in another device (subscribeDeviceCard)."""
@@ -101,31 +92,49 @@ class CardBinding:
         )
         return await self._subscriptions.subscribe(request, in_camaras_words, _subscribed)
 
-    async def _sim(self, request: Request, device: StrictDevice | UnsetType, what: str) -> Sim:
-        """The SIM that is meant. Raises ServiceNotApplicable for area limits, which no SIM has."""
-        sim = await self._devices.find(request.caller, self._devices.name(request.caller, device))
+    async def _named(self, request: Request, device: StrictDevice | UnsetType, what: str) -> SimRef:
+        """The name of the SIM that is meant. Raises ServiceNotApplicable for area limits, which no SIM has."""
+        ref = self._devices.name(request.caller, device)
         if what == "AREALIMIT":
+            await self._devices.find(request.caller, ref)
             raise ServiceNotApplicable(_NO_AREAS)
-        return sim
+        return ref
 
-    def _cause(self, request: Request, operation: str) -> Cause:
-        return Cause(CauseKind.CALL, request.caller.app_key, self._clock(), operation, request.correlator)
+    async def _perform(
+        self,
+        request: Request,
+        ref: SimRef,
+        command: Command,
+        answer: Callable[[Decision], Answer],
+        instead: Instead = AS_IT_IS,
+    ) -> Answer:
+        caller = request.caller
+        cause = Cause(CauseKind.CALL, caller.app_key, self._clock(), command.verb, request.correlator)
+        wanted = SimCommand(ref, command, cause, caller.account_id, request.usage)
+        return await perform(request, lambda once: self._commands.submit(wanted, once), answer, instead)
 
 
-def _target(info: schemas.BindInfo) -> Target:
+def _device(info: schemas.BindInfo) -> Bind:
     """The device or devices that are meant. Raises InvalidArgument."""
     given = [name for name in ("imei", "tac", "imei_list") if getattr(info, name) is not UNSET]
     if len(given) != 1:
         raise InvalidArgument("bindInfo must carry one of imei, tac, imeiList")
     try:
         if info.imei is not UNSET:
-            return Target(imei=parse_imei(info.imei).key)
+            return Bind(imei=parse_imei(info.imei).key)
         if info.tac is not UNSET:
-            return Target(tac=parse_tac(info.tac))
+            return Bind(tac=parse_tac(info.tac))
         assert info.imei_list is not UNSET
-        return Target(imeis=tuple(parse_imei(text).key for text in info.imei_list))
+        return Bind(imeis=tuple(parse_imei(text).key for text in info.imei_list))
     except InvalidIdentifier as error:
         raise InvalidArgument(f"Invalid format: bindInfo. {error.message}") from error
+
+
+def _bound(outcome: Decision) -> Answer:
+    if not outcome.events:
+        kept = _answer("NO_CHANGE", "The SIM keeps the device that it was bound to by name", outcome.sim)
+        return msgspec.structs.replace(kept, idle=True)
+    return _answer("SUCCESS", "Bound", outcome.sim)
 
 
 def _answer(code: schemas.Code, message: str, sim: Sim) -> Answer:

@@ -9,8 +9,9 @@ from msgspec.json import Decoder
 from simwarden.accounts.scopes import of_operations
 from simwarden.domain.errors import NothingToChange
 from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.rules.functions import FunctionState, SetFunctions
 from simwarden.domain.sim import Function
-from simwarden.domain.switching import Wish
+from simwarden.engine.commands.command import SimCommand
 from simwarden.northbound.device_communication_function import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
@@ -18,7 +19,7 @@ from simwarden.northbound.kernel.errors import CamaraError
 from simwarden.northbound.kernel.writing import perform
 
 if TYPE_CHECKING:
-    from simwarden.domain.change import Changed
+    from simwarden.domain.decision import Decision
     from simwarden.northbound.kernel.services import Services
 
 NAME = "device-communication-function"
@@ -41,7 +42,7 @@ class CommunicationFunctions:
 
     def __init__(self, services: Services) -> None:
         self._devices = services.devices
-        self._switches = services.switches
+        self._commands = services.commands
         self._functions = services.functions
         self._clock = services.edge.clock
         self._request = Decoder(schemas.FunctionRequest)
@@ -49,11 +50,11 @@ class CommunicationFunctions:
 
     async def activate(self, request: Request) -> Answer:
         """Open a function that the customer closed (activate-communication-function)."""
-        return await self._switch(request, Wish.OPEN, UnnecessaryActivation)
+        return await self._set(request, FunctionState.OPEN, UnnecessaryActivation)
 
     async def deactivate(self, request: Request) -> Answer:
         """Close a function (deactivate-communication-function)."""
-        return await self._switch(request, Wish.CLOSE, UnnecessaryDeactivation)
+        return await self._set(request, FunctionState.CLOSED, UnnecessaryDeactivation)
 
     async def retrieve(self, request: Request) -> Answer:
         """Say how each function stands (retrieveCommunicationFunctions)."""
@@ -62,22 +63,22 @@ class CommunicationFunctions:
         views = await self._functions.read(sim)
         return Answer(200, schemas.retrieved(sim.lifecycle, list(views), sim.closed_apns))
 
-    async def _switch(self, request: Request, wish: Wish, unnecessary: type[CamaraError]) -> Answer:
+    async def _set(self, request: Request, state: FunctionState, unnecessary: type[CamaraError]) -> Answer:
         wanted = decode(self._request, request.body, schemas.WORDING)
-        sim = await self._devices.find(request.caller, self._devices.name(request.caller, wanted.device))
+        caller = request.caller
+        ref = self._devices.name(caller, wanted.device)
         function = Function[wanted.function_type]
-        operation = "activate" if wish is Wish.OPEN else "deactivate"
-        cause = Cause(CauseKind.CALL, request.caller.app_key, self._clock(), operation, request.correlator)
+        operation = "activate" if state is FunctionState.OPEN else "deactivate"
+        cause = Cause(CauseKind.CALL, caller.app_key, self._clock(), operation, request.correlator)
+        command = SimCommand(ref, SetFunctions(state, int(function)), cause, caller.account_id, request.usage)
 
-        def answered(outcome: Changed) -> Answer:
+        def answered(outcome: Decision) -> Answer:
             works = not outcome.sim.functions_off & function
             return Answer(200, schemas.FunctionResponse(wanted.function_type, schemas.status(works=works)))
 
         return await perform(
             request,
-            lambda once: self._switches.switch(
-                sim.account_id, sim.imsi, function, wish, cause, once=once, usage=request.usage
-            ),
+            lambda once: self._commands.submit(command, once),
             answered,
             {NothingToChange: lambda _: unnecessary()},
         )

@@ -12,8 +12,9 @@ from simwarden.accounts.scopes import of_operations
 from simwarden.domain.errors import InvalidIdentifier, NothingToChange
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import parse_apn
+from simwarden.domain.rules.functions import FunctionState, SetApn, SetFunctions
 from simwarden.domain.sim import Function
-from simwarden.domain.switching import Wish
+from simwarden.engine.commands.command import SimCommand
 from simwarden.northbound.device_communication_function_mgmt import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
@@ -21,9 +22,7 @@ from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.northbound.kernel.writing import perform
 
 if TYPE_CHECKING:
-    from simwarden.domain.change import Changed
     from simwarden.domain.sim import Sim
-    from simwarden.engine.idempotency import Once
     from simwarden.northbound.kernel.services import Services
 
 NAME = "device-communication-function-mgmt"
@@ -35,7 +34,7 @@ class Management:
 
     def __init__(self, services: Services) -> None:
         self._devices = services.devices
-        self._switches = services.switches
+        self._commands = services.commands
         self._clock = services.edge.clock
         self._request = Decoder(schemas.ManageRequest)
 
@@ -43,24 +42,21 @@ class Management:
         """Open, close or query (manageCommunicationFunction); always answers how every service stands."""
         wanted = decode(self._request, request.body, schemas.WORDING)
         apn = _apn(wanted)
-        sim = await self._devices.find(request.caller, self._devices.name(request.caller, wanted.device))
+        caller = request.caller
+        ref = self._devices.name(caller, wanted.device)
         if wanted.action == "query":
+            sim = await self._devices.find(caller, ref)
             return msgspec.structs.replace(_answer("SUCCESS", "Queried", sim, apn), only_read=True)
-        wish = Wish(wanted.action)
-        cause = Cause(CauseKind.CALL, request.caller.app_key, self._clock(), f"manage {wish}", request.correlator)
-
-        async def act(once: Once | None) -> Changed:
-            who, usage = (sim.account_id, sim.imsi), request.usage
-            if apn is not None:
-                return await self._switches.switch_apn(*who, apn, wish, cause, once=once, usage=usage)
-            function = _FUNCTIONS[wanted.busi_type]
-            return await self._switches.switch(*who, function, wish, cause, once=once, usage=usage)
-
+        state = FunctionState(wanted.action)
+        cause = Cause(CauseKind.CALL, caller.app_key, self._clock(), f"manage {state}", request.correlator)
+        change = SetFunctions(state, int(_FUNCTIONS[wanted.busi_type])) if apn is None else SetApn(state, apn)
+        command = SimCommand(ref, change, cause, caller.account_id, request.usage)
+        text = "Opened" if state is FunctionState.OPEN else "Closed"
         return await perform(
             request,
-            act,
-            lambda changed: _answer("SUCCESS", "Opened" if wish is Wish.OPEN else "Closed", changed.sim, apn),
-            {NothingToChange: lambda error: _answer("NO_CHANGE", error.message, error.sim or sim, apn)},
+            lambda once: self._commands.submit(command, once),
+            lambda decision: _answer("SUCCESS", text, decision.sim, apn),
+            {NothingToChange: lambda error: _answer("NO_CHANGE", error.message, error.sim, apn)},
         )
 
 

@@ -10,14 +10,14 @@ from msgspec import UNSET, UnsetType
 from msgspec.json import Decoder
 
 from simwarden.accounts.scopes import of_operations
-from simwarden.domain import lifecycle as rules
 from simwarden.domain.errors import InvalidIdentifier, SimExists, SimwardenError, status_of
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of, parse_imei, parse_nai
-from simwarden.domain.lifecycle import Step
 from simwarden.domain.numbering import OutsideRanges
+from simwarden.domain.rules import lifecycle as rules
+from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import IdentifierKind, SimRef
-from simwarden.engine.actions import Add, Advance
+from simwarden.engine.commands.catalogue import Add
 from simwarden.engine.operations import Named
 from simwarden.northbound.iot_device_management import schemas
 from simwarden.northbound.iot_device_management.schemas import NewDevice
@@ -107,7 +107,7 @@ class DeviceManagement:
             named = await self._named(request.caller, wanted.devices)
             if len(named) == 1:
                 await self._can(request.caller, named[0], step)
-            return await self._begin(request, Advance(step), named)
+            return await self._begin(request, Transition(step), named)
 
         return take
 
@@ -131,9 +131,10 @@ class DeviceManagement:
         results = [_result(item) for item in await self._operations.items(found.id)] if ended else UNSET
         return Answer(200, _told(found, results))
 
-    async def _begin(self, request: Request, action: Add | Advance, items: Sequence[Listed]) -> Answer:
+    async def _begin(self, request: Request, action: Add | Transition, items: Sequence[Listed]) -> Answer:
         caller = request.caller
-        cause = Cause(CauseKind.CALL, caller.app_key, self._clock(), message=action.told, reference=request.correlator)
+        now = self._clock()
+        cause = Cause(CauseKind.CALL, caller.app_key, now, message=action.summary, reference=request.correlator)
 
         def answered(outcome: engine.Operation) -> Answer:
             location = f"/{NAME}/{VERSION}/operations/{outcome.id}".encode()
@@ -189,7 +190,7 @@ class DeviceManagement:
         """What can be known at once is answered at once. Raises SimNotFound, IllegalTransition."""
         sim = await self._found(caller, named)
         now = self._clock()
-        rules.step(sim, step, now, Cause(CauseKind.CALL, caller.app_key, now))
+        rules.transition(sim, Transition(step), now, Cause(CauseKind.CALL, caller.app_key, now))
 
 
 async def _in_turns(items: Iterable[T]) -> AsyncIterator[T]:

@@ -7,27 +7,30 @@ from typing import TYPE_CHECKING
 from msgspec.json import Decoder
 
 from simwarden.accounts.scopes import of_operations
-from simwarden.domain.decide import Target
 from simwarden.domain.errors import NotBound
 from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.rules.device import Bind, Unbind
+from simwarden.engine.commands.command import SimCommand
 from simwarden.northbound.iot_sim_fraud_prevention import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import CamaraError, ServiceNotApplicable
-from simwarden.northbound.kernel.writing import perform
+from simwarden.northbound.kernel.writing import AS_IT_IS, perform
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from msgspec import UnsetType
 
-    from simwarden.domain.decide import Decision
-    from simwarden.domain.sim import Sim, SimRef
+    from simwarden.domain.command import Command
+    from simwarden.domain.decision import Decision
+    from simwarden.domain.sim import SimRef
     from simwarden.northbound.kernel.devices import Device
     from simwarden.northbound.kernel.services import Services
+    from simwarden.northbound.kernel.writing import Instead
 
 NAME = "iot-sim-fraud-prevention"
 AREA = "AREALIMIT"
-_DEVICE_IN_USE = Target()
-"""A bare bind is to the device that the SIM is in now, unless somebody named the device it is bound to."""
 _NO_AREAS = "Area limits are not available for this SIM"
 
 
@@ -43,7 +46,7 @@ class FraudPrevention:
     def __init__(self, services: Services, *, strict: bool) -> None:
         """`strict`: refuse unknown properties (Commonalities 0.8)."""
         self._devices = services.devices
-        self._bindings = services.bindings
+        self._commands = services.commands
         self._preferences = services.accounts
         self._clock = services.edge.clock
         self._bind = Decoder(schemas.StrictBindRequest if strict else schemas.BindRequest)
@@ -53,49 +56,43 @@ class FraudPrevention:
     async def bind(self, request: Request) -> Answer:
         """Bind the SIM to the device it is in (bindDeviceImei). A device that somebody named is kept."""
         wanted = decode(self._bind, request.body, schemas.BIND)
-        ref, sim = await self._sim(request, wanted.device, wanted.bind_type)
+        ref = await self._named(request, wanted.device, wanted.bind_type)
         settings = await self._preferences.settings(request.caller.account_id)
-        policy = settings.policy if sim.binding is None else None  # bound before: as before
-        cause = self._cause(request, "bind")
-        account_id = request.caller.account_id
-        return await perform(
-            request,
-            lambda once: self._bindings.bind(
-                account_id, ref, _DEVICE_IN_USE, policy, cause, strict=settings.strict, once=once, usage=request.usage
-            ),
-            _bound,
-        )
+        command = Bind(new_policy=settings.policy, strict=settings.strict, again=True)
+        return await self._perform(request, ref, command, _bound)
 
     async def unbind(self, request: Request) -> Answer:
         """Remove the binding (unBindDeviceImei)."""
         wanted = decode(self._unbind, request.body, schemas.UNBIND)
-        ref, _ = await self._sim(request, wanted.device, wanted.un_bind_type)
-        account_id, cause = request.caller.account_id, self._cause(request, "unbind")
-        return await perform(
-            request,
-            lambda once: self._bindings.unbind(account_id, ref, cause, once=once, usage=request.usage),
-            _unbound,
-            {NotBound: lambda _: UnnecessaryUnbindImei()},
-        )
+        ref = await self._named(request, wanted.device, wanted.un_bind_type)
+        return await self._perform(request, ref, Unbind(), _unbound, {NotBound: lambda _: UnnecessaryUnbindImei()})
 
     async def query(self, request: Request) -> Answer:
         """Say how the SIM is bound (query)."""
         wanted = decode(self._query, request.body, schemas.QUERY)
-        _, sim = await self._sim(request, wanted.device, wanted.query_type)
-        return Answer(200, schemas.QueryResponse(schemas.imei_bind(sim)))
+        ref = await self._named(request, wanted.device, wanted.query_type)
+        return Answer(200, schemas.QueryResponse(schemas.imei_bind(await self._devices.find(request.caller, ref))))
 
-    async def _sim(self, request: Request, device: Device | UnsetType, what: str) -> tuple[SimRef, Sim]:
-        """The SIM that is meant. Raises ServiceNotApplicable for area limits, which no SIM has."""
+    async def _named(self, request: Request, device: Device | UnsetType, what: str) -> SimRef:
+        """The name of the SIM that is meant. Raises ServiceNotApplicable for area limits, which no SIM has."""
         ref = self._devices.name(request.caller, device)
-        sim = await self._devices.find(request.caller, ref)
         if what == AREA:
+            await self._devices.find(request.caller, ref)
             raise ServiceNotApplicable(_NO_AREAS)
-        return ref, sim
+        return ref
 
-    def _cause(self, request: Request, operation: str) -> Cause:
-        return Cause(
-            CauseKind.CALL, request.caller.app_key, self._clock(), message=operation, reference=request.correlator
-        )
+    async def _perform(
+        self,
+        request: Request,
+        ref: SimRef,
+        command: Command,
+        answer: Callable[[Decision], Answer],
+        instead: Instead = AS_IT_IS,
+    ) -> Answer:
+        caller = request.caller
+        cause = Cause(CauseKind.CALL, caller.app_key, self._clock(), command.verb, request.correlator)
+        wanted = SimCommand(ref, command, cause, caller.account_id, request.usage)
+        return await perform(request, lambda once: self._commands.submit(wanted, once), answer, instead)
 
 
 def _bound(outcome: Decision) -> Answer:

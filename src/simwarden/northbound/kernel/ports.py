@@ -10,13 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from simwarden.domain.change import Changed
-    from simwarden.domain.decide import Decision, Target
+    from simwarden.domain.command import Command
+    from simwarden.domain.decision import Decision
     from simwarden.domain.events import Cause, Event
-    from simwarden.domain.sim import Function, Policy, Sim, SimRef
-    from simwarden.domain.switching import Wish
+    from simwarden.domain.sim import Policy, Sim, SimRef
     from simwarden.domain.usage import Usage
-    from simwarden.engine.actions import Action
+    from simwarden.engine.commands.command import SimCommand
     from simwarden.engine.functions import FunctionView
     from simwarden.engine.idempotency import CallKey, Kept, Once
     from simwarden.engine.operations import Listed, Operation
@@ -108,57 +107,14 @@ class SimSource(Protocol):
         """The account's SIM of this name. A foreign SIM and an unknown one both give None."""
 
 
-class Binder(Protocol):
-    """Binds SIMs to devices, and counts that as `usage`."""
+class Commands(Protocol):
+    """Executes commands to SIMs, and counts them."""
 
-    async def bind(
-        self,
-        account_id: str,
-        ref: SimRef,
-        target: Target,
-        policy: Policy | None,
-        cause: Cause,
-        *,
-        strict: bool = False,
-        once: Once | None = None,
-        usage: Usage | None = None,
-    ) -> Decision:
-        """Raises SimNotFound, InvalidBinding; with `strict` NoDeviceSeen; with `once` Replayed, KeyReused."""
+    async def submit(self, command: SimCommand, once: Once | None = None, /) -> Decision:
+        """What it came to, when that is stored.
 
-    async def unbind(
-        self, account_id: str, ref: SimRef, cause: Cause, *, once: Once | None = None, usage: Usage | None = None
-    ) -> Decision:
-        """Raises SimNotFound, NotBound; with `once` Replayed, KeyReused."""
-
-
-class Switcher(Protocol):
-    """Opens and closes communication functions and access point names, and counts that as `usage`."""
-
-    async def switch(
-        self,
-        account_id: str,
-        imsi: str,
-        functions: Function,
-        wish: Wish,
-        cause: Cause,
-        *,
-        once: Once | None = None,
-        usage: Usage | None = None,
-    ) -> Changed:
-        """Raises SimNotFound, NothingToChange; with `once` Replayed, KeyReused."""
-
-    async def switch_apn(
-        self,
-        account_id: str,
-        imsi: str,
-        apn: str,
-        wish: Wish,
-        cause: Cause,
-        *,
-        once: Once | None = None,
-        usage: Usage | None = None,
-    ) -> Changed:
-        """Raises SimNotFound, InvalidIdentifier, NothingToChange, TooManyApns; with `once` Replayed, KeyReused."""
+        Raises what the rule of the command raises; SimNotFound; with `once` Replayed, KeyReused.
+        """
 
 
 class FunctionSource(Protocol):
@@ -227,7 +183,7 @@ class OperationBook(Protocol):
 
     async def begin(
         self,
-        action: Action,
+        action: Command,
         sims: Sequence[Listed],
         cause: Cause,
         *,

@@ -10,13 +10,12 @@ if TYPE_CHECKING:
     from simwarden.northbound.kernel.devices import Devices
     from simwarden.northbound.kernel.edge import Edge
     from simwarden.northbound.kernel.ports import (
-        Binder,
+        Commands,
         FunctionSource,
         LifeSource,
         OperationBook,
         PreferenceSource,
         SubscriptionBook,
-        Switcher,
     )
     from simwarden.notify.inbox import Inboxes
 
@@ -26,9 +25,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
 
     edge: Edge
     devices: Devices
-    bindings: Binder
+    commands: Commands
     accounts: PreferenceSource
-    switches: Switcher
     functions: FunctionSource
     subscriptions: SubscriptionBook
     inboxes: Inboxes

@@ -15,7 +15,7 @@ select id, name, settings, created_at from account where (id = $1 or name = $1) 
 insert into account (id, name) values ('operator', '(operator)') on conflict do nothing
 
 -- name: account_settings
-select settings from account where id = $1
+select id, settings from account where id = any ($1::text[])
 
 -- name: set_account_settings
 update account set settings = $2 where id = $1 returning id, name, settings, created_at

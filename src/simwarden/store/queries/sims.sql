@@ -4,6 +4,11 @@ from unnest($1::text[], $2::text[], $3::text[]) with ordinality as i (kind, valu
 join sim_identifier d on d.kind = i.kind and d.value = i.value and d.account_id = i.account_id
 join sim s on s.bucket = d.bucket and s.imsi = d.imsi
 
+-- name: imsis_of
+select i.ord, d.imsi
+from unnest($1::text[], $2::text[], $3::text[]) with ordinality as i (kind, value, account_id, ord)
+join sim_identifier d on d.kind = i.kind and d.value = i.value and d.account_id = i.account_id
+
 -- name: lock
 select s.* from sim s
 join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on s.bucket = i.bucket and s.imsi = i.imsi

@@ -7,10 +7,12 @@ SUSPENDED -deactivate-> DEACTIVATED, DEACTIVATED -activate-> ACTIVE. A SIM is bo
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from simwarden.domain.change import Change, Changed
+from simwarden.domain.command import Command
+from simwarden.domain.decision import Decision, SimMutation
 from simwarden.domain.errors import AlreadyInState, IllegalTransition
 from simwarden.domain.events import Cause, Event, EventType
 from simwarden.domain.sim import ALL_FUNCTIONS, BarCause, Lifecycle, Sim
@@ -24,6 +26,17 @@ class Step(enum.StrEnum):
     RESTORE = "restore"
     DEACTIVATE = "deactivate"
     DELETE = "delete"
+
+
+class Transition(Command, frozen=True, tag="step"):
+    """Take a step in the SIM's life. A SIM that is there already counts as unchanged, with the reason."""
+
+    step: Step
+
+    @property
+    def verb(self) -> str:
+        """The step itself."""
+        return str(self.step)
 
 
 _PRE, _ACTIVE, _SUSPENDED = Lifecycle.PRE_ACTIVE, Lifecycle.ACTIVE, Lifecycle.SUSPENDED
@@ -46,22 +59,25 @@ def state_of(event: Event) -> Lifecycle:
     return Lifecycle(event.data.get("to") or event.data.get("lifecycle") or Lifecycle.ACTIVE)
 
 
-def step(sim: Sim, what: Step, now: datetime, cause: Cause) -> Changed:
+def transition(sim: Sim, wanted: Transition, now: datetime, cause: Cause) -> Decision:
     """Take a step. SUSPENDED raises its own bar and no other bar is touched; a DELETED SIM is to be forgotten.
 
     Raises IllegalTransition, naming the state that is and those that are needed; AlreadyInState when the SIM is where
     the step leads.
     """
-    needed, state = TRANSITIONS[what]
+    needed, state = TRANSITIONS[wanted.step]
     if sim.lifecycle not in needed:
         raise (AlreadyInState if sim.lifecycle is state else IllegalTransition)(
-            f"The SIM is {sim.lifecycle}; to {what} it, it must be {' or '.join(str(each) for each in needed)}"
+            f"The SIM is {sim.lifecycle}; to {wanted.step} it, it must be {' or '.join(str(each) for each in needed)}"
         )
-    change = Change(sim, now, cause)
+    change = SimMutation(sim, now, cause)
     n = change.record(EventType.LIFECYCLE_CHANGED, **{"from": str(sim.lifecycle), "to": str(state)})
     change.update(lifecycle=state, lifecycle_since=now)
     if state is Lifecycle.SUSPENDED:
         change.add_bar(BarCause.SUSPENDED, ALL_FUNCTIONS, n)
     else:
         change.drop_bar(BarCause.SUSPENDED)
-    return change.done()
+    return change.decision()
+
+
+RULES: Mapping[type, object] = MappingProxyType({Transition: transition})

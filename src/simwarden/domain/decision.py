@@ -1,7 +1,8 @@
-"""What happens to one SIM at once: its events numbered and chained, its bars raised and lifted. Pure."""
+"""What is decided about one SIM: its events numbered and chained, its bars raised and lifted. Pure."""
 
 from __future__ import annotations
 
+import enum
 from datetime import datetime
 from typing import Any
 
@@ -12,14 +13,27 @@ from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import ALL_FUNCTIONS, Bar, BarCause, Function, Sim
 
 
-class Changed(msgspec.Struct, frozen=True):
-    """A SIM as it is to be, and the events that say how it came to that."""
+class Verdict(enum.StrEnum):
+    """What comparing a device with a binding says. Unknown is a verdict of its own."""
+
+    NOT_BOUND = "NOT_BOUND"
+    MATCH = "MATCH"
+    MISMATCH = "MISMATCH"
+    UNKNOWN = "UNKNOWN"
+    STALE = "STALE"
+    """A newer sighting counted already: nothing was compared."""
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """The SIM as it is to be, and the events that say how it came to that."""
 
     sim: Sim
     events: tuple[Event, ...] = ()
+    verdict: Verdict | None = None
+    """None: no device was compared."""
 
 
-class Change:
+class SimMutation:
     """Collects what happens to one SIM, numbering its events and chaining them to the one before."""
 
     def __init__(self, sim: Sim, now: datetime, cause: Cause) -> None:
@@ -67,9 +81,9 @@ class Change:
         """Set fields of the SIM."""
         self.sim = msgspec.structs.replace(self.sim, **fields)
 
-    def done(self) -> Changed:
+    def decision(self, verdict: Verdict | None = None) -> Decision:
         """The SIM as it is to be, and its events."""
         sim = msgspec.structs.replace(self.sim, event_count=self._first + len(self._events))
         if sim.upheld_at is not None and sim.bar(BarCause.IMEI_MISMATCH) is None:
             sim = msgspec.structs.replace(sim, upheld_at=None)  # nothing to lift any more
-        return Changed(sim, tuple(self._events))
+        return Decision(sim, tuple(self._events), verdict)

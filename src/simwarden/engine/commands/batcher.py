@@ -1,7 +1,7 @@
-"""Gathering the orders of concurrent calls into one transaction, each with its own result.
+"""Commands of concurrent calls, executed together in one transaction, each with its own result.
 
-While one batch is written the next gathers, so a lone call is written at once and a storm in large batches, over one
-held connection. An order that is refused, or whose values cannot be stored, spoils nothing for the others.
+While one batch is written the next one fills, so a lone call is written at once and a storm in large batches, over one
+held connection. A command that is refused, or whose values cannot be stored, spoils nothing for the others.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from simwarden.domain.errors import SimwardenError, StoreUnavailable
+from simwarden.domain.errors import SimNotFound, StoreUnavailable
 from simwarden.engine.changes import Outcome
+from simwarden.engine.commands.command import SimCommand, execute, resolve
 from simwarden.engine.idempotency import Answers, Kept, Once, Replayed
-from simwarden.engine.orders import Decided, Order, carry_out
 from simwarden.kit.clock import now_utc
 from simwarden.store.database import AGAIN, available, concerns_all, is_refusal
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from simwarden.domain.decision import Decision
     from simwarden.store.database import Database
 
 _log = structlog.get_logger()
@@ -33,15 +34,15 @@ _TRIES = 3
 
 
 class _Call(msgspec.Struct, eq=False):
-    """An order on its way, and who waits for its result."""
+    """A command on its way, and who waits for its result."""
 
-    order: Order
+    command: SimCommand
     once: Once | None
-    future: asyncio.Future[Decided]
+    future: asyncio.Future[Decision]
 
 
-class Gather:
-    """The one way in for orders that customers' calls give. `committed` is called after each batch."""
+class CommandBatcher:
+    """The one way in for commands that calls give. `committed` is called after each batch."""
 
     def __init__(
         self,
@@ -60,16 +61,16 @@ class Gather:
         self._waiting: list[_Call] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def submit(self, order: Order, once: Once | None = None) -> Decided:
-        """Carry out an order; returns when its effects are committed.
+    async def submit(self, command: SimCommand, once: Once | None = None) -> Decision:
+        """Execute a command; returns when its effects are committed.
 
         Raises what its rule raises; SimNotFound; StoreUnavailable (perhaps nothing was done, perhaps all). With `once`
-        also Replayed (it was carried out before) and KeyReused (under this key something else was).
+        also Replayed (it was executed before) and KeyReused (under this key something else was).
         """
-        call = _Call(order, once, asyncio.get_running_loop().create_future())
+        call = _Call(command, once, asyncio.get_running_loop().create_future())
         self._waiting.append(call)
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="gather")
+            self._task = asyncio.create_task(self._run(), name="commands")
         return await asyncio.shield(call.future)
 
     async def drain(self) -> None:
@@ -119,9 +120,9 @@ class Gather:
                 good = await self._flush(connection, batch[:half])
                 return await self._flush(connection, batch[half:]) and good
             if is_refusal(error):
-                _log.warning("order failed", imsi=batch[0].order.imsi, reason=str(error))
+                _log.warning("command failed", sim=batch[0].command.ref.value, reason=str(error))
             else:
-                _log.exception("batch of orders failed", orders=len(batch))
+                _log.exception("batch of commands failed", commands=len(batch))
             _settle(batch, [error] * len(batch))
             return True
         except BaseException as error:  # the program ends: nobody may wait for ever
@@ -135,7 +136,7 @@ class Gather:
 
     async def _write(
         self, connection: asyncpg.Connection, batch: list[_Call]
-    ) -> tuple[list[Decided | BaseException], Outcome]:
+    ) -> tuple[list[Decision | BaseException], Outcome]:
         for _ in range(_TRIES - 1):
             with contextlib.suppress(*AGAIN):
                 return await self._try(connection, batch)
@@ -143,26 +144,29 @@ class Gather:
 
     async def _try(
         self, connection: asyncpg.Connection, batch: list[_Call]
-    ) -> tuple[list[Decided | BaseException], Outcome]:
+    ) -> tuple[list[Decision | BaseException], Outcome]:
+        results: dict[int, Decision | BaseException] = {}
+        outcome = Outcome()
         async with connection.transaction():
-            calls = [call.once for call in batch if call.once is not None]
-            known = await self._answers.claim(connection, calls) if calls else {}
-            todo = [call for call in batch if call.once is None or call.once.name not in known]
-            found: list[Decided | SimwardenError] = []
-            outcome = Outcome()
+            imsis = await resolve(connection, [call.command for call in batch])
+            # The answer that no SIM has this name is not kept: it is about the name, and nothing was done.
+            todo = [(imsi, call) for imsi, call in zip(imsis, batch, strict=True) if imsi is not None]
+            keys = [call.once for _, call in todo if call.once is not None]
+            known = await self._answers.claim(connection, keys) if keys else {}
+            for _, call in todo:
+                before = known.get(call.once.name) if call.once is not None else None
+                if before is not None:
+                    results[id(call)] = Replayed(before) if isinstance(before, Kept) else before
+            todo = [(imsi, call) for imsi, call in todo if id(call) not in results]
             if todo:
-                found, outcome = await carry_out(connection, [call.order for call in todo], self._clock())
-                answered = zip(todo, found, strict=True)
-                await self._answers.keep(connection, [(c.once, each) for c, each in answered if c.once is not None])
-        fresh = iter(found)
-        results: list[Decided | BaseException] = []
-        for call in batch:
-            before = known.get(call.once.name) if call.once is not None else None
-            results.append(next(fresh) if before is None else Replayed(before) if isinstance(before, Kept) else before)
-        return results, outcome
+                found, outcome = await execute(connection, [(imsi, call.command) for imsi, call in todo], self._clock())
+                done = [(call, each) for (_, call), each in zip(todo, found, strict=True)]
+                results |= {id(call): each for call, each in done}
+                await self._answers.keep(connection, [(call.once, each) for call, each in done if call.once])
+        return [results.get(id(call)) or SimNotFound() for call in batch], outcome
 
 
-def _settle(batch: Sequence[_Call], results: Sequence[Decided | BaseException]) -> None:
+def _settle(batch: Sequence[_Call], results: Sequence[Decision | BaseException]) -> None:
     for call, result in zip(batch, results, strict=True):
         if call.future.done():
             continue

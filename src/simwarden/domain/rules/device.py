@@ -1,15 +1,18 @@
-"""What a sighting, a bind or an unbind leads to. Pure: the same input gives the same decision."""
+"""The device that a SIM is in and the one it is bound to: what seeing, binding and unbinding it lead to. Pure."""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 import msgspec
 
-from simwarden.domain.change import Change
-from simwarden.domain.errors import InvalidBinding, NoDeviceSeen, NotBound
-from simwarden.domain.events import Cause, Event, EventType
+from simwarden.domain.command import Command
+from simwarden.domain.decision import Decision, SimMutation, Verdict
+from simwarden.domain.errors import InvalidBinding, NoDeviceSeen, NotBound, NothingToChange
+from simwarden.domain.events import Cause, EventType
 from simwarden.domain.identifiers import parse_imei, parse_tac
 from simwarden.domain.sim import (
     BarCause,
@@ -29,17 +32,6 @@ from simwarden.domain.sim import (
 MAX_LIST = 1000
 
 
-class Verdict(enum.StrEnum):
-    """What comparing a device with a binding says. Unknown is a verdict of its own."""
-
-    NOT_BOUND = "NOT_BOUND"
-    MATCH = "MATCH"
-    MISMATCH = "MISMATCH"
-    UNKNOWN = "UNKNOWN"
-    STALE = "STALE"
-    """A newer sighting counted already: nothing was compared."""
-
-
 class MatchKind(enum.StrEnum):
     """How close a device is to the binding."""
 
@@ -51,21 +43,57 @@ class MatchKind(enum.StrEnum):
     NONE = "NONE"
 
 
-class Decision(msgspec.Struct, frozen=True):
-    """The SIM as it is to be, and the events that say how it came to that."""
-
-    sim: Sim
-    verdict: Verdict
-    events: tuple[Event, ...] = ()
-
-
-class Target(msgspec.Struct, frozen=True):
-    """Which device(s) to bind to. Nothing given: what it is explicitly bound to, else the device that it is in now."""
+class Bind(Command, frozen=True, tag="bind", omit_defaults=True):
+    """Bind to one of these; where none is given to what it is explicitly bound to, else to the device it is in."""
 
     imei: str | None = None
     tac: str | None = None
     imeis: tuple[str, ...] = ()
     first_seen: bool = False
+    policy: Policy | None = None
+    """None: as it is bound now, else `new_policy`."""
+    new_policy: Policy = Policy()
+    """For a SIM that is not bound, where `policy` does not say."""
+    strict: bool = False
+    """Refuse a SIM that was never seen, where no device is given."""
+    again: bool = False
+    """Bind it, with an event, also where it is bound so already."""
+
+    @property
+    def verb(self) -> str:
+        """`bind`."""
+        return "bind"
+
+
+class Unbind(Command, frozen=True, tag="unbind"):
+    """Remove the binding."""
+
+    @property
+    def verb(self) -> str:
+        """`unbind`."""
+        return "unbind"
+
+
+class LiftMismatch(Command, frozen=True):
+    """Lift the mismatch bar by hand."""
+
+    @property
+    def verb(self) -> str:
+        """`resume`."""
+        return "resume"
+
+
+class SetPolicy(Command, frozen=True):
+    """Change what the binding does when it is not met; None leaves a part of the policy as it is."""
+
+    on_mismatch: OnMismatch | None = None
+    unknown: OnUnknown | None = None
+    resume: Resume | None = None
+
+    @property
+    def verb(self) -> str:
+        """`change policy`."""
+        return "change policy"
 
 
 def compare(binding: Binding, imei: str | None) -> tuple[Verdict, MatchKind]:
@@ -94,15 +122,14 @@ def is_stale(sim: Sim, sighting: Sighting) -> bool:
     return sighting.at < newest
 
 
-def decide(sim: Sim, sighting: Sighting, now: datetime, cause: Cause) -> Decision:
+def sight(sim: Sim, sighting: Sighting, now: datetime, cause: Cause) -> Decision:
     """What seeing `sim` as `sighting` says leads to.
 
-    `now` stamps events and bars; `cause` is kept with every event. A sighting older than the newest one changes
-    nothing (promise: a replayed report never blocks or opens a SIM).
+    A sighting older than the newest one changes nothing (promise: a replayed report never blocks or opens a SIM).
     """
     if is_stale(sim, sighting):
-        return Decision(sim, Verdict.STALE)
-    change = _Change(sim, now, cause)
+        return Decision(sim, verdict=Verdict.STALE)
+    change = _DeviceMutation(sim, now, cause)
     if sighting.iccid is not None and sim.iccid is not None:
         change.identify(sim.iccid, sighting.iccid)
     before = sim.seen
@@ -132,23 +159,41 @@ def decide(sim: Sim, sighting: Sighting, now: datetime, cause: Cause) -> Decisio
     return change.decision(verdict)
 
 
-def bind(sim: Sim, target: Target, policy: Policy, now: datetime, cause: Cause, *, strict: bool = False) -> Decision:
+def bind(sim: Sim, wanted: Bind, now: datetime, cause: Cause) -> Decision:
     """Bind `sim`, replacing what bound it before.
 
-    Without a device in `target`: to the device that it was explicitly bound to before, which only another explicit one
+    Where no device is given: to the device that it was explicitly bound to before, which only another explicit one
     replaces; else to the device it is in now; none seen yet: to the first one seen later, or with `strict`
-    NoDeviceSeen. Nothing happens, and there is no event, when it keeps both its explicit device and its policy.
-    Raises InvalidIdentifier, InvalidBinding (two targets at once, an empty or too long list).
+    NoDeviceSeen. Raises InvalidIdentifier, InvalidBinding (two devices at once, an empty or too long list);
+    NothingToChange when the binding stays as it is. With `again` it is made anew in place of NothingToChange, and
+    there are no events when it keeps both its explicit device and its policy.
     """
+    policy = wanted.policy or (sim.binding.policy if sim.binding else wanted.new_policy)
+    decision = _bind(sim, wanted, policy, now, cause)
+    if not wanted.again:
+        before, after = sim.binding, decision.sim.binding
+        assert after is not None
+        if not decision.events:
+            raise NothingToChange("The SIM keeps the device that it was bound to by name; name another to replace it")
+        if before is not None and _same(before, after):
+            raise NothingToChange("The SIM is bound so already")
+    return decision
+
+
+def _same(one: Binding, other: Binding) -> bool:
+    return (one.kind, one.values, one.policy) == (other.kind, other.values, other.policy)
+
+
+def _bind(sim: Sim, wanted: Bind, policy: Policy, now: datetime, cause: Cause) -> Decision:
     current = sim.seen.imei if sim.seen else None
-    if target == Target() and is_explicit(sim.binding):
+    if not _names_device(wanted) and is_explicit(sim.binding):
         assert sim.binding is not None
         if sim.binding.policy == policy:
-            return Decision(sim, Verdict.UNKNOWN)
+            return Decision(sim, verdict=Verdict.UNKNOWN)
         kind, values, learnt = sim.binding.kind, sim.binding.values, sim.binding.learnt
     else:
-        kind, values, learnt = _resolve(target, current, strict=strict)
-    change = _Change(sim, now, cause)
+        kind, values, learnt = _resolve(wanted, current)
+    change = _DeviceMutation(sim, now, cause)
     armed = not values
     state = BindingState.ARMED if armed else BindingState.LOCKED
     change.sim = msgspec.structs.replace(sim, binding=Binding(kind, values, learnt, policy, now), state=state)
@@ -177,19 +222,19 @@ def is_explicit(binding: Binding | None) -> bool:
     return binding is not None and binding.learnt is Learnt.EXPLICIT and bool(binding.values)
 
 
-def unbind(sim: Sim, now: datetime, cause: Cause) -> Decision:
+def unbind(sim: Sim, _wanted: Unbind, now: datetime, cause: Cause) -> Decision:
     """Remove the binding and the bar it raised. Raises NotBound."""
     if sim.binding is None:
         raise NotBound
-    change = _Change(sim, now, cause)
+    change = _DeviceMutation(sim, now, cause)
     change.sim = msgspec.structs.replace(sim, binding=None, state=BindingState.NEUTRAL)
     change.record(EventType.BINDING_REMOVED)
     change.lift(BarCause.IMEI_MISMATCH)
     return change.decision(Verdict.NOT_BOUND)
 
 
-def resume(sim: Sim, now: datetime, cause: Cause) -> Decision:
-    """Lift the bar of a SIM that came back, where its policy leaves that to a person. Raises NotBound.
+def lift_mismatch(sim: Sim, _wanted: LiftMismatch, now: datetime, cause: Cause) -> Decision:
+    """Lift the mismatch bar by hand, of a SIM that came back where its policy does not do that. Raises NotBound.
 
     A SIM that is still in another device, or in one that its policy bars because it is unknown, stays barred: bind it
     to the device, or unbind it. Raises InvalidBinding.
@@ -204,28 +249,56 @@ def resume(sim: Sim, now: datetime, cause: Cause) -> Decision:
         raise InvalidBinding(
             "The SIM's device is not known now, and its policy denies that: bind it anew, or unbind it"
         )
-    change = _Change(sim, now, cause)
+    change = _DeviceMutation(sim, now, cause)
     change.lift(BarCause.IMEI_MISMATCH)
     return change.decision(Verdict.MATCH)
 
 
-def _resolve(target: Target, current: str | None, *, strict: bool) -> tuple[BindingKind, tuple[str, ...], Learnt]:
-    given = [bool(target.imei), bool(target.tac), bool(target.imeis), target.first_seen]
-    if sum(given) > 1:
+def set_policy(sim: Sim, wanted: SetPolicy, now: datetime, cause: Cause) -> Decision:
+    """Bind the SIM to what it is bound to, by another policy. Raises InvalidBinding where there is no binding."""
+    if sim.binding is None:
+        raise InvalidBinding("The SIM is not bound to a device, so there is no policy to change")
+    kept = sim.binding.policy
+    policy = Policy(
+        wanted.on_mismatch or kept.on_mismatch, wanted.unknown or kept.unknown, wanted.resume or kept.resume
+    )
+    return _bind(sim, _as_bound(sim.binding), policy, now, cause)
+
+
+def _as_bound(binding: Binding) -> Bind:
+    match binding.kind:
+        case BindingKind.TAC:
+            return Bind(tac=binding.values[0])
+        case BindingKind.LIST:
+            return Bind(imeis=binding.values)
+    return Bind(imei=binding.values[0]) if binding.values else Bind(first_seen=True)
+
+
+def _given(wanted: Bind) -> list[bool]:
+    return [bool(wanted.imei), bool(wanted.tac), bool(wanted.imeis), wanted.first_seen]
+
+
+def _names_device(wanted: Bind) -> bool:
+    """Whether it says which device(s), be it the first one seen."""
+    return any(_given(wanted))
+
+
+def _resolve(wanted: Bind, current: str | None) -> tuple[BindingKind, tuple[str, ...], Learnt]:
+    if sum(_given(wanted)) > 1:
         raise InvalidBinding("Give one of an IMEI, a TAC, a list of IMEIs or the first device seen, not several")
-    if target.imei:
-        return BindingKind.IMEI, (parse_imei(target.imei).key,), Learnt.EXPLICIT
-    if target.tac:
-        return BindingKind.TAC, (parse_tac(target.tac),), Learnt.EXPLICIT
-    if target.imeis:
-        if len(target.imeis) > MAX_LIST:
-            raise InvalidBinding(f"A list holds at most {MAX_LIST} IMEIs, this one {len(target.imeis)}")
-        return BindingKind.LIST, tuple(sorted({parse_imei(text).key for text in target.imeis})), Learnt.EXPLICIT
-    if target.first_seen:
+    if wanted.imei:
+        return BindingKind.IMEI, (parse_imei(wanted.imei).key,), Learnt.EXPLICIT
+    if wanted.tac:
+        return BindingKind.TAC, (parse_tac(wanted.tac),), Learnt.EXPLICIT
+    if wanted.imeis:
+        if len(wanted.imeis) > MAX_LIST:
+            raise InvalidBinding(f"A list holds at most {MAX_LIST} IMEIs, this one {len(wanted.imeis)}")
+        return BindingKind.LIST, tuple(sorted({parse_imei(text).key for text in wanted.imeis})), Learnt.EXPLICIT
+    if wanted.first_seen:
         return BindingKind.IMEI, (), Learnt.FIRST_SEEN
     if current is not None:
         return BindingKind.IMEI, (current,), Learnt.CURRENT
-    if strict:
+    if wanted.strict:
         raise NoDeviceSeen
     return BindingKind.IMEI, (), Learnt.FIRST_SEEN
 
@@ -235,7 +308,7 @@ def same_card(one: str, other: str) -> bool:
     return one.startswith(other) or other.startswith(one)
 
 
-class _Change(Change):
+class _DeviceMutation(SimMutation):
     """What a device and a binding lead to."""
 
     def identify(self, registered: str, reported: str) -> None:
@@ -282,6 +355,7 @@ class _Change(Change):
         if not came_from_armed:
             self.record(event, imei=seen)
 
-    def decision(self, verdict: Verdict) -> Decision:
-        changed = self.done()
-        return Decision(changed.sim, verdict, changed.events)
+
+RULES: Mapping[type, object] = MappingProxyType(
+    {Sighting: sight, Bind: bind, Unbind: unbind, LiftMismatch: lift_mismatch, SetPolicy: set_policy}
+)
