@@ -162,7 +162,7 @@ class House:
         """`background`: connections for what may wait, so that calls never wait for it."""
         vault = Vault(settings_module.master_key(settings))
         self._settings = settings
-        self._access_log = AccessLog(settings.access_log)
+        self._access_log = AccessLog(settings.access_log, logs.json_stream(settings))
         self.db = db
         self.background = background
         self.is_standby = True

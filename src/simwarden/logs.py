@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import structlog
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def configure_logs(settings: Settings) -> None:
     """Send all logs, ours and the libraries', to standard error in one form."""
     level = getattr(logging, settings.log_level.upper())
-    console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+    console = _is_console(settings)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -41,3 +41,13 @@ def configure_logs(settings: Settings) -> None:
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("granian.access").setLevel(logging.WARNING)
+
+
+def json_stream(settings: Settings) -> TextIO | None:
+    """Where `info` lines may be written as JSON past structlog; None: they have another form, or are not wanted."""
+    wanted = getattr(logging, settings.log_level.upper()) <= logging.INFO
+    return sys.stderr if wanted and not _is_console(settings) else None
+
+
+def _is_console(settings: Settings) -> bool:
+    return settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())

@@ -1,0 +1,42 @@
+"""A call's line in the log: the same in JSON whether structlog writes it or we do."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+
+import pytest
+import structlog
+
+from simwarden import access
+from simwarden.access import AccessLog
+from simwarden.logs import json_stream
+from simwarden.northbound.kernel.ports import Answered
+from simwarden.settings import Settings
+
+CALL = Answered("api", "query", 404, "NOT_FOUND", "acme", None, "c-<1>", 0.0012)
+
+
+def test_a_line_of_json_is_as_structlog_writes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    direct, through = io.StringIO(), io.StringIO()
+    processors: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.JSONRenderer(),
+    ]
+    log = structlog.wrap_logger(structlog.PrintLogger(through), processors=processors)
+    monkeypatch.setattr(access, "_log", log)
+    AccessLog("all", direct)(CALL)
+    AccessLog("all")(CALL)
+    written = [re.sub(r'"timestamp": "[^"]+"', "", each.getvalue()) for each in (direct, through)]
+    assert written[0] == written[1]
+    times = [json.loads(each.getvalue())["timestamp"] for each in (direct, through)]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", each) for each in times)
+
+
+def test_lines_are_written_past_structlog_where_they_are_json_and_wanted() -> None:
+    assert json_stream(Settings(log_format="json")) is sys.stderr
+    assert json_stream(Settings(log_format="json", log_level="warning")) is None
+    assert json_stream(Settings(log_format="console")) is None
