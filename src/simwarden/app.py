@@ -48,6 +48,7 @@ from simwarden.engine.subscriptions import Limits, Subscriptions
 from simwarden.engine.usage import Reads
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
+from simwarden.northbound import ApisFirst
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.headers import bearer
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from simwarden.engine.changes import Outcome
+    from simwarden.northbound.kernel.api import Api
     from simwarden.northbound.kernel.ports import Answered
     from simwarden.settings import Settings
 
@@ -118,23 +120,26 @@ def create(settings: Settings) -> ASGIApp:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         opening = Opening()
         inner = Starlette(routes=opening.routes(), exception_handlers=errors.HANDLERS)
+        inside = ApisFirst(inner)
         app.router.routes[:] = opening.routes()
 
         def opened(house: House) -> None:
-            app.router.routes[:] = house.routes(administration=settings.admin_port is None)
-            inner.router.routes[:] = house.routes()
+            for table, served, administration in ((app, outside, settings.admin_port is None), (inner, inside, True)):
+                table.router.routes[:] = house.routes(administration=administration)
+                served.apis = house.apis(administration=administration)
 
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(opening.kept_open(lambda: House.open(settings, metrics), opened))
             if settings.admin_port is not None:  # listens when the main port does: who can open at once refuses nobody
-                door = FrontDoor(inner, bodies, proxies, counted=refused)
+                door = FrontDoor(inside, bodies, proxies, counted=refused)
                 admin = AdminListener(door, settings.admin_host, settings.admin_port, tls.server_context(settings))
                 stack.push_async_callback(admin.stop)
                 await admin.start()
             yield
 
     app = Starlette(lifespan=lifespan, exception_handlers=errors.HANDLERS)
-    return FrontDoor(app, bodies, proxies, counted=refused)
+    outside = ApisFirst(app)
+    return FrontDoor(outside, bodies, proxies, counted=refused)
 
 
 def delivery_settings(settings: Settings) -> NotifySettings:
@@ -341,7 +346,7 @@ class House:
         _log.info("promoted")
 
     def routes(self, *, administration: bool = True) -> list[BaseRoute]:
-        """Everything that is answered; without `administration` what gateways and customers need."""
+        """What is answered beside the APIs; without `administration` what gateways and customers need."""
         documents = dict(northbound.DOCUMENTS)
         routes: list[BaseRoute] = [
             Route("/healthz", self._healthz),
@@ -351,15 +356,11 @@ class House:
         ]
         if administration:
             documents[management.NAME] = management.PACKAGE
-            routes += [
-                Route("/metrics", self._metrics_page),
-                northbound.Beneath(management.api(self._management(), self.edge)),
-            ]
-        routes += reference.routes(Documents(documents, self._settings.base_url), page=administration)
-        return [*routes, *self._customer_apis()]
+            routes.append(Route("/metrics", self._metrics_page))
+        return [*routes, *reference.routes(Documents(documents, self._settings.base_url), page=administration)]
 
-    def _customer_apis(self) -> list[BaseRoute]:
-        """The APIs that customers call, over what is live and over the sandbox."""
+    def apis(self, *, administration: bool = True) -> dict[str, Api]:
+        """The APIs by name: the customers', live and in the sandbox, and with `administration` the operator's."""
         virtual, nais = self.virtual, self._settings.nai_identification
         live = Services(
             edge=self.edge,
@@ -384,7 +385,9 @@ class House:
             operations=None,
             lives=None,
         )
-        return northbound.routes(live, sandboxed)
+        customers = northbound.apis(live, sandboxed)
+        operators = {management.NAME: management.api(self._management(), self.edge)} if administration else {}
+        return customers | operators
 
     def _management(self) -> Management:
         return Management(

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import re
 from importlib import resources
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from starlette.routing import Mount
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from simwarden.northbound.kernel.api import Api
     from simwarden.northbound.kernel.services import Services
@@ -34,22 +32,38 @@ BUILDERS: dict[str, Callable[[Services], Api | None]] = {
 """API name to what builds it."""
 
 
-class Beneath(Mount):
-    """All paths beneath an API's name, those with an encoded line break too, so that no stray answer is given there."""
-
-    def __init__(self, api: Api) -> None:
-        super().__init__(f"/{api.name}", app=api, name=api.name)
-        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
-
-
-def routes(services: Services, sandbox: Services | None = None) -> list[BaseRoute]:
-    """All customer APIs, to be put into the server's route table.
+def apis(services: Services, sandbox: Services | None = None) -> dict[str, Api]:
+    """The customer APIs that can be built, by name.
 
     `sandbox`: what callers in sandbox mode act upon; what cannot be built on it is not there for them.
     """
-    built = []
-    for build in BUILDERS.values():
+    found = {}
+    for name, build in BUILDERS.items():
         if (api := build(services)) is not None:
             api.sandbox = None if sandbox is None else build(sandbox)
-            built.append(Beneath(api))
-    return list(built)
+            found[name] = api
+    return found
+
+
+class ApisFirst:
+    """Serves each API below its name, `/<api-name>/...`, and leaves all other paths to `others`.
+
+    An API is found by the first segment of the path, before and without a search through a table of routes, which took
+    a quarter of the processor time of a short call.
+    """
+
+    def __init__(self, others: ASGIApp, apis: Mapping[str, Api] = MappingProxyType({})) -> None:
+        self.apis = apis
+        """By name; replaced as a whole when what is served changes."""
+        self._others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "lifespan":
+            root = scope.get("root_path", "")
+            api = self.apis.get(scope["path"].removeprefix(root).removeprefix("/").partition("/")[0])
+            if api is not None:
+                scope["root_path"] = f"{root}/{api.name}"
+                await api(scope, receive, send)
+                return
+        await self._others(scope, receive, send)

@@ -98,12 +98,9 @@ class House:
             operations=self.operations,
             lives=self.sims,
         )
-        self.app = Starlette(
-            routes=[
-                *oauth.routes(self.accounts, self.tokens, keys),
-                northbound.Beneath(routes.api(parts, Edge(tokens=self.tokens))),
-                *northbound.routes(services),
-            ]
+        self.app = northbound.ApisFirst(
+            Starlette(routes=oauth.routes(self.accounts, self.tokens, keys)),
+            {routes.NAME: routes.api(parts, Edge(tokens=self.tokens)), **northbound.apis(services)},
         )
         self.token = ""
 

@@ -79,25 +79,23 @@ class House:
             reads=self.reads.count,
             quota=Quotas(self.reads.used, clock=clock),
         )
-        self.app = Starlette(
-            routes=[
-                *oauth.routes(self.accounts, self.tokens, self.keys),
-                *northbound.routes(
-                    Services(
-                        edge=self.edge,
-                        devices=Devices(self.sims),
-                        commands=self.commands,
-                        functions=Functions(database, self.sims),
-                        subscriptions=Subscriptions(
-                            database, vault, allow_private_sinks=allow_private_sinks, inboxes=self.inboxes
-                        ),
-                        inboxes=self.inboxes,
-                        accounts=self.accounts,
-                        allow_private_sinks=allow_private_sinks,
-                        subscriptions_async=subscriptions_async,
-                    )
-                ),
-            ]
+        self.app = northbound.ApisFirst(
+            Starlette(routes=oauth.routes(self.accounts, self.tokens, self.keys)),
+            northbound.apis(
+                Services(
+                    edge=self.edge,
+                    devices=Devices(self.sims),
+                    commands=self.commands,
+                    functions=Functions(database, self.sims),
+                    subscriptions=Subscriptions(
+                        database, vault, allow_private_sinks=allow_private_sinks, inboxes=self.inboxes
+                    ),
+                    inboxes=self.inboxes,
+                    accounts=self.accounts,
+                    allow_private_sinks=allow_private_sinks,
+                    subscriptions_async=subscriptions_async,
+                )
+            ),
         )
         self.client = Client(self.app)
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.responses import PlainTextResponse
 from tests.unit.northbound.asgi import call
 from tests.unit.northbound.world import Caller, World, sim
 
 from simwarden import northbound
 
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
 
 def served(world: World, **without: None) -> list[str]:
     """The names of the APIs that are served on the world's services."""
-    routes = northbound.routes(msgspec.structs.replace(world.services, **without))
-    return [str(route.name) for route in routes if isinstance(route, Mount)]
+    return list(northbound.apis(msgspec.structs.replace(world.services, **without)))
 
 
 @pytest.mark.parametrize("name", northbound.DOCUMENTS)
@@ -34,6 +38,29 @@ def test_an_api_whose_services_are_not_there_is_not_served(missing: str) -> None
     assert northbound.DOCUMENTS.keys() - set(served(World(), **{missing: None})) == {"iot-device-management"}
 
 
+@pytest.mark.parametrize("rest", ["", "/", "/v0.1", "/v0.1/query/", "/v0.1/\n", "//v0.1/query"])
+@pytest.mark.parametrize("root", ["", "/below"])
+async def test_everything_below_its_name_is_the_apis(rest: str, root: str) -> None:
+    async def others(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise AssertionError("not asked for")
+
+    async def placed(scope: Scope, receive: Receive, send: Send) -> None:
+        scope.update(path=root + scope["path"], root_path=root)
+        await app(scope, receive, send)
+
+    app = northbound.ApisFirst(others, northbound.apis(World().services))
+    reply = await call(placed, "POST", f"/iot-sim-fraud-prevention{rest}")
+    assert (reply.status, reply.json["code"]) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/iot-sim-fraud-preventions/v0.1/query", "/x/iot-sim-fraud-prevention", "//listen"]
+)
+async def test_every_other_path_is_left_to_the_others(path: str) -> None:
+    app = northbound.ApisFirst(PlainTextResponse("others"), northbound.apis(World().services))
+    assert (await call(app, "POST", path)).body == b"others"
+
+
 class Modes:
     """A live world and a sandbox, each with SIMs of its own, behind the same routes."""
 
@@ -45,7 +72,7 @@ class Modes:
         live = msgspec.structs.replace(world.services, edge=msgspec.structs.replace(world.services.edge, tokens=self))
         edge = msgspec.structs.replace(live.edge, reads=None, quota=None)
         sandbox = msgspec.structs.replace(self.sandbox.services, edge=edge, operations=None, lives=None)
-        self.app = Starlette(routes=northbound.routes(live, sandbox))
+        self.app = northbound.ApisFirst(Starlette(), northbound.apis(live, sandbox))
 
     async def check(self, token: str) -> Caller | None:
         """TokenCheck; every call of it is noted."""

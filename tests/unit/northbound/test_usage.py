@@ -56,7 +56,7 @@ async def test_a_read_that_was_refused_is_not_counted(world: World, client: Clie
 
 async def test_without_a_ledger_nothing_is_told_or_counted(world: World) -> None:
     services = msgspec.structs.replace(world.services, edge=Edge(tokens=world))
-    client = Client(Starlette(routes=northbound.routes(services)))
+    client = Client(northbound.ApisFirst(Starlette(), northbound.apis(services)))
     for path, body in (("bind", BIND), ("query", QUERY)):
         assert (await client("POST", f"/{API}/v0.1/{path}", body)).status == 200
     assert (world.used, world.read_only) == ([None], [])

@@ -31,6 +31,8 @@ from simwarden.store.vault import Vault
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from starlette.types import ASGIApp
+
     from simwarden.domain.command import Command
     from simwarden.domain.decision import Decision
     from simwarden.domain.events import Cause
@@ -131,7 +133,7 @@ class World:
             accounts=self,
             **options,
         )
-        self.app = Starlette(routes=northbound.routes(self.services))
+        self.app = northbound.ApisFirst(Starlette(), northbound.apis(self.services))
 
     def add(self, sim: Sim, *others: SimRef) -> None:
         """Add a SIM, found by its phone number and by `others`."""
@@ -281,7 +283,7 @@ class Book:
 class Client:
     """Calls the APIs; every answer must keep both contracts, ours and (where it is at hand) CAMARA's."""
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(
