@@ -63,6 +63,7 @@ from simwarden.reference import routes as reference
 from simwarden.reference.documents import Documents
 from simwarden.sandbox.ports import VirtualSims
 from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
+from simwarden.southbound import registry
 from simwarden.southbound.registry import Sources
 from simwarden.southbound.source import SourceServices
 from simwarden.store import attachments, doubts, key_check, migrate
@@ -253,6 +254,7 @@ class House:
             SourceServices(
                 elements=self.gateways,
                 ingest=self.ingest,
+                db=self.db,
                 session=session,
                 guesses=Allowance(settings.failed_logins_per_address),
                 counted=lambda outcome, type_: self.metrics.southbound.labels(outcome, type_).inc(),
@@ -395,6 +397,7 @@ class House:
             accounts=self.accounts,
             sims=self.sims,
             gateways=self.gateways,
+            kinds={kind.name: kind.rules for kind in registry.kinds()},
             operations=self.operations,
             commands=self.commands,
             base_url=self._settings.base_url,

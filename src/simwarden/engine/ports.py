@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -11,7 +12,7 @@ from simwarden.domain.errors import SimwardenError
 from simwarden.domain.sim import Function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from simwarden.domain.reports import Report
     from simwarden.store.gateways import CommandAccess
@@ -35,6 +36,24 @@ class ProvenBy(enum.Enum):
     """Its own report; where none comes, its state is read (`Driver.observe`)."""
     ANSWER = "answer"
     """The answer to the command: nothing else will ever show it."""
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator registers of a network element, as far as its kind has rules for it."""
+
+    command_url: str | None
+    has_password: bool
+    source_addresses: tuple[str, ...]
+    """Networks (CIDR)."""
+
+
+class ElementRules(msgspec.Struct, frozen=True, kw_only=True):
+    """How elements of a kind are registered."""
+
+    check: Callable[[Registration], None]
+    """Raises ValueError, with a text for the operator, for what cannot be."""
+    reports_to_url: bool
+    """Each pushes its reports to a secret URL of its own."""
 
 
 class Capabilities(msgspec.Struct, frozen=True):

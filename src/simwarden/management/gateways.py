@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from msgspec import UNSET
 from msgspec.json import Decoder
@@ -11,6 +10,7 @@ from msgspec.json import Decoder
 from simwarden.domain.addresses import parse_network
 from simwarden.domain.errors import GatewayNotFound, InvalidIdentifier
 from simwarden.engine import gateways
+from simwarden.engine.ports import ElementRules, Registration
 from simwarden.management import schemas, views
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
@@ -45,19 +45,27 @@ class GatewayRoutes:
     async def create(self, request: Request) -> Answer:
         """createGateway: the report URL is shown this once."""
         wanted: schemas.CreateGateway = read(self._create, request)
-        if wanted.command_url is not None and not _is_url(wanted.command_url):
-            raise InvalidArgument(_NO_URL)
+        networks = _networks(wanted.source_addresses)
+        rules = self._rules(wanted.kind)
+        _check(
+            rules,
+            Registration(
+                command_url=wanted.command_url, has_password=wanted.password is not None, source_addresses=networks
+            ),
+        )
         _, token = await self._house.gateways.add(
             wanted.name,
+            kind=wanted.kind,
             command_url=wanted.command_url,
             username=wanted.username,
             password=wanted.password,
             report_interval=wanted.report_interval,
             account_id=await self._account(wanted.account),
-            source_addresses=_networks(wanted.source_addresses),
+            source_addresses=networks,
         )
         location = [(b"location", f"/manage/v1/gateways/{wanted.name}".encode()), _NOT_KEPT]
-        return Answer(201, self._url(wanted.name, token), location)
+        answer = self._url(wanted.name, token) if rules.reports_to_url else {"name": wanted.name}
+        return Answer(201, answer, location)
 
     async def show(self, request: Request) -> Answer:
         """getGateway, with its slots as last reported."""
@@ -67,21 +75,32 @@ class GatewayRoutes:
 
     async def renew(self, request: Request) -> Answer:
         """renewGatewayToken: the old report URL stops working, the new one is shown this once."""
+        row = await self._row(request.parameter)
+        if not self._rules(row["kind"]).reports_to_url:
+            raise InvalidArgument(f"Network elements of kind {row['kind']} do not report to a URL")
         token = await self._house.gateways.renew_token(_name(request))
         return Answer(200, self._url(request.parameter, token), [_NOT_KEPT])
 
     async def change(self, request: Request) -> Answer:
         """changeGateway: what is given is set, null removes; what waits for the gateway is tried at once."""
         wanted: schemas.ChangeGateway = read(self._change, request)
-        if isinstance(wanted.command_url, str) and not _is_url(wanted.command_url):
-            raise InvalidArgument(_NO_URL)
+        row = await self._row(_name(request))
+        networks = UNSET if wanted.source_addresses is UNSET else _networks(wanted.source_addresses or ())
+        _check(
+            self._rules(row["kind"]),
+            Registration(
+                command_url=row["command_url"] if wanted.command_url is UNSET else wanted.command_url,
+                has_password=row["has_password"] if wanted.password is UNSET else wanted.password is not None,
+                source_addresses=tuple(row["source_addresses"]) if networks is UNSET else networks,
+            ),
+        )
         given = {
             name: getattr(wanted, name) for name in ("name", "command_url", "username", "password", "report_interval")
         }
         change = GatewayChange(
             **given,
             account_id=UNSET if wanted.account is UNSET else await self._account(wanted.account),
-            source_addresses=UNSET if wanted.source_addresses is UNSET else _networks(wanted.source_addresses or ()),
+            source_addresses=networks,
         )
         await self._house.gateways.update(_name(request), change, self._house.clock())
         name = wanted.name if isinstance(wanted.name, str) else request.parameter
@@ -108,6 +127,12 @@ class GatewayRoutes:
             answer["nextCursor"] = query.next(shown[-1]["id"])
         return Answer(200, answer)
 
+    def _rules(self, kind: str) -> ElementRules:
+        rules = self._house.kinds.get(kind)
+        if rules is None:
+            raise InvalidArgument(f"kind: this server knows {', '.join(sorted(self._house.kinds))}")
+        return rules
+
     async def _account(self, name: str | None) -> str | None:
         return None if name is None else (await self._house.accounts.get(name)).id
 
@@ -128,16 +153,13 @@ def _networks(texts: Iterable[str]) -> tuple[str, ...]:
         raise InvalidArgument(f"sourceAddresses: {error.message}") from error
 
 
-def _is_url(text: str) -> bool:
-    """Whether it names a host, and a port if any. What stands behind them is the gateway's business."""
+def _check(rules: ElementRules, wanted: Registration) -> None:
     try:
-        url = urlsplit(text)
-        return bool(url.hostname) and url.port != 0
-    except ValueError:
-        return False
+        rules.check(wanted)
+    except ValueError as error:
+        raise InvalidArgument(str(error)) from error
 
 
-_NO_URL = "commandUrl must be http://HOST[:PORT] or https://HOST[:PORT]"
 _NOT_KEPT = (b"cache-control", b"no-store")
 
 

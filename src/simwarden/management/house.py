@@ -15,7 +15,7 @@ from simwarden.northbound.kernel.bodies import Wording, decode
 from simwarden.northbound.kernel.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from msgspec.json import Decoder
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from simwarden.engine.changes import Outcome
     from simwarden.engine.commands.batcher import CommandBatcher
     from simwarden.engine.operations import Operations
+    from simwarden.engine.ports import ElementRules
     from simwarden.northbound.kernel.api import Request
     from simwarden.store.accounts import Accounts
     from simwarden.store.database import Database
@@ -48,6 +49,7 @@ class House:
         accounts: Accounts,
         sims: Sims,
         gateways: Gateways,
+        kinds: Mapping[str, ElementRules],
         operations: Operations,
         commands: CommandBatcher,
         base_url: str,
@@ -55,11 +57,15 @@ class House:
         intake: Intake = _AS_WRITTEN,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
-        """`base_url`: how gateways reach this server. `committed` is called after a change that events came of."""
+        """`kinds`: how network elements of each kind are registered. `base_url`: how gateways reach this server.
+
+        `committed` is called after a change that events came of.
+        """
         self.db = db
         self.accounts = accounts
         self.sims = sims
         self.gateways = gateways
+        self.kinds = kinds
         self.operations = operations
         self.commands = commands
         self.base_url = base_url

@@ -166,7 +166,7 @@ class AddRange(_Body, frozen=True):
 
 
 GatewayName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
-CommandUrl = Annotated[str, Meta(pattern=r"^https?://[^\s]+\Z", max_length=2048)]
+CommandUrl = Annotated[str, Meta(pattern=r"^[a-z]+://[^\s]+\Z", max_length=2048)]
 Interval = Annotated[int, Meta(ge=1, le=86_400)]
 
 
@@ -174,6 +174,7 @@ class CreateGateway(_Body, frozen=True):
     """CreateGateway."""
 
     name: GatewayName
+    kind: Short = "ejoin"
     command_url: CommandUrl | None = None
     username: Short | None = None
     password: Short | None = None

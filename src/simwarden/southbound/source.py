@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from simwarden.edge.throttle import Allowance
     from simwarden.engine.ingest import Ingest
-    from simwarden.engine.ports import Driver
+    from simwarden.engine.ports import Driver, ElementRules
+    from simwarden.store.database import Database
     from simwarden.store.gateways import CommandAccess, Gateways
 
 
@@ -25,6 +26,8 @@ class SourceServices(msgspec.Struct, frozen=True, kw_only=True):
     """The registered network elements of all kinds."""
     ingest: Ingest
     """Takes in reports; returns when their effects are committed."""
+    db: Database
+    """For reading what was taken in."""
     session: aiohttp.ClientSession
     """For commands over HTTP."""
     guesses: Allowance
@@ -67,5 +70,7 @@ class ElementKind(msgspec.Struct, frozen=True, kw_only=True):
     """The name of the folder, and what `kind` of a registered network element holds."""
     settings: type[msgspec.Struct]
     """Its own settings. Each field becomes a setting of the server under its name, so begin it with the kind's name."""
+    rules: ElementRules
+    """How operators register elements of this kind."""
     build: Callable[[SourceServices, Any], Source]
     """Makes the source, of the services and of an instance of `settings`."""

@@ -60,6 +60,8 @@ class CommandAccess(msgspec.Struct, frozen=True):
     generation: str | None
     unreachable_count: int = 0
     """Commands in a row that got no answer."""
+    source_addresses: tuple[str, ...] = ()
+    """Networks (CIDR) that its reports may come from; none: any."""
 
     def __repr__(self) -> str:
         return f"CommandAccess({self.name!r})"  # never the password
@@ -142,6 +144,7 @@ class Gateways:
         self,
         name: str,
         *,
+        kind: str = "ejoin",
         command_url: str | None,
         username: str | None,
         password: str | None,
@@ -150,7 +153,7 @@ class Gateways:
         account_id: str | None = None,
         source_addresses: Sequence[str] = (),
     ) -> tuple[int, str]:
-        """Register an Ejoin gateway. Returns its id and its report token, shown once. Raises AlreadyExists.
+        """Register a network element. Returns its id and its report token, shown once. Raises AlreadyExists.
 
         `account_id`: it reports for SIMs of this account alone. `source_addresses`: its reports come from these
         networks (CIDR) alone.
@@ -159,7 +162,7 @@ class Gateways:
         try:
             async with self._db.transaction() as connection:
                 row = await connection.fetchrow(
-                    *(Q["add"], name, "ejoin", command_url, username, None, token_hash(token), generation),
+                    *(Q["add"], name, kind, command_url, username, None, token_hash(token), generation),
                     *(report_interval, account_id, list(source_addresses)),
                 )
                 if password is not None:
@@ -226,17 +229,24 @@ class Gateways:
         row = await self._db.fetchrow(Q["by_id"], gateway_id)
         if row is None:
             raise GatewayNotFound
+        return self._access(row)
+
+    async def of_kind(self, kind: str) -> list[CommandAccess]:
+        """All network elements of a kind, passwords included. Raises WrongKey."""
+        return [self._access(row) for row in await self._db.fetch(Q["of_kind"], kind)]
+
+    def _access(self, row: asyncpg.Record) -> CommandAccess:
         sealed = row["password"]
-        password = None if sealed is None else self._vault.open(sealed, gateway_purpose(gateway_id)).decode()
         return CommandAccess(
-            gateway_id,
+            row["id"],
             row["name"],
             row["kind"],
             row["command_url"],
             row["username"],
-            password,
+            None if sealed is None else self._vault.open(sealed, gateway_purpose(row["id"])).decode(),
             row["generation"],
             row["unreachable_count"],
+            tuple(row["source_addresses"]),
         )
 
     async def id_of(self, name: str) -> int:

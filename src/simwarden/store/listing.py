@@ -150,7 +150,8 @@ async def deliveries(
 
 
 def _bare(row: asyncpg.Record) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in _HIDDEN}
+    bare = {name: value for name, value in row.items() if name not in _HIDDEN}
+    return {**bare, "has_password": row["password"] is not None}
 
 
 def _subscription(row: asyncpg.Record) -> Subscription:

@@ -43,7 +43,11 @@ async def stolen(world: World, box: Box, *numbers: int, policy: Policy | None = 
 def ejoin(world: World) -> Sources:
     """The kinds of network elements as the server builds them."""
     services = SourceServices(
-        elements=world.gateways, ingest=world.ingest, session=cast("aiohttp.ClientSession", None), guesses=Allowance(1)
+        elements=world.gateways,
+        ingest=world.ingest,
+        db=world.db,
+        session=cast("aiohttp.ClientSession", None),
+        guesses=Allowance(1),
     )
     return Sources(services, lambda kind: kind())
 

@@ -33,6 +33,7 @@ from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
 from simwarden.reference.bundle import bundled
+from simwarden.southbound import registry
 from simwarden.store import ranges
 from simwarden.store.accounts import Accounts
 from simwarden.store.gateways import Gateways
@@ -81,6 +82,7 @@ class House:
             accounts=self.accounts,
             sims=self.sims,
             gateways=self.gateways,
+            kinds={kind.name: kind.rules for kind in registry.kinds()},
             operations=self.operations,
             commands=commands,
             base_url="https://warden.example",

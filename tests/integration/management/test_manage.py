@@ -153,6 +153,8 @@ async def test_no_application_of_a_customer_can_have_the_operators_scopes(house:
         ("POST", "/gateways", {"name": "gw", "commandUrl": "http://a\0b"}, 400, "U+0000"),
         ("POST", "/gateways", {"name": "gw", "commandUrl": "http://[::1"}, 400, "commandUrl"),
         ("POST", "/gateways", {"name": "gw", "commandUrl": "http://:80"}, 400, "commandUrl"),
+        ("POST", "/gateways", {"name": "gw", "commandUrl": "ftp://192.0.2.7"}, 400, "commandUrl"),
+        ("POST", "/gateways", {"name": "gw", "kind": "fax"}, 400, "kind: this server knows ejoin"),
         ("POST", "/gateways", {"name": "gw", "commandUrl": "http://a:99999"}, 400, "commandUrl"),
         ("POST", "/gateways", {"name": "gw", "username": "\0", "password": "x"}, 400, "U+0000"),
         ("POST", "/bulk", {"action": "bind", "imei": "12", "filter": {}}, 400, "IMEI"),

@@ -9,7 +9,7 @@ import pytest
 from starlette.routing import Route
 
 from simwarden.edge.throttle import Allowance
-from simwarden.engine.ports import CommandFailed
+from simwarden.engine.ports import CommandFailed, ElementRules
 from simwarden.settings import OwnSettings, Settings, load
 from simwarden.southbound import registry
 from simwarden.southbound.registry import Sources
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from simwarden.engine.ports import Driver
+
+
+RULES = ElementRules(check=lambda _wanted: None, reports_to_url=False)
 
 
 class Wired(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,13 +60,13 @@ class Wire:
 
 def sources(*kinds: ElementKind) -> Sources:
     nothing = cast("Any", None)
-    services = SourceServices(elements=nothing, ingest=nothing, session=nothing, guesses=Allowance(1))
+    services = SourceServices(elements=nothing, ingest=nothing, db=nothing, session=nothing, guesses=Allowance(1))
     return Sources(services, lambda settings: settings(), {kind.name: kind for kind in kinds} or None)
 
 
 def wire(journal: list[str], *, name: str = "wire", fails: bool = False) -> ElementKind:
     made = type("Made", (Wire,), {"journal": journal, "fails": fails})
-    return ElementKind(name=name, settings=Wired, build=made)
+    return ElementKind(name=name, settings=Wired, rules=RULES, build=made)
 
 
 def access(kind: str, url: str | None = None) -> CommandAccess:

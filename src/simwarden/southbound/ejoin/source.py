@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from simwarden.edge.throttle import Turns
-from simwarden.engine.ports import CommandFailed
+from simwarden.engine.ports import CommandFailed, ElementRules
 from simwarden.southbound.ejoin.network import EjoinNetwork
 from simwarden.southbound.ejoin.receiver import Receiver
 from simwarden.southbound.ejoin.settings import Settings
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from starlette.routing import BaseRoute
 
+    from simwarden.engine.ports import Registration
     from simwarden.southbound.source import SourceServices
     from simwarden.store.gateways import CommandAccess
 
@@ -55,4 +57,19 @@ class EjoinSource:
         return EjoinNetwork(self._services.session, access, self._services.command_timeout)
 
 
-SOURCE = ElementKind(name="ejoin", settings=Settings, build=EjoinSource)
+def check(wanted: Registration) -> None:
+    """The command URL, if any, names a host, and a port if any. Raises ValueError."""
+    if wanted.command_url is None:
+        return
+    try:
+        url = urlsplit(wanted.command_url)
+        is_url = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise ValueError("commandUrl must be http://HOST[:PORT] or https://HOST[:PORT]")
+
+
+SOURCE = ElementKind(
+    name="ejoin", settings=Settings, rules=ElementRules(check=check, reports_to_url=True), build=EjoinSource
+)

@@ -50,6 +50,9 @@ select * from gateway where name = $1
 -- name: by_id
 select * from gateway where id = $1
 
+-- name: of_kind
+select * from gateway where kind = $1 order by id
+
 -- name: all
 select g.*, (select count(*) from gateway_port p where p.gateway_id = g.id and p.imsi is not null) as sims,
        (select count(*) from attachment a where a.gateway_id = g.id and a.status <> 'APPLIED') as open_enforcements
