@@ -196,16 +196,16 @@ async def test_keys_of_one_application_are_not_anothers(house: House, vault: Vau
     assert reply.status == 404, "as for any foreign SIM, whatever the key"
 
 
-async def test_orders_with_and_without_keys_go_into_one_commit(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_commands_with_and_without_keys_go_into_one_commit(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[int] = []
-    take = house.commands._take
+    take = house.commands._batches._take
 
     def counted() -> Sequence[Any]:
         found = take()
         batches.append(len(found))
         return found
 
-    monkeypatch.setattr(house.commands, "_take", counted)
+    monkeypatch.setattr(house.commands._batches, "_take", counted)
     second = {"phoneNumber": "+8613800000002"}
     calls = [
         send(house, MANAGE, close(service) | {"device": device}, key=key)
