@@ -37,7 +37,7 @@ from simwarden.edge.throttle import Allowance, Guard
 from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.functions import Functions
-from simwarden.engine.idempotency import Answers
+from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.keeping import Keeping
 from simwarden.engine.operate import CHANNEL, Operate
@@ -181,7 +181,7 @@ class House:
         self.gateways = Gateways(db, vault)
         self.ingest = Ingest(db, vault, refresh=timedelta(seconds=settings.seen_refresh), committed=self._took_in)
         self.keeping = Keeping(background, vault, timedelta(days=settings.records_kept_days))
-        self.answers = Answers(db, vault)
+        self.answers = IdempotencyStore(db, vault)
         self.reads = Reads(db)
         self.quotas = Quotas(self.reads.used)
         self.edge = Edge(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
     from simwarden.store.vault import Vault
 
-__all__ = ["KEPT", "Answers", "CallKey", "Kept", "Once", "Replayed"]
+__all__ = ["KEPT", "CallKey", "IdempotencyStore", "IdempotentRequest", "ReplayedResponse", "StoredResponse"]
 
 _log = structlog.get_logger()
 KEPT = timedelta(hours=24)
@@ -37,7 +37,7 @@ PRUNE_EVERY = timedelta(minutes=1)
 _PRUNED_AT_ONCE = 5_000
 
 
-class Kept(msgspec.Struct, frozen=True):
+class StoredResponse(msgspec.Struct, frozen=True):
     """An answer as it is kept."""
 
     status: int
@@ -56,25 +56,25 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Sealed)
 
 
-class Once(msgspec.Struct, frozen=True):
+class IdempotentRequest(msgspec.Struct, frozen=True):
     """A call that is to be carried out once."""
 
     name: CallKey
     digest: bytes
     """Of everything that is asked: the same key with another digest is another request."""
-    keep: Callable[[Any], Kept]
+    keep: Callable[[Any], StoredResponse]
     """The answer to what the work came to, or to the SimwardenError that refused it."""
 
 
-class Replayed(Exception):
+class ReplayedResponse(Exception):
     """The call was carried out before: this is what was answered."""
 
-    def __init__(self, kept: Kept) -> None:
+    def __init__(self, kept: StoredResponse) -> None:
         super().__init__()
         self.kept = kept
 
 
-class Answers:
+class IdempotencyStore:
     """The kept answers."""
 
     def __init__(self, db: Database, vault: Vault | None = None, *, clock: Callable[[], datetime] = now_utc) -> None:
@@ -85,16 +85,18 @@ class Answers:
         self._task: asyncio.Task[None] | None = None
         self._lookups: Coalescer[CallKey, store.Row] = Coalescer(self._find)
 
-    async def find(self, name: CallKey, digest: bytes) -> Kept | None:
+    async def find(self, name: CallKey, digest: bytes) -> StoredResponse | None:
         """What was answered to this call before. Raises KeyReused when the key names another request."""
         row = await self._lookups.get(name)
         return None if row is None else self._same(name, row, digest)
 
-    async def claim(self, connection: asyncpg.Connection, calls: Sequence[Once]) -> Mapping[CallKey, Kept | KeyReused]:
+    async def claim(
+        self, connection: asyncpg.Connection, calls: Sequence[IdempotentRequest]
+    ) -> Mapping[CallKey, StoredResponse | KeyReused]:
         """Take the keys of these calls, each key once; returns those that need no work, with their answers."""
         now = self._clock()
         taken = await store.claim(connection, {call.name: call.digest for call in calls}, now, now - KEPT)
-        found: dict[CallKey, Kept | KeyReused] = {}
+        found: dict[CallKey, StoredResponse | KeyReused] = {}
         for call in calls:
             if call.name in taken:
                 try:
@@ -103,15 +105,15 @@ class Answers:
                     found[call.name] = error
         return found
 
-    async def claim_one(self, connection: asyncpg.Connection, call: Once) -> None:
-        """Take the key of one call. Raises Replayed when it was carried out before, KeyReused."""
+    async def claim_one(self, connection: asyncpg.Connection, call: IdempotentRequest) -> None:
+        """Take the key of one call. Raises ReplayedResponse when it was carried out before, KeyReused."""
         before = (await self.claim(connection, [call])).get(call.name)
-        if isinstance(before, Kept):
-            raise Replayed(before)
+        if isinstance(before, StoredResponse):
+            raise ReplayedResponse(before)
         if before is not None:
             raise before
 
-    async def keep(self, connection: asyncpg.Connection, outcomes: Sequence[tuple[Once, Any]]) -> None:
+    async def keep(self, connection: asyncpg.Connection, outcomes: Sequence[tuple[IdempotentRequest, Any]]) -> None:
         """Keep the answers to what claimed calls came to, in the transaction that claimed them."""
         if outcomes:
             rows = {call.name: self._row(call, call.keep(outcome)) for call, outcome in outcomes}
@@ -139,18 +141,18 @@ class Answers:
     async def _find(self, names: Sequence[CallKey]) -> Mapping[CallKey, store.Row]:
         return await store.find(self._db, names, self._clock() - KEPT)
 
-    def _same(self, name: CallKey, row: store.Row, digest: bytes) -> Kept:
+    def _same(self, name: CallKey, row: store.Row, digest: bytes) -> StoredResponse:
         if row.digest != digest:
             raise KeyReused
         if row.secret is None:
-            return Kept(row.status, row.body)
+            return StoredResponse(row.status, row.body)
         opened = self._sealer().open(row.secret, _purpose(name))
         if row.body:  # kept by a version that sealed the headers only
-            return Kept(row.status, row.body, _headers.decode(opened))
+            return StoredResponse(row.status, row.body, _headers.decode(opened))
         sealed = _decoder.decode(opened)
-        return Kept(row.status, sealed.body, sealed.headers)
+        return StoredResponse(row.status, sealed.body, sealed.headers)
 
-    def _row(self, call: Once, kept: Kept) -> store.Row:
+    def _row(self, call: IdempotentRequest, kept: StoredResponse) -> store.Row:
         if not kept.secret:
             return store.Row(call.digest, kept.status, kept.body, None)
         plain = _encoder.encode(_Sealed(kept.body, kept.secret))

@@ -30,7 +30,7 @@ from simwarden.domain.errors import (
 )
 from simwarden.domain.identifiers import BUCKETS
 from simwarden.engine.commands.catalogue import refusal_of
-from simwarden.engine.idempotency import Answers, Kept, Replayed
+from simwarden.engine.idempotency import IdempotencyStore, ReplayedResponse, StoredResponse
 from simwarden.kit.clock import now_utc
 from simwarden.kit.ids import uuid7
 from simwarden.store import operations as store
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from simwarden.domain.events import Cause
     from simwarden.domain.sim import SimRef
     from simwarden.domain.usage import Usage
-    from simwarden.engine.idempotency import Once
+    from simwarden.engine.idempotency import IdempotentRequest
     from simwarden.store.database import Database
     from simwarden.store.operations import Item
 
@@ -105,7 +105,7 @@ class Operations:
     def __init__(
         self,
         db: Database,
-        answers: Answers | None = None,
+        answers: IdempotencyStore | None = None,
         *,
         accepted: Callable[[], None] = lambda: None,
         limits: OperationLimits | None = None,
@@ -117,7 +117,7 @@ class Operations:
         """When an application was refused lately, and how."""
         self._limits = limits or OperationLimits()
         self._db = db
-        self._answers = answers or Answers(db)
+        self._answers = answers or IdempotencyStore(db)
         self._accepted = accepted
         self._clock = clock
 
@@ -130,14 +130,14 @@ class Operations:
         app_key: str,
         account_id: str | None,
         preview: bool,
-        once: Once | None = None,
+        once: IdempotentRequest | None = None,
         usage: Usage | None = None,
     ) -> Operation:
         """Accept an operation on the account's SIMs (None: anybody's); it is stored when this returns.
 
         A name that no SIM has is refused in the result, like one of another account's SIM. `usage`: what each
         SIM that is done counts as; those that are not the account's are counted apart, under the same name with
-        `/unknown` behind it. Raises TooManyOperations, StoreUnavailable; with `once` Replayed, KeyReused.
+        `/unknown` behind it. Raises TooManyOperations, StoreUnavailable; with `once` ReplayedResponse, KeyReused.
         """
         now = self._clock()
         operation = Operation(
@@ -228,10 +228,10 @@ class Operations:
             raise TooManyOperations(f"At most {limits.open} operations of an application may be open at once", 60)
         return _Room(limits, begun.devices, begun.unknown)
 
-    async def _claim(self, connection: asyncpg.Connection, once: Once) -> None:
+    async def _claim(self, connection: asyncpg.Connection, once: IdempotentRequest) -> None:
         known = (await self._answers.claim(connection, [once])).get(once.name)
-        if isinstance(known, Kept):
-            raise Replayed(known)
+        if isinstance(known, StoredResponse):
+            raise ReplayedResponse(known)
         if known is not None:
             raise known
 

@@ -17,7 +17,7 @@ from simwarden.domain.events import Event, EventType
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import Sim
 from simwarden.domain.sink import InvalidSink, parse_sink
-from simwarden.engine.idempotency import Answers
+from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.subscription_limits import Limits
 from simwarden.kit.clock import now_utc
 from simwarden.kit.ids import signing_secret, uuid7
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from simwarden.domain.usage import Usage
-    from simwarden.engine.idempotency import Once
+    from simwarden.engine.idempotency import IdempotentRequest
     from simwarden.engine.ports import InboxSinks
     from simwarden.store.database import Database
     from simwarden.store.vault import Vault
@@ -116,7 +116,7 @@ class Subscriptions:
         *,
         allow_private_sinks: bool,
         inboxes: InboxSinks | None = None,
-        answers: Answers | None = None,
+        answers: IdempotencyStore | None = None,
         credential_lead: timedelta = CREDENTIAL_LEAD,
         limits: Limits | None = None,
         refused: Callable[[str], None] = lambda _limit: None,
@@ -127,18 +127,18 @@ class Subscriptions:
         self._limits = limits or Limits()
         self._refused = refused
         self._inboxes = inboxes
-        self._answers = answers or Answers(db, vault)
+        self._answers = answers or IdempotencyStore(db, vault)
         self._vault = vault
         self._allow_private_sinks = allow_private_sinks
         self._credential_lead = credential_lead
         self._clock = clock
 
-    async def create(self, new: NewSubscription, once: Once | None = None) -> tuple[Subscription, str]:
+    async def create(self, new: NewSubscription, once: IdempotentRequest | None = None) -> tuple[Subscription, str]:
         """Subscribe; returns the subscription and its signing secret `whsec_…`, which is shown this once.
 
         The sink is told `subscription-started`, and with `initial_event` at once the device that the SIM is in, if that
         is known; this counts towards `max_events`. Raises InvalidSink, SimNotFound, TooManySubscriptions,
-        StoreUnavailable; with `once` Replayed, KeyReused.
+        StoreUnavailable; with `once` ReplayedResponse, KeyReused.
         """
         inbox = None if self._inboxes is None else await self._inboxes.of_sink(new.account_id, new.sink)
         if inbox is None:
@@ -185,7 +185,7 @@ class Subscriptions:
             raise
 
     async def _make(
-        self, new: NewSubscription, row: _Row, once: Once | None, *, alone: bool
+        self, new: NewSubscription, row: _Row, once: IdempotentRequest | None, *, alone: bool
     ) -> tuple[Subscription, str]:
         """Write a subscription, in one transaction. Raises _NearLimit when that is only safe `alone`."""
         made, now = row.subscription, row.subscription.created_at

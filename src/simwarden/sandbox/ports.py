@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from simwarden.domain.sim import Sim, SimRef
     from simwarden.engine.commands.command import SimCommand
     from simwarden.engine.functions import FunctionView
-    from simwarden.engine.idempotency import Once
+    from simwarden.engine.idempotency import IdempotentRequest
 
     Clock = Callable[[], datetime]
 
@@ -38,7 +38,7 @@ class VirtualSims:
         """SimSource."""
         return rules.virtual(account_id, ref, self._clock())
 
-    async def submit(self, command: SimCommand, _once: Once | None = None, /) -> Decision:
+    async def submit(self, command: SimCommand, _once: IdempotentRequest | None = None, /) -> Decision:
         """Commands, by the rules themselves."""
         found = await self.find(str(command.account_id), command.ref)
         if found is None:

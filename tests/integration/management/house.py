@@ -20,7 +20,7 @@ from simwarden.domain.numbering import parse_range
 from simwarden.engine import imports, provision
 from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.functions import Functions
-from simwarden.engine.idempotency import Answers
+from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.operate import Operate
 from simwarden.engine.operations import Operations
 from simwarden.engine.subscriptions import Subscriptions
@@ -73,7 +73,7 @@ class House:
         self.tokens = Tokens(self.accounts, keys, issuer="https://warden.example")
         self.sims = Sims(database)
         self.gateways = Gateways(database, vault)
-        answers = Answers(database, vault)
+        answers = IdempotencyStore(database, vault)
         commands = CommandBatcher(database, answers)
         self.operations = Operations(database, answers)
         self.worker = Operate(database, Leases(database, "operate", "w1"))

@@ -20,7 +20,7 @@ from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Seen, Sim
 from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.functions import Functions
-from simwarden.engine.idempotency import Answers
+from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.quota import Quotas
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.engine.usage import Reads
@@ -68,7 +68,7 @@ class House:
         self.tokens = Tokens(self.accounts, self.keys, issuer="https://warden.example")
         self.sims = Sims(database)
         self.inboxes = Inboxes(database, vault, base_url=self.tokens.issuer)
-        self.answers = Answers(database, vault)
+        self.answers = IdempotencyStore(database, vault)
         self.commands = CommandBatcher(database, self.answers, clock=clock)
         self.reads = Reads(database, clock=clock)
         self.metered: list[Answered] = []

@@ -12,7 +12,7 @@ from tests.support.patience import PATIENCE
 
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.domain.sim import Function, IdentifierKind, SimRef
-from simwarden.engine.idempotency import KEPT, Answers
+from simwarden.engine.idempotency import KEPT, IdempotencyStore
 from simwarden.store import idempotency as store
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ async def test_after_a_day_a_key_is_free_and_its_answer_is_forgotten(house: Hous
     assert await events(house) == 2
     await send(house, MANAGE, close("voice"), key="k-2")
     await house.db.execute("update idempotency set created_at = created_at - $1::interval where key = 'k-1'", KEPT)
-    answers = Answers(house.db)
+    answers = IdempotencyStore(house.db)
     answers.start()
     try:
         async with asyncio.timeout(PATIENCE):

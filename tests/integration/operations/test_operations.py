@@ -19,7 +19,7 @@ from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import Function, Lifecycle
 from simwarden.domain.usage import Usage
 from simwarden.engine.commands.catalogue import Add
-from simwarden.engine.idempotency import Kept, Once, Replayed
+from simwarden.engine.idempotency import IdempotentRequest, ReplayedResponse, StoredResponse
 from simwarden.engine.operate import Operate
 from simwarden.engine.operations import (
     Named,
@@ -269,11 +269,13 @@ async def test_an_item_that_spoils_its_batch_is_refused_alone(house: House, monk
 
 
 async def test_a_repeated_call_begins_one_operation(house: House) -> None:
-    once = Once(CallKey("swk_a", "k-1"), b"digest", lambda operation: Kept(202, operation.id.encode()))
+    once = IdempotentRequest(
+        CallKey("swk_a", "k-1"), b"digest", lambda operation: StoredResponse(202, operation.id.encode())
+    )
     first = await house.operations.begin(
         SUSPEND, named([0]), CAUSE, app_key="swk_a", account_id=house.account.id, preview=False, once=once
     )
-    with pytest.raises(Replayed) as replayed:
+    with pytest.raises(ReplayedResponse) as replayed:
         await house.operations.begin(
             SUSPEND, named([0]), CAUSE, app_key="swk_a", account_id=house.account.id, preview=False, once=once
         )

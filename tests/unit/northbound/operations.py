@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from simwarden.domain.events import Cause, Event
     from simwarden.domain.sim import Sim
     from simwarden.domain.usage import Usage
-    from simwarden.engine.idempotency import Once
+    from simwarden.engine.idempotency import IdempotentRequest
     from simwarden.engine.operations import Listed
     from simwarden.store.operations import Item
 
@@ -44,7 +44,7 @@ class OperationsInMemory:
         app_key: str,
         account_id: str | None,
         preview: bool,
-        once: Once | None = None,
+        once: IdempotentRequest | None = None,
         usage: Usage | None = None,
     ) -> Operation:
         """Keep it."""

@@ -37,13 +37,13 @@ from simwarden.domain.sink import InvalidSink
 from simwarden.edge.bodies import BodiesExhausted, BodyTooLong, BodyTooSlow, Limits, TooManyBodies
 from simwarden.engine.commands.catalogue import refusal_of
 from simwarden.engine.gateways import LocksStand
-from simwarden.engine.idempotency import CallKey, Kept, Once
+from simwarden.engine.idempotency import CallKey, IdempotentRequest, StoredResponse
 from simwarden.engine.operations import NotReady, OperationNotFound, PreviewChanged
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.errors import QuotaExceeded
-from simwarden.northbound.kernel.keys import NamedCall
-from simwarden.northbound.kernel.writing import perform
+from simwarden.northbound.kernel.keys import RequestKey
+from simwarden.northbound.kernel.writing import execute
 from simwarden.notify.inbox import InboxNotFound, NotItsTurn
 from simwarden.store.alarms import AlarmNotFound
 from simwarden.store.care import UnfitSubscription
@@ -144,16 +144,16 @@ async def answer_to(error: Exception, *, for_operators: bool = False) -> Reply:
     return await call(api, "POST", "/v1/do", headers=[("authorization", "Bearer good")])
 
 
-async def kept_of(error: SimwardenError) -> Kept:
+async def kept_of(error: SimwardenError) -> StoredResponse:
     """What is kept under the Idempotency-Key of a call that is refused with `error`."""
-    kept: list[Kept] = []
+    kept: list[StoredResponse] = []
 
-    async def act(once: Once | None) -> None:
+    async def act(once: IdempotentRequest | None) -> None:
         assert once is not None
         kept.append(once.keep(error))
 
-    call_named = NamedCall(CallKey("swk_meters", "k"), b"digest")
-    await perform(Request(Caller(), "c", b"", "", call=call_named), act, lambda _: Answer(204))
+    call_named = RequestKey(CallKey("swk_meters", "k"), b"digest")
+    await execute(Request(Caller(), "c", b"", "", call=call_named), act, lambda _: Answer(204))
     return kept[0]
 
 

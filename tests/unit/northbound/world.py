@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from simwarden.domain.usage import Usage
     from simwarden.engine.commands.command import SimCommand
     from simwarden.engine.functions import FunctionView
-    from simwarden.engine.idempotency import CallKey, Kept, Once
+    from simwarden.engine.idempotency import CallKey, IdempotentRequest, StoredResponse
     from simwarden.northbound.kernel.ports import Answered, Quota
     from simwarden.store.database import Database
 
@@ -156,7 +156,7 @@ class World:
         """PreferenceSource."""
         return self.settings_of.get(account_id, Settings())
 
-    async def submit(self, command: SimCommand, once: Once | None = None, /) -> Decision:
+    async def submit(self, command: SimCommand, once: IdempotentRequest | None = None, /) -> Decision:
         """Commands, by the rules themselves."""
         self.used.append(command.usage)
         found = await self.find(str(command.account_id), command.ref)
@@ -170,7 +170,7 @@ class World:
         """FunctionSource; nothing can be acted upon."""
         return function_views(sim, [], {None: NOW})
 
-    def _do(self, once: Once | None, rule: Callable[[], Decision]) -> Decision:
+    def _do(self, once: IdempotentRequest | None, rule: Callable[[], Decision]) -> Decision:
         decided = self.answers.do(once, rule)
         for ref, known in self.sims.items():
             if known.imsi == decided.sim.imsi:
@@ -186,9 +186,9 @@ class AnswersInMemory:
     """AnswerBook, and the work behind it."""
 
     def __init__(self) -> None:
-        self.kept: dict[CallKey, tuple[bytes, Kept]] = {}
+        self.kept: dict[CallKey, tuple[bytes, StoredResponse]] = {}
 
-    async def find(self, name: CallKey, digest: bytes) -> Kept | None:
+    async def find(self, name: CallKey, digest: bytes) -> StoredResponse | None:
         """What was answered before."""
         before = self.kept.get(name)
         if before is None:
@@ -197,7 +197,7 @@ class AnswersInMemory:
             raise KeyReused
         return before[1]
 
-    def do(self, once: Once | None, work: Callable[[], W]) -> W:
+    def do(self, once: IdempotentRequest | None, work: Callable[[], W]) -> W:
         """Do it, and keep the answer."""
         try:
             outcome = work()
@@ -216,7 +216,7 @@ class Book:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def create(self, new: NewSubscription, once: Once | None = None) -> tuple[Subscription, str]:
+    async def create(self, new: NewSubscription, once: IdempotentRequest | None = None) -> tuple[Subscription, str]:
         """Remember a subscription."""
         parse_sink(new.sink, allow_private=False)
         return self._world.answers.do(once, lambda: self._made(new))

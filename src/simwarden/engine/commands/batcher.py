@@ -15,7 +15,7 @@ from simwarden.domain.decision import Decision
 from simwarden.domain.errors import SimNotFound
 from simwarden.engine.changes import Outcome
 from simwarden.engine.commands.command import SimCommand, execute, resolve
-from simwarden.engine.idempotency import Answers, Kept, Once, Replayed
+from simwarden.engine.idempotency import IdempotencyStore, IdempotentRequest, ReplayedResponse, StoredResponse
 from simwarden.kit.batcher import Batcher
 from simwarden.kit.clock import now_utc
 from simwarden.store.database import concerns_all, is_refusal
@@ -35,19 +35,19 @@ class CommandBatcher:
     def __init__(
         self,
         db: Database,
-        answers: Answers | None = None,
+        answers: IdempotencyStore | None = None,
         *,
         most: int = 200,
         committed: Callable[[Outcome], None] = lambda _outcome: None,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
-        self._batches = _Batches(db, answers or Answers(db), most, committed, clock)
+        self._batches = _Batches(db, answers or IdempotencyStore(db), most, committed, clock)
 
-    async def submit(self, command: SimCommand, once: Once | None = None) -> Decision:
+    async def submit(self, command: SimCommand, once: IdempotentRequest | None = None) -> Decision:
         """Execute a command; returns when its effects are committed.
 
         Raises what its rule raises; SimNotFound; StoreUnavailable (perhaps nothing was done, perhaps all). With `once`
-        also Replayed (it was executed before) and KeyReused (under this key something else was).
+        also ReplayedResponse (it was executed before) and KeyReused (under this key something else was).
         """
         return await self._batches.submit(_Call(command, once))
 
@@ -58,7 +58,7 @@ class CommandBatcher:
 
 class _Call(msgspec.Struct, frozen=True, eq=False):
     command: SimCommand
-    once: Once | None
+    once: IdempotentRequest | None
 
 
 class _Batches(Batcher[_Call, Decision]):
@@ -67,7 +67,7 @@ class _Batches(Batcher[_Call, Decision]):
     def __init__(
         self,
         db: Database,
-        answers: Answers,
+        answers: IdempotencyStore,
         most: int,
         committed: Callable[[Outcome], None],
         clock: Callable[[], datetime],
@@ -105,7 +105,7 @@ class _Batches(Batcher[_Call, Decision]):
             for n, _, call in todo:
                 before = known.get(call.once.name) if call.once is not None else None
                 if before is not None:
-                    results[n] = Replayed(before) if isinstance(before, Kept) else before
+                    results[n] = ReplayedResponse(before) if isinstance(before, StoredResponse) else before
             todo = [each for each in todo if each[0] not in results]
             if todo:
                 wanted = [(imsi, call.command) for _, imsi, call in todo]

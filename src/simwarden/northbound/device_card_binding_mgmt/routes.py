@@ -21,7 +21,7 @@ from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.routes import F
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument, ServiceNotApplicable
-from simwarden.northbound.kernel.writing import AS_IT_IS, perform
+from simwarden.northbound.kernel.writing import AS_IT_IS, execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +111,7 @@ class CardBinding:
         caller = request.caller
         cause = Cause(CauseKind.CALL, caller.app_key, self._clock(), command.verb, request.correlator)
         wanted = SimCommand(ref, command, cause, caller.account_id, request.usage)
-        return await perform(request, lambda once: self._commands.submit(wanted, once), answer, instead)
+        return await execute(request, lambda once: self._commands.submit(wanted, once), answer, instead)
 
 
 def _device(info: schemas.BindInfo) -> Bind:

@@ -16,7 +16,7 @@ from simwarden.northbound.device_communication_function import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import CamaraError
-from simwarden.northbound.kernel.writing import perform
+from simwarden.northbound.kernel.writing import execute
 
 if TYPE_CHECKING:
     from simwarden.domain.decision import Decision
@@ -76,7 +76,7 @@ class CommunicationFunctions:
             works = not outcome.sim.functions_off & function
             return Answer(200, schemas.FunctionResponse(wanted.function_type, schemas.status(works=works)))
 
-        return await perform(
+        return await execute(
             request,
             lambda once: self._commands.submit(command, once),
             answered,

@@ -19,7 +19,7 @@ from simwarden.northbound.device_communication_function_mgmt import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument
-from simwarden.northbound.kernel.writing import perform
+from simwarden.northbound.kernel.writing import execute
 
 if TYPE_CHECKING:
     from simwarden.domain.sim import Sim
@@ -52,7 +52,7 @@ class Management:
         change = SetFunctions(state, int(_FUNCTIONS[wanted.busi_type])) if apn is None else SetApn(state, apn)
         command = SimCommand(ref, change, cause, caller.account_id, request.usage)
         text = "Opened" if state is FunctionState.OPEN else "Closed"
-        return await perform(
+        return await execute(
             request,
             lambda once: self._commands.submit(command, once),
             lambda decision: _answer("SUCCESS", text, decision.sim, apn),

@@ -33,7 +33,7 @@ from simwarden.northbound.kernel.errors import (
     UnsupportedIdentifier,
     info,
 )
-from simwarden.northbound.kernel.writing import perform
+from simwarden.northbound.kernel.writing import execute
 from simwarden.store.operations import NewItem
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class DeviceManagement:
                 202, _told(outcome, UNSET), [(b"location", location)], idle=True
             )  # devices are counted when done
 
-        return await perform(
+        return await execute(
             request,
             lambda once: self._operations.begin(
                 action,

@@ -18,7 +18,7 @@ from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import Wording, decode
 from simwarden.northbound.kernel.devices import as_written
 from simwarden.northbound.kernel.errors import ServiceNotApplicable, SubscriptionMismatch
-from simwarden.northbound.kernel.writing import perform
+from simwarden.northbound.kernel.writing import execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +101,7 @@ class FraudPreventionSubscriptions:
             made, secret = outcome
             return msgspec.structs.replace(created(made), headers=[(SECRET_HEADER, secret.encode("ascii"))])
 
-        return await perform(request, lambda once: self._subscriptions.create(new, once), answered)
+        return await execute(request, lambda once: self._subscriptions.create(new, once), answered)
 
     def _created(self, made: Subscription) -> Answer:
         return Answer(202, schemas.CreatedLater(made.id)) if self._asynchronous else Answer(201, schemas.shown(made))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from simwarden.engine.idempotency import Kept
+    from simwarden.engine.idempotency import StoredResponse
     from simwarden.northbound.kernel.edge import Edge
 
 MAX_BODY = 64 * 1024
@@ -57,7 +57,7 @@ class Request(msgspec.Struct, frozen=True):
     """What stands in the path for its (first) parameter."""
     query: str = ""
     """What follows the question mark."""
-    call: keys.NamedCall | None = None
+    call: keys.RequestKey | None = None
     """The name that the client gave the call by an Idempotency-Key, where the operation keeps answers."""
     usage: Usage | None = None
     """What the call counts as when it changes something; None: it is not the business of the ledger."""
@@ -94,7 +94,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     produces: str = header_rules.MEDIA_TYPE
     """Media type of its answer."""
     once: bool = False
-    """It changes something and heeds Idempotency-Key; `writing.perform` does the work."""
+    """It changes something and heeds Idempotency-Key; `writing.execute` does the work."""
     reads: bool = False
     """It reads what is known of a SIM, and is counted when it is answered."""
 
@@ -253,7 +253,7 @@ class _Call:
         self.allow = ""
 
 
-def replay(kept: Kept) -> Answer:
+def replay(kept: StoredResponse) -> Answer:
     """An answer that was given before, said to be one."""
     headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in kept.secret]
     return Answer(kept.status, msgspec.Raw(kept.body) if kept.body else None, [*headers, _REPLAYED], idle=True)

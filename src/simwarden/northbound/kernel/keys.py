@@ -21,7 +21,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
-class NamedCall(msgspec.Struct, frozen=True):
+class RequestKey(msgspec.Struct, frozen=True):
     """A call that its client has given a name."""
 
     name: CallKey
@@ -29,14 +29,14 @@ class NamedCall(msgspec.Struct, frozen=True):
     """Of what is asked, and of whom; the order of JSON properties and blanks between them do not count."""
 
 
-def named(given: str | None, caller: Caller, path: str, query: str, body: bytes) -> NamedCall | None:
+def named(given: str | None, caller: Caller, path: str, query: str, body: bytes) -> RequestKey | None:
     """The call's name, if it has one. Raises InvalidArgument for one that is too long or not visible ASCII."""
     if given is None:
         return None
     if not _KEY.fullmatch(given):
         raise InvalidArgument("Invalid format: Idempotency-Key")
     asked = _encoder.encode([path, query, caller.device])
-    return NamedCall(CallKey(caller.app_key, given), hashlib.sha256(asked + _canonical(body)).digest())
+    return RequestKey(CallKey(caller.app_key, given), hashlib.sha256(asked + _canonical(body)).digest())
 
 
 def _canonical(body: bytes) -> bytes:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from simwarden.domain.usage import Usage
     from simwarden.engine.commands.command import SimCommand
     from simwarden.engine.functions import FunctionView
-    from simwarden.engine.idempotency import CallKey, Kept, Once
+    from simwarden.engine.idempotency import CallKey, IdempotentRequest, StoredResponse
     from simwarden.engine.operations import Listed, Operation
     from simwarden.engine.quota import QuotaAnswer
     from simwarden.engine.subscriptions import NewSubscription, Subscription
@@ -110,10 +110,10 @@ class SimSource(Protocol):
 class Commands(Protocol):
     """Executes commands to SIMs, and counts them."""
 
-    async def submit(self, command: SimCommand, once: Once | None = None, /) -> Decision:
+    async def submit(self, command: SimCommand, once: IdempotentRequest | None = None, /) -> Decision:
         """What it came to, when that is stored.
 
-        Raises what the rule of the command raises; SimNotFound; with `once` Replayed, KeyReused.
+        Raises what the rule of the command raises; SimNotFound; with `once` ReplayedResponse, KeyReused.
         """
 
 
@@ -127,7 +127,7 @@ class FunctionSource(Protocol):
 class AnswerBook(Protocol):
     """The answers kept under Idempotency-Keys."""
 
-    async def find(self, name: CallKey, digest: bytes) -> Kept | None:
+    async def find(self, name: CallKey, digest: bytes) -> StoredResponse | None:
         """What was answered to this call before. Raises KeyReused when the key names another request."""
 
 
@@ -153,8 +153,8 @@ class PreferenceSource(Protocol):
 class SubscriptionBook(Protocol):
     """A client's subscriptions."""
 
-    async def create(self, new: NewSubscription, once: Once | None = None) -> tuple[Subscription, str]:
-        """The subscription and its signing secret. Raises InvalidSink, SimNotFound; with `once` Replayed, KeyReused."""
+    async def create(self, new: NewSubscription, once: IdempotentRequest | None = None) -> tuple[Subscription, str]:
+        """The subscription and its signing secret. Raises InvalidSink, SimNotFound; with `once` ReplayedResponse, KeyReused."""
 
     async def get(self, app_key: str, id: str) -> Subscription:  # noqa: A002 - the engine's name
         """Raises SubscriptionNotFound, also for another client's."""
@@ -190,10 +190,10 @@ class OperationBook(Protocol):
         app_key: str,
         account_id: str | None,
         preview: bool,
-        once: Once | None = None,
+        once: IdempotentRequest | None = None,
         usage: Usage | None = None,
     ) -> Operation:
-        """`usage`: what each SIM that is done counts as. Raises StoreUnavailable; with `once` Replayed, KeyReused."""
+        """`usage`: what each SIM that is done counts as. Raises StoreUnavailable; with `once` ReplayedResponse, KeyReused."""
 
     def refuse_at_once(self, app_key: str) -> None:
         """Raises TooManyOperations when the application was refused a moment ago."""

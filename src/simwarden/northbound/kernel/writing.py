@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from simwarden.domain.errors import SimwardenError
-from simwarden.engine.idempotency import Kept, Once, Replayed
+from simwarden.engine.idempotency import IdempotentRequest, ReplayedResponse, StoredResponse
 from simwarden.northbound.kernel.api import Answer, Request, refusal, replay
 
 if TYPE_CHECKING:
@@ -22,30 +22,30 @@ AS_IT_IS: Instead = MappingProxyType({})
 _encoder = msgspec.json.Encoder()
 
 
-async def perform(
+async def execute(
     request: Request,
-    act: Callable[[Once | None], Awaitable[T]],
+    act: Callable[[IdempotentRequest | None], Awaitable[T]],
     answer: Callable[[T], Answer],
     instead: Instead = AS_IT_IS,
 ) -> Answer:
     """Do the work of a call, once for each Idempotency-Key, and answer.
 
-    `act` does it, and keeps the answer in the same transaction when it is given a Once. `answer` says what its outcome
+    `act` does it, and keeps the answer in the same transaction when it is given an IdempotentRequest. `answer` says what its outcome
     means. An error by which it refuses is answered with the error's own status and code, unless the document of this
     operation says otherwise: that stands in `instead`. Both are called inside the transaction too, so they must be
     quick and pure. What is answered instead of an error is not counted.
     """
     call = request.call
 
-    def keep(outcome: T | SimwardenError) -> Kept:
+    def keep(outcome: T | SimwardenError) -> StoredResponse:
         if isinstance(outcome, SimwardenError):
             return _kept(_made(outcome, instead))
         return _kept(answer(outcome))
 
-    once = None if call is None else Once(call.name, call.digest, keep)
+    once = None if call is None else IdempotentRequest(call.name, call.digest, keep)
     try:
         outcome = await act(once)
-    except Replayed as replayed:
+    except ReplayedResponse as replayed:
         return replay(replayed.kept)
     except SimwardenError as error:
         made = _made(error, instead)
@@ -65,7 +65,7 @@ def _made(error: SimwardenError, instead: Instead) -> Answer | SimwardenError:
     return error
 
 
-def _kept(made: Answer | SimwardenError) -> Kept:
+def _kept(made: Answer | SimwardenError) -> StoredResponse:
     answer = refusal(made) if isinstance(made, SimwardenError) else made
     headers = tuple((name.decode("ascii"), value.decode("ascii")) for name, value in answer.headers)
-    return Kept(answer.status, b"" if answer.body is None else _encoder.encode(answer.body), headers)
+    return StoredResponse(answer.status, b"" if answer.body is None else _encoder.encode(answer.body), headers)
