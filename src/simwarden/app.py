@@ -34,14 +34,14 @@ from simwarden.edge.clients import Proxies
 from simwarden.edge.door import FrontDoor
 from simwarden.edge.fresh import Fresh
 from simwarden.edge.throttle import Allowance, Guard
+from simwarden.engine.bulk_jobs import BulkJobs, OperationLimits
+from simwarden.engine.bulk_worker import CHANNEL, BulkWorker
 from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.enforcement import Enforcement
-from simwarden.engine.functions import Functions
+from simwarden.engine.function_status import Functions
 from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.keeping import Keeping
-from simwarden.engine.operate import CHANNEL, Operate
-from simwarden.engine.operations import OperationLimits, Operations
 from simwarden.engine.polling import Polls
 from simwarden.engine.quota import Quotas
 from simwarden.engine.subscriptions import Limits, Subscriptions
@@ -81,7 +81,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
-    from simwarden.engine.changes import Outcome
+    from simwarden.engine.unit_of_work import Outcome
     from simwarden.northbound.kernel.api import Api
     from simwarden.northbound.kernel.ports import Answered
     from simwarden.settings import Settings
@@ -232,7 +232,7 @@ class House:
             tls=tls.client_context(settings),
         )
         self.watching = Watching(settings, db, background, worker, self.metrics)
-        self.operations = Operations(
+        self.operations = BulkJobs(
             db,
             self.answers,
             accepted=lambda: self.operate.wake(),
@@ -243,7 +243,7 @@ class House:
         self._readiness = Fresh(lambda: migrate.status_of(background), READY_FOR)
         self.answered = 0
         """Customers' calls, and reports, so far."""
-        self.operate = Operate(
+        self.operate = BulkWorker(
             background,
             Leases(background, "operate", worker.name, heir_of=worker.heir_of),
             committed=self._wake,

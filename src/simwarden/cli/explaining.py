@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from simwarden.engine.explain import Explanation, PlaceView, Step
-    from simwarden.engine.functions import FunctionView
+    from simwarden.engine.function_status import FunctionView
 
 _BINDING = {
     "NEUTRAL": "not bound to a device",

@@ -25,10 +25,10 @@ from simwarden.domain.report_order import (
 )
 from simwarden.domain.reports import CallRecord, Evidence, SmsRecord
 from simwarden.domain.sim import Place, Sighting
-from simwarden.engine.changes import Changes, Outcome, SlotView
 from simwarden.engine.doubts import Doubts, settle
 from simwarden.engine.proof import Proof, Seen
 from simwarden.engine.sessions import SessionBook
+from simwarden.engine.unit_of_work import Outcome, SlotView, UnitOfWork
 from simwarden.store import alarms, attachments, gateways, records, sims
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ class Batch:
         objecting = await self._proof.objecting()
         if not moving and not attached and not objecting:
             return
-        changes = Changes(self._connection, self._now)
+        changes = UnitOfWork(self._connection, self._now)
         await changes.lock(moving | attached | objecting)
         news = [item for item in seen if item.sighting.imsi in moving]
         views = await self._views(changed, watched, news)
@@ -299,7 +299,7 @@ class Batch:
             await gateways.release(self._connection, lifted)
         self._tally.outcome = outcome
 
-    async def _decide(self, changes: Changes, moving: list[Seen], views: dict[Place, SlotView]) -> None:
+    async def _decide(self, changes: UnitOfWork, moving: list[Seen], views: dict[Place, SlotView]) -> None:
         shown = await self._proof.shown(changes, moving)
         for item in moving:
             sim = changes.sims.get(item.sighting.imsi)

@@ -23,8 +23,8 @@ from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import ALL_FUNCTIONS, Function
-from simwarden.engine.changes import Changes, SlotView, enforcement_data
 from simwarden.engine.ports import CommandFailed, ProvenBy, TargetState
+from simwarden.engine.unit_of_work import SlotView, UnitOfWork, enforcement_data
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import alarms, attachments, gateways
@@ -214,7 +214,7 @@ class Enforcement(Worker):
         unseen = SlotView(locked=None, held=True)
         lifted = []
         async with self._db.transaction() as connection:
-            changes = Changes(connection, now)
+            changes = UnitOfWork(connection, now)
             await changes.lock({item.imsi for item in group})
             taken = await gateways.sims_at(connection, [item.attachment.place for item in group])
             for item in group:
@@ -264,7 +264,7 @@ class Enforcement(Worker):
         cause = Cause(CauseKind.ENFORCEMENT, access.name, now, "command")
         announced = []
         async with self._db.transaction() as connection:
-            changes = Changes(connection, now)
+            changes = UnitOfWork(connection, now)
             await changes.lock({item.imsi for item in work})
             for item in work:
                 current = changes.attachment(item.imsi, item.attachment.place)
@@ -319,7 +319,7 @@ class Enforcement(Worker):
                     facts = {"attempts": count, "reason": reason, "commandUrl": command_url}
                     trouble = of_gateway(AlarmKind.GATEWAY_UNREACHABLE, gateway_id, **facts)
                     await alarms.raise_all(connection, [trouble], now)
-            changes = Changes(connection, now)
+            changes = UnitOfWork(connection, now)
             await changes.lock({item.imsi for item in work})
             for imsi, place in sorted({(item.imsi, item.attachment.place) for item in work}, key=_order):
                 item = changes.attachment(imsi, place)

@@ -9,7 +9,7 @@ import msgspec
 
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import ALL_FUNCTIONS, Function
-from simwarden.engine.functions import ApnView, FunctionView, apn_views, function_views
+from simwarden.engine.function_status import ApnView, FunctionView, apn_views, function_views
 from simwarden.store import attachments
 from simwarden.store.sims import Sims
 

@@ -8,7 +8,7 @@ from simwarden.domain.alarm import AlarmKind, gateway_key
 from simwarden.domain.errors import GatewayNotFound, IncompatibleState, StoreUnavailable, TryAgain
 from simwarden.domain.events import EventType
 from simwarden.domain.sim import ALL_FUNCTIONS
-from simwarden.engine.changes import Changes, Outcome, enforcement_data
+from simwarden.engine.unit_of_work import Outcome, UnitOfWork, enforcement_data
 from simwarden.kit.clock import now_utc
 from simwarden.store import alarms, sessions
 from simwarden.store import gateways as store
@@ -58,7 +58,7 @@ async def _remove(
     left = await store.locks_of(connection, gateway_id)
     if left and not force:
         raise LocksStand(_refusal(left))
-    changes = Changes(connection, now)
+    changes = UnitOfWork(connection, now)
     await changes.lock({lock.imsi for lock in left if lock.imsi})
     for imsi in sorted(changes.sims):
         for item in changes.attachments(imsi):

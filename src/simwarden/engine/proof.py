@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from simwarden.domain.reports import PortObservation
     from simwarden.domain.sim import Place, Sim
-    from simwarden.engine.changes import Changes
     from simwarden.engine.doubts import Doubts
+    from simwarden.engine.unit_of_work import UnitOfWork
     from simwarden.store.gateways import LockedGateway
     from simwarden.store.sims import Shown
 
@@ -50,7 +50,7 @@ class Proof:
         self._objections: list[tuple[str, str, str | None]] = []
         """IMSI, IMEI, and the account that the gateway is pinned to."""
 
-    async def shown(self, changes: Changes, moving: list[Seen]) -> Mapping[str, Shown]:
+    async def shown(self, changes: UnitOfWork, moving: list[Seen]) -> Mapping[str, Shown]:
         """Of SIMs whose state a report would change against what another report shows: where they are shown."""
         asked = set()
         for item in moving:
@@ -74,7 +74,7 @@ class Proof:
         at = sim.upheld_at or max(sim.seen.at, there.status_at or sim.seen.at)
         return place if report.received_at < rules.proven_at(at, there.report_interval) else None
 
-    def must_wait(self, changes: Changes, sim: Sim, item: Seen, there: Shown | None, upholder: Place | None) -> bool:
+    def must_wait(self, changes: UnitOfWork, sim: Sim, item: Seen, there: Shown | None, upholder: Place | None) -> bool:
         """Whether a report that shows a barred SIM in its own device has to wait for its proof: the gateway is asked.
 
         Anybody can invent one report. Proof is a status that we asked for, a report that proves itself, or that a
@@ -111,7 +111,7 @@ class Proof:
         """These slots are of a doubted report of this gateway."""
         self._objections += [(port.imsi, port.imei, gateway.account_id) for port in ports if port.imsi and port.imei]
 
-    def object(self, changes: Changes) -> None:
+    def object(self, changes: UnitOfWork) -> None:
         """Let the doubted reports uphold the bars of SIMs that they show in a wrong device."""
         for imsi, imei, pinned in self._objections:
             sim = changes.sims.get(imsi)

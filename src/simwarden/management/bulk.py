@@ -13,7 +13,7 @@ from simwarden.domain.errors import InvalidIdentifier, InvalidValue
 from simwarden.domain.intake import Intake
 from simwarden.domain.rules.device import Bind
 from simwarden.domain.sim import IdentifierKind, SimRef
-from simwarden.engine.operations import Named
+from simwarden.engine.bulk_jobs import Named
 from simwarden.management import schemas, views
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
@@ -24,7 +24,7 @@ from simwarden.northbound.kernel.errors import InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from simwarden.engine.operations import Operation
+    from simwarden.engine.bulk_jobs import Operation
 
 MAX_ROWS = 200_000
 """SIMs of one list."""

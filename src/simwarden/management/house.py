@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from simwarden.domain.command import Command
     from simwarden.domain.decision import Decision
     from simwarden.domain.sim import Sim
-    from simwarden.engine.changes import Outcome
+    from simwarden.engine.bulk_jobs import BulkJobs
     from simwarden.engine.commands.batcher import CommandBatcher
-    from simwarden.engine.operations import Operations
     from simwarden.engine.ports import ElementRules
+    from simwarden.engine.unit_of_work import Outcome
     from simwarden.northbound.kernel.api import Request
     from simwarden.store.accounts import Accounts
     from simwarden.store.database import Database
@@ -50,7 +50,7 @@ class House:
         sims: Sims,
         gateways: Gateways,
         kinds: Mapping[str, ElementRules],
-        operations: Operations,
+        operations: BulkJobs,
         commands: CommandBatcher,
         base_url: str,
         committed: Callable[[Outcome], None] = lambda _outcome: None,

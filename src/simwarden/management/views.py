@@ -12,8 +12,8 @@ from simwarden.domain.identifiers import full_imei
 from simwarden.domain.intake import Caution
 from simwarden.domain.report_order import offline_after
 from simwarden.domain.sim import Function, Policy
+from simwarden.engine.bulk_jobs import confirm_token
 from simwarden.engine.explain import readable
-from simwarden.engine.operations import confirm_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

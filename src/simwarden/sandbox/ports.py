@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from simwarden.domain import rules as domain_rules
 from simwarden.domain.errors import InvalidBinding, SimNotFound
 from simwarden.domain.rules.device import Bind
-from simwarden.engine.functions import function_views
+from simwarden.engine.function_status import function_views
 from simwarden.kit.clock import now_utc
 from simwarden.sandbox import rules
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simwarden.domain.decision import Decision
     from simwarden.domain.sim import Sim, SimRef
     from simwarden.engine.commands.command import SimCommand
-    from simwarden.engine.functions import FunctionView
+    from simwarden.engine.function_status import FunctionView
     from simwarden.engine.idempotency import IdempotentRequest
 
     Clock = Callable[[], datetime]

@@ -25,7 +25,7 @@ from simwarden.engine import provision
 from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.commands.command import SimCommand, execute
 from simwarden.engine.explain import explain
-from simwarden.engine.functions import Functions
+from simwarden.engine.function_status import Functions
 from simwarden.store import attachments, records
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.command import Command
     from simwarden.domain.events import Cause
-    from simwarden.engine.changes import Outcome
+    from simwarden.engine.unit_of_work import Outcome
 
 VOICE, SMS, DATA = Function.VOICE, Function.SMS, Function.DATA
 HOME, AWAY = 1, 2

@@ -19,7 +19,7 @@ from simwarden.store.sims import Sims
 if TYPE_CHECKING:
     from tests.support.world import World
 
-    from simwarden.engine.changes import Outcome
+    from simwarden.engine.unit_of_work import Outcome
     from simwarden.store.vault import Vault
 
 FAMILY = "org.camaraproject.iot-sim-fraud-prevention.v0"

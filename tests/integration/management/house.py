@@ -18,11 +18,11 @@ from simwarden.accounts.tokens import Tokens
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.numbering import parse_range
 from simwarden.engine import imports, provision
+from simwarden.engine.bulk_jobs import BulkJobs
+from simwarden.engine.bulk_worker import BulkWorker
 from simwarden.engine.commands.batcher import CommandBatcher
-from simwarden.engine.functions import Functions
+from simwarden.engine.function_status import Functions
 from simwarden.engine.idempotency import IdempotencyStore
-from simwarden.engine.operate import Operate
-from simwarden.engine.operations import Operations
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.engine.usage import Reads
 from simwarden.kit.clock import now_utc
@@ -75,8 +75,8 @@ class House:
         self.gateways = Gateways(database, vault)
         answers = IdempotencyStore(database, vault)
         commands = CommandBatcher(database, answers)
-        self.operations = Operations(database, answers)
-        self.worker = Operate(database, Leases(database, "operate", "w1"))
+        self.operations = BulkJobs(database, answers)
+        self.worker = BulkWorker(database, Leases(database, "operate", "w1"))
         parts = Parts(
             database,
             accounts=self.accounts,

@@ -23,9 +23,9 @@ from simwarden.domain.events import EventType
 from simwarden.domain.rules.device import Bind
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine import imports, provision
-from simwarden.engine.changes import Changes
 from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.commands.command import SimCommand
+from simwarden.engine.unit_of_work import UnitOfWork
 from simwarden.kit.clock import now_utc
 from simwarden.management import routes
 from simwarden.management.bulk import named
@@ -223,7 +223,7 @@ async def test_events_say_what_explain_says(house: House) -> None:
     number = await house.gateways.id_of("north")
     data = {"gateway": number, "port": 1, "locked": True, "functions": 7, "commanded_at": "2026-03-01T12:00:00Z"}
     async with house.db.transaction() as connection:
-        changes = Changes(connection, now_utc())
+        changes = UnitOfWork(connection, now_utc())
         await changes.lock([imsi(1)])
         changes.record(imsi(1), EventType.ENFORCEMENT_APPLIED, CAUSE, None, data)
         await changes.write()

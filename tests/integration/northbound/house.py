@@ -19,7 +19,7 @@ from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Seen, Sim
 from simwarden.engine.commands.batcher import CommandBatcher
-from simwarden.engine.functions import Functions
+from simwarden.engine.function_status import Functions
 from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.quota import Quotas
 from simwarden.engine.subscriptions import Subscriptions

@@ -9,8 +9,8 @@ from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.numbering import parse_range
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine import imports, provision
-from simwarden.engine.operate import Operate
-from simwarden.engine.operations import Named, Operation, Operations
+from simwarden.engine.bulk_jobs import BulkJobs, Named, Operation
+from simwarden.engine.bulk_worker import BulkWorker
 from simwarden.kit.clock import now_utc
 from simwarden.store import ranges
 from simwarden.store.accounts import Accounts
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.command import Command
     from simwarden.domain.sim import Sim
-    from simwarden.engine.changes import Outcome
+    from simwarden.engine.unit_of_work import Outcome
     from simwarden.store.database import Database
     from simwarden.store.listing import SimFilter
 
@@ -48,11 +48,11 @@ class House:
     def __init__(self, db: Database) -> None:
         self.db = db
         self.outcomes: list[Outcome] = []
-        self.operations = Operations(db)
+        self.operations = BulkJobs(db)
         self.worker = self.operate("w1")
 
-    def operate(self, name: str) -> Operate:
-        return Operate(self.db, Leases(self.db, "operate", name), committed=self.outcomes.append)
+    def operate(self, name: str) -> BulkWorker:
+        return BulkWorker(self.db, Leases(self.db, "operate", name), committed=self.outcomes.append)
 
     async def furnish(self, mine: int, others: int = 0) -> None:
         accounts = Accounts(self.db)
@@ -73,7 +73,7 @@ class House:
         account_id = self.account.id if mine else None
         return await self.operations.begin(action, sims, CAUSE, app_key="swk_a", account_id=account_id, preview=preview)
 
-    async def settle(self, operation: Operation, worker: Operate | None = None) -> Operation:
+    async def settle(self, operation: Operation, worker: BulkWorker | None = None) -> Operation:
         """Let the worker work until there is nothing to do."""
         while await (worker or self.worker).look():
             pass

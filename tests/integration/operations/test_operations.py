@@ -18,19 +18,19 @@ from simwarden.domain.rules.functions import FunctionState, SetFunctions
 from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import Function, Lifecycle
 from simwarden.domain.usage import Usage
-from simwarden.engine.commands.catalogue import Add
-from simwarden.engine.idempotency import IdempotentRequest, ReplayedResponse, StoredResponse
-from simwarden.engine.operate import Operate
-from simwarden.engine.operations import (
+from simwarden.engine.bulk_jobs import (
+    BulkJobs,
     Named,
     NotReady,
     Operation,
     OperationLimits,
     OperationNotFound,
-    Operations,
     PreviewChanged,
     confirm_token,
 )
+from simwarden.engine.bulk_worker import BulkWorker
+from simwarden.engine.commands.catalogue import Add
+from simwarden.engine.idempotency import IdempotentRequest, ReplayedResponse, StoredResponse
 from simwarden.kit.clock import now_utc
 from simwarden.store import operations as store
 from simwarden.store.database import Database
@@ -176,7 +176,7 @@ async def test_a_small_operation_does_not_wait_for_a_large_one(house: House) -> 
 async def test_one_with_nothing_to_do_ends_while_a_large_one_goes_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simwarden.engine.operate.FINISH_EVERY", 0.0)
+    monkeypatch.setattr("simwarden.engine.bulk_worker.FINISH_EVERY", 0.0)
     large = await house.begin(CLOSE_DATA, named(range(60)))
     await house.worker.look()
     hopeless = await house.begin(SUSPEND, named([5_000_000]))
@@ -186,22 +186,22 @@ async def test_one_with_nothing_to_do_ends_while_a_large_one_goes_on(
 
 
 async def test_an_operation_that_stumbles_holds_no_other_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = Operate._transact
+    plain = BulkWorker._transact
     stumbling = await house.begin(CLOSE_DATA, named(range(60)))
     other = await house.begin(SUSPEND, named(range(60)))
 
-    async def transact(self: Operate, group: list[store.Work], *rest: Any, **more: Any) -> int:
+    async def transact(self: BulkWorker, group: list[store.Work], *rest: Any, **more: Any) -> int:
         if group[0].operation_id == stumbling.id:
             raise KeyError("a fault of ours")
         return await plain(self, group, *rest, **more)
 
-    monkeypatch.setattr(Operate, "_transact", transact)
-    monkeypatch.setattr("simwarden.engine.operate.REST", 0.2)
+    monkeypatch.setattr(BulkWorker, "_transact", transact)
+    monkeypatch.setattr("simwarden.engine.bulk_worker.REST", 0.2)
     for _ in range(20):
         await house.worker.look()
     assert (await house.operations.get(other.id)).state == "COMPLETED"
     assert (await house.operations.get(stumbling.id)).done == 0
-    monkeypatch.setattr(Operate, "_transact", plain)
+    monkeypatch.setattr(BulkWorker, "_transact", plain)
     await asyncio.sleep(0.3)
     assert (await house.settle(stumbling)).done == 60
 
@@ -311,7 +311,7 @@ async def test_an_application_may_begin_so_much_and_no_more(house: House) -> Non
     usage = Usage("", "swk_a", "iot-device-management", "suspendDevices")
 
     async def begin(numbers: range, app_key: str = "swk_a", *, preview: bool = False) -> Operation:
-        operations = Operations(house.db, limits=limits)
+        operations = BulkJobs(house.db, limits=limits)
         counted = msgspec.structs.replace(usage, account_id=house.account.id, app_key=app_key)
         account_id = house.account.id
         return await operations.begin(
@@ -338,7 +338,7 @@ async def test_an_application_may_begin_so_much_and_no_more(house: House) -> Non
 
 async def test_after_a_refusal_long_lists_are_refused_for_a_second_without_being_looked_at(house: House) -> None:
     now = now_utc()
-    operations = Operations(house.db, limits=OperationLimits(unknown=10), clock=lambda: now)
+    operations = BulkJobs(house.db, limits=OperationLimits(unknown=10), clock=lambda: now)
     account_id = house.account.id
 
     async def begin(sims: list[Named], app_key: str = "swk_a") -> Operation:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from simwarden.domain.events import Cause, Event
     from simwarden.domain.sim import Sim
     from simwarden.domain.usage import Usage
+    from simwarden.engine.bulk_jobs import Listed
     from simwarden.engine.idempotency import IdempotentRequest
-    from simwarden.engine.operations import Listed
     from simwarden.store.operations import Item
 
 

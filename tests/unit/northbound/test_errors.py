@@ -35,10 +35,10 @@ from simwarden.domain.errors import (
 from simwarden.domain.numbering import InvalidRange, OutsideRanges, RangeNotFound, RangeTaken
 from simwarden.domain.sink import InvalidSink
 from simwarden.edge.bodies import BodiesExhausted, BodyTooLong, BodyTooSlow, Limits, TooManyBodies
+from simwarden.engine.bulk_jobs import NotReady, OperationNotFound, PreviewChanged
 from simwarden.engine.commands.catalogue import refusal_of
 from simwarden.engine.gateways import LocksStand
 from simwarden.engine.idempotency import CallKey, IdempotentRequest, StoredResponse
-from simwarden.engine.operations import NotReady, OperationNotFound, PreviewChanged
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.errors import QuotaExceeded

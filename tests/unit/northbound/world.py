@@ -20,7 +20,7 @@ from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
 from simwarden.domain.sink import parse_sink
 from simwarden.edge.throttle import HeldBack
-from simwarden.engine.functions import function_views
+from simwarden.engine.function_status import function_views
 from simwarden.engine.subscriptions import NewSubscription, Subscription
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from simwarden.domain.events import Cause
     from simwarden.domain.usage import Usage
     from simwarden.engine.commands.command import SimCommand
-    from simwarden.engine.functions import FunctionView
+    from simwarden.engine.function_status import FunctionView
     from simwarden.engine.idempotency import CallKey, IdempotentRequest, StoredResponse
     from simwarden.northbound.kernel.ports import Answered, Quota
     from simwarden.store.database import Database

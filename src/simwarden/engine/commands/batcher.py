@@ -13,9 +13,9 @@ import structlog
 
 from simwarden.domain.decision import Decision
 from simwarden.domain.errors import SimNotFound
-from simwarden.engine.changes import Outcome
 from simwarden.engine.commands.command import SimCommand, execute, resolve
 from simwarden.engine.idempotency import IdempotencyStore, IdempotentRequest, ReplayedResponse, StoredResponse
+from simwarden.engine.unit_of_work import Outcome
 from simwarden.kit.batcher import Batcher
 from simwarden.kit.clock import now_utc
 from simwarden.store.database import concerns_all, is_refusal

@@ -17,7 +17,7 @@ from simwarden.domain.errors import IllegalTransition, SimNotFound, SimwardenErr
 from simwarden.domain.events import Cause
 from simwarden.domain.sim import IdentifierKind, Lifecycle, Sim, SimRef
 from simwarden.domain.usage import Usage
-from simwarden.engine.changes import Changes, Outcome
+from simwarden.engine.unit_of_work import Outcome, UnitOfWork
 from simwarden.store import sims, usage
 from simwarden.store.usage import Key
 
@@ -53,7 +53,7 @@ async def execute(
     follow each other. An unknown SIM and one of another account are refused alike, with SimNotFound. What was done is
     counted, what was refused is not. The caller commits, then wakes whoever the outcome names.
     """
-    changes = Changes(connection, now)
+    changes = UnitOfWork(connection, now)
     await changes.lock({imsi for imsi, _ in commands if imsi is not None})
     results: list[Decision | SimwardenError] = []
     used: Counter[Key] = Counter()

@@ -14,7 +14,7 @@ from simwarden.northbound.kernel.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from simwarden.domain.sim import ClosedApn, Lifecycle
-    from simwarden.engine.functions import FunctionView
+    from simwarden.engine.function_status import FunctionView
 
 FunctionType = Literal["SMS", "VOICE", "DATA"]
 FunctionStatus = Literal["active", "inactive"]

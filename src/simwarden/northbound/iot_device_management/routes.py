@@ -17,8 +17,8 @@ from simwarden.domain.numbering import OutsideRanges
 from simwarden.domain.rules import lifecycle as rules
 from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.engine.bulk_jobs import Named
 from simwarden.engine.commands.catalogue import Add
-from simwarden.engine.operations import Named
 from simwarden.northbound.iot_device_management import schemas
 from simwarden.northbound.iot_device_management.schemas import NewDevice
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from simwarden.domain.sim import Sim
-    from simwarden.engine import operations as engine
-    from simwarden.engine.operations import Listed
+    from simwarden.engine import bulk_jobs as engine
+    from simwarden.engine.bulk_jobs import Listed
     from simwarden.northbound.iot_device_management.schemas import IotDevice
     from simwarden.northbound.kernel.api import Handler
     from simwarden.northbound.kernel.devices import Devices

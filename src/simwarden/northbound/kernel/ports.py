@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from simwarden.domain.events import Cause, Event
     from simwarden.domain.sim import Policy, Sim, SimRef
     from simwarden.domain.usage import Usage
+    from simwarden.engine.bulk_jobs import Listed, Operation
     from simwarden.engine.commands.command import SimCommand
-    from simwarden.engine.functions import FunctionView
+    from simwarden.engine.function_status import FunctionView
     from simwarden.engine.idempotency import CallKey, IdempotentRequest, StoredResponse
-    from simwarden.engine.operations import Listed, Operation
     from simwarden.engine.quota import QuotaAnswer
     from simwarden.engine.subscriptions import NewSubscription, Subscription
     from simwarden.store.operations import Item
@@ -154,7 +154,10 @@ class SubscriptionBook(Protocol):
     """A client's subscriptions."""
 
     async def create(self, new: NewSubscription, once: IdempotentRequest | None = None) -> tuple[Subscription, str]:
-        """The subscription and its signing secret. Raises InvalidSink, SimNotFound; with `once` ReplayedResponse, KeyReused."""
+        """The subscription and its signing secret.
+
+        Raises InvalidSink, SimNotFound; with `once` ReplayedResponse, KeyReused.
+        """
 
     async def get(self, app_key: str, id: str) -> Subscription:  # noqa: A002 - the engine's name
         """Raises SubscriptionNotFound, also for another client's."""
@@ -193,7 +196,10 @@ class OperationBook(Protocol):
         once: IdempotentRequest | None = None,
         usage: Usage | None = None,
     ) -> Operation:
-        """`usage`: what each SIM that is done counts as. Raises StoreUnavailable; with `once` ReplayedResponse, KeyReused."""
+        """`usage`: what each SIM that is done counts as.
+
+        Raises StoreUnavailable; with `once` ReplayedResponse, KeyReused.
+        """
 
     def refuse_at_once(self, app_key: str) -> None:
         """Raises TooManyOperations when the application was refused a moment ago."""

@@ -30,10 +30,10 @@ async def execute(
 ) -> Answer:
     """Do the work of a call, once for each Idempotency-Key, and answer.
 
-    `act` does it, and keeps the answer in the same transaction when it is given an IdempotentRequest. `answer` says what its outcome
-    means. An error by which it refuses is answered with the error's own status and code, unless the document of this
-    operation says otherwise: that stands in `instead`. Both are called inside the transaction too, so they must be
-    quick and pure. What is answered instead of an error is not counted.
+    `act` does it, and keeps the answer in the same transaction when it is given an IdempotentRequest. `answer` says
+    what its outcome means. An error by which it refuses is answered with the error's own status and code, unless the
+    document of this operation says otherwise: that stands in `instead`. Both are called inside the transaction too, so
+    they must be quick and pure. What is answered instead of an error is not counted.
     """
     call = request.call
 

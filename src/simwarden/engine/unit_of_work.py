@@ -42,7 +42,7 @@ class Outcome(msgspec.Struct, frozen=True):
     deliveries: int = 0
 
 
-class Changes:
+class UnitOfWork:
     """Changes to SIMs that this transaction has locked, written by `write()`."""
 
     def __init__(self, connection: asyncpg.Connection, now: datetime) -> None:

@@ -30,11 +30,11 @@ from simwarden.domain.identifiers import parse_imei
 from simwarden.domain.numbering import OutsideRanges
 from simwarden.domain.sim import IdentifierKind, Lifecycle, SimRef
 from simwarden.engine import provision
-from simwarden.engine.changes import Outcome
 from simwarden.engine.commands import catalogue
 from simwarden.engine.commands.catalogue import Add
 from simwarden.engine.commands.command import SimCommand, execute
 from simwarden.engine.pace import Pace
+from simwarden.engine.unit_of_work import Outcome
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import listing, ranges, usage
@@ -74,7 +74,7 @@ VAIN_KEPT = timedelta(days=1)
 _log = structlog.get_logger()
 
 
-class Operate(Worker):
+class BulkWorker(Worker):
     """The worker. `db`: best connections of its own; `committed` is called after each batch.
 
     `calls` counts the calls and reports that this process has answered so far: while there are any, the work gives way.

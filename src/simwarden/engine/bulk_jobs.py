@@ -1,4 +1,4 @@
-"""Operations: work on many SIMs that is accepted at once and done in the background (`engine.operate`).
+"""Operations: work on many SIMs that is accepted at once and done in the background (`engine.bulk_worker`).
 
 An operation names its SIMs by a list or by a filter. Where a person asks for it, it is previewed first: every SIM is
 looked at, what would not change or cannot is put aside with the reason, and nothing happens until it is confirmed by
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
     from simwarden.store.operations import Item
 
-__all__ = ["Listed", "Named", "NotReady", "Operation", "OperationNotFound", "Operations", "PreviewChanged"]
+__all__ = ["BulkJobs", "Listed", "Named", "NotReady", "Operation", "OperationNotFound", "PreviewChanged"]
 
 
 class OperationLimits(msgspec.Struct, frozen=True):
@@ -99,7 +99,7 @@ Listed = Named | NewItem
 """What an operation can be made of: names that are yet to be looked up, or items as they are to be written."""
 
 
-class Operations:
+class BulkJobs:
     """Accepts, shows, confirms and cancels operations. `accepted` is called when there is something to do."""
 
     def __init__(
