@@ -48,6 +48,7 @@ from simwarden.engine.subscriptions import Limits, Subscriptions
 from simwarden.engine.usage import Reads
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
+from simwarden.management.journal import RequestLog
 from simwarden.northbound import ApisFirst
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
@@ -57,6 +58,7 @@ from simwarden.notify.inbox import Inboxes
 from simwarden.notify.metrics import NotifyMetrics
 from simwarden.notify.notifier import Notifier
 from simwarden.notify.retry import Schedule
+from simwarden.notify.sent import sent
 from simwarden.notify.settings import NotifySettings
 from simwarden.opening import Opening
 from simwarden.reference import routes as reference
@@ -166,7 +168,7 @@ class House:
         metrics: telemetry.Metrics | None = None,
     ) -> None:
         """`background`: connections for what may wait, so that calls never wait for it."""
-        vault = Vault(settings_module.master_key(settings))
+        vault = self.vault = Vault(settings_module.master_key(settings))
         self._settings = settings
         self._access_log = AccessLog(settings.access_log, logs.json_stream(settings))
         self.db = db
@@ -181,6 +183,13 @@ class House:
         self.gateways = Gateways(db, vault)
         self.ingest = Ingest(db, vault, refresh=timedelta(seconds=settings.seen_refresh), committed=self._took_in)
         self.keeping = Keeping(background, vault, timedelta(days=settings.records_kept_days))
+        self.request_log = RequestLog(
+            background,
+            least_status={"all": 0, "errors": 400, "off": 1000}[settings.request_log],
+            per_turn=2000 if settings.request_log == "all" else 50,
+            requests_kept=timedelta(days=settings.requests_kept_days),
+            acts_kept=timedelta(days=settings.audit_kept_days),
+        )
         self.answers = IdempotencyStore(db, vault)
         self.reads = Reads(db)
         self.quotas = Quotas(self.reads.used)
@@ -263,6 +272,7 @@ class House:
             ),
             settings.of,
         )
+        self.management = self._management()
         self.listener = Listener(
             db.url,
             self.notifier.handlers,
@@ -298,6 +308,7 @@ class House:
             house.listener.start()
             stack.push_async_callback(house.listener.stop)
             stack.push_async_callback(house.ingest.drain)
+            stack.push_async_callback(house.management.audit.drain)
             stack.push_async_callback(house.commands.drain)
             stack.callback(house.inboxes.stop)
             work = await stack.enter_async_context(contextlib.AsyncExitStack())
@@ -316,6 +327,8 @@ class House:
         stack.push_async_callback(self.answers.stop)
         self.keeping.start()
         stack.push_async_callback(self.keeping.stop)
+        self.request_log.start()
+        stack.push_async_callback(self.request_log.stop)
         self.reads.start()
         stack.push_async_callback(self.reads.stop)
         self.notifier.start()
@@ -403,12 +416,16 @@ class House:
             base_url=self._settings.base_url,
             committed=self._wake,
             intake=self._settings.intake,
+            vault=self.vault,
+            keys=self.keys,
+            preview=lambda lane, at: sent(lane, at, self.vault, source=self._settings.event_source),
         )
 
     def _meter(self, call: Answered) -> None:
         self.answered += call.api != management.NAME  # who watches an operation is not to slow it down
         self.metrics.answered(call)
         self._access_log(call)
+        self.request_log.add(call)
 
     def _refused(self, reason: str) -> None:
         self.metrics.refused.labels(reason).inc()

@@ -185,6 +185,12 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """console for people, json for machines; auto: console on a terminal."""
     access_log: Literal["all", "errors", "off"] = "all"
     """Which API calls are logged, one line each: all, those answered with an error, or none."""
+    request_log: Literal["all", "errors", "off"] = "errors"
+    """Which API calls `simwarden request list` finds: all, those with an error, or none."""
+    requests_kept_days: Days = 3
+    """Days for which calls can be found so."""
+    audit_kept_days: Days = 365
+    """Days for which it can be seen what operators did (`simwarden audit list`)."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is logged."""
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from simwarden.accounts import scopes as known_scopes
 from simwarden.domain.errors import ApplicationNotFound, IncompatibleState, InvalidValue
+from simwarden.kit.clock import now_utc
 from simwarden.kit.ids import random_name
 from simwarden.store.accounts import OPERATOR, Account, Accounts, AccountSettings, Application
 
@@ -21,6 +23,7 @@ APP_KEY_PREFIX = "swk_"
 APP_SECRET_PREFIX = "sws_"  # noqa: S105 - what secret scanners are to look for, not a secret
 MAX_NAME = 100
 MAX_QUOTA = 10**12
+MAX_OVERLAP = timedelta(days=30)
 
 
 class InvalidName(InvalidValue):
@@ -29,6 +32,10 @@ class InvalidName(InvalidValue):
 
 class InvalidQuota(InvalidValue):
     """A quota is a whole number of calls, from 1 on."""
+
+
+class InvalidOverlap(InvalidValue):
+    """An overlap lasts 0 to 2592000 seconds (30 days)."""
 
 
 class InvalidSuccessor(IncompatibleState, ValueError):
@@ -102,6 +109,36 @@ async def set_quota(accounts: Accounts, name: str, daily_quota: int | None) -> A
     return await accounts.set_daily_quota(found.app_key, daily_quota)
 
 
+async def change_account(
+    accounts: Accounts, name: str, *, new_name: str | None, settings: AccountSettings | None
+) -> Account:
+    """Rename an account, or set what holds for its calls; None leaves it as it is.
+
+    Raises AccountNotFound, InvalidName, AlreadyExists.
+    """
+    found = await accounts.get(name)
+    wanted = found.name if new_name is None else _checked(new_name)
+    if (wanted, settings or found.settings) == (found.name, found.settings):
+        return found
+    return await accounts.change(found.id, wanted, settings or found.settings)
+
+
+async def rotate_secret(accounts: Accounts, name: str, now: datetime, overlap: timedelta) -> Issued:
+    """Give the application that is `ACCOUNT/APP` or has this APPKEY a new secret, shown this once.
+
+    The secret before is good for `overlap` more, so that its user can change over. Without an overlap it is no good
+    any more, and neither are the access tokens that were issued until now: for a secret that has leaked.
+
+    Raises ApplicationNotFound, InvalidOverlap.
+    """
+    if not timedelta(0) <= overlap <= MAX_OVERLAP:
+        raise InvalidOverlap
+    found = await accounts.named(name)
+    secret = APP_SECRET_PREFIX + secrets.token_urlsafe(32)
+    until = now + overlap if overlap else None
+    return Issued(await accounts.rotate_secret(found.app_key, hash_secret(secret), now, until), secret)
+
+
 async def revoke(accounts: Accounts, name: str, hand_over_to: str | None = None) -> Application:
     """Revoke the application that is `ACCOUNT/APP` or has this APPKEY: its secret and tokens stop working at once.
 
@@ -136,14 +173,22 @@ async def issue_operator(accounts: Accounts, name: str, scopes: Iterable[str] | 
     return Issued(application, secret)
 
 
-async def authenticate(accounts: Accounts, app_key: str, secret: str) -> Application | None:
-    """The application with this key, if the secret is its own and it is not revoked.
+async def authenticate(
+    accounts: Accounts, app_key: str, secret: str, now: datetime | None = None
+) -> Application | None:
+    """The application with this key, if the secret is its own, or was until a rotation whose overlap lasts, and it is
+    not revoked.
 
     An unknown key takes the same path as a wrong secret; comparing takes the same time for every secret.
     """
     plausible = app_key.startswith(APP_KEY_PREFIX) and app_key.isascii() and app_key.isprintable()
     found = await accounts.credentials(app_key) if plausible else None
-    right = hmac.compare_digest(found.secret_hash if found else _NOBODY, hash_secret(secret))
+    given = hash_secret(secret)
+    right = hmac.compare_digest(found.secret_hash if found else _NOBODY, given)
+    before = (
+        found.previous_hash if found and found.previous_until and found.previous_until > (now or now_utc()) else None
+    )
+    right |= hmac.compare_digest(before or _NOBODY, given)
     if found is None or not right or found.application.revoked_at is not None:
         return None
     return found.application

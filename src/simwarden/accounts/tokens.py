@@ -57,6 +57,7 @@ _header_decoder = msgspec.json.Decoder(_Header)
 class _Checked(msgspec.Struct, frozen=True):
     caller: Caller
     expires_at: int
+    issued_at: int
 
 
 class _Status(msgspec.Struct, frozen=True):
@@ -65,6 +66,8 @@ class _Status(msgspec.Struct, frozen=True):
     read_at: float
     sandbox: bool = False
     daily_quota: int | None = None
+    tokens_from: int = 0
+    """In seconds since 1970: tokens issued before are refused."""
 
 
 class Tokens:
@@ -122,12 +125,12 @@ class Tokens:
             return None
         caller = checked.caller
         status = await self._current(caller.app_key)
-        if status.account_id != caller.account_id:
+        if status.account_id != caller.account_id or checked.issued_at < status.tokens_from:
             return None
         if status.daily_quota != caller.daily_quota:  # it was changed since the token was first seen
             caller = msgspec.structs.replace(caller, daily_quota=status.daily_quota)
             if token in self._checked:
-                self._checked[token] = _Checked(caller, checked.expires_at)
+                self._checked[token] = _Checked(caller, checked.expires_at, checked.issued_at)
         return caller
 
     def invalidate(self, app_key: str) -> None:
@@ -144,10 +147,12 @@ class Tokens:
         if claims is None:
             return None
         app_key, subject, expires_at = claims.get("client_id"), claims.get("sub"), claims.get("exp")
-        scope = claims.get("scope")
+        scope, issued_at = claims.get("scope"), claims.get("iat")
         if claims.get("iss") != self.issuer or claims.get("aud") != self._audience:
             return None
-        if not (isinstance(app_key, str) and isinstance(expires_at, int) and isinstance(scope, str)):
+        if not (isinstance(app_key, str) and isinstance(scope, str)):
+            return None
+        if not (isinstance(expires_at, int) and isinstance(issued_at, int)):
             return None
         device = None
         if subject != app_key:
@@ -165,7 +170,7 @@ class Tokens:
         caller = Caller(
             app_key, status.account_id, frozenset(scope.split()), device, status.sandbox, status.daily_quota
         )
-        checked = _Checked(caller, expires_at)
+        checked = _Checked(caller, expires_at, issued_at)
         while len(self._checked) >= self._remembered:
             del self._checked[next(iter(self._checked))]
         self._checked[token] = checked
@@ -213,4 +218,5 @@ class Tokens:
         except ApplicationNotFound:
             return _Status(None, read_at)
         account_id = None if application.revoked_at else application.account_id
-        return _Status(account_id, read_at, application.sandbox, application.daily_quota)
+        since = int(application.tokens_from.timestamp()) if application.tokens_from else 0
+        return _Status(account_id, read_at, application.sandbox, application.daily_quota, since)

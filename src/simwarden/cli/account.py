@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
-from simwarden.accounts.applications import open_account
+from simwarden.accounts.applications import change_account, open_account
 from simwarden.cli.common import Store, json_option, print_fields, print_json, print_table, with_store
 from simwarden.cli.policies import changed, policy_options
 from simwarden.domain.numbering import NumberRange, RangeKind, parse_range
@@ -81,7 +81,11 @@ def set_(
             policy=changed(found.settings.policy, enforce=enforce, unknown=unknown, resume=resume),
             strict=found.settings.strict if strict is None else strict,
         )
-        return found if settings == found.settings else await accounts.set_settings(found.id, settings)
+        return (
+            found
+            if settings == found.settings
+            else await change_account(accounts, found.id, new_name=None, settings=settings)
+        )
 
     kept = with_store(work)
     if as_json:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from msgspec import Meta
-
 from simwarden.domain.alarm import AlarmKind, Severity
 from simwarden.domain.alarm_words import told
 from simwarden.management.house import House
-from simwarden.management.query import Query
+from simwarden.management.query import Query, RowId
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.store import alarms
 from simwarden.store.alarms import AlarmNotFound
-
-Place = Annotated[int, Meta(ge=1, le=2**63 - 1)]
-"""Number of the last row of a page."""
 
 
 class AlarmRoutes:
@@ -31,7 +24,7 @@ class AlarmRoutes:
         )
         state = query.choice("state", ("OPEN", "CLEARED"))
         acknowledged = query.choice("acknowledged", ("true", "false"))
-        before = query.cursor(Place)
+        before = query.cursor(RowId)
         found = await alarms.page(
             self._house.db,
             before=2**63 - 1 if before is None else before,
@@ -39,9 +32,9 @@ class AlarmRoutes:
             kind=query.choice("kind", tuple(AlarmKind)),
             severity=query.choice("severity", tuple(Severity)),
             acknowledged=None if acknowledged is None else acknowledged == "true",
-            gateway_id=await self._gateway(query),
-            imsi=await self._imsi(query),
-            account_id=await self._account(query),
+            gateway_id=await self._house.gateway_id(query.text("gateway")),
+            imsi=await self._house.imsi(query.text("sim")),
+            account_id=await self._house.account_id(query.text("account")),
             limit=query.limit + 1,
         )
         shown = found[: query.limit]
@@ -61,18 +54,6 @@ class AlarmRoutes:
             self._house.db, _number(request.parameter), self._house.clock(), f"{caller.name} ({caller.app_key})"
         )
         return Answer(200, told(found))
-
-    async def _gateway(self, query: Query) -> int | None:
-        name = query.text("gateway")
-        return None if name is None else await self._house.gateways.id_of(name)
-
-    async def _imsi(self, query: Query) -> str | None:
-        name = query.text("sim")
-        return None if name is None else (await self._house.sim(name)).imsi
-
-    async def _account(self, query: Query) -> str | None:
-        name = query.text("account")
-        return None if name is None else (await self._house.accounts.get(name)).id
 
 
 def _number(text: str) -> int:

@@ -14,7 +14,7 @@ from simwarden.domain.intake import Intake
 from simwarden.domain.rules.device import Bind
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine.bulk_jobs import Named
-from simwarden.management import schemas, views
+from simwarden.management import bulk_views, schemas
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
 from simwarden.management.sims import as_filter
@@ -67,36 +67,36 @@ class BulkRoutes:
             account_id=None,
             preview=True,
         )
-        return Answer(202, views.operation(begun), [(b"location", f"/manage/v1/operations/{begun.id}".encode())])
+        return Answer(202, bulk_views.operation(begun), [(b"location", f"/manage/v1/operations/{begun.id}".encode())])
 
     async def page(self, request: Request) -> Answer:
         """listOperations: the newest first."""
         query = Query(request.query, ("state", "account"), "operations")
-        account = query.text("account")
         found = await self._house.operations.page(
             before=query.cursor(Text),
             state=query.choice("state", STATES),
-            account_id=None if account is None else (await self._house.accounts.get(account)).id,
+            account_id=await self._house.account_id(query.text("account")),
             limit=query.limit + 1,
         )
         shown = found[: query.limit]
-        answer: dict[str, object] = {"operations": [views.operation(each) for each in shown]}
+        answer: dict[str, object] = {"operations": [bulk_views.operation(each) for each in shown]}
         if len(found) > len(shown):
             answer["nextCursor"] = query.next(shown[-1].id)
         return Answer(200, answer)
 
     async def show(self, request: Request) -> Answer:
         """getOperation."""
-        return Answer(200, views.operation(await self._house.operations.get(_id(request))))
+        return Answer(200, bulk_views.operation(await self._house.operations.get(_id(request))))
 
     async def confirm(self, request: Request) -> Answer:
         """confirmOperation."""
         wanted: schemas.ConfirmRequest = read(self._confirm, request)
-        return Answer(202, views.operation(await self._house.operations.confirm(_id(request), wanted.confirm_token)))
+        confirmed = await self._house.operations.confirm(_id(request), wanted.confirm_token)
+        return Answer(202, bulk_views.operation(confirmed))
 
     async def cancel(self, request: Request) -> Answer:
         """cancelOperation."""
-        return Answer(200, views.operation(await self._house.operations.cancel(_id(request))))
+        return Answer(200, bulk_views.operation(await self._house.operations.cancel(_id(request))))
 
     async def result(self, request: Request) -> Answer:
         """getOperationResult: a CSV file, one line for each SIM."""

@@ -11,9 +11,9 @@ from simwarden.domain.addresses import parse_network
 from simwarden.domain.errors import GatewayNotFound, InvalidIdentifier
 from simwarden.engine import gateways
 from simwarden.engine.ports import ElementRules, Registration
-from simwarden.management import schemas, views
+from simwarden.management import gateway_views, schemas
 from simwarden.management.house import House, read
-from simwarden.management.query import Query, Text
+from simwarden.management.query import Query, RowId, Text
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.store import doubts, listing
@@ -21,6 +21,7 @@ from simwarden.store.gateways import GatewayChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
 
 class GatewayRoutes:
@@ -37,7 +38,7 @@ class GatewayRoutes:
         found = await listing.gateways(self._house.db, after=query.cursor(Text) or "", limit=query.limit + 1)
         shown = found[: query.limit]
         now = self._house.clock()
-        answer: dict[str, object] = {"gateways": [views.gateway(row, now) for row in shown]}
+        answer: dict[str, object] = {"gateways": [gateway_views.gateway(row, now) for row in shown]}
         if len(found) > len(shown):
             answer["nextCursor"] = query.next(shown[-1]["name"])
         return Answer(200, answer)
@@ -60,7 +61,7 @@ class GatewayRoutes:
             username=wanted.username,
             password=wanted.password,
             report_interval=wanted.report_interval,
-            account_id=await self._account(wanted.account),
+            account_id=await self._house.account_id(wanted.account),
             source_addresses=networks,
         )
         location = [(b"location", f"/manage/v1/gateways/{wanted.name}".encode()), _NOT_KEPT]
@@ -70,8 +71,8 @@ class GatewayRoutes:
     async def show(self, request: Request) -> Answer:
         """getGateway, with its slots as last reported."""
         row = await self._row(request.parameter)
-        ports = [views.port(port) for port in await self._house.gateways.ports(row["id"])]
-        return Answer(200, {**views.gateway(row, self._house.clock()), "ports": ports})
+        ports = [gateway_views.port(port) for port in await self._house.gateways.ports(row["id"])]
+        return Answer(200, {**gateway_views.gateway(row, self._house.clock()), "ports": ports})
 
     async def renew(self, request: Request) -> Answer:
         """renewGatewayToken: the old report URL stops working, the new one is shown this once."""
@@ -80,6 +81,19 @@ class GatewayRoutes:
             raise InvalidArgument(f"Network elements of kind {row['kind']} do not report to a URL")
         token = await self._house.gateways.renew_token(_name(request))
         return Answer(200, self._url(request.parameter, token), [_NOT_KEPT])
+
+    async def out_of_service(self, request: Request) -> Answer:
+        """takeGatewayOut: it is sent no commands; what is due there waits."""
+        return await self._set_service(request, self._house.clock())
+
+    async def in_service(self, request: Request) -> Answer:
+        """putGatewayIn: what waited is commanded at once."""
+        return await self._set_service(request, None)
+
+    async def _set_service(self, request: Request, out_since: datetime | None) -> Answer:
+        name = _name(request)
+        await self._house.gateways.set_service(name, out_since, self._house.clock())
+        return Answer(200, gateway_views.gateway(await self._row(name), self._house.clock()))
 
     async def change(self, request: Request) -> Answer:
         """changeGateway: what is given is set, null removes; what waits for the gateway is tried at once."""
@@ -99,12 +113,12 @@ class GatewayRoutes:
         }
         change = GatewayChange(
             **given,
-            account_id=UNSET if wanted.account is UNSET else await self._account(wanted.account),
+            account_id=UNSET if wanted.account is UNSET else await self._house.account_id(wanted.account),
             source_addresses=networks,
         )
         await self._house.gateways.update(_name(request), change, self._house.clock())
         name = wanted.name if isinstance(wanted.name, str) else request.parameter
-        return Answer(200, views.gateway(await self._row(name), self._house.clock()))
+        return Answer(200, gateway_views.gateway(await self._row(name), self._house.clock()))
 
     async def delete(self, request: Request) -> Answer:
         """deleteGateway: refused while a lock of ours stands or is on its way there, unless forced."""
@@ -114,15 +128,17 @@ class GatewayRoutes:
             self._house.db, _name(request), cause, force=force, clock=self._house.clock
         )
         self._house.committed(outcome)
-        return Answer(200, {"locksLeft": [views.held_lock(lock) for lock in left]}) if force else Answer(204)
+        return Answer(200, {"locksLeft": [gateway_views.held_lock(lock) for lock in left]}) if force else Answer(204)
 
     async def doubts(self, request: Request) -> Answer:
         """listGatewayDoubts, newest first."""
         row = await self._row(request.parameter)
-        query = Query(request.query, (), f"doubts of {row['id']}")
-        found = await doubts.page(self._house.db, row["name"], before=query.cursor(int), limit=query.limit + 1)
+        return await self._doubts(Query(request.query, (), f"doubts of {row['id']}"), row["name"])
+
+    async def _doubts(self, query: Query, name: str | None) -> Answer:
+        found = await doubts.page(self._house.db, name, before=query.cursor(RowId), limit=query.limit + 1)
         shown = found[: query.limit]
-        answer: dict[str, object] = {"doubts": [views.doubt(each) for each in shown]}
+        answer: dict[str, object] = {"doubts": [gateway_views.doubt(each) for each in shown]}
         if len(found) > len(shown):
             answer["nextCursor"] = query.next(shown[-1]["id"])
         return Answer(200, answer)
@@ -133,8 +149,24 @@ class GatewayRoutes:
             raise InvalidArgument(f"kind: this server knows {', '.join(sorted(self._house.kinds))}")
         return rules
 
-    async def _account(self, name: str | None) -> str | None:
-        return None if name is None else (await self._house.accounts.get(name)).id
+    async def rejects(self, request: Request) -> Answer:
+        """listRejects: of one gateway or all, newest first."""
+        query = Query(request.query, ("gateway",), "rejects")
+        name = query.text("gateway")
+        await self._house.gateway_id(name)
+        found = await self._house.gateways.rejects(name, query.limit + 1, before=query.cursor(RowId))
+        shown = found[: query.limit]
+        answer: dict[str, object] = {"rejects": [gateway_views.reject(each) for each in shown]}
+        if len(found) > len(shown):
+            answer["nextCursor"] = query.next(shown[-1]["id"])
+        return Answer(200, answer)
+
+    async def all_doubts(self, request: Request) -> Answer:
+        """listDoubts: of one gateway or all, newest first."""
+        query = Query(request.query, ("gateway",), "doubts")
+        name = query.text("gateway")
+        await self._house.gateway_id(name)
+        return await self._doubts(query, name)
 
     async def _row(self, name: str) -> dict[str, Any]:
         row = await listing.gateway(self._house.db, name) if "\x00" not in name else None

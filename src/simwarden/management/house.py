@@ -11,6 +11,7 @@ from simwarden.domain.intake import Intake
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine.commands.command import SimCommand
 from simwarden.kit.clock import now_utc
+from simwarden.management.journal import Audit
 from simwarden.northbound.kernel.bodies import Wording, decode
 from simwarden.northbound.kernel.errors import InvalidArgument
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from msgspec.json import Decoder
 
+    from simwarden.accounts.keys import SigningKeys
     from simwarden.domain.command import Command
     from simwarden.domain.decision import Decision
     from simwarden.domain.sim import Sim
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
     from simwarden.engine.ports import ElementRules
     from simwarden.engine.unit_of_work import Outcome
     from simwarden.northbound.kernel.api import Request
-    from simwarden.store.accounts import Accounts
+    from simwarden.store.accounts import Account, Accounts
     from simwarden.store.database import Database
+    from simwarden.store.deliveries import DueLane
     from simwarden.store.gateways import Gateways
     from simwarden.store.sims import Sims
+    from simwarden.store.vault import Vault
 
 _AS_SAID = Wording()
 _AS_WRITTEN = Intake()
@@ -53,13 +57,17 @@ class House:
         operations: BulkJobs,
         commands: CommandBatcher,
         base_url: str,
+        vault: Vault,
+        keys: SigningKeys,
+        preview: Callable[[DueLane, datetime], object],
         committed: Callable[[Outcome], None] = lambda _outcome: None,
         intake: Intake = _AS_WRITTEN,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         """`kinds`: how network elements of each kind are registered. `base_url`: how gateways reach this server.
 
-        `committed` is called after a change that events came of.
+        `committed` is called after a change that events came of. `preview` shows the request of a delivery's
+        attempt at a time, as it was sent, without its secrets.
         """
         self.db = db
         self.accounts = accounts
@@ -69,9 +77,13 @@ class House:
         self.operations = operations
         self.commands = commands
         self.base_url = base_url
+        self.vault = vault
+        self.keys = keys
+        self.preview = preview
         self.committed = committed
         self.intake = intake
         self.clock = clock
+        self.audit = Audit(db, accounts, clock=clock)
 
     async def sim(self, name: str) -> Sim:
         """The SIM with this IMSI, ICCID, phone number or NAI, whosever it is. Raises SimNotFound."""
@@ -85,6 +97,33 @@ class House:
         """Execute a command to this SIM for the operator; committed when this returns. Raises what its rule raises."""
         ref = SimRef(IdentifierKind.IMSI, sim.imsi)
         return await self.commands.submit(SimCommand(ref, command, self.cause(request, command.summary)))
+
+    async def account(self, name: str) -> Account:
+        """The account with this name or id. Raises AccountNotFound."""
+        return await self.accounts.get(name.replace("\x00", ""))
+
+    async def account_id(self, name: str | None) -> str | None:
+        """Of the account with this name or id; None for None. Raises AccountNotFound."""
+        return None if name is None else (await self.account(name)).id
+
+    async def imsi(self, name: str | None) -> str | None:
+        """Of the SIM that this names; None for None. Raises SimNotFound."""
+        return None if name is None else (await self.sim(name)).imsi
+
+    async def gateway_id(self, name: str | None) -> int | None:
+        """Of the gateway with this name; None for None. Raises GatewayNotFound."""
+        return None if name is None else await self.gateways.id_of(name)
+
+    async def app_key(self, name: str | None) -> str | None:
+        """Of the application that is `ACCOUNT/APP` or has this APPKEY, which may be revoked; None for None.
+
+        Raises ApplicationNotFound.
+        """
+        if name is None:
+            return None
+        if "/" in name:
+            return (await self.accounts.named(name)).app_key
+        return (await self.accounts.application(name)).app_key
 
     def cause(self, request: Request, what: str) -> Cause:
         """The cause of what the operator does by this request."""

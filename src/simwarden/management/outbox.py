@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
 from msgspec.json import Decoder
 
-from simwarden.accounts import applications
 from simwarden.domain.errors import SubscriptionNotFound
 from simwarden.engine.subscriptions import bucket_of_id
 from simwarden.management import schemas, views
@@ -27,17 +27,17 @@ class OutboxRoutes:
         self._house = house
         self._replay = Decoder(schemas.ReplayRequest)
         self._hand_over = Decoder(schemas.HandOver)
-        self._revoke = Decoder(schemas.Revoke)
 
     async def subscriptions(self, request: Request) -> Answer:
         """listSubscriptions: the newest first, those that ended included."""
-        query = Query(request.query, ("account", "status", "sim"), "subscriptions")
+        query = Query(request.query, ("account", "status", "sim", "failing"), "subscriptions")
         found = await listing.subscriptions(
             self._house.db,
             before=query.cursor(Place) or _NEWEST,
-            account_id=await self._account(query),
+            account_id=await self._house.account_id(query.text("account")),
             status=query.choice("status", ("ACTIVE", "EXPIRED", "DELETED")),
-            imsi=await self._imsi(query),
+            imsi=await self._house.imsi(query.text("sim")),
+            is_failing=query.choice("failing", ("true",)) is not None,
             limit=query.limit + 1,
         )
         shown = found[: query.limit]
@@ -78,22 +78,17 @@ class OutboxRoutes:
         to = await self._house.accounts.named(wanted.application)
         return Answer(200, views.subscription(await care.hand_over(self._house.db, request.parameter, to)))
 
-    async def revoke(self, request: Request) -> Answer:
-        """revokeApplication: its subscriptions end, or are handed over."""
-        wanted: schemas.Revoke = read(self._revoke, request)
-        found = await applications.revoke(self._house.accounts, request.parameter, wanted.hand_over_to)
-        return Answer(200, views.application(found))
-
     async def deliveries(self, request: Request) -> Answer:
         """listDeliveries: the newest first."""
-        query = Query(request.query, ("account", "status", "sim", "subscription"), "deliveries")
+        query = Query(request.query, ("account", "status", "sim", "subscription", "since"), "deliveries")
         found = await listing.deliveries(
             self._house.db,
             before=query.cursor(Place) or _NEWEST,
-            account_id=await self._account(query),
+            account_id=await self._house.account_id(query.text("account")),
             status=query.choice("status", ("PENDING", "DELIVERED", "DEAD", "DROPPED")),
-            imsi=await self._imsi(query),
+            imsi=await self._house.imsi(query.text("sim")),
             subscription_id=query.text("subscription"),
+            since=query.time("since"),
             limit=query.limit + 1,
         )
         shown = found[: query.limit]
@@ -103,9 +98,13 @@ class OutboxRoutes:
         return Answer(200, answer)
 
     async def delivery(self, request: Request) -> Answer:
-        """getDelivery, with its attempts."""
+        """getDelivery, with its attempts and the request of the last one."""
         found, attempts = await deliveries.show(self._house.db, request.parameter)
-        return Answer(200, views.delivery(found, attempts))
+        shown = views.delivery(found, attempts)
+        if attempts:
+            lane = await deliveries.lane_of(self._house.db, request.parameter)
+            shown = msgspec.structs.replace(shown, last_request=self._house.preview(lane, attempts[-1].at))
+        return Answer(200, shown)
 
     async def replay(self, request: Request) -> Answer:
         """replayDelivery: under the same id."""
@@ -121,11 +120,3 @@ class OutboxRoutes:
             only_dead=not wanted.delivered_too,
         )
         return Answer(200, {"replayed": count})
-
-    async def _account(self, query: Query) -> str | None:
-        name = query.text("account")
-        return None if name is None else (await self._house.accounts.get(name)).id
-
-    async def _imsi(self, query: Query) -> str | None:
-        name = query.text("sim")
-        return None if name is None else (await self._house.sim(name)).imsi

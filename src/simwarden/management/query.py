@@ -23,6 +23,7 @@ MAX_LIMIT = 1000
 """Rows of a page."""
 Bucket = Annotated[int, Meta(ge=0, lt=BUCKETS)]
 Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+RowId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Time = Annotated[datetime, Meta(tz=True)]
 Text = Annotated[str, Meta(pattern=r"^[^\x00]*\Z")]
 """What cursors are made of: what they may hold, whoever wrote them."""

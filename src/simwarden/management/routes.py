@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.accounts.scopes import of_operations
+from simwarden.management.accounts import AccountRoutes, ApplicationRoutes
 from simwarden.management.alarms import AlarmRoutes
 from simwarden.management.bulk import BulkRoutes
 from simwarden.management.gateways import GatewayRoutes
+from simwarden.management.journal import JournalRoutes
 from simwarden.management.outbox import OutboxRoutes
 from simwarden.management.ranges import RangeRoutes
 from simwarden.management.schemas import MAX_CSV
@@ -61,6 +63,7 @@ def api(house: House, edge: Edge) -> Api:
     sims, gateways = SimRoutes(house), GatewayRoutes(house)
     outbox, bulk = OutboxRoutes(house), BulkRoutes(house)
     ranges, alarms = RangeRoutes(house), AlarmRoutes(house)
+    accounts, applications, journal = AccountRoutes(house), ApplicationRoutes(house), JournalRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
         ("POST", "/sims", "createSim", sims.create),
@@ -70,6 +73,12 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/sims/{}/explain", "explainSim", sims.explain),
         ("GET", "/sims/{}/events", "listEvents", sims.events),
         ("GET", "/sims/{}/lifecycle", "getLifecycle", sims.life),
+        ("GET", "/sims/{}/records", "getRecords", sims.records),
+        ("GET", "/accounts", "listAccounts", accounts.page),
+        ("POST", "/accounts", "createAccount", accounts.create),
+        ("GET", "/accounts/{}", "getAccount", accounts.show),
+        ("PATCH", "/accounts/{}", "changeAccount", accounts.change),
+        ("DELETE", "/accounts/{}", "deleteAccount", accounts.delete),
         ("GET", "/accounts/{}/ranges", "listRanges", ranges.page),
         ("POST", "/accounts/{}/ranges", "addRange", ranges.add),
         ("DELETE", "/accounts/{}/ranges", "removeRange", ranges.remove),
@@ -80,6 +89,10 @@ def api(house: House, edge: Edge) -> Api:
         ("DELETE", "/gateways/{}", "deleteGateway", gateways.delete),
         ("GET", "/gateways/{}/doubts", "listGatewayDoubts", gateways.doubts),
         ("POST", "/gateways/{}/token", "renewGatewayToken", gateways.renew),
+        ("POST", "/gateways/{}/out-of-service", "takeGatewayOut", gateways.out_of_service),
+        ("POST", "/gateways/{}/in-service", "putGatewayIn", gateways.in_service),
+        ("GET", "/doubts", "listDoubts", gateways.all_doubts),
+        ("GET", "/rejects", "listRejects", gateways.rejects),
         ("GET", "/subscriptions", "listSubscriptions", outbox.subscriptions),
         ("GET", "/subscriptions/{}", "getSubscription", outbox.subscription),
         ("DELETE", "/subscriptions/{}", "endSubscription", outbox.end),
@@ -87,7 +100,16 @@ def api(house: House, edge: Edge) -> Api:
         ("POST", "/subscriptions/{}/resume", "resumeSubscription", outbox.resume),
         ("POST", "/subscriptions/{}/test", "testSubscription", outbox.test),
         ("POST", "/subscriptions/{}/hand-over", "handOverSubscription", outbox.hand_over),
-        ("POST", "/applications/{}/revoke", "revokeApplication", outbox.revoke),
+        ("GET", "/applications", "listApplications", applications.page),
+        ("POST", "/applications", "createApplication", applications.create),
+        ("GET", "/applications/{}", "getApplication", applications.show),
+        ("PATCH", "/applications/{}", "changeApplication", applications.change),
+        ("POST", "/applications/{}/rotate", "rotateApplicationSecret", applications.rotate),
+        ("POST", "/applications/{}/revoke", "revokeApplication", applications.revoke),
+        ("GET", "/operators", "listOperators", applications.operators),
+        ("POST", "/operators", "createOperator", applications.create_operator),
+        ("POST", "/operators/{}/revoke", "revokeOperator", applications.revoke_operator),
+        ("POST", "/signing-keys/rotate", "rotateSigningKey", applications.rotate_signing_key),
         ("GET", "/deliveries", "listDeliveries", outbox.deliveries),
         ("POST", "/deliveries/replay", "replayDeliveries", outbox.replay_since),
         ("GET", "/deliveries/{}", "getDelivery", outbox.delivery),
@@ -102,6 +124,8 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/alarms/{}", "getAlarm", alarms.show),
         ("POST", "/alarms/{}/acknowledge", "acknowledgeAlarm", alarms.acknowledge),
         ("GET", "/usage", "listUsage", UsageRoutes(house).page),
+        ("GET", "/audit", "listAudit", journal.acts),
+        ("GET", "/requests", "listRequests", journal.requests),
     )
     bodiless = {
         "renewGatewayToken",
@@ -111,12 +135,16 @@ def api(house: House, edge: Edge) -> Api:
         "pauseSubscription",
         "resumeSubscription",
         "testSubscription",
+        "takeGatewayOut",
+        "putGatewayIn",
+        "revokeOperator",
+        "rotateSigningKey",
     }
     endpoints: dict[str, dict[str, Endpoint]] = {}
     for method, path, name, handle in table:
         endpoints.setdefault(f"/v1{path}", {})[method] = Endpoint(
             name,
-            handle,
+            handle if method == "GET" else house.audit.watched(name, handle),
             has_body=method in ("POST", "PATCH") and name not in bodiless,
             max_body=MAX_CSV + MAX_BODY if name == "previewBulk" else MAX_BODY,
             produces="text/csv" if name == "getOperationResult" else "application/json",

@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from simwarden.domain.command import Command
 from simwarden.domain.errors import InvalidValue
 from simwarden.domain.identifiers import parse_imei, parse_tac
-from simwarden.domain.rules.device import Bind, Unbind
+from simwarden.domain.rules.device import Bind, LiftMismatch, Unbind
 from simwarden.domain.rules.functions import FunctionState, SetFunctions
 from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import Function, OnMismatch, OnUnknown, Policy, Resume
@@ -24,9 +24,12 @@ Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Time = Annotated[datetime, Meta(tz=True)]
 Network = Annotated[str, Meta(min_length=2, max_length=64)]
 Networks = Annotated[tuple[Network, ...], Meta(max_length=64)]
+Addresses = Annotated[tuple[Network, ...], Meta(max_length=16)]
 Short = Annotated[str, Meta(min_length=1, max_length=256)]
+Scopes = Annotated[tuple[Short, ...], Meta(max_length=100)]
+Quota = Annotated[int, Meta(ge=1, le=10**12)]
 FunctionName = Literal["VOICE", "SMS", "DATA"]
-Verb = Literal["open", "close", "bind", "unbind", "activate", "suspend", "restore", "deactivate", "delete"]
+Verb = Literal["open", "close", "bind", "unbind", "resume", "activate", "suspend", "restore", "deactivate", "delete"]
 
 
 class BadAction(InvalidValue):
@@ -35,18 +38,6 @@ class BadAction(InvalidValue):
 
 class _Body(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     pass
-
-
-class HandOver(_Body, frozen=True):
-    """HandOver."""
-
-    application: Short
-
-
-class Revoke(_Body, frozen=True):
-    """RevokeApplication."""
-
-    hand_over_to: Short | None = None
 
 
 class PolicyBody(_Body, frozen=True):
@@ -62,6 +53,64 @@ class PolicyBody(_Body, frozen=True):
         return msgspec.structs.replace(base, **said)
 
 
+class CreateAccount(_Body, frozen=True):
+    """CreateAccount."""
+
+    name: Name
+    strict: bool = False
+    policy: PolicyBody | None = None
+
+
+class ChangeAccount(_Body, frozen=True):
+    """ChangeAccount."""
+
+    name: Name | UnsetType = UNSET
+    strict: bool | UnsetType = UNSET
+    policy: PolicyBody | UnsetType = UNSET
+
+
+class CreateApplication(_Body, frozen=True):
+    """CreateApplication."""
+
+    account: Name
+    name: Name
+    scope_sets: Scopes = ()
+    scopes: Scopes = ()
+    sandbox: bool = False
+    daily_quota: Quota | None = None
+
+
+class ChangeApplication(_Body, frozen=True):
+    """ChangeApplication."""
+
+    daily_quota: Quota | UnsetType | None = UNSET
+
+
+class Rotate(_Body, frozen=True):
+    """RotateSecret."""
+
+    overlap_seconds: Annotated[int, Meta(ge=0, le=2_592_000)] = 0
+
+
+class CreateOperator(_Body, frozen=True):
+    """CreateOperator."""
+
+    name: Name
+    read_only: bool = False
+
+
+class HandOver(_Body, frozen=True):
+    """HandOver."""
+
+    application: Short
+
+
+class Revoke(_Body, frozen=True):
+    """RevokeApplication."""
+
+    hand_over_to: Short | None = None
+
+
 class CreateSim(_Body, frozen=True):
     """CreateSim."""
 
@@ -73,6 +122,8 @@ class CreateSim(_Body, frozen=True):
     lifecycle: Literal["PRE_ACTIVE", "ACTIVE"] = "ACTIVE"
     imei: Short | None = None
     tags: Tags = ()
+    ipv4: Addresses = ()
+    ipv6: Addresses = ()
 
 
 class ChangeSim(_Body, frozen=True):
@@ -90,17 +141,18 @@ class ActionBody(_Body, frozen=True):
     action: Verb
     functions: Annotated[tuple[FunctionName, ...], Meta(min_length=1, max_length=3)] | None = None
     imei: Short | None = None
+    imeis: Annotated[tuple[Short, ...], Meta(max_length=1000)] = ()
     tac: Short | None = None
     first_seen: bool = False
     policy: PolicyBody | None = None
 
     def parsed(self) -> Command:
         """As the engine does it. Raises BadAction, InvalidIdentifier."""
-        device = [name for name in ("imei", "tac", "first_seen") if getattr(self, name)]
+        device = [name for name in ("imei", "imeis", "tac", "first_seen") if getattr(self, name)]
         if self.action in ("open", "close"):
             if self.functions is None:
                 raise BadAction("functions must be specified: VOICE, SMS, DATA")
-            self._refuse("imei", "tac", "first_seen", "policy")
+            self._refuse("imei", "imeis", "tac", "first_seen", "policy")
             mask = Function(0)
             for name in self.functions:
                 mask |= Function[name]
@@ -108,14 +160,18 @@ class ActionBody(_Body, frozen=True):
         if self.action == "bind":
             self._refuse("functions")
             if len(device) > 1:
-                raise BadAction("Give one of imei, tac and firstSeen, not several")
+                raise BadAction("Give one of imei, imeis, tac and firstSeen, not several")
             policy = None if self.policy is None else self.policy.over(Policy())
             if self.imei is not None:
                 parse_imei(self.imei)
+            for imei in self.imeis:
+                parse_imei(imei)
             if self.tac is not None:
                 parse_tac(self.tac)
-            return Bind(imei=self.imei, tac=self.tac, first_seen=self.first_seen, policy=policy)
-        self._refuse("functions", "imei", "tac", "first_seen", "policy")
+            return Bind(imei=self.imei, imeis=self.imeis, tac=self.tac, first_seen=self.first_seen, policy=policy)
+        self._refuse("functions", "imei", "imeis", "tac", "first_seen", "policy")
+        if self.action == "resume":
+            return LiftMismatch()
         return Unbind() if self.action == "unbind" else Transition(Step(self.action))
 
     def _refuse(self, *names: str) -> None:
@@ -135,6 +191,7 @@ class FilterBody(_Body, frozen=True):
     account: Name | None = None
     state: Literal["NEUTRAL", "ARMED", "LOCKED", "DIFFERED"] | None = None
     lifecycle: Literal["PRE_ACTIVE", "ACTIVE", "SUSPENDED", "DEACTIVATED"] | None = None
+    barred: bool | None = None
     bar: Literal["IMEI_MISMATCH", "AREA_EXIT", "CLOSED_BY_CUSTOMER", "SUSPENDED", "RISK", "QUOTA"] | None = None
     tag: Tags = ()
     imei: Short | None = None

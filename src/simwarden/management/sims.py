@@ -9,19 +9,20 @@ from msgspec import UNSET
 from msgspec.json import Decoder
 
 from simwarden.domain import identifiers
+from simwarden.domain.addresses import parse_ipv4, parse_ipv6
 from simwarden.domain.errors import GatewayNotFound, InvalidBinding, NothingToChange, SimExists
 from simwarden.domain.intake import Caution, range_cautions
 from simwarden.domain.rules import lifecycle
 from simwarden.domain.rules.device import SetPolicy
 from simwarden.domain.sim import BarCause, BindingState, Lifecycle, Sim
 from simwarden.engine import explain, identity, provision
-from simwarden.management import schemas, views
+from simwarden.management import record_views, schemas, views
 from simwarden.management.explanation import explanation
 from simwarden.management.house import House, read
 from simwarden.management.query import Bucket, Number, Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
-from simwarden.northbound.kernel.errors import InvalidArgument
-from simwarden.store import listing, ranges
+from simwarden.northbound.kernel.errors import InvalidArgument, PermissionDenied
+from simwarden.store import listing, ranges, records
 from simwarden.store.listing import SimFilter
 
 if TYPE_CHECKING:
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
 
     from simwarden.management.schemas import FilterBody
 
-FILTERS = (
-    *("account", "state", "lifecycle", "bar", "tag", "imei", "tac", "seenBefore", "seenAfter", "gateway", "text"),
-)
+FILTERS = tuple(field.encode_name for field in msgspec.structs.fields(schemas.FilterBody))
+"""The names of the filters, alike in a query and in the body of a bulk operation."""
 _NO_POLICY = "The SIM is not bound to a device, so there is no policy to change"
 LIVING = [str(state) for state in Lifecycle if state is not Lifecycle.DELETED]
+RECORDS = 10
+"""Messages, and calls, that are shown of a SIM."""
 Place = tuple[Bucket, Text]
 """Bucket and IMSI of the last SIM of a page."""
 
@@ -50,10 +52,12 @@ class SimRoutes:
     async def page(self, request: Request) -> Answer:
         """listSims."""
         query = Query(request.query, FILTERS, "sims")
+        barred = query.choice("barred", ("true", "false"))
         body = schemas.FilterBody(
             account=query.text("account"),
             state=query.choice("state", [str(state) for state in BindingState]),  # type: ignore[arg-type]
             lifecycle=query.choice("lifecycle", LIVING),  # type: ignore[arg-type]
+            barred=None if barred is None else barred == "true",
             bar=query.choice("bar", [str(cause) for cause in BarCause]),  # type: ignore[arg-type]
             tag=query.texts("tag"),
             imei=query.text("imei"),
@@ -89,8 +93,9 @@ class SimRoutes:
             lifecycle=Lifecycle(wanted.lifecycle),
             home=intake.home,
         )
+        addresses = tuple(dict.fromkeys([*map(parse_ipv4, wanted.ipv4), *map(parse_ipv6, wanted.ipv6)]))
         async with self._house.db.transaction() as connection:
-            row = provision.NewSim(0, made, wanted.imei)
+            row = provision.NewSim(0, made, wanted.imei, addresses)
             cautions += range_cautions(await ranges.book(connection), account.id, row.names)
             bad = await provision.insert(connection, account.id, [row], self._house.cause(request, "create"))
             if bad:
@@ -138,7 +143,10 @@ class SimRoutes:
         sim = await self._house.sim(request.parameter)
         try:
             decision = await self._house.execute(request, sim, command)
+            changed = bool(decision.events)
         except NothingToChange:
+            changed = False
+        if not changed:
             shown = await self._shown(await self._house.sim(sim.imsi), cautions)
             return Answer(200, {"changed": False, "sim": shown})
         if decision.sim.lifecycle is Lifecycle.DELETED:
@@ -163,6 +171,20 @@ class SimRoutes:
         if len(found) > len(shown):
             answer["nextCursor"] = query.next(shown[-1].n)
         return Answer(200, answer)
+
+    async def records(self, request: Request) -> Answer:
+        """getRecords: its newest messages and calls. Texts and numbers in clear only for who may write, on demand."""
+        sim = await self._house.sim(request.parameter)
+        reveal = Query(request.query, ("reveal",), "records").choice("reveal", ("true", "false")) == "true"
+        if reveal and "manage:write" not in request.caller.scopes:
+            raise PermissionDenied
+        messages = await records.sms_of(self._house.db, self._house.vault, sim, RECORDS)
+        calls = await records.calls_of(self._house.db, self._house.vault, sim, RECORDS)
+        shown = {
+            "messages": [record_views.message(row, reveal=reveal) for row in messages],
+            "calls": [record_views.call(row, reveal=reveal) for row in calls],
+        }
+        return Answer(200, shown, [(b"cache-control", b"no-store")])
 
     async def life(self, request: Request) -> Answer:
         """getLifecycle: the states of a SIM, the newest first."""
@@ -204,6 +226,7 @@ async def as_filter(house: House, body: FilterBody) -> SimFilter:
         account=(await house.accounts.get(body.account)).id if body.account else None,
         state=body.state,
         lifecycle=body.lifecycle,
+        barred=body.barred,
         bar=body.bar,
         tags=body.tag,
         imei=identifiers.parse_tac(body.tac) if body.tac else device,

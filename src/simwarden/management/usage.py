@@ -24,11 +24,10 @@ class UsageRoutes:
         since, until = query.day("since"), query.day("until")
         if since and until and since > until:
             raise InvalidArgument("since must not be later than until")
-        account = query.text("account")
         found = await usage.page(
             self._house.db,
-            account_id=None if account is None else (await self._house.accounts.get(account)).id,
-            app_key=query.text("application"),
+            account_id=await self._house.account_id(query.text("account")),
+            app_key=await self._house.app_key(query.text("application")),
             since=since,
             until=until,
             after=query.cursor(tuple[dt.date, str, str, str, str]) or usage.FIRST,

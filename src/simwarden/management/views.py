@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from simwarden.domain.gateway_status import STATUS_MEANING
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.intake import Caution
-from simwarden.domain.report_order import offline_after
 from simwarden.domain.sim import Function, Policy
-from simwarden.engine.bulk_jobs import confirm_token
 from simwarden.engine.explain import readable
 
 if TYPE_CHECKING:
@@ -21,10 +18,8 @@ if TYPE_CHECKING:
     from simwarden.domain.events import Event
     from simwarden.domain.sim import Place as Slot
     from simwarden.domain.sim import Sim
-    from simwarden.store.accounts import Application
+    from simwarden.store.accounts import Account, Application
     from simwarden.store.deliveries import Attempt, Listed
-    from simwarden.store.gateways import HeldLock
-    from simwarden.store.operations import Operation
     from simwarden.store.ranges import HeldRange
     from simwarden.store.subscriptions import Subscription
     from simwarden.store.usage import Used
@@ -120,6 +115,17 @@ class ApplicationView(Camel, frozen=True):
     sandbox: bool
     daily_quota: int | None = None
     revoked_at: datetime | None = None
+    previous_secret_until: datetime | None = None
+
+
+class AccountView(Camel, frozen=True, omit_defaults=False):
+    """Account."""
+
+    id: str
+    name: str
+    strict: bool
+    policy: dict[str, str]
+    created_at: datetime
 
 
 class AttemptView(Camel, frozen=True):
@@ -150,6 +156,8 @@ class DeliveryView(Camel, frozen=True):
     last_status: int | None = None
     last_error: str | None = None
     attempt_log: list[AttemptView] | None = None
+    last_request: object | None = None
+    """As it was sent, without the sink's secrets."""
 
 
 class UsageView(Camel, frozen=True):
@@ -161,47 +169,6 @@ class UsageView(Camel, frozen=True):
     api: str
     operation: str
     count: int
-
-
-class Counts(Camel, frozen=True):
-    """Counts."""
-
-    total: int
-    requested: int
-    """Would change (while previewed), are yet to be done (while running), were left undone (when cancelled)."""
-    done: int
-    unchanged: int
-    refused: int
-
-
-class Reason(Camel, frozen=True):
-    """Reason."""
-
-    status: str
-    count: int
-    samples: list[Any]
-    code: str | None = None
-    reason: str | None = None
-
-
-class OperationView(Camel, frozen=True):
-    """Operation."""
-
-    id: str
-    action: str
-    description: str
-    state: str
-    requested_by: str
-    created_at: datetime
-    counts: Counts
-    account: str | None = None
-    filter: dict[str, Any] | None = None
-    reasons: list[Reason] | None = None
-    confirm_token: str | None = None
-    ready_at: datetime | None = None
-    confirmed_at: datetime | None = None
-    finished_at: datetime | None = None
-    expires_at: datetime | None = None
 
 
 def functions(mask: int) -> list[str]:
@@ -258,82 +225,6 @@ def event(found: Event, gateways: Mapping[int, str]) -> EventView:
     )
 
 
-def gateway(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """A gateway."""
-    reported = row["reported_at"]
-    silent = reported is not None and now - reported > offline_after(row["report_interval"])
-    shown = {
-        "name": row["name"],
-        "kind": row["kind"],
-        "state": "NEVER_REPORTED" if reported is None else "OFFLINE" if silent else "ONLINE",
-        "reportInterval": row["report_interval"],
-        "createdAt": row["created_at"],
-        "sims": row["sims"],
-        "openEnforcements": row["open_enforcements"],
-        "reports": row["reports"],
-        "rejected": row["rejected"],
-        "commandUrl": row["command_url"],
-        "username": row["username"],
-        "generation": row["generation"],
-        "mac": row["mac"],
-        "address": row["address"],
-        "version": row["version"],
-        "maxPorts": row["max_ports"],
-        "maxSlots": row["max_slots"],
-        "reportedAt": reported,
-        "unreachableSince": row["unreachable_since"],
-        "account": row["account_id"],
-        "sourceAddresses": row["source_addresses"] or None,
-    }
-    return {name: value for name, value in shown.items() if value is not None}
-
-
-def doubt(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Reports that were doubted alike."""
-    shown = {
-        "kind": row["kind"],
-        "at": row["at"],
-        "lastAt": row["last_at"],
-        "count": row["count"],
-        "message": row["message"],
-        "imsi": row["imsi"] or None,
-        "port": row["port"] or None,
-        "slot": row["slot"] or None,
-        "imei": row["imei"] and full_imei(row["imei"]),
-        "against": row["against_name"],
-        "outcome": row["outcome"],
-        "settledAt": row["settled_at"],
-    }
-    return {name: value for name, value in shown.items() if value is not None}
-
-
-def held_lock(lock: HeldLock) -> dict[str, Any]:
-    """A lock that stays behind."""
-    shown = {"imsi": lock.imsi, "port": lock.port, "slot": lock.slot}
-    return {name: value for name, value in shown.items() if value is not None}
-
-
-def port(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A slot of a gateway."""
-    shown = {
-        "port": row["port"],
-        "slot": row["slot"],
-        "status": row["status"],
-        "statusMeaning": STATUS_MEANING.get(row["status"]),
-        "statusText": row["status_text"],
-        "imei": row["imei"] and full_imei(row["imei"]),
-        "imsi": row["imsi"],
-        "iccid": row["iccid"],
-        "phoneNumber": row["msisdn"],
-        "operator": row["operator"],
-        "signal": row["signal"],
-        "lockedByUs": row["held"],
-        "changedAt": row["changed_at"],
-        "reportedAt": row["reported_at"],
-    }
-    return {name: value for name, value in shown.items() if value is not None}
-
-
 def number_range(held: HeldRange) -> dict[str, Any]:
     """A number range."""
     return {"kind": str(held.range.kind), "range": held.range.text, "since": held.created_at}
@@ -361,8 +252,20 @@ def subscription(found: Subscription) -> SubscriptionView:
     )
 
 
-def application(found: Application) -> ApplicationView:
+def account(found: Account) -> AccountView:
+    """An account."""
+    return AccountView(
+        id=found.id,
+        name=found.name,
+        strict=found.settings.strict,
+        policy=policy(found.settings.policy),
+        created_at=found.created_at,
+    )
+
+
+def application(found: Application, now: datetime) -> ApplicationView:
     """An application, without its secret."""
+    until = found.previous_until
     return ApplicationView(
         app_key=found.app_key,
         account=found.account_id,
@@ -372,6 +275,7 @@ def application(found: Application) -> ApplicationView:
         sandbox=found.sandbox,
         daily_quota=found.daily_quota,
         revoked_at=found.revoked_at,
+        previous_secret_until=until if until is not None and until > now else None,
     )
 
 
@@ -410,31 +314,4 @@ def usage(found: Used) -> UsageView:
         api=found.api,
         operation=found.operation,
         count=found.count,
-    )
-
-
-def operation(found: Operation) -> OperationView:
-    """An operation, with the token that confirms it while it can be."""
-    return OperationView(
-        id=found.id,
-        action=found.verb,
-        description=found.cause.message or found.verb,
-        state=found.state,
-        requested_by=found.app_key,
-        created_at=found.created_at,
-        counts=Counts(
-            total=found.items,
-            requested=found.left,
-            done=found.done,
-            unchanged=found.unchanged,
-            refused=found.refused,
-        ),
-        account=found.account_id,
-        filter=found.filter,
-        reasons=None if found.summary is None else msgspec.convert(found.summary, list[Reason]),
-        confirm_token=confirm_token(found) if found.state == "READY" else None,
-        ready_at=found.ready_at,
-        confirmed_at=found.confirmed_at,
-        finished_at=found.finished_at,
-        expires_at=found.expires_at,
     )

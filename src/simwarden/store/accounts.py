@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import msgspec
 
 from simwarden.domain.errors import AccountNotFound, AlreadyExists, ApplicationNotFound
@@ -14,8 +15,6 @@ from simwarden.store.queries import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    import asyncpg
 
     from simwarden.store.database import Database
 
@@ -57,6 +56,10 @@ class Application(msgspec.Struct, frozen=True):
     """It sees virtual SIMs, and nothing else."""
     daily_quota: int | None = None
     """Counted calls that it may make in a day (UTC); None: as many as it likes."""
+    previous_until: datetime | None = None
+    """Until then the secret before the present one is good too."""
+    tokens_from: datetime | None = None
+    """Access tokens issued before this are refused; None: none are."""
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -64,6 +67,9 @@ class Credentials(msgspec.Struct, frozen=True):
 
     application: Application
     secret_hash: bytes
+    previous_hash: bytes | None = None
+    """Of the secret before, which is still good until then."""
+    previous_until: datetime | None = None
 
 
 class StoredKey(msgspec.Struct, frozen=True):
@@ -107,6 +113,16 @@ class Accounts:
         """Make the operator's account, which is there at the latest when its first key is."""
         await self._db.execute(Q["ensure_operator"])
 
+    async def change(self, account_id: str, name: str, settings: AccountSettings) -> Account:
+        """Replace an account's name and settings. Raises AccountNotFound, AlreadyExists."""
+        try:
+            row = await self._db.fetchrow(Q["change_account"], account_id, name, settings)
+        except asyncpg.UniqueViolationError as error:
+            raise AlreadyExists(f"An account named {name!r} exists already") from error
+        if row is None:
+            raise AccountNotFound(f"No account has the id {account_id!r}")
+        return _account(row)
+
     async def settings(self, account_id: str) -> AccountSettings:
         """What an account wants, read with what concurrent calls ask for. Raises AccountNotFound."""
         found = await self._settings.get(account_id)
@@ -117,13 +133,6 @@ class Accounts:
     async def _settings_of(self, account_ids: Sequence[str]) -> Mapping[str, AccountSettings]:
         rows = await self._db.fetch(Q["account_settings"], account_ids)
         return {row["id"]: msgspec.convert(row["settings"], AccountSettings) for row in rows}
-
-    async def set_settings(self, account_id: str, settings: AccountSettings) -> Account:
-        """Replace an account's settings. Raises AccountNotFound."""
-        row = await self._db.fetchrow(Q["set_account_settings"], account_id, settings)
-        if row is None:
-            raise AccountNotFound(f"No account has the id {account_id!r}")
-        return _account(row)
 
     async def add_application(
         self,
@@ -146,6 +155,20 @@ class Accounts:
     async def applications(self, account_id: str) -> Sequence[Application]:
         """The applications of an account, revoked ones included, by name."""
         return [_application(row) for row in await self._db.fetch(Q["applications"], account_id)]
+
+    async def page(
+        self,
+        *,
+        account_id: str | None,
+        app_key: str | None,
+        is_revoked: bool | None,
+        after: tuple[str, str],
+        limit: int,
+        operators: bool = False,
+    ) -> Sequence[Application]:
+        """Applications of tenants (or the operators' keys) by name and APPKEY, from behind the one at `after`."""
+        args = (account_id, app_key, is_revoked, *after, limit, operators)
+        return [_application(row) for row in await self._db.fetch(Q["page_of_applications"], *args)]
 
     async def application(self, app_key: str) -> Application:
         """One application, also a revoked one. Raises ApplicationNotFound."""
@@ -170,10 +193,26 @@ class Accounts:
             raise ApplicationNotFound
         return _application(row)
 
+    async def rotate_secret(
+        self, app_key: str, secret_hash: bytes, now: datetime, previous_until: datetime | None
+    ) -> Application:
+        """Replace the secret of a live application, notify `simwarden_application`. Raises ApplicationNotFound.
+
+        The secret before is good until `previous_until`; with None it is no good any more, and neither is any access
+        token that was issued before `now`.
+        """
+        row = await self._db.fetchrow(Q["rotate_secret"], app_key, secret_hash, now, previous_until)
+        if row is None:
+            raise ApplicationNotFound
+        return _application(row)
+
     async def credentials(self, app_key: str) -> Credentials | None:
         """An application, also a revoked one, with its secret's hash."""
         row = await self._db.fetchrow(Q["credentials"], app_key)
-        return None if row is None else Credentials(_application(row), row["secret_hash"])
+        if row is None:
+            return None
+        previous = row["previous_secret_hash"], row["previous_secret_until"]
+        return Credentials(_application(row), row["secret_hash"], *previous)
 
     async def revoke(self, app_key: str, successor: str | None = None) -> Application:
         """Revoke an application (once is enough) and notify `simwarden_application`. Raises ApplicationNotFound.
@@ -231,4 +270,6 @@ def _application(row: asyncpg.Record) -> Application:
         row["revoked_at"],
         row["sandbox"],
         row["daily_quota"],
+        row["previous_secret_until"],
+        row["tokens_from"],
     )

@@ -34,6 +34,8 @@ class SimFilter(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel",
     state: str | None = None
     """Of the binding."""
     lifecycle: str | None = None
+    barred: bool | None = None
+    """Whether something is barred, for whatever cause."""
     bar: str | None = None
     """A cause for which something is barred."""
     tags: tuple[str, ...] = ()
@@ -54,7 +56,7 @@ class SimFilter(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel",
         tags = list(self.tags) or None
         return (
             *(self.account, self.state, self.lifecycle, bar, tags, self.imei),
-            *(self.seen_before, self.seen_after, self.gateway, self.text),
+            *(self.seen_before, self.seen_after, self.gateway, self.text, self.barred),
         )
 
 
@@ -121,10 +123,14 @@ async def subscriptions(
     account_id: str | None = None,
     status: str | None = None,
     imsi: str | None = None,
+    is_failing: bool = False,
     limit: int,
 ) -> list[Subscription]:
-    """Subscriptions, the newest first, without their secrets."""
-    rows = await db.fetch(Q["subscriptions"], ALL_BUCKETS, *before, account_id, status, imsi, limit)
+    """Subscriptions, the newest first, without their secrets.
+
+    `is_failing`: only those with an event that was given up, or that its sink has not taken yet at the first attempt.
+    """
+    rows = await db.fetch(Q["subscriptions"], ALL_BUCKETS, *before, account_id, status, imsi, limit, is_failing)
     return [_subscription(row) for row in rows]
 
 
@@ -142,10 +148,12 @@ async def deliveries(
     status: str | None = None,
     imsi: str | None = None,
     subscription_id: str | None = None,
+    since: datetime | None = None,
     limit: int,
 ) -> list[Listed]:
-    """Deliveries, the newest first."""
-    rows = await db.fetch(Q["deliveries"], ALL_BUCKETS, *before, account_id, status, imsi, subscription_id, limit)
+    """Deliveries, the newest first; `since`: of events that came then or later."""
+    args = (*before, account_id, status, imsi, subscription_id, limit, since)
+    rows = await db.fetch(Q["deliveries"], ALL_BUCKETS, *args)
     return [Listed(**{name: row[name] for name in Listed.__struct_fields__}) for row in rows]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.identifiers import BUCKETS, bucket_of
 from simwarden.kit.clock import now_utc
 from simwarden.store import sims
 from simwarden.store.queries import load
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
 
 Q = load("removal")
+_OWN = {"live_applications": "applications that are not revoked", "own_gateways": "gateways"}
+"""Beside SIMs, what an account may not have when it is deleted as an empty one."""
 _OF_ACCOUNT = (
     "delivery_attempts",
     "deliveries",
@@ -38,6 +40,24 @@ _OF_ACCOUNT = (
 async def sims_of(db: Database, account_id: str) -> list[str]:
     """The IMSIs of an account's SIMs."""
     return [row["imsi"] for row in await db.fetch(Q["sims"], account_id)]
+
+
+async def remove_empty_account(db: Database, account_id: str) -> str | None:
+    """Delete an account that has no SIM, no live application and no gateway of its own; its usage stays.
+
+    Returns what it still has, when nothing was deleted for that.
+    """
+    async with db.transaction() as connection:
+        await connection.execute(Q["lock_account"], account_id)
+        if count := await connection.fetchval(Q["sims_of_account"], account_id, list(range(BUCKETS))):
+            return f"{count} SIMs"
+        for query, what in _OWN.items():
+            if count := await connection.fetchval(Q[query], account_id):
+                return f"{count} {what}"
+        for query in _OF_ACCOUNT:
+            if query != "usage":
+                await connection.execute(Q[query], account_id)
+    return None
 
 
 async def remove_account(db: Database, account_id: str, gateways: Collection[str]) -> int:

@@ -35,7 +35,7 @@ async def test_account_names_are_unique_and_settings_can_change(accounts: Accoun
     made = await applications.open_account(accounts, "meters")
     with pytest.raises(AlreadyExists, match="meters"):
         await applications.open_account(accounts, "meters")
-    changed = await accounts.set_settings(made.id, AccountSettings(strict=True))
+    changed = await accounts.change(made.id, made.name, AccountSettings(strict=True))
     assert changed.settings.strict
     assert (await accounts.get(made.id)).settings == AccountSettings(strict=True)
     with pytest.raises(AccountNotFound):

@@ -32,6 +32,7 @@ from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
+from simwarden.notify.sent import sent
 from simwarden.reference.bundle import bundled
 from simwarden.southbound import registry
 from simwarden.store import ranges
@@ -77,7 +78,7 @@ class House:
         commands = CommandBatcher(database, answers)
         self.operations = BulkJobs(database, answers)
         self.worker = BulkWorker(database, Leases(database, "operate", "w1"))
-        parts = Parts(
+        self.parts = Parts(
             database,
             accounts=self.accounts,
             sims=self.sims,
@@ -86,6 +87,9 @@ class House:
             operations=self.operations,
             commands=commands,
             base_url="https://warden.example",
+            vault=vault,
+            keys=keys,
+            preview=lambda lane, at: sent(lane, at, vault, source="urn:test"),
         )
         self.reads = Reads(database)
         inboxes = Inboxes(database, vault, base_url=self.tokens.issuer)
@@ -102,7 +106,7 @@ class House:
         )
         self.app = northbound.ApisFirst(
             Starlette(routes=oauth.routes(self.accounts, self.tokens, keys)),
-            {routes.NAME: routes.api(parts, Edge(tokens=self.tokens)), **northbound.apis(services)},
+            {routes.NAME: routes.api(self.parts, Edge(tokens=self.tokens)), **northbound.apis(services)},
         )
         self.token = ""
 

@@ -82,10 +82,10 @@ async def test_binding_without_a_device_keeps_one_that_was_named(house: House, d
 
 async def test_the_accounts_settings_decide_how_an_unseen_sim_is_bound(house: House) -> None:
     settings = AccountSettings(policy=Policy(unknown=OnUnknown.DENY), strict=True)
-    await house.accounts.set_settings(house.account.id, settings)
+    await house.accounts.change(house.account.id, house.account.name, settings)
     status, error = await house.ask(BIND, UNSEEN)
     assert (status, error["code"]) == (409, "INCOMPATIBLE_STATE")
-    await house.accounts.set_settings(house.account.id, msgspec.structs.replace(settings, strict=False))
+    await house.accounts.change(house.account.id, house.account.name, msgspec.structs.replace(settings, strict=False))
     assert await house.ask(BIND, UNSEEN) == (200, {"bound": True})
     found = await house.sims.find_any(UNSEEN["phoneNumber"])
     assert found is not None

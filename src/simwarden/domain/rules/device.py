@@ -74,7 +74,7 @@ class Unbind(Command, frozen=True, tag="unbind"):
         return "unbind"
 
 
-class LiftMismatch(Command, frozen=True):
+class LiftMismatch(Command, frozen=True, tag="resume"):
     """Lift the mismatch bar by hand."""
 
     @property

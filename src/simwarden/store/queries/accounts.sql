@@ -17,24 +17,49 @@ insert into account (id, name) values ('operator', '(operator)') on conflict do 
 -- name: account_settings
 select id, settings from account where id = any ($1::text[])
 
--- name: set_account_settings
-update account set settings = $2 where id = $1 returning id, name, settings, created_at
+-- name: change_account
+update account set name = $2, settings = $3 where id = $1 and id <> 'operator' returning id, name, settings, created_at
 
 -- name: insert_application
 insert into application (app_key, account_id, name, secret_hash, scopes, sandbox, daily_quota)
 values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (account_id, name) where revoked_at is null do nothing
-returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota
+returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota, previous_secret_until, tokens_from
 
 -- name: applications
-select app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota
+select app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota, previous_secret_until, tokens_from
 from application where account_id = $1 order by name, created_at
 
+-- name: page_of_applications
+-- $7: the operators' keys in place of the tenants' applications.
+select app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota, previous_secret_until, tokens_from
+from application
+where (account_id = 'operator') = $7::boolean
+  and ($1::text is null or account_id = $1)
+  and ($2::text is null or app_key = $2)
+  and ($3::boolean is null or (revoked_at is not null) = $3)
+  and (name collate "C", app_key collate "C") > ($4::text, $5::text)
+order by name collate "C", app_key collate "C"
+limit $6
+
+-- name: rotate_secret
+-- Every process drops what it remembers of the application as soon as this commits.
+with changed as (
+    update application
+    set secret_hash = $2, previous_secret_until = $4,
+        previous_secret_hash = case when $4::timestamptz is null then null else secret_hash end,
+        tokens_from = case when $4::timestamptz is null then $3::timestamptz else tokens_from end
+    where app_key = $1 and revoked_at is null
+    returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota, previous_secret_until, tokens_from
+)
+select changed.*, pg_notify('simwarden_application', changed.app_key) as told from changed
+
 -- name: application
-select app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota from application where app_key = $1
+select app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota, previous_secret_until, tokens_from from application where app_key = $1
 
 -- name: credentials
-select app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota, secret_hash from application where app_key = $1
+select app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota, previous_secret_until, tokens_from, secret_hash,
+       previous_secret_hash from application where app_key = $1
 
 -- name: revoke_application
 -- Every process drops what it remembers of the application as soon as this commits.
@@ -42,7 +67,7 @@ with revoked as (
     update application set revoked_at = coalesce(revoked_at, now()),
            successor = case when revoked_at is null then $2 else successor end
     where app_key = $1
-    returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota
+    returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota, previous_secret_until, tokens_from
 )
 select revoked.*, pg_notify('simwarden_application', revoked.app_key) as told from revoked
 
@@ -55,7 +80,8 @@ where i.app_key = $1
 
 -- name: applications_named
 -- Live ones of tenants by APPKEY, or by the account's name or id, a slash and their own name. Names may hold slashes too.
-select a.app_key, a.account_id, a.name, a.scopes, a.created_at, a.revoked_at, a.sandbox, a.daily_quota
+select a.app_key, a.account_id, a.name, a.scopes, a.created_at, a.revoked_at, a.sandbox, a.daily_quota, a.previous_secret_until,
+       a.tokens_from
 from application a join account o on o.id = a.account_id
 where a.revoked_at is null and o.id <> 'operator'
   and (a.app_key = $1 or o.name || '/' || a.name = $1 or o.id || '/' || a.name = $1)
@@ -64,7 +90,7 @@ where a.revoked_at is null and o.id <> 'operator'
 -- Every process drops what it remembers of the application as soon as this commits.
 with changed as (
     update application set daily_quota = $2 where app_key = $1 and revoked_at is null
-    returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota
+    returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota, previous_secret_until, tokens_from
 )
 select changed.*, pg_notify('simwarden_application', changed.app_key) as told from changed
 

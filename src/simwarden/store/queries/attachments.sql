@@ -28,6 +28,7 @@ where a.bucket = i.bucket and a.imsi = i.imsi and a.gateway_id = i.gateway_id an
 -- name: due
 select a.bucket, a.imsi, a.gateway_id from attachment a
 where a.bucket = any ($1::smallint[]) and a.next_attempt_at <= $2 and a.gateway_id <> all ($4::int[])
+  and not exists (select 1 from gateway g where g.id = a.gateway_id and g.out_of_service_at is not null)
 order by a.next_attempt_at limit $3
 
 -- name: next_due

@@ -44,14 +44,17 @@ where p.gateway_id = $1
 -- name: claim
 update gateway_poll p
 set claimed_until = $1::timestamptz + $2::interval
-from (select gateway_id from gateway_poll
+from (select gateway_id from gateway_poll w
       where due_at <= $1::timestamptz and (claimed_until is null or claimed_until <= $1::timestamptz or claimed_until > $1::timestamptz + 2 * $2::interval)
+        and not exists (select 1 from gateway g where g.id = w.gateway_id and g.out_of_service_at is not null)
       order by due_at limit $3 for update skip locked) as due
 where p.gateway_id = due.gateway_id
 returning p.gateway_id, p.attempts
 
 -- name: next_due
-select min(greatest(due_at, claimed_until)) from gateway_poll where due_at is not null
+select min(greatest(due_at, claimed_until)) from gateway_poll w
+where due_at is not null
+  and not exists (select 1 from gateway g where g.id = w.gateway_id and g.out_of_service_at is not null)
 
 -- name: unanswered
 update gateway_poll

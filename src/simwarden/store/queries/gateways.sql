@@ -18,6 +18,11 @@ set name = case when $2 then $3 else name end,
     unreachable_since = case when $4 or $6 or $10 then null else unreachable_since end
 where id = $1
 
+-- name: set_service
+-- $2: since when it is out of service; null: it is in service. The first time stays.
+update gateway set out_of_service_at = case when $2::timestamptz is null then null else coalesce(out_of_service_at, $2) end
+where id = $1
+
 -- name: lock_named
 select id from gateway where name = $1 for update
 
@@ -165,5 +170,5 @@ delete from gateway_reject where gateway_id = $1 and id <= (
 -- name: rejects
 select r.id, g.name as gateway, r.received_at, r.reason, r.content_type, r.size, r.body, r.sealed
 from gateway_reject r join gateway g on g.id = r.gateway_id
-where $1::text is null or g.name = $1
+where ($1::text is null or g.name = $1) and ($3::bigint is null or r.id < $3)
 order by r.id desc limit $2

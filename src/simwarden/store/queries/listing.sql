@@ -15,6 +15,7 @@ where (s.bucket, s.imsi) > ($1::smallint, $2::text) and s.bucket between $1 and 
   and ($13::int is null or s.seen_gateway = $13)
   and ($14::text is null or strpos(s.imsi, $14) > 0 or strpos(s.iccid, $14) > 0 or strpos(s.msisdn, $14) > 0
        or strpos(s.nai, $14) > 0)
+  and ($15::boolean is null or (s.bars <> '[]') = $15)
 order by s.bucket, s.imsi
 limit $4
 
@@ -32,6 +33,7 @@ where s.seen_imei between $10::text and $10 || 'x'
   and ($13::int is null or s.seen_gateway = $13)
   and ($14::text is null or strpos(s.imsi, $14) > 0 or strpos(s.iccid, $14) > 0 or strpos(s.msisdn, $14) > 0
        or strpos(s.nai, $14) > 0)
+  and ($15::boolean is null or (s.bars <> '[]') = $15)
 order by s.bucket, s.imsi
 limit $4
 
@@ -62,11 +64,15 @@ from gateway g
 where g.name = $1
 
 -- name: subscriptions
-select * from subscription
+select * from subscription s
 where bucket = any ($1::smallint[]) and (created_at, id) < ($2::timestamptz, $3::text)
   and ($4::text is null or account_id = $4)
   and ($5::text is null or status = $5)
   and ($6::text is null or imsi = $6)
+  and (not $8::boolean or exists (
+      select 1 from delivery d
+      where d.bucket = s.bucket and d.bucket = any ($1::smallint[]) and d.subscription_id = s.id
+        and (d.status = 'DEAD' or d.status = 'PENDING' and d.attempts > 0)))
 order by created_at desc, id desc
 limit $7
 
@@ -83,5 +89,6 @@ where d.bucket = any ($1::smallint[]) and (d.created_at, d.event_id) < ($2::time
   and ($5::text is null or d.status = $5)
   and ($6::text is null or d.imsi = $6)
   and ($7::text is null or d.subscription_id = $7)
+  and ($9::timestamptz is null or d.created_at >= $9)
 order by d.created_at desc, d.event_id desc
 limit $8

@@ -4,6 +4,15 @@ select id from account where id = $1 for update
 -- name: sims
 select imsi from sim where account_id = $1 order by imsi
 
+-- name: sims_of_account
+select count(*) from sim where bucket = any ($2::smallint[]) and account_id = $1
+
+-- name: live_applications
+select count(*) from application where account_id = $1 and revoked_at is null
+
+-- name: own_gateways
+select count(*) from gateway where account_id = $1
+
 -- name: attachments
 delete from attachment a
 using unnest($1::smallint[], $2::text[]) as i (bucket, imsi)

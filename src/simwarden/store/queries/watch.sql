@@ -12,7 +12,7 @@ select at, counts from fleet_count where name = 'watch'
 -- name: silent
 with late as (
     select id from gateway
-    where silent_since is null and reported_at is not null
+    where silent_since is null and reported_at is not null and out_of_service_at is null
       and greatest(reported_at, $2::timestamptz) < $1::timestamptz - greatest(report_interval, 1) * $3::int * interval '1 second'
     order by id
     for update skip locked
@@ -48,8 +48,14 @@ where a.kind = 'DELIVERIES_DEAD' and a.cleared_at is null
   )
 
 -- name: enforcement_backlog
-select (select extract(epoch from $1::timestamptz - min(next_attempt_at))::float8 from attachment where next_attempt_at is not null) as seconds,
-       (select count(*) from (select 1 from attachment where next_attempt_at < $2::timestamptz limit 10001) as overdue) as waiting
+select (select extract(epoch from $1::timestamptz - min(next_attempt_at))::float8 from attachment a
+        where next_attempt_at is not null
+          and not exists (select 1 from gateway g where g.id = a.gateway_id and g.out_of_service_at is not null)) as seconds,
+       (select count(*) from (
+        select 1 from attachment a
+        where next_attempt_at < $2::timestamptz
+          and not exists (select 1 from gateway g where g.id = a.gateway_id and g.out_of_service_at is not null)
+        limit 10001) as overdue) as waiting
 
 -- name: delivery_backlog
 with recursive o (origin) as (

@@ -1,0 +1,205 @@
+"""Accounts, applications, the operators' own keys and the keys that sign tokens."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import UNSET
+from msgspec.json import Decoder
+
+from simwarden.accounts import applications
+from simwarden.accounts.keys import ACCEPT_RETIRED_FOR
+from simwarden.accounts.scopes import of_sets
+from simwarden.domain.errors import ApplicationNotFound, IncompatibleState
+from simwarden.domain.sim import Policy
+from simwarden.management import schemas, views
+from simwarden.management.house import House, read
+from simwarden.management.query import Query, Text
+from simwarden.northbound.kernel.api import Answer, Request
+from simwarden.store import removal
+from simwarden.store.accounts import OPERATOR, AccountSettings
+
+if TYPE_CHECKING:
+    from simwarden.accounts.applications import Issued
+    from simwarden.store.accounts import Application
+
+NOT_KEPT = (b"cache-control", b"no-store")
+
+
+class AccountRoutes:
+    """The operations under `/accounts` that are not about its number ranges."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._create = Decoder(schemas.CreateAccount)
+        self._change = Decoder(schemas.ChangeAccount)
+
+    async def page(self, request: Request) -> Answer:
+        """listAccounts, by name."""
+        query = Query(request.query, (), "accounts")
+        after = query.cursor(Text) or ""
+        found = [each for each in await self._house.accounts.list() if each.name > after or not after]
+        shown = sorted(found, key=lambda each: each.name)[: query.limit]
+        answer: dict[str, object] = {"accounts": [views.account(each) for each in shown]}
+        if len(found) > len(shown):
+            answer["nextCursor"] = query.next(shown[-1].name)
+        return Answer(200, answer)
+
+    async def create(self, request: Request) -> Answer:
+        """createAccount."""
+        wanted: schemas.CreateAccount = read(self._create, request)
+        policy = Policy() if wanted.policy is None else wanted.policy.over(Policy())
+        settings = AccountSettings(policy=policy, strict=wanted.strict)
+        made = await applications.open_account(self._house.accounts, wanted.name, settings)
+        return Answer(201, views.account(made), [(b"location", f"/manage/v1/accounts/{made.id}".encode())])
+
+    async def show(self, request: Request) -> Answer:
+        """getAccount."""
+        return Answer(200, views.account(await self._house.account(request.parameter)))
+
+    async def change(self, request: Request) -> Answer:
+        """changeAccount: bindings that are there keep their policy."""
+        wanted: schemas.ChangeAccount = read(self._change, request)
+        found = await self._house.account(request.parameter)
+        policy, strict = found.settings.policy, found.settings.strict
+        settings = AccountSettings(
+            policy=policy if wanted.policy is UNSET else wanted.policy.over(policy),
+            strict=strict if wanted.strict is UNSET else wanted.strict,
+        )
+        name = None if wanted.name is UNSET else wanted.name
+        changed = await applications.change_account(self._house.accounts, found.id, new_name=name, settings=settings)
+        return Answer(200, views.account(changed))
+
+    async def delete(self, request: Request) -> Answer:
+        """deleteAccount: refused while it has SIMs, applications that are not revoked, or gateways of its own."""
+        found = await self._house.account(request.parameter)
+        held = await removal.remove_empty_account(self._house.db, found.id)
+        if held is not None:
+            raise IncompatibleState(f"The account {found.name} still has {held}")
+        return Answer(204)
+
+
+class ApplicationRoutes:
+    """The operations under `/applications`, `/operators` and `/signing-keys`."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._create = Decoder(schemas.CreateApplication)
+        self._change = Decoder(schemas.ChangeApplication)
+        self._rotate = Decoder(schemas.Rotate)
+        self._revoke = Decoder(schemas.Revoke)
+        self._create_operator = Decoder(schemas.CreateOperator)
+
+    async def page(self, request: Request) -> Answer:
+        """listApplications, by name."""
+        query = Query(request.query, ("account", "application", "revoked"), "applications")
+        revoked = query.choice("revoked", ("true", "false"))
+        return await self._page(
+            query,
+            account_id=await self._house.account_id(query.text("account")),
+            app_key=await self._house.app_key(query.text("application")),
+            is_revoked=None if revoked is None else revoked == "true",
+        )
+
+    async def operators(self, request: Request) -> Answer:
+        """listOperators, by name."""
+        return await self._page(
+            Query(request.query, (), "operators"), account_id=None, app_key=None, is_revoked=None, operators=True
+        )
+
+    async def _page(
+        self,
+        query: Query,
+        *,
+        account_id: str | None,
+        app_key: str | None,
+        is_revoked: bool | None,
+        operators: bool = False,
+    ) -> Answer:
+        found = await self._house.accounts.page(
+            account_id=account_id,
+            app_key=app_key,
+            is_revoked=is_revoked,
+            after=query.cursor(tuple[Text, Text]) or ("", ""),
+            limit=query.limit + 1,
+            operators=operators,
+        )
+        shown = found[: query.limit]
+        now = self._house.clock()
+        name = "operators" if operators else "applications"
+        answer: dict[str, object] = {name: [views.application(each, now) for each in shown]}
+        if len(found) > len(shown):
+            answer["nextCursor"] = query.next((shown[-1].name, shown[-1].app_key))
+        return Answer(200, answer)
+
+    async def create(self, request: Request) -> Answer:
+        """createApplication: the secret is shown this once."""
+        wanted: schemas.CreateApplication = read(self._create, request)
+        scopes = [*of_sets(wanted.scope_sets), *wanted.scopes]
+        made = await applications.issue(
+            self._house.accounts,
+            wanted.account,
+            wanted.name,
+            scopes or None,
+            sandbox=wanted.sandbox,
+            daily_quota=wanted.daily_quota,
+        )
+        return self._issued(made, 201)
+
+    async def create_operator(self, request: Request) -> Answer:
+        """createOperator: the secret is shown this once."""
+        wanted: schemas.CreateOperator = read(self._create_operator, request)
+        scopes = ["manage:read"] if wanted.read_only else None
+        return self._issued(await applications.issue_operator(self._house.accounts, wanted.name, scopes), 201)
+
+    async def show(self, request: Request) -> Answer:
+        """getApplication."""
+        return Answer(200, views.application(await self._tenants(request), self._house.clock()))
+
+    async def change(self, request: Request) -> Answer:
+        """changeApplication: its daily quota."""
+        wanted: schemas.ChangeApplication = read(self._change, request)
+        found = await self._tenants(request)
+        if wanted.daily_quota is not UNSET:
+            found = await applications.set_quota(self._house.accounts, found.app_key, wanted.daily_quota)
+        return Answer(200, views.application(found, self._house.clock()))
+
+    async def rotate(self, request: Request) -> Answer:
+        """rotateApplicationSecret: the new secret is shown this once."""
+        wanted: schemas.Rotate = read(self._rotate, request)
+        found = await self._tenants(request)
+        overlap = timedelta(seconds=wanted.overlap_seconds)
+        made = await applications.rotate_secret(self._house.accounts, found.app_key, self._house.clock(), overlap)
+        return self._issued(made, 200)
+
+    async def revoke(self, request: Request) -> Answer:
+        """revokeApplication: its subscriptions end, or are handed over."""
+        wanted: schemas.Revoke = read(self._revoke, request)
+        found = await applications.revoke(self._house.accounts, request.parameter, wanted.hand_over_to)
+        return Answer(200, views.application(found, self._house.clock()))
+
+    async def revoke_operator(self, request: Request) -> Answer:
+        """revokeOperator: its tokens stop working within seconds."""
+        found = await self._house.accounts.application(request.parameter.replace("\x00", ""))
+        if found.account_id != OPERATOR:
+            raise ApplicationNotFound("No operator's key has this APPKEY")
+        revoked = await self._house.accounts.revoke(found.app_key)
+        return Answer(200, views.application(revoked, self._house.clock()))
+
+    async def rotate_signing_key(self, _request: Request) -> Answer:
+        """rotateSigningKey: tokens that the key before signed are good until they expire."""
+        kid = await self._house.keys.rotate()
+        return Answer(200, {"kid": kid, "previousUntil": self._house.clock() + ACCEPT_RETIRED_FOR})
+
+    async def _tenants(self, request: Request) -> Application:
+        found = await self._house.accounts.application(request.parameter.replace("\x00", ""))
+        if found.account_id == OPERATOR:
+            raise ApplicationNotFound("No application has this APPKEY")
+        return found
+
+    def _issued(self, made: Issued, status: int) -> Answer:
+        shown = msgspec.to_builtins(views.application(made.application, self._house.clock()))
+        location = [(b"location", f"/manage/v1/applications/{made.application.app_key}".encode())]
+        return Answer(status, {**shown, "appSecret": made.app_secret}, [*(location if status == 201 else []), NOT_KEPT])

@@ -1,0 +1,286 @@
+"""Writes down what operators do, and which calls are refused; and shows both."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections import deque
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from simwarden.domain.errors import AccountNotFound, ApplicationNotFound, SimNotFound, SimwardenError
+from simwarden.kit.clock import now_utc
+from simwarden.kit.worker import Worker
+from simwarden.management.query import Query, RowId
+from simwarden.northbound.kernel.api import Answer, Request
+from simwarden.store import journal
+from simwarden.store.coalesce import Coalescer
+from simwarden.store.journal import Act, LoggedRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
+
+    from simwarden.management.house import House
+    from simwarden.northbound.kernel.ports import Answered
+    from simwarden.store.accounts import Accounts
+    from simwarden.store.database import Database
+
+    Handler = Callable[[Request], Awaitable[Answer]]
+
+HIDDEN = ("password", "csv", "confirmToken")
+"""Properties of bodies that are not written down: secrets, and lists that may have 200,000 lines."""
+MAX_DETAIL = 4096
+"""Bytes of a body that is written down."""
+IN_ITS_HISTORY = frozenset({"actOnSim"})
+"""Operations whose effect is committed with its cause in the SIM's own history: their answer does not wait here."""
+EVERY = 1.0
+"""Seconds between two writings of the request log."""
+PER_TURN = 50
+"""Calls that a worker writes down a turn at most, so that a flood of refused calls does not become one of rows."""
+PRUNE_EVERY = 600.0
+PRUNED_AT_ONCE = 5_000
+_log = structlog.get_logger()
+
+
+class Audit:
+    """Every changing call of the management API becomes a row, the refused ones too."""
+
+    def __init__(self, db: Database, accounts: Accounts, *, clock: Callable[[], datetime] = now_utc) -> None:
+        self._db = db
+        self._accounts = accounts
+        self._clock = clock
+        self._names: dict[str, str] = {}
+        self._numbers = itertools.count()
+        self._acts: dict[int, Act] = {}
+        self._rows: Coalescer[int, bool] = Coalescer(self._write)
+        self._behind: set[asyncio.Task[None]] = set()
+
+    def watched(self, operation: str, handle: Handler) -> Handler:
+        """`handle`, written down. A call that succeeded is answered when its row is committed, but for those whose
+        effect stands in a SIM's history anyway."""
+
+        async def handled(request: Request) -> Answer:
+            status, code = 500, None
+            try:
+                answer = await handle(request)
+                status = answer.status
+            except SimwardenError as error:
+                status, code = error.status, error.code
+                raise
+            finally:
+                row = asyncio.ensure_future(self._add(operation, request, status, code))
+                self._behind.add(row)
+                row.add_done_callback(self._behind.discard)
+            if operation not in IN_ITS_HISTORY:
+                await row
+            return answer
+
+        return handled
+
+    async def drain(self) -> None:
+        """Wait until everything is written."""
+        await asyncio.gather(*self._behind, return_exceptions=True)
+
+    async def _add(self, operation: str, request: Request, status: int, code: str | None) -> None:
+        app_key = request.caller.app_key
+        try:
+            name = self._names.get(app_key) or await self._name_of(app_key)
+            target = request.parameter.replace("\x00", "")[:320]
+            act = Act(
+                self._clock(), app_key, name, operation, target, status, code, request.correlator, detail(request.body)
+            )
+            number = next(self._numbers)
+            self._acts[number] = act
+            await self._rows.get(number)
+        except Exception as error:  # what was done stays done; the log says it in place of the list
+            _log.error(
+                "an act of an operator is not in the audit list", app_key=app_key, operation=operation,
+                target=request.parameter, status=status, correlator=request.correlator, reason=str(error),
+            )  # fmt: skip
+
+    async def _write(self, numbers: Sequence[int]) -> dict[int, bool]:
+        await journal.add_acts(self._db, [self._acts.pop(number) for number in numbers])
+        return dict.fromkeys(numbers, True)
+
+    async def _name_of(self, app_key: str) -> str:
+        name = self._names[app_key] = (await self._accounts.application(app_key)).name
+        return name
+
+
+def detail(body: bytes) -> dict[str, Any] | None:
+    """What is written down of a body; None when it has nothing to tell."""
+    try:
+        found = msgspec.json.decode(body) if body else None
+    except msgspec.DecodeError:
+        return None
+    if not isinstance(found, dict):
+        return None
+    shown = {name: "********" if name in HIDDEN else value for name, value in found.items()}
+    if len(msgspec.json.encode(shown)) > MAX_DETAIL or b"\\u0000" in body:
+        return {"properties": sorted(name[:64].replace("\x00", "") for name in shown)[:32]}
+    return shown or None
+
+
+class RequestLog(Worker):
+    """Calls with an error, or all, in the database, where they can be found by their correlator."""
+
+    worker_name = "request-log"
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        least_status: int,
+        per_turn: int = PER_TURN,
+        requests_kept: timedelta,
+        acts_kept: timedelta,
+        clock: Callable[[], datetime] = now_utc,
+    ) -> None:
+        """`least_status`: of the calls that are kept; 0 keeps all. Old rows, also of the audit list, are deleted."""
+        super().__init__()
+        self._db = db
+        self._least = least_status
+        self._per_turn = per_turn
+        self._kept = (acts_kept, requests_kept)
+        self._clock = clock
+        self._waiting: deque[LoggedRequest] = deque(maxlen=20 * per_turn)
+        self._left_out = 0
+        self._this_turn = 0
+        self._prune_at = 0.0
+
+    def add(self, call: Answered) -> None:
+        """A call was answered. Those without a valid token are nobody's, and are in the log only."""
+        if call.status < self._least or call.app_key is None:
+            return
+        if self._this_turn >= self._per_turn:
+            self._left_out += 1
+            return
+        self._this_turn += 1
+        self._waiting.append(
+            LoggedRequest(
+                *(self._clock(), call.correlator, call.api, call.operation, call.status, call.code),
+                *(call.account_id, call.app_key, round(call.seconds * 1000, 1)),
+            )
+        )
+
+    async def turn(self) -> float:
+        """Write what came, and delete what is old now and then. Raises StoreUnavailable."""
+        await self.flush()
+        now = asyncio.get_running_loop().time()
+        if now >= self._prune_at:
+            acts, requests = (self._clock() - kept for kept in self._kept)
+            gone = await journal.prune(self._db, acts_before=acts, requests_before=requests, limit=PRUNED_AT_ONCE)
+            self._prune_at = now + (0 if gone >= PRUNED_AT_ONCE else PRUNE_EVERY)
+        return EVERY
+
+    async def flush(self) -> None:
+        """Write what came. Raises StoreUnavailable: then it is kept for later."""
+        self._this_turn = 0
+        if self._left_out:
+            _log.warning("calls are not in the request log: too many at once", calls=self._left_out)
+            self._left_out = 0
+        rows = list(self._waiting)
+        if rows:
+            await journal.add_requests(self._db, rows)
+            for _ in rows:
+                self._waiting.popleft()
+
+
+class JournalRoutes:
+    """The operations under `/audit` and `/requests`."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def acts(self, request: Request) -> Answer:
+        """listAudit: the newest first."""
+        query = Query(request.query, ("operator", "operation", "target", "since", "until", "correlator"), "audit")
+        target = query.text("target", 320)
+        before = query.cursor(RowId)
+        found = await journal.acts(
+            self._house.db,
+            before=journal.NEWEST if before is None else before,
+            operator=query.text("operator"),
+            operation=query.text("operation"),
+            targets=None if target is None else await self._names(target),
+            since=query.time("since"),
+            until=query.time("until"),
+            correlator=query.text("correlator"),
+            limit=query.limit + 1,
+        )
+        shown = found[: query.limit]
+        answer: dict[str, object] = {"audit": [_act(each) for _, each in shown]}
+        if len(found) > len(shown):
+            answer["nextCursor"] = query.next(shown[-1][0])
+        return Answer(200, answer)
+
+    async def requests(self, request: Request) -> Answer:
+        """listRequests: the newest first."""
+        query = Query(request.query, ("correlator", "account", "application", "api", "status", "since"), "requests")
+        before = query.cursor(RowId)
+        least = query.choice("status", ("4xx", "5xx"))
+        found = await journal.requests(
+            self._house.db,
+            before=journal.NEWEST if before is None else before,
+            correlator=query.text("correlator"),
+            account_id=await self._house.account_id(query.text("account")),
+            app_key=await self._house.app_key(query.text("application")),
+            api=query.text("api"),
+            least_status=None if least is None else int(least[0]) * 100,
+            since=query.time("since"),
+            limit=query.limit + 1,
+        )
+        shown = found[: query.limit]
+        answer: dict[str, object] = {"requests": [_request(each) for _, each in shown]}
+        if len(found) > len(shown):
+            answer["nextCursor"] = query.next(shown[-1][0])
+        return Answer(200, answer)
+
+    async def _names(self, target: str) -> list[str]:
+        """What a path may have named it by: a SIM by each of its identifiers, an account by name and id."""
+        names = {target}
+        with contextlib.suppress(SimNotFound):
+            sim = await self._house.sim(target)
+            names |= {name for name in (sim.imsi, sim.iccid, sim.msisdn, sim.nai) if name}
+            names |= {sim.msisdn.removeprefix("+")} if sim.msisdn else set()
+        with contextlib.suppress(AccountNotFound):
+            account = await self._house.accounts.get(target)
+            names |= {account.id, account.name}
+        with contextlib.suppress(ApplicationNotFound):
+            names.add((await self._house.accounts.named(target)).app_key)
+        return sorted(names)
+
+
+def _act(act: Act) -> dict[str, Any]:
+    shown = {
+        "at": act.at,
+        "operator": act.app_key,
+        "name": act.key_name,
+        "operation": act.operation,
+        "target": act.target or None,
+        "status": act.status,
+        "code": act.code,
+        "correlator": act.correlator,
+        "detail": act.detail,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _request(call: LoggedRequest) -> dict[str, Any]:
+    shown = {
+        "at": call.at,
+        "correlator": call.correlator,
+        "api": call.api,
+        "operation": call.operation,
+        "status": call.status,
+        "code": call.code,
+        "account": call.account_id,
+        "appKey": call.app_key,
+        "durationMs": call.duration_ms,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
