@@ -115,15 +115,8 @@ class House:
         return None if name is None else await self.gateways.id_of(name)
 
     async def app_key(self, name: str | None) -> str | None:
-        """Of the application that is `ACCOUNT/APP` or has this APPKEY, which may be revoked; None for None.
-
-        Raises ApplicationNotFound.
-        """
-        if name is None:
-            return None
-        if "/" in name:
-            return (await self.accounts.named(name)).app_key
-        return (await self.accounts.application(name)).app_key
+        """Of the live application that is `ACCOUNT/APP`; any other name is an APPKEY. Raises ApplicationNotFound."""
+        return (await self.accounts.named(name)).app_key if name is not None and "/" in name else name
 
     def cause(self, request: Request, what: str) -> Cause:
         """The cause of what the operator does by this request."""
