@@ -183,13 +183,8 @@ class House:
         self.gateways = Gateways(db, vault)
         self.ingest = Ingest(db, vault, refresh=timedelta(seconds=settings.seen_refresh), committed=self._took_in)
         self.keeping = Keeping(background, vault, timedelta(days=settings.records_kept_days))
-        self.request_log = RequestLog(
-            background,
-            least_status={"all": 0, "errors": 400, "off": 1000}[settings.request_log],
-            per_turn=2000 if settings.request_log == "all" else 50,
-            requests_kept=timedelta(days=settings.requests_kept_days),
-            acts_kept=timedelta(days=settings.audit_kept_days),
-        )
+        kept = settings.requests_kept_days, settings.audit_kept_days
+        self.request_log = RequestLog.keeping(background, settings.request_log, *kept)
         self.answers = IdempotencyStore(db, vault)
         self.reads = Reads(db)
         self.quotas = Quotas(self.reads.used)
@@ -401,7 +396,7 @@ class House:
             lives=None,
         )
         customers = northbound.apis(live, sandboxed)
-        operators = {management.NAME: management.api(self._management(), self.edge)} if administration else {}
+        operators = {management.NAME: management.api(self.management, self.edge)} if administration else {}
         return customers | operators
 
     def _management(self) -> Management:

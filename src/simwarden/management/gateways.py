@@ -18,6 +18,7 @@ from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.store import doubts, listing
 from simwarden.store.gateways import GatewayChange
+from simwarden.store.service import set_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,7 +93,7 @@ class GatewayRoutes:
 
     async def _set_service(self, request: Request, out_since: datetime | None) -> Answer:
         name = _name(request)
-        await self._house.gateways.set_service(name, out_since, self._house.clock())
+        await set_service(self._house.db, name, out_since, self._house.clock())
         return Answer(200, gateway_views.gateway(await self._row(name), self._house.clock()))
 
     async def change(self, request: Request) -> Answer:

@@ -153,6 +153,17 @@ class RequestLog(Worker):
         self._this_turn = 0
         self._prune_at = 0.0
 
+    @classmethod
+    def keeping(cls, db: Database, what: str, requests_days: float, acts_days: float) -> RequestLog:
+        """As the settings want it: `what` is all, errors or off."""
+        return cls(
+            db,
+            least_status={"all": 0, "errors": 400, "off": 1000}[what],
+            per_turn=40 * PER_TURN if what == "all" else PER_TURN,
+            requests_kept=timedelta(days=requests_days),
+            acts_kept=timedelta(days=acts_days),
+        )
+
     def add(self, call: Answered) -> None:
         """A call was answered. Those without a valid token are nobody's, and are in the log only."""
         if call.status < self._least or call.app_key is None:

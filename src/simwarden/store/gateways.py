@@ -199,20 +199,6 @@ class Gateways:
         except asyncpg.UniqueViolationError as error:
             raise AlreadyExists(f"A gateway named {change.name!r} exists already") from error
 
-    async def set_service(self, name: str, out_since: datetime | None, now: datetime) -> None:
-        """Take a gateway out of service (it is sent no command), or, with None, put it back. Raises GatewayNotFound.
-
-        What waited meanwhile is commanded at once when it is back.
-        """
-        async with self._db.transaction() as connection:
-            id_ = await lock_named(connection, name)
-            if id_ is None:
-                raise GatewayNotFound(f"No gateway is named {name!r}")
-            await connection.execute(Q["set_service"], id_, out_since)
-            if out_since is None:
-                await attachments.hurry(connection, [id_], now)
-                await attachments.wake(connection)
-
     async def renew_token(self, name: str) -> str:
         """A new report token; the old one stops working. Raises GatewayNotFound."""
         token = secrets.token_urlsafe(32)
