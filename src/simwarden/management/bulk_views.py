@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from simwarden.engine.operations import confirm_token
+from simwarden.engine.bulk_jobs import confirm_token
 from simwarden.management.views import Camel
 
 if TYPE_CHECKING:
