@@ -9,7 +9,7 @@ import ipaddress
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiohttp
 import msgspec
@@ -25,6 +25,7 @@ from simwarden.accounts import oauth
 from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.tokens import Tokens
 from simwarden.claim import Claim, claim
+from simwarden.customers import Customers
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.edge import errors, tls
 from simwarden.edge.admin import AdminListener
@@ -34,27 +35,16 @@ from simwarden.edge.clients import Proxies
 from simwarden.edge.door import FrontDoor
 from simwarden.edge.fresh import Fresh
 from simwarden.edge.throttle import Allowance, Guard
-from simwarden.engine.bulk_jobs import BulkJobs, OperationLimits
 from simwarden.engine.bulk_worker import CHANNEL, BulkWorker
-from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.enforcement import Enforcement
-from simwarden.engine.function_status import Functions
-from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.keeping import Keeping
 from simwarden.engine.polling import Polls
-from simwarden.engine.quota import Quotas
-from simwarden.engine.subscriptions import Limits, Subscriptions
-from simwarden.engine.usage import Reads
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
 from simwarden.management.journal import RequestLog
 from simwarden.northbound import ApisFirst
-from simwarden.northbound.kernel.devices import Devices
-from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.headers import bearer
-from simwarden.northbound.kernel.services import Services
-from simwarden.notify.inbox import Inboxes
 from simwarden.notify.metrics import NotifyMetrics
 from simwarden.notify.notifier import Notifier
 from simwarden.notify.retry import Schedule
@@ -63,8 +53,6 @@ from simwarden.notify.settings import NotifySettings
 from simwarden.opening import Opening
 from simwarden.reference import routes as reference
 from simwarden.reference.documents import Documents
-from simwarden.sandbox.ports import VirtualSims
-from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
 from simwarden.southbound import registry
 from simwarden.southbound.registry import Sources
 from simwarden.southbound.source import SourceServices
@@ -185,31 +173,20 @@ class House:
         self.keeping = Keeping(background, vault, timedelta(days=settings.records_kept_days))
         kept = settings.requests_kept_days, settings.audit_kept_days
         self.request_log = RequestLog.keeping(background, settings.request_log, *kept)
-        self.answers = IdempotencyStore(db, vault)
-        self.reads = Reads(db)
-        self.quotas = Quotas(self.reads.used)
-        self.edge = Edge(
+        delivering = delivery_settings(settings)
+        self.customers = Customers(
+            settings,
+            db,
+            vault,
             tokens=self.tokens,
+            accounts=self.accounts,
+            sims=self.sims,
+            delivering=delivering,
             meter=self._meter,
-            answers=self.answers,
-            reads=self.reads.count,
-            quota=self.quotas,
+            committed=self._wake,
+            accepted=lambda: self.operate.wake(),
+            refused=lambda limit: self.metrics.subscriptions_refused.labels(limit).inc(),
         )
-        self.commands = CommandBatcher(db, self.answers, committed=self._wake)
-        notify_settings = delivery_settings(settings)
-        self.inboxes = Inboxes(db, vault, base_url=settings.base_url, settings=notify_settings)
-        limits = Limits(**{name: getattr(settings, name) for name in Limits.__struct_fields__})
-        subscribing: dict[str, Any] = {
-            "allow_private_sinks": settings.allow_private_sinks,
-            "inboxes": self.inboxes,
-            "answers": self.answers,
-            "limits": limits,
-            "refused": lambda limit: self.metrics.subscriptions_refused.labels(limit).inc(),
-        }
-        self.subscriptions = Subscriptions(db, vault, **subscribing)
-        self.virtual = VirtualSims()
-        self.player = Player(db)
-        self.sandboxed = SandboxSubscriptions(self.player, db, vault, **subscribing)
         self.enforcement = Enforcement(
             db,
             self.gateways,
@@ -231,19 +208,11 @@ class House:
             worker=worker.name,
             heir_of=worker.heir_of,
             allow_private_sinks=settings.allow_private_sinks,
-            settings=notify_settings,
+            settings=delivering,
             metrics=NotifyMetrics(self.metrics.registry),
             tls=tls.client_context(settings),
         )
         self.watching = Watching(settings, db, background, worker, self.metrics)
-        self.operations = BulkJobs(
-            db,
-            self.answers,
-            accepted=lambda: self.operate.wake(),
-            limits=OperationLimits(
-                settings.open_operations, settings.operation_devices_per_hour, settings.unknown_devices_per_hour
-            ),
-        )
         self._readiness = Fresh(lambda: migrate.status_of(background), READY_FOR)
         self.answered = 0
         """Customers' calls, and reports, so far."""
@@ -276,7 +245,7 @@ class House:
                 doubts.CHANNEL: lambda _payload: self.polls.wake(),
                 "simwarden_application": self.tokens.invalidate,
                 CHANNEL: lambda _payload: self.operate.wake(),
-                "simwarden_delivery": lambda _payload: self.inboxes.wake(),
+                "simwarden_delivery": lambda _payload: self.customers.inboxes.wake(),
             },
         )
 
@@ -304,8 +273,8 @@ class House:
             stack.push_async_callback(house.listener.stop)
             stack.push_async_callback(house.ingest.drain)
             stack.push_async_callback(house.management.audit.drain)
-            stack.push_async_callback(house.commands.drain)
-            stack.callback(house.inboxes.stop)
+            stack.push_async_callback(house.customers.commands.drain)
+            stack.callback(house.customers.inboxes.stop)
             work = await stack.enter_async_context(contextlib.AsyncExitStack())
             if reads_only:
                 house.metrics.standby.set(1)
@@ -318,14 +287,14 @@ class House:
 
     async def _work(self, stack: contextlib.AsyncExitStack) -> None:
         """Start everything that changes or sends something by itself."""
-        self.answers.start()
-        stack.push_async_callback(self.answers.stop)
+        self.customers.answers.start()
+        stack.push_async_callback(self.customers.answers.stop)
         self.keeping.start()
         stack.push_async_callback(self.keeping.stop)
         self.request_log.start()
         stack.push_async_callback(self.request_log.stop)
-        self.reads.start()
-        stack.push_async_callback(self.reads.stop)
+        self.customers.reads.start()
+        stack.push_async_callback(self.customers.reads.stop)
         self.notifier.start()
         stack.push_async_callback(self.notifier.stop)
         self.enforcement.start()
@@ -336,8 +305,8 @@ class House:
         stack.push_async_callback(self.operate.stop)
         self.watching.start()
         stack.push_async_callback(self.watching.stop)
-        self.player.start()
-        stack.push_async_callback(self.player.stop)
+        self.customers.player.start()
+        stack.push_async_callback(self.customers.player.stop)
         await self.sources.start()
         stack.push_async_callback(self.sources.stop)
         self.is_standby = False
@@ -371,33 +340,8 @@ class House:
 
     def apis(self, *, administration: bool = True) -> dict[str, Api]:
         """The APIs by name: the customers', live and in the sandbox, and with `administration` the operator's."""
-        virtual, nais = self.virtual, self._settings.nai_identification
-        live = Services(
-            edge=self.edge,
-            devices=Devices(self.sims, network_access_identifiers=nais),
-            commands=self.commands,
-            accounts=self.accounts,
-            functions=Functions(self.db, self.sims),
-            subscriptions=self.subscriptions,
-            inboxes=self.inboxes,
-            operations=self.operations,
-            lives=self.sims,
-            allow_private_sinks=self._settings.allow_private_sinks,
-            subscriptions_async=self._settings.subscriptions_async,
-        )
-        sandboxed = msgspec.structs.replace(
-            live,
-            edge=msgspec.structs.replace(self.edge, reads=None, quota=None),  # nothing of the sandbox is counted
-            devices=Devices(virtual, network_access_identifiers=nais),
-            commands=virtual,
-            functions=virtual,
-            subscriptions=self.sandboxed,
-            operations=None,
-            lives=None,
-        )
-        customers = northbound.apis(live, sandboxed)
-        operators = {management.NAME: management.api(self.management, self.edge)} if administration else {}
-        return customers | operators
+        operators = {management.NAME: management.api(self.management, self.customers.edge)} if administration else {}
+        return self.customers.apis() | operators
 
     def _management(self) -> Management:
         return Management(
@@ -406,8 +350,8 @@ class House:
             sims=self.sims,
             gateways=self.gateways,
             kinds={kind.name: kind.rules for kind in registry.kinds()},
-            operations=self.operations,
-            commands=self.commands,
+            operations=self.customers.operations,
+            commands=self.customers.commands,
             base_url=self._settings.base_url,
             committed=self._wake,
             intake=self._settings.intake,

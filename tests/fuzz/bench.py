@@ -20,6 +20,7 @@ import msgspec
 import structlog
 from starlette.applications import Starlette
 
+from simwarden import northbound
 from simwarden.app import House
 from simwarden.claim import Claim
 from simwarden.edge.throttle import HeldBack
@@ -113,7 +114,7 @@ class Bench:
     def __init__(self, house: House) -> None:
         self.house = house
         self.db = house.db
-        self.app = Starlette(routes=house.routes())
+        self.app = northbound.ApisFirst(Starlette(routes=house.routes()), house.apis())
         self.logged: list[dict[str, Any]] = []
         self.statuses: Counter[int] = Counter()
         self._small = 0
@@ -201,8 +202,8 @@ async def bench(url: str, directory: Path) -> AsyncIterator[Bench]:
     async with aiohttp.ClientSession() as session:
         house = House(settings, db, db, session, Claim("fuzz", ()))
         patient = HeldBack(rate=1e6, burst=1000, patience=0.0)  # the fuzzer is refused often, and has no time
-        house.edge = msgspec.structs.replace(house.edge, refusals=patient)
-        house.answers.start()
+        house.customers.edge = msgspec.structs.replace(house.customers.edge, refusals=patient)
+        house.customers.answers.start()
         made = Bench(house)
         try:
             with structlog.testing.capture_logs() as logged:
@@ -210,8 +211,8 @@ async def bench(url: str, directory: Path) -> AsyncIterator[Bench]:
                 yield made
         finally:
             await house.ingest.drain()
-            await house.commands.drain()
-            await house.answers.stop()
+            await house.customers.commands.drain()
+            await house.customers.answers.stop()
             await db.close()
 
 

@@ -29,11 +29,11 @@ async def test_every_setting_of_delivery_is_in_force(database: Database, tmp_pat
     settings, _ = load({"data_dir": str(tmp_path)}, GIVEN)
     async with aiohttp.ClientSession() as session:
         house = House(settings, database, database, session, Claim("worker", ()))
-    for part in (house.notifier, house.inboxes):
+    for part in (house.notifier, house.customers.inboxes):
         assert part._settings.source == "https://warden.example/"
         assert part._settings.schedule.window == timedelta(hours=1, minutes=30)
         assert part._settings.keep_deliveries == timedelta(days=90)
         assert part._settings.keep_attempts == timedelta(days=3)
     assert house.notifier._allow_private
-    assert house.subscriptions._allow_private_sinks
-    assert house.sandboxed._allow_private_sinks
+    assert house.customers.subscriptions._allow_private_sinks
+    assert house.customers.sandboxed._allow_private_sinks

@@ -43,7 +43,10 @@ MAY: dict[str, set[str]] = {
     "fleet_page": KERNEL,
     "telemetry": KERNEL | {"engine", "fleet_page", "northbound"},
     "watching": KERNEL | {"claim", "edge", "engine", "notify", "settings", "telemetry"},
-    "app": KERNEL | SERVER | {"access", "claim", "logs", "opening", "settings", "standby", "telemetry", "watching"},
+    "customers": KERNEL | {"accounts", "engine", "northbound", "notify", "sandbox", "settings"},
+    "app": KERNEL
+    | SERVER
+    | {"access", "claim", "customers", "logs", "opening", "settings", "standby", "telemetry", "watching"},
     "__main__": {"cli"},
     "__init__": set(),
 }

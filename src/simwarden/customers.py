@@ -1,0 +1,120 @@
+"""What customers call: the APIs over what is live and over the sandbox, and what they alone need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from simwarden import northbound
+from simwarden.engine.bulk_jobs import BulkJobs, OperationLimits
+from simwarden.engine.commands.batcher import CommandBatcher
+from simwarden.engine.function_status import Functions
+from simwarden.engine.idempotency import IdempotencyStore
+from simwarden.engine.quota import Quotas
+from simwarden.engine.subscriptions import Limits, Subscriptions
+from simwarden.engine.usage import Reads
+from simwarden.northbound.kernel.devices import Devices
+from simwarden.northbound.kernel.edge import Edge
+from simwarden.northbound.kernel.services import Services
+from simwarden.notify.inbox import Inboxes
+from simwarden.sandbox.ports import VirtualSims
+from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simwarden.accounts.tokens import Tokens
+    from simwarden.engine.unit_of_work import Outcome
+    from simwarden.northbound.kernel.api import Api
+    from simwarden.northbound.kernel.ports import Answered
+    from simwarden.notify.settings import NotifySettings
+    from simwarden.settings import Settings
+    from simwarden.store.accounts import Accounts
+    from simwarden.store.database import Database
+    from simwarden.store.sims import Sims
+    from simwarden.store.vault import Vault
+
+
+class Customers:
+    """The parts of one worker process that answer customers; `app.House` starts and stops them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        db: Database,
+        vault: Vault,
+        *,
+        tokens: Tokens,
+        accounts: Accounts,
+        sims: Sims,
+        delivering: NotifySettings,
+        meter: Callable[[Answered], None],
+        committed: Callable[[Outcome], None],
+        accepted: Callable[[], None],
+        refused: Callable[[str], None],
+    ) -> None:
+        """`meter` is given each answered call, `refused` the name of a limit that refused a subscription; `committed`
+        is called after each commit of a command, `accepted` after each operation to be done in the background.
+        """
+        self._settings = settings
+        self._db = db
+        self._accounts = accounts
+        self._sims = sims
+        self.answers = IdempotencyStore(db, vault)
+        self.reads = Reads(db)
+        self.edge = Edge(
+            tokens=tokens,
+            meter=meter,
+            answers=self.answers,
+            reads=self.reads.count,
+            quota=Quotas(self.reads.used),
+        )
+        self.commands = CommandBatcher(db, self.answers, committed=committed)
+        self.inboxes = Inboxes(db, vault, base_url=settings.base_url, settings=delivering)
+        self.operations = BulkJobs(
+            db,
+            self.answers,
+            accepted=accepted,
+            limits=OperationLimits(
+                settings.open_operations, settings.operation_devices_per_hour, settings.unknown_devices_per_hour
+            ),
+        )
+        subscribing: dict[str, Any] = {
+            "allow_private_sinks": settings.allow_private_sinks,
+            "inboxes": self.inboxes,
+            "answers": self.answers,
+            "limits": Limits(**{name: getattr(settings, name) for name in Limits.__struct_fields__}),
+            "refused": refused,
+        }
+        self.subscriptions = Subscriptions(db, vault, **subscribing)
+        self.player = Player(db)
+        self.sandboxed = SandboxSubscriptions(self.player, db, vault, **subscribing)
+
+    def apis(self) -> dict[str, Api]:
+        """The APIs by name."""
+        nais, virtual = self._settings.nai_identification, VirtualSims()
+        live = Services(
+            edge=self.edge,
+            devices=Devices(self._sims, network_access_identifiers=nais),
+            commands=self.commands,
+            accounts=self._accounts,
+            functions=Functions(self._db, self._sims),
+            subscriptions=self.subscriptions,
+            inboxes=self.inboxes,
+            operations=self.operations,
+            lives=self._sims,
+            allow_private_sinks=self._settings.allow_private_sinks,
+            subscriptions_async=self._settings.subscriptions_async,
+        )
+        sandbox = msgspec.structs.replace(
+            live,
+            edge=msgspec.structs.replace(self.edge, reads=None, quota=None),  # nothing of the sandbox is counted
+            devices=Devices(virtual, network_access_identifiers=nais),
+            commands=virtual,
+            functions=virtual,
+            subscriptions=self.sandboxed,
+            operations=None,
+            lives=None,
+        )
+        return northbound.apis(live, sandbox)
