@@ -47,8 +47,8 @@ from simwarden.northbound import ApisFirst
 from simwarden.northbound.kernel.headers import bearer
 from simwarden.notify.metrics import NotifyMetrics
 from simwarden.notify.notifier import Notifier
+from simwarden.notify.request_preview import preview
 from simwarden.notify.retry import Schedule
-from simwarden.notify.sent import sent
 from simwarden.notify.settings import NotifySettings
 from simwarden.opening import Opening
 from simwarden.reference import routes as reference
@@ -357,7 +357,7 @@ class House:
             intake=self._settings.intake,
             vault=self.vault,
             keys=self.keys,
-            preview=lambda lane, at: sent(lane, at, self.vault, source=self._settings.event_source),
+            preview=lambda queue, at: preview(queue, at, self.vault, source=self._settings.event_source),
         )
 
     def _meter(self, call: Answered) -> None:

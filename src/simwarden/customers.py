@@ -12,7 +12,7 @@ from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.function_status import Functions
 from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.quota import Quotas
-from simwarden.engine.subscriptions import Limits, Subscriptions
+from simwarden.engine.subscriptions import SubscriptionLimits, Subscriptions
 from simwarden.engine.usage import Reads
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
@@ -84,7 +84,9 @@ class Customers:
             "allow_private_sinks": settings.allow_private_sinks,
             "inboxes": self.inboxes,
             "answers": self.answers,
-            "limits": Limits(**{name: getattr(settings, name) for name in Limits.__struct_fields__}),
+            "limits": SubscriptionLimits(
+                **{name: getattr(settings, name) for name in SubscriptionLimits.__struct_fields__}
+            ),
             "refused": refused,
         }
         self.subscriptions = Subscriptions(db, vault, **subscribing)

@@ -18,8 +18,8 @@ from simwarden.cli.common import (
     with_store,
 )
 from simwarden.kit.clock import now_utc
-from simwarden.notify.sent import Sent, sent
-from simwarden.store import deliveries
+from simwarden.notify.request_preview import RequestPreview, preview
+from simwarden.store import delivery_history
 from simwarden.store.accounts import Accounts
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -52,8 +52,8 @@ def list_(
 ) -> None:
     """Show deliveries, newest first."""
 
-    async def work(store: Store) -> list[deliveries.Listed]:
-        return await deliveries.list_deliveries(
+    async def work(store: Store) -> list[delivery_history.Listed]:
+        return await delivery_history.list_deliveries(
             store.db,
             status=status.upper() if status else None,
             subscription_id=subscription_id,
@@ -81,13 +81,17 @@ def show(event_id: str, *, as_json: bool) -> None:
     (SIMWARDEN_ATTEMPTS_KEPT_DAYS), bodies are shown up to 4096 bytes.
     """
 
-    async def work(store: Store) -> tuple[deliveries.Listed, list[dict[str, Any]]]:
-        found, attempts = await deliveries.show(store.db, event_id)
+    async def work(store: Store) -> tuple[delivery_history.Listed, list[dict[str, Any]]]:
+        found, attempts = await delivery_history.show(store.db, event_id)
         if not attempts:
             return found, []
-        lane, vault, source = await deliveries.lane_of(store.db, event_id), store.vault, store.settings.event_source
+        queue, vault, source = (
+            await delivery_history.queue_of(store.db, event_id),
+            store.vault,
+            store.settings.event_source,
+        )
         return found, [
-            {**msgspec.structs.asdict(attempt), "request": sent(lane, attempt.at, vault, source=source)}
+            {**msgspec.structs.asdict(attempt), "request": preview(queue, attempt.at, vault, source=source)}
             for attempt in attempts
         ]
 
@@ -99,7 +103,7 @@ def show(event_id: str, *, as_json: bool) -> None:
     click.echo("\nAttempts")
     print_table(attempts, ["at", "duration_ms", "status", "error", "answer"], empty="None kept")
     if attempts:
-        last: Sent = attempts[-1]["request"]
+        last: RequestPreview = attempts[-1]["request"]
         click.echo(f"\nRequest of the last attempt\nPOST {last.url}")
         click.echo("".join(f"{name}: {value}\n" for name, value in last.headers.items()))
         click.echo(last.body)
@@ -124,9 +128,11 @@ def replay(
 
     async def work(store: Store) -> int:
         if event_id is not None:
-            return await deliveries.replay(store.db, event_id)
+            return await delivery_history.replay(store.db, event_id)
         assert begin is not None
-        return await deliveries.replay_since(store.db, begin, subscription_id=subscription_id, only_dead=not everything)
+        return await delivery_history.replay_since(
+            store.db, begin, subscription_id=subscription_id, only_dead=not everything
+        )
 
     count = with_store(work)
     if as_json:

@@ -16,7 +16,7 @@ NEAR = 1000
 are transactions at the same time."""
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class SubscriptionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How many subscriptions may be active at the same time. The names are those of the settings."""
 
     subscriptions_per_app_and_sim: int = 20

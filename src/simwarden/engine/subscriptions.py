@@ -18,14 +18,15 @@ from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import Sim
 from simwarden.domain.sink import InvalidSink, parse_sink
 from simwarden.engine.idempotency import IdempotencyStore
-from simwarden.engine.subscription_limits import Limits
+from simwarden.engine.subscription_limits import SubscriptionLimits
 from simwarden.kit.clock import now_utc
 from simwarden.kit.ids import signing_secret, uuid7
 from simwarden.store import fanout, targets, usage
 from simwarden.store import subscriptions as store
+from simwarden.store.outbox import EndReason, Outbox, Status, save_outboxes
 from simwarden.store.sink_secrets import SigningSecret, seal_credential, seal_secrets, unseal_secrets
-from simwarden.store.subscriptions import EndReason, Lane, Status, Subscription
-from simwarden.store.targets import Target
+from simwarden.store.subscriptions import Subscription
+from simwarden.store.targets import SinkAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,10 +43,10 @@ __all__ = [
     "Credential",
     "EndReason",
     "InvalidSink",
-    "Limits",
     "NewSubscription",
     "Status",
     "Subscription",
+    "SubscriptionLimits",
     "Subscriptions",
     "publish",
 ]
@@ -118,13 +119,13 @@ class Subscriptions:
         inboxes: InboxSinks | None = None,
         answers: IdempotencyStore | None = None,
         credential_lead: timedelta = CREDENTIAL_LEAD,
-        limits: Limits | None = None,
+        limits: SubscriptionLimits | None = None,
         refused: Callable[[str], None] = lambda _limit: None,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         """`refused` is called with the name of the limit that prevented a subscription."""
         self._db = db
-        self._limits = limits or Limits()
+        self._limits = limits or SubscriptionLimits()
         self._refused = refused
         self._inboxes = inboxes
         self._answers = answers or IdempotencyStore(db, vault)
@@ -198,7 +199,7 @@ class Subscriptions:
                 raise _NearLimit
             self._limits.check(active)
             device, last_event = await self._device(connection, new)
-            lane = await store.insert(
+            outbox = await store.insert(
                 connection,
                 made,
                 origin=f"{new.account_id} {row.origin}",
@@ -208,19 +209,19 @@ class Subscriptions:
                 ends_at=row.ends_at,
                 told_event=last_event,
                 inbox=row.inbox,
-                sealed_target=targets.seal(self._vault, made.id, Target(made.sink, made.protocol_settings)),
+                sealed_target=targets.seal(self._vault, made.id, SinkAddress(made.sink, made.protocol_settings)),
             )
-            lane.start(now)
+            outbox.start(now)
             if new.initial_event and new.topic is EventType.DEVICE_CHANGED and device is not None:
-                lane.tell({"imei": full_imei(device)}, now, event=None)
-            await store.grow(connection, [lane])
-            await self._begun(connection, new, lane)
+                outbox.append({"imei": full_imei(device)}, now, event=None)
+            await save_outboxes(connection, [outbox])
+            await self._begun(connection, new, outbox)
             told = msgspec.structs.replace(
                 made,
-                event_count=lane.event_count,
-                status=str(lane.status),
-                ended_at=lane.ended_at,
-                ended_reason=lane.ended_reason,
+                event_count=outbox.event_count,
+                status=str(outbox.status),
+                ended_at=outbox.ended_at,
+                ended_reason=outbox.ended_reason,
             )
             if once is not None:
                 await self._answers.keep(connection, [(once, (told, row.secret))])
@@ -238,7 +239,7 @@ class Subscriptions:
             raise SimNotFound
         return seen["imei"], seen["event_count"]
 
-    async def _begun(self, connection: asyncpg.Connection, new: NewSubscription, lane: Lane) -> None:
+    async def _begun(self, connection: asyncpg.Connection, new: NewSubscription, outbox: Outbox) -> None:
         """What else belongs to the transaction that makes a subscription: nothing here."""
 
     async def get(self, app_key: str, id: str) -> Subscription:  # noqa: A002
@@ -270,15 +271,15 @@ class Subscriptions:
             row = await store.lock_one(connection, app_key, bucket_of_id(id), id)
             if row is None:
                 raise SubscriptionNotFound
-            lane = store.lane(row)
+            outbox = Outbox.of_row(row)
             if row["ended_at"] is None:
-                await fanout.catch_up(connection, [lane])
-            ended_at: datetime | None = row["ended_at"] or lane.ended_at
+                await fanout.catch_up(connection, [outbox])
+            ended_at: datetime | None = row["ended_at"] or outbox.ended_at
             if ended_at is None:
-                lane.end(EndReason.SUBSCRIPTION_DELETED, self._clock())
+                outbox.end(EndReason.SUBSCRIPTION_DELETED, self._clock())
             else:
-                lane.close(EndReason.SUBSCRIPTION_DELETED, ended_at)
-            await store.grow(connection, [lane])
+                outbox.close(EndReason.SUBSCRIPTION_DELETED, ended_at)
+            await save_outboxes(connection, [outbox])
 
     async def rotate_secret(self, app_key: str, id: str) -> tuple[str, datetime]:  # noqa: A002
         """Make a new signing secret; returns it, and until when the old one signs too.
@@ -321,7 +322,7 @@ async def publish(connection: asyncpg.Connection, changes: Sequence[tuple[Sim, S
     them there are by now.
 
     Call it inside the transaction that commits the events, after the rows of the SIMs are locked; then wake the
-    notifier. The lanes of a SIM with a handful of subscriptions are written here, those of one with more behind the
+    notifier. The queues of a SIM with a handful of subscriptions are written here, those of one with more behind the
     commit, by the notifier. One statement when nobody waits, five more when somebody does, for the whole batch. On a
     cluster a batch holds the SIMs of one shard.
     """
@@ -340,10 +341,10 @@ async def publish(connection: asyncpg.Connection, changes: Sequence[tuple[Sim, S
         await fanout.defer(connection, intents)
     if not few:
         return 0
-    lanes = await store.lock_listening(connection, sorted(few), topics)
-    for lane in lanes:
-        fanout.tell([lane], told[lane.bucket, lane.imsi][1])
-    return await store.grow(connection, [lane for lane in lanes if lane.added])
+    outboxes = await store.lock_listening(connection, sorted(few), topics)
+    for outbox in outboxes:
+        fanout.append([outbox], told[outbox.bucket, outbox.imsi][1])
+    return await save_outboxes(connection, [outbox for outbox in outboxes if outbox.added])
 
 
 async def end_of_sims(connection: asyncpg.Connection, sims: Sequence[Sim], now: datetime) -> int:
@@ -366,10 +367,10 @@ async def end_of_sims(connection: asyncpg.Connection, sims: Sequence[Sim], now: 
             for sim in (by_key[key] for key in sorted(many))
         ]
         await fanout.defer(connection, intents)
-    lanes = await store.lock_living(connection, sorted(few)) if few else []
-    for lane in lanes:
-        lane.end(EndReason.NETWORK_TERMINATED, now)
-    return await store.grow(connection, lanes)
+    outboxes = await store.lock_living(connection, sorted(few)) if few else []
+    for outbox in outboxes:
+        outbox.end(EndReason.NETWORK_TERMINATED, now)
+    return await save_outboxes(connection, outboxes)
 
 
 def new_id(bucket: int, now: datetime) -> str:

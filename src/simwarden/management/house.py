@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from simwarden.northbound.kernel.api import Request
     from simwarden.store.accounts import Account, Accounts
     from simwarden.store.database import Database
-    from simwarden.store.deliveries import DueLane
+    from simwarden.store.deliveries import ClaimedQueue
     from simwarden.store.gateways import Gateways
     from simwarden.store.sims import Sims
     from simwarden.store.vault import Vault
@@ -59,7 +59,7 @@ class House:
         base_url: str,
         vault: Vault,
         keys: SigningKeys,
-        preview: Callable[[DueLane, datetime], object],
+        preview: Callable[[ClaimedQueue, datetime], object],
         committed: Callable[[Outcome], None] = lambda _outcome: None,
         intake: Intake = _AS_WRITTEN,
         clock: Callable[[], datetime] = now_utc,

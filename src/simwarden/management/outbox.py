@@ -13,7 +13,7 @@ from simwarden.management import schemas, views
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text, Time
 from simwarden.northbound.kernel.api import Answer, Request
-from simwarden.store import care, deliveries, listing
+from simwarden.store import care, delivery_history, listing
 
 Place = tuple[Time, Text]
 """Time and id of the last row of a page."""
@@ -69,7 +69,7 @@ class OutboxRoutes:
     async def test(self, request: Request) -> Answer:
         """testSubscription: a delivery like any other, to be looked at by its id."""
         made = await care.test(self._house.db, request.parameter, self._house.clock())
-        found, attempts = await deliveries.show(self._house.db, made)
+        found, attempts = await delivery_history.show(self._house.db, made)
         return Answer(200, views.delivery(found, attempts))
 
     async def hand_over(self, request: Request) -> Answer:
@@ -99,21 +99,21 @@ class OutboxRoutes:
 
     async def delivery(self, request: Request) -> Answer:
         """getDelivery, with its attempts and the request of the last one."""
-        found, attempts = await deliveries.show(self._house.db, request.parameter)
+        found, attempts = await delivery_history.show(self._house.db, request.parameter)
         shown = views.delivery(found, attempts)
         if attempts:
-            lane = await deliveries.lane_of(self._house.db, request.parameter)
-            shown = msgspec.structs.replace(shown, last_request=self._house.preview(lane, attempts[-1].at))
+            queue = await delivery_history.queue_of(self._house.db, request.parameter)
+            shown = msgspec.structs.replace(shown, last_request=self._house.preview(queue, attempts[-1].at))
         return Answer(200, shown)
 
     async def replay(self, request: Request) -> Answer:
         """replayDelivery: under the same id."""
-        return Answer(200, {"replayed": await deliveries.replay(self._house.db, request.parameter)})
+        return Answer(200, {"replayed": await delivery_history.replay(self._house.db, request.parameter)})
 
     async def replay_since(self, request: Request) -> Answer:
         """replayDeliveries: all since a time, in order per subscription."""
         wanted: schemas.ReplayRequest = read(self._replay, request)
-        count = await deliveries.replay_since(
+        count = await delivery_history.replay_since(
             self._house.db,
             wanted.since,
             subscription_id=wanted.subscription_id,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from simwarden.domain.sim import Place as Slot
     from simwarden.domain.sim import Sim
     from simwarden.store.accounts import Account, Application
-    from simwarden.store.deliveries import Attempt, Listed
+    from simwarden.store.delivery_history import Attempt, Listed
     from simwarden.store.ranges import HeldRange
     from simwarden.store.subscriptions import Subscription
     from simwarden.store.usage import Used

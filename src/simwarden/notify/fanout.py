@@ -1,4 +1,4 @@
-"""Behind the commit: events of SIMs that many subscribed to are written into their lanes, account by account."""
+"""Behind the commit: events of SIMs that many subscribed to are written into their queues, account by account."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ CHANNEL = "simwarden_fan_out"
 POLL = 5.0
 """Seconds between two looks when nobody says that there is something: for what was left behind."""
 TURNS = 64
-"""Accounts that are served in one round, one chunk of lanes each."""
+"""Accounts that are served in one round, one chunk of queues each."""
 PAUSE = 8.0
 """Pause of an account after each of its chunks, as a multiple of the time that it took: an account that makes many
 events for many subscriptions takes a ninth of the time there is, and more events in each chunk the longer they wait."""
 
 
 class FanOut(Worker):
-    """Works on the buckets that this worker leases. Others on the same do no harm: each lane knows what it has."""
+    """Works on the buckets that this worker leases. Others on the same do no harm: each queue knows what it has."""
 
     worker_name = "fan-out"
 

@@ -1,8 +1,8 @@
 """Inboxes: events wait here until their owner takes them, for those who have no public address.
 
-A lane that leads to an inbox is worked on by whoever empties it, in the notifier's place and by the notifier's rules:
-the head of each lane, signed at the moment it is taken, the answer judged as a sink's answer would be. Taken events are
-held back for a while; what is not acknowledged by then is offered again.
+A queue that leads to an inbox is worked on by whoever empties it, in the notifier's place and by the notifier's rules:
+the head of each queue, signed at the moment it is taken, the answer judged as a sink's answer would be. Taken events
+are held back for a while; what is not acknowledged by then is offered again.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from simwarden.domain.errors import IncompatibleState, ResourceNotFound
 from simwarden.domain.sink import InvalidSink
 from simwarden.kit.clock import now_utc
 from simwarden.kit.ids import random_name, signing_secret
-from simwarden.notify.request import open_lane
-from simwarden.notify.retry import Outcome, RetryDecision, decide
+from simwarden.notify.request import open_queue
+from simwarden.notify.retry import RetryDecision, SendOutcome, decide
 from simwarden.notify.settings import NotifySettings
-from simwarden.store import deliveries, inboxes
-from simwarden.store.deliveries import DueLane, LaneResult, Tried
+from simwarden.store import deliveries, delivery_history, inboxes
+from simwarden.store.deliveries import AttemptResult, ClaimedQueue, QueueResult
 from simwarden.store.vault import inbox_purpose
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class NotItsTurn(IncompatibleState):
     """An earlier event of the same subscription is still to be acknowledged."""
 
 
-class Opened(msgspec.Struct, frozen=True):
+class OpenedInbox(msgspec.Struct, frozen=True):
     """An inbox and what its owner needs."""
 
     id: str
@@ -112,13 +112,13 @@ class Inboxes:
         self._stopped = True
         self.wake()
 
-    async def open(self, account_id: str, app_key: str, name: str) -> Opened:
+    async def open(self, account_id: str, app_key: str, name: str) -> OpenedInbox:
         """The application's inbox of this name, made if need be."""
         made = f"inb_{random_name(24)}"
         secret = signing_secret()
         sealed = self._vault.seal(secret.encode(), inbox_purpose(made))
         inbox, created = await inboxes.add(self._db, made, account_id, app_key, name, sealed)
-        return Opened(inbox.id, name, self.root + inbox.id, self._secret(inbox), inbox.created_at, created)
+        return OpenedInbox(inbox.id, name, self.root + inbox.id, self._secret(inbox), inbox.created_at, created)
 
     async def of_sink(self, account_id: str, sink: str) -> tuple[str, str] | None:
         """Id and signing secret of the inbox that `sink` names; None when it names something else.
@@ -142,7 +142,7 @@ class Inboxes:
         until = time.monotonic() + min(wait, LONGEST_POLL)
         while True:
             woken = self._woken
-            taken = [self._ready(lane) for lane in await self._lanes(inbox.id, limit)]
+            taken = [self._ready(queue) for queue in await self._queues(inbox.id, limit)]
             left = until - time.monotonic()
             if taken or left <= 0 or self._stopped:
                 return taken
@@ -152,14 +152,14 @@ class Inboxes:
                 async with asyncio.timeout(max(min(left, 5.0 if due is None else due) - _PAUSE, 0)):
                     await woken.wait()
 
-    async def settle(self, app_key: str, inbox_id: str, event_id: str, outcome: Outcome) -> RetryDecision:
+    async def settle(self, app_key: str, inbox_id: str, event_id: str, outcome: SendOutcome) -> RetryDecision:
         """What follows for an event that was handed on with this outcome; it is logged as an attempt.
 
         One that is settled already stays as it is. Raises InboxNotFound, DeliveryNotFound, NotItsTurn.
         """
         inbox = await self._own(app_key, inbox_id)
         found = await inboxes.waiting(self._db, inbox.id, event_id)
-        bucket, subscription_id, n = deliveries.parse_event_id(event_id)
+        bucket, subscription_id, n = delivery_history.parse_event_id(event_id)
         if found.status != "PENDING":
             return RetryDecision(give_up=found.status != "DELIVERED")
         if found.first != n:
@@ -172,7 +172,7 @@ class Inboxes:
             schedule=self._schedule,
             chance=random.random(),  # noqa: S311 - jitter
         )
-        tried = Tried(
+        tried = AttemptResult(
             n=n,
             status=decision.status,
             attempts=found.attempts + 1,
@@ -182,7 +182,7 @@ class Inboxes:
             error=outcome.error,
             answer=outcome.answer,
         )
-        result = LaneResult(
+        result = QueueResult(
             bucket=bucket,
             id=subscription_id,
             claimed=found.lane_next,
@@ -201,31 +201,31 @@ class Inboxes:
             raise InboxNotFound
         return inbox
 
-    async def _lanes(self, inbox_id: str, limit: int) -> list[DueLane]:
-        """Taken lanes that have something; those whose deliveries are all finished (given up, replayed) are closed."""
+    async def _queues(self, inbox_id: str, limit: int) -> list[ClaimedQueue]:
+        """Taken queues that have something; those whose deliveries are all finished (given up, replayed) are closed."""
         taken = await inboxes.take(self._db, inbox_id, limit, HOLD)
         empty = [
-            LaneResult(
-                bucket=lane.bucket,
-                id=lane.id,
-                claimed=lane.lane_next,
-                next=lane.delivery_count + 1,
+            QueueResult(
+                bucket=queue.bucket,
+                id=queue.id,
+                claimed=queue.lane_next,
+                next=queue.delivery_count + 1,
                 delay=timedelta(0),
                 tried=(),
             )
-            for lane in taken
-            if not lane.heads
+            for queue in taken
+            if not queue.heads
         ]
         if empty:
             await deliveries.record(self._db, empty, self._clock())
-        return [lane for lane in taken if lane.heads]
+        return [queue for queue in taken if queue.heads]
 
-    def _ready(self, lane: DueLane) -> Taken:
-        head = lane.heads[0]
-        request = open_lane(lane, self._vault, source=self._settings.source, allow_private=True).request(
+    def _ready(self, queue: ClaimedQueue) -> Taken:
+        head = queue.heads[0]
+        request = open_queue(queue, self._vault, source=self._settings.source, allow_private=True).request(
             head, self._clock()
         )
-        return Taken(head.event_id, head.type, lane.id, head.attempts + 1, request.headers, request.body)
+        return Taken(head.event_id, head.type, queue.id, head.attempts + 1, request.headers, request.body)
 
     def _secret(self, inbox: Inbox) -> str:
         return self._vault.open(inbox.secret, inbox_purpose(inbox.id)).decode()

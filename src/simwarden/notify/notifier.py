@@ -1,4 +1,4 @@
-"""The notifier: finds lanes that are due, gives everybody a fair share of the sending, and records what came of it."""
+"""The notifier: finds queues that are due, gives everybody a fair share of the sending, and records what came of it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ import structlog
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.kit.worker import Worker
 from simwarden.notify import fanout
-from simwarden.notify.lane import LaneRun
+from simwarden.notify.backoff import Backoff
+from simwarden.notify.held import HeldQueues
+from simwarden.notify.maintenance import Maintenance
 from simwarden.notify.metrics import NotifyMetrics
-from simwarden.notify.origin import Origin
-from simwarden.notify.outage import Outage
+from simwarden.notify.queue_sender import QueueSender
 from simwarden.notify.recorder import Recorder
 from simwarden.notify.sender import Sender
 from simwarden.notify.settings import NotifySettings
 from simwarden.notify.shares import Shares
-from simwarden.notify.upkeep import Upkeep
+from simwarden.notify.sink_host import SinkHost
 from simwarden.store import deliveries
 from simwarden.store.leases import Leases
 
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Coroutine, Sequence
 
-    from simwarden.notify.retry import Outcome
+    from simwarden.notify.retry import SendOutcome
     from simwarden.store.database import Database
-    from simwarden.store.deliveries import DueLane, LaneResult
+    from simwarden.store.deliveries import ClaimedQueue, QueueResult
     from simwarden.store.vault import Vault
 
 CHANNEL = "simwarden_delivery"
@@ -83,27 +84,23 @@ class Notifier(Worker):
         self.metrics = metrics or NotifyMetrics()
         self._sender = sender
         self.leases = Leases(db, "notify", worker, self._settings.shares, heir_of=heir_of, term=self._settings.lease)
-        self._outage = Outage(self.metrics.outages.inc)
-        self._recorder = Recorder(db, self._outage, self._recorded)
-        self._upkeep = Upkeep(db, self.leases, self._settings, self.metrics)
+        self._backoff = Backoff(self.metrics.outages.inc)
+        self._recorder = Recorder(db, self._backoff, self._recorded)
+        self._upkeep = Maintenance(db, self.leases, self._settings, self.metrics)
         self.fan_out = fanout.FanOut(db, self.leases, self.metrics)
         self.handlers: dict[str, Callable[[str], None]] = {
-            CHANNEL: self._told,
+            CHANNEL: self._notified,
             fanout.CHANNEL: lambda _payload: self.fan_out.wake(),
         }
-        """What the worker's Listener calls. Without one the notifier looks when its next lane is due, or when woken."""
-        self._origins: dict[str, Origin] = {}
+        """What the worker's Listener calls. Without one the notifier looks when a queue is due, or when woken."""
+        self._origins: dict[str, SinkHost] = {}
         self._full: set[str] = set()
         """Origins, and"""
         self._full_accounts: set[str] = set()
-        """accounts that have as many lanes as they may, and perhaps more of them in the database."""
-        self._room_of_others = Origin("", self._settings.limits).room(0.0)
+        """accounts that have as many queues as they may, and perhaps more of them in the database."""
+        self._capacity_of_others = SinkHost("", self._settings.limits).capacity(0.0)
         self._shares = Shares(self._settings.in_flight)
-        self._busy: dict[str, DueLane] = {}
-        self._paused: set[str] = set()
-        """Busy lanes whose subscription was paused meanwhile."""
-        self._held: Counter[str] = Counter()
-        """Busy lanes by account."""
+        self._held = HeldQueues(self._settings.held)
         self._after: dict[str, str] = {}
         """Where the next look at an account with very many origins begins."""
         self._next_due: float | None = None
@@ -149,10 +146,9 @@ class Notifier(Worker):
             self._sender = None
         await self.leases.leave()
 
-    def _told(self, paused: str) -> None:
+    def _notified(self, paused: str) -> None:
         """Something may be due; or the subscription of this id was paused, and what was claimed of it is put back."""
-        if paused in self._busy:
-            self._paused.add(paused)
+        self._held.pause(paused)
         self.wake()
 
     async def turn(self) -> float:
@@ -160,9 +156,9 @@ class Notifier(Worker):
         try:
             wait = await self._look()
         except (StoreUnavailable, asyncpg.PostgresError) as error:
-            await asyncio.sleep(self._outage.began(error))
+            await asyncio.sleep(self._backoff.failed(error))
             return 0.0
-        self._outage.over()
+        self._backoff.succeeded()
         return wait
 
     async def _look(self) -> float:
@@ -187,24 +183,24 @@ class Notifier(Worker):
     async def _let_go(self) -> None:
         """Give away the shares that others should have, once nothing of them is under way."""
         if self.leases.leaving:
-            under_way = {self.leases.share_of(lane.bucket) for lane in self._busy.values()}
+            under_way = {self.leases.share_of(queue.bucket) for queue in self._held}
             await self.leases.release(self.leases.leaving - under_way)
 
     async def _claim(self, owned: Sequence[int]) -> None:
         self._next_due = None
-        while (free := self._settings.held - len(self._busy)) > 0:
+        while self._held.free > 0:
             now = time.monotonic()
             self._forget_idle(now)
-            room = {key: one.room(now) for key, one in self._origins.items()}
-            accounts = {account: self._account_room(account, free) for account in {*self._held, *self._after}}
-            newcomers = self._account_room("", free)
-            self._full = full = {key for key, count in room.items() if count == 0}
+            capacity = {key: one.capacity(now) for key, one in self._origins.items()}
+            accounts = {account: self._held.capacity(account) for account in {*self._held.accounts, *self._after}}
+            newcomers = self._held.capacity("")
+            self._full = full = {key for key, count in capacity.items() if count == 0}
             claimed = await deliveries.claim(
                 self._db,
                 owned,
-                busy=self._busy.values(),
-                room=room,
-                others=self._room_of_others,
+                busy=list(self._held),
+                capacity=capacity,
+                others=self._capacity_of_others,
                 accounts=accounts,
                 newcomers=newcomers,
                 after=self._after,
@@ -212,38 +208,33 @@ class Notifier(Worker):
             )
             self._next_due, self._after = claimed.next_due, claimed.after
             # There may be more of those that were given as much as was asked for: they are asked for again later.
-            got = Counter(lane.origin for lane in claimed.lanes)
-            full |= {key for key, count in got.items() if count >= room.get(key, self._room_of_others)}
-            of_accounts = Counter(lane.account_id for lane in claimed.lanes)
+            got = Counter(queue.origin for queue in claimed.queues)
+            full |= {key for key, count in got.items() if count >= capacity.get(key, self._capacity_of_others)}
+            of_accounts = Counter(queue.account_id for queue in claimed.queues)
             full_accounts = {one for one, count in of_accounts.items() if count >= accounts.get(one, newcomers)}
-            taken = self._choose(claimed.lanes, now)
+            taken = self._choose(claimed.queues, now)
             self._full_accounts |= full_accounts
-            self._full = full | {key for key, one in self._origins.items() if one.room(now) == 0}
+            self._full = full | {key for key, one in self._origins.items() if one.capacity(now) == 0}
             try:
                 ready = await deliveries.heads(self._db, taken, self._settings.burst)
             except BaseException:
                 self._forget(taken)
                 raise
-            for lane in ready:
-                origin = self._origins[lane.origin]
+            for queue in ready:
+                origin = self._origins[queue.origin]
                 origin.reserved -= 1
-                origin.waiting.append(lane)
+                origin.waiting.append(queue)
                 self._begin(origin)
-            if len(claimed.lanes) < BATCH or not taken:
-                free = self._settings.held - len(self._busy)
+            if len(claimed.queues) < BATCH or not taken:
                 # What was under way may have ended meanwhile, and nothing will wake us for it any more.
-                if any(map(self._may_ask, full)) or any(self._account_room(one, free) for one in full_accounts):
+                if any(map(self._may_ask, full)) or any(map(self._held.capacity, full_accounts)):
                     self.wake()
                 return
 
     def _may_ask(self, key: str) -> bool:
         """Whether an origin of which there may be more has enough room by now to ask for it."""
         origin = self._origins.get(key)
-        return origin is not None and key in self._full and origin.room(time.monotonic()) >= origin.share
-
-    def _account_room(self, account: str, free: int) -> int:
-        """How many more lanes an account may hold: it leaves as many places free as it has."""
-        return max((free - self._held[account] + 1) // 2, 0)
+        return origin is not None and key in self._full and origin.capacity(time.monotonic()) >= origin.concurrency
 
     def _forget_idle(self, now: float) -> None:
         """Forget origins of which nothing is known that matters, and of an account with very many the oldest."""
@@ -259,48 +250,34 @@ class Notifier(Worker):
             kept[key] = one
         self._origins = dict(reversed(kept.items()))
 
-    def _choose(self, found: Sequence[DueLane], now: float) -> list[DueLane]:
-        """As many of the lanes as their accounts and origins have room for."""
+    def _choose(self, found: Sequence[ClaimedQueue], now: float) -> list[ClaimedQueue]:
+        """As many of the queues as their accounts and origins have room for."""
         taken = []
-        for lane in found:
-            account = lane.account_id
-            if self._account_room(account, self._settings.held - len(self._busy)) == 0:
+        for queue in found:
+            if self._held.capacity(queue.account_id) == 0:
                 continue
-            origin = self._origins.get(lane.origin)
+            origin = self._origins.get(queue.origin)
             if origin is None:
-                origin = self._origins[lane.origin] = Origin(lane.origin, self._settings.limits, account)
-            if origin.room(now) > 0:
+                origin = self._origins[queue.origin] = SinkHost(queue.origin, self._settings.limits, queue.account_id)
+            if origin.capacity(now) > 0:
                 origin.reserved += 1
-                self._busy[lane.id] = lane
-                self._held[account] += 1
-                taken.append(lane)
-        free = self._settings.held - len(self._busy)
-        self._full_accounts = {account for account in self._held if self._account_room(account, free) == 0}
+                self._held.add(queue)
+                taken.append(queue)
+        self._full_accounts = self._held.full_accounts()
         return taken
 
-    def _release(self, lane_id: str) -> str | None:
-        """A lane is not busy any more; returns its account."""
-        lane = self._busy.pop(lane_id, None)
-        self._paused.discard(lane_id)
-        if lane is None:
-            return None
-        self._held[lane.account_id] -= 1
-        if not self._held[lane.account_id]:
-            del self._held[lane.account_id]
-        return lane.account_id
+    def _forget(self, queues: Sequence[ClaimedQueue]) -> None:
+        for queue in queues:
+            self._origins[queue.origin].reserved -= 1
+            self._held.remove(queue.id)
 
-    def _forget(self, lanes: Sequence[DueLane]) -> None:
-        for lane in lanes:
-            self._origins[lane.origin].reserved -= 1
-            self._release(lane.id)
-
-    def _begin(self, origin: Origin) -> None:
-        """Let an origin's waiting lanes take their turns, and begin whoever may."""
+    def _begin(self, origin: SinkHost) -> None:
+        """Let an origin's waiting queues take their turns, and begin whoever may."""
         now = time.monotonic()
         pause = origin.opens_in(now)
         if pause > 0:
             self._put_back(origin, timedelta(seconds=pause))
-        if origin.startable(now):
+        if origin.can_start(now):
             self._shares.offer(origin)
         while not self._stopping:
             turn = self._shares.take(now)
@@ -308,33 +285,33 @@ class Notifier(Worker):
                 return
             self._start(turn)
 
-    def _start(self, origin: Origin) -> None:
+    def _start(self, origin: SinkHost) -> None:
         assert self._sender is not None
-        lane = origin.waiting.popleft()
-        run = LaneRun(
-            lane,
+        queue = origin.waiting.popleft()
+        run = QueueSender(
+            queue,
             vault=self._vault,
             sender=self._sender,
             settings=self._settings,
             metrics=self.metrics,
             allow_private=self._allow_private,
-            deadline=partial(self.leases.deadline, lane.bucket),
+            deadline=partial(self.leases.deadline, queue.bucket),
             heard=partial(self._heard, origin),
         )
         origin.active += 1
-        task = asyncio.create_task(run.run(lambda: self._stopping or lane.id in self._paused))
+        task = asyncio.create_task(run.run(lambda: self._stopping or self._held.is_paused(queue.id)))
         self._runs.add(task)
         task.add_done_callback(partial(self._finished, origin, run))
 
-    def _finished(self, origin: Origin, run: LaneRun, task: asyncio.Task[None]) -> None:
+    def _finished(self, origin: SinkHost, run: QueueSender, task: asyncio.Task[None]) -> None:
         self._runs.discard(task)
         self._shares.done(origin)
         origin.active -= 1
         result = run.result()
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            log.error("a lane could not be worked on", subscription=result.id, exc_info=error)
-            result = run.postponed(_CRASH_DELAY)
+            log.error("sending the deliveries of a subscription failed", subscription=result.id, exc_info=error)
+            result = run.deferred(_CRASH_DELAY)
         self._recorder.put(result)
         if self._stopping:
             return
@@ -342,12 +319,12 @@ class Notifier(Worker):
         if self._may_ask(origin.key):
             self.wake()
 
-    def _heard(self, origin: Origin, outcome: Outcome) -> None:
-        """An origin answered or did not: adjust its share; when its circuit opens let its lanes wait."""
+    def _heard(self, origin: SinkHost, outcome: SendOutcome) -> None:
+        """An origin answered or did not: adjust its share; when its circuit opens let its queues wait."""
         duration = outcome.duration.total_seconds()
         if outcome.status is not None and not outcome.is_error:
             if origin.answered(duration):
-                self._aside(self._hasten(origin))
+                self._aside(self._release_queues(origin))
             return
         quick_error = outcome.status is not None and duration <= self._settings.limits.quick
         seconds = origin.failed(time.monotonic(), quick_error=quick_error)
@@ -355,11 +332,11 @@ class Notifier(Worker):
             return
         if origin.just_tripped:
             error = outcome.error or f"HTTP {outcome.status}"
-            log.info("a sink does not answer as it should", origin=origin.key, error=error, pause_seconds=seconds)
+            log.info("a sink fails", origin=origin.key, error=error, pause_seconds=seconds)
             self.metrics.circuits_opened.inc()
         self._put_back(origin, timedelta(seconds=seconds))
-        if not quick_error:  # lanes that met with a quick error wait by themselves
-            self._aside(self._postpone(origin, seconds))
+        if not quick_error:  # queues that met with a quick error wait by themselves
+            self._aside(self._defer(origin, seconds))
 
     def _aside(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(self._alone(work))
@@ -371,33 +348,38 @@ class Notifier(Worker):
         async with self._aside_lock:
             await work
 
-    def _put_back(self, origin: Origin, delay: timedelta = timedelta(0)) -> None:
-        """Return the lanes that wait for an origin, untried."""
+    def _put_back(self, origin: SinkHost, delay: timedelta = timedelta(0)) -> None:
+        """Return the queues that wait for an origin, untried."""
         while origin.waiting:
-            lane = origin.waiting.popleft()
+            queue = origin.waiting.popleft()
             self._recorder.put(
-                deliveries.LaneResult(
-                    bucket=lane.bucket, id=lane.id, claimed=lane.lane_next, next=lane.lane_next, delay=delay, tried=()
+                deliveries.QueueResult(
+                    bucket=queue.bucket,
+                    id=queue.id,
+                    claimed=queue.lane_next,
+                    next=queue.lane_next,
+                    delay=delay,
+                    tried=(),
                 )
             )
 
-    async def _postpone(self, origin: Origin, seconds: float) -> None:
-        """Take the due lanes of a dead origin out of the way of the others'."""
+    async def _defer(self, origin: SinkHost, seconds: float) -> None:
+        """Take the due queues of a dead origin out of the way of the others'."""
         delay = timedelta(seconds=seconds)
         owned = sorted(self.leases.owned())
         with contextlib.suppress(StoreUnavailable, asyncpg.PostgresError):
-            await deliveries.postpone(self._db, owned, origin.account, origin.key, delay, _SPREAD, busy=self._busy)
+            await deliveries.defer(self._db, owned, origin.account, origin.key, delay, _SPREAD, busy=self._held.ids)
 
-    async def _hasten(self, origin: Origin) -> None:
-        """An origin is back: its lanes need not wait any longer, except where a sink asked for much patience."""
+    async def _release_queues(self, origin: SinkHost) -> None:
+        """An origin is back: its queues need not wait any longer, except where a sink asked for much patience."""
         owned = sorted(self.leases.owned())
         with contextlib.suppress(StoreUnavailable, asyncpg.PostgresError):
-            await deliveries.hasten(self._db, owned, origin.account, origin.key, _HORIZON, busy=self._busy)
+            await deliveries.release(self._db, owned, origin.account, origin.key, _HORIZON, busy=self._held.ids)
         self.wake()
 
-    def _recorded(self, results: Sequence[LaneResult], more: bool) -> None:  # noqa: FBT001 - a callback
-        crowded = len(self._busy) >= self._settings.held
+    def _recorded(self, results: Sequence[QueueResult], more: bool) -> None:  # noqa: FBT001 - a callback
+        crowded = self._held.free <= 0
         for result in results:
-            crowded |= self._release(result.id) in self._full_accounts
+            crowded |= self._held.remove(result.id) in self._full_accounts
         if more or crowded or self.leases.leaving:
             self.wake()

@@ -1,7 +1,7 @@
-"""Writes what became of lanes, in batches, for as long as it takes.
+"""Writes what became of queues, in batches, for as long as it takes.
 
 While one batch is written the next one gathers, so batches grow with the load. When the database is gone nothing is
-lost: the lanes stay claimed, and are written when it is back.
+lost: the queues stay claimed, and are written when it is back.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from simwarden.store import deliveries
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from simwarden.notify.outage import Outage
+    from simwarden.notify.backoff import Backoff
     from simwarden.store.database import Database
-    from simwarden.store.deliveries import LaneResult
+    from simwarden.store.deliveries import QueueResult
 
 BATCH = 500
 IDLE = 60.0
@@ -30,20 +30,20 @@ IDLE = 60.0
 
 
 class Recorder(Worker):
-    """`recorded(results, more)` is called after each commit; `more` says that something is left in those lanes."""
+    """`recorded(results, more)` is called after each commit; `more` says that something is left in those queues."""
 
     worker_name = "delivery-recorder"
 
-    def __init__(self, db: Database, outage: Outage, recorded: Callable[[Sequence[LaneResult], bool], None]) -> None:
+    def __init__(self, db: Database, backoff: Backoff, recorded: Callable[[Sequence[QueueResult], bool], None]) -> None:
         super().__init__()
         self._db = db
-        self._outage = outage
+        self._backoff = backoff
         self._recorded = recorded
-        self._results: list[LaneResult] = []
+        self._results: list[QueueResult] = []
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def put(self, result: LaneResult) -> None:
+    def put(self, result: QueueResult) -> None:
         """Have this written with the next batch."""
         self._results.append(result)
         self._idle.clear()
@@ -61,9 +61,9 @@ class Recorder(Worker):
             try:
                 more = await deliveries.record(self._db, batch, now_utc())
             except (StoreUnavailable, asyncpg.PostgresError) as error:
-                await asyncio.sleep(self._outage.began(error))
+                await asyncio.sleep(self._backoff.failed(error))
                 continue
-            self._outage.over()
+            self._backoff.succeeded()
             del self._results[: len(batch)]
             self._recorded(batch, more)
         self._idle.set()

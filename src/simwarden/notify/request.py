@@ -20,7 +20,7 @@ from simwarden.store.sink_secrets import SigningSecret, unseal_credential, unsea
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simwarden.store.deliveries import DueLane, Head
+    from simwarden.store.deliveries import ClaimedQueue, Head
     from simwarden.store.vault import Vault
 
 _RESERVED = frozenset(
@@ -51,7 +51,7 @@ _VALUE = re.compile(r"[\x20-\x7e\t]{0,512}")
 _parse_sink = lru_cache(maxsize=4096)(parse_sink)
 
 
-class Request(msgspec.Struct, frozen=True):
+class SinkRequest(msgspec.Struct, frozen=True):
     """One attempt, ready to be sent."""
 
     url: URL
@@ -61,24 +61,24 @@ class Request(msgspec.Struct, frozen=True):
     """The time that it was signed for; the attempt is kept with the same."""
 
 
-class Opened(msgspec.Struct, frozen=True):
-    """A lane with its secrets opened: makes the requests of its deliveries."""
+class OpenedQueue(msgspec.Struct, frozen=True):
+    """A queue with its secrets opened: makes the requests of its deliveries."""
 
-    lane: DueLane
+    queue: ClaimedQueue
     url: URL
     token: str | None
     secrets: list[SigningSecret]
     custom: dict[str, str]
     source: str
 
-    def request(self, head: Head, now: datetime) -> Request:
+    def request(self, head: Head, now: datetime) -> SinkRequest:
         """The request that hands out this delivery now."""
         body = cloudevents.render(
             event_id=head.event_id,
             source=self.source,
             type=head.type,
             time=head.time,
-            subscription_id=self.lane.id,
+            subscription_id=self.queue.id,
             data=head.data,
         )
         headers = {
@@ -91,18 +91,18 @@ class Opened(msgspec.Struct, frozen=True):
             headers["authorization"] = f"Bearer {self.token}"
         if head.correlator:
             headers["x-correlator"] = head.correlator
-        return Request(self.url, headers, body, now)
+        return SinkRequest(self.url, headers, body, now)
 
 
-def open_lane(lane: DueLane, vault: Vault, *, source: str, allow_private: bool) -> Opened:
+def open_queue(queue: ClaimedQueue, vault: Vault, *, source: str, allow_private: bool) -> OpenedQueue:
     """Open what is needed to send. Raises WrongKey, InvalidSink (a sink that is not allowed any more)."""
-    lane = targets.opened(vault, lane)
-    return Opened(
-        lane,
-        _parse_sink(lane.sink, allow_private=allow_private).url,
-        None if lane.credential is None else unseal_credential(vault, lane.id, lane.credential),
-        unseal_secrets(vault, lane.id, lane.signing_secrets),
-        custom_headers(lane.protocol_settings),
+    queue = targets.opened(vault, queue)
+    return OpenedQueue(
+        queue,
+        _parse_sink(queue.sink, allow_private=allow_private).url,
+        None if queue.credential is None else unseal_credential(vault, queue.id, queue.credential),
+        unseal_secrets(vault, queue.id, queue.signing_secrets),
+        custom_headers(queue.protocol_settings),
         source,
     )
 

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from simwarden.store.subscriptions import EndReason
+from simwarden.store.outbox import EndReason
 
 SECOND = timedelta(seconds=1)
 _ZERO = timedelta(0)
@@ -31,7 +31,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     window: timedelta = timedelta(hours=24)
     """No attempt is begun later than this after the delivery was queued,"""
     least: int = 3
-    """unless there were fewer attempts than this: a lane that stood still for long still gets its chance."""
+    """unless there were fewer attempts than this: a queue that stood still for long still gets its chance."""
     longest_retry_after: timedelta = timedelta(hours=1)
     """A sink that asks for more patience than this gets this much."""
 
@@ -42,7 +42,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         return self.first * growth * (1 + self.jitter * (2 * chance - 1))
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class SendOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What an attempt met with."""
 
     at: datetime
@@ -72,7 +72,7 @@ class RetryDecision(msgspec.Struct, frozen=True):
     when: timedelta | None = None
     """Try again after this."""
     give_up: bool = False
-    """Never try again; the lane goes on behind it."""
+    """Never try again; the queue goes on behind it."""
     end_subscription: EndReason | None = None
     """The sink wants no more of this subscription."""
 
@@ -88,7 +88,7 @@ DELIVERED = RetryDecision()
 
 
 def decide(
-    outcome: Outcome, *, attempt: int, age: timedelta, has_token: bool, schedule: Schedule, chance: float
+    outcome: SendOutcome, *, attempt: int, age: timedelta, has_token: bool, schedule: Schedule, chance: float
 ) -> RetryDecision:
     """What follows the `attempt`-th attempt (from 1) at a delivery that was queued `age` ago.
 

@@ -17,12 +17,12 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from simwarden.domain.sink import refusal
 from simwarden.kit.clock import now_utc
-from simwarden.notify.retry import Outcome, parse_retry_after
+from simwarden.notify.retry import SendOutcome, parse_retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from simwarden.notify.request import Request
+    from simwarden.notify.request import SinkRequest
 
     Lookup = Callable[[str, int], Awaitable[list[str]]]
 
@@ -131,7 +131,7 @@ class Sender:
         await self._session.close()
         self._dns.close()
 
-    async def send(self, request: Request, limit: float | None = None) -> Outcome:
+    async def send(self, request: SinkRequest, limit: float | None = None) -> SendOutcome:
         """Post once and say what came of it; never raises for what a sink or the way to it does.
 
         Takes at most the total time limit, or `limit` seconds where that is less. Redirects are not followed.
@@ -156,7 +156,7 @@ class Sender:
             error = _sentence(failure, type(failure).__name__)
         if status is not None and not 200 <= status < 300:
             error = error or f"HTTP {status}"
-        return Outcome(
+        return SendOutcome(
             at=at,
             duration=timedelta(seconds=time.monotonic() - begun),
             status=status,

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import msgspec
 
-from simwarden.notify.origin import Limits
 from simwarden.notify.retry import Schedule
+from simwarden.notify.sink_host import SinkLimits
 from simwarden.store import leases
 
 
@@ -17,11 +17,11 @@ class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
     source: str = "urn:simwarden"
     """The `source` of every CloudEvent: a URI that names this installation. Change it before the first event only."""
     schedule: Schedule = Schedule()
-    limits: Limits = Limits()
+    limits: SinkLimits = SinkLimits()
     in_flight: int = 512
     """Most sends at once to all sinks; each takes a file descriptor."""
     held: int = 2048
-    """Most lanes in memory."""
+    """Most queues in memory."""
     burst: int = 16
     """Most deliveries that are sent to one sink one after the other before what came of them is written."""
     burst_time: float = 1.0

@@ -1,4 +1,4 @@
-"""Whose lane is sent next, when everybody wants to: accounts in turn, then their hosts, then their origins. No I/O.
+"""Whose queue is sent next, when everybody wants to: accounts in turn, then their hosts, then their origins. No I/O.
 
 A send may take many seconds, so what a newcomer needs must be free before it comes. An account may begin a send only
 while it has fewer under way than are free (dynamic thresholds, Choudhury and Hahne 1998): one that wants everything
@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simwarden.notify.origin import Origin
+    from simwarden.notify.sink_host import SinkHost
 
 
 class _Host:
@@ -20,7 +20,7 @@ class _Host:
     def __init__(self, name: str) -> None:
         self.name = name
         self.active = 0
-        self.ready: deque[Origin] = deque()
+        self.ready: deque[SinkHost] = deque()
 
 
 class _Account:
@@ -46,8 +46,8 @@ class Shares:
         found = self._accounts.get(account)
         return 0 if found is None else found.active
 
-    def offer(self, origin: Origin) -> None:
-        """An origin has a lane that it may begin by its own limits."""
+    def offer(self, origin: SinkHost) -> None:
+        """An origin has a queue that it may begin by its own limits."""
         if origin.offered:
             return
         origin.offered = True
@@ -63,7 +63,7 @@ class Shares:
             if len(account.ready) == 1:
                 self._ready.append(account)
 
-    def take(self, now: float) -> Origin | None:
+    def take(self, now: float) -> SinkHost | None:
         """The origin whose turn it is, with one send begun; None when nobody may begin one."""
         for _ in range(len(self._ready)):
             account = self._ready[0]
@@ -77,7 +77,7 @@ class Shares:
                     return origin
         return None
 
-    def _of_account(self, account: _Account, now: float) -> Origin | None:
+    def _of_account(self, account: _Account, now: float) -> SinkHost | None:
         room = (account.active + self.free) / 2 - account.active  # of what the account may have, what it has not
         for _ in range(len(account.ready)):
             host = account.ready[0]
@@ -96,7 +96,7 @@ class Shares:
                 del account.hosts[host.name]
         return None
 
-    def done(self, origin: Origin) -> None:
+    def done(self, origin: SinkHost) -> None:
         """A send that was taken is over."""
         account = self._accounts[origin.account]
         host = account.hosts[origin.host]
@@ -112,10 +112,10 @@ class Shares:
             self._accounts.pop(account.name, None)
 
 
-def _of_host(host: _Host, now: float) -> Origin | None:
+def _of_host(host: _Host, now: float) -> SinkHost | None:
     for _ in range(len(host.ready)):
         origin = host.ready[0]
-        if origin.startable(now):
+        if origin.can_start(now):
             host.ready.rotate(-1)
             return origin
         host.ready.popleft()

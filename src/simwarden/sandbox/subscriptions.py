@@ -1,7 +1,7 @@
 """Subscriptions to virtual SIMs: real ones, delivered like any other, about changes that are only played.
 
 When a subscription is made its changes are written down with their times, in the same transaction; `Player` puts them
-into its lane when they are due. From there on all is as with a real SIM.
+into its queue when they are due. From there on all is as with a real SIM.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from simwarden.store import sandbox as store
 if TYPE_CHECKING:
     from simwarden.engine.subscriptions import NewSubscription
     from simwarden.store.database import Database
-    from simwarden.store.subscriptions import Lane
+    from simwarden.store.outbox import Outbox
     from simwarden.store.vault import Vault
 
 POLL = 5.0
@@ -39,11 +39,11 @@ class SandboxSubscriptions(Subscriptions):
         del connection
         return None if new.sim.seen is None else new.sim.seen.imei, 0
 
-    async def _begun(self, connection: asyncpg.Connection, new: NewSubscription, lane: Lane) -> None:
+    async def _begun(self, connection: asyncpg.Connection, new: NewSubscription, outbox: Outbox) -> None:
         now = self._clock()
         # What a virtual SIM is called by stands at the end of its IMSI.
         changes = rules.kind_of(new.sim.imsi).changes
-        await store.write_down(connection, lane.bucket, lane.id, [(now + one.after, one.imei) for one in changes])
+        await store.write_down(connection, outbox.bucket, outbox.id, [(now + one.after, one.imei) for one in changes])
         self._player.wake()
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from simwarden.domain.errors import IncompatibleState, SubscriptionNotFound
 from simwarden.store import fanout, listing, subscriptions
+from simwarden.store.outbox import EndReason, Outbox, save_outboxes
 from simwarden.store.queries import load
-from simwarden.store.subscriptions import SLOTS, EndReason
+from simwarden.store.subscriptions import SLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,11 +42,11 @@ async def end(db: Database, id: str, now: datetime) -> Subscription:  # noqa: A0
     async with db.transaction() as connection:
         row = await _lock(connection, id)
         if row["ended_at"] is None:
-            lane = subscriptions.lane(row)
-            await fanout.catch_up(connection, [lane])
-            if lane.ended_at is None:
-                lane.end(EndReason.NETWORK_TERMINATED, now)
-            await subscriptions.grow(connection, [lane])
+            outbox = Outbox.of_row(row)
+            await fanout.catch_up(connection, [outbox])
+            if outbox.ended_at is None:
+                outbox.end(EndReason.NETWORK_TERMINATED, now)
+            await save_outboxes(connection, [outbox])
     return await _show(db, id)
 
 
@@ -73,7 +74,7 @@ async def resume(db: Database, id: str) -> Subscription:  # noqa: A002
 
 
 async def test(db: Database, id: str, now: datetime) -> str:  # noqa: A002
-    """Put a test event into the lane, behind what waits there; returns its CloudEvents id.
+    """Put a test event into the queue, behind what waits there; returns its CloudEvents id.
 
     It counts towards nothing. Raises SubscriptionNotFound, UnfitSubscription.
     """
@@ -83,10 +84,10 @@ async def test(db: Database, id: str, now: datetime) -> str:  # noqa: A002
             raise UnfitSubscription("The subscription has ended")
         if row["paused_at"] is not None:
             raise UnfitSubscription("The subscription is paused: resume it first")
-        lane = subscriptions.lane(row)
-        lane.test(TEST, now)
-        await subscriptions.grow(connection, [lane])
-    return lane.added[-1].event_id
+        outbox = Outbox.of_row(row)
+        outbox.test(TEST, now)
+        await save_outboxes(connection, [outbox])
+    return outbox.added[-1].event_id
 
 
 async def hand_over(db: Database, id: str, to: Application) -> Subscription:  # noqa: A002
@@ -119,12 +120,12 @@ async def release_revoked(db: Database, buckets: Sequence[int], now: datetime) -
             if owner["successor"] is not None:
                 await _give(connection, rows, owner["successor"])
                 continue
-            lanes = [subscriptions.lane(row) for row in rows]
-            await fanout.catch_up(connection, lanes)
-            for lane in lanes:
-                if lane.ended_at is None:
-                    lane.end(EndReason.NETWORK_TERMINATED, now)
-            await subscriptions.grow(connection, lanes)
+            outboxes = [Outbox.of_row(row) for row in rows]
+            await fanout.catch_up(connection, outboxes)
+            for outbox in outboxes:
+                if outbox.ended_at is None:
+                    outbox.end(EndReason.NETWORK_TERMINATED, now)
+            await save_outboxes(connection, outboxes)
     return count
 
 

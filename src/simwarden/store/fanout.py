@@ -1,6 +1,6 @@
-"""Writing events into many lanes, in a step behind the commit of the events (ADR 0013).
+"""Writing events into many queues, in a step behind the commit of the events (ADR 0013).
 
-The commit leaves a row of `fan_out` that names the events. Each lane knows the last event that it was told, so whoever
+The commit leaves a row of `fan_out` that names the events. Each queue knows the last event that it was told, so whoever
 writes an event into it, here or where the subscription ends, does it once; and while a row stands for a SIM, its later
 events queue behind it. A subscription made after the commit begins behind the event.
 """
@@ -13,9 +13,8 @@ import msgspec
 
 from simwarden.domain.events import Event
 from simwarden.domain.telling import correlator_of, data_of
-from simwarden.store import subscriptions
+from simwarden.store.outbox import EndReason, Outbox, save_outboxes
 from simwarden.store.queries import load
-from simwarden.store.subscriptions import EndReason, Lane
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -26,15 +25,15 @@ if TYPE_CHECKING:
 
 Q = load("fanout")
 INLINE = 8
-"""Most lanes of one SIM that are written in the commit of its events."""
+"""Most queues of one SIM that are written in the commit of its events."""
 CHUNK = 50
-"""Lanes that are written in one transaction."""
+"""Queues that are written in one transaction."""
 Key = tuple[int, str]
 """Bucket and IMSI of a SIM."""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """Events of a SIM, committed together, that are to be written into the lanes of all who subscribed."""
+    """Events of a SIM, committed together, that are to be written into the queues of all who subscribed."""
 
     bucket: int
     imsi: str
@@ -45,18 +44,18 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """The SIM is no more: its subscriptions end behind the last event."""
 
 
-def tell(lanes: Iterable[Lane], events: Sequence[Event]) -> None:
-    """Add events of one SIM to its lanes, to each what it waits for and was not told yet."""
-    for lane in lanes:
+def append(outboxes: Iterable[Outbox], events: Sequence[Event]) -> None:
+    """Add events of one SIM to its queues, to each what it waits for and was not told yet."""
+    for outbox in outboxes:
         for event in events:
-            if lane.topic == event.type:
-                lane.tell(data_of(event), event.at, event=event.n, correlator=correlator_of(event))
+            if outbox.topic == event.type:
+                outbox.append(data_of(event), event.at, event=event.n, correlator=correlator_of(event))
 
 
 async def survey(
     connection: asyncpg.Connection, sims: Collection[Key], topics: Sequence[str] | None
 ) -> tuple[list[Key], set[Key]]:
-    """Of these SIMs those whose few lanes are to be written now, and those whose lanes are to be written later.
+    """Of these SIMs those whose few queues are to be written now, and those whose queues are to be written later.
 
     Others have none. The caller holds the SIMs' rows, so no subscription and no earlier event comes in between.
     """
@@ -66,23 +65,23 @@ async def survey(
 
 
 async def defer(connection: asyncpg.Connection, intents: Sequence[Intent]) -> None:
-    """Leave it to `work` to write events into lanes."""
+    """Leave it to `work` to write events into queues."""
     rows = [(one.bucket, one.imsi, one.first, one.last, one.account_id, one.ends) for one in intents]
     await connection.execute(Q["defer"], *map(list, zip(*rows, strict=True)))
     await connection.execute(Q["wake"])
 
 
-async def catch_up(connection: asyncpg.Connection, lanes: Sequence[Lane]) -> None:
-    """Add to locked lanes the events that are on their way to them: before a subscription ends."""
-    sims = sorted({(lane.bucket, lane.imsi) for lane in lanes})
+async def catch_up(connection: asyncpg.Connection, outboxes: Sequence[Outbox]) -> None:
+    """Add to locked queues the events that are on their way to them: before a subscription ends."""
+    sims = sorted({(outbox.bucket, outbox.imsi) for outbox in outboxes})
     if not sims:
         return
     events: dict[Key, list[Event]] = {}
     for row in await connection.fetch(Q["waiting"], [b for b, _ in sims], [i for _, i in sims]):
         fields = {name: row[name] for name in Event.__struct_fields__}
         events.setdefault((row["bucket"], row["imsi"]), []).append(msgspec.convert(fields, Event))
-    for lane in lanes:
-        tell([lane], events.get((lane.bucket, lane.imsi), ()))
+    for outbox in outboxes:
+        append([outbox], events.get((outbox.bucket, outbox.imsi), ()))
 
 
 async def turns(db: Database, buckets: Sequence[int], limit: int) -> list[tuple[int, str, str]]:
@@ -91,7 +90,7 @@ async def turns(db: Database, buckets: Sequence[int], limit: int) -> list[tuple[
 
 
 async def work(db: Database, bucket: int, imsi: str) -> int:
-    """Write the events of a SIM that wait into up to `CHUNK` lanes; returns how many deliveries that made."""
+    """Write the events of a SIM that wait into up to `CHUNK` queues; returns how many deliveries that made."""
     async with db.transaction() as connection:
         rows = await connection.fetch(Q["lock"], bucket, imsi)
         if not rows:
@@ -103,20 +102,20 @@ async def work(db: Database, bucket: int, imsi: str) -> int:
         events = [msgspec.convert(dict(row), Event) for row in found]
         topics = None if end is not None else sorted({str(event.type) for event in events})
         locked = await connection.fetch(Q["lock_untold"], bucket, imsi, last, topics, CHUNK)
-        lanes = [subscriptions.lane(row) for row in locked]
-        tell(lanes, events)
-        for lane in lanes:
-            lane.told_event = last
-            if end is not None and lane.ended_at is None:
-                lane.end(EndReason.NETWORK_TERMINATED, end["created_at"])
-        count = await subscriptions.grow(connection, lanes)
-        if len(lanes) < CHUNK:
+        outboxes = [Outbox.of_row(row) for row in locked]
+        append(outboxes, events)
+        for outbox in outboxes:
+            outbox.told_event = last
+            if end is not None and outbox.ended_at is None:
+                outbox.end(EndReason.NETWORK_TERMINATED, end["created_at"])
+        count = await save_outboxes(connection, outboxes)
+        if len(outboxes) < CHUNK:
             await connection.execute(Q["done"], bucket, imsi, last)
     return count
 
 
 async def backlog(db: Database, buckets: Sequence[int]) -> tuple[int, float]:
-    """How many commits' events wait to be written into lanes, and for how many seconds the oldest has waited."""
+    """How many commits' events wait to be written into queues, and for how many seconds the oldest has waited."""
     row = await db.fetchrow(Q["backlog"], buckets)
     assert row is not None
     return row["count"], row["age"]

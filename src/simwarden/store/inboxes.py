@@ -1,4 +1,4 @@
-"""Inboxes, and the lanes that lead to them."""
+"""Inboxes, and the queues that lead to them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.store import deliveries
-from simwarden.store.deliveries import DueLane
+from simwarden.store import deliveries, delivery_history
+from simwarden.store.deliveries import ClaimedQueue
 from simwarden.store.queries import load
 from simwarden.store.subscriptions import ALL_BUCKETS
 
@@ -33,7 +33,7 @@ class Inbox(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """A delivery in a lane that leads to an inbox."""
+    """A delivery in a queue that leads to an inbox."""
 
     status: str
     attempts: int
@@ -42,7 +42,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     has_token: bool
     """The subscription has an access token, which is sent along."""
     first: int | None
-    """The lane's first pending delivery."""
+    """The queue's first pending delivery."""
 
 
 def _inbox(row: asyncpg.Record | None) -> Inbox | None:
@@ -64,26 +64,26 @@ async def find(db: Database, id: str) -> Inbox | None:  # noqa: A002
     return _inbox(await db.fetchrow(Q["find"], id))
 
 
-async def take(db: Database, inbox_id: str, limit: int, hold: timedelta) -> list[DueLane]:
-    """Up to `limit` due lanes that lead here, each with its first pending delivery; held for `hold`."""
+async def take(db: Database, inbox_id: str, limit: int, hold: timedelta) -> list[ClaimedQueue]:
+    """Up to `limit` due queues that lead here, each with its first pending delivery; held for `hold`."""
     due = await db.fetch(Q["due"], ALL_BUCKETS, inbox_id, limit)
     if not due:
         return []
     buckets = sorted({row["bucket"] for row in due})
     rows = await db.fetch(Q["take"], buckets, [row["id"] for row in due], inbox_id, hold)
-    return await deliveries.heads(db, [DueLane(**dict(row)) for row in rows], 1)
+    return await deliveries.heads(db, [ClaimedQueue(**dict(row)) for row in rows], 1)
 
 
 async def next_due(db: Database, inbox_id: str) -> float | None:
-    """Seconds until a lane that leads here is due; None when all are empty."""
+    """Seconds until a queue that leads here is due; None when all are empty."""
     seconds: float | None = await db.fetchval(Q["next_due"], ALL_BUCKETS, inbox_id)
     return seconds
 
 
 async def waiting(db: Database, inbox_id: str, event_id: str) -> Waiting:
-    """The delivery of this CloudEvents id. Raises DeliveryNotFound, also when its lane leads elsewhere."""
-    bucket, subscription_id, n = deliveries.parse_event_id(event_id)
+    """The delivery of this CloudEvents id. Raises DeliveryNotFound, also when its queue leads elsewhere."""
+    bucket, subscription_id, n = delivery_history.parse_event_id(event_id)
     row = await db.fetchrow(Q["head"], bucket, subscription_id, n, inbox_id)
     if row is None:
-        raise deliveries.DeliveryNotFound
+        raise delivery_history.DeliveryNotFound
     return Waiting(**dict(row))

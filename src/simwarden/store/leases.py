@@ -30,7 +30,7 @@ TERM = timedelta(seconds=20)
 """So long after its last sign of life a worker's shares may be taken."""
 RENEW = 0.25
 """Leases are renewed after this part of their term,"""
-HUNGRY = 0.05
+UNDER_QUOTA = 0.05
 """and looked for after this part by a worker with less than its share: what another gives away must not lie idle."""
 
 
@@ -62,12 +62,12 @@ class Leases:
         self._deadlines: dict[int, float] = {}
         self._leaving: set[int] = set()
         self._renewed = float("-inf")
-        self._hungry = False
+        self._under_quota = False
 
     @property
     def interval(self) -> float:
         """Seconds after which `refresh` asks the database again."""
-        return self._term.total_seconds() * (HUNGRY if self._hungry else RENEW)
+        return self._term.total_seconds() * (UNDER_QUOTA if self._under_quota else RENEW)
 
     @property
     def leaving(self) -> frozenset[int]:
@@ -97,7 +97,7 @@ class Leases:
         before = self._clock()
         if before - self._renewed >= self.interval:
             async with self._db.transaction() as connection:
-                keep, leaving = await self._deal(connection)
+                keep, leaving = await self._rebalance(connection)
             self._renewed = before
             self._heir_of = ()
             until = before + self._term.total_seconds()
@@ -106,13 +106,13 @@ class Leases:
             self._leaving = set(kept)
         return self.owned()
 
-    async def _deal(self, connection: asyncpg.Connection) -> tuple[set[int], set[int]]:
+    async def _rebalance(self, connection: asyncpg.Connection) -> tuple[set[int], set[int]]:
         # From before the database's clock was set back: who lives renews in time, who died is not waited for by hours.
         await connection.execute(Q["shorten"], self._role, self._term)
         if self._heir_of:
             await connection.fetch(Q["lock"], self._role, self._shares)  # in the order in which everybody locks them
             await connection.execute(Q["inherit"], self._role, self._owner, self._heir_of)
-        await connection.execute(Q["attend"], self._role, self._owner, self._term)
+        await connection.execute(Q["heartbeat"], self._role, self._owner, self._term)
         rows = await connection.fetch(Q["lock"], self._role, self._shares)
         if len(rows) < self._shares:
             await connection.execute(Q["prepare"], self._role, self._shares)
@@ -125,7 +125,7 @@ class Leases:
         staying = sorted(mine, key=lambda share: share in self._leaving)
         keep = set(staying[:quota])
         keep.update(free[: quota - len(keep)])
-        self._hungry = len(keep) < quota
+        self._under_quota = len(keep) < quota
         await connection.execute(Q["take"], self._role, self._owner, self._term, sorted(keep))
         return keep, set(mine) - keep
 

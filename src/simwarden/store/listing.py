@@ -10,7 +10,7 @@ import msgspec
 from simwarden.domain.events import Event
 from simwarden.domain.sim import Sim
 from simwarden.store import sims as sim_store
-from simwarden.store.deliveries import Listed
+from simwarden.store.delivery_history import Listed
 from simwarden.store.queries import load
 from simwarden.store.subscriptions import ALL_BUCKETS, Subscription
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from simwarden.store import records, targets
 from simwarden.store.queries import load
-from simwarden.store.targets import Target
+from simwarden.store.targets import SinkAddress
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -67,7 +67,7 @@ async def _seal_calls(connection: asyncpg.Connection, vault: Vault, limit: int) 
 async def _seal_subscriptions(connection: asyncpg.Connection, vault: Vault, limit: int) -> int:
     rows = await connection.fetch(Q["plain_subscriptions"], limit)
     if rows:
-        found = [Target(row["sink"], row["protocol_settings"]) for row in rows]
+        found = [SinkAddress(row["sink"], row["protocol_settings"]) for row in rows]
         await connection.execute(
             Q["seal_subscriptions"],
             [row["bucket"] for row in rows],

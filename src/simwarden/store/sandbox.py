@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from simwarden.domain.identifiers import full_imei
 from simwarden.store import subscriptions
+from simwarden.store.outbox import Outbox, save_outboxes
 from simwarden.store.queries import load
 from simwarden.store.subscriptions import ALL_BUCKETS
 
@@ -37,7 +38,7 @@ async def next_due(db: Database) -> float | None:
 
 
 async def play(db: Database, now: datetime) -> int:
-    """Put what is due into its lanes; returns how many. Each change is played once, whoever else plays."""
+    """Put what is due into its queues; returns how many. Each change is played once, whoever else plays."""
     count = 0
     for row in await db.fetch(Q["due"], ALL_BUCKETS, now, BATCH):
         async with db.transaction() as connection:
@@ -45,8 +46,8 @@ async def play(db: Database, now: datetime) -> int:
             played = await connection.execute(Q["played"], row["bucket"], row["subscription_id"], row["due_at"])
             if locked is None or locked["ended_at"] is not None or played != "DELETE 1":
                 continue
-            lane = subscriptions.lane(locked)
-            lane.tell({"imei": full_imei(row["imei"])}, row["due_at"], event=None)
-            await subscriptions.grow(connection, [lane])
+            outbox = Outbox.of_row(locked)
+            outbox.append({"imei": full_imei(row["imei"])}, row["due_at"], event=None)
+            await save_outboxes(connection, [outbox])
             count += 1
     return count

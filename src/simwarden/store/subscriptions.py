@@ -1,51 +1,30 @@
-"""Subscriptions: what customers want to be told, and the growth of their lanes of deliveries."""
+"""Subscriptions: what customers want to be told, and the growth of their queues of deliveries."""
 
 from __future__ import annotations
 
-import enum
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from simwarden.domain.identifiers import BUCKETS
+from simwarden.store.outbox import Outbox
 from simwarden.store.queries import load
-from simwarden.store.targets import Target
+from simwarden.store.targets import SinkAddress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import asyncpg
 
     from simwarden.store.database import Database
 
+
 Q = load("subscriptions")
 ALL_BUCKETS = list(range(BUCKETS))
 SLOTS = 16
 """Rows in which the active subscriptions of an application are counted."""
-
-
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-class Status(enum.StrEnum):
-    """Where a subscription stands (CAMARA)."""
-
-    ACTIVE = "ACTIVE"
-    EXPIRED = "EXPIRED"
-    """Ended by time, by its number of events, by its token, or by its sink."""
-    DELETED = "DELETED"
-    """Ended by its client, who does not see it any more."""
-
-
-class EndReason(enum.StrEnum):
-    """Why a subscription ended (CAMARA terminationReason)."""
-
-    MAX_EVENTS_REACHED = "MAX_EVENTS_REACHED"
-    NETWORK_TERMINATED = "NETWORK_TERMINATED"
-    SUBSCRIPTION_EXPIRED = "SUBSCRIPTION_EXPIRED"
-    ACCESS_TOKEN_EXPIRED = "ACCESS_TOKEN_EXPIRED"  # noqa: S105 - a reason, not a token
-    SUBSCRIPTION_DELETED = "SUBSCRIPTION_DELETED"
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,125 +60,11 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     """Since when the operator lets nothing be sent."""
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One event on its way to one sink, as it is written."""
-
-    n: int
-    event: int | None
-    """The SIM's event; None for the life of the subscription itself, and for an initial event."""
-    event_id: str
-    type: str
-    time: datetime
-    data: dict[str, Any]
-    correlator: str | None = None
-    ends: bool = False
-
-
-class Lane(msgspec.Struct, kw_only=True):
-    """A subscription, locked, and what is to be added to the end of its lane. `grow` writes it."""
-
-    bucket: int
-    id: str
-    imsi: str
-    topic: str
-    type: str
-    device: dict[str, Any] | None
-    delivery_count: int
-    event_count: int
-    max_events: int | None
-    expires_at: datetime | None
-    ends_at: datetime | None
-    """The earliest time at which it ends by itself."""
-    told_event: int = 0
-    """The SIM's last event that it was told, or that was committed before it was made."""
-    status: str = Status.ACTIVE
-    ended_at: datetime | None = None
-    ended_reason: str | None = None
-    added: list[Delivery] = []
-
-    def start(self, now: datetime) -> None:
-        """Say that the subscription exists (CAMARA subscription-started)."""
-        self._add(self._life("subscription-started"), now, {"initiationReason": "SUBSCRIPTION_CREATED"})
-
-    def tell(self, data: dict[str, Any], at: datetime, *, event: int | None, correlator: str | None = None) -> None:
-        """Add an event of the SIM. An ended subscription is told nothing, and none is told an event twice.
-
-        Ends the subscription before the event when its time is over, after it when it was the last one wanted.
-        """
-        if event is not None:
-            if event <= self.told_event:
-                return
-            self.told_event = event
-        if self.ended_at is None and self.ends_at is not None and self.ends_at <= at:
-            self.end(self.due_reason(), at)
-        if self.ended_at is not None:
-            return
-        if self.device is not None:
-            data = {**data, "device": self.device}
-        self._add(self.type, at, data, event=event, correlator=correlator)
-        self.event_count += 1
-        if self.max_events is not None and self.event_count >= self.max_events:
-            self.end(EndReason.MAX_EVENTS_REACHED, at)
-
-    def end(self, reason: EndReason, now: datetime) -> None:
-        """End the subscription, and say so (CAMARA subscription-ended)."""
-        self.close(reason, now)
-        self._add(self._life("subscription-ended"), now, {"terminationReason": str(reason)}, ends=True)
-
-    def close(self, reason: EndReason, now: datetime) -> None:
-        """End the subscription without a word."""
-        self.status = Status.DELETED if reason is EndReason.SUBSCRIPTION_DELETED else Status.EXPIRED
-        self.ended_at, self.ended_reason = now, reason
-
-    def test(self, kind: str, now: datetime) -> None:
-        """Add a test event of this CloudEvents type; it counts towards nothing."""
-        self._add(kind, now, {"message": "A test event, sent by the operator"})
-
-    def due_reason(self) -> EndReason:
-        """Which of its two limits in time comes first."""
-        by_time = self.expires_at is not None and self.expires_at == self.ends_at
-        return EndReason.SUBSCRIPTION_EXPIRED if by_time else EndReason.ACCESS_TOKEN_EXPIRED
-
-    def _life(self, name: str) -> str:
-        return f"{self.type.rpartition('.')[0]}.{name}"
-
-    def _add(
-        self,
-        type: str,  # noqa: A002 - the attribute's name in CloudEvents
-        time: datetime,
-        data: dict[str, Any],
-        *,
-        event: int | None = None,
-        correlator: str | None = None,
-        ends: bool = False,
-    ) -> None:
-        self.delivery_count += 1
-        n = self.delivery_count
-        self.added.append(
-            Delivery(
-                n=n,
-                event=event,
-                event_id=f"{self.id}-{n}",
-                type=type,
-                time=time,
-                data=data,
-                correlator=correlator,
-                ends=ends,
-            )
-        )
-
-
 _COLUMNS = Subscription.__struct_fields__
-_LANE = tuple(name for name in Lane.__struct_fields__ if name not in {"added", "status", "ended_at", "ended_reason"})
 
 
 def _subscription(row: asyncpg.Record) -> Subscription:
     return Subscription(**{name: row[name] for name in _COLUMNS})
-
-
-def lane(row: asyncpg.Record) -> Lane:
-    """A locked row as a lane that nothing was added to."""
-    return Lane(**{name: row[name] for name in _LANE}, added=[])
 
 
 async def insert(
@@ -214,14 +79,14 @@ async def insert(
     told_event: int = 0,
     inbox: str | None = None,
     sealed_target: bytes | None = None,
-) -> Lane:
-    """Write and count a new subscription; returns its empty lane. Secrets come sealed.
+) -> Outbox:
+    """Write and count a new subscription; returns its empty queue. Secrets come sealed.
 
     `told_event`: the SIM's last event before it. `inbox`: the one that its sink is. With `sealed_target` sink and
     settings are stored masked.
     """
     s = subscription
-    target = Target(s.sink, s.protocol_settings)
+    target = SinkAddress(s.sink, s.protocol_settings)
     if sealed_target is not None:
         target = target.masked()
     await connection.execute(
@@ -254,7 +119,7 @@ async def insert(
         sealed_target,
     )
     await tally(connection, {(s.account_id, s.app_key, s.bucket % SLOTS): 1})
-    return Lane(
+    return Outbox(
         bucket=s.bucket,
         id=s.id,
         imsi=s.imsi,
@@ -341,68 +206,34 @@ async def lock_seen(connection: asyncpg.Connection, bucket: int, imsi: str, acco
 
 async def lock_listening(
     connection: asyncpg.Connection, sims: Sequence[tuple[int, str]], topics: Sequence[str]
-) -> list[Lane]:
+) -> list[Outbox]:
     """Lock the live subscriptions of these SIMs (bucket, IMSI) to these event types, in order of bucket and id."""
     buckets = [bucket for bucket, _ in sims]
     return [
-        lane(row) for row in await connection.fetch(Q["lock_listening"], buckets, [imsi for _, imsi in sims], topics)
+        Outbox.of_row(row)
+        for row in await connection.fetch(Q["lock_listening"], buckets, [imsi for _, imsi in sims], topics)
     ]
 
 
-async def lock_living(connection: asyncpg.Connection, sims: Sequence[tuple[int, str]]) -> list[Lane]:
+async def lock_living(connection: asyncpg.Connection, sims: Sequence[tuple[int, str]]) -> list[Outbox]:
     """Lock all live subscriptions of these SIMs (bucket, IMSI), in order of bucket and id."""
     rows = await connection.fetch(Q["lock_living"], [bucket for bucket, _ in sims], [imsi for _, imsi in sims])
-    return [lane(row) for row in rows]
+    return [Outbox.of_row(row) for row in rows]
 
 
 async def lock_one(connection: asyncpg.Connection, app_key: str, bucket: int, id: str) -> asyncpg.Record | None:  # noqa: A002
-    """Lock a client's subscription unless it deleted it. `lane` makes a Lane of the row."""
+    """Lock a client's subscription unless it deleted it. `queue` makes a Queue of the row."""
     return await connection.fetchrow(Q["lock_one"], bucket, id, app_key)
 
 
 async def lock_any(connection: asyncpg.Connection, bucket: int, id: str) -> asyncpg.Record | None:  # noqa: A002
-    """Lock a subscription, whoever owns it. `lane` makes a Lane of the row."""
+    """Lock a subscription, whoever owns it. `queue` makes a Queue of the row."""
     return await connection.fetchrow(Q["lock_any"], bucket, id)
 
 
-async def lock_ending(connection: asyncpg.Connection, buckets: Sequence[int], limit: int) -> list[Lane]:
+async def lock_ending(connection: asyncpg.Connection, buckets: Sequence[int], limit: int) -> list[Outbox]:
     """Lock up to `limit` live subscriptions of these buckets whose time is over."""
-    return [lane(row) for row in await connection.fetch(Q["lock_ending"], buckets, limit)]
-
-
-async def grow(connection: asyncpg.Connection, lanes: Iterable[Lane]) -> int:
-    """Write what was added to locked lanes; returns the number of deliveries. Wakes the notifiers at the commit."""
-    grown = list(lanes)
-    if not grown:
-        return 0
-    ended = [one for one in grown if one.ended_at is not None]
-    if ended:
-        await connection.execute(Q["uncount"], [one.bucket for one in ended], [one.id for one in ended])
-    rows = [
-        (one.bucket, one.id, d.n, one.imsi, d.event, d.event_id, d.type, d.time, d.data, d.correlator, d.ends)
-        for one in grown
-        for d in one.added
-    ]
-    if rows:
-        await connection.execute(Q["add_deliveries"], *map(list, zip(*rows, strict=True)))
-    ends = [
-        (
-            one.bucket,
-            one.id,
-            one.delivery_count,
-            one.event_count,
-            str(one.status),
-            one.ended_at,
-            one.ended_reason,
-            bool(one.added),
-            one.told_event,
-        )
-        for one in grown
-    ]
-    await connection.execute(Q["grow"], *map(list, zip(*ends, strict=True)))
-    if rows:
-        await connection.execute(Q["wake"])
-    return len(rows)
+    return [Outbox.of_row(row) for row in await connection.fetch(Q["lock_ending"], buckets, limit)]
 
 
 async def save_secrets(connection: asyncpg.Connection, bucket: int, id: str, sealed: bytes) -> None:  # noqa: A002

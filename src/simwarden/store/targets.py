@@ -17,7 +17,7 @@ MASK = "********"
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-class Target(msgspec.Struct, frozen=True):
+class SinkAddress(msgspec.Struct, frozen=True):
     """A sink and its settings as the customer gave them."""
 
     sink: str
@@ -28,23 +28,23 @@ class Target(msgspec.Struct, frozen=True):
         """Whether anything of it is to be sealed."""
         return "?" in self.sink or self.protocol_settings is not None
 
-    def masked(self) -> Target:
+    def masked(self) -> SinkAddress:
         """What may be seen of it."""
         head, query, _ = self.sink.partition("?")
-        return Target(head + (f"?{MASK}" if query else ""), _masked(self.protocol_settings))
+        return SinkAddress(head + (f"?{MASK}" if query else ""), _masked(self.protocol_settings))
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Target)
+_decoder = msgspec.json.Decoder(SinkAddress)
 
 
-def seal(vault: Vault, subscription_id: str, target: Target) -> bytes | None:
+def seal(vault: Vault, subscription_id: str, target: SinkAddress) -> bytes | None:
     """Encrypt a target; None when there is nothing secret in it."""
     return vault.seal(_encoder.encode(target), _purpose(subscription_id)) if target.has_secrets else None
 
 
 def opened(vault: Vault, row: T) -> T:
-    """A subscription or a lane (`id`, `sink`, `protocol_settings`, `sealed_target`) with its target in clear.
+    """A subscription or a queue (`id`, `sink`, `protocol_settings`, `sealed_target`) with its target in clear.
 
     Raises WrongKey.
     """

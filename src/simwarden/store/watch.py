@@ -47,7 +47,7 @@ class Backlog(msgspec.Struct, frozen=True):
     waiting: int = 0
     """How much of it is overdue; counted up to 10,001."""
     origin: str | None = None
-    """Of deliveries: the origin whose lane has waited longest."""
+    """Of deliveries: the origin whose queue has waited longest."""
 
 
 async def last_beat(db: Database) -> Beat | None:
@@ -94,7 +94,7 @@ async def enforcement_backlog(db: Database, now: datetime, over: timedelta) -> B
 
 
 async def delivery_backlog(db: Database, over: timedelta) -> Backlog:
-    """Lanes that are due and are not worked on: the oldest, and how many origins have one due for longer."""
+    """Queues that are due and are not worked on: the oldest, and how many origins have one due for longer."""
     row = await db.fetchrow(Q["delivery_backlog"], over)
     return Backlog() if row is None else Backlog(row["seconds"], row["waiting"], row["origin"])
 

@@ -15,7 +15,7 @@ from simwarden.domain.alarm import AlarmKind
 from simwarden.domain.alarm_words import told
 from simwarden.engine.watch import Watch, WatchSettings
 from simwarden.notify.retry import Schedule
-from simwarden.store import alarms, deliveries
+from simwarden.store import alarms, delivery_alarms, delivery_history
 from simwarden.store.leases import Leases
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ async def test_a_customer_whose_sinks_all_refuse_buries_nobody_under_alarms(
     house: House, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """He may have a million subscriptions: the operator still has to find what else is wrong."""
-    monkeypatch.setattr(deliveries, "MOST_OF_ACCOUNT", 3)
+    monkeypatch.setattr(delivery_alarms, "MOST_OF_ACCOUNT", 3)
     for _ in range(8):
         await house.subscribe(sink.url)
     async with running(house) as notifier:
@@ -103,9 +103,9 @@ async def test_what_is_sent_again_in_time_ends_the_alarm_and_moves_no_histogram(
         alarm = await raised(house.db, AlarmKind.DELIVERIES_DEAD)
         before = notifier.metrics.delay._sum.get(), [bucket.get() for bucket in notifier.metrics.delay._buckets]
         sink.answer = 204
-        assert await deliveries.replay(house.db, f"{made.id}-2") == 1
+        assert await delivery_history.replay(house.db, f"{made.id}-2") == 1
         await ended(house.db, alarm)
-        assert await deliveries.replay(house.db, f"{made.id}-1") == 1
+        assert await delivery_history.replay(house.db, f"{made.id}-1") == 1
         await sink.until_received(4)
 
         async def idle() -> bool:

@@ -32,7 +32,7 @@ from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
-from simwarden.notify.sent import sent
+from simwarden.notify.request_preview import preview
 from simwarden.reference.bundle import bundled
 from simwarden.southbound import registry
 from simwarden.store import ranges
@@ -89,7 +89,7 @@ class House:
             base_url="https://warden.example",
             vault=vault,
             keys=keys,
-            preview=lambda lane, at: sent(lane, at, vault, source="urn:test"),
+            preview=lambda queue, at: preview(queue, at, vault, source="urn:test"),
         )
         self.reads = Reads(database)
         inboxes = Inboxes(database, vault, base_url=self.tokens.issuer)

@@ -110,11 +110,11 @@ class House:
             return await publish(connection, [(sim or self.sim, events)])
 
     async def deliveries(self, subscription_id: str) -> Sequence[asyncpg.Record]:
-        """The lane of a subscription, in order."""
+        """The queue of a subscription, in order."""
         return await self.db.fetch("select * from delivery where subscription_id = $1 order by n", subscription_id)
 
-    async def lane(self, subscription_id: str) -> list[tuple[str, str]]:
-        """What a lane holds: the last part of the type, and the reason or the number of the device."""
+    async def queue(self, subscription_id: str) -> list[tuple[str, str]]:
+        """What a queue holds: the last part of the type, and the reason or the number of the device."""
         return [
             (row["type"].removeprefix(f"{FAMILY}."), _essence(row["data"]))
             for row in await self.deliveries(subscription_id)

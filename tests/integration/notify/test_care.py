@@ -15,7 +15,7 @@ from tests.integration.notify.test_fan_out import commit
 from simwarden.accounts import applications
 from simwarden.accounts.applications import InvalidSuccessor
 from simwarden.domain.errors import SubscriptionNotFound
-from simwarden.store import care, deliveries
+from simwarden.store import care, delivery_history, delivery_maintenance
 from simwarden.store.accounts import Accounts
 from simwarden.store.care import UnfitSubscription
 from simwarden.store.fanout import INLINE
@@ -35,7 +35,7 @@ async def application(house: House, name: str, account: str = "acme") -> Applica
 
 
 async def essences(house: House, subscription_id: str) -> list[str]:
-    return [essence for _, essence in await house.lane(subscription_id)]
+    return [essence for _, essence in await house.queue(subscription_id)]
 
 
 async def tally(house: House) -> dict[str, int]:
@@ -148,13 +148,13 @@ async def test_pausing_stops_a_lane_at_work_before_its_next_event(house: House, 
         await care.pause(house.db, made.id)
 
         async def heard() -> bool:
-            return made.id in notifier._paused
+            return notifier._held.is_paused(made.id)
 
         await eventually(heard, limit=60)
         go_on.set()
 
         async def recorded() -> bool:
-            return made.id not in notifier._busy
+            return made.id not in notifier._held.ids
 
         await eventually(recorded, limit=60)
         assert len(sink.received) == 1
@@ -169,8 +169,8 @@ async def test_what_waits_too_long_while_paused_is_given_up_and_can_be_sent_agai
     made, _ = await house.subscribe(sink.url)
     await house.publish(1)
     await care.pause(house.db, made.id)
-    assert await deliveries.give_up_old(house.db, ALL_BUCKETS, datetime.now(UTC)) == 2
-    await deliveries.replay(house.db, f"{made.id}-2")
+    assert await delivery_maintenance.give_up_old(house.db, ALL_BUCKETS, datetime.now(UTC)) == 2
+    await delivery_history.replay(house.db, f"{made.id}-2")
     async with running(house):
         await care.resume(house.db, made.id)
         await sink.until(lambda: sink.devices == [1], limit=60)

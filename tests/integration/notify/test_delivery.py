@@ -15,9 +15,9 @@ from tests.integration.notify.sink import Sink
 
 from simwarden.domain.events import CauseKind
 from simwarden.engine.subscriptions import publish
+from simwarden.notify.request_preview import preview
 from simwarden.notify.retry import Schedule
-from simwarden.notify.sent import sent
-from simwarden.store import deliveries
+from simwarden.store import delivery_history
 from simwarden.store.targets import MASK
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ async def test_a_lane_goes_on_behind_a_dead_letter(house: House, sink: Sink) -> 
     async with running(house):
         await finished(house, made.id, ["DELIVERED", "DELIVERED", "DEAD", "DELIVERED"])
     assert sink.devices == [1, 2, 3]
-    dead, attempts = await deliveries.show(house.db, f"{made.id}-3")
+    dead, attempts = await delivery_history.show(house.db, f"{made.id}-3")
     assert (dead.last_status, dead.last_error, dead.attempts) == (400, "HTTP 400", 1)
     assert [one.status for one in attempts] == [400]
 
@@ -152,7 +152,7 @@ async def test_a_refused_token_ends_the_subscription_and_says_so(house: House, s
     sink.answer = lambda one: 401 if one.kind == "imei-change" else 204
     async with running(house):
         await finished(house, made.id, ["DELIVERED", "DEAD", "DROPPED", "DELIVERED"])
-    assert (await house.lane(made.id))[-1] == ("subscription-ended", "ACCESS_TOKEN_EXPIRED")
+    assert (await house.queue(made.id))[-1] == ("subscription-ended", "ACCESS_TOKEN_EXPIRED")
     assert sink.received[-1].event["data"]["terminationReason"] == "ACCESS_TOKEN_EXPIRED"
     ended = await house.subscriptions.get("app-1", made.id)
     assert (ended.status, ended.ended_reason) == ("EXPIRED", "ACCESS_TOKEN_EXPIRED")
@@ -198,7 +198,7 @@ async def test_redirects_are_failures_and_never_followed(house: House, sink: Sin
             sink.answer = 204
             await finished(house, made.id, ["DELIVERED"])
         assert elsewhere.received == []
-    _, attempts = await deliveries.show(house.db, f"{made.id}-1")
+    _, attempts = await delivery_history.show(house.db, f"{made.id}-1")
     assert attempts[0].error == "HTTP 307"
 
 
@@ -213,7 +213,7 @@ async def test_a_sink_that_hangs_is_left_after_the_time_limit(house: House, sink
     sink.answer = hang
     async with running(house, total_timeout=2.0):
         await finished(house, made.id, ["DELIVERED"])
-    _, attempts = await deliveries.show(house.db, f"{made.id}-1")
+    _, attempts = await delivery_history.show(house.db, f"{made.id}-1")
     assert [one.status for one in attempts] == [None, 204]
     assert attempts[0].error
     assert attempts[0].duration_ms >= 1900
@@ -229,7 +229,7 @@ async def test_answers_are_kept_truncated_and_harmless(house: House, sink: Sink)
     sink.answer = talkative
     async with running(house):
         await finished(house, made.id, ["DEAD"])
-    _, (attempt,) = await deliveries.show(house.db, f"{made.id}-1")
+    _, (attempt,) = await delivery_history.show(house.db, f"{made.id}-1")
     assert attempt.answer is not None
     assert attempt.answer.startswith("no\ufffd\ufffdxx")
     assert len(attempt.answer) == 4096
@@ -299,11 +299,11 @@ async def test_what_is_shown_of_an_attempt_is_what_the_sink_got(house: House, si
     async with running(house):
         await finished(house, made.id, ["DELIVERED"])
     event_id = f"{made.id}-1"
-    _, attempts = await deliveries.show(house.db, event_id)
-    lane = await deliveries.lane_of(house.db, event_id)
+    _, attempts = await delivery_history.show(house.db, event_id)
+    queue = await delivery_history.queue_of(house.db, event_id)
     assert len(attempts) == len(sink.received) == 3
     for attempt, received in zip(attempts, sink.received, strict=True):
-        shown = sent(lane, attempt.at, house.vault, source="urn:simwarden")
+        shown = preview(queue, attempt.at, house.vault, source="urn:simwarden")
         assert shown.url == sink.url
         assert shown.body.encode() == received.body
         masked = {"authorization": f"Bearer {MASK}", "x-api-key": MASK}

@@ -1,4 +1,4 @@
-"""Events of SIMs that many subscribed to are written into the lanes behind the commit, once and in order."""
+"""Events of SIMs that many subscribed to are written into the queues behind the commit, once and in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simwarden.domain.errors import SubscriptionNotFound
 from simwarden.engine.subscriptions import end_of_sims, publish
 from simwarden.notify import fanout as fan_out_worker
 from simwarden.notify.metrics import NotifyMetrics
-from simwarden.store import deliveries, fanout, sims
+from simwarden.store import delivery_maintenance, fanout, sims
 from simwarden.store.fanout import INLINE
 from simwarden.store.subscriptions import ALL_BUCKETS
 
@@ -37,7 +37,7 @@ async def subscribe(house: House, count: int, sink: str = NOWHERE) -> list[Subsc
 
 
 async def commit(house: House, number: int, *, sim: Sim | None = None) -> int:
-    """The SIM is in this device now: event and lanes in one transaction, as ingest does it; returns the deliveries."""
+    """The SIM is in this device now: event and queues in one transaction, as ingest does it; returns the deliveries."""
     async with house.db.transaction() as connection:
         (found,) = (await sims.lock(connection, [(sim or house.sim).imsi])).values()
         changed = msgspec.structs.replace(found, event_count=found.event_count + 1)
@@ -55,8 +55,8 @@ async def work_all(house: House) -> None:
 
 
 async def devices(house: House, made: Subscription) -> list[str]:
-    """What a lane tells after its start."""
-    return [essence for _, essence in (await house.lane(made.id))[1:]]
+    """What a queue tells after its start."""
+    return [essence for _, essence in (await house.queue(made.id))[1:]]
 
 
 async def test_a_handful_is_written_in_the_commit_and_more_behind_it(house: House) -> None:
@@ -137,8 +137,8 @@ async def test_max_events_and_expiry_count_as_in_the_commit(house: House) -> Non
     await house.db.execute("select pg_sleep(0.01)")
     await commit(house, 2)
     await commit(house, 3)
-    # Its time is over before the event is in its lane: the event was committed in time.
-    await deliveries.end_due(house.db, ALL_BUCKETS, datetime.now(UTC))
+    # Its time is over before the event is in its queue: the event was committed in time.
+    await delivery_maintenance.end_due(house.db, ALL_BUCKETS, datetime.now(UTC))
     await work_all(house)
     assert await devices(house, brief) == ["1", "SUBSCRIPTION_EXPIRED"]
     assert await devices(house, twice) == ["1", "2", "MAX_EVENTS_REACHED"]
@@ -176,7 +176,7 @@ async def test_many_lanes_take_several_transactions_and_a_crash_between_repeats_
 
 
 async def test_changes_deletions_and_the_work_behind_them_at_the_same_time(house: House) -> None:
-    """However they meet: every lane is told the events in order, those before its end, without a gap and once."""
+    """However they meet: every queue is told the events in order, those before its end, without a gap and once."""
     made = await subscribe(house, MANY + 6)
 
     async def changes() -> None:
@@ -221,7 +221,7 @@ class Everything:
 async def test_an_account_pauses_after_its_turn_and_others_do_not(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever makes events for many lanes takes a bounded share of the time, whatever waits."""
+    """Whoever makes events for many queues takes a bounded share of the time, whatever waits."""
     monkeypatch.setattr(fan_out_worker, "PAUSE", 1e6)
     await subscribe(house, MANY)
     worker = fan_out_worker.FanOut(house.db, cast("Leases", Everything()), NotifyMetrics())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from yarl import URL
 
-from simwarden.notify.request import Request
+from simwarden.notify.request import SinkRequest
 from simwarden.notify.sender import AddressRefused, GuardedResolver, Sender
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class Names:
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
 
-def post(url: str) -> Request:
-    return Request(URL(url, encoded=True), {"content-type": "application/json"}, b'{"id": "1", "type": "a.b"}')
+def post(url: str) -> SinkRequest:
+    return SinkRequest(URL(url, encoded=True), {"content-type": "application/json"}, b'{"id": "1", "type": "a.b"}')
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "10.0.0.1", "169.254.169.254", "::ffff:127.0.0.1"])

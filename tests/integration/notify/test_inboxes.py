@@ -16,11 +16,11 @@ from tests.support.patience import PATIENCE
 from simwarden.accounts import applications
 from simwarden.domain.errors import SecretOfInbox
 from simwarden.engine.subscriptions import InvalidSink, Subscriptions
-from simwarden.notify.inbox import Inboxes, InboxNotFound, NotItsTurn, Opened, Taken
-from simwarden.notify.retry import Outcome
-from simwarden.store import deliveries
+from simwarden.notify.inbox import Inboxes, InboxNotFound, NotItsTurn, OpenedInbox, Taken
+from simwarden.notify.retry import SendOutcome
+from simwarden.store import delivery_history, delivery_maintenance
 from simwarden.store.accounts import Accounts
-from simwarden.store.deliveries import DeliveryNotFound
+from simwarden.store.delivery_history import DeliveryNotFound
 
 if TYPE_CHECKING:
     from tests.integration.notify.house import House
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 BASE = "https://warden.example"
 
 
-def answered(status: int | None = 204, error: str | None = None) -> Outcome:
-    return Outcome(at=datetime.now(UTC), duration=timedelta(milliseconds=3), status=status, error=error)
+def answered(status: int | None = 204, error: str | None = None) -> SendOutcome:
+    return SendOutcome(at=datetime.now(UTC), duration=timedelta(milliseconds=3), status=status, error=error)
 
 
 class Post:
@@ -46,12 +46,12 @@ class Post:
         self.app = (await applications.issue(accounts, "Acme", "one")).application.app_key
         self.colleague = (await applications.issue(accounts, "Acme", "two")).application.app_key
         self.stranger = (await applications.issue(accounts, "Other", "three")).application.app_key
-        self.inbox: Opened = await self.inboxes.open("acme", self.app, "default")
+        self.inbox: OpenedInbox = await self.inboxes.open("acme", self.app, "default")
 
     async def take(self, wait: float = 0) -> list[Taken]:
         return await self.inboxes.take(self.app, self.inbox.id, wait=wait, limit=20)
 
-    async def settle(self, event_id: str, outcome: Outcome | None = None) -> str:
+    async def settle(self, event_id: str, outcome: SendOutcome | None = None) -> str:
         decision = await self.inboxes.settle(self.app, self.inbox.id, event_id, outcome or answered())
         return decision.status
 
@@ -98,7 +98,7 @@ async def test_the_notifier_leaves_inboxes_alone_and_their_owner_gets_everything
     ids, bodies = [], []
     for _ in range(4):
         [one] = await post.take()
-        assert await post.take() == []  # held, and nothing of the lane behind it
+        assert await post.take() == []  # held, and nothing of the queue behind it
         Webhook(post.inbox.secret).verify(one.body, one.headers)
         assert one.headers["content-type"] == "application/cloudevents+json"
         ids.append(one.event_id)
@@ -107,7 +107,7 @@ async def test_the_notifier_leaves_inboxes_alone_and_their_owner_gets_everything
     assert ids == [f"{subscription.id}-{n}" for n in (1, 2, 3, 4)]
     assert len(set(bodies)) == 4
     assert await post.take() == []
-    listed, attempts = await deliveries.show(post.house.db, ids[1])
+    listed, attempts = await delivery_history.show(post.house.db, ids[1])
     assert (listed.status, [one.status for one in attempts]) == ("DELIVERED", [204])
 
 
@@ -120,7 +120,7 @@ async def test_what_the_program_did_not_take_is_offered_again_and_logged(post: P
     assert time.monotonic() - begun > 0.5, "not before its time"
     assert (again.event_id, again.attempt, again.body) == (one.event_id, 2, one.body)
     await post.settle(again.event_id)
-    _, attempts = await deliveries.show(post.house.db, one.event_id)
+    _, attempts = await delivery_history.show(post.house.db, one.event_id)
     assert [(each.status, each.error) for each in attempts] == [(None, "Connection refused"), (204, None)]
 
 
@@ -202,7 +202,7 @@ async def test_only_the_head_of_a_lane_can_be_acknowledged(post: Post) -> None:
 async def test_what_nobody_took_in_time_is_given_up(post: Post) -> None:
     subscription, _ = await post.house.subscribe(post.inbox.sink)
     await post.house.db.execute("update delivery set queued_at = now() - interval '3 days'")
-    await deliveries.give_up_old(post.house.db, list(range(256)), datetime.now(UTC) - timedelta(days=1))
+    await delivery_maintenance.give_up_old(post.house.db, list(range(256)), datetime.now(UTC) - timedelta(days=1))
     await post.house.publish(5)
     assert await post.drain() == ["imei-change"]
     assert [row["status"] for row in await post.house.deliveries(subscription.id)] == ["DEAD", "DELIVERED"]

@@ -16,7 +16,7 @@ from tests.support.patience import PATIENCE
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Sim
 from simwarden.notify import notifier as notifier_module
-from simwarden.notify.origin import Limits
+from simwarden.notify.sink_host import SinkLimits
 from simwarden.store import deliveries
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ async def fleet(house: House, count: int) -> list[Sim]:
 
 
 async def test_a_sink_that_hangs_delays_no_other(house: House, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sixty lanes hang for as long as they may, with few slots in all; the other sink is served at once.
+    """Sixty queues hang for as long as they may, with few slots in all; the other sink is served at once.
 
-    They are more than one claim takes, so they would also stand before the other's lane in every claim.
+    They are more than one claim takes, so they would also stand before the other's queue in every claim.
     """
     monkeypatch.setattr(notifier_module, "BATCH", 16)
 
@@ -50,7 +50,7 @@ async def test_a_sink_that_hangs_delays_no_other(house: House, sink: Sink, monke
         slow.answer = hang
         for sim in await fleet(house, 60):
             await house.subscribe(slow.url, sim=sim)
-        few = Limits(parallel=8, start=8)
+        few = SinkLimits(parallel=8, start=8)
         async with running(house, total_timeout=3600.0, limits=few, in_flight=64, held=40) as notifier:
             await slow.until_received(8)
             await house.subscribe(sink.url)
@@ -70,7 +70,7 @@ async def test_a_dead_origin_costs_one_probe_at_a_time_and_comes_back(house: Hou
         port = dead.port
     for sim in sims:
         await house.subscribe(f"http://127.0.0.1:{port}/sink", sim=sim)
-    limits = Limits(start=8, first_open=0.1, longest_open=0.2)
+    limits = SinkLimits(start=8, first_open=0.1, longest_open=0.2)
     async with running(house, limits=limits) as notifier:
 
         async def probing() -> bool:
@@ -83,7 +83,7 @@ async def test_a_dead_origin_costs_one_probe_at_a_time_and_comes_back(house: Hou
         await asyncio.sleep(0.5)
         asked = notifier.metrics.attempts.labels("retried")._value.get() - retried
         pauses = (time.monotonic() - begun) / limits.first_open
-        assert asked <= 2 + pauses, "one probe after each pause, not forty lanes"
+        assert asked <= 2 + pauses, "one probe after each pause, not forty queues"
         back = Sink()
         back.port = port
         async with back:
@@ -100,7 +100,7 @@ async def test_tenants_behind_one_host_are_apart(house: House, sink: Sink) -> No
 
 
 async def test_one_account_with_many_slow_sinks_leaves_half_to_the_others(house: House, sink: Sink) -> None:
-    """It has more ports of one host, and more lanes, than there are sends and places; another tenant is served."""
+    """It has more ports of one host, and more queues, than there are sends and places; another tenant is served."""
     await house.db.execute("insert into sim (bucket, imsi, account_id) values (1, '99901', 'other')")
     theirs = Sim(bucket=1, imsi="99901", account_id="other")
     released = asyncio.Event()
@@ -160,7 +160,7 @@ async def test_errors_that_come_late_open_the_circuit(house: House, sink: Sink) 
     async with bad:
         for sim in sims:
             await house.subscribe(bad.url, sim=sim)
-        async with running(house, limits=Limits(quick=0.0, first_open=30.0)) as notifier:  # any error is a late one
+        async with running(house, limits=SinkLimits(quick=0.0, first_open=30.0)) as notifier:  # any error is a late one
 
             async def opened() -> bool:
                 return bool(notifier.metrics.circuits_opened._value.get() == 1)
@@ -183,7 +183,7 @@ async def test_one_origin_with_many_lanes_is_served_in_parallel_within_its_share
         return web.Response(status=204)
 
     sink.answer = together
-    async with running(house, limits=Limits(parallel=16, start=4, quick=PATIENCE)):
+    async with running(house, limits=SinkLimits(parallel=16, start=4, quick=PATIENCE)):
         await sink.until_received(80)
     assert 4 < sink.most_open <= 16
 
@@ -202,7 +202,7 @@ async def test_lanes_are_asked_for_again_when_sends_end_while_others_are_claimed
     monkeypatch.setattr(deliveries, "claim", slow_claim)
     for sim in await fleet(house, 60):
         await house.subscribe(sink.url, sim=sim)
-    async with running(house, poll=3600.0, lease=timedelta(hours=3), limits=Limits(start=2)):
+    async with running(house, poll=3600.0, lease=timedelta(hours=3), limits=SinkLimits(start=2)):
         await sink.until_received(60)
 
 

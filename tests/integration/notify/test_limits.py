@@ -10,7 +10,7 @@ import pytest
 from simwarden.domain.errors import TooManySubscriptions
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Sim
-from simwarden.engine.subscription_limits import Limits
+from simwarden.engine.subscription_limits import SubscriptionLimits
 from simwarden.engine.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def limit(house: House, **limits: int) -> list[str]:
     """Let clients have no more subscriptions than this; returns where refusals are counted."""
     refused: list[str] = []
     house.subscriptions = Subscriptions(
-        house.db, house.vault, allow_private_sinks=True, limits=Limits(**limits), refused=refused.append
+        house.db, house.vault, allow_private_sinks=True, limits=SubscriptionLimits(**limits), refused=refused.append
     )
     return refused
 

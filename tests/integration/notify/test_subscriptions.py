@@ -30,7 +30,7 @@ async def test_a_new_subscription_is_kept_and_announced(house: House) -> None:
     assert await house.subscriptions.get("app-1", made.id) == made
     assert made.status == "ACTIVE"
     assert made.device == DEVICE
-    assert await house.lane(made.id) == [("subscription-started", "SUBSCRIPTION_CREATED")]
+    assert await house.queue(made.id) == [("subscription-started", "SUBSCRIPTION_CREATED")]
     (row,) = await house.deliveries(made.id)
     assert (row["event_id"], row["status"], row["ends"]) == (f"{made.id}-1", "PENDING", False)
 
@@ -51,7 +51,7 @@ async def test_initial_event_tells_the_device_the_sim_is_in_and_counts(house: Ho
     made, _ = await house.subscribe(SINK, initial_event=True, max_events=2)
     assert await house.publish(8) == 2
     assert await house.publish(9) == 0
-    assert await house.lane(made.id) == [
+    assert await house.queue(made.id) == [
         ("subscription-started", "SUBSCRIPTION_CREATED"),
         ("imei-change", "7"),
         ("imei-change", "8"),
@@ -65,7 +65,7 @@ async def test_initial_event_may_be_the_only_one(house: House) -> None:
     await house.see(7)
     made, _ = await house.subscribe(SINK, initial_event=True, max_events=1)
     assert (made.status, made.ended_reason) == ("EXPIRED", "MAX_EVENTS_REACHED")
-    assert [kind for kind, _ in await house.lane(made.id)] == [
+    assert [kind for kind, _ in await house.queue(made.id)] == [
         "subscription-started",
         "imei-change",
         "subscription-ended",
@@ -78,7 +78,7 @@ async def test_no_initial_event_without_a_known_device(house: House, hidden: boo
         await house.see(7)
         await house.db.execute("update sim set seen_unknown = true")
     made, _ = await house.subscribe(SINK, initial_event=True)
-    assert [kind for kind, _ in await house.lane(made.id)] == ["subscription-started"]
+    assert [kind for kind, _ in await house.queue(made.id)] == ["subscription-started"]
 
 
 async def test_foreign_sims_and_bad_sinks_are_refused(house: House, database: Database, vault: Vault) -> None:
@@ -111,7 +111,7 @@ async def test_deleting_says_goodbye_once_and_hides(house: House) -> None:
     await house.publish(1)
     await house.subscriptions.delete("app-1", made.id)
     assert await house.publish(2) == 0
-    assert [essence for _, essence in await house.lane(made.id)] == [
+    assert [essence for _, essence in await house.queue(made.id)] == [
         "SUBSCRIPTION_CREATED",
         "1",
         "SUBSCRIPTION_DELETED",
@@ -126,9 +126,9 @@ async def test_deleting_says_goodbye_once_and_hides(house: House) -> None:
 async def test_deleting_what_has_ended_adds_nothing(house: House) -> None:
     await house.see(1)
     made, _ = await house.subscribe(SINK, initial_event=True, max_events=1)
-    before = await house.lane(made.id)
+    before = await house.queue(made.id)
     await house.subscriptions.delete("app-1", made.id)
-    assert await house.lane(made.id) == before
+    assert await house.queue(made.id) == before
     with pytest.raises(SubscriptionNotFound):
         await house.subscriptions.get("app-1", made.id)
 
@@ -138,7 +138,7 @@ async def test_an_event_after_the_expiry_ends_the_subscription_instead(house: Ho
     await house.db.execute("select pg_sleep(0.002)")
     assert (await house.subscriptions.get("app-1", made.id)).status == "EXPIRED"
     assert await house.publish(1) == 1
-    assert (await house.lane(made.id))[-1] == ("subscription-ended", "SUBSCRIPTION_EXPIRED")
+    assert (await house.queue(made.id))[-1] == ("subscription-ended", "SUBSCRIPTION_EXPIRED")
 
 
 async def test_a_token_ends_the_subscription_before_it_expires(house: House, now: datetime) -> None:
@@ -170,7 +170,7 @@ async def test_publish_writes_for_every_listener_of_a_batch(house: House) -> Non
         )
     assert written == 5
     for made in (first, second):
-        assert [essence for _, essence in await house.lane(made.id)] == ["SUBSCRIPTION_CREATED", "11", "12"]
+        assert [essence for _, essence in await house.queue(made.id)] == ["SUBSCRIPTION_CREATED", "11", "12"]
         assert [row["n"] for row in await house.deliveries(made.id)] == [1, 2, 3]
         assert [row["event"] for row in await house.deliveries(made.id)] == [None, 1, 2]
     row = (await house.deliveries(third.id))[-1]
@@ -205,13 +205,13 @@ async def test_concurrent_transactions_of_one_sim_keep_the_order_of_their_commit
 
     await asyncio.gather(*(change() for _ in range(4)))
     for subscription in made:
-        lane = await house.lane(subscription.id)
-        assert [essence for _, essence in lane[1:]] == [str(number) for number in range(1, 41)]
+        queue = await house.queue(subscription.id)
+        assert [essence for _, essence in queue[1:]] == [str(number) for number in range(1, 41)]
         assert [row["n"] for row in await house.deliveries(subscription.id)] == list(range(1, 42))
 
 
 async def test_a_lane_grows_by_one_transaction_at_a_time(house: House) -> None:
-    """The lane is locked by itself: the second writer waits for the first one's commit and follows it."""
+    """The queue is locked by itself: the second writer waits for the first one's commit and follows it."""
     made, _ = await house.subscribe(SINK)
     first_wrote, second_began = asyncio.Event(), asyncio.Event()
 
@@ -229,7 +229,7 @@ async def test_a_lane_grows_by_one_transaction_at_a_time(house: House) -> None:
             await publish(connection, [(house.sim, [device_changed(3, 3)])])
 
     await asyncio.gather(first(), second())
-    assert [essence for _, essence in await house.lane(made.id)] == ["SUBSCRIPTION_CREATED", "1", "2", "3"]
+    assert [essence for _, essence in await house.queue(made.id)] == ["SUBSCRIPTION_CREATED", "1", "2", "3"]
     assert await house.db.fetchval("select delivery_count from subscription") == 4
 
 
@@ -244,7 +244,7 @@ async def test_a_subscription_and_a_change_at_the_same_time_never_miss_each_othe
 
     for number in range(2, 20):
         (made, _), _ = await asyncio.gather(house.subscribe(SINK, initial_event=True), change(number))
-        told = [essence for kind, essence in await house.lane(made.id) if kind == "imei-change"]
+        told = [essence for kind, essence in await house.queue(made.id) if kind == "imei-change"]
         assert told in ([str(number)], [str(number - 1), str(number)])
         await house.subscriptions.delete("app-1", made.id)  # of more than a handful test_fan_out.py speaks
 

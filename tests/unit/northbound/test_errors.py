@@ -47,7 +47,7 @@ from simwarden.northbound.kernel.writing import execute
 from simwarden.notify.inbox import InboxNotFound, NotItsTurn
 from simwarden.store.alarms import AlarmNotFound
 from simwarden.store.care import UnfitSubscription
-from simwarden.store.deliveries import DeliveryNotFound
+from simwarden.store.delivery_history import DeliveryNotFound
 from simwarden.store.vault import WrongKey
 
 if TYPE_CHECKING:

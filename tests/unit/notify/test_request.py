@@ -18,9 +18,9 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from simwarden.domain.sink import InvalidSink
 from simwarden.engine.subscriptions import new_id
 from simwarden.kit.ids import signing_secret
-from simwarden.notify.request import custom_headers, open_lane
+from simwarden.notify.request import custom_headers, open_queue
 from simwarden.notify.signature import sign
-from simwarden.store.deliveries import DueLane, Head
+from simwarden.store.deliveries import ClaimedQueue, Head
 from simwarden.store.sink_secrets import SigningSecret, seal_credential, seal_secrets
 from simwarden.store.vault import Vault, WrongKey
 
@@ -50,7 +50,7 @@ def head(type_: str = f"{FAMILY}.imei-change", data: dict[str, Any] | None = Non
     return Head(**{**fields, **changes})
 
 
-def lane(**changes: Any) -> DueLane:
+def queue(**changes: Any) -> ClaimedQueue:
     fields: dict[str, Any] = {
         "bucket": 7,
         "id": ID,
@@ -64,11 +64,11 @@ def lane(**changes: Any) -> DueLane:
         "lane_next": 1,
         "delivery_count": 2,
     }
-    return DueLane(**{**fields, **changes})
+    return ClaimedQueue(**{**fields, **changes})
 
 
 def test_every_attempt_has_the_same_body_and_a_fresh_signature() -> None:
-    opened = open_lane(lane(), VAULT, source="urn:simwarden", allow_private=False)
+    opened = open_queue(queue(), VAULT, source="urn:simwarden", allow_private=False)
     first = opened.request(head(), NOW)
     second = opened.request(head(attempts=3), NOW + timedelta(seconds=60))
     assert first.body == second.body
@@ -93,7 +93,7 @@ def test_events_meet_the_upstream_contract(shared: Path, schema: str, type_: str
             / "camara/IoTSIMFraudPrevention/r1.2/code/API_definitions/iot-sim-fraud-prevention-subscriptions.yaml"
         ).read_text(encoding="utf-8")
     )
-    body = open_lane(lane(), VAULT, source="urn:simwarden", allow_private=False).request(
+    body = open_queue(queue(), VAULT, source="urn:simwarden", allow_private=False).request(
         head(f"{FAMILY}.{type_}", data), NOW
     )
     event = json.loads(body.body)
@@ -106,7 +106,7 @@ def test_events_meet_the_upstream_contract(shared: Path, schema: str, type_: str
 
 def test_the_signature_is_the_one_of_standard_webhooks() -> None:
     now = datetime.now(UTC)  # the verifier compares with the wall clock
-    request = open_lane(lane(), VAULT, source="urn:simwarden", allow_private=False).request(head(), now)
+    request = open_queue(queue(), VAULT, source="urn:simwarden", allow_private=False).request(head(), now)
     assert Webhook(SECRET).verify(request.body, request.headers) == json.loads(request.body)
     with pytest.raises(WebhookVerificationError):
         Webhook(signing_secret()).verify(request.body, request.headers)
@@ -140,12 +140,12 @@ def test_any_secret_and_any_body_can_be_verified(key: bytes, body: str) -> None:
 
 def test_token_and_correlator_are_sent_when_there_are_any() -> None:
     sealed = seal_credential(VAULT, ID, "token-1")
-    request = open_lane(lane(credential=sealed), VAULT, source="s", allow_private=False).request(
+    request = open_queue(queue(credential=sealed), VAULT, source="s", allow_private=False).request(
         head(correlator="corr-1"), NOW
     )
     assert request.headers["authorization"] == "Bearer token-1"
     assert request.headers["x-correlator"] == "corr-1"
-    plain = open_lane(lane(), VAULT, source="s", allow_private=False).request(head(), NOW)
+    plain = open_queue(queue(), VAULT, source="s", allow_private=False).request(head(), NOW)
     assert not {"authorization", "x-correlator"} & plain.headers.keys()
 
 
@@ -172,8 +172,8 @@ def test_custom_headers_are_sent_but_never_ours() -> None:
         "x-number": 5,
     }
     assert custom_headers({"headers": given_headers, "method": "POST"}) == {"x-tenant": "7"}
-    request = open_lane(
-        lane(protocol_settings={"headers": given_headers}), VAULT, source="s", allow_private=False
+    request = open_queue(
+        queue(protocol_settings={"headers": given_headers}), VAULT, source="s", allow_private=False
     ).request(head(), now)
     assert request.headers["content-type"] == "application/cloudevents+json"
     assert request.headers["webhook-id"] == f"{ID}-2"
@@ -188,8 +188,8 @@ def test_settings_without_headers(settings: dict[str, Any] | None) -> None:
 def test_what_was_sealed_for_another_subscription_is_not_opened() -> None:
     other = new_id(7, NOW)
     with pytest.raises(WrongKey):
-        open_lane(
-            lane(signing_secrets=seal_secrets(VAULT, other, [SigningSecret(SECRET)])),
+        open_queue(
+            queue(signing_secrets=seal_secrets(VAULT, other, [SigningSecret(SECRET)])),
             VAULT,
             source="s",
             allow_private=False,
@@ -198,7 +198,7 @@ def test_what_was_sealed_for_another_subscription_is_not_opened() -> None:
 
 def test_a_sink_that_is_not_allowed_any_more_is_refused() -> None:
     with pytest.raises(InvalidSink):
-        open_lane(lane(sink="http://127.0.0.1/"), VAULT, source="s", allow_private=False)
+        open_queue(queue(sink="http://127.0.0.1/"), VAULT, source="s", allow_private=False)
 
 
 @given(st.integers(0, 255))

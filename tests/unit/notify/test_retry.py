@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simwarden.notify.retry import DELIVERED, Outcome, RetryDecision, Schedule, decide, parse_retry_after
-from simwarden.store.subscriptions import EndReason
+from simwarden.notify.retry import DELIVERED, RetryDecision, Schedule, SendOutcome, decide, parse_retry_after
+from simwarden.store.outbox import EndReason
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SCHEDULE = Schedule()
 chances = st.floats(0, 1, exclude_max=True)
 
 
-def outcome(status: int | None, retry_after: timedelta | None = None) -> Outcome:
-    return Outcome(at=NOW, duration=timedelta(), status=status, retry_after=retry_after)
+def outcome(status: int | None, retry_after: timedelta | None = None) -> SendOutcome:
+    return SendOutcome(at=NOW, duration=timedelta(), status=status, retry_after=retry_after)
 
 
 def after(

@@ -8,20 +8,20 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simwarden.notify.origin import Limits, Origin
 from simwarden.notify.shares import Shares
+from simwarden.notify.sink_host import SinkHost, SinkLimits
 
-LIMITS = Limits(parallel=64, start=64)
+LIMITS = SinkLimits(parallel=64, start=64)
 
 
-def origin(account: str, host: str = "a.example", port: int = 443, lanes: int = 1000) -> Origin:
-    """An origin with lanes that wait."""
-    one = Origin(f"{account} https://{host}:{port}", LIMITS, account)
-    one.waiting.extend(cast("Any", object()) for _ in range(lanes))
+def origin(account: str, host: str = "a.example", port: int = 443, queues: int = 1000) -> SinkHost:
+    """An origin with queues that wait."""
+    one = SinkHost(f"{account} https://{host}:{port}", LIMITS, account)
+    one.waiting.extend(cast("Any", object()) for _ in range(queues))
     return one
 
 
-def begin(shares: Shares) -> list[Origin]:
+def begin(shares: Shares) -> list[SinkHost]:
     """Begin whatever may begin."""
     begun = []
     while (turn := shares.take(0.0)) is not None:
@@ -31,11 +31,11 @@ def begin(shares: Shares) -> list[Origin]:
     return begun
 
 
-def end(shares: Shares, one: Origin) -> None:
+def end(shares: Shares, one: SinkHost) -> None:
     """One of its sends is over."""
     one.active -= 1
     shares.done(one)
-    if one.startable(0.0):
+    if one.can_start(0.0):
         shares.offer(one)
 
 
@@ -87,7 +87,7 @@ def test_little_room_is_room_all_the_same() -> None:
     other = origin("b")
     shares.offer(other)
     assert begin(shares) == []
-    turns: list[Origin] = []
+    turns: list[SinkHost] = []
     for _ in range(4):
         end(shares, turns[-1] if turns else one)
         turns += begin(shares)
@@ -96,11 +96,11 @@ def test_little_room_is_room_all_the_same() -> None:
 
 def test_what_is_over_is_forgotten() -> None:
     shares = Shares(8)
-    gone = origin("a", lanes=2)
+    gone = origin("a", queues=2)
     shares.offer(gone)
     gone.waiting.clear()  # put back
     assert begin(shares) == []
-    one = origin("b", lanes=1)
+    one = origin("b", queues=1)
     shares.offer(one)
     begin(shares)
     end(shares, one)
@@ -117,15 +117,15 @@ def test_whatever_happens_slots_are_kept_and_none_waits_for_nothing(
     slots: int, steps: list[tuple[int, int, int, bool]]
 ) -> None:
     shares = Shares(slots)
-    origins: dict[tuple[int, int, int], Origin] = {}
-    under_way: list[Origin] = []
+    origins: dict[tuple[int, int, int], SinkHost] = {}
+    under_way: list[SinkHost] = []
     for account, host, port, ends in steps:
         if ends and under_way:
             end(shares, under_way.pop(account % len(under_way)))
         else:
-            one = origins.setdefault((account, host, port), origin(f"acc{account}", f"h{host}.example", port, lanes=0))
+            one = origins.setdefault((account, host, port), origin(f"acc{account}", f"h{host}.example", port, queues=0))
             one.waiting.append(cast("Any", object()))
-            if one.startable(0.0):
+            if one.can_start(0.0):
                 shares.offer(one)
         under_way += begin(shares)
         assert shares.free == slots - len(under_way) >= 0

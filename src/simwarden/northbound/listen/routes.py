@@ -18,7 +18,7 @@ from simwarden.northbound.kernel.api import MAX_BODY, Answer, Api, Endpoint, Req
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.northbound.listen import schemas
-from simwarden.notify.retry import Outcome
+from simwarden.notify.retry import SendOutcome
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -62,7 +62,7 @@ class Listen:
         if said.status is UNSET and said.error is UNSET:
             raise InvalidArgument("status or error must be specified")
         duration = timedelta(milliseconds=said.duration_ms)
-        outcome = Outcome(
+        outcome = SendOutcome(
             at=now_utc() - duration,
             duration=duration,
             status=None if said.status is UNSET else said.status,

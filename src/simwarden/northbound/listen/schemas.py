@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from simwarden.northbound.kernel.bodies import Wording
 
 if TYPE_CHECKING:
-    from simwarden.notify.inbox import Opened, Taken
+    from simwarden.notify.inbox import OpenedInbox, Taken
     from simwarden.notify.retry import RetryDecision
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
@@ -77,7 +77,7 @@ OPEN = Wording(invalid={})
 ACKNOWLEDGE = Wording(missing={"eventId": "eventId must be specified"})
 
 
-def opened(inbox: Opened) -> InboxAnswer:
+def opened(inbox: OpenedInbox) -> InboxAnswer:
     """An inbox as its owner sees it."""
     return InboxAnswer(inbox.id, inbox.name, inbox.sink, inbox.secret, inbox.created_at)
 

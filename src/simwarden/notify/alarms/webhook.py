@@ -12,7 +12,7 @@ from yarl import URL
 from simwarden import __version__
 from simwarden.domain.alarm_words import told
 from simwarden.notify.alarms.pusher import PushFailed
-from simwarden.notify.request import Request
+from simwarden.notify.request import SinkRequest
 from simwarden.notify.signature import sign
 from simwarden.store.sink_secrets import SigningSecret
 
@@ -49,6 +49,6 @@ class WebhookPush:
         body = msgspec.json.encode({"type": "simwarden.alarms", "alarms": [told(alarm) for alarm in changed]})
         headers = {"content-type": "application/json", "user-agent": f"Simwarden/{__version__}"}
         headers |= sign(self._secrets, event_id=id_, at=now, body=body)
-        outcome = await self._sender().send(Request(self._url, headers, body, now))
+        outcome = await self._sender().send(SinkRequest(self._url, headers, body, now))
         if not outcome.delivered:
             raise PushFailed(f"{self._url.host}: {outcome.error}")

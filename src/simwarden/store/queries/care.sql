@@ -5,7 +5,7 @@ update subscription set paused_at = now(), lane_due_at = 'infinity'
 where bucket = $1 and id = $2 and paused_at is null
 
 -- name: paused
--- The notifier drops what it has claimed of this lane.
+-- The notifier drops what it has claimed of this queue.
 select pg_notify('simwarden_delivery', $1)
 
 -- name: resume

@@ -1,12 +1,12 @@
--- Lanes and their deliveries. Every statement carries the bucket; `bucket = any` is given the buckets of one shard
--- where there are shards. A lane is worked on by the one worker that leases its bucket, so nothing is locked to claim it.
+-- Queues and their deliveries. Every statement carries the bucket; `bucket = any` is given the buckets of one shard
+-- where there are shards. A queue is worked on by the one worker that leases its bucket, so nothing is locked to claim it.
 
--- name: due_lanes
--- From account to account and from origin to origin along the index, a few lanes of each: the thousands that wait for one
--- that is dead or busy cost nothing. $3, $4: origins and how many of their lanes (those that are busy included) to look
--- at, $5 of others; $6, $7, $8: accounts, how many of their lanes to return, and the origin to begin behind, $9 of others;
--- $10: origins of an account to visit. Behind the lanes one row for each account that was visited: the last origin, when
--- there may be more behind it, and the seconds until the next lane is due.
+-- name: due_queues
+-- From account to account and from origin to origin along the index, a few queues of each: the thousands that wait for one
+-- that is dead or busy cost nothing. $3, $4: origins and how many of their queues (those that are busy included) to look
+-- at, $5 of others; $6, $7, $8: accounts, how many of their queues to return, and the origin to begin behind, $9 of others;
+-- $10: origins of an account to visit. Behind the queues one row for each account that was visited: the last origin, when
+-- there may be more behind it, and the seconds until the next queue is due.
 with recursive a (account_id) as (
     (select account_id from subscription
      where bucket = any ($1::smallint[]) and lane_due_at is not null and inbox is null
@@ -80,7 +80,7 @@ left join lateral (
 group by account.account_id
 
 -- name: heads
--- Without `bucket = any`: PostgreSQL sorts that array anew for every lane, four times the work for 256 of them.
+-- Without `bucket = any`: PostgreSQL sorts that array anew for every queue, four times the work for 256 of them.
 select l.ord, d.*
 from unnest($1::smallint[], $2::text[], $3::int[]) with ordinality as l (bucket, id, next, ord)
 cross join lateral (
@@ -93,7 +93,7 @@ cross join lateral (
 ) d
 order by l.ord, d.n
 
--- name: lock_lanes
+-- name: lock_queues
 select bucket, id, account_id, origin from subscription
 where bucket = any ($1::smallint[]) and id = any ($2::text[])
 order by bucket, id
@@ -113,7 +113,7 @@ insert into delivery_attempt (bucket, subscription_id, n, at, duration_ms, statu
 select * from unnest($1::smallint[], $2::text[], $3::int[], $4::timestamptz[], $5::int[], $6::int[], $7::text[], $8::text[])
 on conflict do nothing
 
--- name: advance_lanes
+-- name: advance_queues
 update subscription s
 set lane_next = case when s.lane_next = r.claimed then r.next else s.lane_next end,
     lane_due_at = case
@@ -125,7 +125,7 @@ from unnest($1::smallint[], $2::text[], $3::int[], $4::int[], $5::interval[]) as
 where s.bucket = r.bucket and s.id = r.id and s.bucket = any ($1::smallint[])
 returning s.lane_due_at is not null and s.paused_at is null as waiting
 
--- name: postpone_origin
+-- name: defer_origin
 with waiting as (
     select bucket, id from subscription s
     where bucket = any ($1::smallint[]) and account_id = $2 and origin = $3 and lane_due_at <= now() and inbox is null
@@ -138,7 +138,7 @@ set lane_due_at = now() + $4::interval + random() * $5::interval
 from waiting w
 where s.bucket = w.bucket and s.id = w.id and s.bucket = any ($1::smallint[])
 
--- name: hasten_origin
+-- name: release_origin
 with waiting as (
     select bucket, id from subscription s
     where bucket = any ($1::smallint[]) and account_id = $2 and origin = $3 and lane_due_at > now()
@@ -171,7 +171,7 @@ returning s.bucket, s.id, s.account_id, s.origin
 )
 select bucket, id, account_id, origin, count(*)::int as times from given_up group by bucket, id, account_id, origin
 
--- name: pending_lanes
+-- name: pending_queues
 select count(*) from subscription
 where bucket = any ($1::smallint[])
   and (lane_due_at is not null and inbox is null or lane_due_at is not null and inbox is not null)
@@ -201,7 +201,7 @@ select at, duration_ms, status, error, answer from delivery_attempt
 where bucket = $1 and subscription_id = $2 and n = $3
 order by at
 
--- name: lane_of
+-- name: queue_of
 select bucket, id, account_id, sink, origin, protocol_settings, sealed_target, credential, signing_secrets, ended_at is not null as ended,
        lane_next, delivery_count
 from subscription

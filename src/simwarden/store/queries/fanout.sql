@@ -1,8 +1,8 @@
--- Events on their way into many lanes. Every statement carries the bucket.
+-- Events on their way into many queues. Every statement carries the bucket.
 
 -- name: survey
 -- Which of these SIMs somebody subscribed to, and whether so many did, or earlier events are still on their way, that
--- the lanes are written behind the commit. Nothing is locked. $3: null for subscriptions to any event.
+-- the queues are written behind the commit. Nothing is locked. $3: null for subscriptions to any event.
 select i.bucket, i.imsi,
        l.count > $4 or exists (select 1 from fan_out f where f.bucket = i.bucket and f.imsi = i.imsi) as later
 from unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
@@ -47,7 +47,7 @@ limit $2
 select n, first, ends, created_at from fan_out where bucket = $1 and imsi = $2 order by n for update
 
 -- name: waiting
--- Of subscriptions, the events that are still to be written into their lanes.
+-- Of subscriptions, the events that are still to be written into their queues.
 select f.bucket, f.imsi, e.n, e.type, e.at, e.parent, e.cause, e.data
 from fan_out f
 join event e on e.bucket = f.bucket and e.imsi = f.imsi and e.n between f.first and f.n and e.bucket = any ($1::smallint[])

@@ -16,7 +16,7 @@ order by lane_due_at
 limit $3
 
 -- name: take
--- Whoever takes a lane has it until the time is over; what is not acknowledged by then is offered again.
+-- Whoever takes a queue has it until the time is over; what is not acknowledged by then is offered again.
 update subscription
 set lane_due_at = now() + $4::interval
 where bucket = any ($1::smallint[]) and id = any ($2::text[]) and inbox = $3 and lane_due_at <= now()
@@ -28,7 +28,7 @@ select extract(epoch from min(lane_due_at) - now())::float8
 from subscription where bucket = any ($1::smallint[]) and inbox = $2 and lane_due_at is not null
 
 -- name: head
--- A delivery of a lane that leads here, and the first one of the lane that is still pending.
+-- A delivery of a queue that leads here, and the first one of the queue that is still pending.
 select d.status, d.attempts, d.queued_at, s.lane_next, s.credential is not null as has_token,
        (select min(p.n) from delivery p
         where p.bucket = $1 and p.subscription_id = $2 and p.n >= s.lane_next and p.status = 'PENDING') as first

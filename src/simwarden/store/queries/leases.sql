@@ -1,6 +1,6 @@
 -- Who works on which share of the buckets. Small tables, not distributed.
 
--- name: attend
+-- name: heartbeat
 insert into lease_worker (role, owner, until) values ($1, $2, now() + $3::interval)
 on conflict (role, owner) do update set until = excluded.until
 

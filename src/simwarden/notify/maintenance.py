@@ -1,4 +1,4 @@
-"""What has to be done to lanes from time to time: ending, giving up, counting, forgetting."""
+"""What has to be done to queues from time to time: ending, giving up, counting, forgetting."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import asyncpg
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
-from simwarden.store import care, deliveries, fanout
+from simwarden.store import care, delivery_maintenance, fanout
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Duty = Callable[[list[int]], Awaitable[None]]
 
 
-class Upkeep(Worker):
+class Maintenance(Worker):
     """Each duty in its own rhythm, on the buckets that this worker leases."""
 
     worker_name = "delivery-upkeep"
@@ -46,7 +46,7 @@ class Upkeep(Worker):
 
     async def end_due(self, buckets: list[int]) -> None:
         """End the subscriptions whose time, or the time of whose token, is over."""
-        while await deliveries.end_due(self._db, buckets, now_utc()) == deliveries.END_BATCH:
+        while await delivery_maintenance.end_due(self._db, buckets, now_utc()) == delivery_maintenance.END_BATCH:
             pass
 
     async def release(self, buckets: list[int]) -> None:
@@ -55,8 +55,8 @@ class Upkeep(Worker):
             pass
 
     async def count(self, buckets: list[int]) -> None:
-        """Count the lanes that have something to deliver, and look how far behind the fan-out is."""
-        self._metrics.lanes_pending.set(await deliveries.pending_lanes(self._db, buckets))
+        """Count the queues that have something to deliver, and look how far behind the fan-out is."""
+        self._metrics.lanes_pending.set(await delivery_maintenance.pending_queues(self._db, buckets))
         self._metrics.fan_out_age.set((await fanout.backlog(self._db, buckets))[1])
 
     async def give_up(self, buckets: list[int]) -> None:
@@ -64,14 +64,14 @@ class Upkeep(Worker):
         schedule = self._settings.schedule
         before = now_utc() - schedule.window - 2 * schedule.longest
         for some in self._by_share(buckets):
-            count = await deliveries.give_up_old(self._db, some, before)
+            count = await delivery_maintenance.give_up_old(self._db, some, before)
             self._metrics.attempts.labels("dead").inc(count)
 
     async def prune(self, buckets: list[int]) -> None:
         """Forget what is finished and old."""
         now = now_utc()
         for some in self._by_share(buckets):
-            await deliveries.prune(
+            await delivery_maintenance.prune(
                 self._db,
                 some,
                 before=now - self._settings.keep_deliveries,

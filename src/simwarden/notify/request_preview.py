@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.domain.sink import parse_sink
-from simwarden.notify.request import Opened, custom_headers, open_lane
-from simwarden.store.targets import MASK, Target
+from simwarden.notify.request import OpenedQueue, custom_headers, open_queue
+from simwarden.store.targets import MASK, SinkAddress
 from simwarden.store.vault import WrongKey
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from simwarden.store.deliveries import DueLane
+    from simwarden.store.deliveries import ClaimedQueue
     from simwarden.store.vault import Vault
 
 SHOWN_BODY = 4096
 """Bytes of the body that are shown."""
 
 
-class Sent(msgspec.Struct, frozen=True):
+class RequestPreview(msgspec.Struct, frozen=True):
     """The request of one attempt. The sink's secrets are masked: access token, query, values of its own headers."""
 
     url: str
@@ -30,27 +30,27 @@ class Sent(msgspec.Struct, frozen=True):
     """The first 4096 bytes."""
 
 
-def sent(lane: DueLane, at: datetime, vault: Vault, *, source: str) -> Sent:
-    """The request of the attempt at this time; the delivery is the first of the lane's heads.
+def preview(queue: ClaimedQueue, at: datetime, vault: Vault, *, source: str) -> RequestPreview:
+    """The request of the attempt at this time; the delivery is the first of the queue's heads.
 
     With another master key than the one that sealed the secrets there is no signature to be shown.
     """
-    opened = _opened(lane, vault, source)
+    opened = _opened(queue, vault, source)
     then = [one for one in opened.secrets if one.since is None or one.since <= at]
-    request = msgspec.structs.replace(opened, secrets=then).request(lane.heads[0], at)
+    request = msgspec.structs.replace(opened, secrets=then).request(queue.heads[0], at)
     masked = dict.fromkeys(opened.custom, MASK)
     if opened.token is not None:
         masked["authorization"] = f"Bearer {MASK}"
     headers = {name: masked.get(name, value) for name, value in request.headers.items()}
-    return Sent(
-        Target(str(request.url), None).masked().sink, headers, request.body[:SHOWN_BODY].decode("utf-8", "replace")
+    return RequestPreview(
+        SinkAddress(str(request.url), None).masked().sink, headers, request.body[:SHOWN_BODY].decode("utf-8", "replace")
     )
 
 
-def _opened(lane: DueLane, vault: Vault, source: str) -> Opened:
+def _opened(queue: ClaimedQueue, vault: Vault, source: str) -> OpenedQueue:
     try:
-        return open_lane(lane, vault, source=source, allow_private=True)
+        return open_queue(queue, vault, source=source, allow_private=True)
     except WrongKey:
-        token = None if lane.credential is None else MASK
-        url = parse_sink(lane.sink, allow_private=True).url
-        return Opened(lane, url, token, [], custom_headers(lane.protocol_settings), source)
+        token = None if queue.credential is None else MASK
+        url = parse_sink(queue.sink, allow_private=True).url
+        return OpenedQueue(queue, url, token, [], custom_headers(queue.protocol_settings), source)

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from simwarden.store.deliveries import DueLane
+    from simwarden.store.deliveries import ClaimedQueue
 
 
 QUICK_ERROR = 0.25
 """So much of a failure is a quick error."""
 _MEMORY = 600.0
-"""Seconds after which the failures of an origin without lanes are forgotten."""
+"""Seconds after which the failures of an origin without queues are forgotten."""
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class SinkLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What an origin may take up."""
 
     parallel: int = 64
@@ -42,10 +42,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """up to this."""
 
 
-class Origin:
-    """One origin: its waiting lanes and how it has been answering."""
+class SinkHost:
+    """One origin: its waiting queues and how it has been answering."""
 
-    def __init__(self, key: str, limits: Limits, account: str = "") -> None:
+    def __init__(self, key: str, limits: SinkLimits, account: str = "") -> None:
         self.key = key
         self.account = account
         self.host = _host(key)
@@ -53,7 +53,7 @@ class Origin:
         """It waits for its turn (`Shares`)."""
         self.active = 0
         self.reserved = 0
-        self.waiting: deque[DueLane] = deque()
+        self.waiting: deque[ClaimedQueue] = deque()
         self._limits = limits
         self._share = float(limits.start)
         self._failures = 0.0
@@ -66,7 +66,7 @@ class Origin:
         return self._failures >= self._limits.trip
 
     @property
-    def share(self) -> int:
+    def concurrency(self) -> int:
         """Sends at once that it is given now."""
         return 1 if self.probing else int(self._share)
 
@@ -83,16 +83,16 @@ class Origin:
         """Seconds until the circuit lets the next probe through; 0 when it does now."""
         return max(self._open_until - now, 0.0) if self.probing else 0.0
 
-    def room(self, now: float) -> int:
-        """How many more lanes it may hold, the waiting ones included."""
+    def capacity(self, now: float) -> int:
+        """How many more queues it may hold, the waiting ones included."""
         if self.opens_in(now) > 0:
             return 0
         held = self.active + self.reserved + len(self.waiting)
-        return max((1 if self.probing else 2 * self.share) - held, 0)
+        return max((1 if self.probing else 2 * self.concurrency) - held, 0)
 
-    def startable(self, now: float) -> bool:
-        """Whether a waiting lane may begin."""
-        return bool(self.waiting) and self.active < self.share and self.opens_in(now) == 0
+    def can_start(self, now: float) -> bool:
+        """Whether a waiting queue may begin."""
+        return bool(self.waiting) and self.active < self.concurrency and self.opens_in(now) == 0
 
     def answered(self, duration: float) -> bool:
         """It took an event, or refused it for good, after so many seconds; returns whether it was believed dead."""

@@ -1,4 +1,4 @@
-"""Working on one claimed lane: its deliveries one after the other, until one must wait."""
+"""Working on one claimed queue: its deliveries one after the other, until one must wait."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import msgspec
 from simwarden.domain.errors import SimwardenError
 from simwarden.domain.sink import InvalidSink
 from simwarden.kit.clock import now_utc
-from simwarden.notify.request import Opened, open_lane
-from simwarden.notify.retry import Outcome, RetryDecision, decide
+from simwarden.notify.request import OpenedQueue, open_queue
+from simwarden.notify.retry import RetryDecision, SendOutcome, decide
 from simwarden.notify.sender import ACCOUNT
-from simwarden.store.deliveries import DueLane, Head, LaneResult, Tried
+from simwarden.store.deliveries import AttemptResult, ClaimedQueue, Head, QueueResult
 from simwarden.store.vault import WrongKey
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from simwarden.notify.metrics import NotifyMetrics
     from simwarden.notify.sender import Sender
     from simwarden.notify.settings import NotifySettings
-    from simwarden.store.subscriptions import EndReason
+    from simwarden.store.outbox import EndReason
     from simwarden.store.vault import Vault
 
 FENCE = 1.0
@@ -34,12 +34,12 @@ LEAST_TIME = 1.0
 _NOW = timedelta(0)
 
 
-class LaneRun:
-    """One lane at work. `result` says how far it came, at any time: also when the run was cut off."""
+class QueueSender:
+    """One queue at work. `result` says how far it came, at any time: also when the run was cut off."""
 
     def __init__(
         self,
-        lane: DueLane,
+        queue: ClaimedQueue,
         *,
         vault: Vault,
         sender: Sender,
@@ -47,9 +47,9 @@ class LaneRun:
         metrics: NotifyMetrics,
         allow_private: bool,
         deadline: Callable[[], float],
-        heard: Callable[[Outcome], None],
+        heard: Callable[[SendOutcome], None],
     ) -> None:
-        self._lane = lane
+        self._queue = queue
         self._vault = vault
         self._sender = sender
         self._settings = settings
@@ -57,42 +57,44 @@ class LaneRun:
         self._allow_private = allow_private
         self._deadline = deadline
         self._heard = heard
-        self._tried: list[Tried] = []
-        self._next = lane.lane_next
+        self._tried: list[AttemptResult] = []
+        self._next = queue.lane_next
         self._delay = _NOW
         self._end: EndReason | None = None
 
-    def result(self) -> LaneResult:
+    def result(self) -> QueueResult:
         """How far it came."""
-        lane = self._lane
-        return LaneResult(
-            bucket=lane.bucket,
-            id=lane.id,
-            claimed=lane.lane_next,
+        queue = self._queue
+        return QueueResult(
+            bucket=queue.bucket,
+            id=queue.id,
+            claimed=queue.lane_next,
             next=self._next,
             delay=self._delay,
             tried=tuple(self._tried),
             end=self._end,
         )
 
-    def postponed(self, delay: timedelta) -> LaneResult:
+    def deferred(self, delay: timedelta) -> QueueResult:
         """How far it came; what is left waits for so long."""
         return msgspec.structs.replace(self.result(), delay=delay)
 
     async def run(self, stopping: Callable[[], bool]) -> None:
         """Send until a delivery must wait, the burst is over, the lease draws to its end, or it is time to stop."""
         begun = time.monotonic()
-        ACCOUNT.set(self._lane.account_id)
-        if not self._lane.heads:
+        ACCOUNT.set(self._queue.account_id)
+        if not self._queue.heads:
             # Everything from `lane_next` on is finished already (replayed and sent again, or given up for its age).
-            self._next = self._lane.delivery_count + 1
+            self._next = self._queue.delivery_count + 1
             return
         try:
-            opened = open_lane(self._lane, self._vault, source=self._settings.source, allow_private=self._allow_private)
+            opened = open_queue(
+                self._queue, self._vault, source=self._settings.source, allow_private=self._allow_private
+            )
         except (WrongKey, InvalidSink) as error:
-            self._cannot(self._lane.heads[0], error)
+            self._cannot(self._queue.heads[0], error)
             return
-        for head in self._lane.heads:
+        for head in self._queue.heads:
             remaining = self._deadline() - FENCE - time.monotonic()
             if remaining < LEAST_TIME or stopping():
                 return
@@ -102,7 +104,7 @@ class LaneRun:
             if time.monotonic() - begun > self._settings.burst_time:
                 return
 
-    async def _attempt(self, opened: Opened, head: Head, remaining: float) -> RetryDecision:
+    async def _attempt(self, opened: OpenedQueue, head: Head, remaining: float) -> RetryDecision:
         outcome = await self._sender.send(opened.request(head, now_utc()), remaining)
         self._heard(outcome)
         decision = self._settle(head, outcome, has_token=opened.token is not None)
@@ -113,9 +115,9 @@ class LaneRun:
 
     def _cannot(self, head: Head, error: SimwardenError) -> None:
         """What must be opened to send cannot be: an attempt that failed without leaving the house."""
-        self._settle(head, Outcome(at=now_utc(), duration=_NOW, error=error.message), has_token=False)
+        self._settle(head, SendOutcome(at=now_utc(), duration=_NOW, error=error.message), has_token=False)
 
-    def _settle(self, head: Head, outcome: Outcome, *, has_token: bool) -> RetryDecision:
+    def _settle(self, head: Head, outcome: SendOutcome, *, has_token: bool) -> RetryDecision:
         attempts = head.attempts + 1
         decision = decide(
             outcome,
@@ -126,7 +128,7 @@ class LaneRun:
             chance=random.random(),  # noqa: S311 - jitter
         )
         self._tried.append(
-            Tried(
+            AttemptResult(
                 n=head.n,
                 status=decision.status,
                 attempts=attempts,
