@@ -60,3 +60,19 @@ def test_decisions_are_numbered_without_gaps_or_doubles() -> None:
 def test_a_citation_is_found_in_any_form() -> None:
     text = "(ADR 0001), decision 0002, Decision\n# 0003, [0004](docs/adr/0004-x.md)"
     assert [each[1] or each[2] for each in CITED.finditer(text)] == ["0001", "0002", "0003", "0004"]
+
+
+LIVES = re.compile(r"`([\w/]+\.py)`(?: \(`(\w+)`\))?")
+
+
+def test_what_the_glossary_says_of_the_code_is_true() -> None:
+    source = REPOSITORY / "src" / "simwarden"
+    rows = [line for line in (REPOSITORY / "docs" / "glossary.md").read_text("utf-8").splitlines() if "| **" in line]
+    named = [found.groups() for line in rows if (found := LIVES.search(line))]
+    assert len(named) > 0.9 * len(rows)
+    wrong = []
+    for path, name in named:
+        text = (source / path).read_text(encoding="utf-8") if (source / path).exists() else None
+        if text is None or (name and not re.search(rf"^(?:class|(?:async )?def) {name}\b", text, re.MULTILINE)):
+            wrong.append(f"{path} {name or ''}".strip())
+    assert wrong == []
