@@ -154,8 +154,8 @@ async def read(
                from sim s left join gateway g on g.id = s.seen_gateway"""
         )
         attachments = await db.fetch(
-            """select a.*, g.name as gateway, a.port || '.' || lpad(a.slot::text, 2, '0') as slot
-               from attachment a join gateway g on g.id = a.gateway_id"""
+            """select a.*, g.name as gateway, a.target as slot
+               from attachment a join gateway g on g.id = a.element_id"""
         )
         rows = await db.fetch("select imsi, n, type, parent, cause, data from event order by imsi, n")
         stored = await db.fetch("select gateway_id, key, sealed from sms")

@@ -88,9 +88,9 @@ async def furnish(database: Database) -> None:
             )
     gateway = await world.gateways.id_of("here")
     await database.execute(
-        "insert into attachment (bucket, imsi, gateway_id, port, slot, current, desired, status, since,"
+        "insert into attachment (bucket, imsi, element_id, target, current, desired, status, since,"
         " next_attempt_at)"
-        " values (0, '1', $1, 1, 0, true, 7, 'FAILED', now() - interval '1 hour', now() + interval '1 hour')",
+        " values (0, '1', $1, '1.00', true, 7, 'FAILED', now() - interval '1 hour', now() + interval '1 hour')",
         gateway,
     )
     trouble = Trouble(kind=AlarmKind.ENFORCEMENT_FAILED, subject="x")

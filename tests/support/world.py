@@ -15,7 +15,7 @@ from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.reports import CallRecord, Evidence, GatewayFacts, PortObservation, Report, SmsRecord
 from simwarden.domain.rules.device import Bind, Unbind
-from simwarden.domain.sim import ALL_FUNCTIONS, BindingState, IdentifierKind, Place, Policy, Sim, SimRef
+from simwarden.domain.sim import ALL_FUNCTIONS, BindingState, IdentifierKind, NetworkTarget, Place, Policy, Sim, SimRef
 from simwarden.engine import provision
 from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.commands.command import SimCommand
@@ -104,6 +104,10 @@ class Box:
     def place(self, port: int, slot: int = 1) -> Place:
         """A slot of this gateway."""
         return Place(self.ref.id, port, slot)
+
+    def target(self, port: int, slot: int = 1) -> NetworkTarget:
+        """The same slot, as something that can be acted upon."""
+        return self.place(port, slot).target
 
     def put(self, card: int, port: int, slot: int = 1) -> None:
         """Move a card here, from wherever in the world it is."""
@@ -287,11 +291,11 @@ class World:
         """Whether a bar stands."""
         return bool((await self.sim(number)).bars)
 
-    async def attached(self, number: int) -> dict[Place, Attachment]:
+    async def attached(self, number: int) -> dict[NetworkTarget, Attachment]:
         """Where it can be acted upon."""
         async with self.db.connection() as connection:
             found = await attachments.of_sims(connection, [imsi(number)])
-        return {item.place: item for item in found[imsi(number)]}
+        return {item.target: item for item in found[imsi(number)]}
 
     async def events(self, number: int) -> list[Event]:
         """Its history, checked: numbered without gaps, every parent there, no state without its event count."""

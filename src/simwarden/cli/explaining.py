@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from simwarden.cli.common import human
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from simwarden.engine.explain import Explanation, PlaceView, Step
     from simwarden.engine.function_status import FunctionView
@@ -102,16 +102,24 @@ def _function(told: Explanation, each: FunctionView) -> str:
 
 
 def _place(place: PlaceView) -> str:
-    text = f"At gateway {place.gateway}, {slot(place.port, place.slot)}: to be {place.wanted}, seen {place.seen}"
+    text = f"At gateway {place.gateway}, {target_name(_facts(place))}: to be {place.wanted}, seen {place.seen}"
     text += f" ({_STATUS.get(place.status, place.status)})"
     if place.last_error:
         text += f". Attempt {place.attempts}: {place.last_error.rstrip('.')}"
     return text + (f". {place.note[0].upper()}{place.note[1:]}" if place.note else "")
 
 
-def slot(port: int, number: int) -> str:
-    """A slot, as the gateways of this kind number them."""
-    return f"port {port}" + (f".{number:02}" if number else "")
+def _facts(place: PlaceView) -> dict[str, int | str]:
+    if place.port is None:
+        return {"target": place.target or ""}
+    return {"port": place.port, "slot": place.slot or 0}
+
+
+def target_name(facts: Mapping[str, Any]) -> str:
+    """What can be acted upon, as people say it: a slot as its gateway numbers it, or what its element calls it."""
+    if "port" not in facts:
+        return str(facts["target"])
+    return f"port {facts['port']}" + (f".{facts['slot']:02}" if facts.get("slot") else "")
 
 
 def sentence(step: Step) -> str:
@@ -122,7 +130,7 @@ def sentence(step: Step) -> str:
 def _said(step: Step) -> str:
     data = step.data
     gateway = data.get("gateway") or step.cause["source"]
-    at = f"gateway {gateway}, {slot(data['port'], data.get('slot') or 0)}" if "port" in data else f"gateway {gateway}"
+    at = f"gateway {gateway}" + (f", {target_name(data)}" if "port" in data or "target" in data else "")
     match step.type:
         case "SIM_ADDED":
             return f"registered as {data['lifecycle']}" if data.get("lifecycle") else "registered"

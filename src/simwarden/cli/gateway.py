@@ -20,6 +20,7 @@ from simwarden.cli.common import (
     print_table,
     with_store,
 )
+from simwarden.cli.explaining import target_name
 from simwarden.domain.addresses import parse_network
 from simwarden.domain.errors import GatewayNotFound
 from simwarden.domain.gateway_status import STATUS_MEANING
@@ -294,13 +295,13 @@ def delete(name: str, *, force: bool, as_json: bool) -> None:
 
     left = with_store(work)
     if as_json:
-        print_json({"name": name, "locks_left": left})
+        print_json({"name": name, "locks_left": [{"imsi": lock.imsi, **lock.target.facts} for lock in left]})
         return
     click.echo(f"{name} is deleted")
     if left:
         click.echo("Warning: nobody watches or lifts these locks any more:", err=True)
     for lock in left:
-        where = f"port {lock.port}" + (f".{lock.slot:02}" if lock.slot else "")
+        where = target_name(lock.target.facts)
         click.echo(f"  {where}  {f'SIM {lock.imsi}' if lock.imsi else 'no SIM seen there'}", err=True)
 
 

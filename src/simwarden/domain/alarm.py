@@ -112,9 +112,9 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def enforcement_key(imsi: str, item: Attachment) -> Key:
-    """Names the alarm about a SIM at one slot."""
-    place = item.place
-    return AlarmKind.ENFORCEMENT_FAILED, f"{imsi}@{place.gateway_id}:{place.port}.{place.slot}"
+    """Names the alarm about a SIM at one target."""
+    where = ".".join(str(fact) for fact in item.target.facts.values())
+    return AlarmKind.ENFORCEMENT_FAILED, f"{imsi}@{item.target.element_id}:{where}"
 
 
 def enforcement_failed(imsi: str, account_id: str, item: Attachment) -> Trouble:
@@ -123,15 +123,14 @@ def enforcement_failed(imsi: str, account_id: str, item: Attachment) -> Trouble:
     return Trouble(
         kind=kind,
         subject=subject,
-        severity=Severity.CRITICAL if item.wants_lock else Severity.MAJOR,
-        gateway_id=item.place.gateway_id,
+        severity=Severity.CRITICAL if item.wanted else Severity.MAJOR,
+        gateway_id=item.target.element_id,
         imsi=imsi,
         account_id=account_id,
         facts={
             "imsi": imsi,
-            "port": item.place.port,
-            "slot": item.place.slot,
-            "command": "lock" if item.wants_lock else "unlock",
+            **item.target.facts,
+            "command": "lock" if item.wanted else "unlock",
             "since": item.since.isoformat(),
             "attempts": item.attempts,
             "reason": item.last_error,

@@ -1,4 +1,7 @@
-"""Where a SIM can be acted upon: what the network is to be like there, and what it was seen to be like."""
+"""Where a SIM can be acted upon: which functions are to be off there, and which were seen to be off.
+
+Everything here is said of sets of functions. What a network element can separate is in `Attachment.groups`.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,26 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from simwarden.domain.sim import ALL_FUNCTIONS, Place
+from simwarden.domain.sim import ALL_FUNCTIONS, Function, NetworkTarget
 
 FAILED_AFTER = 5
 """Attempts after which an enforcement counts as failed. It is tried on, and the failure is shown."""
 CONFIRM_WAIT = timedelta(seconds=2)
-"""How long the port-status push that proves a command may take before the gateway is asked for its status."""
-UNANSWERED = "The gateway has not answered the command yet"
-"""What stands as the error of an unlock under way: an empty slot shows no proof, so the answer has to be known."""
+"""How long the report that proves a command may take before the element is asked for its state."""
 BACKOFF_FIRST = timedelta(seconds=1)
 BACKOFF_CAP = timedelta(seconds=60)
+
+
+class CommandPhase(enum.StrEnum):
+    """How far the command that is under way has come."""
+
+    IDLE = "IDLE"
+    """None is under way: not sent yet, or the last one failed."""
+    SENT = "SENT"
+    """Its answer has not been noted."""
+    ANSWERED = "ANSWERED"
+    """The element took it. Noted where that may be all the proof there will be: of what is to be on again, and at
+    elements that prove nothing else."""
 
 
 class AttachmentStatus(enum.StrEnum):
@@ -29,15 +42,18 @@ class AttachmentStatus(enum.StrEnum):
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
-    """A SIM at one slot of one gateway."""
+    """A SIM at one target of one network element."""
 
-    place: Place
+    target: NetworkTarget
+    groups: tuple[Function, ...] = (ALL_FUNCTIONS,)
+    """The sets of functions that can be switched there, each only as a whole."""
     current: bool
-    """The SIM is there now; otherwise only a lock that we left behind is to be lifted."""
+    """The SIM is there now; otherwise only what we switched off is to be switched on again."""
     desired: int
-    """Functions that are to be off."""
+    """Functions that are to be off, whether or not they can be switched there."""
     applied: int | None
     """Functions seen to be off; None while not known."""
+    phase: CommandPhase = CommandPhase.IDLE
     status: AttachmentStatus
     event: int | None = None
     """The SIM's event that asked for it."""
@@ -48,42 +64,60 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str | None = None
 
     @property
-    def wants_lock(self) -> bool:
-        """Whether the whole slot is to be locked: an Ejoin gateway cannot switch single functions off."""
-        return self.desired == int(ALL_FUNCTIONS)
+    def switchable(self) -> Function:
+        """The functions that can be switched there."""
+        found = Function(0)
+        for group in self.groups:
+            found |= group
+        return found
+
+    @property
+    def wanted(self) -> Function:
+        """The functions that are to be switched off there: of `desired`, the groups that are in it as a whole."""
+        return self.wanted_of(self.desired)
 
     @property
     def is_open(self) -> bool:
         """Whether something is still to be done."""
         return self.status is not AttachmentStatus.APPLIED
 
+    def wanted_of(self, desired: int) -> Function:
+        """The same for another set."""
+        found = Function(0)
+        for group in self.groups:
+            if desired & group == group:
+                found |= group
+        return found
 
-def _matches(desired: int, applied: int | None) -> bool:
-    """What a lock can express: everything off, or nothing."""
-    whole = int(ALL_FUNCTIONS)
-    return applied is not None and (applied == whole) == (desired == whole)
+
+def _matches(attachment: Attachment, off: int | None) -> bool:
+    """Whether these functions being off is what is wanted, as far as they can be switched there."""
+    return off is not None and off & attachment.switchable == attachment.wanted
 
 
-def aim(attachment: Attachment, desired: int, event: int | None, now: datetime, *, held: bool) -> Attachment:
-    """Change what is to be; due at once when it is not so already. `held` says that a lock there is ours.
+def _is_left_alone(attachment: Attachment, off: int | None, *, ours: bool) -> bool:
+    """Whether more is off than is wanted because of somebody else: an operator did it by hand."""
+    return off is not None and not ours and not attachment.wanted & ~off
 
-    A lock of somebody else's that stood before the bar is left alone when the bar goes. Functions that change without
-    changing the lock are noted, and nothing is commanded: what is under way for the lock goes on.
+
+def set_desired(attachment: Attachment, desired: int, event: int | None, now: datetime, *, ours: bool) -> Attachment:
+    """Change what is to be off; due at once when it is not so already. `ours`: we switched off what is off there.
+
+    What somebody else switched off before the bar is left alone when the bar goes. Functions that change without
+    changing what can be switched are noted, and nothing is commanded: what is under way goes on.
     """
     if desired == attachment.desired:
         return attachment
-    whole = int(ALL_FUNCTIONS)
-    if (desired == whole) == attachment.wants_lock:
-        if attachment.is_open:
-            return msgspec.structs.replace(attachment, desired=desired)
-        return msgspec.structs.replace(attachment, desired=desired, event=event, since=now)
-    foreign = attachment.applied == whole and not held and desired != whole
-    done = (_matches(desired, attachment.applied) or foreign) and not attachment.is_open
+    after = msgspec.structs.replace(attachment, desired=desired)
+    if after.wanted == attachment.wanted:
+        return after if attachment.is_open else msgspec.structs.replace(after, event=event, since=now)
+    fits = _matches(after, after.applied) or _is_left_alone(after, after.applied, ours=ours)
+    done = fits and not attachment.is_open
     return msgspec.structs.replace(
-        attachment,
-        desired=desired,
+        after,
         event=event,
         since=now,
+        phase=CommandPhase.IDLE,
         status=AttachmentStatus.APPLIED if done else AttachmentStatus.PENDING,
         attempts=0,
         next_attempt_at=None if done else now,
@@ -92,28 +126,38 @@ def aim(attachment: Attachment, desired: int, event: int | None, now: datetime, 
     )
 
 
-def arrive(place: Place, desired: int, event: int | None, now: datetime, *, locked: bool, held: bool) -> Attachment:
-    """A SIM is at a new place. `locked` is what the gateway shows there, `held` says that the lock is ours.
+def attach(
+    target: NetworkTarget,
+    groups: tuple[Function, ...],
+    desired: int,
+    event: int | None,
+    now: datetime,
+    *,
+    off: int,
+    ours: bool,
+) -> Attachment:
+    """A SIM is at a new target. `off` is what is off there, `ours` says that we switched it off.
 
-    A lock of somebody else's is left alone when the SIM may work: an operator put it there by hand.
+    What somebody else switched off is left alone when the SIM may work: an operator did it by hand.
     """
-    applied = int(ALL_FUNCTIONS) if locked else 0
-    done = _matches(desired, applied) or (locked and not held and desired != int(ALL_FUNCTIONS))
-    return Attachment(
-        place=place,
+    made = Attachment(
+        target=target,
+        groups=groups,
         current=True,
         desired=desired,
-        applied=applied,
-        status=AttachmentStatus.APPLIED if done else AttachmentStatus.PENDING,
+        applied=off,
+        status=AttachmentStatus.APPLIED,
         event=event,
         since=now,
-        next_attempt_at=None if done else now,
     )
+    if _matches(made, off) or _is_left_alone(made, off, ours=ours):
+        return made
+    return msgspec.structs.replace(made, status=AttachmentStatus.PENDING, next_attempt_at=now)
 
 
-def leave(attachment: Attachment, event: int | None, now: datetime, *, held: bool) -> Attachment | None:
-    """The SIM went elsewhere: what we locked is to be opened. None when nothing is left to do."""
-    if not held:
+def detach(attachment: Attachment, event: int | None, now: datetime, *, ours: bool) -> Attachment | None:
+    """The SIM went elsewhere: what we switched off is to be switched on. None when nothing is left to do."""
+    if not ours:
         return None
     return msgspec.structs.replace(
         attachment,
@@ -121,6 +165,7 @@ def leave(attachment: Attachment, event: int | None, now: datetime, *, held: boo
         desired=0,
         event=event,
         since=now,
+        phase=CommandPhase.IDLE,
         status=AttachmentStatus.PENDING,
         attempts=0,
         next_attempt_at=now,
@@ -129,28 +174,28 @@ def leave(attachment: Attachment, event: int | None, now: datetime, *, held: boo
     )
 
 
-def observe(attachment: Attachment, now: datetime, *, locked: bool | None, held: bool) -> Attachment:
-    """The gateway showed whether the slot is locked. This, not the answer to a command, is the proof.
+def observe(attachment: Attachment, now: datetime, *, off: int | None, ours: bool) -> Attachment:
+    """The element showed which functions are off. This, not the answer to a command, is the proof.
 
-    `locked` None: the slot is empty and shows neither. There is nothing to lock then, and an unlock command that was
-    answered is all the proof there will be.
+    `off` None: it does not show that, because no card is there. There is nothing to switch off then, and a command to
+    switch on that was answered is all the proof there will be.
     """
-    if locked is None:
-        if attachment.wants_lock:
+    if off is None:
+        if attachment.wanted:
             return msgspec.structs.replace(attachment, next_attempt_at=None)
-        locked = attachment.is_open and (attachment.commanded_at is None or attachment.last_error is not None)
-    applied = int(ALL_FUNCTIONS) if locked else 0
-    if _matches(attachment.desired, applied):
+        off = int(attachment.switchable) if attachment.is_open and attachment.phase is not CommandPhase.ANSWERED else 0
+    after = msgspec.structs.replace(attachment, applied=off)
+    if _matches(after, off):
         return msgspec.structs.replace(
-            attachment, applied=applied, status=AttachmentStatus.APPLIED, next_attempt_at=None, last_error=None
+            after, phase=CommandPhase.IDLE, status=AttachmentStatus.APPLIED, next_attempt_at=None, last_error=None
         )
     if attachment.is_open:  # not yet, or without effect: the next attempt stands
-        return msgspec.structs.replace(attachment, applied=applied, next_attempt_at=attachment.next_attempt_at or now)
-    if locked and not held:  # somebody else's lock
-        return msgspec.structs.replace(attachment, applied=applied)
+        return msgspec.structs.replace(after, next_attempt_at=attachment.next_attempt_at or now)
+    if _is_left_alone(after, off, ours=ours):
+        return after
     return msgspec.structs.replace(
-        attachment,
-        applied=applied,
+        after,
+        phase=CommandPhase.IDLE,
         status=AttachmentStatus.PENDING,
         since=now,
         attempts=0,
@@ -160,23 +205,19 @@ def observe(attachment: Attachment, now: datetime, *, locked: bool | None, held:
 
 
 def commanded(attachment: Attachment, now: datetime) -> Attachment:
-    """A command is about to be sent: the next step, if no proof comes, is to ask for the status."""
+    """A command is about to be sent: the next step, if no proof comes, is to ask for the state."""
     attempts = attachment.attempts + 1
     wait = CONFIRM_WAIT if attempts < FAILED_AFTER else max(CONFIRM_WAIT, backoff(attempts))
     return msgspec.structs.replace(
-        attachment,
-        attempts=attempts,
-        commanded_at=now,
-        next_attempt_at=now + wait,
-        last_error=attachment.last_error if attachment.wants_lock else UNANSWERED,
+        attachment, phase=CommandPhase.SENT, attempts=attempts, commanded_at=now, next_attempt_at=now + wait
     )
 
 
 def answered(attachment: Attachment) -> Attachment:
-    """The gateway took the unlock command."""
-    if attachment.last_error != UNANSWERED:
+    """The element took the command."""
+    if attachment.phase is not CommandPhase.SENT:
         return attachment
-    return msgspec.structs.replace(attachment, last_error=None)
+    return msgspec.structs.replace(attachment, phase=CommandPhase.ANSWERED)
 
 
 def failed(attachment: Attachment, reason: str, now: datetime, *, commanded: bool, soon: bool = False) -> Attachment:
@@ -188,6 +229,7 @@ def failed(attachment: Attachment, reason: str, now: datetime, *, commanded: boo
     attempts = attachment.attempts + (0 if commanded else 1)
     return msgspec.structs.replace(
         attachment,
+        phase=CommandPhase.IDLE,
         attempts=attempts,
         status=AttachmentStatus.FAILED if attempts >= FAILED_AFTER else attachment.status,
         last_error=reason[:500],

@@ -155,6 +155,38 @@ class ClosedApn(msgspec.Struct, frozen=True):
     """Number of the SIM's event that closed it."""
 
 
+class NetworkTarget(msgspec.Struct, frozen=True):
+    """What can be acted upon for a SIM: a slot of a SIM gateway, a session, a subscriber."""
+
+    element_id: int
+    """The network element that it is at."""
+    key: str
+    """Its name there. Only the element's driver reads it, with one exception: `3.02` is port 3, slot 2 of a SIM
+    gateway, which events, alarms and the operator's API have always said in two numbers."""
+
+    @property
+    def slot(self) -> tuple[int, int] | None:
+        """Port and slot (0: the gateway names none); None for everything that is no slot."""
+        port, _, slot = self.key.partition(".")
+        if not (port.isdecimal() and slot.isdecimal() and port.isascii() and slot.isascii() and len(slot) >= _DIGITS):
+            return None
+        return int(port), int(slot)
+
+    @property
+    def facts(self) -> dict[str, int | str]:
+        """How it is named in events and alarms: by `port` and `slot`, or by `target`."""
+        slot = self.slot
+        return {"target": self.key} if slot is None else {"port": slot[0], "slot": slot[1]}
+
+    @property
+    def holds_card(self) -> bool:
+        """The card itself is there, so it is in no other slot. Of sessions a SIM may have several."""
+        return self.slot is not None
+
+
+_DIGITS = 2
+
+
 class Place(msgspec.Struct, frozen=True):
     """Where in a SIM gateway a card sits."""
 
@@ -164,9 +196,9 @@ class Place(msgspec.Struct, frozen=True):
     """Slot of the port, from 1; 0 when the gateway names none."""
 
     @property
-    def key(self) -> str:
-        """The target of its gateway: `3` for port 3, `3.02` for its second slot."""
-        return f"{self.port}.{self.slot:02}" if self.slot else str(self.port)
+    def target(self) -> NetworkTarget:
+        """The same as something that can be acted upon: `3.02` is port 3, slot 2."""
+        return NetworkTarget(self.gateway_id, f"{self.port}.{self.slot:0{_DIGITS}}")
 
 
 class Seen(msgspec.Struct, frozen=True):

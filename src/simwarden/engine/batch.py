@@ -24,11 +24,11 @@ from simwarden.domain.report_order import (
     may_be_overtaken,
 )
 from simwarden.domain.reports import CallRecord, Evidence, SmsRecord
-from simwarden.domain.sim import Place, Sighting
+from simwarden.domain.sim import ALL_FUNCTIONS, Function, NetworkTarget, Place, Sighting
 from simwarden.engine.doubts import Doubts, settle
 from simwarden.engine.proof import Proof, Seen
 from simwarden.engine.sessions import SessionBook
-from simwarden.engine.unit_of_work import Outcome, SlotView, UnitOfWork
+from simwarden.engine.unit_of_work import Outcome, TargetView, UnitOfWork
 from simwarden.store import alarms, attachments, gateways, records, sims
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Batch:
             if report.polled and report.gateway_id in self._gateways:
                 await settle(self._connection, report, self._now)
         if self._back:
-            await attachments.hurry(self._connection, self._back, self._now)
+            await attachments.retry_now(self._connection, self._back, self._now)
             await attachments.wake(self._connection)
             self._tally.outcome = msgspec.structs.replace(self._tally.outcome, enforcement_due=True)
         if self._troubles:
@@ -279,27 +279,34 @@ class Batch:
         watched |= {
             place: (port, report) for place, port, report, _ in self._ports if report.polled or not report.whole
         }
-        attached = await attachments.at_slots(self._connection, list(watched)) if watched else set()
+        targets = [place.target for place in watched]
+        attached = await attachments.at_targets(self._connection, targets) if targets else set()
         objecting = await self._proof.objecting()
-        if not moving and not attached and not objecting:
+        shown = await self._sessions.to_be_shown()
+        concerned = moving | attached | objecting | {imsi for imsi, _, _ in shown}
+        if not concerned:
             return
         changes = UnitOfWork(self._connection, self._now)
-        await changes.lock(moving | attached | objecting)
+        await changes.lock(concerned)
         news = [item for item in seen if item.sighting.imsi in moving]
         views = await self._views(changed, watched, news)
         await self._decide(changes, news, views)
         self._proof.object(changes)
         for place, (port, report) in watched.items():
-            changes.observe(place, views[place], _cause(report, _where(place, port)))
+            changes.observe(place.target, views[place.target], _cause(report, _where(place, port)))
         for place, (port, _, _) in newest.items():
-            changes.vacate(place, port.imsi, port.iccid)
-        lifted = [place for place in watched if views[place].held and changes.is_done_with(place, views[place])]
+            changes.vacate(place.target, port.imsi, port.iccid)
+        for imsi, element_id, report in shown:
+            off = 0 if (imsi, element_id) in self._sessions.live else int(Function.DATA)
+            changes.show(imsi, NetworkTarget(element_id, imsi), (Function.DATA,), off, _cause(report, None))
+        here = {place.target for place in watched}
+        lifted = [target for target in here if views[target].ours and changes.is_done_with(target, views[target])]
         outcome = await changes.write()
         if lifted:
-            await gateways.release(self._connection, lifted)
+            await gateways.forget_locks(self._connection, lifted)
         self._tally.outcome = outcome
 
-    async def _decide(self, changes: UnitOfWork, moving: list[Seen], views: dict[Place, SlotView]) -> None:
+    async def _decide(self, changes: UnitOfWork, moving: list[Seen], views: dict[NetworkTarget, TargetView]) -> None:
         shown = await self._proof.shown(changes, moving)
         for item in moving:
             sim = changes.sims.get(item.sighting.imsi)
@@ -334,21 +341,23 @@ class Batch:
                 if event.type is EventType.SIM_IDENTITY_CONFLICT:
                     facts = {"imsi": sim.imsi, **event.data}
                     self._troubles.append(of_gateway(AlarmKind.SIM_IDENTITY, item.report.gateway_id, **facts))
-            changes.decide(decision, views, () if upholder is None else (upholder,))
+            changes.decide(decision, views, () if upholder is None else (upholder.target,))
 
     async def _views(
         self,
         changed: dict[Place, gateways.PortState | None],
         watched: dict[Place, tuple[PortObservation, Report]],
         news: list[Seen],
-    ) -> dict[Place, SlotView]:
+    ) -> dict[NetworkTarget, TargetView]:
         """What is known of every slot that matters here; of those that did not change it is read from the store."""
         locked = {place: port.locked for place, port, _, _ in self._ports}
         wanted = watched.keys() | {item.sighting.place for item in news if item.sighting.place}
-        missing = sorted(wanted - changed.keys(), key=lambda place: (place.gateway_id, place.port, place.slot))
-        held = await gateways.held(self._connection, missing) if missing else set()
-        held |= {place for place, known in changed.items() if known and known.held}
-        return {place: SlotView(locked.get(place, False), place in held) for place in wanted}
+        missing = [place.target for place in wanted - changed.keys()]
+        ours = await gateways.locked_by_us(self._connection, missing) if missing else set()
+        ours |= {place.target for place, known in changed.items() if known and known.locked_by_us}
+        return {
+            place.target: TargetView(_off(locked=locked.get(place, False)), place.target in ours) for place in wanted
+        }
 
     async def _store_records(self) -> None:
         messages = [(report, sms) for report in self._reports for sms in report.sms]
@@ -360,7 +369,7 @@ class Batch:
         nameless = [(r.gateway_id, sms.port, sms.slot) for r, sms in messages if sms.imsi is None]
         nameless += [(r.gateway_id, call.port, call.slot) for r, call in calls if call.imsi is None]
         places = {Place(gateway_id, port, slot or 0) for gateway_id, port, slot in nameless if port is not None}
-        there = await gateways.sims_at(self._connection, list(places)) if places else {}
+        there = await gateways.sims_at(self._connection, [place.target for place in places]) if places else {}
         messages = await self._without_foreign([(r, _with_sim(sms, r.gateway_id, there)) for r, sms in messages])
         calls = await self._without_foreign([(r, _with_sim(call, r.gateway_id, there)) for r, call in calls])
         if messages:
@@ -390,12 +399,17 @@ class Batch:
         return None if gateway is None else gateway.account_id
 
 
-def _with_sim(record: R, gateway_id: int, there: dict[Place, tuple[str, str | None]]) -> R:
+def _with_sim(record: R, gateway_id: int, there: dict[NetworkTarget, tuple[str, str | None]]) -> R:
     """Fill in the SIM of a record that names none: the one last reported in that slot."""
     if record.imsi is not None or record.port is None:
         return record
-    known = there.get(Place(gateway_id, record.port, record.slot or 0))
+    known = there.get(Place(gateway_id, record.port, record.slot or 0).target)
     return record if known is None else msgspec.structs.replace(record, imsi=known[0])
+
+
+def _off(*, locked: bool | None) -> int | None:
+    """What a lock keeps off; None where the slot does not show whether it is locked."""
+    return None if locked is None else int(ALL_FUNCTIONS) if locked else 0
 
 
 def _occupant(known: gateways.PortState | None) -> str | None:

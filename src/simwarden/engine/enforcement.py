@@ -1,7 +1,7 @@
-"""Making the network match: every slot that is to be locked or opened, at every gateway, until it is seen to be so.
+"""Making the network match: at every target of every network element, until it is seen to be so.
 
-One lane per gateway: a dead one waits alone. Commands for many slots go together. A command is followed by the proof
-(the report that the gateway pushes) or, when none comes, by asking for the status; only the proof counts.
+One lane per element: a dead one waits alone. Commands for many targets go together. A command is followed by the proof
+(the report that the element sends) or, when none comes, by asking for its state; only the proof counts.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.identifiers import bucket_of
-from simwarden.domain.sim import ALL_FUNCTIONS, Function
 from simwarden.engine.ports import CommandFailed, ProvenBy, TargetState
-from simwarden.engine.unit_of_work import SlotView, UnitOfWork, enforcement_data
+from simwarden.engine.unit_of_work import TargetView, UnitOfWork, enforcement_data
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import alarms, attachments, gateways
@@ -32,7 +31,7 @@ from simwarden.store import alarms, attachments, gateways
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from simwarden.domain.sim import Place
+    from simwarden.domain.sim import NetworkTarget
     from simwarden.engine.ingest import Ingest
     from simwarden.engine.ports import Driver, DriverFactory
     from simwarden.store.database import Database
@@ -50,7 +49,7 @@ PAUSE = timedelta(seconds=1)
 
 
 class Work(msgspec.Struct, frozen=True):
-    """One slot to be acted upon, for one SIM."""
+    """One target to be acted upon, for one SIM."""
 
     imsi: str
     attachment: Attachment
@@ -113,7 +112,7 @@ class Enforcement(Worker):
             upcoming = await attachments.next_due(connection, buckets, now)
         work: dict[int, set[str]] = defaultdict(set)
         for item in due:
-            work[item.gateway_id].add(item.imsi)
+            work[item.element_id].add(item.imsi)
         for gateway_id, imsis in work.items():
             if gateway_id not in self._lanes:
                 lane = asyncio.create_task(self._lane(gateway_id, imsis), name=f"gateway-{gateway_id}")
@@ -167,25 +166,25 @@ class Enforcement(Worker):
                     await self._ingest.submit(report)
             work = await self._judge(access, await self._due_work(access.id, imsis))
         work = await self._announce(access, work)
-        for lock in (True, False):  # deny first
-            group = [item for item in work if item.attachment.wants_lock is lock]
+        for off in (True, False):  # deny first
+            group = [item for item in work if bool(item.attachment.wanted) is off]
             if group:
-                await self._command(access, driver, group, lock=lock)
+                await self._command(access, driver, group, off=off)
         if driver.generation is not None and driver.generation != access.generation:
             await self._gateways.remember_generation(access.id, driver.generation)
 
-    async def _command(self, access: CommandAccess, driver: Driver, group: list[Work], *, lock: bool) -> None:
-        off = ALL_FUNCTIONS if lock else Function(0)
-        states = [TargetState(item.attachment.place.key, off) for item in group]
+    async def _command(self, access: CommandAccess, driver: Driver, group: list[Work], *, off: bool) -> None:
+        states = [TargetState(item.attachment.target.key, item.attachment.wanted) for item in group]
         began = self._clock()
         try:
-            await self._observe("lock" if lock else "unlock", driver.apply(states))
+            await self._observe("lock" if off else "unlock", driver.apply(states))
         except CommandFailed as error:
             await self._command_failed(access, group, error, began, commanded=True)
         else:
             await self._answered(access)
-            if not lock:
-                await self._note_answer(access, group)
+            proves = driver.capabilities.proof is ProvenBy.ANSWER
+            if proves or not off:
+                await self._note_answer(access, group, proves=proves)
 
     async def _observe(self, command: str, attempt: Awaitable[T]) -> T:
         """Carry out one request to a gateway, counted and measured whatever comes of it."""
@@ -207,28 +206,31 @@ class Enforcement(Worker):
             key = gateway_key(AlarmKind.GATEWAY_UNREACHABLE, access.id)
             await alarms.clear_all(connection, [key], self._clock(), "The gateway answers commands again")
 
-    async def _note_answer(self, access: CommandAccess, group: list[Work]) -> None:
-        """The gateway took an unlock command. Of slots that are empty this is all the proof that there will be."""
+    async def _note_answer(self, access: CommandAccess, group: list[Work], *, proves: bool) -> None:
+        """The element took a command. `proves`: that is the proof. Otherwise of a command to switch on, where no card
+        is, it is all the proof that there will be."""
         now = self._clock()
         cause = Cause(CauseKind.ENFORCEMENT, access.name, now, "answer")
-        unseen = SlotView(locked=None, held=True)
+        unseen = TargetView(off=None, ours=True)
         lifted = []
         async with self._db.transaction() as connection:
             changes = UnitOfWork(connection, now)
             await changes.lock({item.imsi for item in group})
-            taken = await gateways.sims_at(connection, [item.attachment.place for item in group])
+            taken = await gateways.sims_at(connection, [item.attachment.target for item in group])
             for item in group:
-                place = item.attachment.place
-                current = changes.attachment(item.imsi, place)
+                target = item.attachment.target
+                current = changes.attachment(item.imsi, target)
                 if current is None or current.commanded_at != item.attachment.commanded_at:
                     continue
                 changes.replace(item.imsi, rules.answered(current))
-                if place not in taken:
-                    changes.observe(place, unseen, cause)
-                    lifted += [place] if changes.is_done_with(place, unseen) else []
+                if proves:
+                    changes.observe(target, TargetView(off=int(current.wanted), ours=True), cause)
+                elif target not in taken:
+                    changes.observe(target, unseen, cause)
+                    lifted += [target] if changes.is_done_with(target, unseen) else []
             await changes.write()
             if lifted:
-                await gateways.release(connection, lifted)
+                await gateways.forget_locks(connection, lifted)
 
     async def _due_work(self, gateway_id: int, imsis: set[str]) -> list[Work]:
         now = self._clock()
@@ -238,7 +240,7 @@ class Enforcement(Worker):
             Work(imsi, item)
             for imsi, items in found.items()
             for item in items
-            if item.place.gateway_id == gateway_id and item.next_attempt_at is not None and item.next_attempt_at <= now
+            if item.target.element_id == gateway_id and item.next_attempt_at is not None and item.next_attempt_at <= now
         ]
 
     async def _judge(self, access: CommandAccess, work: list[Work]) -> list[Work]:
@@ -267,14 +269,14 @@ class Enforcement(Worker):
             changes = UnitOfWork(connection, now)
             await changes.lock({item.imsi for item in work})
             for item in work:
-                current = changes.attachment(item.imsi, item.attachment.place)
+                current = changes.attachment(item.imsi, item.attachment.target)
                 if current != item.attachment:
                     continue
                 after = rules.commanded(current, now)
                 changes.replace(item.imsi, after)
                 if current.commanded_at is None:
-                    command = "lock" if after.wants_lock else "unlock"
-                    data = enforcement_data(after.place, access.name, command=command)
+                    command = "lock" if after.wanted else "unlock"
+                    data = enforcement_data(after.target, access.name, command=command)
                     changes.record(item.imsi, EventType.ENFORCEMENT_COMMANDED, cause, after.event, data)
                 announced.append(Work(item.imsi, after))
             await changes.write()
@@ -321,18 +323,18 @@ class Enforcement(Worker):
                     await alarms.raise_all(connection, [trouble], now)
             changes = UnitOfWork(connection, now)
             await changes.lock({item.imsi for item in work})
-            for imsi, place in sorted({(item.imsi, item.attachment.place) for item in work}, key=_order):
-                item = changes.attachment(imsi, place)
+            for imsi, target in sorted({(item.imsi, item.attachment.target) for item in work}, key=_order):
+                item = changes.attachment(imsi, target)
                 if item is None or not item.is_open or item.next_attempt_at is None:
                     continue
                 after = rules.failed(item, reason, now, commanded=commanded, soon=is_back)
                 changes.replace(imsi, after)
                 if after.status is AttachmentStatus.FAILED and item.status is not AttachmentStatus.FAILED:
-                    data = enforcement_data(place, names.get(gateway_id), attempts=after.attempts, reason=reason)
+                    data = enforcement_data(target, names.get(gateway_id), attempts=after.attempts, reason=reason)
                     changes.record(imsi, EventType.ENFORCEMENT_FAILED, cause, after.event, data)
             await changes.write()
 
 
-def _order(item: tuple[str, Place]) -> tuple[str, int, int, int]:
-    imsi, place = item
-    return imsi, place.gateway_id, place.port, place.slot
+def _order(item: tuple[str, NetworkTarget]) -> tuple[str, int, str]:
+    imsi, target = item
+    return imsi, target.element_id, target.key

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.domain.identifiers import full_imei
-from simwarden.domain.sim import ALL_FUNCTIONS, Function
+from simwarden.domain.sim import Function
 from simwarden.engine.function_status import ApnView, FunctionView, apn_views, function_views
 from simwarden.store import attachments
 from simwarden.store.sims import Sims
@@ -38,11 +38,14 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class PlaceView(msgspec.Struct, frozen=True):
-    """A slot at which Simwarden acts for the SIM."""
+    """A target at which Simwarden acts for the SIM."""
 
     gateway: str
-    port: int
-    slot: int
+    port: int | None
+    slot: int | None
+    """Where it is a slot of a SIM gateway."""
+    target: str | None
+    """Its name at its network element, where it is something else."""
     current: bool
     wanted: str
     seen: str
@@ -145,21 +148,22 @@ def readable(data: dict[str, Any], names: Mapping[int, str]) -> dict[str, Any]:
 
 
 def _place(item: Attachment, names: dict[int, str]) -> PlaceView:
-    whole = int(ALL_FUNCTIONS)
-    locked = item.applied == whole
+    locked = bool(item.applied)
+    slot = item.target.slot
     note = None
-    if locked and not item.wants_lock and not item.is_open:
+    if locked and not item.wanted and not item.is_open and slot is not None:
         note = "locked at the gateway, but not by Simwarden: left as it is"
-    elif item.desired not in (0, whole):
+    elif item.desired & item.switchable & ~item.wanted:
         note = "this gateway can only lock the whole SIM; single functions cannot be switched off here"
     elif not item.current:
         note = "the SIM has left; the lock it left behind is lifted"
     return PlaceView(
-        gateway=names.get(item.place.gateway_id, f"number {item.place.gateway_id} (deleted)"),
-        port=item.place.port,
-        slot=item.place.slot,
+        gateway=names.get(item.target.element_id, f"number {item.target.element_id} (deleted)"),
+        port=None if slot is None else slot[0],
+        slot=None if slot is None else slot[1],
+        target=item.target.key if slot is None else None,
         current=item.current,
-        wanted="locked" if item.wants_lock else "open",
+        wanted="locked" if item.wanted else "open",
         seen="unknown" if item.applied is None else ("locked" if locked else "open"),
         status=item.status,
         attempts=item.attempts,

@@ -105,16 +105,16 @@ def _view(
         effective=effective,
         bars=[BarView(bar.cause, bar.since, bar.event) for bar in bars],
         since=(max(known) if effective else min(known)) if known else None,
-        enforcement=_enforcement(items, off=not effective),
+        enforcement=_enforcement(items, function, off=not effective),
     )
 
 
-def _enforcement(items: Sequence[Attachment], *, off: bool) -> Enforcement | None:
-    found = {_at(item, off=off) for item in items if item.current}
+def _enforcement(items: Sequence[Attachment], function: Function, *, off: bool) -> Enforcement | None:
+    found = {_at(item, function, off=off) for item in items if item.current and function & item.switchable}
     return next((each for each in Enforcement if each in found), None)
 
 
-def _at(item: Attachment, *, off: bool) -> Enforcement:
+def _at(item: Attachment, function: Function, *, off: bool) -> Enforcement:
     if item.status is not AttachmentStatus.APPLIED:
         return Enforcement(item.status)
-    return Enforcement.NOT_SEPARABLE if off and not item.wants_lock else Enforcement.APPLIED
+    return Enforcement.NOT_SEPARABLE if off and not item.wanted & function else Enforcement.APPLIED

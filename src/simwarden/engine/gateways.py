@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from simwarden.domain.alarm import AlarmKind, gateway_key
 from simwarden.domain.errors import GatewayNotFound, IncompatibleState, StoreUnavailable, TryAgain
 from simwarden.domain.events import EventType
-from simwarden.domain.sim import ALL_FUNCTIONS
 from simwarden.engine.unit_of_work import Outcome, UnitOfWork, enforcement_data
 from simwarden.kit.clock import now_utc
 from simwarden.store import alarms, sessions
@@ -62,13 +61,12 @@ async def _remove(
     await changes.lock({lock.imsi for lock in left if lock.imsi})
     for imsi in sorted(changes.sims):
         for item in changes.attachments(imsi):
-            place = item.place
-            if place.gateway_id != gateway_id:
+            if item.target.element_id != gateway_id:
                 continue
-            changes.forget(imsi, place)
-            if item.wants_lock or item.is_open:
-                seen = None if item.applied is None else item.applied == int(ALL_FUNCTIONS)
-                data = enforcement_data(place, name, locked=seen)
+            changes.forget(imsi, item.target)
+            if item.wanted or item.is_open:
+                seen = None if item.applied is None else bool(item.applied)
+                data = enforcement_data(item.target, name, locked=seen)
                 changes.record(imsi, EventType.ENFORCEMENT_ABANDONED, cause, item.event, data)
     outcome = await changes.write()
     about_it = [gateway_key(kind, gateway_id) for kind in AlarmKind]

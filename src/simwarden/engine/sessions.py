@@ -13,7 +13,8 @@ import msgspec
 
 from simwarden.domain.reports import Evidence
 from simwarden.domain.session import News, Phase, follow
-from simwarden.store import sessions, sims
+from simwarden.domain.sim import NetworkTarget
+from simwarden.store import attachments, sessions, sims
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,8 +41,12 @@ class SessionBook:
         self._stored: dict[Key, Session] = {}
         self._now: dict[Key, Session] = {}
         self._restarts: dict[int, datetime] = {}
+        self._carried: dict[tuple[str, int], Report] = {}
+        """SIMs whose sessions began, went on or ended at an element, and the newest report that said so."""
         self.evidence: list[tuple[Report, Evidence]] = []
         """What the reports say of devices, in the order in which they came."""
+        self.live: set[tuple[str, int]] = set()
+        """SIMs, by IMSI and network element, of which `to_be_shown` found that a session goes on."""
         self.news: Counter[str] = Counter()
         """What became of the reports of sessions, for the metrics."""
 
@@ -71,6 +76,27 @@ class SessionBook:
         if changed:
             await sessions.save(self._connection, changed)
 
+    async def to_be_shown(self) -> list[tuple[str, int, Report]]:
+        """SIMs at elements that carry their sessions, where a bar has to know: IMSI, element, the newest report.
+
+        A SIM is attached at an element when its first session there begins. From then on only what may prove a
+        command, or call for one, is to be shown: while something is to be off, or the command is under way.
+        """
+        if not self._carried:
+            return []
+        targets = {(imsi, at): NetworkTarget(at, imsi) for imsi, at in self._carried}
+        known = await attachments.settled_at(self._connection, [(imsi, to) for (imsi, _), to in targets.items()])
+        shown = [key for key, target in targets.items() if not known.get(target, False)]
+        for element_id in sorted({element_id for _, element_id in shown}):
+            imsis = sorted(imsi for imsi, at in shown if at == element_id)
+            found = await sessions.live(self._connection, element_id, imsis)
+            self.live |= {(session.imsi, element_id) for session in found}
+        return [
+            (imsi, element_id, self._carried[imsi, element_id])
+            for imsi, element_id in sorted(shown)
+            if targets[imsi, element_id] in known or (imsi, element_id) in self.live
+        ]
+
     async def _name(self, notes: Sequence[SessionNote]) -> _Named:
         """Whose sessions these are: registered SIMs, by IMSI or else by phone number."""
         numbers = sorted({note.msisdn for note in notes if note.imsi is None and note.msisdn})
@@ -93,6 +119,8 @@ class SessionBook:
         session, news = follow(known, note, imsi, report.gateway_id, self._restarts.get(report.gateway_id))
         self._now[key] = session
         self.news[news] += 1
+        if news in (News.BEGAN, News.WENT_ON, News.ENDED):
+            self._carried[imsi, report.gateway_id] = report
         if news in (News.BEGAN, News.WENT_ON):
             self._sighting(report, session, note.at, None if note.phase is Phase.BEGAN else session.began_at)
         elif news is News.ENDED and known is None:

@@ -10,7 +10,7 @@ from simwarden.domain import alarm as alarm_rules
 from simwarden.domain import attachment as rules
 from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
-from simwarden.domain.sim import Lifecycle
+from simwarden.domain.sim import ALL_FUNCTIONS, Lifecycle
 from simwarden.engine import subscriptions
 from simwarden.store import alarms, attachments, gateways, sims
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     import asyncpg
 
     from simwarden.domain.decision import Decision
-    from simwarden.domain.sim import Place, Sim
+    from simwarden.domain.sim import Function, NetworkTarget, Sim
 
 
-class SlotView(msgspec.Struct, frozen=True):
-    """What a gateway shows of a slot."""
+class TargetView(msgspec.Struct, frozen=True):
+    """What a network element shows of one target."""
 
-    locked: bool | None
-    """None for an empty slot, which does not show whether it is locked."""
-    held: bool
-    """The lock is ours, or one of ours is on its way."""
+    off: int | None
+    """The functions that are off there; None where no card is, which does not show it."""
+    ours: bool
+    """We switched them off, or are about to."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -49,11 +49,11 @@ class UnitOfWork:
         self._connection = connection
         self._now = now
         self.sims: dict[str, Sim] = {}
-        self._attachments: dict[str, dict[Place, Attachment]] = {}
-        self._before: dict[str, dict[Place, Attachment]] = {}
+        self._attachments: dict[str, dict[NetworkTarget, Attachment]] = {}
+        self._before: dict[str, dict[NetworkTarget, Attachment]] = {}
         self._original: dict[str, Sim] = {}
         self._events: dict[str, list[Event]] = {}
-        self._ours: set[Place] = set()
+        self._ours: set[NetworkTarget] = set()
 
     async def lock(self, imsis: Iterable[str]) -> None:
         """Lock SIMs and read them with their attachments."""
@@ -64,69 +64,81 @@ class UnitOfWork:
         self.sims.update(found)
         self._original.update(found)
         for imsi, items in (await attachments.of_sims(self._connection, found)).items():
-            self._attachments[imsi] = {item.place: item for item in items}
+            self._attachments[imsi] = {item.target: item for item in items}
             self._before[imsi] = dict(self._attachments[imsi])
-        places = [place for imsi in found for place in self._before[imsi]]
-        if places:
-            self._ours |= await gateways.held(self._connection, places)
+        targets = [target for imsi in found for target in self._before[imsi]]
+        if targets:
+            self._ours |= await gateways.locked_by_us(self._connection, targets)
 
     def attachments(self, imsi: str) -> list[Attachment]:
         """Where a locked SIM can be acted upon, as far as this transaction has come."""
         return list(self._attachments[imsi].values())
 
-    def attachment(self, imsi: str, place: Place) -> Attachment | None:
-        """The attachment of a locked SIM at a place."""
-        return self._attachments.get(imsi, {}).get(place)
+    def attachment(self, imsi: str, target: NetworkTarget) -> Attachment | None:
+        """The attachment of a locked SIM at a target."""
+        return self._attachments.get(imsi, {}).get(target)
 
     def decide(
         self,
         decision: Decision,
-        slots: Mapping[Place, SlotView] | None = None,
-        upheld: Collection[Place] = (),
+        views: Mapping[NetworkTarget, TargetView] | None = None,
+        upheld: Collection[NetworkTarget] = (),
     ) -> None:
-        """Take over a decision about a locked SIM. `slots`: what is known of the slot it is in now.
+        """Take over a decision about a locked SIM. `views`: what is known of the target where its card is now.
 
-        A SIM gets a new attachment only in a slot that `slots` names: one where it is, not where it was once. It keeps
-        those at `upheld` places, where another gateway shows it too, until that gateway shows it no longer.
+        A SIM gets a new attachment only at a target that `views` names: one where it is, not where it was once. It
+        keeps those at `upheld` targets, where another element shows it too, until that shows it no longer.
         """
         sim = decision.sim
         self.sims[sim.imsi] = sim
         self._events.setdefault(sim.imsi, []).extend(decision.events)
-        self._move(sim, decision.events[-1].n if decision.events else None, slots or {}, upheld)
+        self._move(sim, decision.events[-1].n if decision.events else None, views or {}, upheld)
 
     def wait_for_proof(self, imsi: str, upheld_at: datetime | None) -> None:
         """A report that would lift the bar of a locked SIM waits; the bar was upheld last at `upheld_at`. None: it is
         refuted."""
         self.sims[imsi] = msgspec.structs.replace(self.sims[imsi], upheld_at=upheld_at)
 
-    def vacate(self, place: Place, imsi: str | None, iccid: str | None) -> None:
-        """A gateway shows this SIM, or none, in a slot: others, seen elsewhere since, are not there any more."""
+    def vacate(self, target: NetworkTarget, imsi: str | None, iccid: str | None) -> None:
+        """An element shows this card, or none, at a target: others, seen elsewhere since, are not there any more."""
         for other, items in self._attachments.items():
-            sim, here = self.sims[other], items.get(place)
+            sim, here = self.sims[other], items.get(target)
             if here is None or not here.current or imsi == other or (imsi is None and iccid and iccid == sim.iccid):
                 continue
-            if sim.seen is not None and sim.seen.place not in (None, place):
-                self._leave(items, here, sim.event_count)
+            if sim.seen is not None and sim.seen.place is not None and sim.seen.place.target != target:
+                self._detach(items, here, sim.event_count)
 
-    def observe(self, place: Place, view: SlotView, cause: Cause) -> None:
-        """A gateway showed a slot: proof, or its absence, for what was commanded there."""
+    def observe(self, target: NetworkTarget, view: TargetView, cause: Cause) -> None:
+        """An element showed a target: proof, or its absence, for what was commanded there."""
         for imsi, items in self._attachments.items():
-            if place in items and imsi in self.sims:
-                before = items[place]
-                after = rules.observe(before, self._now, locked=view.locked, held=view.held)
+            if target in items and imsi in self.sims:
+                before = items[target]
+                after = rules.observe(before, self._now, off=view.off, ours=view.ours)
                 self.replace(imsi, after)
                 if before.is_open and not after.is_open:
                     self.record(imsi, EventType.ENFORCEMENT_APPLIED, cause, after.event, _applied(after))
                     if not after.current:
-                        del items[place]
+                        del items[target]
 
-    def forget(self, imsi: str, place: Place) -> None:
-        """Act no more for a locked SIM at this place."""
-        del self._attachments[imsi][place]
+    def show(self, imsi: str, target: NetworkTarget, groups: tuple[Function, ...], off: int, cause: Cause) -> None:
+        """An element shows a locked SIM at a target that holds no card, and which functions are off there.
+
+        `groups`: what can be switched there, for a target at which the SIM was not yet.
+        """
+        items, sim = self._attachments[imsi], self.sims[imsi]
+        if target in items:
+            self.observe(target, TargetView(off, ours=False), cause)
+            return
+        reason = sim.bars[-1].event if sim.bars else None
+        items[target] = rules.attach(target, groups, int(sim.functions_off), reason, self._now, off=off, ours=False)
+
+    def forget(self, imsi: str, target: NetworkTarget) -> None:
+        """Act no more for a locked SIM at this target."""
+        del self._attachments[imsi][target]
 
     def replace(self, imsi: str, attachment: Attachment) -> None:
         """Set one attachment of a locked SIM."""
-        self._attachments[imsi][attachment.place] = attachment
+        self._attachments[imsi][attachment.target] = attachment
 
     def record(self, imsi: str, kind: EventType, cause: Cause, parent: int | None, data: dict[str, object]) -> int:
         """Add an event to a locked SIM; returns its number."""
@@ -136,54 +148,56 @@ class UnitOfWork:
         self._events.setdefault(imsi, []).append(Event(n, kind, self._now, cause, data, parent))
         return n
 
-    def is_done_with(self, place: Place, view: SlotView) -> bool:
-        """Whether a lock of ours at this slot is gone, and none is wanted or on its way."""
-        here = [items[place] for items in self._attachments.values() if place in items]
-        return not view.locked and not any(item.wants_lock or item.is_open for item in here)
+    def is_done_with(self, target: NetworkTarget, view: TargetView) -> bool:
+        """Whether what we switched off at this target is on again, and nothing is to be off or on its way."""
+        here = [items[target] for items in self._attachments.values() if target in items]
+        return not view.off and not any(item.wanted or item.is_open for item in here)
 
-    def _move(self, sim: Sim, event: int | None, slots: Mapping[Place, SlotView], upheld: Collection[Place]) -> None:
+    def _move(
+        self,
+        sim: Sim,
+        event: int | None,
+        views: Mapping[NetworkTarget, TargetView],
+        upheld: Collection[NetworkTarget],
+    ) -> None:
         items = self._attachments[sim.imsi]
         desired = int(sim.functions_off)
         reason = event or (sim.bars[-1].event if sim.bars else None)
-        place = sim.seen.place if sim.seen else None
-        view = slots.get(place) if place is not None else None
-        if place is None or view is None:
-            for item in list(items.values()):
-                if item.current:
-                    items[item.place] = rules.aim(item, desired, reason, self._now, held=self._is_ours(item))
-            return
-        arrives = place not in items or not items[place].current
+        place = sim.seen.place.target if sim.seen and sim.seen.place else None
+        view = views.get(place) if place is not None else None
+        attaches = place is not None and view is not None and (place not in items or not items[place].current)
         for item in list(items.values()):
             if not item.current:
                 continue
-            if item.place == place or item.place in upheld:
-                items[item.place] = rules.aim(item, desired, reason, self._now, held=self._is_ours(item))
+            if view is None or item.target == place or item.target in upheld or not item.target.holds_card:
+                ours = self._is_ours(item)
+                items[item.target] = rules.set_desired(item, desired, reason, self._now, ours=ours)
             else:
-                self._leave(items, item, reason)
-        if arrives:
-            here = rules.arrive(place, desired, reason, self._now, locked=bool(view.locked), held=view.held)
+                self._detach(items, item, reason)
+        if attaches and place is not None and view is not None:
+            here = rules.attach(place, (ALL_FUNCTIONS,), desired, reason, self._now, off=view.off or 0, ours=view.ours)
             items[place] = here
             self._evict(place, sim.imsi)
-            if here.wants_lock and not here.is_open:
+            if here.wanted and not here.is_open:
                 cause = Cause(CauseKind.ENFORCEMENT, "engine", self._now, "already locked")
                 self.record(sim.imsi, EventType.ENFORCEMENT_APPLIED, cause, reason, _applied(here))
 
-    def _leave(self, items: dict[Place, Attachment], old: Attachment, reason: int | None) -> None:
-        gone = rules.leave(old, reason, self._now, held=self._is_ours(old))
+    def _detach(self, items: dict[NetworkTarget, Attachment], old: Attachment, reason: int | None) -> None:
+        gone = rules.detach(old, reason, self._now, ours=self._is_ours(old))
         if gone is None:
-            del items[old.place]
+            del items[old.target]
         else:
-            items[old.place] = gone
+            items[old.target] = gone
 
     def _is_ours(self, item: Attachment) -> bool:
-        """Whether a lock in this slot is ours, or may be about to be."""
-        return item.place in self._ours or _locks(item)
+        """Whether what is off there was switched off by us, or may be about to be."""
+        return item.target in self._ours or _switches_off(item)
 
-    def _evict(self, place: Place, imsi: str) -> None:
-        """Another SIM is in the slot now: what was to be done there for the SIM before is the new one's business."""
+    def _evict(self, target: NetworkTarget, imsi: str) -> None:
+        """Another SIM's card is there now: what was to be done for the SIM before is the new one's business."""
         for other, items in self._attachments.items():
-            if other != imsi and place in items:
-                del items[place]
+            if other != imsi and target in items:
+                del items[target]
 
     async def write(self) -> Outcome:
         """Write everything. The caller commits, then wakes whoever the outcome names."""
@@ -218,11 +232,11 @@ class UnitOfWork:
         dropped: list[alarm_rules.Key] = []
         for imsi, items in self._attachments.items():
             before = self._before[imsi]
-            for place, item in items.items():
-                if alarm_rules.attempt_failed(before.get(place), item):
+            for target, item in items.items():
+                if alarm_rules.attempt_failed(before.get(target), item):
                     troubles.append(alarm_rules.enforcement_failed(imsi, self.sims[imsi].account_id, item))
-            for place, old in before.items():
-                now = items.get(place)
+            for target, old in before.items():
+                now = items.get(target)
                 if old.status is AttachmentStatus.FAILED and (now is None or now.status is not AttachmentStatus.FAILED):
                     applied = now is not None and now.status is AttachmentStatus.APPLIED
                     (done if applied else dropped).append(alarm_rules.enforcement_key(imsi, old))
@@ -234,38 +248,42 @@ class UnitOfWork:
         save, drop = [], []
         for imsi, items in self._attachments.items():
             before = self._before[imsi]
-            save += [(imsi, item) for place, item in items.items() if before.get(place) != item]
-            drop += [(imsi, place) for place in before if place not in items]
+            save += [(imsi, item) for target, item in items.items() if before.get(target) != item]
+            drop += [(imsi, target) for target in before if target not in items]
         if drop:
             await attachments.drop(self._connection, drop)
         if save:
             await attachments.save(self._connection, save)
-        held = {item.place for imsi, item in save if _locks(item) and not _locks(self._before[imsi].get(item.place))}
-        if held:
-            await gateways.hold(self._connection, sorted(held, key=lambda p: (p.gateway_id, p.port, p.slot)))
+        begun = {
+            item.target
+            for imsi, item in save
+            if _switches_off(item) and not _switches_off(self._before[imsi].get(item.target))
+        }
+        if begun:
+            await gateways.remember_locks(self._connection, begun)
         return any(item.status is not AttachmentStatus.APPLIED for _, item in save)
 
 
-def _locks(attachment: Attachment | None) -> bool:
-    """Whether we lock this slot, or will: from then on the lock counts as ours."""
-    return attachment is not None and attachment.wants_lock and attachment.is_open
+def _switches_off(attachment: Attachment | None) -> bool:
+    """Whether we switch something off there, or will: from then on what is off counts as ours."""
+    return attachment is not None and bool(attachment.wanted) and attachment.is_open
 
 
-def enforcement_data(place: Place, gateway: str | None = None, **facts: object) -> dict[str, object]:
-    """The data of every ENFORCEMENT_... event: `gateway` is the gateway's id, then port and slot, then `facts`.
+def enforcement_data(target: NetworkTarget, gateway: str | None = None, **facts: object) -> dict[str, object]:
+    """The data of every ENFORCEMENT_... event: `gateway` is the element's id, then its target, then `facts`.
 
-    `gateway`: its name, for when the gateway is deleted; left out where it is not at hand. Events written before this
+    `gateway`: its name, for when the element is deleted; left out where it is not at hand. Events written before this
     was one shape hold the name in place of the id, or neither: `explain.readable` takes all of them.
     """
     named = {} if gateway is None else {"gateway_name": gateway}
-    return {"gateway": place.gateway_id, **named, "port": place.port, "slot": place.slot, **facts}
+    return {"gateway": target.element_id, **named, **target.facts, **facts}
 
 
 def _applied(attachment: Attachment) -> dict[str, object]:
     """What ENFORCEMENT_APPLIED says."""
     return enforcement_data(
-        attachment.place,
-        locked=attachment.wants_lock,
+        attachment.target,
+        locked=bool(attachment.wanted),
         attempts=attachment.attempts,
         commanded_at=attachment.commanded_at and attachment.commanded_at.isoformat(),
     )

@@ -43,13 +43,14 @@ class EnforcedSlot(Camel, frozen=True):
     """EnforcedSlot."""
 
     gateway: str
-    port: int
-    slot: int
     current: bool
     wanted: str
     seen: str
     status: str
     attempts: int
+    port: int | None = None
+    slot: int | None = None
+    target: str | None = None
     last_error: str | None = None
     note: str | None = None
 

@@ -68,7 +68,7 @@ def doubt(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def held_lock(lock: HeldLock) -> dict[str, Any]:
     """A lock that stays behind."""
-    shown = {"imsi": lock.imsi, "port": lock.port, "slot": lock.slot}
+    shown = {"imsi": lock.imsi, **lock.target.facts}
     return {name: value for name, value in shown.items() if value is not None}
 
 

@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from simwarden.domain.alarm import AlarmKind, of_gateway
 from simwarden.domain.errors import AlreadyExists, GatewayNotFound
 from simwarden.domain.report_order import Line, ReportOrder
-from simwarden.domain.sim import Place
+from simwarden.domain.sim import NetworkTarget, Place
 from simwarden.store import alarms, attachments
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.queries import load
@@ -22,7 +22,7 @@ from simwarden.store.records import REJECT
 from simwarden.store.vault import gateway_purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from simwarden.domain.reports import GatewayFacts, PortObservation
     from simwarden.store.database import Database
@@ -97,12 +97,11 @@ class LockedGateway(msgspec.Struct, frozen=True):
 
 
 class HeldLock(msgspec.Struct, frozen=True):
-    """A slot that is locked by us, or is about to be locked or opened."""
+    """A target where something is switched off by us, or is about to be switched off or on."""
 
     imsi: str | None
     """The SIM for which that is; None when the slot is empty or shows none."""
-    port: int
-    slot: int
+    target: NetworkTarget
 
 
 class GatewayChange(msgspec.Struct, frozen=True):
@@ -123,7 +122,7 @@ class PortState(msgspec.Struct, frozen=True):
     boot: int
     sequence: int | None
     imsi: str | None
-    held: bool
+    locked_by_us: bool
     reported_at: datetime
 
 
@@ -194,7 +193,7 @@ class Gateways:
                     None if change.account_id is UNSET else change.account_id,
                     None if change.source_addresses is UNSET else list(change.source_addresses or ()),
                 )
-                await attachments.hurry(connection, [id_], now)
+                await attachments.retry_now(connection, [id_], now)
                 await attachments.wake(connection)
         except asyncpg.UniqueViolationError as error:
             raise AlreadyExists(f"A gateway named {change.name!r} exists already") from error
@@ -345,10 +344,16 @@ async def lock_named(connection: asyncpg.Connection, name: str) -> int | None:
 
 
 async def locks_of(connection: asyncpg.Connection, gateway_id: int) -> list[HeldLock]:
-    """The slots of a gateway that are locked by us, or are about to be locked or opened."""
-    return [
-        HeldLock(row["imsi"], row["port"], row["slot"]) for row in await connection.fetch(Q["locks_of"], gateway_id)
-    ]
+    """Where at an element something is switched off by us, or is about to be switched off or on."""
+    found = {
+        item.target: HeldLock(imsi, item.target)
+        for imsi, item in await attachments.of_element(connection, gateway_id)
+        if item.wanted or item.is_open
+    }
+    for row in await connection.fetch(Q["locked_slots"], gateway_id):
+        target = Place(gateway_id, row["port"], row["slot"]).target
+        found.setdefault(target, HeldLock(row["imsi"], target))
+    return [found[target] for target in sorted(found, key=lambda target: (target.slot or (0, 0), target.key))]
 
 
 async def forget(connection: asyncpg.Connection, gateway_id: int) -> None:
@@ -457,26 +462,42 @@ async def prune_ports(connection: asyncpg.Connection, gateway_ids: Sequence[int]
     await connection.execute(Q["prune_ports"], gateway_ids, SLOTS_KEPT)
 
 
-async def hold(connection: asyncpg.Connection, places: Sequence[Place]) -> None:
-    """Remember that locks at these places are ours, also of a slot that its gateway has not reported yet."""
-    await connection.execute(Q["hold"], *_columns(places))
+async def remember_locks(connection: asyncpg.Connection, targets: Iterable[NetworkTarget]) -> None:
+    """Locks at these slots are ours from now on, also of a slot that its gateway has not reported yet."""
+    slots = _slots(targets)
+    if slots:
+        await connection.execute(Q["remember_locks"], *_columns(slots))
 
 
-async def release(connection: asyncpg.Connection, places: Sequence[Place]) -> None:
-    """Locks at these places have been seen lifted."""
-    await connection.execute(Q["release"], *_columns(places))
+async def forget_locks(connection: asyncpg.Connection, targets: Iterable[NetworkTarget]) -> None:
+    """Locks at these slots have been seen lifted."""
+    slots = _slots(targets)
+    if slots:
+        await connection.execute(Q["forget_locks"], *_columns(slots))
 
 
-async def held(connection: asyncpg.Connection, places: Sequence[Place]) -> set[Place]:
-    """Of these places: those at which a lock is ours."""
-    rows = await connection.fetch(Q["held"], *_columns(places))
-    return {places[row["ord"] - 1] for row in rows}
+async def locked_by_us(connection: asyncpg.Connection, targets: Iterable[NetworkTarget]) -> set[NetworkTarget]:
+    """Of these targets: the slots at which a lock is ours."""
+    slots = _slots(targets)
+    if not slots:
+        return set()
+    rows = await connection.fetch(Q["locked_by_us"], *_columns(slots))
+    return {slots[row["ord"] - 1].target for row in rows}
 
 
-async def sims_at(connection: asyncpg.Connection, places: Sequence[Place]) -> dict[Place, tuple[str, str | None]]:
-    """Which SIM (IMSI, ICCID) was last reported at each place."""
-    rows = await connection.fetch(Q["sims_at"], *_columns(places))
-    return {places[row["ord"] - 1]: (row["imsi"], row["iccid"]) for row in rows}
+async def sims_at(
+    connection: asyncpg.Connection, targets: Iterable[NetworkTarget]
+) -> dict[NetworkTarget, tuple[str, str | None]]:
+    """Which SIM (IMSI, ICCID) was last reported in each slot among these targets."""
+    slots = _slots(targets)
+    rows = await connection.fetch(Q["sims_at"], *_columns(slots)) if slots else []
+    return {slots[row["ord"] - 1].target: (row["imsi"], row["iccid"]) for row in rows}
+
+
+def _slots(targets: Iterable[NetworkTarget]) -> list[Place]:
+    """The slots of SIM gateways among these targets, in the order in which everybody locks them."""
+    found = [(target.element_id, *slot) for target in targets if (slot := target.slot) is not None]
+    return [Place(*slot) for slot in sorted(found)]
 
 
 def _columns(places: Sequence[Place]) -> tuple[list[int], list[int], list[int]]:

@@ -25,5 +25,5 @@ async def set_service(db: Database, name: str, out_since: datetime | None, now: 
             raise GatewayNotFound(f"No gateway is named {name!r}")
         await connection.execute(Q["set_service"], id_, out_since)
         if out_since is None:
-            await attachments.hurry(connection, [id_], now)
+            await attachments.retry_now(connection, [id_], now)
             await attachments.wake(connection)

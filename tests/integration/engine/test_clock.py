@@ -68,4 +68,4 @@ async def test_a_command_put_off_by_the_wrong_clock_is_not_put_off_for_hours(wor
 async def locked(world: World) -> bool:
     """Whether the SIM's slot is locked, and seen to be."""
     (item,) = (await world.attached(1)).values()
-    return item.status is AttachmentStatus.APPLIED and item.wants_lock
+    return item.status is AttachmentStatus.APPLIED and bool(item.wanted)

@@ -97,7 +97,7 @@ async def test_closing_data_only_is_noted_and_commands_nothing(world: World, con
     box = await placed(world, 1)
     await control.close(1, DATA)
     (item,) = (await world.attached(1)).values()
-    assert (item.desired, item.status, item.next_attempt_at, item.wants_lock) == (DATA, "APPLIED", None, False)
+    assert (item.desired, item.status, item.next_attempt_at, item.wanted) == (DATA, "APPLIED", None, 0)
     assert (await world.sim(1)).functions_off == DATA
     await asyncio.sleep(0.05)
     assert box.commands == []
@@ -116,7 +116,7 @@ async def test_closing_data_only_is_noted_and_commands_nothing(world: World, con
     await world.take(box.port_status(1), box.port_status(3))
     await asyncio.sleep(0.05)
     assert box.commands == []
-    assert {place.port: item.desired for place, item in (await world.attached(1)).items()} == {3: DATA}
+    assert {target.key: item.desired for target, item in (await world.attached(1)).items()} == {"3.01": DATA}
 
 
 async def test_another_function_closed_while_an_unlock_is_under_way_does_not_command_again(

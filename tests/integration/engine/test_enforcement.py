@@ -263,7 +263,7 @@ async def test_a_stolen_sim_that_moves_is_locked_there_and_the_old_lock_is_lifte
     await world.eventually(lambda: world.enforced(1))
     assert box.locked == {(30, 1)}
     assert box.commands[1:] == [("lock", [(30, 1)]), ("unlock", [(11, 1)])], "deny first"
-    assert set(await world.attached(1)) == {box.place(30)}
+    assert set(await world.attached(1)) == {box.target(30)}
     async with world.db.connection() as connection:
         held = await connection.fetch("select port from gateway_port where held")
     assert [row["port"] for row in held] == [30]
@@ -404,7 +404,7 @@ async def test_one_lock_refused_does_not_blame_the_unlock_of_the_same_sim(world:
 
     await world.eventually(both_failed)
     found = await world.attached(1)
-    assert set(found) == {box.place(11), box.place(30)}
+    assert set(found) == {box.target(11), box.target(30)}
     box.fault = ""
     await world.eventually(lambda: world.enforced(1))
     assert box.locked == {(30, 1)}

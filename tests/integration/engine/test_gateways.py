@@ -41,7 +41,7 @@ async def test_a_dead_gateway_with_locked_sims_goes_by_force_and_says_what_stays
     assert await world.enforced(1), "nothing was done"
     gateway = await world.db.fetchval("select id from gateway where name = 'gw1'")
     left, outcome = await gateways.remove(world.db, "gw1", OPERATOR, force=True, clock=world.clock)
-    assert left == [HeldLock(imsi(1), 11, 1)]
+    assert left == [HeldLock(imsi(1), box.target(11))]
     assert outcome.events == 1
     assert (await world.attached(1), await world.attached(2)) == ({}, {})
     *_, last = await world.events(1)
@@ -63,7 +63,7 @@ async def test_a_sim_of_a_gateway_removed_by_force_is_locked_where_it_comes_next
     box = await world.box()
     await stolen(world, box, 1)
     left, _ = await gateways.remove(world.db, "gw1", OPERATOR, force=True, clock=world.clock)
-    assert left == [HeldLock(imsi(1), 11, 1)]
+    assert left == [HeldLock(imsi(1), box.target(11))]
     *_, last = await world.events(1)
     assert last.data["locked"] is False, "it was due, and never done"
     other = await world.box("gw2")

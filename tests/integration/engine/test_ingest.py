@@ -43,7 +43,7 @@ async def test_the_first_sighting_is_an_event_and_a_place(world: World) -> None:
     assert seen.data == {"imei": full_imei(device(box.id * 100 + 1))}
     assert (seen.cause.kind, seen.cause.source, seen.cause.message) == (CauseKind.REPORT, "gw1", "dev-status")
     assert seen.cause.reference == "port 1.01 seq 1"
-    assert not (await world.attached(1))[box.place(1)].is_open
+    assert not (await world.attached(1))[box.target(1)].is_open
 
 
 async def test_the_steady_state_writes_no_sim_no_port_no_event(world: World) -> None:
@@ -88,9 +88,9 @@ async def test_a_change_of_device_bars_and_the_return_lifts(world: World) -> Non
     assert await world.state(1) is BindingState.DIFFERED
     assert (await world.types(1))[3:] == STOLEN
     attached = await world.attached(1)
-    assert set(attached) == {box.place(2)}
-    assert attached[box.place(2)].wants_lock
-    assert attached[box.place(2)].is_open
+    assert set(attached) == {box.target(2)}
+    assert attached[box.target(2)].wanted
+    assert attached[box.target(2)].is_open
     box.put(1, 1)
     await world.take(box.port_status(2), box.port_status(1))
     assert await world.barred(1), "one report alone lifts nothing"
@@ -251,7 +251,7 @@ async def test_a_restart_within_one_batch_is_believed(world: World) -> None:
     assert len(world.tallies) == 2
     assert world.tallies[-1].late == 0
     assert await world.state(1) is BindingState.DIFFERED
-    assert set(await world.attached(1)) == {box.place(2)}
+    assert set(await world.attached(1)) == {box.target(2)}
     port = await world.gateways.port(box.place(1))
     assert port is not None
     assert port["imsi"] is None
@@ -472,7 +472,7 @@ async def test_removing_a_gateway_takes_its_attachments_away(world: World) -> No
     assert await world.attached(1) == {}
     new.put(1, 1)
     await world.take(new.dev_status())
-    assert set(await world.attached(1)) == {new.place(1)}
+    assert set(await world.attached(1)) == {new.target(1)}
 
 
 async def test_a_sim_of_another_account_is_seen_as_well_and_stays_its_own(world: World) -> None:
@@ -496,7 +496,7 @@ async def test_a_barred_sim_that_comes_back_into_the_slot_another_had_meanwhile_
     await world.card(2)
     box.put(1, 1)
     await world.take(box.dev_status())
-    assert (await world.attached(1))[box.place(1)].wants_lock
+    assert (await world.attached(1))[box.target(1)].wanted
     box.cards.clear()
     box.put(2, 1)
     await world.take(box.port_status(1))
@@ -505,8 +505,8 @@ async def test_a_barred_sim_that_comes_back_into_the_slot_another_had_meanwhile_
     box.put(1, 1)
     await world.take(box.port_status(1))
     attached = await world.attached(1)
-    assert attached[box.place(1)].wants_lock
-    assert attached[box.place(1)].is_open
+    assert attached[box.target(1)].wanted
+    assert attached[box.target(1)].is_open
 
 
 async def test_binding_a_sim_does_not_lock_out_the_one_that_is_in_its_old_slot_now(world: World) -> None:
@@ -520,7 +520,7 @@ async def test_binding_a_sim_does_not_lock_out_the_one_that_is_in_its_old_slot_n
     await world.bind(1, imei=device(77))
     assert await world.barred(1)
     assert await world.attached(1) == {}
-    assert not (await world.attached(2))[box.place(1)].wants_lock
+    assert not (await world.attached(2))[box.target(1)].wanted
 
 
 async def test_our_lock_is_remembered_as_ours_in_a_slot_never_reported_before(world: World) -> None:
@@ -529,7 +529,7 @@ async def test_our_lock_is_remembered_as_ours_in_a_slot_never_reported_before(wo
     box.put(1, 1)
     await world.take(box.dev_status())
     async with world.db.connection() as connection:
-        assert await gateways.held(connection, [box.place(1)]) == {box.place(1)}
+        assert await gateways.locked_by_us(connection, [box.target(1)]) == {box.target(1)}
 
 
 async def test_a_new_sim_in_a_slot_that_we_locked_is_let_out(world: World) -> None:
@@ -543,9 +543,9 @@ async def test_a_new_sim_in_a_slot_that_we_locked_is_let_out(world: World) -> No
     box.cards.clear()
     box.put(2, 1)
     await world.take(box.port_status(1))
-    here = (await world.attached(2))[box.place(1)]
+    here = (await world.attached(2))[box.target(1)]
     assert here.is_open
-    assert not here.wants_lock
+    assert not here.wanted
 
 
 async def test_an_operators_lock_is_left_alone(world: World) -> None:
@@ -554,10 +554,10 @@ async def test_an_operators_lock_is_left_alone(world: World) -> None:
     box.put(1, 1)
     box.locked.add((1, 1))
     await world.take(box.dev_status())
-    assert not (await world.attached(1))[box.place(1)].is_open
+    assert not (await world.attached(1))[box.target(1)].is_open
     box.put(1, 2)
     await world.take(box.port_status(1), box.port_status(2))
-    assert set(await world.attached(1)) == {box.place(2)}, "nothing of ours to lift"
+    assert set(await world.attached(1)) == {box.target(2)}, "nothing of ours to lift"
 
 
 async def test_an_operators_lock_is_left_alone_when_a_bar_comes_and_goes(world: World) -> None:
@@ -567,13 +567,13 @@ async def test_an_operators_lock_is_left_alone_when_a_bar_comes_and_goes(world: 
     box.locked.add((1, 1))
     await world.take(box.dev_status())
     await world.bind(1, imei=device(77))
-    here = (await world.attached(1))[box.place(1)]
-    assert here.wants_lock
+    here = (await world.attached(1))[box.target(1)]
+    assert here.wanted
     assert not here.is_open, "locked already"
     await world.unbind(1)
-    here = (await world.attached(1))[box.place(1)]
+    here = (await world.attached(1))[box.target(1)]
     assert not here.is_open
-    assert not here.wants_lock
+    assert not here.wanted
 
 
 async def test_a_lock_that_an_operator_lifts_is_made_again_and_is_ours_then(world: World) -> None:
@@ -585,11 +585,11 @@ async def test_a_lock_that_an_operator_lifts_is_made_again_and_is_ours_then(worl
     await world.bind(1, imei=device(77))
     box.locked.clear()
     await world.take(box.port_status(1))
-    assert (await world.attached(1))[box.place(1)].is_open
+    assert (await world.attached(1))[box.target(1)].is_open
     box.locked.add((1, 1))
     await world.take(box.port_status(1))
     await world.unbind(1)
-    assert (await world.attached(1))[box.place(1)].is_open, "to be unlocked: the second lock was ours"
+    assert (await world.attached(1))[box.target(1)].is_open, "to be unlocked: the second lock was ours"
 
 
 async def test_policies_reach_the_slot(world: World) -> None:
@@ -600,11 +600,11 @@ async def test_policies_reach_the_slot(world: World) -> None:
     await world.bind(1, Policy(unknown="DENY"))  # type: ignore[arg-type]
     box.devices[1] = None
     await world.take(box.port_status(1))
-    assert (await world.attached(1))[box.place(1)].wants_lock
+    assert (await world.attached(1))[box.target(1)].wanted
     del box.devices[1]
     await world.take(box.port_status(1))
     await world.ask()
-    assert not (await world.attached(1))[box.place(1)].wants_lock
+    assert not (await world.attached(1))[box.target(1)].wanted
 
 
 async def test_slots_that_a_report_invents_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -620,7 +620,7 @@ async def test_slots_that_a_report_invents_are_bounded(world: World, monkeypatch
     kept = {row["port"] for row in await world.gateways.ports(box.id)}
     assert kept == {1, 30, *range(35, 40)}
     assert len(await world.gateways.ports(other.id)) == 6
-    assert (await world.attached(1))[box.place(1)].wants_lock
+    assert (await world.attached(1))[box.target(1)].wanted
 
 
 async def test_another_iccid_than_the_registered_one_is_told_once_for_each_change(world: World) -> None:

@@ -358,8 +358,8 @@ async def test_gateways(house: House) -> None:
     assert [first["gateways"][0]["name"], second["gateways"][0]["name"]] == ["gw1", "gw2"]
     assert "nextCursor" not in second
     await house.db.execute(
-        "insert into attachment (bucket, imsi, gateway_id, port, slot, current, desired, applied, status, since) "
-        "values (1, '1', $1, 1, 1, true, 7, 7, 'APPLIED', now())",
+        "insert into attachment (bucket, imsi, element_id, target, current, desired, applied, status, since) "
+        "values (1, '1', $1, '1.01', true, 7, 7, 'APPLIED', now())",
         gateway,
     )
     locked = await house.manage("DELETE", "/gateways/gw1")

@@ -200,7 +200,7 @@ async def test_another_gateway_lifts_no_bar_while_the_first_shows_the_sim(world:
         assert await world.barred(1)
     kinds = {(gateway, kind) for gateway, kind, _ in await listed(world)}
     assert ("gw2", "CONFLICT") in kinds
-    assert set(await world.attached(1)) == {box.place(AWAY)}
+    assert set(await world.attached(1)) == {box.target(AWAY)}
     raised = await alarms.page(world.db, kind=AlarmKind.REPORTS_DOUBTED, is_open=True, limit=100)
     # Without a command URL nobody can refute it.
     assert [alarm.subject for alarm in raised] == ([f"gateway {other.id}"] if url else [])
@@ -216,8 +216,8 @@ async def test_a_claim_of_another_gateway_does_not_open_the_slot_at_the_first(wo
     world.clock.turn(5)
     await world.take(other._report(message="port-status", ports=(claim,)))
     attached = await world.attached(1)
-    assert attached[box.place(AWAY)].wants_lock, "the card may be here still"
-    assert attached[other.place(OTHER)].wants_lock
+    assert attached[box.target(AWAY)].wanted, "the card may be here still"
+    assert attached[other.target(OTHER)].wanted
     await world.ask()
     (alarm,) = await alarms.page(world.db, kind=AlarmKind.REPORTS_DOUBTED, is_open=True, limit=100)
     assert alarm.subject == f"gateway {other.id}", "who bars others' SIMs is named"
@@ -225,7 +225,7 @@ async def test_a_claim_of_another_gateway_does_not_open_the_slot_at_the_first(wo
     world.clock.turn(INTERVAL)
     await world.take(other.dev_status(), box.dev_status())
     attached = await world.attached(1)
-    assert {place for place, item in attached.items() if item.wants_lock} == {box.place(AWAY)}
+    assert {place for place, item in attached.items() if item.wanted} == {box.target(AWAY)}
 
 
 async def test_a_card_that_goes_to_another_gateway_is_barred_there_and_opened_here(world: World) -> None:
@@ -234,12 +234,12 @@ async def test_a_card_that_goes_to_another_gateway_is_barred_there_and_opened_he
     world.clock.turn(5)
     other.put(1, OTHER)
     await world.take(other.port_status(OTHER))
-    assert {place for place, item in (await world.attached(1)).items() if item.wants_lock} == {
-        box.place(AWAY),
-        other.place(OTHER),
+    assert {place for place, item in (await world.attached(1)).items() if item.wanted} == {
+        box.target(AWAY),
+        other.target(OTHER),
     }
     assert await world.ask() >= 1, "the first is asked, and shows it no longer"
-    assert {place for place, item in (await world.attached(1)).items() if item.wants_lock} == {other.place(OTHER)}
+    assert {place for place, item in (await world.attached(1)).items() if item.wanted} == {other.target(OTHER)}
     assert ("gw2", "CONFLICT", "CONFIRMED") in await listed(world)
     assert await alarms.page(world.db, kind=AlarmKind.REPORTS_DOUBTED, is_open=True, limit=100) == [], "a card may move"
 
@@ -267,16 +267,16 @@ async def test_a_slot_that_was_passed_through_is_not_locked_for_ever(world: Worl
     await world.take(other.port_status(OTHER))
     box.cards = {(AWAY, 1): 1}
     await world.take(box.port_status(AWAY))
-    assert {place for place, item in (await world.attached(1)).items() if item.wants_lock} == {
-        box.place(AWAY),
-        other.place(OTHER),
+    assert {place for place, item in (await world.attached(1)).items() if item.wanted} == {
+        box.target(AWAY),
+        other.target(OTHER),
     }
     box.cards = {}
     await world.take(box.port_status(AWAY))
     await world.take(other.port_status(OTHER))
     attached = await world.attached(1)
-    assert {place for place, item in attached.items() if item.wants_lock} == {other.place(OTHER)}
-    assert not attached[box.place(AWAY)].current, "what was begun there is undone"
+    assert {place for place, item in attached.items() if item.wanted} == {other.target(OTHER)}
+    assert not attached[box.target(AWAY)].current, "what was begun there is undone"
     await world.start_enforcement()
     await world.eventually(lambda: world.enforced(1))
     assert (box.locked, other.locked) == (set(), {(OTHER, 1)})

@@ -99,17 +99,19 @@ async def test_ports_are_listed_as_they_were_reported_last(world: World) -> None
 
 async def test_whose_a_lock_is_is_kept_per_slot(world: World) -> None:
     box = await world.box()
-    here, there, never = box.place(1), box.place(2), box.place(3)
+    here, there, never = box.target(1), box.target(2), box.target(3)
     await world.take(box.dev_status(ports=(1,), slots=1))
     async with world.db.transaction() as connection:
-        await store.hold(connection, [here, never])
-        await store.hold(connection, [here])
-        assert await store.held(connection, [here, there, never]) == {here, never}
-        await store.release(connection, [here, there])
-        assert await store.held(connection, [here, there, never]) == {never}
+        await store.remember_locks(connection, [here, never])
+        await store.remember_locks(connection, [here])
+        assert await store.locked_by_us(connection, [here, there, never]) == {here, never}
+        await store.forget_locks(connection, [here, there])
+        assert await store.locked_by_us(connection, [here, there, never]) == {never}
     await world.take(box.dev_status(ports=(1, 3), slots=1))
     async with world.db.transaction() as connection:
-        assert await store.held(connection, [here, there, never]) == {never}, "a report does not change whose it is"
+        assert await store.locked_by_us(connection, [here, there, never]) == {never}, (
+            "a report does not change whose it is"
+        )
 
 
 async def test_generations_are_remembered(world: World) -> None:

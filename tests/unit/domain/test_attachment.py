@@ -12,19 +12,25 @@ from hypothesis import strategies as st
 
 from simwarden.domain import attachment as rules
 from simwarden.domain.attachment import CONFIRM_WAIT, FAILED_AFTER, Attachment, AttachmentStatus
-from simwarden.domain.sim import ALL_FUNCTIONS, Function, Place
+from simwarden.domain.sim import ALL_FUNCTIONS, Function, NetworkTarget
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
 ALL = int(ALL_FUNCTIONS)
 PENDING, APPLIED, FAILED = AttachmentStatus.PENDING, AttachmentStatus.APPLIED, AttachmentStatus.FAILED
-HERE = Place(1, 2, 3)
+HERE = NetworkTarget(1, "2.03")
+WHOLE = (ALL_FUNCTIONS,)
 
 
 def slot(**changes: Any) -> Attachment:
     """An open slot that is as it should be."""
-    usual = Attachment(place=HERE, current=True, desired=0, applied=0, status=APPLIED, since=NOW)
+    usual = Attachment(target=HERE, current=True, desired=0, applied=0, status=APPLIED, since=NOW)
     return msgspec.structs.replace(usual, **changes)
+
+
+def seen(locked: bool | None) -> int | None:
+    """What a slot shows to be off."""
+    return None if locked is None else ALL if locked else 0
 
 
 WAITING = slot(desired=ALL, status=PENDING, next_attempt_at=NOW, event=5)
@@ -34,7 +40,7 @@ UNLOCKING = slot(applied=ALL, status=PENDING, next_attempt_at=NOW, current=False
 
 
 @pytest.mark.parametrize(
-    ("locked", "held", "desired", "status"),
+    ("locked", "ours", "desired", "status"),
     [
         (False, False, 0, APPLIED),
         (False, False, ALL, PENDING),
@@ -46,15 +52,15 @@ UNLOCKING = slot(applied=ALL, status=PENDING, next_attempt_at=NOW, current=False
         (True, True, int(Function.VOICE), PENDING),
     ],
 )
-def test_arriving(locked: bool, held: bool, desired: int, status: AttachmentStatus) -> None:
-    made = rules.arrive(HERE, desired, 7, NOW, locked=locked, held=held)
+def test_attaching(locked: bool, ours: bool, desired: int, status: AttachmentStatus) -> None:
+    made = rules.attach(HERE, WHOLE, desired, 7, NOW, off=ALL if locked else 0, ours=ours)
     assert made.status is status
     assert (made.next_attempt_at == NOW) == (status is PENDING)
     assert (made.current, made.desired, made.applied, made.event) == (True, desired, ALL if locked else 0, 7)
 
 
 @pytest.mark.parametrize(
-    ("before", "desired", "held", "status"),
+    ("before", "desired", "ours", "status"),
     [
         (slot(), ALL, False, PENDING),
         (LOCKED, 0, True, PENDING),
@@ -64,9 +70,9 @@ def test_arriving(locked: bool, held: bool, desired: int, status: AttachmentStat
         (slot(desired=int(Function.DATA)), ALL, False, PENDING),
     ],
 )
-def test_aiming(before: Attachment, desired: int, held: bool, status: AttachmentStatus) -> None:
+def test_what_is_desired(before: Attachment, desired: int, ours: bool, status: AttachmentStatus) -> None:
     tired = msgspec.structs.replace(before, attempts=4, last_error="refused", commanded_at=NOW)
-    after = rules.aim(tired, desired, 9, LATER, held=held)
+    after = rules.set_desired(tired, desired, 9, LATER, ours=ours)
     assert after.status is status
     assert (after.next_attempt_at == LATER) == (status is PENDING)
     assert (after.desired, after.event, after.since) == (desired, 9, LATER)
@@ -75,26 +81,26 @@ def test_aiming(before: Attachment, desired: int, held: bool, status: Attachment
 
 def test_single_functions_do_not_touch_what_is_under_way() -> None:
     voice, data = int(Function.VOICE), int(Function.DATA)
-    after = rules.aim(slot(), data, 9, LATER, held=False)
+    after = rules.set_desired(slot(), data, 9, LATER, ours=False)
     assert (after.desired, after.status, after.next_attempt_at) == (data, APPLIED, None)
     busy = rules.commanded(msgspec.structs.replace(UNLOCKING, current=True), NOW)
-    assert rules.aim(busy, voice, 9, LATER, held=True) == msgspec.structs.replace(busy, desired=voice)
+    assert rules.set_desired(busy, voice, 9, LATER, ours=True) == msgspec.structs.replace(busy, desired=voice)
 
 
 @pytest.mark.parametrize("before", [slot(), WAITING, LOCKED, FOREIGN, UNLOCKING])
-def test_aiming_at_the_same_changes_nothing(before: Attachment) -> None:
-    assert rules.aim(before, before.desired, 9, LATER, held=True) is before
+def test_desiring_the_same_changes_nothing(before: Attachment) -> None:
+    assert rules.set_desired(before, before.desired, 9, LATER, ours=True) is before
 
 
-def test_leaving_what_is_not_ours_leaves_nothing_behind() -> None:
-    assert rules.leave(FOREIGN, 9, LATER, held=False) is None
-    left = rules.leave(LOCKED, 9, LATER, held=True)
+def test_detaching_from_what_is_not_ours_leaves_nothing_behind() -> None:
+    assert rules.detach(FOREIGN, 9, LATER, ours=False) is None
+    left = rules.detach(LOCKED, 9, LATER, ours=True)
     assert left is not None
     assert (left.current, left.desired, left.status, left.next_attempt_at) == (False, 0, PENDING, LATER)
 
 
 @pytest.mark.parametrize(
-    ("before", "locked", "held", "status", "due"),
+    ("before", "locked", "ours", "status", "due"),
     [
         (WAITING, True, True, APPLIED, None),
         (WAITING, False, True, PENDING, NOW),
@@ -114,24 +120,24 @@ def test_leaving_what_is_not_ours_leaves_nothing_behind() -> None:
     ],
 )
 def test_observing(
-    before: Attachment, locked: bool | None, held: bool, status: AttachmentStatus, due: datetime | None
+    before: Attachment, locked: bool | None, ours: bool, status: AttachmentStatus, due: datetime | None
 ) -> None:
-    after = rules.observe(before, LATER, locked=locked, held=held)
+    after = rules.observe(before, LATER, off=seen(locked), ours=ours)
     assert (after.status, after.next_attempt_at) == (status, due)
     if status is APPLIED:
         assert after.last_error is None
-    assert rules.observe(after, LATER, locked=locked, held=held) == after, "seen twice is seen once"
+    assert rules.observe(after, LATER, off=seen(locked), ours=ours) == after, "seen twice is seen once"
 
 
 def test_an_answered_unlock_of_an_empty_slot_is_done_and_an_unanswered_or_failed_one_is_not() -> None:
     sent = rules.commanded(UNLOCKING, NOW)
-    assert rules.observe(sent, LATER, locked=None, held=True).is_open
+    assert rules.observe(sent, LATER, off=None, ours=True).is_open
     taken = rules.answered(sent)
-    assert not rules.observe(taken, LATER, locked=None, held=True).is_open
+    assert not rules.observe(taken, LATER, off=None, ours=True).is_open
     refused = rules.failed(sent, "refused", NOW, commanded=True)
-    assert rules.observe(rules.answered(refused), LATER, locked=None, held=True).is_open
+    assert rules.observe(rules.answered(refused), LATER, off=None, ours=True).is_open
     again = rules.answered(rules.commanded(refused, LATER))
-    assert not rules.observe(again, LATER, locked=None, held=True).is_open
+    assert not rules.observe(again, LATER, off=None, ours=True).is_open
     assert rules.answered(WAITING) is WAITING
 
 
@@ -139,7 +145,7 @@ def test_a_lock_keeps_its_last_error_until_it_is_seen() -> None:
     refused = rules.failed(rules.commanded(WAITING, NOW), "refused", NOW, commanded=True)
     sent = rules.commanded(refused, LATER)
     assert sent.last_error == "refused"
-    assert rules.observe(sent, LATER, locked=True, held=True).last_error is None
+    assert rules.observe(sent, LATER, off=ALL, ours=True).last_error is None
 
 
 def test_attempts_end_in_failure_and_go_on() -> None:
@@ -169,7 +175,7 @@ def test_backoff(attempts: int, seconds: int) -> None:
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["aim", "observe", "command", "fail"]), st.sampled_from([None, True, False])),
+        st.tuples(st.sampled_from(["desire", "observe", "command", "fail"]), st.sampled_from([None, True, False])),
         max_size=12,
     )
 )
@@ -178,15 +184,15 @@ def test_what_is_open_is_due_or_waits_for_a_card_and_what_is_done_is_not_due(ste
     now = NOW
     for step, flag in steps:
         now += timedelta(seconds=1)
-        if step == "aim":
-            item = rules.aim(item, ALL if flag else 0, 1, now, held=True)
+        if step == "desire":
+            item = rules.set_desired(item, ALL if flag else 0, 1, now, ours=True)
         elif step == "observe":
-            item = rules.observe(item, now, locked=flag, held=True)
+            item = rules.observe(item, now, off=seen(flag), ours=True)
         elif item.is_open:
             item = (
                 rules.commanded(item, now) if step == "command" else rules.failed(item, "no", now, commanded=bool(flag))
             )
         if item.is_open:
-            assert item.next_attempt_at is not None or item.wants_lock
+            assert item.next_attempt_at is not None or item.wanted
         else:
             assert item.next_attempt_at is None

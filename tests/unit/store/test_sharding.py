@@ -136,8 +136,8 @@ def _names(use: Use, text: str) -> bool:
 OFFENDERS: dict[str, set[int]] = {
     "accounts.revoke_application": {3},
     "alarms.clear": {3},
-    "attachments.at_slots": {9},
-    "attachments.hurry": {1, 3, 9},
+    "attachments.at_targets": {9},
+    "attachments.retry_now": {1, 9},
     "care.pause": {3},
     "care.resume": {3},
     "care.revoked": {5},
@@ -161,7 +161,6 @@ OFFENDERS: dict[str, set[int]] = {
     "fleet.enforcements": {9},
     "fleet.deliveries": {9},
     "fleet.sims": {9},
-    "gateways.locks_of": {9},
     "gateways.all": {5, 9},
     "gateways.prune_ports": {5, 6, 9},
     "idempotency.claim": {7},

@@ -85,7 +85,7 @@ def _may_go(sim: Sim, places: Sequence[Attachment], *, by_operator: bool) -> Non
     Where a gateway could not be made to (FAILED), the operator has the last word.
     """
     for item in places:
-        undone = item.current and item.wants_lock and item.is_open
+        undone = item.current and item.wanted and item.is_open
         if undone and not (by_operator and item.status is AttachmentStatus.FAILED):
             raise IllegalTransition(
                 f"The SIM is {sim.lifecycle}, but the network has not confirmed yet that it is stopped "

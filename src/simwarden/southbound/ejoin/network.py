@@ -79,6 +79,6 @@ class EjoinNetwork:
 
 
 def _slot(target: str) -> Slot:
-    """The slot of a target: `3` is port 3, and `3.02` its second slot."""
+    """The slot of a target: `3.02` is port 3, slot 2, and `3.00` port 3 of a gateway that names no slots."""
     port, _, slot = target.partition(".")
-    return Slot(int(port), int(slot) if slot else None)
+    return Slot(int(port), int(slot) or None)

@@ -26,12 +26,8 @@ where id = $1
 -- name: lock_named
 select id from gateway where name = $1 for update
 
--- name: locks_of
-select coalesce(a.imsi, p.imsi) as imsi, coalesce(a.port, p.port) as port, coalesce(a.slot, p.slot) as slot
-from (select imsi, port, slot from attachment where gateway_id = $1 and (desired = 7 or status <> 'APPLIED')) a
-full join (select imsi, port, slot from gateway_port where gateway_id = $1 and held) p
-     on p.port = a.port and p.slot = a.slot
-order by 2, 3, 1
+-- name: locked_slots
+select imsi, port, slot from gateway_port where gateway_id = $1 and held
 
 -- name: delete
 with asked as (delete from gateway_poll where gateway_id = $1)
@@ -60,7 +56,7 @@ select * from gateway where kind = $1 order by id
 
 -- name: all
 select g.*, (select count(*) from gateway_port p where p.gateway_id = g.id and p.imsi is not null) as sims,
-       (select count(*) from attachment a where a.gateway_id = g.id and a.status <> 'APPLIED') as open_enforcements
+       (select count(*) from attachment a where a.element_id = g.id and a.status <> 'APPLIED') as open_enforcements
 from gateway g order by name
 
 -- name: lock
@@ -127,20 +123,21 @@ using (select gateway_id, port, slot,
        from gateway_port where gateway_id = any ($1::int[])) as old
 where old.n > $2 and p.gateway_id = old.gateway_id and p.port = old.port and p.slot = old.slot and not p.held
   and not exists (select 1 from attachment a
-                  where a.gateway_id = p.gateway_id and a.port = p.port and a.slot = p.slot)
+                  where a.element_id = p.gateway_id
+                    and a.target = p.port || case when p.slot < 10 then '.0' else '.' end || p.slot)
 
--- name: hold
+-- name: remember_locks
 insert into gateway_port (gateway_id, port, slot, boot, held, changed_at, reported_at)
 select gateway_id, port, slot, -1, true, now(), now()
 from unnest($1::int[], $2::int[], $3::int[]) as i (gateway_id, port, slot)
 on conflict (gateway_id, port, slot) do update set held = true
 
--- name: release
+-- name: forget_locks
 update gateway_port p set held = false
 from unnest($1::int[], $2::int[], $3::int[]) as i (gateway_id, port, slot)
 where p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot and p.held
 
--- name: held
+-- name: locked_by_us
 select i.ord
 from unnest($1::int[], $2::int[], $3::int[]) with ordinality as i (gateway_id, port, slot, ord)
 join gateway_port p on p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot

@@ -51,7 +51,7 @@ select tags from sim where bucket = $1 and imsi = $2
 
 -- name: gateways
 select g.*, (select count(*) from gateway_port p where p.gateway_id = g.id and p.imsi is not null) as sims,
-       (select count(*) from attachment a where a.gateway_id = g.id and a.status <> 'APPLIED') as open_enforcements
+       (select count(*) from attachment a where a.element_id = g.id and a.status <> 'APPLIED') as open_enforcements
 from gateway g
 where g.name collate "C" > $1
 order by g.name collate "C"
@@ -59,7 +59,7 @@ limit $2
 
 -- name: gateway
 select g.*, (select count(*) from gateway_port p where p.gateway_id = g.id and p.imsi is not null) as sims,
-       (select count(*) from attachment a where a.gateway_id = g.id and a.status <> 'APPLIED') as open_enforcements
+       (select count(*) from attachment a where a.element_id = g.id and a.status <> 'APPLIED') as open_enforcements
 from gateway g
 where g.name = $1
 

@@ -31,9 +31,10 @@ where s.imsi is null
    or i.imei <> s.seen_imei
    or s.seen_imei is null
    or (s.state = 'ARMED' and i.imei is not null)
-   or i.gateway is distinct from s.seen_gateway
-   or i.port is distinct from s.seen_port
-   or i.slot is distinct from s.seen_slot
+   or i.gateway <> s.seen_gateway
+   or (i.gateway is not null and s.seen_gateway is null)
+   or i.port <> s.seen_port
+   or i.slot <> s.seen_slot
    or i.at >= s.seen_at + $8::interval
    or s.reported_iccid <> i.iccid
    or (s.reported_iccid is null and s.iccid <> i.iccid and not starts_with(s.iccid, i.iccid)

@@ -24,7 +24,7 @@ returning g.id, g.name, g.reported_at, g.report_interval, g.address
 -- Gateways that do not answer, and at which nothing is to be commanded any more.
 select a.gateway_id from alarm a
 where a.kind = 'GATEWAY_UNREACHABLE' and a.cleared_at is null
-  and not exists (select 1 from attachment t where t.gateway_id = a.gateway_id and t.next_attempt_at is not null)
+  and not exists (select 1 from attachment t where t.element_id = a.gateway_id and t.next_attempt_at is not null)
 
 -- name: quiet
 -- Alarms of a kind that has no end of its own: for three report intervals it was not found again.
