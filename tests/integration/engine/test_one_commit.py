@@ -73,7 +73,7 @@ WRITES = [
     (sims, "add_events"),
     (attachments, "save"),
     (attachments, "drop"),
-    (gateways, "hold"),
+    (gateways, "remember_locks"),
     (subscriptions, "publish"),
     (gateways, "save_ports"),
 ]
@@ -112,7 +112,7 @@ BINDING_WRITES = [
     (sims, "save"),
     (sims, "add_events"),
     (attachments, "save"),
-    (gateways, "hold"),
+    (gateways, "remember_locks"),
     (subscriptions, "publish"),
 ]
 
