@@ -50,11 +50,11 @@ where a.kind = 'DELIVERIES_DEAD' and a.cleared_at is null
 -- name: enforcement_backlog
 select (select extract(epoch from $1::timestamptz - min(next_attempt_at))::float8 from attachment a
         where next_attempt_at is not null
-          and not exists (select 1 from gateway g where g.id = a.gateway_id and g.out_of_service_at is not null)) as seconds,
+          and not exists (select 1 from gateway g where g.id = a.element_id and g.out_of_service_at is not null)) as seconds,
        (select count(*) from (
         select 1 from attachment a
         where next_attempt_at < $2::timestamptz
-          and not exists (select 1 from gateway g where g.id = a.gateway_id and g.out_of_service_at is not null)
+          and not exists (select 1 from gateway g where g.id = a.element_id and g.out_of_service_at is not null)
         limit 10001) as overdue) as waiting
 
 -- name: delivery_backlog
