@@ -99,13 +99,13 @@ class Customers:
         live = Services(
             edge=self.edge,
             devices=Devices(self._sims, network_access_identifiers=nais),
+            sims=self._sims,
             commands=self.commands,
             accounts=self._accounts,
             functions=Functions(self._db, self._sims),
             subscriptions=self.subscriptions,
             inboxes=self.inboxes,
             operations=self.operations,
-            lives=self._sims,
             allow_private_sinks=self._settings.allow_private_sinks,
             subscriptions_async=self._settings.subscriptions_async,
         )
@@ -113,10 +113,10 @@ class Customers:
             live,
             edge=msgspec.structs.replace(self.edge, reads=None, quota=None),  # nothing of the sandbox is counted
             devices=Devices(virtual, network_access_identifiers=nais),
+            sims=virtual,
             commands=virtual,
             functions=virtual,
             subscriptions=self.sandboxed,
             operations=None,
-            lives=None,
         )
         return northbound.apis(live, sandbox)

@@ -28,7 +28,7 @@ POLL = 5.0
 
 
 class SandboxSubscriptions(Subscriptions):
-    """SubscriptionBook of the sandbox."""
+    """Subscriptions of the sandbox."""
 
     def __init__(self, player: Player, db: Database, vault: Vault, **options: Any) -> None:
         """`player` plays what is written down; the rest is as for live subscriptions."""

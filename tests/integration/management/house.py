@@ -95,6 +95,7 @@ class House:
         inboxes = Inboxes(database, vault, base_url=self.tokens.issuer)
         services = Services(
             edge=Edge(tokens=self.tokens, answers=answers, reads=self.reads.count),
+            sims=self.sims,
             devices=Devices(self.sims),
             accounts=self.accounts,
             commands=commands,
@@ -102,7 +103,6 @@ class House:
             subscriptions=Subscriptions(database, vault, allow_private_sinks=False, inboxes=inboxes),
             inboxes=inboxes,
             operations=self.operations,
-            lives=self.sims,
         )
         self.app = northbound.ApisFirst(
             Starlette(routes=oauth.routes(self.accounts, self.tokens, keys)),

@@ -84,6 +84,7 @@ class House:
             northbound.apis(
                 Services(
                     edge=self.edge,
+                    sims=self.sims,
                     devices=Devices(self.sims),
                     commands=self.commands,
                     functions=Functions(database, self.sims),

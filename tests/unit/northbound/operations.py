@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.command import Command
     from simwarden.domain.errors import TooManyOperations
-    from simwarden.domain.events import Cause, Event
-    from simwarden.domain.sim import Sim
+    from simwarden.domain.events import Cause
     from simwarden.domain.usage import Usage
     from simwarden.engine.bulk_jobs import Listed
     from simwarden.engine.idempotency import IdempotentRequest
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class OperationsInMemory:
-    """OperationBook and LifeSource."""
+    """BulkJobs, as far as the customer APIs know them."""
 
     def __init__(self) -> None:
         self.begun: dict[str, Operation] = {}
@@ -90,7 +89,3 @@ class OperationsInMemory:
     async def outside(self, account_id: str, names: Sequence[tuple[str, str]]) -> bool:
         """Every number is the caller's own."""
         return False
-
-    async def life(self, sim: Sim, *, limit: int = 200) -> list[Event]:
-        """Nothing has happened."""
-        return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -16,10 +16,12 @@ from simwarden import northbound
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from simwarden.domain.sim import Sim, SimRef
 
-def served(world: World, **without: None) -> list[str]:
+
+def served(world: World, **others: Any) -> list[str]:
     """The names of the APIs that are served on the world's services."""
-    return list(northbound.apis(msgspec.structs.replace(world.services, **without)))
+    return list(northbound.apis(msgspec.structs.replace(world.services, **others)))
 
 
 @pytest.mark.parametrize("name", northbound.DOCUMENTS)
@@ -33,9 +35,17 @@ def test_every_document_has_its_api() -> None:
     assert served(World()) == list(northbound.DOCUMENTS)
 
 
-@pytest.mark.parametrize("missing", ["operations", "lives"])
-def test_an_api_whose_services_are_not_there_is_not_served(missing: str) -> None:
-    assert northbound.DOCUMENTS.keys() - set(served(World(), **{missing: None})) == {"iot-device-management"}
+class OnlyFinding:
+    """SIMs of which nothing more is known than how they are now."""
+
+    async def find(self, account_id: str, ref: SimRef) -> Sim | None:
+        """SimSource."""
+        raise AssertionError(account_id, ref)
+
+
+@pytest.mark.parametrize("other", [{"operations": None}, {"sims": OnlyFinding()}])
+def test_an_api_whose_services_are_not_there_is_not_served(other: dict[str, Any]) -> None:
+    assert "iot-device-management" in northbound.DOCUMENTS.keys() - set(served(World(), **other))
 
 
 @pytest.mark.parametrize("rest", ["", "/", "/v0.1", "/v0.1/query/", "/v0.1/\n", "//v0.1/query"])
@@ -71,7 +81,7 @@ class Modes:
         world.callers["trial"] = msgspec.structs.replace(world.callers["good"], sandbox=True)
         live = msgspec.structs.replace(world.services, edge=msgspec.structs.replace(world.services.edge, tokens=self))
         edge = msgspec.structs.replace(live.edge, reads=None, quota=None)
-        sandbox = msgspec.structs.replace(self.sandbox.services, edge=edge, operations=None, lives=None)
+        sandbox = msgspec.structs.replace(self.sandbox.services, edge=edge, operations=None)
         self.app = northbound.ApisFirst(Starlette(), northbound.apis(live, sandbox))
 
     async def check(self, token: str) -> Caller | None:

@@ -35,12 +35,16 @@ if TYPE_CHECKING:
 
     from simwarden.domain.command import Command
     from simwarden.domain.decision import Decision
-    from simwarden.domain.events import Cause
+    from simwarden.domain.events import Cause, Event
     from simwarden.domain.usage import Usage
+    from simwarden.engine.bulk_jobs import BulkJobs
     from simwarden.engine.commands.command import SimCommand
     from simwarden.engine.function_status import FunctionView
-    from simwarden.engine.idempotency import CallKey, IdempotentRequest, StoredResponse
-    from simwarden.northbound.kernel.ports import Answered, Quota
+    from simwarden.engine.idempotency import CallKey, IdempotencyStore, IdempotentRequest, StoredResponse
+    from simwarden.engine.quota import Quotas
+    from simwarden.engine.subscriptions import Subscriptions
+    from simwarden.northbound.kernel.ports import Answered
+    from simwarden.store.accounts import Accounts
     from simwarden.store.database import Database
 
 W = TypeVar("W")
@@ -82,7 +86,7 @@ class World:
 
     def __init__(
         self,
-        quota: Quota | None = None,
+        quota: Quotas | None = None,
         *,
         refusals: HeldBack | None = None,
         nai_identification: bool = False,
@@ -116,21 +120,21 @@ class World:
         edge = Edge(
             tokens=self,
             meter=self.metered.append,
-            answers=self.answers,
+            answers=cast("IdempotencyStore", self.answers),
             reads=self.read_only.append,
             quota=quota,
             refusals=refusals or HeldBack(rate=1e6, burst=1000, patience=0.0),
         )
         self.services = Services(
             edge=edge,
+            sims=self,
             devices=Devices(self, network_access_identifiers=nai_identification),
             commands=self,
             functions=self,
-            subscriptions=Book(self),
-            operations=self.operations,
-            lives=self.operations,
+            subscriptions=cast("Subscriptions", Book(self)),
+            operations=cast("BulkJobs", self.operations),
             inboxes=Inboxes(cast("Database", None), Vault(bytes(32)), base_url="https://warden.example"),
-            accounts=self,
+            accounts=cast("Accounts", self),
             **options,
         )
         self.app = northbound.ApisFirst(Starlette(), northbound.apis(self.services))
@@ -152,8 +156,12 @@ class World:
         found = self.sims.get(ref)
         return found if found and found.account_id == account_id else None
 
+    async def life(self, sim: Sim, *, limit: int = 200) -> list[Event]:
+        """Nothing has happened."""
+        return []
+
     async def settings(self, account_id: str) -> Settings:
-        """PreferenceSource."""
+        """What the account wants (Accounts)."""
         return self.settings_of.get(account_id, Settings())
 
     async def submit(self, command: SimCommand, once: IdempotentRequest | None = None, /) -> Decision:
@@ -183,7 +191,7 @@ class World:
 
 
 class AnswersInMemory:
-    """AnswerBook, and the work behind it."""
+    """IdempotencyStore, and the work behind it."""
 
     def __init__(self) -> None:
         self.kept: dict[CallKey, tuple[bytes, StoredResponse]] = {}
@@ -211,7 +219,7 @@ class AnswersInMemory:
 
 
 class Book:
-    """SubscriptionBook in memory."""
+    """Subscriptions in memory."""
 
     def __init__(self, world: World) -> None:
         self._world = world

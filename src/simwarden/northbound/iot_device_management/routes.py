@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -40,13 +40,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from datetime import datetime
 
+    from simwarden.domain.events import Event
     from simwarden.domain.sim import Sim
     from simwarden.engine import bulk_jobs as engine
-    from simwarden.engine.bulk_jobs import Listed
+    from simwarden.engine.bulk_jobs import BulkJobs, Listed
     from simwarden.northbound.iot_device_management.schemas import IotDevice
     from simwarden.northbound.kernel.api import Handler
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import Caller, LifeSource, OperationBook
+    from simwarden.northbound.kernel.ports import Caller
     from simwarden.northbound.kernel.services import Services
     from simwarden.store.operations import Item
 
@@ -57,6 +58,14 @@ LONG_BODY = 16 * 1024
 """Bytes of a request; reading the devices in a longer one is work that others wait for."""
 READ = 100
 """Devices of a request that are looked at before others get their turn."""
+
+
+@runtime_checkable
+class LifecycleReader(Protocol):
+    """Knows the states that a SIM has gone through."""
+
+    async def life(self, sim: Sim, *, limit: int = 200) -> list[Event]:
+        """SIM_ADDED and LIFECYCLE_CHANGED, oldest first."""
 
 
 class Cancelled(CamaraError):
@@ -71,8 +80,8 @@ class DeviceManagement:
     def __init__(
         self,
         devices: Devices,
-        lives: LifeSource,
-        operations: OperationBook,
+        lives: LifecycleReader,
+        operations: BulkJobs,
         *,
         clock: Callable[[], datetime],
     ) -> None:
@@ -248,9 +257,9 @@ def _names(data: dict[str, str]) -> list[tuple[str, str]]:
 
 def build(services: Services) -> Api | None:
     """The API, to be mounted at `/iot-device-management`; None where nothing is done in the background."""
-    if services.operations is None or services.lives is None:
+    if services.operations is None or not isinstance(services.sims, LifecycleReader):
         return None
-    served = DeviceManagement(services.devices, services.lives, services.operations, clock=services.edge.clock)
+    served = DeviceManagement(services.devices, services.sims, services.operations, clock=services.edge.clock)
     posts: dict[str, tuple[str, Handler]] = {"add": ("addDevices", served.add)}
     posts |= {str(step): (f"{step}Devices", served.step(step)) for step in Step}
     posts["retrieve-status"] = ("retrieveStatus", served.status)

@@ -14,20 +14,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from simwarden.northbound.kernel.ports import AnswerBook, Meter, Quota, ReadMeter, TokenCheck
+    from simwarden.domain.usage import Usage
+    from simwarden.engine.idempotency import IdempotencyStore
+    from simwarden.engine.quota import Quotas
+    from simwarden.northbound.kernel.ports import Answered, TokenCheck
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
     """The parts that each API shares with the others. A concern of every call is an attribute here."""
 
     tokens: TokenCheck
-    meter: Meter = no_meter
+    meter: Callable[[Answered], None] = no_meter
     """Is given every call that was answered, refused ones too."""
-    answers: AnswerBook | None = None
+    answers: IdempotencyStore | None = None
     """Those kept under Idempotency-Keys; without it the header has no effect."""
-    reads: ReadMeter | None = None
+    reads: Callable[[Usage], None] | None = None
     """Counts calls that only read. Without it no call is counted in the usage ledger."""
-    quota: Quota | None = None
+    quota: Quotas | None = None
     """Refuses calls that would be counted, when their application's quota is used up."""
     clock: Callable[[], datetime] = now_utc
     """The time of day, for causes and limits; with a time zone."""

@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
+    from simwarden.engine.bulk_jobs import BulkJobs
+    from simwarden.engine.subscriptions import Subscriptions
     from simwarden.northbound.kernel.devices import Devices
     from simwarden.northbound.kernel.edge import Edge
-    from simwarden.northbound.kernel.ports import (
-        Commands,
-        FunctionSource,
-        LifeSource,
-        OperationBook,
-        PreferenceSource,
-        SubscriptionBook,
-    )
+    from simwarden.northbound.kernel.ports import Commands, FunctionSource, SimSource
     from simwarden.notify.inbox import Inboxes
+    from simwarden.store.accounts import Accounts
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,14 +22,15 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     edge: Edge
     devices: Devices
     commands: Commands
-    accounts: PreferenceSource
+    sims: SimSource
+    """Those of this world. An API that has to know more of them says what in a protocol of its own, and is not there
+    where they do not meet it."""
+    accounts: Accounts
     functions: FunctionSource
-    subscriptions: SubscriptionBook
+    subscriptions: Subscriptions
     inboxes: Inboxes
-    operations: OperationBook | None = None
+    operations: BulkJobs | None = None
     """None: there is no work in the background here, and no API for it."""
-    lives: LifeSource | None = None
-    """None: SIMs have no history of states here, and no API for it."""
     allow_private_sinks: bool = False
     """Events may go to plain http and private addresses (demo and tests)."""
     subscriptions_async: bool = False
