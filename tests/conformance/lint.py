@@ -250,7 +250,7 @@ def security(document: Document) -> Iterator[Found]:
                 if scheme not in schemes:
                     yield f"{method} {path}", f"{scheme} is no security scheme"
                 for scope in scopes:
-                    if not scope.startswith(f"{document.name}:"):
+                    if scope != document.name and not scope.startswith(f"{document.name}:"):
                         yield f"{method} {path}", f"scope {scope} does not begin with {document.name}:"
         for parameter in map(document.resolved, operation.get("parameters", [])):
             if parameter["in"] in ("query", "path") and re.search(
