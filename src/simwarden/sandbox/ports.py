@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simwarden.engine.commands.command import SimCommand
     from simwarden.engine.function_status import FunctionView
     from simwarden.engine.idempotency import IdempotentRequest
+    from simwarden.store.sims import DeviceDates
 
     Clock = Callable[[], datetime]
 
@@ -37,6 +38,10 @@ class VirtualSims:
     async def find(self, account_id: str, ref: SimRef) -> Sim | None:
         """SimSource."""
         return rules.virtual(account_id, ref, self._clock())
+
+    async def device_dates(self, sim: Sim) -> DeviceDates:
+        """When a SIM came into devices."""
+        return rules.device_dates(sim, self._clock())
 
     async def submit(self, command: SimCommand, _once: IdempotentRequest | None = None, /) -> Decision:
         """Commands, by the rules themselves."""

@@ -29,6 +29,7 @@ from simwarden.northbound.kernel.errors import (
     ServiceNotApplicable,
     TooManyRequests,
 )
+from simwarden.store.sims import DeviceDates
 
 OWN = "35209900176148"
 """The device of a virtual SIM."""
@@ -90,12 +91,21 @@ _ONE_DIGIT = {
     "8": Kind(),
     "9": Kind(conflict=True),
 }
+_FIRST_SEEN = timedelta(days=300)
+_SWAPPED = {"0": timedelta(days=200), "1": timedelta(hours=1), "2": timedelta(days=3)}
+"""By last digit, how long ago the SIM came into its device from another one (`device-swap`)."""
 
 
 def kind_of(number: str) -> Kind:
     """What a number stands for; two digits count before one, other characters do not count."""
     digits = "".join(character for character in number if character.isdecimal() and character.isascii())
     return _TWO_DIGITS.get(digits[-2:]) or _ONE_DIGIT[digits[-1:] or "0"]
+
+
+def device_dates(sim: Sim, now: datetime) -> DeviceDates:
+    """When a virtual SIM came into its device. What it is called by stands at the end of its IMSI."""
+    ago = _SWAPPED.get(sim.imsi[-1])
+    return DeviceDates(first_seen=now - _FIRST_SEEN, changed=None if ago is None else now - ago)
 
 
 def virtual(account_id: str, ref: SimRef, now: datetime) -> Sim | None:

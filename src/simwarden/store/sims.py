@@ -69,6 +69,17 @@ def from_row(row: asyncpg.Record) -> Sim:
     )
 
 
+class DeviceDates(msgspec.Struct, frozen=True):
+    """When a SIM came into devices, by its events; None: there is no such event."""
+
+    first_seen: datetime | None = None
+    """In its first device."""
+    changed: datetime | None = None
+    """Last, from a known device into another."""
+    numbered: datetime | None = None
+    """When it was last given another phone number."""
+
+
 class Sims:
     """Reading SIMs, one request at a time but gathered into few statements."""
 
@@ -114,6 +125,12 @@ class Sims:
         """When something last came on again: by name of a function that was opened, under None for the whole SIM."""
         rows = await self._db.fetch(Q["turned_on"], sim.bucket, sim.imsi, sim.first_event)
         return {row["function"]: row["at"] for row in rows}
+
+    async def device_dates(self, sim: Sim) -> DeviceDates:
+        """When a SIM came into devices."""
+        row = await self._db.fetchrow(Q["device_dates"], sim.bucket, sim.imsi, sim.first_event)
+        assert row is not None
+        return DeviceDates(row["first_seen"], row["changed"], row["numbered"])
 
     async def _find_all(self, wanted: Sequence[tuple[str, SimRef]]) -> Mapping[tuple[str, SimRef], Sim]:
         rows = await self._db.fetch(

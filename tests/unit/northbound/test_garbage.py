@@ -22,6 +22,7 @@ PATHS = [
     "/device-card-binding-mgmt/v1/bind",
     "/device-card-binding-mgmt/v1/subscribe",
     "/subscription-status/v0.1/retrive-subscription-status",
+    "/device-swap/v1/check",
 ]
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=30)
@@ -59,6 +60,7 @@ RIGHT: dict[str, Any] = {
     "retrieve": {"device": DEVICE},
     "manage": {"busiType": "apn", "action": "close", "busiParam": "iot.example", "device": DEVICE},
     "subscribe": {"sink": SUBSCRIPTION["sink"], "sinkCredential": SUBSCRIPTION["sinkCredential"], "device": DEVICE},
+    "check": {"phoneNumber": "+8613800000001", "maxAge": 240},
     "retrive-subscription-status": {"phoneNumber": "+8613800000001"},
 }
 LIMITS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -26,6 +26,7 @@ from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
+from simwarden.store.sims import DeviceDates
 from simwarden.store.vault import Vault
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ class World:
         self.settings_of: dict[str, Settings] = {}
         self.failure: Exception | None = None
         self.sims: dict[SimRef, Sim] = {}
+        self.dates: dict[str, DeviceDates] = {}
+        """By IMSI: when the SIM came into devices."""
         self.causes: list[Cause] = []
         self.commands: list[Command] = []
         self.created: list[NewSubscription] = []
@@ -155,6 +158,10 @@ class World:
         self._fail()
         found = self.sims.get(ref)
         return found if found and found.account_id == account_id else None
+
+    async def device_dates(self, sim: Sim) -> DeviceDates:
+        """DeviceHistory."""
+        return self.dates.get(sim.imsi, DeviceDates())
 
     async def life(self, sim: Sim, *, limit: int = 200) -> list[Event]:
         """Nothing has happened."""

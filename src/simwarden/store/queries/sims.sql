@@ -147,6 +147,19 @@ select n, type, at, parent, cause, data from event
 where bucket = $1 and imsi = $2 and n >= $3 and type in ('SIM_ADDED', 'LIFECYCLE_CHANGED')
 order by n desc limit $4
 
+-- name: device_dates
+select
+  (select at from event
+   where bucket = $1 and imsi = $2 and n >= $3 and type = 'DEVICE_CHANGED' and data ->> 'before' is not null
+   order by n desc limit 1) as changed,
+  (select at from event
+   where bucket = $1 and imsi = $2 and n >= $3 and type = 'SIM_CHANGED'
+     and data -> 'before' ->> 'msisdn' is distinct from data -> 'after' ->> 'msisdn'
+   order by n desc limit 1) as numbered,
+  (select at from event
+   where bucket = $1 and imsi = $2 and n >= $3 and type in ('DEVICE_SEEN', 'DEVICE_CHANGED')
+   order by n limit 1) as first_seen
+
 -- name: turned_on
 select case when type = 'FUNCTION_OPENED' then data ->> 'function' end as function, max(at) as at
 from event

@@ -1,0 +1,95 @@
+"""retrieve-date and check."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from msgspec import UNSET
+from msgspec.json import Decoder
+
+from simwarden.accounts.scopes import of_operations
+from simwarden.northbound.device_swap import schemas
+from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
+from simwarden.northbound.kernel.bodies import decode
+from simwarden.northbound.kernel.devices import Device
+from simwarden.northbound.kernel.errors import ServiceNotApplicable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from msgspec import UnsetType
+
+    from simwarden.domain.sim import Sim
+    from simwarden.northbound.kernel.services import Services
+    from simwarden.store.sims import DeviceDates
+
+NAME = "device-swap"
+_NEVER_SEEN = "This phone number has never been in a device"
+_NOT_RECORDED = "It is not recorded when this phone number was put into its device"
+
+
+@runtime_checkable
+class DeviceHistory(Protocol):
+    """Knows when SIMs came into devices."""
+
+    async def device_dates(self, sim: Sim) -> DeviceDates:
+        """By the events of this SIM."""
+
+
+def latest_change(dates: DeviceDates) -> tuple[datetime | None, bool]:
+    """When number and device last came together, and whether another device or another SIM had the one or the other.
+
+    The first device of a number that its SIM has had from the start is no swap. A number that was given to a SIM later
+    may have been in another SIM's device before: where it is first in this one's is a swap.
+    """
+    known = [at for at in (dates.first_seen, dates.changed, dates.numbered) if at is not None]
+    return max(known, default=None), dates.changed is not None or dates.numbered is not None
+
+
+class DeviceSwap:
+    """The two operations."""
+
+    def __init__(self, services: Services, history: DeviceHistory) -> None:
+        self._devices = services.devices
+        self._history = history
+        self._clock = services.edge.clock
+        self._date = Decoder(schemas.DateRequest)
+        self._check = Decoder(schemas.CheckRequest)
+
+    async def retrieve_date(self, request: Request) -> Answer:
+        """When the device of a phone number last changed, else when it was first in one (retrieveDeviceSwapDate)."""
+        wanted = decode(self._date, request.body, schemas.WORDING)
+        at, _ = await self._latest(request, wanted.phone_number)
+        return Answer(200, schemas.DateResponse(at))
+
+    async def check(self, request: Request) -> Answer:
+        """Whether the device of a phone number changed in the last hours (checkDeviceSwap)."""
+        wanted = decode(self._check, request.body, schemas.WORDING)
+        at, is_swap = await self._latest(request, wanted.phone_number)
+        if at is None:
+            raise ServiceNotApplicable(_NOT_RECORDED)
+        recent = self._clock() - at <= timedelta(hours=wanted.max_age)
+        return Answer(200, schemas.CheckResponse(is_swap and recent))
+
+    async def _latest(self, request: Request, number: str | UnsetType) -> tuple[datetime | None, bool]:
+        """Raises MissingIdentifier, UnnecessaryIdentifier, SimNotFound, ServiceNotApplicable (never in a device)."""
+        device = UNSET if number is UNSET else Device(phone_number=number)
+        sim = await self._devices.find(request.caller, self._devices.name(request.caller, device))
+        if sim.seen is None or sim.seen.imei is None:
+            raise ServiceNotApplicable(_NEVER_SEEN)
+        return latest_change(await self._history.device_dates(sim))
+
+
+def build(services: Services) -> Api | None:
+    """The API, to be mounted at `/device-swap`; None where the SIMs have no history of devices."""
+    if not isinstance(services.sims, DeviceHistory):
+        return None
+    served = DeviceSwap(services, services.sims)
+    endpoints = {
+        "/v1/retrieve-date": {
+            "POST": Endpoint("retrieveDeviceSwapDate", served.retrieve_date, has_body=True, reads=True)
+        },
+        "/v1/check": {"POST": Endpoint("checkDeviceSwap", served.check, has_body=True, reads=True)},
+    }
+    return Api(NAME, endpoints, of_operations(__package__), services.edge)
