@@ -179,12 +179,17 @@ class Enforcement(Worker):
         try:
             await self._observe("lock" if off else "unlock", driver.apply(states))
         except CommandFailed as error:
-            await self._command_failed(access, group, error, began, commanded=True)
+            targets = error.targets
+            failed = [item for item in group if targets is None or item.attachment.target.key in targets]
+            await self._command_failed(access, failed, error, began, commanded=True)
+            group = [item for item in group if item not in failed]
+            if not group:
+                return
         else:
             await self._answered(access)
-            proves = driver.capabilities.proof is ProvenBy.ANSWER
-            if proves or not off:
-                await self._note_answer(access, group, proves=proves)
+        proves = driver.capabilities.proof is ProvenBy.ANSWER
+        if proves or not off:
+            await self._note_answer(access, group, proves=proves)
 
     async def _observe(self, command: str, attempt: Awaitable[T]) -> T:
         """Carry out one request to a gateway, counted and measured whatever comes of it."""

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 class CommandFailed(SimwardenError):
     """The network element did not carry out the command."""
 
-    def __init__(self, reason: str, *, reached: bool = True) -> None:
+    def __init__(self, reason: str, *, reached: bool = True, targets: frozenset[str] | None = None) -> None:
         super().__init__(reason)
         self.reached = reached
         """Whether it answered at all."""
+        self.targets = targets
+        """The targets for which it failed, where it was carried out for all others; None: that is not known."""
 
 
 class ProvenBy(enum.Enum):
@@ -85,7 +87,7 @@ class Driver(Protocol):
         """Bring these targets to these states. Returns when the element has taken the commands.
 
         In one call either all states switch something off or none does. What is so already may be commanded again.
-        Raises CommandFailed: then none, some or all were carried out.
+        Raises CommandFailed: then none, some or all were carried out, unless it names the targets that failed.
         """
 
     async def observe(self) -> Report | None:

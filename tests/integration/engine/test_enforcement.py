@@ -17,14 +17,17 @@ from simwarden.domain.sim import Policy, Resume
 from simwarden.edge.throttle import Allowance
 from simwarden.engine import enforcement as module
 from simwarden.engine.explain import explain
+from simwarden.engine.ports import CommandFailed
 from simwarden.southbound.registry import Sources
 from simwarden.southbound.source import SourceServices
 from simwarden.store import attachments
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import aiohttp
 
-    from simwarden.engine.ports import Driver
+    from simwarden.engine.ports import Driver, TargetState
     from simwarden.store.gateways import CommandAccess
 
 E = EventType
@@ -86,6 +89,30 @@ async def test_many_sims_at_once_are_one_command(world: World) -> None:
     await world.eventually(lambda: world.enforced(*numbers))
     assert len(box.commands) == 1
     assert len(box.commands[0][1]) == 40
+
+
+async def test_a_command_that_names_the_targets_it_failed_for_fails_for_them_alone(world: World) -> None:
+    box = await world.box()
+    box.fault = "silent"
+    await stolen(world, box, 1, 2)
+    refused = next(iter(await world.attached(1)))
+    carry_out = box.apply
+
+    async def some(states: Sequence[TargetState]) -> None:
+        await carry_out([state for state in states if state.target != refused.key])
+        raise CommandFailed("That one cannot be locked", targets=frozenset({refused.key}))
+
+    box.apply = some  # type: ignore[method-assign]
+    await world.start_enforcement()
+
+    async def tried() -> bool:
+        return any(item.last_error for item in (await world.attached(1)).values())
+
+    await world.eventually(tried)
+    (failed_one,) = (await world.attached(1)).values()
+    (other,) = (await world.attached(2)).values()
+    assert failed_one.last_error == "That one cannot be locked"
+    assert other.last_error is None
 
 
 async def test_nothing_is_done_twice_when_everybody_wakes_it(world: World) -> None:
