@@ -36,7 +36,7 @@ def names() -> list[str]:
 
 def settings_types() -> list[type[msgspec.Struct]]:
     """The settings of each kind. Imports nothing of a kind but these."""
-    return [importlib.import_module(f"{southbound.__name__}.{name}.settings").Settings for name in names()]
+    return [importlib.import_module(f"{southbound.__name__}.{name}.settings").SETTINGS for name in names()]
 
 
 def kinds() -> list[ElementKind]:

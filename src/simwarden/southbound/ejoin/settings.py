@@ -7,8 +7,11 @@ import msgspec
 from simwarden.kit.quantities import Positive
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class EjoinSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Part of the server's settings."""
 
     reports_per_gateway: Positive = 100
     """Requests a second with reports of one gateway, per worker; ten times as many at once. More wait, then 429."""
+
+
+SETTINGS = EjoinSettings

@@ -9,7 +9,7 @@ from simwarden.edge.throttle import Turns
 from simwarden.engine.ports import CommandFailed, ElementRules
 from simwarden.southbound.ejoin.network import EjoinNetwork
 from simwarden.southbound.ejoin.receiver import Receiver
-from simwarden.southbound.ejoin.settings import Settings
+from simwarden.southbound.ejoin.settings import EjoinSettings
 from simwarden.southbound.source import ElementKind
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ PATIENCE = 5.0
 class EjoinSource:
     """They push reports to the server's own port, and take commands over HTTP."""
 
-    def __init__(self, services: SourceServices, settings: Settings) -> None:
+    def __init__(self, services: SourceServices, settings: EjoinSettings) -> None:
         self._services = services
         rate = settings.reports_per_gateway
         self._receiver = Receiver(
@@ -71,5 +71,5 @@ def check(wanted: Registration) -> None:
 
 
 SOURCE = ElementKind(
-    name="ejoin", settings=Settings, rules=ElementRules(check=check, reports_to_url=True), build=EjoinSource
+    name="ejoin", settings=EjoinSettings, rules=ElementRules(check=check, reports_to_url=True), build=EjoinSource
 )
