@@ -17,6 +17,8 @@ class Function(enum.IntFlag):
 
 
 ALL_FUNCTIONS = Function.VOICE | Function.SMS | Function.DATA
+_SETS = tuple(Function(bits) for bits in range(ALL_FUNCTIONS + 1))
+"""By their bits: to look one up takes a tenth of the time of making it, and every call needs some."""
 
 
 class BindingState(enum.StrEnum):
@@ -261,11 +263,11 @@ class Sim(msgspec.Struct, frozen=True, kw_only=True):
         return next((bar for bar in self.bars if bar.cause is cause), None)
 
     def _union(self, cause: BarCause | None) -> Function:
-        off = Function(0)
+        off = 0
         for bar in self.bars:
             if cause is None or bar.cause is cause:
-                off |= Function(bar.functions)
-        return off
+                off |= bar.functions
+        return _SETS[off]
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):

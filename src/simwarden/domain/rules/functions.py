@@ -18,6 +18,7 @@ from simwarden.domain.events import Cause, EventType
 from simwarden.domain.identifiers import parse_apn
 from simwarden.domain.sim import BarCause, ClosedApn, Function, Sim
 
+_FUNCTIONS = tuple(Function)
 MAX_CLOSED_APNS = 50
 """Access point names that may be closed for one SIM at a time."""
 
@@ -75,9 +76,11 @@ def set_functions(sim: Sim, wanted: SetFunctions, now: datetime, cause: Cause) -
     Raises NothingToChange when all of them are.
     """
     closes = wanted.state is FunctionState.CLOSED
+    closed = int(sim.closed)
+    differ = wanted.functions & (~closed if closes else closed)
     change = SimMutation(sim, now, cause)
-    for function in Function:
-        if function & wanted.functions and bool(function & sim.closed) is not closes:
+    for function in _FUNCTIONS:
+        if int(function) & differ:
             if closes:
                 n = change.record(EventType.FUNCTION_CLOSED, function=function.name)
                 change.add_bar(BarCause.CLOSED_BY_CUSTOMER, function, n)

@@ -73,19 +73,20 @@ def status_of(sim: Sim, apn: str | None = None) -> ServiceStatus:
     apns = [Apn(closed.apn, "close", closed.since) for closed in sim.closed_apns]
     if apn is not None and all(each.name != apn for each in apns):
         apns.append(Apn(apn, "open"))
+    off = int(sim.closed), int(sim.functions_off)
     return ServiceStatus(
         card_status=str(sim.lifecycle),
-        data=_service(sim, Function.DATA),
-        voice=_service(sim, Function.VOICE),
-        sms=_service(sim, Function.SMS),
+        data=_service(sim, *off, int(Function.DATA)),
+        voice=_service(sim, *off, int(Function.VOICE)),
+        sms=_service(sim, *off, int(Function.SMS)),
         apn=apns,
     )
 
 
-def _service(sim: Sim, function: Function) -> Service:
+def _service(sim: Sim, closed: int, functions_off: int, function: int) -> Service:
     return Service(
-        "close" if function & sim.closed else "open",
-        not function & sim.functions_off,
+        "close" if function & closed else "open",
+        not function & functions_off,
         [str(bar.cause) for bar in sim.bars if bar.functions & function],
     )
 

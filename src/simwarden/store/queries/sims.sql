@@ -57,9 +57,14 @@ set binding = i.binding, state = i.state,
     bars = i.bars, functions_off = i.functions_off, event_count = i.event_count,
     lifecycle = i.lifecycle, lifecycle_since = coalesce(i.lifecycle_since, s.lifecycle_since), closed_apns = i.closed_apns,
     reported_iccid = i.reported_iccid, upheld_at = i.upheld_at
-from unnest($1::smallint[], $2::text[], $3::jsonb[], $4::text[], $5::timestamptz[], $6::text[], $7::boolean[],
-            $8::int[], $9::int[], $10::int[], $11::jsonb[], $12::smallint[], $13::int[], $14::text[], $15::timestamptz[],
-            $16::jsonb[], $17::text[], $18::timestamptz[])
+from unnest($1::smallint[], string_to_array($2, e'\n'), string_to_array($3, e'\n', '')::jsonb[],
+            string_to_array($4, e'\n'), string_to_array($5, e'\n', '')::timestamptz[], string_to_array($6, e'\n', ''),
+            string_to_array($7, e'\n')::boolean[], string_to_array($8, e'\n', '')::int[],
+            string_to_array($9, e'\n', '')::int[], string_to_array($10, e'\n', '')::int[],
+            string_to_array($11, e'\n')::jsonb[], string_to_array($12, e'\n')::smallint[],
+            string_to_array($13, e'\n')::int[], string_to_array($14, e'\n'),
+            string_to_array($15, e'\n', '')::timestamptz[], string_to_array($16, e'\n')::jsonb[],
+            string_to_array($17, e'\n', ''), string_to_array($18, e'\n', '')::timestamptz[])
      as i (bucket, imsi, binding, state, seen_at, seen_imei, seen_unknown, seen_gateway, seen_port, seen_slot,
            bars, functions_off, event_count, lifecycle, lifecycle_since, closed_apns,
            reported_iccid, upheld_at)
@@ -67,7 +72,10 @@ where s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[]
 
 -- name: add_events
 insert into event (bucket, imsi, n, type, at, parent, cause, data)
-select * from unnest($1::smallint[], $2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::int[], $7::jsonb[], $8::jsonb[])
+select * from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'), string_to_array($3, e'\n')::int[],
+                     string_to_array($4, e'\n'), string_to_array($5, e'\n')::timestamptz[],
+                     string_to_array($6, e'\n', '')::int[], string_to_array($7, e'\n')::jsonb[],
+                     string_to_array($8, e'\n')::jsonb[])
 
 -- name: event_counts_of_deleted
 select d.imsi, max(d.event_count) as n
