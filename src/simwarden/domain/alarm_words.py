@@ -21,7 +21,7 @@ class Words(msgspec.Struct, frozen=True):
     todo: str
 
 
-class Told(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+class AlarmPayload(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
     """Schema Alarm of management/openapi.yaml."""
 
     id: int
@@ -46,10 +46,10 @@ class Told(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defau
     acknowledged_by: str | None = None
 
 
-def told(alarm: Alarm) -> Told:
-    """An alarm, in words too."""
+def payload(alarm: Alarm) -> AlarmPayload:
+    """An alarm as it is shown, posted and mailed, with its words."""
     text = words(alarm.kind, alarm.facts)
-    return Told(
+    return AlarmPayload(
         id=alarm.id,
         kind=alarm.kind.value,
         severity=alarm.severity.value,

@@ -62,7 +62,7 @@ UPKEEP = 600.0
 FINISH_EVERY = 0.5
 """Seconds after which it is looked for operations that have come to their end, while others go on."""
 REST = 1.0
-"""Seconds for which an operation that stumbles is left alone; the others go on."""
+"""Seconds until an operation that failed is tried again; the others go on."""
 COUNTED_FOR = 0.25
 """Seconds over which calls are counted."""
 CONFIRM_WITHIN = timedelta(hours=1)
@@ -162,11 +162,11 @@ class BulkWorker(Worker):
         try:
             await self._batch(group)
         except TryAgain as error:
-            _log.info("a batch is done again", operation=operation_id, reason=str(error))
+            _log.info("batch lost to another transaction, retrying", operation=operation_id, reason=str(error))
         except StoreUnavailable:
             raise
         except Exception:  # the boundary of one operation: the others go on
-            _log.exception("an operation stumbled and is left alone for a while", operation=operation_id)
+            _log.exception("operation failed, retrying", operation=operation_id, seconds=REST)
             self._resting[operation_id] = time.monotonic() + REST
 
     async def _batch(self, group: list[Work]) -> None:
@@ -176,9 +176,9 @@ class BulkWorker(Worker):
         try:
             done = await self._transact(group, self._pace.size)
         except Exception as error:
-            if not _is_spoilt(error):
+            if not _is_poison(error):
                 raise
-            _log.info("a batch is done in parts", operation=group[0].operation_id, reason=str(error))
+            _log.info("batch refused, trying it in parts", operation=group[0].operation_id, reason=str(error))
             size = self._pace.size if len(group) > 1 else max(self._pace.size // 2, 1)
             done = sum([await self._apart(work, size) for work in group])
         self._pace.after(time.monotonic() - began, done, self._calls_a_second())
@@ -193,21 +193,21 @@ class BulkWorker(Worker):
         return self._beside
 
     async def _apart(self, work: Work, size: int) -> int:
-        """One part of a batch that was spoilt: ever fewer of its first items, until they can be done. One that cannot
+        """One part of a batch that was refused: ever fewer of its first items, until they can be done. One that cannot
         be done by itself is refused."""
         while True:
             try:
                 return await self._transact([work], size)
             except Exception as error:
-                if not _is_spoilt(error):
+                if not _is_poison(error):
                     raise
                 if size > 1:
                     size //= 2
                     continue
-                _log.warning("an item cannot be done", operation=work.operation_id, reason=str(error))
-                return await self._transact([work], 1, spoilt=error)
+                _log.warning("item refused", operation=work.operation_id, reason=str(error))
+                return await self._transact([work], 1, poison=error)
 
-    async def _transact(self, group: Sequence[Work], size: int, spoilt: Exception | None = None) -> int:
+    async def _transact(self, group: Sequence[Work], size: int, poison: Exception | None = None) -> int:
         """Deal with up to `size` SIMs of each of some parts of one operation; returns how many."""
         work, outcome = group[0], Outcome()
         async with self._db.transaction() as connection:
@@ -222,8 +222,8 @@ class BulkWorker(Worker):
                 moved = {work.bucket: (part, total == size)}
             else:
                 items = await store.next_items(connection, work.operation_id, parts, size)
-                if spoilt is not None:
-                    results = [_refused(item, spoilt) for item in items]
+                if poison is not None:
+                    results = [_refused(item, poison) for item in items]
                 elif work.state == "PREVIEWING":
                     results = await batch.preview(items)
                 else:
@@ -234,7 +234,7 @@ class BulkWorker(Worker):
         return total
 
 
-def _is_spoilt(error: Exception) -> bool:
+def _is_poison(error: Exception) -> bool:
     """Whether one item may be what a whole batch failed of: then ever fewer are tried."""
     return isinstance(error, SimExists) or is_refusal(error)
 

@@ -49,7 +49,7 @@ class Quotas:
     def __init__(
         self, used: Callable[[str, str, date], Awaitable[int]], *, clock: Callable[[], datetime] = now_utc
     ) -> None:
-        """`used` tells how many calls of an account's application are counted for a day (`Reads.used`)."""
+        """`used` returns how many calls of an account's application are counted for a day (`Reads.used`)."""
         self._used = used
         self._clock = clock
         self._known: dict[str, _Known] = {}

@@ -54,7 +54,7 @@ __all__ = [
 MAX_LISTED = 1000
 """Longest answer of `list` (CAMARA, maxItems of listSubscriptions)."""
 CREDENTIAL_LEAD = timedelta(seconds=60)
-"""So long before its access token expires a subscription ends, that the sink can still be told."""
+"""A subscription ends so long before its access token expires: the notice of the end still needs the token."""
 ROTATION = timedelta(hours=24)
 """So long after a rotation notifications are signed with the old secret too."""
 OLD_SECRETS = 4
@@ -82,7 +82,7 @@ class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
     sink: str
     protocol_settings: dict[str, Any] | None
     device: dict[str, Any] | None
-    """The device as the client named it, or as its token does; told with every event."""
+    """The device as the client named it, or as its token does; sent with every event."""
     config: dict[str, Any]
     credential: Credential | None
     expires_at: datetime | None
@@ -137,7 +137,7 @@ class Subscriptions:
     async def create(self, new: NewSubscription, once: IdempotentRequest | None = None) -> tuple[Subscription, str]:
         """Subscribe; returns the subscription and its signing secret `whsec_…`, which is shown this once.
 
-        The sink is told `subscription-started`, and with `initial_event` at once the device that the SIM is in, if that
+        The sink is sent `subscription-started`, and with `initial_event` at once the device that the SIM is in, if that
         is known; this counts towards `max_events`. Raises InvalidSink, SimNotFound, TooManySubscriptions,
         StoreUnavailable; with `once` ReplayedResponse, KeyReused.
         """
@@ -216,7 +216,7 @@ class Subscriptions:
                 outbox.append({"imei": full_imei(device)}, now, event=None)
             await save_outboxes(connection, [outbox])
             await self._begun(connection, new, outbox)
-            told = msgspec.structs.replace(
+            begun = msgspec.structs.replace(
                 made,
                 event_count=outbox.event_count,
                 status=str(outbox.status),
@@ -224,10 +224,10 @@ class Subscriptions:
                 ended_reason=outbox.ended_reason,
             )
             if once is not None:
-                await self._answers.keep(connection, [(once, (told, row.secret))])
+                await self._answers.keep(connection, [(once, (begun, row.secret))])
             if new.usage is not None:
                 await usage.count(connection, {(now.astimezone(UTC).date(), made.bucket, new.usage): 1})
-        return told, row.secret
+        return begun, row.secret
 
     async def _device(self, connection: asyncpg.Connection, new: NewSubscription) -> tuple[str | None, int]:
         """The device that the SIM is in now and the number of its last event, held so until the end of the transaction.
@@ -266,7 +266,10 @@ class Subscriptions:
         return [self._shown(found) for found in rows]
 
     async def delete(self, app_key: str, id: str) -> None:  # noqa: A002
-        """End a subscription; a live one's sink is told as the last thing. Raises SubscriptionNotFound."""
+        """End a subscription; the last thing that a live one's sink gets is subscription-ended.
+
+        Raises SubscriptionNotFound.
+        """
         async with self._db.transaction() as connection:
             row = await store.lock_one(connection, app_key, bucket_of_id(id), id)
             if row is None:
@@ -326,29 +329,31 @@ async def publish(connection: asyncpg.Connection, changes: Sequence[tuple[Sim, S
     commit, by the notifier. One statement when nobody waits, five more when somebody does, for the whole batch. On a
     cluster a batch holds the SIMs of one shard.
     """
-    told = {(sim.bucket, sim.imsi): (sim, events) for sim, events in changes if events}
-    if not told:
+    changed = {(sim.bucket, sim.imsi): (sim, events) for sim, events in changes if events}
+    if not changed:
         return 0
-    topics = sorted({str(event.type) for _, events in told.values() for event in events})
-    few, many = await fanout.survey(connection, sorted(told), topics)
+    topics = sorted({str(event.type) for _, events in changed.values() for event in events})
+    few, many = await fanout.survey(connection, sorted(changed), topics)
     if many:
         intents = [
             fanout.Intent(
                 bucket=sim.bucket, imsi=sim.imsi, first=events[0].n, last=events[-1].n, account_id=sim.account_id
             )
-            for sim, events in (told[key] for key in sorted(many))
+            for sim, events in (changed[key] for key in sorted(many))
         ]
         await fanout.defer(connection, intents)
     if not few:
         return 0
     outboxes = await store.lock_listening(connection, sorted(few), topics)
     for outbox in outboxes:
-        fanout.append([outbox], told[outbox.bucket, outbox.imsi][1])
+        fanout.append([outbox], changed[outbox.bucket, outbox.imsi][1])
     return await save_outboxes(connection, [outbox for outbox in outboxes if outbox.added])
 
 
 async def end_of_sims(connection: asyncpg.Connection, sims: Sequence[Sim], now: datetime) -> int:
-    """End all live subscriptions of SIMs that are no more, and tell their sinks; returns the deliveries made by now.
+    """End all live subscriptions of SIMs that are no more, with subscription-ended to each.
+
+    Returns how many deliveries were made by now.
 
     Call it after `publish`, inside the transaction that deletes the SIMs; then wake the notifier.
     """

@@ -33,7 +33,7 @@ class Local(msgspec.Struct, frozen=True):
     retry_after: int | None = None
 
     def acknowledgement(self, event_id: str) -> Acknowledgement:
-        """What the server is told of it."""
+        """What is reported to the server."""
         return Acknowledgement(
             event_id=event_id,
             status=UNSET if self.status is None else self.status,

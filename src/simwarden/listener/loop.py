@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Teller(Protocol):
-    """Tells the developer what happens."""
+    """What the developer sees of it."""
 
     def opened(self, inbox: InboxAnswer) -> None:
         """This is the inbox."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simwarden.domain.alarm import AlarmKind, Severity
-from simwarden.domain.alarm_words import told
+from simwarden.domain.alarm_words import payload
 from simwarden.management.house import House
 from simwarden.management.query import Query, RowId
 from simwarden.northbound.kernel.api import Answer, Request
@@ -38,14 +38,14 @@ class AlarmRoutes:
             limit=query.limit + 1,
         )
         shown = found[: query.limit]
-        answer: dict[str, object] = {"alarms": [told(each) for each in shown]}
+        answer: dict[str, object] = {"alarms": [payload(each) for each in shown]}
         if len(found) > len(shown):
             answer["nextCursor"] = query.next(shown[-1].id)
         return Answer(200, answer)
 
     async def show(self, request: Request) -> Answer:
         """getAlarm."""
-        return Answer(200, told(await alarms.show(self._house.db, _number(request.parameter))))
+        return Answer(200, payload(await alarms.show(self._house.db, _number(request.parameter))))
 
     async def acknowledge(self, request: Request) -> Answer:
         """acknowledgeAlarm: whoever was first stays."""
@@ -53,7 +53,7 @@ class AlarmRoutes:
         found = await alarms.acknowledge(
             self._house.db, _number(request.parameter), self._house.clock(), f"{caller.name} ({caller.app_key})"
         )
-        return Answer(200, told(found))
+        return Answer(200, payload(found))
 
 
 def _number(text: str) -> int:

@@ -72,7 +72,7 @@ class RetryDecision(msgspec.Struct, frozen=True):
     when: timedelta | None = None
     """Try again after this."""
     give_up: bool = False
-    """Never try again; the queue goes on behind it."""
+    """Never try again; the queue continues behind it."""
     end_subscription: EndReason | None = None
     """The sink wants no more of this subscription."""
 

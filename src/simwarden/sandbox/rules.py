@@ -41,7 +41,7 @@ _PREFIX = "sandbox"
 
 
 class VirtualChange(msgspec.Struct, frozen=True):
-    """A change of device that a subscription will be told."""
+    """A change of device that is sent to a subscription."""
 
     after: timedelta
     """Since it was made."""

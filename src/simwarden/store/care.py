@@ -35,7 +35,7 @@ class UnfitSubscription(IncompatibleState):
 
 
 async def end(db: Database, id: str, now: datetime) -> Subscription:  # noqa: A002
-    """End a subscription and tell its sink (NETWORK_TERMINATED); one that has ended stays as it is.
+    """End a subscription, with subscription-ended to its sink (NETWORK_TERMINATED); one that has ended stays as it is.
 
     Raises SubscriptionNotFound.
     """

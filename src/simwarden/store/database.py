@@ -257,7 +257,7 @@ class Database:
 
 
 _ALIVE_EVERY = 30.0
-"""Seconds after which a connection on which nothing was heard is tried: one whose other end vanished tells nothing."""
+"""Seconds after which a connection on which nothing was heard is tried: the loss of its other end may go unnoticed."""
 
 
 async def _until_lost(connection: asyncpg.Connection, lost: asyncio.Event) -> None:

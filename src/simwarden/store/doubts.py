@@ -103,7 +103,7 @@ async def settle(connection: asyncpg.Connection, outcomes: Mapping[int, DoubtOut
 
 
 async def answered(connection: asyncpg.Connection, gateway_id: int, now: datetime) -> None:
-    """A gateway told its status; it is asked again if doubts are open still."""
+    """A gateway reported its status; it is asked again if doubts are open still."""
     await connection.execute(Q["answered"], gateway_id, now, GAP)
 
 
@@ -120,7 +120,7 @@ async def next_due(db: Database) -> datetime | None:
 
 
 async def unanswered(db: Database, gateway_id: int, now: datetime, again_at: datetime | None) -> None:
-    """A gateway did not tell its status: ask it again then, or (None) give up, and say so of its doubts."""
+    """A gateway did not report its status: ask it again then, or (None) give up, and say so of its doubts."""
     async with db.transaction() as connection:
         await connection.execute(Q["unanswered"], gateway_id, now, again_at)
         if again_at is None:

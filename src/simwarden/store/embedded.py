@@ -131,14 +131,14 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + _START_WAIT
         before = _size(log)
         while (result := self._run("pg_ctl", *command, check=False)).returncode != 0:
-            told = ""
+            written = ""
             with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
                 file.seek(before)
-                told = file.read().decode(errors="replace")
+                written = file.read().decode(errors="replace")
             before = _size(log)
-            orphans = "shared memory" in told and "still in use" in told
+            orphans = "shared memory" in written and "still in use" in written
             # Who is killed while it starts says nothing; what cannot be says why.
-            killed = "FATAL" not in told and "PANIC" not in told
+            killed = "FATAL" not in written and "PANIC" not in written
             if (orphans or killed) and time.monotonic() < deadline:
                 time.sleep(0.2)
                 continue

@@ -1,8 +1,8 @@
 """Writing events into many queues, in a step behind the commit of the events (ADR 0013).
 
-The commit leaves a row of `fan_out` that names the events. Each queue knows the last event that it was told, so whoever
-writes an event into it, here or where the subscription ends, does it once; and while a row stands for a SIM, its later
-events queue behind it. A subscription made after the commit begins behind the event.
+The commit leaves a row of `fan_out` that names the events. Each queue knows the last event that was added to it, so
+whoever writes an event into it, here or where the subscription ends, does it once; and while a row stands for a SIM,
+its later events queue behind it. A subscription made after the commit begins behind the event.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def append(outboxes: Iterable[Outbox], events: Sequence[Event]) -> None:
-    """Add events of one SIM to its queues, to each what it waits for and was not told yet."""
+    """Add events of one SIM to its queues, to each what it waits for and does not have yet."""
     for outbox in outboxes:
         for event in events:
             if outbox.topic == event.type:

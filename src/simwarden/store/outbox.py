@@ -68,7 +68,7 @@ class Outbox(msgspec.Struct, kw_only=True):
     ends_at: datetime | None
     """The earliest time at which it ends by itself."""
     told_event: int = 0
-    """The SIM's last event that it was told, or that was committed before it was made."""
+    """The SIM's last event that was added, or that was committed before the subscription was made."""
     status: str = Status.ACTIVE
     ended_at: datetime | None = None
     ended_reason: str | None = None

@@ -75,10 +75,10 @@ def _major(folder: Path) -> int | None:
     if not all(os.access(folder / name, os.X_OK) for name in _NEEDED):
         return None
     try:
-        told = subprocess.run([str(folder / "pg_dump"), "--version"], capture_output=True, text=True, check=True)
+        output = subprocess.run([str(folder / "pg_dump"), "--version"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    match = _VERSION.search(told.stdout)
+    match = _VERSION.search(output.stdout)
     return int(match[1]) if match else None
 
 

@@ -29,7 +29,7 @@ async def is_replica(url: str) -> bool:
 async def promote(url: str) -> bool:
     """Make the database at `url` writable if it is a replica, and fit to go on; returns whether it was one.
 
-    Leases of the workers that a replica was told of are dropped. Events to come get ids that were never used, whatever
+    Leases of the workers that came to a replica are dropped. Events to come get ids that were never used, whatever
     the replica did not get any more. Raises PromotionFailed, StoreUnavailable.
     """
     with available():

@@ -1,4 +1,4 @@
-"""Changes of virtual SIMs that subscriptions are still to be told."""
+"""Changes of virtual SIMs that are still to be added to subscriptions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BATCH = 200
 async def write_down(
     connection: asyncpg.Connection, bucket: int, subscription_id: str, changes: Sequence[tuple[datetime, str]]
 ) -> None:
-    """Remember that a subscription is to be told these changes of device at these times."""
+    """Store the changes of device that are to be added to a subscription at these times."""
     await connection.execute(
         Q["write_down"], bucket, subscription_id, [at for at, _ in changes], [imei for _, imei in changes]
     )

@@ -1,4 +1,4 @@
-"""Subscriptions: what customers want to be told, and the growth of their queues of deliveries."""
+"""Subscriptions: which events customers have asked for. Their deliveries are in `outbox` and `deliveries`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     """The domain event type it waits for."""
     type: str
-    """The CloudEvents type it is told."""
+    """The CloudEvents type that is sent."""
     protocol: str
     sink: str
     """Masked, and so are its settings, while `sealed_target` is there (store/targets.py opens it)."""

@@ -12,7 +12,7 @@ from tests.integration.notify.running import eventually, running
 from tests.integration.notify.sink import Sink
 
 from simwarden.domain.alarm import AlarmKind
-from simwarden.domain.alarm_words import told
+from simwarden.domain.alarm_words import payload
 from simwarden.engine.watch import Watch, WatchSettings
 from simwarden.notify.retry import Schedule
 from simwarden.store import alarms, delivery_alarms, delivery_history
@@ -86,7 +86,7 @@ async def test_a_customer_whose_sinks_all_refuse_buries_nobody_under_alarms(
     found = await alarms.page(house.db, kind=AlarmKind.DELIVERIES_DEAD, is_open=True, limit=100)
     (rest,) = [alarm for alarm in found if alarm.subject.startswith("account ")]
     assert (len(found), rest.count) == (4, 5)
-    assert "account Acme" in told(rest).what
+    assert "account Acme" in payload(rest).what
     await house.db.execute("delete from delivery where status = 'DEAD'")
     watch = Watch(house.db, Leases(house.db, "watch", "w1", shares=1), WatchSettings(every=timedelta(seconds=0.1)))
     await watch.look()

@@ -185,13 +185,13 @@ async def test_one_with_nothing_to_do_ends_while_a_large_one_goes_on(
     assert (await house.operations.get(large.id)).left > 0
 
 
-async def test_an_operation_that_stumbles_holds_no_other_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_operation_that_fails_holds_no_other_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = BulkWorker._transact
-    stumbling = await house.begin(CLOSE_DATA, named(range(60)))
+    failing = await house.begin(CLOSE_DATA, named(range(60)))
     other = await house.begin(SUSPEND, named(range(60)))
 
     async def transact(self: BulkWorker, group: list[store.Work], *rest: Any, **more: Any) -> int:
-        if group[0].operation_id == stumbling.id:
+        if group[0].operation_id == failing.id:
             raise KeyError("a fault of ours")
         return await plain(self, group, *rest, **more)
 
@@ -200,10 +200,10 @@ async def test_an_operation_that_stumbles_holds_no_other_up(house: House, monkey
     for _ in range(20):
         await house.worker.look()
     assert (await house.operations.get(other.id)).state == "COMPLETED"
-    assert (await house.operations.get(stumbling.id)).done == 0
+    assert (await house.operations.get(failing.id)).done == 0
     monkeypatch.setattr(BulkWorker, "_transact", plain)
     await asyncio.sleep(0.3)
-    assert (await house.settle(stumbling)).done == 60
+    assert (await house.settle(failing)).done == 60
 
 
 async def test_the_same_sim_twice_in_a_list_is_done_once(house: House) -> None:

@@ -217,7 +217,7 @@ OFFENDERS: dict[str, set[int]] = {
     "subscriptions.lock_listening": {1},
     "subscriptions.lock_living": {1},
     "subscriptions.lock_ending": {1},
-    "subscriptions.add_deliveries": {8},
+    "outbox.add_deliveries": {8},
     "outbox.save": {3},
     "subscriptions.prune": {9},
     "subscriptions.active": {5},

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from simwarden.domain.alarm import Severity
-from simwarden.domain.alarm_words import told
+from simwarden.domain.alarm_words import payload
 from simwarden.notify.alarms.pusher import PushFailed
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from simwarden.domain.alarm import Alarm
-    from simwarden.domain.alarm_words import Told
+    from simwarden.domain.alarm_words import AlarmPayload
     from simwarden.store.alarms import ChannelName
 
 SHOWN = 50
@@ -89,7 +89,9 @@ class MailPush:
 
     def message(self, changed: Sequence[Alarm]) -> EmailMessage:
         """The mail about these."""
-        rows = sorted(map(told, changed), key=lambda one: (one.state != "OPEN", _ORDER.index(Severity(one.severity))))
+        rows = sorted(
+            map(payload, changed), key=lambda one: (one.state != "OPEN", _ORDER.index(Severity(one.severity)))
+        )
         message = EmailMessage()
         message["From"] = self._server.sender
         message["To"] = ", ".join(self._server.to)
@@ -101,7 +103,7 @@ class MailPush:
         return message
 
 
-def _subject(rows: Sequence[Told]) -> str:
+def _subject(rows: Sequence[AlarmPayload]) -> str:
     raised = Counter(row.severity for row in rows if row.state == "OPEN")
     parts = [f"{raised[severity]} {severity}" for severity in _ORDER if raised[severity]]
     cleared = sum(row.state == "CLEARED" for row in rows)
@@ -110,7 +112,7 @@ def _subject(rows: Sequence[Told]) -> str:
     return " ".join(text.split())[:200]  # what a gateway said may hold line ends, which no header may
 
 
-def _body(rows: Sequence[Told]) -> str:
+def _body(rows: Sequence[AlarmPayload]) -> str:
     parts = [_part(row) for row in rows[:SHOWN]]
     rest = Counter((row.state, row.severity, row.kind) for row in rows[SHOWN:])
     if rest:
@@ -119,7 +121,7 @@ def _body(rows: Sequence[Told]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _part(row: Told) -> str:
+def _part(row: AlarmPayload) -> str:
     head = f"{row.severity} {row.kind} (alarm {row.id})"
     if row.state == "CLEARED":
         assert row.cleared_at is not None

@@ -36,7 +36,7 @@ class PushFailed(SimwardenError):
 
 
 class Push(Protocol):
-    """One way to tell the operator."""
+    """One channel to the operator: log, webhook or mail."""
 
     name: ChannelName
     most: int
@@ -45,7 +45,7 @@ class Push(Protocol):
     """Least time between two pushes."""
 
     async def push(self, changed: Sequence[Alarm]) -> None:
-        """Tell of these, as they are now. Raises PushFailed: they are pushed again."""
+        """Push these as they are now. Raises PushFailed: they are pushed again."""
 
 
 class Pusher(SoleWorker):

@@ -10,7 +10,7 @@ import msgspec
 from yarl import URL
 
 from simwarden import __version__
-from simwarden.domain.alarm_words import told
+from simwarden.domain.alarm_words import payload
 from simwarden.notify.alarms.pusher import PushFailed
 from simwarden.notify.request import SinkRequest
 from simwarden.notify.signature import sign
@@ -43,10 +43,10 @@ class WebhookPush:
     async def push(self, changed: Sequence[Alarm]) -> None:
         """Raises PushFailed unless the answer is 2xx."""
         now = self._clock()
-        # The same alarms in the same state have the same id, so that a repetition can be told from news.
+        # The same alarms in the same state have the same id, so that a repetition can be known from news.
         state = msgspec.json.encode([(alarm.id, alarm.version) for alarm in changed])
         id_ = f"alarms_{hashlib.sha256(state).hexdigest()[:32]}"
-        body = msgspec.json.encode({"type": "simwarden.alarms", "alarms": [told(alarm) for alarm in changed]})
+        body = msgspec.json.encode({"type": "simwarden.alarms", "alarms": [payload(alarm) for alarm in changed]})
         headers = {"content-type": "application/json", "user-agent": f"Simwarden/{__version__}"}
         headers |= sign(self._secrets, event_id=id_, at=now, body=body)
         outcome = await self._sender().send(SinkRequest(self._url, headers, body, now))
