@@ -23,7 +23,7 @@ from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.polling import Polls
 from simwarden.engine.ports import Capabilities, CommandFailed, ProvenBy
-from simwarden.store import attachments
+from simwarden.store import attachments, ports
 from simwarden.store import sims as sim_store
 from simwarden.store.gateways import GatewayRef, Gateways
 from simwarden.store.leases import Leases
@@ -290,6 +290,15 @@ class World:
     async def barred(self, number: int) -> bool:
         """Whether a bar stands."""
         return bool((await self.sim(number)).bars)
+
+    async def ports(self, box: Box) -> list[dict[str, Any]]:
+        """The slots of a gateway as they are stored."""
+        return await ports.of_gateway(self.db, box.id)
+
+    async def port(self, place: Place) -> dict[str, Any]:
+        """One of them."""
+        rows = await ports.of_gateway(self.db, place.gateway_id)
+        return next(row for row in rows if (row["port"], row["slot"]) == (place.port, place.slot))
 
     async def attached(self, number: int) -> dict[NetworkTarget, Attachment]:
         """Where it can be acted upon."""

@@ -12,9 +12,7 @@ TYPICAL = 115
 LONGER = {
     "app.py": 490,
     "cli/gateway.py": 417,
-    "engine/batch.py": 440,
     "settings.py": 440,
-    "store/gateways.py": 490,
 }
 """Modules that are longer today, with the lines that they may have. This list may only shrink."""
 

@@ -32,11 +32,11 @@ from simwarden.store import doubts as doubt_store
 from simwarden.store import listing
 from simwarden.store.accounts import Accounts
 from simwarden.store.gateways import GatewayChange, Gateways
+from simwarden.store.ports import HeldLock, of_gateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simwarden.store.gateways import HeldLock
 
 F = TypeVar("F", bound="Callable[..., Any]")
 NONE = "none"
@@ -354,8 +354,7 @@ def ports(name: str, *, as_json: bool) -> None:
     """Show the slots of a gateway as last reported."""
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        gateways = Gateways(store.db, store.vault)
-        return await gateways.ports(await gateways.id_of(name))
+        return await of_gateway(store.db, await Gateways(store.db, store.vault).id_of(name))
 
     rows = with_store(work)
     for row in rows:

@@ -6,7 +6,7 @@ A SIM seen again where it was costs a probe of an index; only what may change so
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -15,21 +15,14 @@ from simwarden.domain.alarm import AlarmKind, Trouble, gateway_key, of_gateway
 from simwarden.domain.decision import Verdict
 from simwarden.domain.doubt import DoubtKind
 from simwarden.domain.events import Cause, CauseKind, EventType
-from simwarden.domain.report_order import (
-    ReportOrder,
-    doubt_port,
-    follow_poll,
-    follow_port,
-    follow_status,
-    may_be_overtaken,
-)
 from simwarden.domain.reports import CallRecord, Evidence, SmsRecord
 from simwarden.domain.sim import ALL_FUNCTIONS, Function, NetworkTarget, Place, Sighting
 from simwarden.engine.doubts import Doubts, settle
 from simwarden.engine.proof import Proof, Seen
 from simwarden.engine.sessions import SessionBook
+from simwarden.engine.slots import Numbers, SlotReports
 from simwarden.engine.unit_of_work import Outcome, TargetView, UnitOfWork
-from simwarden.store import alarms, attachments, gateways, records, sims
+from simwarden.store import alarms, attachments, ports, records, sims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,23 +31,10 @@ if TYPE_CHECKING:
     import asyncpg
 
     from simwarden.domain.reports import PortObservation, Report
+    from simwarden.store.gateways import LockedGateway
     from simwarden.store.vault import Vault
 
 R = TypeVar("R", bound=SmsRecord | CallRecord)
-
-
-class Number(NamedTuple):
-    """Which report of a slot is the newest."""
-
-    boot: int
-    sequence: int | None
-    at: datetime
-    """When it came."""
-
-
-Numbers = dict[Place, Number]
-"""A report that says what is stored already is not written, so its number is known only to who read it; a report that
-comes late must not slip in behind it."""
 
 
 class Tally(msgspec.Struct):
@@ -91,149 +71,50 @@ class Batch:
         self._clock = clock
         self._now = clock()
         self._tally = Tally(reports=len(reports))
-        self._ports: list[tuple[Place, PortObservation, Report, int]] = []
-        self._gateways: dict[int, gateways.LockedGateway] = {}
-        self._back: list[int] = []
-        self._silent: list[int] = []
+        self._gateways: dict[int, LockedGateway] = {}
         self._troubles: list[Trouble] = []
         self._doubts = Doubts()
         self._proof = Proof(connection, self._gateways, self._doubts)
-        self._newest: dict[Place, tuple[PortObservation, Report, int]] = {}
-        self._known = known
+        self._slots = SlotReports(connection, reports, self._gateways, self._doubts, self._proof, known)
         self._vault = vault
         self._sessions = SessionBook(connection, self._gateways, refresh)
-        self.numbers: Numbers = {}
+
+    @property
+    def numbers(self) -> Numbers:
+        """The newest numbers that were read, for the next batch."""
+        return self._slots.numbers
 
     async def run(self) -> Tally:
-        await self._hear_gateways()
-        changed = await gateways.changed_ports(
-            self._connection,
-            [(place, seen, boot) for place, seen, _, boot in self._ports],
-            self._now - self._refresh,
-        )
-        newest = self._newest = self._newest_ports(changed)
+        await self._slots.hear()
+        await self._slots.compare(self._now - self._refresh)
+        self._tally.late = self._slots.late
         await self._sessions.follow(self._reports)
         self._tally.sessions = dict(self._sessions.news)
         seen = await self._sightings()
-        await self._change_sims(changed, newest, seen)
-        if newest:
-            await gateways.save_ports(
-                self._connection,
-                [(place, port, boot, report.received_at) for place, (port, report, boot) in newest.items()],
-            )
-            grown = {place.gateway_id for place in newest if changed[place] is None}
-            if grown:
-                await gateways.prune_ports(self._connection, sorted(grown))
+        await self._change_sims(seen)
+        await self._slots.save()
         await self._store_records()
         if self._doubts:
             self._tally.doubts = await self._doubts.write(self._connection, self._now)
         for report in self._reports:
             if report.polled and report.gateway_id in self._gateways:
                 await settle(self._connection, report, self._now)
-        if self._back:
-            await attachments.retry_now(self._connection, self._back, self._now)
+        if self._slots.back:
+            await attachments.retry_now(self._connection, self._slots.back, self._now)
             await attachments.wake(self._connection)
             self._tally.outcome = msgspec.structs.replace(self._tally.outcome, enforcement_due=True)
         if self._troubles:
             await alarms.raise_all(self._connection, self._troubles, self._now)
-        if self._silent:
-            keys = [gateway_key(AlarmKind.GATEWAY_SILENT, id_) for id_ in self._silent]
+        if self._slots.silent:
+            keys = [gateway_key(AlarmKind.GATEWAY_SILENT, id_) for id_ in self._slots.silent]
             await alarms.clear_all(self._connection, keys, self._now, "The gateway reports again")
         return self._tally
-
-    async def _hear_gateways(self) -> None:
-        """Follow each gateway's counters; keep the ports of the reports that are to be believed."""
-        locked = await gateways.lock(self._connection, list({report.gateway_id for report in self._reports}))
-        heard: dict[int, gateways.Heard] = {}
-        for report in self._reports:
-            gateway = locked.get(report.gateway_id)
-            if gateway is None:
-                continue  # removed meanwhile: its ports have nowhere to be kept
-            before = heard.get(gateway.id)
-            old = before.order if before else gateway.order
-            order, doubt = _follow(old, report, gateway.report_interval)
-            believed = doubt is None
-            heard[gateway.id] = gateways.Heard(
-                id=gateway.id,
-                at=max(report.received_at, before.at) if before else report.received_at,
-                reports=(before.reports if before else 0) + 1,
-                order=order,
-                renumbered=order.boot_digests != gateway.order.boot_digests or order.lines != gateway.order.lines,
-                status_at=report.received_at if report.whole and believed else (before.status_at if before else None),
-                facts=(report.facts if believed else None) or (before.facts if before else None),
-            )
-            if doubt is None:
-                self._ports += [
-                    (Place(gateway.id, port.port, port.slot), port, report, order.boot) for port in report.ports
-                ]
-            else:
-                self._tally.late += len(report.ports)
-                self._doubts.of_status(doubt, report)
-                self._proof.object_later(gateway, report.ports)
-        self._gateways.update(locked)
-        self._back = sorted(gateway.id for gateway in locked.values() if gateway.unreachable)
-        self._silent = [gateway.id for gateway in locked.values() if gateway.silent]
-        if heard:
-            await gateways.heard(self._connection, [heard[id_] for id_ in sorted(heard)])
-
-    def _newest_ports(
-        self, changed: dict[Place, gateways.PortState | None]
-    ) -> dict[Place, tuple[PortObservation, Report, int]]:
-        """Of the slots that changed: their newest observation. Late ones are taken out of the batch altogether."""
-        newest: dict[Place, tuple[PortObservation, Report, int]] = {}
-        kept = []
-        for item in self._ports:
-            place, port, report, boot = item
-            if place in changed:
-                doubt = self._doubt(place, port, boot, report, changed[place])
-                if doubt is not None:
-                    self._tally.late += 1
-                    self._doubts.of_port(doubt, report, port)
-                    self._proof.object_later(self._gateways[place.gateway_id], [port])
-                    continue
-                newest[place] = (port, report, boot)
-            if port.sequence is not None:
-                read = self._read(place)
-                if (
-                    read is None
-                    or report.polled
-                    or place in newest
-                    or doubt_port(boot, port.sequence, read.boot, read.sequence) is None
-                ):
-                    self.numbers[place] = Number(boot, port.sequence, report.received_at)
-            kept.append(item)
-        self._ports = kept
-        return newest
-
-    def _read(self, place: Place) -> Number | None:
-        return self.numbers.get(place) or self._known.get(place)
-
-    def _doubt(
-        self, place: Place, port: PortObservation, boot: int, report: Report, stored: gateways.PortState | None
-    ) -> DoubtKind | None:
-        """Why a port object is doubted. One of a whole status in its order is so only while another may have overtaken
-        it on the way: later, the number before was wrong."""
-        if report.polled:
-            return None
-        gateway = self._gateways[place.gateway_id]
-        if not report.whole and gateway.max_ports and port.port > gateway.max_ports:
-            return DoubtKind.NO_SUCH_PORT
-        interval = gateway.report_interval
-        written = None if stored is None else Number(stored.boot, stored.sequence, stored.reported_at)
-        before = [self._read(place), written]
-        for known in before:
-            if known is None or (report.whole and not may_be_overtaken(known.at, report.received_at, interval)):
-                continue
-            doubt = doubt_port(boot, port.sequence, known.boot, known.sequence)
-            if doubt is not None:
-                return doubt
-        return None
 
     async def _sightings(self) -> list[Seen]:
         """Everything in the batch that tells which device a SIM is in, in the order in which it came."""
         found: list[tuple[Report, PortObservation | Evidence, datetime, Place | None]] = [
             (report, port, report.received_at, place)
-            for place, port, report, _ in self._ports
+            for place, port, report, _ in self._slots.ports
             if port.imsi or port.iccid
         ]
         records = [(report, item) for report in self._reports for item in report.evidence]
@@ -261,12 +142,8 @@ class Batch:
         self._tally.sightings = len(seen) + self._tally.unknown_sims
         return seen
 
-    async def _change_sims(
-        self,
-        changed: dict[Place, gateways.PortState | None],
-        newest: dict[Place, tuple[PortObservation, Report, int]],
-        seen: list[Seen],
-    ) -> None:
+    async def _change_sims(self, seen: list[Seen]) -> None:
+        changed, newest = self._slots.changed, self._slots.newest
         moving: set[str] = set()
         if seen:
             moving, unknown = await sims.interesting(self._connection, [item.sighting for item in seen], self._refresh)
@@ -277,7 +154,7 @@ class Batch:
         # A single port's report, or a status we asked for, may be the proof of a command even if nothing changed.
         watched = {place: (port, report) for place, (port, report, _) in newest.items()}
         watched |= {
-            place: (port, report) for place, port, report, _ in self._ports if report.polled or not report.whole
+            place: (port, report) for place, port, report, _ in self._slots.ports if report.polled or not report.whole
         }
         targets = [place.target for place in watched]
         attached = await attachments.at_targets(self._connection, targets) if targets else set()
@@ -303,7 +180,7 @@ class Batch:
         lifted = [target for target in here if views[target].ours and changes.is_done_with(target, views[target])]
         outcome = await changes.write()
         if lifted:
-            await gateways.forget_locks(self._connection, lifted)
+            await ports.forget_locks(self._connection, lifted)
         self._tally.outcome = outcome
 
     async def _decide(self, changes: UnitOfWork, moving: list[Seen], views: dict[NetworkTarget, TargetView]) -> None:
@@ -322,7 +199,7 @@ class Batch:
             elif sim.seen is not None and sim.seen.at > self._clock():
                 # A time still to come is from before the clock was set back: what is received now is newer.
                 sim = msgspec.structs.replace(sim, seen=msgspec.structs.replace(sim.seen, at=sighting.at))
-            upholder = self._proof.upholder(sim, sighting, item.report, there, self._newest)
+            upholder = self._proof.upholder(sim, sighting, item.report, there, self._slots.newest)
             decision = rules.decide(sim, sighting, self._now, _cause(item.report, item.where))
             if decision.verdict is Verdict.STALE:
                 self._tally.late += 1
@@ -345,15 +222,15 @@ class Batch:
 
     async def _views(
         self,
-        changed: dict[Place, gateways.PortState | None],
+        changed: dict[Place, ports.PortState | None],
         watched: dict[Place, tuple[PortObservation, Report]],
         news: list[Seen],
     ) -> dict[NetworkTarget, TargetView]:
         """What is known of every slot that matters here; of those that did not change it is read from the store."""
-        locked = {place: port.locked for place, port, _, _ in self._ports}
+        locked = {place: port.locked for place, port, _, _ in self._slots.ports}
         wanted = watched.keys() | {item.sighting.place for item in news if item.sighting.place}
         missing = [place.target for place in wanted - changed.keys()]
-        ours = await gateways.locked_by_us(self._connection, missing) if missing else set()
+        ours = await ports.locked_by_us(self._connection, missing) if missing else set()
         ours |= {place.target for place, known in changed.items() if known and known.locked_by_us}
         return {
             place.target: TargetView(_off(locked=locked.get(place, False)), place.target in ours) for place in wanted
@@ -369,7 +246,7 @@ class Batch:
         nameless = [(r.gateway_id, sms.port, sms.slot) for r, sms in messages if sms.imsi is None]
         nameless += [(r.gateway_id, call.port, call.slot) for r, call in calls if call.imsi is None]
         places = {Place(gateway_id, port, slot or 0) for gateway_id, port, slot in nameless if port is not None}
-        there = await gateways.sims_at(self._connection, [place.target for place in places]) if places else {}
+        there = await ports.sims_at(self._connection, [place.target for place in places]) if places else {}
         messages = await self._without_foreign([(r, _with_sim(sms, r.gateway_id, there)) for r, sms in messages])
         calls = await self._without_foreign([(r, _with_sim(call, r.gateway_id, there)) for r, call in calls])
         if messages:
@@ -412,18 +289,8 @@ def _off(*, locked: bool | None) -> int | None:
     return None if locked is None else int(ALL_FUNCTIONS) if locked else 0
 
 
-def _occupant(known: gateways.PortState | None) -> str | None:
+def _occupant(known: ports.PortState | None) -> str | None:
     return None if known is None else known.imsi
-
-
-def _follow(order: ReportOrder, report: Report, interval: int) -> tuple[ReportOrder, DoubtKind | None]:
-    if report.polled:
-        return follow_poll(order, report.sequence, report.received_at), None
-    if report.whole:
-        return follow_status(order, report.sequence, report.digest, report.received_at, interval)
-    if not report.ports:
-        return order, None
-    return follow_port(order, report.received_at, interval), None
 
 
 def _place(report: Report, item: Evidence) -> Place | None:

@@ -26,7 +26,7 @@ from simwarden.engine.ports import CommandFailed, ProvenBy, TargetState
 from simwarden.engine.unit_of_work import TargetView, UnitOfWork, enforcement_data
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
-from simwarden.store import alarms, attachments, gateways
+from simwarden.store import alarms, attachments, gateways, ports
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -221,7 +221,7 @@ class Enforcement(Worker):
         async with self._db.transaction() as connection:
             changes = UnitOfWork(connection, now)
             await changes.lock({item.imsi for item in group})
-            taken = await gateways.sims_at(connection, [item.attachment.target for item in group])
+            taken = await ports.sims_at(connection, [item.attachment.target for item in group])
             for item in group:
                 target = item.attachment.target
                 current = changes.attachment(item.imsi, target)
@@ -235,7 +235,7 @@ class Enforcement(Worker):
                     lifted += [target] if changes.is_done_with(target, unseen) else []
             await changes.write()
             if lifted:
-                await gateways.forget_locks(connection, lifted)
+                await ports.forget_locks(connection, lifted)
 
     async def _due_work(self, gateway_id: int, imsis: set[str]) -> list[Work]:
         now = self._clock()

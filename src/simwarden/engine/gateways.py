@@ -9,7 +9,7 @@ from simwarden.domain.errors import GatewayNotFound, IncompatibleState, StoreUna
 from simwarden.domain.events import EventType
 from simwarden.engine.unit_of_work import Outcome, UnitOfWork, enforcement_data
 from simwarden.kit.clock import now_utc
-from simwarden.store import alarms, sessions
+from simwarden.store import alarms, ports, sessions
 from simwarden.store import gateways as store
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.events import Cause
     from simwarden.store.database import Database
-    from simwarden.store.gateways import HeldLock
+    from simwarden.store.ports import HeldLock
 
 _TRIES = 5
 _NAMED = 5
@@ -54,7 +54,7 @@ async def _remove(
     gateway_id = await store.lock_named(connection, name)
     if gateway_id is None:
         raise GatewayNotFound(f"No gateway is named {name!r}")
-    left = await store.locks_of(connection, gateway_id)
+    left = await ports.locks_of(connection, gateway_id)
     if left and not force:
         raise LocksStand(_refusal(left))
     changes = UnitOfWork(connection, now)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
-from simwarden.engine.batch import Batch, Numbers, Tally
+from simwarden.engine.batch import Batch, Tally
+from simwarden.engine.slots import Numbers
 from simwarden.kit.batcher import Batcher
 from simwarden.kit.clock import now_utc
 from simwarden.store.database import concerns_all, is_refusal

@@ -12,7 +12,7 @@ from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.sim import ALL_FUNCTIONS, Lifecycle
 from simwarden.engine import subscriptions
-from simwarden.store import alarms, attachments, gateways, sims
+from simwarden.store import alarms, attachments, ports, sims
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -68,7 +68,7 @@ class UnitOfWork:
             self._before[imsi] = dict(self._attachments[imsi])
         targets = [target for imsi in found for target in self._before[imsi]]
         if targets:
-            self._ours |= await gateways.locked_by_us(self._connection, targets)
+            self._ours |= await ports.locked_by_us(self._connection, targets)
 
     def attachments(self, imsi: str) -> list[Attachment]:
         """Where a locked SIM can be acted upon, as far as this transaction has come."""
@@ -260,7 +260,7 @@ class UnitOfWork:
             if _switches_off(item) and not _switches_off(self._before[imsi].get(item.target))
         }
         if begun:
-            await gateways.remember_locks(self._connection, begun)
+            await ports.remember_locks(self._connection, begun)
         return any(item.status is not AttachmentStatus.APPLIED for _, item in save)
 
 

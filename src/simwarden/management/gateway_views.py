@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from simwarden.store.gateways import HeldLock
+    from simwarden.store.ports import HeldLock
 
 
 def gateway(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:

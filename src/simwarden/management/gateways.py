@@ -16,7 +16,7 @@ from simwarden.management.house import House, read
 from simwarden.management.query import Query, RowId, Text
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument
-from simwarden.store import doubts, listing
+from simwarden.store import doubts, listing, ports
 from simwarden.store.gateways import GatewayChange
 from simwarden.store.service import set_service
 
@@ -72,8 +72,8 @@ class GatewayRoutes:
     async def show(self, request: Request) -> Answer:
         """getGateway, with its slots as last reported."""
         row = await self._row(request.parameter)
-        ports = [gateway_views.port(port) for port in await self._house.gateways.ports(row["id"])]
-        return Answer(200, {**gateway_views.gateway(row, self._house.clock()), "ports": ports})
+        slots = [gateway_views.port(port) for port in await ports.of_gateway(self._house.db, row["id"])]
+        return Answer(200, {**gateway_views.gateway(row, self._house.clock()), "ports": slots})
 
     async def renew(self, request: Request) -> Answer:
         """renewGatewayToken: the old report URL stops working, the new one is shown this once."""

@@ -14,7 +14,6 @@ from msgspec import UNSET, UnsetType
 from simwarden.domain.alarm import AlarmKind, of_gateway
 from simwarden.domain.errors import AlreadyExists, GatewayNotFound
 from simwarden.domain.report_order import Line, ReportOrder
-from simwarden.domain.sim import NetworkTarget, Place
 from simwarden.store import alarms, attachments
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.queries import load
@@ -22,15 +21,13 @@ from simwarden.store.records import REJECT
 from simwarden.store.vault import gateway_purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from simwarden.domain.reports import GatewayFacts, PortObservation
+    from simwarden.domain.reports import GatewayFacts
     from simwarden.store.database import Database
     from simwarden.store.vault import Vault
 
 Q = load("gateways")
-SLOTS_KEPT = 8192
-"""Slots kept per gateway; one report may have 4,096."""
 KEPT_REJECTS = 1000
 """Unreadable bodies kept per gateway."""
 KEPT_BYTES = 65_536
@@ -96,14 +93,6 @@ class LockedGateway(msgspec.Struct, frozen=True):
     max_ports: int | None
 
 
-class HeldLock(msgspec.Struct, frozen=True):
-    """A target where something is switched off by us, or is about to be switched off or on."""
-
-    imsi: str | None
-    """The SIM for which that is; None when the slot is empty or shows none."""
-    target: NetworkTarget
-
-
 class GatewayChange(msgspec.Struct, frozen=True):
     """What is to become of a gateway's own settings; UNSET leaves as it is, None takes away."""
 
@@ -114,16 +103,6 @@ class GatewayChange(msgspec.Struct, frozen=True):
     report_interval: int | UnsetType = UNSET
     account_id: str | UnsetType | None = UNSET
     source_addresses: tuple[str, ...] | UnsetType | None = UNSET
-
-
-class PortState(msgspec.Struct, frozen=True):
-    """What is stored of a slot."""
-
-    boot: int
-    sequence: int | None
-    imsi: str | None
-    locked_by_us: bool
-    reported_at: datetime
 
 
 def token_hash(token: str) -> bytes:
@@ -264,15 +243,6 @@ class Gateways:
         """Names by id."""
         return {row["id"]: row["name"] for row in await self._db.fetch(Q["all"])}
 
-    async def ports(self, gateway_id: int) -> list[dict[str, Any]]:
-        """The state of every slot that was reported."""
-        return [dict(row) for row in await self._db.fetch(Q["ports"], gateway_id)]
-
-    async def port(self, place: Place) -> dict[str, Any] | None:
-        """The state of one slot."""
-        row = await self._db.fetchrow(Q["port"], place.gateway_id, place.port, place.slot)
-        return None if row is None else dict(row)
-
     async def remember_generation(self, gateway_id: int, generation: str) -> None:
         """Keep which generation of the command interface a gateway answers."""
         await self._db.execute(Q["set_generation"], gateway_id, generation)
@@ -343,19 +313,6 @@ async def lock_named(connection: asyncpg.Connection, name: str) -> int | None:
     return found
 
 
-async def locks_of(connection: asyncpg.Connection, gateway_id: int) -> list[HeldLock]:
-    """Where at an element something is switched off by us, or is about to be switched off or on."""
-    found = {
-        item.target: HeldLock(imsi, item.target)
-        for imsi, item in await attachments.of_element(connection, gateway_id)
-        if item.wanted or item.is_open
-    }
-    for row in await connection.fetch(Q["locked_slots"], gateway_id):
-        target = Place(gateway_id, row["port"], row["slot"]).target
-        found.setdefault(target, HeldLock(row["imsi"], target))
-    return [found[target] for target in sorted(found, key=lambda target: (target.slot or (0, 0), target.key))]
-
-
 async def forget(connection: asyncpg.Connection, gateway_id: int) -> None:
     """Delete a gateway with its slots, rejected reports and attachments."""
     await connection.execute(Q["delete"], gateway_id)
@@ -399,106 +356,3 @@ async def heard(connection: asyncpg.Connection, items: Sequence[Heard]) -> None:
         if item.renumbered:
             lines = msgspec.to_builtins(item.order.lines)
             await connection.execute(Q["set_numberings"], item.id, list(item.order.boot_digests), lines)
-
-
-async def changed_ports(
-    connection: asyncpg.Connection, items: Sequence[tuple[Place, PortObservation, int]], fresh_since: datetime
-) -> dict[Place, PortState | None]:
-    """Of slots as reported (place, observation, boot): those that differ from what is stored, with the stored state."""
-    rows = await connection.fetch(
-        Q["changed_ports"],
-        [place.gateway_id for place, _, _ in items],
-        [place.port for place, _, _ in items],
-        [place.slot for place, _, _ in items],
-        [seen.status for _, seen, _ in items],
-        [seen.imei for _, seen, _ in items],
-        [seen.imsi for _, seen, _ in items],
-        [seen.iccid for _, seen, _ in items],
-        [boot for _, _, boot in items],
-        fresh_since,
-    )
-    changed: dict[Place, PortState | None] = {}
-    for row in rows:
-        place = items[row["ord"] - 1][0]
-        known = row["gateway_id"] is not None
-        changed[place] = _port_state(row) if known else None
-    return changed
-
-
-def _port_state(row: asyncpg.Record) -> PortState:
-    return PortState(row["boot"], row["sequence"], row["imsi"], row["held"], row["reported_at"])
-
-
-async def save_ports(
-    connection: asyncpg.Connection, items: Sequence[tuple[Place, PortObservation, int, datetime]]
-) -> None:
-    """Write the newest state of slots: place, observation, boot, time."""
-    ordered = sorted(items, key=lambda item: (item[0].gateway_id, item[0].port, item[0].slot))
-    seen = [item[1] for item in ordered]
-    await connection.execute(
-        Q["save_ports"],
-        [item[0].gateway_id for item in ordered],
-        [item[0].port for item in ordered],
-        [item[0].slot for item in ordered],
-        [item[2] for item in ordered],
-        [s.sequence for s in seen],
-        [s.status for s in seen],
-        [s.status_text for s in seen],
-        [s.imei for s in seen],
-        [s.imsi for s in seen],
-        [s.iccid for s in seen],
-        [s.msisdn for s in seen],
-        [s.plmn for s in seen],
-        [s.operator for s in seen],
-        [s.signal for s in seen],
-        [s.detail for s in seen],
-        [item[3] for item in ordered],
-        [item[3] for item in ordered],
-    )
-
-
-async def prune_ports(connection: asyncpg.Connection, gateway_ids: Sequence[int]) -> None:
-    """Forget what is over SLOTS_KEPT of each of these gateways: who has a report URL may invent slots without end."""
-    await connection.execute(Q["prune_ports"], gateway_ids, SLOTS_KEPT)
-
-
-async def remember_locks(connection: asyncpg.Connection, targets: Iterable[NetworkTarget]) -> None:
-    """Locks at these slots are ours from now on, also of a slot that its gateway has not reported yet."""
-    slots = _slots(targets)
-    if slots:
-        await connection.execute(Q["remember_locks"], *_columns(slots))
-
-
-async def forget_locks(connection: asyncpg.Connection, targets: Iterable[NetworkTarget]) -> None:
-    """Locks at these slots have been seen lifted."""
-    slots = _slots(targets)
-    if slots:
-        await connection.execute(Q["forget_locks"], *_columns(slots))
-
-
-async def locked_by_us(connection: asyncpg.Connection, targets: Iterable[NetworkTarget]) -> set[NetworkTarget]:
-    """Of these targets: the slots at which a lock is ours."""
-    slots = _slots(targets)
-    if not slots:
-        return set()
-    rows = await connection.fetch(Q["locked_by_us"], *_columns(slots))
-    return {slots[row["ord"] - 1].target for row in rows}
-
-
-async def sims_at(
-    connection: asyncpg.Connection, targets: Iterable[NetworkTarget]
-) -> dict[NetworkTarget, tuple[str, str | None]]:
-    """Which SIM (IMSI, ICCID) was last reported in each slot among these targets."""
-    slots = _slots(targets)
-    rows = await connection.fetch(Q["sims_at"], *_columns(slots)) if slots else []
-    return {slots[row["ord"] - 1].target: (row["imsi"], row["iccid"]) for row in rows}
-
-
-def _slots(targets: Iterable[NetworkTarget]) -> list[Place]:
-    """The slots of SIM gateways among these targets, in the order in which everybody locks them."""
-    found = [(target.element_id, *slot) for target in targets if (slot := target.slot) is not None]
-    return [Place(*slot) for slot in sorted(found)]
-
-
-def _columns(places: Sequence[Place]) -> tuple[list[int], list[int], list[int]]:
-    return [p.gateway_id for p in places], [p.port for p in places], [p.slot for p in places]

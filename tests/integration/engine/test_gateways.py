@@ -14,7 +14,8 @@ from simwarden.domain.sim import ALL_FUNCTIONS
 from simwarden.engine import gateways
 from simwarden.engine.explain import explain
 from simwarden.engine.ports import Capabilities, CommandFailed, ProvenBy
-from simwarden.store.gateways import GatewayChange, HeldLock
+from simwarden.store.gateways import GatewayChange
+from simwarden.store.ports import HeldLock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from simwarden.domain.sim import BindingState, Policy
 from simwarden.engine import provision
 from simwarden.engine.explain import explain
 from simwarden.engine.ingest import UnacceptableReport
-from simwarden.store import attachments, gateways, records
+from simwarden.store import attachments, ports, records
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -137,7 +137,7 @@ async def test_sims_nobody_registered_are_counted_and_kept_as_ports_only(world: 
     assert world.tallies[-1].unknown_sims == 2
     assert await world.db.fetchval("select count(*) from sim") == 0
     assert await world.db.fetchval("select count(*) from event") == 0
-    assert {row["imsi"] for row in await world.gateways.ports(box.id)} == {imsi(8), imsi(9), None}
+    assert {row["imsi"] for row in await world.ports(box)} == {imsi(8), imsi(9), None}
     await world.card(8)
     world.clock.turn(60)
     await world.take(box.dev_status())
@@ -252,8 +252,7 @@ async def test_a_restart_within_one_batch_is_believed(world: World) -> None:
     assert world.tallies[-1].late == 0
     assert await world.state(1) is BindingState.DIFFERED
     assert set(await world.attached(1)) == {box.target(2)}
-    port = await world.gateways.port(box.place(1))
-    assert port is not None
+    port = await world.port(box.place(1))
     assert port["imsi"] is None
 
 
@@ -529,7 +528,7 @@ async def test_our_lock_is_remembered_as_ours_in_a_slot_never_reported_before(wo
     box.put(1, 1)
     await world.take(box.dev_status())
     async with world.db.connection() as connection:
-        assert await gateways.locked_by_us(connection, [box.target(1)]) == {box.target(1)}
+        assert await ports.locked_by_us(connection, [box.target(1)]) == {box.target(1)}
 
 
 async def test_a_new_sim_in_a_slot_that_we_locked_is_let_out(world: World) -> None:
@@ -609,7 +608,7 @@ async def test_policies_reach_the_slot(world: World) -> None:
 
 async def test_slots_that_a_report_invents_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """None that matters is forgotten: where a SIM is locked, or is to be."""
-    monkeypatch.setattr(gateways, "SLOTS_KEPT", 6)
+    monkeypatch.setattr(ports, "SLOTS_KEPT", 6)
     box, other = await world.box(), await world.box("gw2")
     await world.card(1, imei=device(9))
     box.put(1, 1)
@@ -617,9 +616,9 @@ async def test_slots_that_a_report_invents_are_bounded(world: World, monkeypatch
     for first in range(10, 40, 5):
         world.clock.turn(1)
         await world.take(box.dev_status(ports=range(first, first + 5), slots=1))
-    kept = {row["port"] for row in await world.gateways.ports(box.id)}
+    kept = {row["port"] for row in await world.ports(box)}
     assert kept == {1, 30, *range(35, 40)}
-    assert len(await world.gateways.ports(other.id)) == 6
+    assert len(await world.ports(other)) == 6
     assert (await world.attached(1))[box.target(1)].wanted
 
 

@@ -11,7 +11,7 @@ from simwarden.domain.events import EventType
 from simwarden.domain.reports import CallRecord
 from simwarden.engine import subscriptions
 from simwarden.engine.subscriptions import NewSubscription, Subscriptions
-from simwarden.store import attachments, gateways, records, sims
+from simwarden.store import attachments, gateways, ports, records, sims
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -67,15 +67,15 @@ async def theft(world: World) -> Callable[[], Awaitable[Any]]:
 WRITES = [
     (gateways, "lock"),
     (gateways, "heard"),
-    (gateways, "changed_ports"),
+    (ports, "changed_ports"),
     (sims, "lock"),
     (sims, "save"),
     (sims, "add_events"),
     (attachments, "save"),
     (attachments, "drop"),
-    (gateways, "remember_locks"),
+    (ports, "remember_locks"),
     (subscriptions, "publish"),
-    (gateways, "save_ports"),
+    (ports, "save_ports"),
 ]
 
 
@@ -112,7 +112,7 @@ BINDING_WRITES = [
     (sims, "save"),
     (sims, "add_events"),
     (attachments, "save"),
-    (gateways, "remember_locks"),
+    (ports, "remember_locks"),
     (subscriptions, "publish"),
 ]
 

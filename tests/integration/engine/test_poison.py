@@ -184,4 +184,4 @@ async def test_a_fault_of_ours_in_one_report_spoils_no_other(world: World, monke
     outcomes = await asyncio.gather(*jobs, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [type(None), TypeError, type(None)]
     assert await world.count(2, EventType.DEVICE_SEEN) == 0
-    assert imsi(2) not in {row["imsi"] for row in await world.gateways.ports(bad.id)}
+    assert imsi(2) not in {row["imsi"] for row in await world.ports(bad)}

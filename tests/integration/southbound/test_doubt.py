@@ -54,7 +54,7 @@ async def test_a_number_far_ahead_blinds_nobody(world: World) -> None:
     box, _ = await scene(world)
     await world.take(box.port_status(HOME, sequence=FAR))
     await world.take(box.port_status(HOME, sequence=FAR, status=4))
-    assert (await world.gateways.port(box.place(HOME)))["sequence"] != FAR  # type: ignore[index]
+    assert (await world.port(box.place(HOME)))["sequence"] != FAR
     box.devices[HOME] = device(66)
     world.clock.turn(1)
     await world.take(box.port_status(HOME))

@@ -180,7 +180,7 @@ async def test_a_content_length_that_makes_no_sense_is_not_believed(door: Door, 
 async def test_a_chinese_name_in_gb18030_is_read(door: Door) -> None:
     body = json.dumps(port(1, None, device(1), opr="46000 中国移动"), ensure_ascii=False).encode("gb18030")
     assert (await door.push(body)).status == 200
-    (row,) = await door.world.gateways.ports(door.world.boxes[0].id)
+    (row,) = await door.world.ports(door.world.boxes[0])
     assert row["operator"] == "中国移动"
 
 

@@ -10,6 +10,7 @@ from tests.support.world import START, World, imsi
 
 from simwarden.domain.errors import AlreadyExists, GatewayNotFound
 from simwarden.store import gateways as store
+from simwarden.store import ports
 from simwarden.store.gateways import Gateways
 from simwarden.store.vault import Vault, WrongKey
 
@@ -89,10 +90,9 @@ async def test_ports_are_listed_as_they_were_reported_last(world: World) -> None
     box = await world.box()
     box.put(1, 2)
     await world.take(box.dev_status(ports=(1, 2), slots=1))
-    (first, second) = await world.gateways.ports(box.id)
+    (first, second) = await world.ports(box)
     assert (first["port"], first["imsi"], first["status"]) == (1, None, 0)
     assert (second["port"], second["imsi"], second["status"], second["reported_at"]) == (2, imsi(1), 3, START)
-    assert await world.gateways.port(box.place(9)) is None
     (shown,) = await world.gateways.all()
     assert (shown["sims"], shown["open_enforcements"], shown["mac"]) == (1, 0, "0030f1006db1")
 
@@ -102,14 +102,14 @@ async def test_whose_a_lock_is_is_kept_per_slot(world: World) -> None:
     here, there, never = box.target(1), box.target(2), box.target(3)
     await world.take(box.dev_status(ports=(1,), slots=1))
     async with world.db.transaction() as connection:
-        await store.remember_locks(connection, [here, never])
-        await store.remember_locks(connection, [here])
-        assert await store.locked_by_us(connection, [here, there, never]) == {here, never}
-        await store.forget_locks(connection, [here, there])
-        assert await store.locked_by_us(connection, [here, there, never]) == {never}
+        await ports.remember_locks(connection, [here, never])
+        await ports.remember_locks(connection, [here])
+        assert await ports.locked_by_us(connection, [here, there, never]) == {here, never}
+        await ports.forget_locks(connection, [here, there])
+        assert await ports.locked_by_us(connection, [here, there, never]) == {never}
     await world.take(box.dev_status(ports=(1, 3), slots=1))
     async with world.db.transaction() as connection:
-        assert await store.locked_by_us(connection, [here, there, never]) == {never}, (
+        assert await ports.locked_by_us(connection, [here, there, never]) == {never}, (
             "a report does not change whose it is"
         )
 

@@ -26,9 +26,6 @@ where id = $1
 -- name: lock_named
 select id from gateway where name = $1 for update
 
--- name: locked_slots
-select imsi, port, slot from gateway_port where gateway_id = $1 and held
-
 -- name: delete
 with asked as (delete from gateway_poll where gateway_id = $1)
 delete from gateway where id = $1
@@ -90,70 +87,6 @@ update gateway set unreachable_count = 0 where id = $1
 
 -- name: set_generation
 update gateway set generation = $2 where id = $1 and generation is distinct from $2
-
--- name: changed_ports
-select i.ord, p.*
-from unnest($1::int[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[], $7::text[], $8::int[])
-     with ordinality as i (gateway_id, port, slot, status, imei, imsi, iccid, boot, ord)
-left join gateway_port p on p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot
-where p.gateway_id is null
-   or p.status is distinct from i.status
-   or p.imsi is distinct from i.imsi
-   or p.imei is distinct from i.imei
-   or p.iccid is distinct from i.iccid
-   or p.boot <> i.boot
-   or p.reported_at < $9
-
--- name: save_ports
-insert into gateway_port as p (gateway_id, port, slot, boot, sequence, status, status_text, imei, imsi, iccid, msisdn,
-                               plmn, operator, signal, detail, changed_at, reported_at)
-select * from unnest($1::int[], $2::int[], $3::int[], $4::int[], $5::bigint[], $6::int[], $7::text[], $8::text[],
-                     $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::int[], $15::jsonb[],
-                     $16::timestamptz[], $17::timestamptz[])
-on conflict (gateway_id, port, slot) do update
-set boot = excluded.boot, sequence = excluded.sequence, status = excluded.status, status_text = excluded.status_text,
-    imei = excluded.imei, imsi = excluded.imsi, iccid = excluded.iccid, msisdn = excluded.msisdn, plmn = excluded.plmn,
-    operator = excluded.operator, signal = excluded.signal, detail = excluded.detail, changed_at = excluded.changed_at, reported_at = excluded.reported_at
-
--- name: prune_ports
--- Those that were reported longest ago, but none with a lock of ours or where something is to be done.
-delete from gateway_port p
-using (select gateway_id, port, slot,
-              row_number() over (partition by gateway_id order by reported_at desc, port, slot) as n
-       from gateway_port where gateway_id = any ($1::int[])) as old
-where old.n > $2 and p.gateway_id = old.gateway_id and p.port = old.port and p.slot = old.slot and not p.held
-  and not exists (select 1 from attachment a
-                  where a.element_id = p.gateway_id
-                    and a.target = p.port || case when p.slot < 10 then '.0' else '.' end || p.slot)
-
--- name: remember_locks
-insert into gateway_port (gateway_id, port, slot, boot, held, changed_at, reported_at)
-select gateway_id, port, slot, -1, true, now(), now()
-from unnest($1::int[], $2::int[], $3::int[]) as i (gateway_id, port, slot)
-on conflict (gateway_id, port, slot) do update set held = true
-
--- name: forget_locks
-update gateway_port p set held = false
-from unnest($1::int[], $2::int[], $3::int[]) as i (gateway_id, port, slot)
-where p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot and p.held
-
--- name: locked_by_us
-select i.ord
-from unnest($1::int[], $2::int[], $3::int[]) with ordinality as i (gateway_id, port, slot, ord)
-join gateway_port p on p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot
-where p.held
-
--- name: port
-select * from gateway_port where gateway_id = $1 and port = $2 and slot = $3
-
--- name: ports
-select * from gateway_port where gateway_id = $1 order by port, slot
-
--- name: sims_at
-select i.ord, p.imsi, p.iccid, p.imei
-from unnest($1::int[], $2::int[], $3::int[]) with ordinality as i (gateway_id, port, slot, ord)
-join gateway_port p on p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot
-where p.imsi is not null
 
 -- name: reject
 with counted as (update gateway set rejected = rejected + $7 where id = $1 returning id)
