@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TextIO
 
+import msgspec
 import structlog
 
 if TYPE_CHECKING:
     from simwarden.northbound.kernel.ports import Answered
 
 _log = structlog.get_logger("simwarden.access")
+_encoder = msgspec.json.Encoder()
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """A line as JSON, with the names and in the order that structlog gives them."""
+
+    api: str
+    operation: str | None
+    status: int
+    code: str | None
+    account: str | None
+    app_key: str | None
+    correlator: str
+    ms: float
+    event: str
+    level: str
+    timestamp: datetime
 
 
 class AccessLog:
     """`what`: all calls, those with an error (400 and more), or none. No line holds a body, a token or a query."""
 
     def __init__(self, what: Literal["all", "errors", "off"], stream: TextIO | None = None) -> None:
-        """`stream`: where lines of JSON go (`logs.json_stream`); None: to structlog, which takes ten times as long."""
+        """`stream`: where lines of JSON go (`logs.json_stream`); None: to structlog, which takes many times as long."""
         self._least = {"all": 0, "errors": 400, "off": 1000}[what]
         self._stream = stream
 
@@ -26,18 +43,10 @@ class AccessLog:
         """Write the line."""
         if call.status < self._least:
             return
-        line = {
-            "api": call.api,
-            "operation": call.operation,
-            "status": call.status,
-            "code": call.code,
-            "account": call.account_id,
-            "app_key": call.app_key,
-            "correlator": call.correlator,
-            "ms": round(call.seconds * 1000, 1),
-        }
+        who = call.account_id, call.app_key, call.correlator
+        said = (call.api, call.operation, call.status, call.code, *who, round(call.seconds * 1000, 1))
         if self._stream is None:
-            _log.info("call", **line)
-            return
-        now = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
-        self._stream.write(json.dumps(line | {"event": "call", "level": "info", "timestamp": f"{now}Z"}) + "\n")
+            _log.info("call", **dict(zip(_Line.__struct_fields__, said, strict=False)))
+        else:
+            line = _encoder.encode(_Line(*said, "call", "info", datetime.now(UTC)))
+            self._stream.write(f"{line.decode()}\n")

@@ -68,6 +68,8 @@ class Metrics:
             buckets=_FAST,
             registry=registry,
         )
+        self._of_calls: dict[tuple[str, str | None, int], tuple[Counter, Histogram | None]] = {}
+        """The metrics that a call counts in: finding them by their labels costs as much as counting."""
         self.connections = Gauge(
             "simwarden_database_connections",
             "Connections to the database that are in use or idle, and tasks that wait for one",
@@ -113,9 +115,17 @@ class Metrics:
 
     def answered(self, call: Answered) -> None:
         """Count a call, and how long it took when it is known what was called."""
-        self.requests.labels(call.api, call.operation or "", str(call.status)).inc()
-        if call.operation is not None:
-            self.request_seconds.labels(call.api, call.operation).observe(call.seconds)
+        of_call = call.api, call.operation, call.status
+        known = self._of_calls.get(of_call)
+        if known is None:
+            known = self._of_calls[of_call] = (
+                self.requests.labels(call.api, call.operation or "", str(call.status)),
+                None if call.operation is None else self.request_seconds.labels(call.api, call.operation),
+            )
+        counter, seconds = known
+        counter.inc()
+        if seconds is not None:
+            seconds.observe(call.seconds)
 
     def sample(self, pool: str, usage: PoolUsage) -> None:
         """How a pool of connections is used at this moment."""

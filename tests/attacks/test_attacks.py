@@ -32,7 +32,7 @@ async def test_the_honest_tenant_does_not_notice(attacker: Attacker) -> None:
         await attacker.check(target, answers)
         grown = await _grown(attacker, target, before)
         # The log of calls has a line for each, as it should, and can be switched off; all else must stay quiet.
-        added = "".join(line for line in target.log()[log:].splitlines(True) if '"event": "call"' not in line)
+        added = "".join(line for line in target.log()[log:].splitlines(True) if '"event":"call"' not in line)
     assert grown == dict.fromkeys(attacker.counted, True)
     assert memory.most - memory.at_first < attacker.memory, f"{memory.at_first:.0f} to {memory.most:.0f} MiB"
     assert "Traceback" not in added

@@ -60,7 +60,7 @@ def from_row(row: asyncpg.Record) -> Sim:
         seen=seen,
         lifecycle=Lifecycle(row["lifecycle"]),
         lifecycle_since=row["lifecycle_since"] or row["created_at"],
-        bars=msgspec.convert(row["bars"], tuple[Bar, ...]),
+        bars=msgspec.convert(row["bars"], tuple[Bar, ...]) if row["bars"] else (),
         closed_apns=msgspec.convert(row["closed_apns"], tuple[ClosedApn, ...]) if row["closed_apns"] else (),
         first_event=row["first_event"],
         reported_iccid=row["reported_iccid"],

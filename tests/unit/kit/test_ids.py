@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simwarden.kit.ids import random_name, signing_secret, uuid7
+from simwarden.kit.ids import random_name, signing_secret, uuid4_text, uuid7
 
 MOMENTS = st.datetimes(datetime(1970, 1, 2), datetime(2500, 1, 1), timezones=st.just(UTC))
 
@@ -27,6 +27,18 @@ def test_uuids_sort_by_time_and_differ_within_a_millisecond(now: datetime) -> No
     first, second, later = uuid7(now), uuid7(now), uuid7(now + timedelta(milliseconds=1))
     assert first != second
     assert max(first.hex, second.hex) < later.hex
+
+
+def test_a_random_uuid_is_one_of_version_4_and_leaves_all_other_bits_to_chance() -> None:
+    texts = [uuid4_text() for _ in range(2000)]
+    made = [uuid.UUID(text) for text in texts]
+    assert [str(each) for each in made] == texts
+    assert {(each.version, each.variant) for each in made} == {(4, uuid.RFC_4122)}
+    every, any_ = (1 << 128) - 1, 0
+    for each in made:
+        every, any_ = every & each.int, any_ | each.int
+    assert every == 0x4 << 76 | 0b10 << 62
+    assert any_ == (1 << 128) - 1 & ~(0b1011 << 76) & ~(1 << 62)
 
 
 def test_every_bit_behind_the_time_is_left_to_chance() -> None:

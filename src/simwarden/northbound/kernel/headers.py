@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from simwarden.edge.errors import CORRELATOR
+from simwarden.kit.ids import uuid4_text
 from simwarden.northbound.kernel.errors import InvalidArgument, NotAcceptable, UnsupportedMediaType
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def read(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
 def correlator(given: str | None) -> str:
     """The x-correlator of the answer: the client's own, or a new UUID (Design Guide 5.8.5). Raises InvalidArgument."""
     if not given:
-        return str(uuid.uuid4())
+        return uuid4_text()
     if not CORRELATOR.fullmatch(given):
         raise InvalidArgument("Invalid format: x-correlator")
     return given
