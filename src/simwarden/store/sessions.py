@@ -29,6 +29,7 @@ def _from_row(row: asyncpg.Record) -> Session:
         began_at=row["began_at"],
         seen_at=row["seen_at"],
         ended_at=row["ended_at"],
+        presumed=row["presumed"],
         imei=row["imei"],
     )
 
@@ -66,6 +67,7 @@ async def save(connection: asyncpg.Connection, sessions: Iterable[Session]) -> N
         [item.seen_at for item in ordered],
         [item.ended_at for item in ordered],
         [item.imei for item in ordered],
+        [item.presumed for item in ordered],
     )
 
 

@@ -109,6 +109,17 @@ async def test_a_late_report_does_not_make_a_session_live_again(nas: Box) -> Non
     assert world.tallies[-1].sessions == {"late": 2}
 
 
+async def test_a_session_that_was_to_be_ended_and_goes_on_is_to_be_ended_again(nas: Box) -> None:
+    world = nas.world
+    world.clock.turn(3600)
+    await world.take(report(nas, note(Phase.BEGAN, 1, imei=OTHER)))
+    await world.take(report(nas, note(Phase.ENDED, 5, imei=OTHER, began_at=began(1), presumed=True)))
+    assert await world.enforced(1)
+    await world.take(report(nas, note(Phase.GOES_ON, 7, imei=OTHER, began_at=began(1))))
+    assert await live(nas) == ["S1"]
+    assert not await world.enforced(1)
+
+
 async def test_an_end_without_its_beginning_says_where_the_sim_was(nas: Box) -> None:
     world = nas.world
     world.clock.turn(600)

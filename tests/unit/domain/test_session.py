@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,6 +84,22 @@ def test_a_device_is_known_from_whatever_report_named_it() -> None:
     session, _ = play(note(Phase.BEGAN, 0, imei=None), note(Phase.GOES_ON, 5), note(Phase.GOES_ON, 6, imei=None))
     assert session is not None
     assert session.imei == "35000001000001"
+
+
+def test_a_presumed_end_is_refuted_by_a_later_course() -> None:
+    """An element may say that it ended a session, and not do it."""
+    presumed = msgspec.structs.replace(note(Phase.ENDED, 5, began=0), presumed=True)
+    session, news = play(note(Phase.BEGAN, 0), presumed, note(Phase.GOES_ON, 5.5, began=0))
+    assert news == [News.BEGAN, News.ENDED, News.LATE]
+    assert session is not None
+    assert not session.is_live
+    session, news = play(note(Phase.BEGAN, 0), presumed, note(Phase.GOES_ON, 7, began=0))
+    assert news[-1] is News.WENT_ON
+    assert session is not None
+    assert session.is_live
+    assert session.began_at == at(0)
+    _, news = play(note(Phase.BEGAN, 0), presumed, note(Phase.ENDED, 5.1, began=0), note(Phase.GOES_ON, 7, began=0))
+    assert news[-2:] == [News.REPEATED, News.LATE]
 
 
 def test_a_restart_ends_what_began_before_it() -> None:

@@ -11,11 +11,12 @@ where s.bucket = any ($1::smallint[]) and s.gateway_id = $3 and s.ended_at is nu
 order by s.bucket, s.imsi, s.began_at, s.key
 
 -- name: save
-insert into session (bucket, imsi, gateway_id, key, began_at, seen_at, ended_at, imei)
+insert into session (bucket, imsi, gateway_id, key, began_at, seen_at, ended_at, imei, presumed)
 select * from unnest($1::smallint[], $2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-                     $7::timestamptz[], $8::text[])
+                     $7::timestamptz[], $8::text[], $9::boolean[])
 on conflict (bucket, imsi, gateway_id, key) do update
-set began_at = excluded.began_at, seen_at = excluded.seen_at, ended_at = excluded.ended_at, imei = excluded.imei
+set began_at = excluded.began_at, seen_at = excluded.seen_at, ended_at = excluded.ended_at, imei = excluded.imei,
+    presumed = excluded.presumed
 
 -- name: restarts
 select gateway_id, restarted_at from session_restart where gateway_id = any ($1::int[])
