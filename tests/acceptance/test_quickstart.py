@@ -90,16 +90,16 @@ async def test_what_it_prints_works_when_pasted_and_again_after_a_restart_in_the
         assert env.read(tmp_path / "quickstart.env") == before
         assert "are still good" in quickstart.text
         assert "registered already" in quickstart.text
-        await explained(customer, state="LOCKED")
+        await explained(customer, bindingState="LOCKED")
 
         async with terminal(tmp_path, "second", environment) as second:
             second.type(f"{QUICKSTART}\n")
             await second.shows("A quickstart is running already")
 
         await customer.paste(steal)
-        await explained(customer, state="DIFFERED")
+        await explained(customer, bindingState="DIFFERED")
         await customer.paste(put_back)
-        await explained(customer, state="LOCKED")
+        await explained(customer, bindingState="LOCKED")
         await quickstart.interrupt()
         assert "its 8 SIMs" in await customer.paste(f"{QUICKSTART} --remove")
         assert "There is no sample data" in await customer.paste(f"{QUICKSTART} --remove")

@@ -52,7 +52,7 @@ async def prepare(world: World, generation: str) -> tuple[asyncio.subprocess.Pro
     )
     await world.processes.command("account", "create", "ACME")
     app = await world.processes.command("app", "create", "--account", "ACME", "--name", "meters", "--scopes", "control")
-    await world.log_in(app["app_key"], app["app_secret"])
+    await world.log_in(app["appKey"], app["appSecret"])
     card = (await world.look("/gateways/gw1"))["sims"][0]
     await world.processes.command(
         *("sim", "add", "--account", "ACME", "--imsi", card["imsi"], "--iccid", card["iccid"]),
@@ -63,9 +63,9 @@ async def prepare(world: World, generation: str) -> tuple[asyncio.subprocess.Pro
             *("gateway", "add", "--name", gateway["name"], "--command-url", gateway["command_url"]),
             *("--username", gateway["username"], "--password", gateway["password"], "--interval", "2"),
         )
-        await world.steer(f"/gateways/{gateway['name']}/report-url", url=made["report_url"], report_now=True)
+        await world.steer(f"/gateways/{gateway['name']}/report-url", url=made["reportUrl"], report_now=True)
     shown = await world.processes.command("sim", "show", card["imsi"])
-    card["msisdn"] = shown["msisdn"]
+    card["msisdn"] = shown["phoneNumber"]
     await world.call(
         f"{SUBSCRIPTIONS}/subscriptions",
         {
@@ -118,7 +118,7 @@ async def test_a_gateway_that_is_off_gets_the_lock_when_it_is_back_even_after_a_
     await server.wait()
     await world.start_server()
     told = await functions(world, card["imsi"])
-    assert told["state"] == "DIFFERED"
+    assert told["bindingState"] == "DIFFERED"
     assert [function["effective"] for function in told["functions"]] == [False, False, False]
 
     await world.steer("/gateways/gw2/fault", fault="none")

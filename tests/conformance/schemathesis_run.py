@@ -65,7 +65,7 @@ async def ready(url: str) -> None:
 
 async def token(url: str, keys: dict[str, str]) -> str:
     """An access token with everything the application may do."""
-    form = {"grant_type": "client_credentials", "client_id": keys["app_key"], "client_secret": keys["app_secret"]}
+    form = {"grant_type": "client_credentials", "client_id": keys["appKey"], "client_secret": keys["appSecret"]}
     async with aiohttp.ClientSession() as session, session.post(f"{url}/oauth2/token", data=form) as answer:
         return str((await answer.json())["access_token"])
 

@@ -256,9 +256,9 @@ class House:
         await command("account", "create", "ACME")
         for name in ("meters", "fleet"):
             app = await command("app", "create", "--account", "ACME", "--name", name, "--scopes", "all")
-            self.apps.append(Key(app["app_key"], app["app_secret"]))
+            self.apps.append(Key(app["appKey"], app["appSecret"]))
         made = await command("operator", "create", "ops")
-        self.operator = Key(made["app_key"], made["app_secret"])
+        self.operator = Key(made["appKey"], made["appSecret"])
         cards = await self.cards()
         for card in cards.values():
             self.phones[card["imsi"]] = f"+{card['msisdn']}"
@@ -276,7 +276,7 @@ class House:
                 *("gateway", "add", "--name", name, "--command-url", f"http://127.0.0.1:{proxy.port}"),
                 *("--username", "root", "--password", "root", "--interval", "2"),
             )
-            self.tokens[name] = made["report_url"].rpartition("/")[2]
+            self.tokens[name] = made["reportUrl"].rpartition("/")[2]
             url = self.report_url(self.tokens[name])
             await self.steer(f"/gateways/{name}/report-url", url=url, report_now=True)
         async with self.database() as db:

@@ -78,11 +78,11 @@ async def test_no_file_of_an_installation_holds_them(server: Server, tmp_path: P
     server.sink = line["sink"]
     await server.processes.command("account", "create", "ACME")
     app = await server.processes.command("app", "create", "--account", "ACME", "--name", "meters")
-    await server.log_in(app["app_key"], app["app_secret"])
+    await server.log_in(app["appKey"], app["appSecret"])
     await server.processes.command(
         "sim", "add", "--account", "ACME", "--imsi", CARD, "--iccid", ICCID, "--msisdn", PHONE
     )
-    url = (await server.processes.command("gateway", "add", "--name", "gw1"))["report_url"]
+    url = (await server.processes.command("gateway", "add", "--name", "gw1"))["reportUrl"]
     subscription = {
         "protocol": "HTTP",
         "sink": f"{server.sink}?key={SECRETS['query of a sink']}",
@@ -134,7 +134,7 @@ async def test_no_file_of_an_installation_holds_them(server: Server, tmp_path: P
     listed = await server.processes.command("delivery", "list")
     shown = [
         *[await server.processes.command("subscription", "list"), listed],
-        await server.processes.command("delivery", "show", listed[0]["event_id"]),
+        await server.processes.command("delivery", "show", listed[0]["id"]),
         await server.processes.command("sim", "show", CARD),
     ]
     assert found_in(json.dumps(shown).encode()) == set()

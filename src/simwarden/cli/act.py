@@ -1,88 +1,140 @@
-"""`simwarden sim open|close|activate|suspend|restore|deactivate|delete`: one SIM, through the running server."""
+"""`simwarden sim open|close|activate|suspend|restore|deactivate|delete|bind|unbind|resume`: one SIM."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from simwarden.cli.common import json_option, print_fields, print_json
-from simwarden.cli.remote import Remote, key_option, segment, server_option, with_server
+from simwarden.cli.building import Plain, examples
+from simwarden.cli.common import json_option
+from simwarden.cli.policies import policy_body, policy_options
+from simwarden.cli.printing import human, print_fields, print_json
+from simwarden.cli.remote import Access, Remote, access_options, segment, with_server
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-FUNCTIONS = click.Choice(["voice", "sms", "data"], case_sensitive=False)
+FUNCTIONS = ["VOICE", "SMS", "DATA"]
 _SWITCHES = {
-    "open": "Open communication functions that the customer closed; what else bars them stays.",
+    "open": "Open communication functions by hand.\n\n"
+    "What the customer or the operator closed is opened; what else bars the SIM stays (see simwarden sim explain).",
     "close": "Close communication functions, until they are opened.",
 }
 _STEPS = {
     "activate": "Activate a SIM that is registered or deactivated.",
-    "suspend": "Suspend an active SIM: the network is told to stop it, until it is restored.",
-    "restore": "Restore a suspended SIM; what else bars it stays.",
-    "deactivate": "Take a SIM out of use; it may be activated again.",
+    "suspend": "Suspend an active SIM: the network stops it, until it is restored.",
+    "restore": "Restore a suspended SIM. What else bars it stays.",
+    "deactivate": "Take a SIM out of use. It may be activated again.",
     "delete": "Forget a deactivated SIM: its names are free, its subscriptions end.",
+    "unbind": "Remove a SIM's binding, and the bar that it raised.",
+    "resume": "Lift the mismatch bar by hand.\n\n"
+    "For a SIM that is back in its device and whose policy is --resume manual.",
 }
+_HIDDEN = ("functions", "imei", "imeis", "tac", "firstSeen", "policy")
 
 
-def _do(sim: str, body: dict[str, Any], server: str | None, key_file: Path | None, *, as_json: bool) -> None:
-    async def work(remote: Remote) -> Any:
-        return await remote.call("POST", f"/sims/{segment(sim)}/actions", body)
-
-    result = with_server(work, server, key_file)
-    if as_json:
-        print_json(result)
-        return
-    if not result["changed"]:
-        click.echo("It is so already.")
-    found = result.get("sim")
-    if found is None:
-        click.echo("Deleted.")
-        return
-    for warning in found.get("warnings", ()):
-        click.echo(f"Warning: {warning['message']}", err=True)
-    off = ", ".join(found["off"]) or "none"
-    why = ", ".join(dict.fromkeys(bar["cause"] for bar in found["bars"]))
-    print_fields({"SIM": found["imsi"], "Lifecycle": found["lifecycle"], "Off": off, "Barred by": why})
+def result(found: dict[str, Any]) -> dict[str, Any]:
+    """What came of an action, for people."""
+    sim = found.get("sim")
+    changed = "yes" if found["changed"] else "no: nothing to change"
+    if sim is None:
+        return {"Changed": changed, "Deleted": "yes"}
+    why = ", ".join(dict.fromkeys(bar["cause"] for bar in sim["bars"]))
+    return {
+        "Changed": changed,
+        "SIM": sim["imsi"],
+        "Lifecycle": sim["lifecycle"],
+        "Binding": sim["bindingState"],
+        "Bound to": sim.get("boundTo"),
+        "Off": human(sim["off"]) if sim["off"] else "none",
+        "Barred by": why,
+    }
 
 
-def _switch(verb: str) -> click.Command:
-    @click.command(
-        verb,
-        help=_SWITCHES[verb],
-        epilog=f"\b\nExamples:\n  simwarden sim {verb} 460000990123698 --function data\n"
-        f"  simwarden sim {verb} 460000990123698            voice, SMS and data",
+def commands() -> list[Plain]:
+    """The actions that need nothing but the SIM."""
+    switches = [
+        Plain(
+            verb=verb,
+            operation="actOnSim",
+            help=text,
+            fixed={"action": verb},
+            hidden=_HIDDEN[1:],
+            names={"functions": "function"},
+            texts={"functions": "Which; repeatable [all]."},
+            defaults={"functions": FUNCTIONS},
+            examples=(f"sim {verb} 460000990123698", f"sim {verb} 460000990123698 --function data"),
+            fields=result,
+        )
+        for verb, text in _SWITCHES.items()
+    ]
+    steps = [
+        Plain(
+            verb=verb,
+            operation="actOnSim",
+            help=text,
+            fixed={"action": verb},
+            hidden=_HIDDEN,
+            examples=(f"sim {verb} 460000990123698",),
+            fields=result,
+        )
+        for verb, text in _STEPS.items()
+    ]
+    return [*switches, *steps]
+
+
+@click.command(
+    epilog=examples(
+        (
+            "sim bind ID  to the device it is in",
+            "sim bind ID --imei 353689530707903",
+            "sim bind ID --tac 35368953 --alert-only",
+            "sim bind ID --first-seen",
+        )
     )
-    @click.argument("id")
-    @click.option("--function", "functions", multiple=True, type=FUNCTIONS, help="Which; repeat for several [all].")
-    @server_option
-    @key_option
-    @json_option
-    def command(
-        id: str,  # noqa: A002 - as the user calls it
-        functions: tuple[str, ...],
-        server: str | None,
-        key_file: Path | None,
-        *,
-        as_json: bool,
-    ) -> None:
-        wanted = sorted({function.upper() for function in functions or ("voice", "sms", "data")})
-        _do(id, {"action": verb, "functions": wanted}, server, key_file, as_json=as_json)
+)
+@click.argument("id")
+@click.option("--imei", "imeis", multiple=True, help="The device; repeat for a list of devices.")
+@click.option("--tac", help="Any device of this model (8 digits).")
+@click.option("--first-seen", is_flag=True, help="The first device seen from now on.")
+@policy_options
+@access_options
+@json_option
+def bind(
+    id: str,  # noqa: A002 - as the user calls it
+    imeis: tuple[str, ...],
+    tac: str | None,
+    access: Access,
+    *,
+    first_seen: bool,
+    as_json: bool,
+    **policy: str | None,
+) -> None:
+    """Bind a SIM to its device, replacing what bound it.
 
-    return command
+    Without a device, one that was named before stays. Binding again keeps the policy but for what the options say.
+    """
+    if (len(imeis) > 0) + (tac is not None) + first_seen > 1:
+        raise click.UsageError("Give one of --imei, --tac and --first-seen, not several")
+    body: dict[str, Any] = {"action": "bind"}
+    if len(imeis) == 1:
+        body["imei"] = imeis[0]
+    elif imeis:
+        body["imeis"] = imeis
+    if tac:
+        body["tac"] = tac
+    if first_seen:
+        body["firstSeen"] = True
+    wanted = policy_body(dict(policy))
 
+    async def work(remote: Remote) -> Any:
+        if wanted:
+            now = await remote.call("GET", f"/sims/{segment(id)}")
+            body["policy"] = {**now.get("policy", {}), **wanted}
+        return await remote.call("POST", f"/sims/{segment(id)}/actions", body)
 
-def _step(verb: str) -> click.Command:
-    @click.command(verb, help=_STEPS[verb], epilog=f"\b\nExample:\n  simwarden sim {verb} 460000990123698")
-    @click.argument("id")
-    @server_option
-    @key_option
-    @json_option
-    def command(id: str, server: str | None, key_file: Path | None, *, as_json: bool) -> None:  # noqa: A002
-        _do(id, {"action": verb}, server, key_file, as_json=as_json)
-
-    return command
-
-
-COMMANDS = [*map(_switch, _SWITCHES), *map(_step, _STEPS)]
+    found = with_server(work, access)
+    if as_json:
+        print_json(found)
+        return
+    for warning in found.get("sim", {}).get("warnings", ()):
+        click.echo(f"Warning: {warning['message']}", err=True)
+    print_fields(result(found))

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simwarden.cli.act import FUNCTIONS
-from simwarden.cli.common import json_option, print_json
-from simwarden.cli.remote import Remote, ServerRefused, key_option, server_option, with_server
-from simwarden.domain.sim import BarCause, BindingState, Lifecycle
+from simwarden.cli import document
+from simwarden.cli.building import examples
+from simwarden.cli.common import json_option
+from simwarden.cli.printing import print_json
+from simwarden.cli.remote import Access, Remote, ServerRefused, access_options, with_server
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-VERBS = ["open", "close", "bind", "unbind", "activate", "suspend", "restore", "deactivate", "delete"]
-FILTERS = (
-    *("account", "state", "lifecycle", "bar", "tag", "imei", "tac", "seenBefore", "seenAfter", "gateway", "text"),
-)
-CHOICES = {
-    "state": [str(state) for state in BindingState],
-    "lifecycle": [str(state) for state in Lifecycle if state is not Lifecycle.DELETED],
-    "bar": [str(cause) for cause in BarCause],
+FUNCTIONS = click.Choice(["voice", "sms", "data"], case_sensitive=False)
+_KNOWN = document.properties("SimFilter")
+"""The filters, as the document has them."""
+VERBS: list[str] = next(each for each in document.properties("Action") if each.name == "action").choices
+FILTERS = tuple(each.name for each in _KNOWN)
+CHOICES = {each.name: each.choices for each in _KNOWN if each.choices} | {
+    each.name: ["TRUE", "FALSE"] for each in _KNOWN if each.schema.get("type") == "boolean"
 }
 """Filters with a few values."""
 SAY_EVERY = 5.0
@@ -37,12 +37,17 @@ LIVE = ("PREVIEWING", "RUNNING")
 
 
 @click.command(
-    epilog="\b\nExamples:\n  simwarden sim bulk close --function data --filter state=DIFFERED\n"
-    "  simwarden sim bulk suspend --csv stolen.csv --yes --result result.csv\n"
-    "  simwarden sim bulk bind --csv devices.csv       with the columns imsi,imei\n\n"
-    f"Filters: {', '.join(FILTERS)}. The first line of a CSV file names its columns: imsi, iccid, msisdn or nai. "
+    epilog=examples(
+        (
+            "sim bulk close --function data --filter state=DIFFERED",
+            "sim bulk suspend --filter barred=true --filter tag=site:north",
+            "sim bulk suspend --csv stolen.csv --yes --result result.csv",
+            "sim bulk bind --csv devices.csv  with the columns imsi,imei",
+        )
+    )
+    + f"\n\nFilters: {', '.join(FILTERS)}. The first line of a CSV file names its columns: imsi, iccid, msisdn or nai. "
     "Ctrl-C while it runs leaves it running on the server; before it is confirmed, nothing is changed "
-    "(`simwarden operation confirm` does it later)."
+    "(simwarden operation confirm does it later)."
 )
 @click.argument("action", type=click.Choice(VERBS))
 @click.option("--function", "functions", multiple=True, type=FUNCTIONS, help="With open and close: which.")
@@ -54,8 +59,7 @@ LIVE = ("PREVIEWING", "RUNNING")
 @click.option("--csv", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A list of SIMs.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--result", type=click.Path(dir_okay=False, path_type=Path), help="Write what became of each SIM here.")
-@server_option
-@key_option
+@access_options
 @json_option
 def bulk(
     action: str,
@@ -65,15 +69,14 @@ def bulk(
     filters: tuple[str, ...],
     file: Path | None,
     result: Path | None,
-    server: str | None,
-    key_file: Path | None,
+    access: Access,
     *,
     first_seen: bool,
     everything: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Do the same with many SIMs: shows what would change and what cannot, asks, and follows it to the end."""
+    """Act on many SIMs: preview, ask, and follow it to the end."""
     if (bool(filters) or everything) == (file is not None) or (filters and everything):
         raise click.UsageError("Say which SIMs: --filter, --csv or --all")
     if as_json and not yes:
@@ -100,21 +103,20 @@ def bulk(
         found = await _followed(remote, found, show, "looked at")
         return await confirmed(remote, found, show, yes=yes, result=result)
 
-    carry_through(work, show, server, key_file, result, as_json=as_json)
+    carry_through(work, show, access, result, as_json=as_json)
 
 
 def carry_through(
     work: Callable[[Remote], Awaitable[dict[str, Any]]],
     show: Show,
-    server: str | None,
-    key_file: Path | None,
+    access: Access,
     result: Path | None,
     *,
     as_json: bool,
 ) -> None:
     """Run `work` to the operation's end. Whatever cuts it short, it is said where the operation stands."""
     try:
-        found = with_server(work, server, key_file)
+        found = with_server(work, access)
     except (KeyboardInterrupt, click.Abort):
         show.left()
         raise SystemExit(130) from None
@@ -169,7 +171,9 @@ def parse_filters(filters: tuple[str, ...]) -> dict[str, Any]:
         choices = CHOICES.get(name)
         if choices and value.upper() not in choices:
             raise click.BadParameter(f"{name} can be {', '.join(choices)}; not {value!r}", param_hint="--filter")
-        if name == "tag":
+        if choices == ["TRUE", "FALSE"]:
+            wanted[name] = value.upper() == "TRUE"
+        elif name == "tag":
             wanted.setdefault("tag", []).append(value)
         else:
             wanted[name] = value.upper() if choices else value

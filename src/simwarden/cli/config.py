@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import click
 
-from simwarden.cli.common import current_settings, json_option, print_json, print_table
+from simwarden.cli.building import examples
+from simwarden.cli.common import Group, current_settings, json_option
+from simwarden.cli.printing import print_json, print_table
 from simwarden.settings import PREFIX, shown
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Settings: flags beat SIMWARDEN_* variables, which beat simwarden.toml."""
 
 
-@config.command(epilog="\b\nExample:\n  SIMWARDEN_PORT=9000 simwarden config show")
+@config.command(epilog=examples(("config show",)))
 @json_option
 def show(*, as_json: bool) -> None:
     """Print what is in force and where it comes from, secrets masked."""

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from simwarden.cli.common import current_settings, json_option, print_json, print_table
+from simwarden.cli.building import examples
+from simwarden.cli.common import Group, current_settings, json_option
 from simwarden.cli.db_backup import backup, promote, restore
+from simwarden.cli.printing import print_json, print_table
 from simwarden.settings import has_master_key, master_key
 from simwarden.store import key_check
 from simwarden.store import migrate as migrations
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 
-@click.group()
+@click.group(cls=Group)
 def db() -> None:
     """The database and its schema."""
 
@@ -45,10 +47,10 @@ async def _migrate(url: str) -> list[migrations.Migration]:
     return done
 
 
-@db.command(epilog="\b\nExample:\n  simwarden --database-url postgresql://db/simwarden db migrate")
+@db.command(epilog=examples(("db migrate",)))
 @json_option
 def migrate(*, as_json: bool) -> None:
-    """Bring the database up to date. `simwarden serve` does it too, when it starts."""
+    """Bring the database up to date. simwarden serve does it too, when it starts."""
     done = _on_database(_migrate)
     names = [f"{migration.version:04}_{migration.name}" for migration in done]
     if as_json:
@@ -57,7 +59,7 @@ def migrate(*, as_json: bool) -> None:
         click.echo("\n".join(f"Applied {name}" for name in names) or "The database is up to date")
 
 
-@db.command()
+@db.command(epilog=examples(("db status",)))
 @json_option
 def status(*, as_json: bool) -> None:
     """Show which migrations are applied and which are pending."""
@@ -65,9 +67,7 @@ def status(*, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    print_table(
-        [msgspec.structs.asdict(row) for row in found.applied], ["version", "name", "applied_at"], empty="Empty"
-    )
+    print_table(msgspec.to_builtins(found.applied), ["version", "name", "applied_at"], empty="Empty")
     if found.pending:
         click.echo(f"Pending: {', '.join(found.pending)} (simwarden db migrate)")
     elif found.version > found.target:

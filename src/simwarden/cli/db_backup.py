@@ -14,7 +14,8 @@ import click
 
 from simwarden import settings as settings_module
 from simwarden import standby
-from simwarden.cli.common import current_settings, json_option, print_json
+from simwarden.cli.common import current_settings, json_option
+from simwarden.cli.printing import print_json
 from simwarden.domain.errors import SimwardenError
 from simwarden.settings import key_path
 from simwarden.store import backup as backups
@@ -38,7 +39,7 @@ class NoDatabase(SimwardenError):
 
 @click.command(
     epilog="\b\nExamples:\n  simwarden db backup simwarden-$(date +%F).dump\n"
-    "  simwarden --database-url postgresql://db/simwarden db backup /backups/today.dump --force"
+    "  simwarden db backup /backups/today.dump --force"
 )
 @click.argument("file", type=_FILE)
 @click.option("--with-key", is_flag=True, help="Write the master key beside it, as FILE.key (mode 0600).")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simwarden.cli.common import human
+import msgspec
+
+from simwarden.cli.printing import human
+from simwarden.management.shapes import EnforcedSlot, EventView, ExplanationView, ShownFunction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from simwarden.engine.explain import Explanation, PlaceView, Step
-    from simwarden.engine.function_status import FunctionView
 
 _BINDING = {
     "NEUTRAL": "not bound to a device",
@@ -38,8 +39,8 @@ _ON = {
     "FAILED": "may work, but does not: the gateway did not lift its lock",
 }
 _POLICY = {
-    ("on_mismatch", "ENFORCE"): "barred in another device",
-    ("on_mismatch", "ALERT"): "in another device only told of",
+    ("onMismatch", "ENFORCE"): "barred in another device",
+    ("onMismatch", "ALERT"): "in another device only told of",
     ("unknown", "ALLOW"): "allowed while the device is unknown",
     ("unknown", "DENY"): "barred while the device is unknown",
     ("resume", "AUTO"): "opened by itself when it is back",
@@ -48,14 +49,19 @@ _POLICY = {
 _STATUS = {"APPLIED": "as it is to be", "PENDING": "not confirmed yet", "FAILED": "failed, still tried"}
 
 
-def lines(told: Explanation, *, whole: bool = False) -> Iterator[str]:
+def read(answer: Any) -> ExplanationView:
+    """The answer of the API."""
+    return msgspec.convert(answer, ExplanationView)
+
+
+def lines(told: ExplanationView, *, whole: bool = False) -> Iterator[str]:
     """The lines to print. `whole`: the whole history, not only the newest chain."""
     fields = {
-        "SIM": "  ".join(part for part in (told.imsi, told.msisdn, told.iccid) if part),
+        "SIM": "  ".join(part for part in (told.imsi, told.phone_number, told.iccid) if part),
         "Card": told.reported_iccid
         and f"the gateway reports the ICCID {told.reported_iccid}; another one is registered",
         "Life": told.lifecycle + (f", since {human(told.lifecycle_since)}" if told.lifecycle_since else ""),
-        "Binding": f"{told.state}: {_BINDING.get(told.state, '')}",
+        "Binding": f"{told.binding_state}: {_BINDING.get(told.binding_state, '')}",
         "Bound to": human(told.bound_to) if told.bound_to else None,
         "Policy": ", ".join(_POLICY.get(each, " ".join(each)) for each in (told.policy or {}).items()),
         "In device": _device(told),
@@ -69,7 +75,7 @@ def lines(told: Explanation, *, whole: bool = False) -> Iterator[str]:
     yield from (_place(place) for place in told.places)
     if whole:
         yield "\nStates"
-        for each in told.life:
+        for each in told.states:
             state = each.data.get("to") or each.data.get("lifecycle")
             yield f"  {each.n:>4}  {human(each.at)}  {state}  [{_origin(each)}]"
     yield "\nHistory" if whole else "\nHow it came to this"
@@ -77,7 +83,7 @@ def lines(told: Explanation, *, whole: bool = False) -> Iterator[str]:
     yield from (f"  {step.n:>4}  {human(step.at)}  {sentence(step)}" for step in steps)
 
 
-def _device(told: Explanation) -> str:
+def _device(told: ExplanationView) -> str:
     if told.seen_at is None:
         return "never seen"
     if told.device_unknown:
@@ -90,7 +96,7 @@ def _name(function: str) -> str:
     return {"VOICE": "Voice", "DATA": "Data"}.get(function, function)
 
 
-def _function(told: Explanation, each: FunctionView) -> str:
+def _function(told: ExplanationView, each: ShownFunction) -> str:
     at = None if each.enforcement is None else str(each.enforcement)
     if each.effective:
         since = f" since {human(each.since)}" if each.since else ""
@@ -101,7 +107,7 @@ def _function(told: Explanation, each: FunctionView) -> str:
     return f"{_OFF.get(at, _OFF[None])}. Why: {'; '.join(reasons)}"
 
 
-def _place(place: PlaceView) -> str:
+def _place(place: EnforcedSlot) -> str:
     text = f"At gateway {place.gateway}, {target_name(_facts(place))}: to be {place.wanted}, seen {place.seen}"
     text += f" ({_STATUS.get(place.status, place.status)})"
     if place.last_error:
@@ -109,7 +115,7 @@ def _place(place: PlaceView) -> str:
     return text + (f". {place.note[0].upper()}{place.note[1:]}" if place.note else "")
 
 
-def _facts(place: PlaceView) -> dict[str, int | str]:
+def _facts(place: EnforcedSlot) -> dict[str, int | str]:
     if place.port is None:
         return {"target": place.target or ""}
     return {"port": place.port, "slot": place.slot or 0}
@@ -122,12 +128,12 @@ def target_name(facts: Mapping[str, Any]) -> str:
     return f"port {facts['port']}" + (f".{facts['slot']:02}" if facts.get("slot") else "")
 
 
-def sentence(step: Step) -> str:
+def sentence(step: EventView) -> str:
     """One event, and what led to it."""
     return f"{_said(step)}  [{_origin(step)}{f', from event {step.caused_by}' if step.caused_by else ''}]"
 
 
-def _said(step: Step) -> str:
+def _said(step: EventView) -> str:
     data = step.data
     gateway = data.get("gateway") or step.cause["source"]
     at = f"gateway {gateway}" + (f", {target_name(data)}" if "port" in data or "target" in data else "")
@@ -176,7 +182,7 @@ def _said(step: Step) -> str:
     return f"{step.type} {facts}".rstrip()
 
 
-def _bound(step: Step) -> str:
+def _bound(step: EventView) -> str:
     values: list[Any] = step.data.get("values") or ([step.data["imei"]] if step.data.get("imei") else [])
     if step.type == "BINDING_ARMED" or not values:
         return "to be bound to the first device seen"
@@ -184,7 +190,7 @@ def _bound(step: Step) -> str:
     return f"bound to {devices}" + (", replacing what bound it" if step.type == "BINDING_REPLACED" else "")
 
 
-def _origin(step: Step) -> str:
+def _origin(step: EventView) -> str:
     cause = step.cause
     kind = {"REPORT": "report of", "CALL": "call of", "OPERATOR": "operator", "ENFORCEMENT": "command to"}
     by = f"{kind.get(cause['kind'], cause['kind'])} {cause['source']}"

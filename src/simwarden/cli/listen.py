@@ -20,10 +20,9 @@ _EXAMPLES = """
 \b
 Examples:
   simwarden listen --forward-to http://localhost:3000/events
-  SIMWARDEN_APP_KEY=swk_… SIMWARDEN_APP_SECRET=sws_… simwarden listen --print-only
-  simwarden listen --url https://warden.example --name alice --forward-to http://localhost:3000
+  simwarden listen --print-only
+  simwarden listen --name alice --forward-to http://localhost:3000
 
-\b
 Give the printed sink to your subscriptions; it stays the same, and so does the secret. Events wait while
 nobody listens, as long as for any sink that does not answer.
 """

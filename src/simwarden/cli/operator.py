@@ -3,86 +3,69 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
-from simwarden.accounts.applications import issue_operator
-from simwarden.cli.common import Store, json_option, print_fields, print_json, print_table, with_store
-from simwarden.cli.remote import Key, write_key
-from simwarden.domain.errors import ApplicationNotFound
-from simwarden.store.accounts import OPERATOR, Accounts
-
-if TYPE_CHECKING:
-    from simwarden.accounts.applications import Issued
-    from simwarden.store.accounts import Application
+from simwarden.cli.building import Plain, add_all, examples
+from simwarden.cli.common import Group, json_option
+from simwarden.cli.printing import print_fields, print_json
+from simwarden.cli.remote import Access, Key, access_options, call, write_key
 
 
-@click.group()
+@click.group(cls=Group)
 def operator() -> None:
-    """The operator's own keys: they open the management API, and nothing else."""
+    """The operators' own keys: they open the management API, and nothing else."""
 
 
 @operator.command(
-    epilog="\b\nExamples:\n  simwarden operator create dashboard --read-only\n"
-    "  simwarden operator create night-shift --key-file night.key"
+    epilog=examples(("operator create dashboard --read-only", "operator create night --write-key night.key"))
 )
 @click.argument("name")
 @click.option("--read-only", is_flag=True, help="It can look, and change nothing.")
-@click.option("--key-file", type=click.Path(path_type=Path), help="Write it here (mode 0600) instead of showing it.")
+@click.option(
+    "--write-key", "file", type=click.Path(path_type=Path), help="Write it here (mode 0600) instead of showing it."
+)
+@access_options
 @json_option
-def create(name: str, key_file: Path | None, *, read_only: bool, as_json: bool) -> None:
-    """Make a key; the secret is shown this once."""
+def create(name: str, file: Path | None, access: Access, *, read_only: bool, as_json: bool) -> None:
+    """Make a key; its secret is shown this once.
 
-    async def work(store: Store) -> Issued:
-        return await issue_operator(Accounts(store.db), name, ["manage:read"] if read_only else None)
-
-    made = with_store(work)
-    if key_file is not None:
-        write_key(key_file, Key(made.application.app_key, made.app_secret))
-    shown = {"app_key": made.application.app_key, "scopes": list(made.application.scopes)}
+    The key of the first operator is made by simwarden serve, which leaves it in the data directory.
+    """
+    if file is not None and file.exists():
+        raise click.UsageError(f"{file} exists already")
+    made = call(access, "POST", "/operators", {"name": name, "readOnly": read_only})
+    if file is not None:
+        write_key(file, Key(made["appKey"], made.pop("appSecret")))
+        made["keyFile"] = str(file)
     if as_json:
-        print_json(shown | ({"key_file": str(key_file)} if key_file else {"app_secret": made.app_secret}))
+        print_json(made)
         return
-    print_fields({"Name": name, "APPKEY": made.application.app_key, "Scopes": " ".join(made.application.scopes)})
-    if key_file is None:
-        print_fields({"APPSECRET": made.app_secret})
-        click.echo("It is not shown again. Get access tokens with both at /oauth2/token (client credentials).")
+    shown = {"Name": name, "APPKEY": made["appKey"], "APPSECRET": made.get("appSecret")}
+    print_fields({**shown, "Scopes": " ".join(made["scopes"]), "File": made.get("keyFile")})
+    if file is None:
+        click.echo(
+            "The secret is not shown again. Give the key to commands as SIMWARDEN_OPERATOR_KEY=APPKEY:APPSECRET."
+        )
     else:
-        click.echo(f"The key is in {key_file}; use it with --key-file.")
+        click.echo(f"Use it with --key-file {file}, or SIMWARDEN_KEY_FILE.")
 
 
-@operator.command("list")
-@json_option
-def list_(*, as_json: bool) -> None:
-    """Show all keys, without their secrets."""
-
-    async def work(store: Store) -> list[Application]:
-        return list(await Accounts(store.db).applications(OPERATOR))
-
-    rows = [msgspec.structs.asdict(row) for row in with_store(work)]
-    if as_json:
-        print_json(rows)
-    else:
-        columns = ["name", "app_key", "scopes", "created_at", "revoked_at"]
-        print_table(rows, columns, empty="No keys yet: simwarden operator create NAME")
-
-
-@operator.command(epilog="\b\nExample:\n  simwarden operator revoke APPKEY")
-@click.argument("app_key")
-@json_option
-def revoke(app_key: str, *, as_json: bool) -> None:
-    """Revoke a key; its tokens stop working within seconds."""
-
-    async def work(store: Store) -> Application:
-        accounts = Accounts(store.db)
-        if (await accounts.application(app_key)).account_id != OPERATOR:
-            raise ApplicationNotFound("No operator's key is named so: simwarden operator list")
-        return await accounts.revoke(app_key)
-
-    revoked = with_store(work)
-    if as_json:
-        print_json({"app_key": revoked.app_key, "revoked_at": revoked.revoked_at})
-    else:
-        click.echo(f"{revoked.app_key} is revoked")
+add_all(
+    operator,
+    [
+        Plain(
+            verb="list",
+            operation="listOperators",
+            examples=("operator list",),
+            columns=("name", "appKey", "scopes", "createdAt", "revokedAt"),
+            empty="No keys",
+        ),
+        Plain(
+            verb="revoke",
+            operation="revokeOperator",
+            examples=("operator revoke APPKEY",),
+            done="{appKey} ({name}) is revoked",
+        ),
+    ],
+)

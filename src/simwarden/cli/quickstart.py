@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simwarden.cli.common import by_operator, current_settings, open_store, with_store
+from simwarden.cli.common import current_settings
+from simwarden.cli.database import by_operator, open_store, with_store
 
 if TYPE_CHECKING:
-    from simwarden.cli.common import Store
+    from simwarden.cli.database import Store
 
 _EXAMPLES = """
 \b
 Examples:
   simwarden serve                   in the first terminal
-  simwarden quickstart              in the second; it prints what to paste into a third
+  simwarden quickstart              in the second; prints what to paste
   simwarden quickstart --remove     take the sample data away again
 """
 

@@ -1,13 +1,11 @@
-"""Commands that act through a running server: its management API, with an operator's key."""
+"""The management API of the server, as commands speak to it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
+import functools
 import os
-import secrets
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -16,10 +14,8 @@ import aiohttp
 import click
 import msgspec
 
-from simwarden.accounts.applications import issue_operator
-from simwarden.cli.common import current_settings, open_store
+from simwarden.cli.common import current_settings
 from simwarden.domain.errors import SimwardenError
-from simwarden.store.accounts import Accounts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,16 +23,17 @@ if TYPE_CHECKING:
     from simwarden.settings import Settings
 
 T = TypeVar("T")
+F = TypeVar("F", bound="Callable[..., Any]")
 KEY_FILE = "operator.key"
+PAGE = 1000
+"""Rows of the largest page."""
 
-server_option = click.option(
-    "--server", metavar="URL", help="The server to talk to [the one on the address and port of the settings]."
-)
-key_option = click.option(
-    "--key-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help=f"The operator's key [{KEY_FILE} in the data directory, made on first use].",
-)
+
+class Access(msgspec.Struct, frozen=True):
+    """Which server is spoken to, with whose key; None: those of the settings."""
+
+    url: str | None
+    key_file: Path | None
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -48,6 +45,42 @@ class Key(msgspec.Struct, frozen=True):
 
 class ServerRefused(SimwardenError):
     """The server refused."""
+
+    def __init__(self, message: str, body: dict[str, Any] | None = None) -> None:
+        """`body`: the error as the server answered it."""
+        super().__init__(message)
+        self.body = body
+
+
+class NoServer(ServerRefused):
+    """The server does not answer."""
+
+
+def access_options(command: F) -> F:
+    """Give a command `--url` and `--key-file`, and hand it both as `access`."""
+
+    @functools.wraps(command)
+    def given(*args: Any, url: str | None, key_file: Path | None, **options: Any) -> Any:
+        return command(*args, access=Access(url, key_file), **options)
+
+    for option in (
+        click.option(
+            "--key-file",
+            type=click.Path(dir_okay=False, path_type=Path),
+            envvar="SIMWARDEN_KEY_FILE",
+            help="The operator's key [operator.key in the data directory].",
+        ),
+        click.option(
+            "--url",
+            "--server",
+            "url",
+            metavar="URL",
+            envvar="SIMWARDEN_URL",
+            help="The server [that of the settings on this machine].",
+        ),
+    ):
+        given = option(given)
+    return given  # type: ignore[return-value]
 
 
 class Remote:
@@ -65,6 +98,17 @@ class Remote:
             raw = await answer.read()
         return msgspec.json.decode(raw) if raw else None
 
+    async def rows(self, path: str, limit: int, **query: Any) -> tuple[list[dict[str, Any]], bool]:
+        """At most `limit` rows of a list, page by page, and whether there are more. Raises ServerRefused."""
+        rows: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = await self.call("GET", path, limit=min(PAGE, limit - len(rows)), cursor=cursor, **query)
+            cursor = page.pop("nextCursor", None)
+            rows += next(iter(page.values()))
+            if cursor is None or len(rows) >= limit:
+                return rows, cursor is not None
+
     async def download(self, path: str, file: Path) -> None:
         """Write an answer to a file: the whole of it, or what was there before stays. Raises ServerRefused."""
         part = file.with_name(f".{file.name}.part")
@@ -80,8 +124,18 @@ class Remote:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
 
+    async def application(self, name: str) -> str:
+        """The APPKEY of the application that is `ACCOUNT/APP` or has this APPKEY. Raises ServerRefused."""
+        if "/" not in name:
+            return name
+        found = await self.call("GET", "/applications", application=name)
+        return str(found["applications"][0]["appKey"])
+
     async def _request(self, method: str, path: str, body: Any, query: dict[str, Any]) -> aiohttp.ClientResponse:
-        given = {name: str(value) for name, value in query.items() if value is not None}
+        given: list[tuple[str, str]] = []
+        for name, value in query.items():
+            values = value if isinstance(value, (list, tuple)) else () if value is None else (value,)
+            given += [(name, str(each).lower() if isinstance(each, bool) else str(each)) for each in values]
         for attempt in (1, 2):
             if not self._token:
                 self._token = await self._log_in()
@@ -96,7 +150,7 @@ class Remote:
                 continue
             break
         if answer.status >= 400:
-            raise ServerRefused(await _said(answer))
+            raise await _refusal(answer)
         return answer
 
     async def _log_in(self) -> str:
@@ -105,39 +159,41 @@ class Remote:
         async with answer:
             if answer.status == 401:
                 raise ServerRefused(
-                    f"The server at {self._url} does not know this operator's key. Remove {KEY_FILE} from the data "
-                    "directory to get a new one, or name the right one with --key-file."
+                    f"The server at {self._url} does not know this operator's key. If the server keeps its key in "
+                    f"another data directory, name the file with --key-file; if the key was revoked, remove {KEY_FILE} "
+                    "and start the server again: it makes a new one."
                 )
             if answer.status != 200:
-                raise ServerRefused(await _said(answer))
+                raise await _refusal(answer)
             return str((await answer.json())["access_token"])
 
     async def _send(self, method: str, path: str, **options: Any) -> aiohttp.ClientResponse:
         try:
             return await self._session.request(method, self._url + path, allow_redirects=False, **options)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ServerRefused(
-                f"No server answers at {self._url} ({type(error).__name__}). Start one with `simwarden serve`, or name "
-                "another with --server."
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise NoServer(
+                f"The server at {self._url} does not answer ({type(error).__name__}): start it with `simwarden serve`, "
+                "or name another with --url"
             ) from error
 
 
-async def _said(answer: aiohttp.ClientResponse) -> str:
+async def _refusal(answer: aiohttp.ClientResponse) -> ServerRefused:
     raw = await answer.read()
     try:
         body = msgspec.json.decode(raw)
-        return str(body.get("message") or body.get("error_description") or raw.decode(errors="replace"))
+        message = str(body.get("message") or body.get("error_description") or raw.decode(errors="replace"))
     except (msgspec.DecodeError, AttributeError):
-        return f"The server answered {answer.status}: {raw[:200].decode(errors='replace')}"
+        return ServerRefused(f"The server answered {answer.status}: {raw[:200].decode(errors='replace')}")
+    return ServerRefused(message, body)
 
 
-def with_server(work: Callable[[Remote], Awaitable[T]], server: str | None, key_file: Path | None) -> T:
+def with_server(work: Callable[[Remote], Awaitable[T]], access: Access) -> T:
     """Run `work` on the server. Raises ServerRefused."""
     settings, _ = current_settings()
 
     async def run() -> T:
-        key = _read(key_file) if key_file else await local_key(settings, remote=server is not None)
-        url = (server or settings.admin_url).rstrip("/")
+        key = key_of(settings, access)
+        url = (access.url or settings.admin_url).rstrip("/")
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             return await work(Remote(session, url, key))
@@ -145,26 +201,39 @@ def with_server(work: Callable[[Remote], Awaitable[T]], server: str | None, key_
     return asyncio.run(run())
 
 
-async def local_key(settings: Settings, *, remote: bool) -> Key:
-    """The key in the data directory; made there when there is none and the server is this machine's own.
+def call(access: Access, method: str, path: str, body: Any = None, **query: Any) -> Any:
+    """One call. Raises ServerRefused."""
 
-    Raises ServerRefused.
+    async def work(remote: Remote) -> Any:
+        return await remote.call(method, path, body, **query)
+
+    return with_server(work, access)
+
+
+def key_of(settings: Settings, access: Access) -> Key:
+    """The key that is named; else SIMWARDEN_OPERATOR_KEY (APPKEY:APPSECRET); else the one that the server left in the
+    data directory. Raises ServerRefused.
     """
-    path = _key_path(settings)
-    if path.exists():
-        return _read(path)
-    if remote:
+    if access.key_file is not None:
+        return read_key(access.key_file)
+    given = os.environ.get("SIMWARDEN_OPERATOR_KEY")
+    if given:
+        app_key, colon, secret = given.strip().partition(":")
+        if not colon:
+            raise ServerRefused("SIMWARDEN_OPERATOR_KEY must be APPKEY:APPSECRET")
+        return Key(app_key, secret)
+    path = key_path(settings)
+    if not path.exists():
         raise ServerRefused(
-            f"There is no operator's key at {path}. Make one where the server runs (`simwarden operator create NAME "
-            "--key-file FILE`) and name it with --key-file."
+            f"There is no operator's key at {path}. `simwarden serve` leaves one in its data directory when it starts. "
+            "For a server elsewhere make one there (`simwarden operator create NAME --key-file FILE`), and name it "
+            "with --key-file."
         )
-    async with open_store(settings) as store:
-        name = f"{_user()}@{socket.gethostname()[:40]} {secrets.token_hex(3)}"
-        made = await issue_operator(Accounts(store.db), name)
-    return write_key(path, Key(made.application.app_key, made.app_secret))
+    return read_key(path)
 
 
-def _key_path(settings: Settings) -> Path:
+def key_path(settings: Settings) -> Path:
+    """Where the server leaves its operator's key."""
     return Path(settings.data_dir).expanduser() / KEY_FILE
 
 
@@ -184,15 +253,13 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _read(path: Path) -> Key:
+def read_key(path: Path) -> Key:
+    """The key in a file. Raises ServerRefused."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Key)
+    except FileNotFoundError as error:
+        raise ServerRefused(f"There is no file {path}") from error
+    except PermissionError as error:
+        raise ServerRefused(f"{path} may not be read by this user: become the one that runs the server") from error
     except (OSError, msgspec.MsgspecError) as error:
         raise ServerRefused(f"{path} is not an operator's key: {error}") from error
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()[:40]
-    except (KeyError, OSError):
-        return str(os.getuid())

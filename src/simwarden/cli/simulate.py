@@ -8,19 +8,22 @@ from typing import Any
 
 import click
 
+from simwarden.cli.common import Group
+
 _EXAMPLES = """
 \b
 Examples:
   simwarden simulate
       Four gateways of 32 ports x 4 slots; says where they take commands.
-  simwarden simulate --gateways 2 --report-url 'http://127.0.0.1:8080/southbound/ejoin/{gateway}'
+  URL='http://127.0.0.1:8080/southbound/ejoin/{gateway}'
+  simwarden simulate --gateways 2 --report-url "$URL"
       Each reports to its own URL.
-  simwarden simulate --scenario sim-moved --report-url 'http://127.0.0.1:8080/southbound/ejoin/{gateway}'
+  simwarden simulate --scenario sim-moved --report-url "$URL"
       Play a story; --scenario list names them.
   simwarden simulate --generation 3 --username admin --password "$PASSWORD"
       Devices with API v3.
-  simwarden simulate --gateways 100 --slots 1 --rate 20000 --changed 0.02 --report-url '...{gateway}'
-      A load for benchmarks: 20,000 sightings a second, 2 % of the cards moved.
+  simwarden simulate --gateways 100 --slots 1 --rate 20000 --report-url "$URL"
+      A load for benchmarks: 20,000 sightings a second.
   simwarden simulate --json --duration 30
       For programs: JSON lines, ends by itself.
   simwarden simulate move 460000990000000 gw2 6.1
@@ -42,7 +45,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
     uvloop.run(work)
 
 
-class _DefaultsToGateways(click.Group):
+class _DefaultsToGateways(Group):
     """`simulate [options]` means `simulate gateways [options]`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -195,9 +198,9 @@ _control_option = click.option(
 @_control_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def move(imsi: str, gateway: str, slot: str, control: str, *, swap: bool, as_json: bool) -> None:
-    """Carry a card to another slot of a running simulator, as a thief would: the gateways report it at once.
+    """Carry a card to another slot of a running simulator, as a thief would.
 
-    PORT.SLOT counts from 1: 6.1 is port 6, slot 1.
+    The gateways report it at once.     PORT.SLOT counts from 1: 6.1 is port 6, slot 1.
     """
     import json
 
@@ -224,7 +227,7 @@ def cards(control: str, *, as_json: bool) -> None:
     """Show the cards of a running simulator: in which slot each is, in which device, locked or not."""
     import json
 
-    from simwarden.cli.common import print_table
+    from simwarden.cli.printing import print_table
     from simwarden.simulator.client import steer
     from simwarden.simulator.errors import SimulatorError
 
@@ -242,17 +245,20 @@ def cards(control: str, *, as_json: bool) -> None:
         print_table(rows, ["gateway", "slot", "imsi", "msisdn", "imei", "locked"], empty="There are no cards")
 
 
-@simulate.command()
+@simulate.command(epilog="\b\nExample:\n  simwarden simulate sink --port 9000")
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port to listen on, on 127.0.0.1 [a free one].")
 @click.option("--bearer", envvar="SIMWARDEN_SINK_BEARER", help="Expect this bearer token [none].")
-@click.option("--secret", envvar="SIMWARDEN_SINK_SECRET", help="Expect standardwebhooks signatures (whsec_...) [none].")
+@click.option("--secret", envvar="SIMWARDEN_SINK_SECRET", help="Expect signatures with this secret (whsec_) [none].")
 @click.option("--keep", default=10_000, show_default=True, type=click.IntRange(1), help="Deliveries to remember.")
 @click.option("--duration", type=click.FloatRange(0), help="Seconds to run [until Ctrl-C].")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line for everything, the first says ready.")
 def sink(
     *, port: int, bearer: str | None, secret: str | None, keep: int, duration: float | None, as_json: bool
 ) -> None:
-    """Receive CloudEvents: GET /events shows them, DELETE /events forgets, POST /behaviour misbehaves."""
+    """Receive CloudEvents.
+
+    GET /events shows them, DELETE /events forgets, POST /behaviour misbehaves.
+    """
     from simwarden.simulator.errors import SimulatorError
     from simwarden.simulator.session import Voice, run_sink
 

@@ -4,96 +4,87 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
-from simwarden.cli.common import Store, json_option, print_fields, print_json, print_table, with_store
-from simwarden.cli.remote import Remote, key_option, segment, server_option, with_server
-from simwarden.store import subscriptions
-from simwarden.store.accounts import Accounts
+from simwarden.cli.building import Plain, add_all, examples
+from simwarden.cli.common import Group, json_option
+from simwarden.cli.printing import print_fields, print_json
+from simwarden.cli.remote import Access, Remote, access_options, segment, with_server
 
 
-@click.group()
+@click.group(cls=Group)
 def subscription() -> None:
     """Customers' subscriptions to events of their SIMs."""
 
 
-@subscription.command(
-    "list", epilog="\b\nExamples:\n  simwarden subscription list --account ACME\n  simwarden subscription list --ended"
+add_all(
+    subscription,
+    [
+        Plain(
+            verb="list",
+            operation="listSubscriptions",
+            help="List subscriptions that are active, the newest first; with --all those that ended too.",
+            default_query={"status": "ACTIVE"},
+            examples=(
+                "subscription list --failing  whose events do not reach their sink",
+                "subscription list --account ACME",
+                "subscription list --all --sim 460000990123698",
+            ),
+            columns=(
+                *("id", "imsi", "status", "eventCount", "createdAt", "appKey", "type", "sink", "pausedAt", "expiresAt"),
+                "ended=endedReason",
+            ),
+            empty="No subscriptions",
+        ),
+        Plain(verb="show", operation="getSubscription", examples=("subscription show ID",)),
+        Plain(
+            verb="delete",
+            operation="endSubscription",
+            help="End a subscription and tell its sink (NETWORK_TERMINATED).",
+            examples=("subscription delete ID",),
+            done="{id} has ended, and its sink is told",
+        ),
+        Plain(
+            verb="pause",
+            operation="pauseSubscription",
+            help="Send nothing more to its sink.\n\n"
+            "Events wait as long as they are offered to a sink (SIMWARDEN_DELIVERY_HOURS); older ones are given up, "
+            "and can be replayed. Its client sees the status INACTIVE.",
+            examples=("subscription pause ID",),
+            done="{id} is paused: simwarden subscription resume ID goes on",
+        ),
+        Plain(
+            verb="resume",
+            operation="resumeSubscription",
+            help="Send what has waited, in order, and go on.",
+            examples=("subscription resume ID",),
+            done="{id} goes on",
+        ),
+        Plain(
+            verb="hand-over",
+            operation="handOverSubscription",
+            arguments=("application",),
+            names={"application": "ACCOUNT/APP"},
+            help="Give a subscription to another application of the same account.",
+            examples=("subscription hand-over ID ACME/meters-2",),
+            done="{id} is {appKey}'s now",
+        ),
+    ],
 )
-@click.option("--account", help="Only this account's.")
-@click.option("--ended", is_flag=True, help="Those that ended too.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 10_000), help="How many.")
-@json_option
-def list_(account: str | None, limit: int, *, ended: bool, as_json: bool) -> None:
-    """Show subscriptions, newest first."""
-
-    async def work(store: Store) -> list[subscriptions.Subscription]:
-        owner = (await Accounts(store.db).get(account)).id if account else None
-        return await subscriptions.page(store.db, account_id=owner, ended=ended, limit=limit)
-
-    rows = with_store(work)
-    if as_json:
-        print_json(rows)
-        return
-    table = [msgspec.structs.asdict(row) for row in rows]
-    columns = ["id", "imsi", "type", "sink", "status", "event_count", "created_at", "expires_at", "ended_reason"]
-    print_table(table, columns, empty="No subscriptions yet: customers make them through the CAMARA API")
 
 
-def _act(verb: str, text: str, method: str, path: str, done: str) -> None:
-    """A command on one subscription, through the server."""
-
-    @subscription.command(verb, help=text, epilog=f"\b\nExample:\n  simwarden subscription {verb} SUBSCRIPTION-ID")
-    @click.argument("subscription_id")
-    @server_option
-    @key_option
-    @json_option
-    def command(subscription_id: str, server: str | None, key_file: Path | None, *, as_json: bool) -> None:
-        async def work(remote: Remote) -> Any:
-            return await remote.call(method, f"/subscriptions/{segment(subscription_id)}{path}")
-
-        found = with_server(work, server, key_file)
-        if as_json:
-            print_json(found)
-        elif done:
-            click.echo(done)
-        else:
-            print_fields(found)
-
-
-_act("show", "Show one subscription, without its secrets.", "GET", "", "")
-_act(
-    "delete",
-    "End a subscription and tell its sink (NETWORK_TERMINATED).",
-    "DELETE",
-    "",
-    "It has ended, and its sink is told.",
-)
-_act(
-    "pause",
-    "Send nothing more to its sink. Events wait as long as they are offered to a sink (SIMWARDEN_DELIVERY_HOURS); "
-    "older ones are given up, and can be replayed. Its client sees the status INACTIVE.",
-    "POST",
-    "/pause",
-    "Paused. `simwarden subscription resume` goes on.",
-)
-_act("resume", "Send what has waited, in order, and go on.", "POST", "/resume", "It goes on.")
-
-
-@subscription.command("test", epilog="\b\nExample:\n  simwarden subscription test SUBSCRIPTION-ID")
-@click.argument("subscription_id")
+@subscription.command("test", epilog=examples(("subscription test ID",)))
+@click.argument("subscription_id", metavar="ID")
 @click.option("--wait", default=20.0, show_default=True, type=click.FloatRange(0, 600), help="Seconds for an answer.")
-@server_option
-@key_option
+@access_options
 @json_option
-def test_(subscription_id: str, wait: float, server: str | None, key_file: Path | None, *, as_json: bool) -> None:
-    """Send a test event to its sink, behind what waits there, and show what the sink answers.
+def test_(subscription_id: str, wait: float, access: Access, *, as_json: bool) -> None:
+    """Send a test event to its sink, and show what the sink answers.
 
-    Its type is org.simwarden.v1.subscription-test. It is tried again as any other event.
+    It is sent behind what waits there. Its type is org.simwarden.v1.subscription-test. It is tried again as any other
+    event.
     """
 
     async def work(remote: Remote) -> Any:
@@ -104,7 +95,7 @@ def test_(subscription_id: str, wait: float, server: str | None, key_file: Path 
             found = await remote.call("GET", f"/deliveries/{segment(found['id'])}")
         return found
 
-    found = with_server(work, server, key_file)
+    found = with_server(work, access)
     if as_json:
         print_json(found)
     else:
@@ -112,27 +103,3 @@ def test_(subscription_id: str, wait: float, server: str | None, key_file: Path 
         print_fields({**shown, "Answer": found.get("lastStatus"), "Error": found.get("lastError")})
     if found["status"] != "DELIVERED":
         raise SystemExit(1)
-
-
-@subscription.command(
-    "hand-over", epilog="\b\nExample:\n  simwarden subscription hand-over SUBSCRIPTION-ID ACME/meters-2"
-)
-@click.argument("subscription_id")
-@click.argument("application", metavar="ACCOUNT/APP|APPKEY")
-@server_option
-@key_option
-@json_option
-def hand_over(
-    subscription_id: str, application: str, server: str | None, key_file: Path | None, *, as_json: bool
-) -> None:
-    """Let a subscription be another application's of the same account."""
-
-    async def work(remote: Remote) -> Any:
-        body = {"application": application}
-        return await remote.call("POST", f"/subscriptions/{segment(subscription_id)}/hand-over", body)
-
-    found = with_server(work, server, key_file)
-    if as_json:
-        print_json(found)
-    else:
-        click.echo(f"It is {found['appKey']}'s now.")

@@ -54,7 +54,7 @@ class Story:
         app = await world.processes.command(
             "app", "create", "--account", "ACME", "--name", "meters", "--scopes", "control"
         )
-        await world.log_in(app["app_key"], app["app_secret"])
+        await world.log_in(app["appKey"], app["appSecret"])
         self._say("do", "ACME gets an account, its application an APPKEY, an APPSECRET and an access token")
         cards = (await world.look("/gateways/gw1"))["sims"]
         card = next(card for card in cards if card["slot"] == HOME[1])
@@ -69,7 +69,7 @@ class Story:
                 *("gateway", "add", "--name", gateway["name"], "--command-url", gateway["command_url"]),
                 *("--username", gateway["username"], "--password", gateway["password"], "--interval", "5"),
             )
-            await world.steer(f"/gateways/{gateway['name']}/report-url", url=made["report_url"], report_now=True)
+            await world.steer(f"/gateways/{gateway['name']}/report-url", url=made["reportUrl"], report_now=True)
         self._say("do", "Both gateways are registered; each reports to its own secret URL")
 
     async def _bind(self) -> None:
@@ -109,7 +109,7 @@ class Story:
         self._say("note", "simwarden sim explain:")
         for step in (await self._explain())["chain"]:
             facts = ", ".join(f"{name} {value}" for name, value in step["data"].items() if value not in (None, ""))
-            by = f"caused by {step['caused_by']}" if step["caused_by"] else f"{step['cause']['source']}"
+            by = f"caused by {step['causedBy']}" if step.get("causedBy") else f"{step['cause']['source']}"
             self._say("note", f"  {step['n']}. {step['type']}  {facts}  ({by}: {step['cause'].get('message', '')})")
 
     async def _returned(self) -> None:
@@ -200,7 +200,7 @@ class Story:
 
     async def _seen(self) -> bool:
         found = await self._world.processes.command("sim", "show", self._imsi)
-        return bool(found["device"] == self._home_imei)
+        return bool(found.get("device") == self._home_imei)
 
     async def _query(self) -> dict[str, Any]:
         body = {"device": {"phoneNumber": self._msisdn}, "queryType": "IMEIBIND"}

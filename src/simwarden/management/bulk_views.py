@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.engine.bulk_jobs import confirm_token
-from simwarden.management.views import Camel
+from simwarden.management.shapes import Camel
 
 if TYPE_CHECKING:
     from simwarden.store.operations import Operation

@@ -2,80 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from simwarden.management.views import Camel, EventView
+from simwarden.management.shapes import (
+    ApnState,
+    EnforcedSlot,
+    EventView,
+    ExplanationView,
+    ShownFunction,
+    StandingBar,
+)
 
 if TYPE_CHECKING:
     from simwarden.engine import explain
-
-
-class StandingBar(Camel, frozen=True):
-    """StandingBar."""
-
-    cause: str
-    since: datetime
-    event: int
-
-
-class ShownFunction(Camel, frozen=True, omit_defaults=False):
-    """FunctionState."""
-
-    function: str
-    requested: bool
-    effective: bool
-    bars: list[StandingBar]
-    since: datetime | None
-    enforcement: str | None
-
-
-class ApnState(Camel, frozen=True, omit_defaults=False):
-    """ApnState."""
-
-    apn: str
-    since: datetime
-    event: int
-    enforcement: str | None
-
-
-class EnforcedSlot(Camel, frozen=True):
-    """EnforcedSlot."""
-
-    gateway: str
-    current: bool
-    wanted: str
-    seen: str
-    status: str
-    attempts: int
-    port: int | None = None
-    slot: int | None = None
-    target: str | None = None
-    last_error: str | None = None
-    note: str | None = None
-
-
-class ExplanationView(Camel, frozen=True):
-    """Explanation."""
-
-    imsi: str
-    binding_state: str
-    lifecycle: str
-    functions: list[ShownFunction]
-    closed_apns: list[ApnState]
-    places: list[EnforcedSlot]
-    chain: list[EventView]
-    history: list[EventView]
-    states: list[EventView]
-    iccid: str | None = None
-    phone_number: str | None = None
-    reported_iccid: str | None = None
-    lifecycle_since: datetime | None = None
-    bound_to: list[str] | None = None
-    policy: dict[str, str] | None = None
-    device: str | None = None
-    device_unknown: bool = False
-    seen_at: datetime | None = None
 
 
 def explanation(found: explain.Explanation) -> ExplanationView:

@@ -11,6 +11,7 @@ from simwarden.domain.identifiers import full_imei
 from simwarden.domain.intake import Caution
 from simwarden.domain.sim import Function, Policy
 from simwarden.engine.explain import readable
+from simwarden.management.shapes import Camel, EventView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from simwarden.store.ranges import HeldRange
     from simwarden.store.subscriptions import Subscription
     from simwarden.store.usage import Used
-
-
-class Camel(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
-    """Properties in lowerCamelCase; what is not there is left out."""
 
 
 class Bar(Camel, frozen=True):
@@ -70,17 +67,6 @@ class SimView(Camel, frozen=True):
     place: Place | None = None
     warnings: list[Caution] | None = None
     """Of the identifiers that the request gave."""
-
-
-class EventView(Camel, frozen=True):
-    """Event."""
-
-    n: int
-    type: str
-    at: datetime
-    cause: dict[str, Any]
-    data: dict[str, Any]
-    caused_by: int | None = None
 
 
 class SubscriptionView(Camel, frozen=True):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from simwarden.cli.common import Store
+    from simwarden.cli.database import Store
     from simwarden.domain.events import Cause
     from simwarden.listener.forward import Local
     from simwarden.northbound.listen.schemas import DeliveryVerdict, InboxAnswer, WaitingEvent

@@ -7,11 +7,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import pytest
 from click.testing import CliRunner
 from tests.integration.notify.house import House
 from tests.integration.notify.running import running
 from tests.integration.notify.sink import Sink
+from tests.support.server import serving
 
 from simwarden.cli import main
 from simwarden.engine.subscriptions import Subscriptions
@@ -39,21 +39,27 @@ async def refused(url: str, vault: Vault) -> tuple[str, bytes]:
     return f"{made.id}-1", got
 
 
-def test_a_dead_letter_is_shown_with_its_request_and_sent_again(
-    database_url: str, vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_dead_letter_is_shown_with_its_request_and_sent_again(
+    database_url: str, vault: Vault, tmp_path: Path
 ) -> None:
-    event_id, got = asyncio.run(refused(database_url, vault))
-    monkeypatch.setenv("SIMWARDEN_DATABASE_URL", database_url)
-    monkeypatch.setenv("SIMWARDEN_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("SIMWARDEN_SECRET_KEY", bytes(range(32)).hex())
-    run = CliRunner()
+    event_id, got = await refused(database_url, vault)
+    async with serving(tmp_path, database_url, secret_key=bytes(range(32)).hex()) as url:
+        environment = {"SIMWARDEN_DATA_DIR": str(tmp_path / "data"), "SIMWARDEN_URL": url, "COLUMNS": "300"}
+        await asyncio.to_thread(look, CliRunner(env=environment), event_id, got)
+
+
+def look(run: CliRunner, event_id: str, got: bytes) -> None:
+    """What the commands say of it."""
+    [failing] = json.loads(run.invoke(main, ["subscription", "list", "--failing", "--json"]).output)
+    assert event_id.startswith(failing["id"])
+    assert json.loads(run.invoke(main, ["delivery", "list", "--since", "2h", "--json"]).output)
     [listed] = json.loads(run.invoke(main, ["delivery", "list", "--status", "dead", "--json"]).output)
-    assert listed["event_id"] == event_id
+    assert listed["id"] == event_id
     shown = run.invoke(main, ["delivery", "show", event_id, "--json"]).output
-    [attempt] = json.loads(shown)["attempt_log"]
+    [attempt] = json.loads(shown)["attemptLog"]
     assert (attempt["status"], attempt["error"]) == (403, "HTTP 403")
-    assert attempt["request"]["body"].encode() == got
-    assert attempt["request"]["headers"]["webhook-signature"].startswith("v1,")
+    assert json.loads(shown)["lastRequest"]["body"].encode() == got
+    assert json.loads(shown)["lastRequest"]["headers"]["webhook-signature"].startswith("v1,")
     plain = run.invoke(main, ["delivery", "show", event_id]).output
     assert "authorization: Bearer ********" in plain
     assert got.decode() in plain
@@ -61,4 +67,6 @@ def test_a_dead_letter_is_shown_with_its_request_and_sent_again(
         assert "sink-token" not in text
         assert "k-1" not in text
     assert "1 will be sent again" in run.invoke(main, ["delivery", "replay", event_id]).output
-    assert json.loads(run.invoke(main, ["delivery", "list", "--json"]).output)[0]["status"] == "PENDING"
+    assert "Give an event id" in run.invoke(main, ["delivery", "replay"]).output
+    assert "go with --since" in run.invoke(main, ["delivery", "replay", event_id, "--delivered-too"]).output
+    assert json.loads(run.invoke(main, ["delivery", "replay", "--since", "2d", "--json"]).output)["replayed"] in (0, 1)

@@ -12,6 +12,7 @@ from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import full_imei
 from simwarden.engine import gateways
 from simwarden.engine.explain import explain
+from simwarden.management.explanation import explanation
 from simwarden.southbound.ejoin.driver import failure_of
 
 UNREADABLE = (
@@ -25,7 +26,7 @@ UNREADABLE = (
 
 
 async def told(world: World, number: int = 1) -> str:
-    found = await explain(world.db, world.gateways, await world.sim(number))
+    found = explanation(await explain(world.db, world.gateways, await world.sim(number)))
     text = "\n".join(lines(found)) + "\n".join(lines(found, whole=True))
     assert [match for each in UNREADABLE for match in each.findall(text)] == [], text
     return text

@@ -111,7 +111,7 @@ async def test_commands_list_show_and_acknowledge(shell: Shell, database: Databa
     assert "What to do" in shown.output
     taken = json.loads((await shell("alarm", "ack", str(critical["id"]), "--json")).stdout)
     assert taken["acknowledgedBy"]
-    assert len(await shell.told("alarm", "list", "--unacknowledged")) == 2
+    assert len(await shell.told("alarm", "list", "--not-acknowledged")) == 2
     missing = await shell("alarm", "show", "99999")
     assert missing.exit_code == 1
     assert "No alarm has this number" in missing.output

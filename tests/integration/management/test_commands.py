@@ -219,7 +219,10 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["sim", "bulk", "suspend", "--all", "--json"], "needs --yes"),
     (["sim", "bulk", "suspend", "--all", "--imei", "353689530707903", "--yes"], "imei does not go with suspend"),
     (["operation", "show", "nothing"], "No operation has this id"),
-    (["sim", "suspend", IMSIS[0], "--server", "http://127.0.0.1:9"], "No server answers at http://127.0.0.1:9"),
+    (
+        ["sim", "suspend", IMSIS[0], "--server", "http://127.0.0.1:9"],
+        "The server at http://127.0.0.1:9 does not answer",
+    ),
 ]
 
 
@@ -235,8 +238,8 @@ async def test_mistakes_are_answered_in_a_sentence(shell: Shell) -> None:
 
 async def test_operators_keys(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "eyes.key"
-    made = await shell.told("operator", "create", "eyes", "--read-only", "--key-file", str(file))
-    assert "app_secret" not in made
+    made = await shell.told("operator", "create", "eyes", "--read-only", "--write-key", str(file))
+    assert "appSecret" not in made
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     eyes = ("--key-file", str(file))
     assert await shell.told("operation", "list", *eyes) == []
@@ -247,7 +250,7 @@ async def test_operators_keys(shell: Shell, tmp_path: Path) -> None:
     assert "sws_" not in (await shell("operator", "list", "--json")).output
     assert await shell.told("account", "list") == await shell.told("account", "list")
     assert [account["name"] for account in await shell.told("account", "list")] == ["ACME"]
-    await shell.told("operator", "revoke", made["app_key"])
+    await shell.told("operator", "revoke", made["appKey"])
     async with asyncio.timeout(PATIENCE):
         while "does not know this operator's key" not in (await shell("operation", "list", *eyes)).output:  # noqa: ASYNC110
             await asyncio.sleep(0.05)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from simwarden.cli.explaining import sentence
-from simwarden.engine.explain import Step, readable
+from simwarden.engine.explain import readable
+from simwarden.management.shapes import EventView
 
 NAMES = {1: "gw1"}
 CAUSE = {"kind": "ENFORCEMENT", "source": "gw1", "message": "command"}
@@ -42,6 +43,8 @@ def test_the_gateway_is_named(data: dict[str, Any], gateway: str | None) -> None
     ],
 )
 def test_an_enforcement_event_of_any_age_is_a_sentence(type_: str, data: dict[str, Any], said: str) -> None:
-    text = sentence(Step(3, datetime.now(UTC), type_, 2, CAUSE, readable(data, NAMES)))
+    text = sentence(
+        EventView(n=3, at=datetime.now(UTC), type=type_, caused_by=2, cause=CAUSE, data=readable(data, NAMES))
+    )
     assert said in text
     assert "gateway gw1, port 1.01" in text

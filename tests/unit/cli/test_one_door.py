@@ -1,0 +1,82 @@
+"""The commands speak to the management API, and to nothing else but when a server is to be started."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import simwarden.cli
+from simwarden.cli.document import endpoints
+from simwarden.cli.sim import sim  # noqa: F401 - the groups are made when they are imported
+
+CLI = Path(str(simwarden.cli.__file__)).parent
+MAY_OPEN_THE_DATABASE = {
+    "database.py": "opens it for the others of this list",
+    "db.py": "migrations",
+    "db_backup.py": "backup and restore",
+    "first_key.py": "the first operator's key, when the server starts",
+    "quickstart.py": "sample data beside the server",
+    "serve.py": "the server itself",
+    "sim_import.py": "many SIMs from a file, for its speed",
+}
+"""Modules of the command line, and why. This list may only shrink."""
+BY_HAND = {
+    "actOnSim": "a command for each action",
+    "confirmOperation": "a conversation: asks, and follows",
+    "createOperator": "writes a file",
+    "explainSim": "told in sentences",
+    "getDelivery": "with its attempts and request",
+    "getLifecycle": "in sim explain --all",
+    "getOperationResult": "writes a file",
+    "getRecords": "in sim show",
+    "getSim": "with its records",
+    "listGatewayDoubts": "listDoubts has them, of one gateway too",
+    "listUsage": "summed up",
+    "previewBulk": "a conversation: sim bulk",
+    "replayDeliveries": "one command with replayDelivery",
+    "replayDelivery": "one command with replayDeliveries",
+    "testSubscription": "waits for the sink's answer",
+}
+"""Operations whose commands are not built from the document, and why."""
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of this package that a module imports, wherever it does."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def test_only_what_starts_a_server_opens_the_database() -> None:
+    doors = ("simwarden.store", "simwarden.engine", "simwarden.cli.database")
+    opening = {
+        path.name
+        for path in CLI.glob("*.py")
+        if any(name == door or name.startswith(f"{door}.") for name in imported(path) for door in doors)
+    }
+    assert opening == MAY_OPEN_THE_DATABASE.keys()
+
+
+def test_every_operation_of_the_api_has_its_command() -> None:
+    built = {
+        node.value.value
+        for path in CLI.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.keyword) and node.arg == "operation" and isinstance(node.value, ast.Constant)
+    }
+    assert built - endpoints().keys() == set()
+    assert endpoints().keys() - built == BY_HAND.keys() - {"actOnSim"}
+
+
+def test_the_document_is_read_without_its_answers_and_nothing_is_lost() -> None:
+    found = endpoints()
+    assert found["listSims"].is_list
+    assert {each.name for each in found["listSims"].parameters} >= {"barred", "tag", "gateway", "limit", "cursor"}
+    assert [each.name for each in found["addRange"].parameters] == ["accountId", "kind", "range"]
+    assert found["createGateway"].has_body
+    assert not found["renewGatewayToken"].has_body
+    assert all(each.text for endpoint in found.values() for each in endpoint.parameters)
