@@ -13,10 +13,13 @@ from click.testing import CliRunner, Result
 from tests.fuzz.bench import Finding
 from tests.fuzz.mutate import TEXTS, Mutator
 
+from simwarden.accounts.applications import open_account
 from simwarden.cli import main
 from simwarden.simulator.errors import SimulatorError
 from simwarden.simulator.identity import make_imei, make_sim
 from simwarden.simulator.scenario import load_scenario
+from simwarden.store.accounts import Accounts
+from simwarden.store.database import Database
 
 SETTINGS = """port = 9000
 host = "127.0.0.1"
@@ -57,13 +60,18 @@ class Files:
 
     def run(self, count: int) -> None:
         """Everything. Raises Finding. Not within an event loop: commands have their own."""
-        self._invoke("account", "create", f"files-{self._seed}")
+        asyncio.run(self._open_account())
         for number in range(count):
             chance = random.Random(f"{self._seed}:files:{number}")
             try:
                 self._case(Mutator(chance), chance, number)
             except Finding as finding:
                 raise Finding(f"files {number}: {finding}") from finding
+
+    async def _open_account(self) -> None:
+        database = await Database.connect(self._url, size=1)
+        await open_account(Accounts(database), f"files-{self._seed}")
+        await database.close()
 
     def _case(self, mutator: Mutator, chance: random.Random, number: int) -> None:
         kind = chance.choice(("csv", "csv", "settings", "story"))

@@ -10,6 +10,7 @@ import click
 from simwarden.accounts.scopes import KNOWN, SET_MEANING
 from simwarden.cli.building import Plain, add_all, plain
 from simwarden.cli.common import Group
+from simwarden.cli.printing import human
 
 
 @click.group(cls=Group)
@@ -28,7 +29,7 @@ def _fields(found: dict[str, Any]) -> dict[str, Any]:
         "Quota": f"{quota} counted calls a day (UTC)" if quota else None,
         "Mode": "sandbox: virtual SIMs only" if found["sandbox"] else None,
         "Created": found["createdAt"],
-        "Secret before": found.get("previousSecretUntil") and f"good until {found['previousSecretUntil']}",
+        "Secret before": found.get("previousSecretUntil") and f"good until {human(found['previousSecretUntil'])}",
         "Revoked": found.get("revokedAt"),
     }
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import getpass
 import os
-import secrets
 import socket
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from simwarden.accounts.applications import issue_operator
-from simwarden.cli.remote import Key, key_path, write_key
+from simwarden.cli.remote import Key, key_path
+from simwarden.kit.ids import random_name
 from simwarden.store.accounts import Accounts
 from simwarden.store.database import Database
 
@@ -17,18 +19,32 @@ if TYPE_CHECKING:
     from simwarden.settings import Settings
 
 
-async def leave(settings: Settings, url: str) -> bool:
-    """Make one, unless there is one; returns whether it was made. Raises StoreUnavailable."""
+async def leave(settings: Settings, url: str) -> str:
+    """Make one, unless there is one; returns what there is to say of it. Raises StoreUnavailable.
+
+    Where the data directory cannot be written to, none is made: the file comes first.
+    """
     path = key_path(settings)
-    if path.exists():
-        return False
-    db = await Database.connect(url, size=1)
     try:
-        made = await issue_operator(Accounts(db), f"{_user()}@{socket.gethostname()[:40]} {secrets.token_hex(3)}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return ""
+    except OSError as error:
+        return f"No operator's key is left for the commands: {path}: {error.strerror}"
+    try:
+        db = await Database.connect(url, size=1)
+        try:
+            made = await issue_operator(Accounts(db), f"{_user()}@{socket.gethostname()[:40]} {random_name(6)}")
+        finally:
+            await db.close()
+        os.write(file, msgspec.json.encode(Key(made.application.app_key, made.app_secret)) + b"\n")
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
     finally:
-        await db.close()
-    write_key(path, Key(made.application.app_key, made.app_secret))
-    return True
+        os.close(file)
+    return f"The operator's key for the commands is in {path}"
 
 
 def _user() -> str:

@@ -26,7 +26,7 @@ add_all(
                 "audit list --target 460000990123698  a SIM, by any of its identifiers",
                 "audit list --target gw1 --operator night",
             ),
-            columns=("at", "name", "operation", "target", "status", "correlator", "operator", "detail"),
+            columns=("at", "name", "operation", "detail", "target", "status", "correlator", "operator"),
             empty="Nothing was changed",
         )
     ],

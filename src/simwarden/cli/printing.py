@@ -72,7 +72,7 @@ def print_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, empty
     terminal = sys.stdout.isatty()
     wanted = [Column(each) for each in columns]
     cells = [[human(each.of(row), times="ago" if terminal and not wide else "at") for each in wanted] for row in rows]
-    widths = [max(len(each.label), *(len(row[n]) for row in cells)) for n, each in enumerate(wanted)]
+    widths = [max(len(label(each.label)), *(len(row[n]) for row in cells)) for n, each in enumerate(wanted)]
     kept = len(wanted)
     if terminal and not wide:
         kept = _fitting(wanted, widths, shutil.get_terminal_size().columns)
@@ -81,7 +81,7 @@ def print_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, empty
         widths[kept - 1] = max(
             shutil.get_terminal_size().columns - sum(widths[: kept - 1]) - GAP * (kept - 1), LEAST_TEXT
         )
-    _line([each.label.replace("_", " ").upper() for each in wanted[:kept]], widths)
+    _line([label(each.label).upper() for each in wanted[:kept]], widths)
     for row in cells:
         if not wraps:
             _line([cell.replace("\n", " ") for cell in row[:kept]], widths)
@@ -131,11 +131,11 @@ def parse_time(text: str) -> datetime | None:
 
 def label(name: str) -> str:
     """A property's name as a person reads it: `createdAt` is "Created at"."""
-    words = "".join(f" {char.lower()}" if char.isupper() else char for char in name)
-    for plain, known in (("imsi", "IMSI"), ("iccid", "ICCID"), ("app key", "APPKEY"), ("app secret", "APPSECRET")):
-        if words == plain:
-            return known
-    return words[:1].upper() + words[1:].replace(" url", " URL").replace(" id", " id")
+    words = name.replace("_", " ")
+    if words == name:
+        words = "".join(f" {char.lower()}" if char.isupper() else char for char in name)
+    known = {"imsi": "IMSI", "iccid": "ICCID", "app key": "APPKEY", "app secret": "APPSECRET"}
+    return known.get(words) or words[:1].upper() + words[1:].replace(" url", " URL")
 
 
 def _fitting(wanted: Sequence[Column], widths: Sequence[int], room: int) -> int:

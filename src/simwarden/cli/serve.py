@@ -22,7 +22,6 @@ from simwarden import __version__, logs, standby
 from simwarden import settings as settings_module
 from simwarden.cli import first_key, tls
 from simwarden.cli.common import current_settings
-from simwarden.cli.remote import key_path
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.settings import has_master_key, masked_url
 from simwarden.store import key_check, migrate
@@ -116,8 +115,8 @@ async def _prepare(settings: Settings) -> None:
     for migration in await migrate.migrate(settings.database_url):
         click.echo(f"Applied migration {migration.version:04}_{migration.name}", err=True)
     await key_check.check(settings.database_url, vault)
-    if await first_key.leave(settings, settings.database_url):
-        click.echo(f"The operator's key for the commands is in {key_path(settings)}", err=True)
+    if said := await first_key.leave(settings, settings.database_url):
+        click.echo(said, err=True)
 
 
 def _prepared(settings: Settings) -> bool:

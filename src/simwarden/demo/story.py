@@ -124,9 +124,9 @@ class Story:
         status = await self._query()
         _expect(status == {"bindImei": self._home_imei, "bindStatus": "BOUND"}, f"query answered {status}")
         told = await self._explain()
-        _expect(told["state"] == "LOCKED", f"the binding's state is {told['state']}")
+        _expect(told["bindingState"] == "LOCKED", f"the binding's state is {told['bindingState']}")
         _expect(all(function["effective"] for function in told["functions"]), "a function is still barred")
-        self._say("see", f"The binding is {told['state']}; voice, SMS and data are open")
+        self._say("see", f"The binding is {told['bindingState']}; voice, SMS and data are open")
 
     async def _controlled(self) -> None:
         world = self._world

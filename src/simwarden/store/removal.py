@@ -30,6 +30,7 @@ _OF_ACCOUNT = (
     "operations",
     "idempotency",
     "usage",
+    "requests",
     "inboxes",
     "applications",
     "account",

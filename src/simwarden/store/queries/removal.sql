@@ -55,6 +55,9 @@ delete from idempotency i using application a where a.account_id = $1 and i.app_
 -- name: usage
 delete from usage_count where account_id = $1
 
+-- name: requests
+delete from request_log where account_id = $1
+
 -- name: inboxes
 delete from inbox where account_id = $1
 
