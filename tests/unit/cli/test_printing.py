@@ -21,7 +21,7 @@ import json, sys
 from simwarden.cli.printing import print_table
 print_table(json.loads(sys.argv[1]), json.loads(sys.argv[2]), empty="nothing", wide=len(sys.argv) > 3)
 """
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {
         "id": "0d3f7a1c-5f7c-4f6e-9d2e-3b1a2c3d4e5f",
         "at": "2026-01-01T00:00:00.5Z",
