@@ -122,8 +122,8 @@ async def test_a_gateway_out_of_service_is_sent_nothing_until_it_is_back(house: 
     await house.manage("POST", "/gateways", {"name": "gw1", "commandUrl": "http://192.0.2.7"})
     number = await house.gateways.id_of("gw1")
     await house.db.execute(
-        "insert into attachment (bucket, imsi, gateway_id, port, slot, current, desired, status, since, "
-        "next_attempt_at) select bucket, imsi, $2, 1, 1, true, 7, 'PENDING', now(), now() - interval '1 minute' "
+        "insert into attachment (bucket, imsi, element_id, target, current, desired, status, since, next_attempt_at) "
+        "select bucket, imsi, $2, '1.01', true, 7, 'PENDING', now(), now() - interval '1 minute' "
         "from sim where imsi = $1",
         imsi(0),
         number,
