@@ -11,7 +11,6 @@ TYPICAL = 115
 """The median. It may only fall; the aim is 110."""
 LONGER = {
     "app.py": 490,
-    "cli/gateway.py": 417,
     "settings.py": 440,
 }
 """Modules that are longer today, with the lines that they may have. This list may only shrink."""
