@@ -15,7 +15,16 @@ from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.reports import CallRecord, Evidence, GatewayFacts, PortObservation, Report, SmsRecord
 from simwarden.domain.rules.device import Bind, Unbind
-from simwarden.domain.sim import ALL_FUNCTIONS, BindingState, IdentifierKind, NetworkTarget, Place, Policy, Sim, SimRef
+from simwarden.domain.sim import (
+    ALL_FUNCTIONS,
+    BindingState,
+    CardSlot,
+    IdentifierKind,
+    NetworkTarget,
+    Policy,
+    Sim,
+    SimRef,
+)
 from simwarden.engine import provision
 from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.commands.command import SimCommand
@@ -101,9 +110,9 @@ class Box:
         """Its id in the store."""
         return self.ref.id
 
-    def place(self, port: int, slot: int = 1) -> Place:
+    def place(self, port: int, slot: int = 1) -> CardSlot:
         """A slot of this gateway."""
-        return Place(self.ref.id, port, slot)
+        return CardSlot(self.ref.id, port, slot)
 
     def target(self, port: int, slot: int = 1) -> NetworkTarget:
         """The same slot, as something that can be acted upon."""
@@ -295,7 +304,7 @@ class World:
         """The slots of a gateway as they are stored."""
         return await ports.of_gateway(self.db, box.id)
 
-    async def port(self, place: Place) -> dict[str, Any]:
+    async def port(self, place: CardSlot) -> dict[str, Any]:
         """One of them."""
         rows = await ports.of_gateway(self.db, place.gateway_id)
         return next(row for row in rows if (row["port"], row["slot"]) == (place.port, place.slot))

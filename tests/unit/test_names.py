@@ -15,7 +15,6 @@ SHARED = {
     "Enforcement": 2,
     "House": 2,
     "Operation": 2,
-    "Place": 2,
     "PortState": 2,
     "Request": 2,
     "Seen": 2,

@@ -189,7 +189,7 @@ class NetworkTarget(msgspec.Struct, frozen=True):
 _DIGITS = 2
 
 
-class Place(msgspec.Struct, frozen=True):
+class CardSlot(msgspec.Struct, frozen=True):
     """Where in a SIM gateway a card sits."""
 
     gateway_id: int
@@ -212,7 +212,7 @@ class Seen(msgspec.Struct, frozen=True):
     """Last known device, 14 digits."""
     unknown: bool = False
     """The newest sighting carried no readable IMEI, so `imei` is from an earlier one."""
-    place: Place | None = None
+    slot: CardSlot | None = None
 
 
 class Sim(msgspec.Struct, frozen=True, kw_only=True):
@@ -278,11 +278,11 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     """14 digits; None when the report carried none that could be read."""
     at: datetime
     """Source time, never later than the time of receipt."""
-    place: Place | None = None
+    slot: CardSlot | None = None
     iccid: str | None = None
     """The card's, where the report carries it."""
     confirmed_at: datetime | None = None
-    """The last time the SIM's known place was confirmed by a whole status of its gateway. `Seen.at` is refreshed
+    """The last time the SIM's known slot was confirmed by a whole status of its gateway. `Seen.at` is refreshed
     coarsely; a report that comes late must be newer than this too."""
     since: datetime | None = None
     """The device is taken from the beginning of something that began then, and may not be true any more: a sighting of

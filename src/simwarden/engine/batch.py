@@ -16,7 +16,7 @@ from simwarden.domain.decision import Verdict
 from simwarden.domain.doubt import DoubtKind
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.reports import CallRecord, Evidence, SmsRecord
-from simwarden.domain.sim import ALL_FUNCTIONS, Function, NetworkTarget, Place, Sighting
+from simwarden.domain.sim import ALL_FUNCTIONS, CardSlot, Function, NetworkTarget, Sighting
 from simwarden.engine.doubts import Doubts, settle
 from simwarden.engine.proof import Proof, Seen
 from simwarden.engine.sessions import SessionBook
@@ -112,19 +112,19 @@ class Batch:
 
     async def _sightings(self) -> list[Seen]:
         """Everything in the batch that tells which device a SIM is in, in the order in which it came."""
-        found: list[tuple[Report, PortObservation | Evidence, datetime, Place | None]] = [
-            (report, port, report.received_at, place)
-            for place, port, report, _ in self._slots.ports
+        found: list[tuple[Report, PortObservation | Evidence, datetime, CardSlot | None]] = [
+            (report, port, report.received_at, slot)
+            for slot, port, report, _ in self._slots.ports
             if port.imsi or port.iccid
         ]
         records = [(report, item) for report in self._reports for item in report.evidence]
         for report, item in records + self._sessions.evidence:
             if report.gateway_id in self._gateways:  # else removed meanwhile: its slots are nowhere
-                found.append((report, item, min(item.at, report.received_at), _place(report, item)))
+                found.append((report, item, min(item.at, report.received_at), _slot_of(report, item)))
         lost = sorted({item.iccid for _, item, _, _ in found if item.iccid and not item.imsi})
         imsis = await sims.imsi_of_iccid(self._connection, lost) if lost else {}
         seen = []
-        for report, told, at, place in found:
+        for report, told, at, slot in found:
             imsi = told.imsi or imsis.get(told.iccid or "")
             if imsi is None:
                 self._tally.unknown_sims += 1
@@ -134,11 +134,11 @@ class Batch:
                 imsi=imsi,
                 imei=told.imei,
                 at=at,
-                place=place,
+                slot=slot,
                 iccid=told.iccid if told.imsi else None,
                 since=record.since if record else None,
             )
-            seen.append(Seen(sighting, report, _where(place, told), record is not None))
+            seen.append(Seen(sighting, report, _where(slot, told), record is not None))
         self._tally.sightings = len(seen) + self._tally.unknown_sims
         return seen
 
@@ -149,14 +149,14 @@ class Batch:
             moving, unknown = await sims.interesting(self._connection, [item.sighting for item in seen], self._refresh)
             self._tally.unknown_sims += unknown
             # Who is new in a slot may have been there before, and another SIM since.
-            taken = {place for place, (port, _, _) in newest.items() if _occupant(changed[place]) != port.imsi}
-            moving |= {item.sighting.imsi for item in seen if item.sighting.place in taken}
+            taken = {slot for slot, (port, _, _) in newest.items() if _occupant(changed[slot]) != port.imsi}
+            moving |= {item.sighting.imsi for item in seen if item.sighting.slot in taken}
         # A single port's report, or a status we asked for, may be the proof of a command even if nothing changed.
-        watched = {place: (port, report) for place, (port, report, _) in newest.items()}
+        watched = {slot: (port, report) for slot, (port, report, _) in newest.items()}
         watched |= {
-            place: (port, report) for place, port, report, _ in self._slots.ports if report.polled or not report.whole
+            slot: (port, report) for slot, port, report, _ in self._slots.ports if report.polled or not report.whole
         }
-        targets = [place.target for place in watched]
+        targets = [slot.target for slot in watched]
         attached = await attachments.at_targets(self._connection, targets) if targets else set()
         objecting = await self._proof.objecting()
         shown = await self._sessions.to_be_shown()
@@ -169,14 +169,14 @@ class Batch:
         views = await self._views(changed, watched, news)
         await self._decide(changes, news, views)
         self._proof.object(changes)
-        for place, (port, report) in watched.items():
-            changes.observe(place.target, views[place.target], _cause(report, _where(place, port)))
-        for place, (port, _, _) in newest.items():
-            changes.vacate(place.target, port.imsi, port.iccid)
+        for slot, (port, report) in watched.items():
+            changes.observe(slot.target, views[slot.target], _cause(report, _where(slot, port)))
+        for slot, (port, _, _) in newest.items():
+            changes.vacate(slot.target, port.imsi, port.iccid)
         for imsi, element_id, report in shown:
             off = 0 if (imsi, element_id) in self._sessions.live else int(Function.DATA)
             changes.show(imsi, NetworkTarget(element_id, imsi), (Function.DATA,), off, _cause(report, None))
-        here = {place.target for place in watched}
+        here = {slot.target for slot in watched}
         lifted = [target for target in here if views[target].ours and changes.is_done_with(target, views[target])]
         outcome = await changes.write()
         if lifted:
@@ -222,19 +222,17 @@ class Batch:
 
     async def _views(
         self,
-        changed: dict[Place, ports.PortState | None],
-        watched: dict[Place, tuple[PortObservation, Report]],
+        changed: dict[CardSlot, ports.PortState | None],
+        watched: dict[CardSlot, tuple[PortObservation, Report]],
         news: list[Seen],
     ) -> dict[NetworkTarget, TargetView]:
         """What is known of every slot that matters here; of those that did not change it is read from the store."""
-        locked = {place: port.locked for place, port, _, _ in self._slots.ports}
-        wanted = watched.keys() | {item.sighting.place for item in news if item.sighting.place}
-        missing = [place.target for place in wanted - changed.keys()]
+        locked = {slot: port.locked for slot, port, _, _ in self._slots.ports}
+        wanted = watched.keys() | {item.sighting.slot for item in news if item.sighting.slot}
+        missing = [slot.target for slot in wanted - changed.keys()]
         ours = await ports.locked_by_us(self._connection, missing) if missing else set()
-        ours |= {place.target for place, known in changed.items() if known and known.locked_by_us}
-        return {
-            place.target: TargetView(_off(locked=locked.get(place, False)), place.target in ours) for place in wanted
-        }
+        ours |= {slot.target for slot, known in changed.items() if known and known.locked_by_us}
+        return {slot.target: TargetView(_off(locked=locked.get(slot, False)), slot.target in ours) for slot in wanted}
 
     async def _store_records(self) -> None:
         messages = [(report, sms) for report in self._reports for sms in report.sms]
@@ -245,8 +243,8 @@ class Batch:
         assert vault is not None, "messages and calls are stored sealed"
         nameless = [(r.gateway_id, sms.port, sms.slot) for r, sms in messages if sms.imsi is None]
         nameless += [(r.gateway_id, call.port, call.slot) for r, call in calls if call.imsi is None]
-        places = {Place(gateway_id, port, slot or 0) for gateway_id, port, slot in nameless if port is not None}
-        there = await ports.sims_at(self._connection, [place.target for place in places]) if places else {}
+        slots = {CardSlot(gateway_id, port, slot or 0) for gateway_id, port, slot in nameless if port is not None}
+        there = await ports.sims_at(self._connection, [slot.target for slot in slots]) if slots else {}
         messages = await self._without_foreign([(r, _with_sim(sms, r.gateway_id, there)) for r, sms in messages])
         calls = await self._without_foreign([(r, _with_sim(call, r.gateway_id, there)) for r, call in calls])
         if messages:
@@ -280,7 +278,7 @@ def _with_sim(record: R, gateway_id: int, there: dict[NetworkTarget, tuple[str, 
     """Fill in the SIM of a record that names none: the one last reported in that slot."""
     if record.imsi is not None or record.port is None:
         return record
-    known = there.get(Place(gateway_id, record.port, record.slot or 0).target)
+    known = there.get(CardSlot(gateway_id, record.port, record.slot or 0).target)
     return record if known is None else msgspec.structs.replace(record, imsi=known[0])
 
 
@@ -293,18 +291,18 @@ def _occupant(known: ports.PortState | None) -> str | None:
     return None if known is None else known.imsi
 
 
-def _place(report: Report, item: Evidence) -> Place | None:
-    return None if item.port is None else Place(report.gateway_id, item.port, item.slot)
+def _slot_of(report: Report, item: Evidence) -> CardSlot | None:
+    return None if item.port is None else CardSlot(report.gateway_id, item.port, item.slot)
 
 
-def _where(place: Place | None, told: PortObservation | Evidence) -> str | None:
+def _where(slot: CardSlot | None, told: PortObservation | Evidence) -> str | None:
     """What of its report an observation or a record is of, for people."""
     if isinstance(told, Evidence) and told.where is not None:
         return told.where
-    if place is None:
+    if slot is None:
         return None
     sequence = None if isinstance(told, Evidence) else told.sequence
-    where = f"port {place.port}" + (f".{place.slot:02}" if place.slot else "")
+    where = f"port {slot.port}" + (f".{slot.slot:02}" if slot.slot else "")
     return where + ("" if sequence is None else f" seq {sequence}")
 
 

@@ -66,7 +66,7 @@ class Doubts:
 
     def of_sim(self, kind: DoubtKind, report: Report, sighting: Sighting, *, against: int | None = None) -> None:
         """What a report says of one SIM is doubted; `against`: because of what this other gateway shows."""
-        place = sighting.place
+        slot = sighting.slot
         self._add(
             _doubt(
                 kind,
@@ -74,8 +74,8 @@ class Doubts:
                 message=report.message,
                 imsi=sighting.imsi,
                 imei=sighting.imei,
-                port=place.port if place else 0,
-                slot=place.slot if place else 0,
+                port=slot.port if slot else 0,
+                slot=slot.slot if slot else 0,
                 against=against,
             )
         )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from simwarden.domain.reports import PortObservation
-    from simwarden.domain.sim import Place, Sim
+    from simwarden.domain.sim import CardSlot, Sim
     from simwarden.engine.doubts import Doubts
     from simwarden.engine.unit_of_work import UnitOfWork
     from simwarden.store.gateways import LockedGateway
@@ -55,26 +55,28 @@ class Proof:
         asked = set()
         for item in moving:
             sim = changes.sims.get(item.sighting.imsi)
-            elsewhere = sim and sim.seen and sim.seen.place and sim.seen.place.gateway_id != item.report.gateway_id
+            elsewhere = sim and sim.seen and sim.seen.slot and sim.seen.slot.gateway_id != item.report.gateway_id
             if sim is not None and (item.timed or elsewhere or sim.bar(BarCause.IMEI_MISMATCH) is not None):
                 asked.add(sim.imsi)
         return await sims.confirmed(self._connection, sorted(asked)) if asked else {}
 
     def upholder(
-        self, sim: Sim, sighting: Sighting, report: Report, there: Shown | None, newest: Mapping[Place, _Newest]
-    ) -> Place | None:
+        self, sim: Sim, sighting: Sighting, report: Report, there: Shown | None, newest: Mapping[CardSlot, _Newest]
+    ) -> CardSlot | None:
         """Where another gateway than the one that reports showed the SIM within its report interval, and still does."""
-        place = sim.seen.place if sim.seen else None
-        if place is None or there is None or place.gateway_id == report.gateway_id or sighting.place == place:
+        slot = sim.seen.slot if sim.seen else None
+        if slot is None or there is None or slot.gateway_id == report.gateway_id or sighting.slot == slot:
             return None
-        emptied = newest.get(place)
+        emptied = newest.get(slot)
         if emptied is not None and emptied[0].imsi != sim.imsi:
             return None  # in this very batch
         assert sim.seen is not None
         at = sim.upheld_at or max(sim.seen.at, there.status_at or sim.seen.at)
-        return place if report.received_at < rules.proven_at(at, there.report_interval) else None
+        return slot if report.received_at < rules.proven_at(at, there.report_interval) else None
 
-    def must_wait(self, changes: UnitOfWork, sim: Sim, item: Seen, there: Shown | None, upholder: Place | None) -> bool:
+    def must_wait(
+        self, changes: UnitOfWork, sim: Sim, item: Seen, there: Shown | None, upholder: CardSlot | None
+    ) -> bool:
         """Whether a report that shows a barred SIM in its own device has to wait for its proof: the gateway is asked.
 
         Anybody can invent one report. Proof is a status that we asked for, a report that proves itself, or that a

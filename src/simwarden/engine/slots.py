@@ -13,7 +13,7 @@ from simwarden.domain.report_order import (
     follow_status,
     may_be_overtaken,
 )
-from simwarden.domain.sim import Place
+from simwarden.domain.sim import CardSlot
 from simwarden.store import gateways, ports
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Number(NamedTuple):
     """When it came."""
 
 
-Numbers = dict[Place, Number]
+Numbers = dict[CardSlot, Number]
 """A report that says what is stored already is not written, so its number is known only to who read it; a report that
 comes late must not slip in behind it."""
 
@@ -60,11 +60,11 @@ class SlotReports:
         self._doubts = doubts
         self._proof = proof
         self._known = known
-        self.ports: list[tuple[Place, PortObservation, Report, int]] = []
+        self.ports: list[tuple[CardSlot, PortObservation, Report, int]] = []
         """What is believed: slot, observation, its report, and the boot that it is of."""
-        self.changed: dict[Place, ports.PortState | None] = {}
+        self.changed: dict[CardSlot, ports.PortState | None] = {}
         """Slots of which something else is reported than is stored, and what is stored."""
-        self.newest: dict[Place, tuple[PortObservation, Report, int]] = {}
+        self.newest: dict[CardSlot, tuple[PortObservation, Report, int]] = {}
         """Of those the newest observation, its report and boot."""
         self.numbers: Numbers = {}
         """The newest numbers, for the next batch."""
@@ -98,7 +98,7 @@ class SlotReports:
             )
             if doubt is None:
                 self.ports += [
-                    (Place(gateway.id, port.port, port.slot), port, report, order.boot) for port in report.ports
+                    (CardSlot(gateway.id, port.port, port.slot), port, report, order.boot) for port in report.ports
                 ]
             else:
                 self.late += len(report.ports)
@@ -116,47 +116,47 @@ class SlotReports:
         Late ones are taken out of the batch altogether.
         """
         self.changed = await ports.changed_ports(
-            self._connection, [(place, seen, boot) for place, seen, _, boot in self.ports], fresh_since
+            self._connection, [(slot, seen, boot) for slot, seen, _, boot in self.ports], fresh_since
         )
         kept = []
         for item in self.ports:
-            place, port, report, boot = item
-            if place in self.changed:
-                doubt = self._doubt(place, port, boot, report, self.changed[place])
+            slot, port, report, boot = item
+            if slot in self.changed:
+                doubt = self._doubt(slot, port, boot, report, self.changed[slot])
                 if doubt is not None:
                     self.late += 1
                     self._doubts.of_port(doubt, report, port)
-                    self._proof.object_later(self._gateways[place.gateway_id], [port])
+                    self._proof.object_later(self._gateways[slot.gateway_id], [port])
                     continue
-                self.newest[place] = (port, report, boot)
+                self.newest[slot] = (port, report, boot)
             if port.sequence is not None:
-                read = self._read(place)
+                read = self._read(slot)
                 if (
                     read is None
                     or report.polled
-                    or place in self.newest
+                    or slot in self.newest
                     or doubt_port(boot, port.sequence, read.boot, read.sequence) is None
                 ):
-                    self.numbers[place] = Number(boot, port.sequence, report.received_at)
+                    self.numbers[slot] = Number(boot, port.sequence, report.received_at)
             kept.append(item)
         self.ports = kept
 
-    def _read(self, place: Place) -> Number | None:
-        return self.numbers.get(place) or self._known.get(place)
+    def _read(self, slot: CardSlot) -> Number | None:
+        return self.numbers.get(slot) or self._known.get(slot)
 
     def _doubt(
-        self, place: Place, port: PortObservation, boot: int, report: Report, stored: ports.PortState | None
+        self, slot: CardSlot, port: PortObservation, boot: int, report: Report, stored: ports.PortState | None
     ) -> DoubtKind | None:
         """Why a port object is doubted. One of a whole status in its order is so only while another may have overtaken
         it on the way: later, the number before was wrong."""
         if report.polled:
             return None
-        gateway = self._gateways[place.gateway_id]
+        gateway = self._gateways[slot.gateway_id]
         if not report.whole and gateway.max_ports and port.port > gateway.max_ports:
             return DoubtKind.NO_SUCH_PORT
         interval = gateway.report_interval
         written = None if stored is None else Number(stored.boot, stored.sequence, stored.reported_at)
-        before = [self._read(place), written]
+        before = [self._read(slot), written]
         for known in before:
             if known is None or (report.whole and not may_be_overtaken(known.at, report.received_at, interval)):
                 continue
@@ -169,9 +169,9 @@ class SlotReports:
         """Write what is new."""
         if not self.newest:
             return
-        items = [(place, port, boot, report.received_at) for place, (port, report, boot) in self.newest.items()]
+        items = [(slot, port, boot, report.received_at) for slot, (port, report, boot) in self.newest.items()]
         await ports.save_ports(self._connection, items)
-        grown = {place.gateway_id for place in self.newest if self.changed[place] is None}
+        grown = {slot.gateway_id for slot in self.newest if self.changed[slot] is None}
         if grown:
             await ports.prune_ports(self._connection, sorted(grown))
 

@@ -105,7 +105,7 @@ class UnitOfWork:
             sim, here = self.sims[other], items.get(target)
             if here is None or not here.current or imsi == other or (imsi is None and iccid and iccid == sim.iccid):
                 continue
-            if sim.seen is not None and sim.seen.place is not None and sim.seen.place.target != target:
+            if sim.seen is not None and sim.seen.slot is not None and sim.seen.slot.target != target:
                 self._detach(items, here, sim.event_count)
 
     def observe(self, target: NetworkTarget, view: TargetView, cause: Cause) -> None:
@@ -163,7 +163,7 @@ class UnitOfWork:
         items = self._attachments[sim.imsi]
         desired = int(sim.functions_off)
         reason = event or (sim.bars[-1].event if sim.bars else None)
-        place = sim.seen.place.target if sim.seen and sim.seen.place else None
+        place = sim.seen.slot.target if sim.seen and sim.seen.slot else None
         view = views.get(place) if place is not None else None
         attaches = place is not None and view is not None and (place not in items or not items[place].current)
         for item in list(items.values()):

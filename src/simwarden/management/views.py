@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from simwarden.domain.events import Event
-    from simwarden.domain.sim import Place as Slot
-    from simwarden.domain.sim import Sim
+    from simwarden.domain.sim import CardSlot, Sim
     from simwarden.store.accounts import Account, Application
     from simwarden.store.delivery_history import Attempt, Listed
     from simwarden.store.ranges import HeldRange
@@ -165,7 +164,7 @@ def functions(mask: int) -> list[str]:
 def sim(found: Sim, tags: Sequence[str], gateways: Mapping[int, str]) -> SimView:
     """A SIM. `gateways`: names by number."""
     binding, seen = found.binding, found.seen
-    place = seen.place if seen else None
+    slot = seen.slot if seen else None
     return SimView(
         imsi=found.imsi,
         iccid=found.iccid,
@@ -180,7 +179,7 @@ def sim(found: Sim, tags: Sequence[str], gateways: Mapping[int, str]) -> SimView
         device=full_imei(seen.imei) if seen and seen.imei else None,
         device_unknown=bool(seen and seen.unknown),
         seen_at=seen.at if seen else None,
-        place=None if place is None else _place(place, gateways),
+        place=None if slot is None else _place(slot, gateways),
         off=functions(found.functions_off),
         bars=[Bar(cause=str(b.cause), functions=functions(b.functions), since=b.since) for b in found.bars],
         closed_apns=[closed.apn for closed in found.closed_apns],
@@ -189,9 +188,9 @@ def sim(found: Sim, tags: Sequence[str], gateways: Mapping[int, str]) -> SimView
     )
 
 
-def _place(place: Slot, gateways: Mapping[int, str]) -> Place:
-    name = gateways.get(place.gateway_id, f"number {place.gateway_id} (deleted)")
-    return Place(gateway=name, port=place.port, slot=place.slot)
+def _place(slot: CardSlot, gateways: Mapping[int, str]) -> Place:
+    name = gateways.get(slot.gateway_id, f"number {slot.gateway_id} (deleted)")
+    return Place(gateway=name, port=slot.port, slot=slot.slot)
 
 
 def policy(found: Policy) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from simwarden.domain.sim import NetworkTarget, Place
+from simwarden.domain.sim import CardSlot, NetworkTarget
 from simwarden.store import attachments
 from simwarden.store.queries import load
 
@@ -55,20 +55,20 @@ async def locks_of(connection: asyncpg.Connection, gateway_id: int) -> list[Held
         if item.wanted or item.is_open
     }
     for row in await connection.fetch(Q["locked_slots"], gateway_id):
-        target = Place(gateway_id, row["port"], row["slot"]).target
+        target = CardSlot(gateway_id, row["port"], row["slot"]).target
         found.setdefault(target, HeldLock(row["imsi"], target))
     return [found[target] for target in sorted(found, key=lambda target: (target.slot or (0, 0), target.key))]
 
 
 async def changed_ports(
-    connection: asyncpg.Connection, items: Sequence[tuple[Place, PortObservation, int]], fresh_since: datetime
-) -> dict[Place, PortState | None]:
-    """Of slots as reported (place, observation, boot): those that differ from what is stored, with the stored state."""
+    connection: asyncpg.Connection, items: Sequence[tuple[CardSlot, PortObservation, int]], fresh_since: datetime
+) -> dict[CardSlot, PortState | None]:
+    """Of slots as reported (slot, observation, boot): those that differ from what is stored, with the stored state."""
     rows = await connection.fetch(
         Q["changed_ports"],
-        [place.gateway_id for place, _, _ in items],
-        [place.port for place, _, _ in items],
-        [place.slot for place, _, _ in items],
+        [slot.gateway_id for slot, _, _ in items],
+        [slot.port for slot, _, _ in items],
+        [slot.slot for slot, _, _ in items],
         [seen.status for _, seen, _ in items],
         [seen.imei for _, seen, _ in items],
         [seen.imsi for _, seen, _ in items],
@@ -76,11 +76,11 @@ async def changed_ports(
         [boot for _, _, boot in items],
         fresh_since,
     )
-    changed: dict[Place, PortState | None] = {}
+    changed: dict[CardSlot, PortState | None] = {}
     for row in rows:
-        place = items[row["ord"] - 1][0]
+        slot = items[row["ord"] - 1][0]
         known = row["gateway_id"] is not None
-        changed[place] = _port_state(row) if known else None
+        changed[slot] = _port_state(row) if known else None
     return changed
 
 
@@ -89,9 +89,9 @@ def _port_state(row: asyncpg.Record) -> PortState:
 
 
 async def save_ports(
-    connection: asyncpg.Connection, items: Sequence[tuple[Place, PortObservation, int, datetime]]
+    connection: asyncpg.Connection, items: Sequence[tuple[CardSlot, PortObservation, int, datetime]]
 ) -> None:
-    """Write the newest state of slots: place, observation, boot, time."""
+    """Write the newest state of slots: slot, observation, boot, time."""
     ordered = sorted(items, key=lambda item: (item[0].gateway_id, item[0].port, item[0].slot))
     seen = [item[1] for item in ordered]
     await connection.execute(
@@ -153,11 +153,11 @@ async def sims_at(
     return {slots[row["ord"] - 1].target: (row["imsi"], row["iccid"]) for row in rows}
 
 
-def _slots(targets: Iterable[NetworkTarget]) -> list[Place]:
+def _slots(targets: Iterable[NetworkTarget]) -> list[CardSlot]:
     """The slots of SIM gateways among these targets, in the order in which everybody locks them."""
     found = [(target.element_id, *slot) for target in targets if (slot := target.slot) is not None]
-    return [Place(*slot) for slot in sorted(found)]
+    return [CardSlot(*slot) for slot in sorted(found)]
 
 
-def _columns(places: Sequence[Place]) -> tuple[list[int], list[int], list[int]]:
-    return [p.gateway_id for p in places], [p.port for p in places], [p.slot for p in places]
+def _columns(slots: Sequence[CardSlot]) -> tuple[list[int], list[int], list[int]]:
+    return [p.gateway_id for p in slots], [p.port for p in slots], [p.slot for p in slots]

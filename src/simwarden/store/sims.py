@@ -16,10 +16,10 @@ from simwarden.domain.sim import (
     Bar,
     Binding,
     BindingState,
+    CardSlot,
     ClosedApn,
     IdentifierKind,
     Lifecycle,
-    Place,
     Seen,
     Sim,
     SimRef,
@@ -42,12 +42,12 @@ Connection = asyncpg.Connection
 
 def from_row(row: asyncpg.Record) -> Sim:
     """A row of `sim` as the domain sees it."""
-    place = None
+    slot = None
     if row["seen_gateway"] is not None:
-        place = Place(row["seen_gateway"], row["seen_port"], row["seen_slot"])
+        slot = CardSlot(row["seen_gateway"], row["seen_port"], row["seen_slot"])
     seen = None
     if row["seen_at"] is not None:
-        seen = Seen(row["seen_at"], row["seen_imei"], row["seen_unknown"], place)
+        seen = Seen(row["seen_at"], row["seen_imei"], row["seen_unknown"], slot)
     return Sim(
         bucket=row["bucket"],
         imsi=row["imsi"],
@@ -175,16 +175,16 @@ async def interesting(
 
     A SIM seen again where it was costs one probe of the primary key here, and nothing else.
     """
-    places = [sighting.place for sighting in sightings]
+    slots = [sighting.slot for sighting in sightings]
     rows = await connection.fetch(
         Q["interesting"],
         [bucket_of(sighting.imsi) for sighting in sightings],
         [sighting.imsi for sighting in sightings],
         [sighting.imei for sighting in sightings],
         [sighting.at for sighting in sightings],
-        [place and place.gateway_id for place in places],
-        [place and place.port for place in places],
-        [place and place.slot for place in places],
+        [slot and slot.gateway_id for slot in slots],
+        [slot and slot.port for slot in slots],
+        [slot and slot.slot for slot in slots],
         refresh,
         [sighting.iccid for sighting in sightings],
     )
@@ -193,7 +193,7 @@ async def interesting(
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """A gateway shows a SIM at its known place."""
+    """A gateway shows a SIM at its known slot."""
 
     gateway_id: int
     status_at: datetime | None
@@ -202,7 +202,7 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 async def confirmed(connection: asyncpg.Connection, imsis: Sequence[str]) -> dict[str, Shown]:
-    """Which gateway's state, as stored, shows each SIM at its known place. SIMs that none shows there are missing."""
+    """Which gateway's state, as stored, shows each SIM at its known slot. SIMs that none shows there are missing."""
     rows = await connection.fetch(Q["confirmed"], [bucket_of(imsi) for imsi in imsis], imsis)
     return {row["imsi"]: Shown(row["gateway_id"], row["status_at"], row["report_interval"]) for row in rows}
 
@@ -223,7 +223,7 @@ async def save(connection: asyncpg.Connection, sims: Sequence[Sim]) -> None:
     """Write what was decided about SIMs that this transaction has locked."""
     ordered = sorted(sims, key=lambda sim: (sim.bucket, sim.imsi))
     seen = [sim.seen for sim in ordered]
-    places = [s.place if s else None for s in seen]
+    slots = [s.slot if s else None for s in seen]
     await connection.execute(
         Q["save"],
         [sim.bucket for sim in ordered],
@@ -233,9 +233,9 @@ async def save(connection: asyncpg.Connection, sims: Sequence[Sim]) -> None:
         _lines(s and s.at for s in seen),
         _lines(s and s.imei for s in seen),
         _lines(bool(s and s.unknown) for s in seen),
-        _lines(place and place.gateway_id for place in places),
-        _lines(place and place.port for place in places),
-        _lines(place and place.slot for place in places),
+        _lines(slot and slot.gateway_id for slot in slots),
+        _lines(slot and slot.port for slot in slots),
+        _lines(slot and slot.slot for slot in slots),
         _lines(to_json(sim.bars) if sim.bars else "[]" for sim in ordered),
         _lines(int(sim.functions_off) for sim in ordered),
         _lines(sim.event_count for sim in ordered),

@@ -36,7 +36,7 @@ async def test_the_first_sighting_is_an_event_and_a_place(world: World) -> None:
     await world.take(box.dev_status())
     sim = await world.sim(1)
     assert sim.seen is not None
-    assert (sim.seen.imei, sim.seen.unknown, sim.seen.place) == (box.device_at(1), False, box.place(1))
+    assert (sim.seen.imei, sim.seen.unknown, sim.seen.slot) == (box.device_at(1), False, box.place(1))
     assert sim.seen.at == START
     (added, seen) = await world.events(1)
     assert (added.type, seen.type) == (E.SIM_ADDED, E.DEVICE_SEEN)
@@ -116,7 +116,7 @@ async def test_several_sightings_of_one_sim_in_one_batch_count_in_their_order(wo
     assert changes == [full_imei(box.device_at(port) or "") for port in (2, 3)], (
         "the return between waits for its proof"
     )
-    assert (await world.sim(1)).seen.place == box.place(3)  # type: ignore[union-attr]
+    assert (await world.sim(1)).seen.slot == box.place(3)  # type: ignore[union-attr]
     assert await world.state(1) is BindingState.DIFFERED
 
 
@@ -236,7 +236,7 @@ async def test_a_restarted_gateway_is_believed_and_its_past_is_not(world: World)
     await world.take(box.dev_status())
     assert await world.state(1) is BindingState.DIFFERED, "numbers began again, and it is believed"
     await world.take(first)
-    assert (await world.sim(1)).seen.place == box.place(3)  # type: ignore[union-attr]
+    assert (await world.sim(1)).seen.slot == box.place(3)  # type: ignore[union-attr]
 
 
 async def test_a_restart_within_one_batch_is_believed(world: World) -> None:
@@ -281,7 +281,7 @@ async def test_a_record_tells_in_which_device_a_sim_was(world: World) -> None:
     world.clock.turn(30)
     await world.take(box.evidence(1, device(66), world.clock() - timedelta(seconds=5)))
     assert await world.state(1) is BindingState.DIFFERED
-    assert (await world.sim(1)).seen.place == box.place(1), "the record names no place"  # type: ignore[union-attr]
+    assert (await world.sim(1)).seen.slot == box.place(1), "the record names no place"  # type: ignore[union-attr]
 
 
 async def test_a_late_record_is_ignored_because_a_whole_status_confirmed_the_sim_since(world: World) -> None:
@@ -312,7 +312,7 @@ async def test_a_late_record_of_the_same_device_does_not_move_the_sim_back(world
     world.clock.turn(60)
     await world.take(box.dev_status())
     await world.take(box.evidence(1, box.device_at(1) or "", world.clock() - timedelta(seconds=30), port=1))
-    assert (await world.sim(1)).seen.place == box.place(1, 2)  # type: ignore[union-attr]
+    assert (await world.sim(1)).seen.slot == box.place(1, 2)  # type: ignore[union-attr]
 
 
 async def test_a_record_from_the_future_counts_as_now(world: World) -> None:
@@ -323,7 +323,7 @@ async def test_a_record_from_the_future_counts_as_now(world: World) -> None:
     world.clock.turn(60)
     box.put(1, 1)
     await world.take(box.dev_status())
-    assert (await world.sim(1)).seen.place == box.place(1)  # type: ignore[union-attr]
+    assert (await world.sim(1)).seen.slot == box.place(1)  # type: ignore[union-attr]
 
 
 async def test_pushes_of_one_call_are_one_call(world: World) -> None:

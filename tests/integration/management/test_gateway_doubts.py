@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from simwarden.domain.doubt import Doubt, DoubtKind
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.reports import PortObservation
-from simwarden.domain.sim import Place
+from simwarden.domain.sim import CardSlot
 from simwarden.store import doubts, ports
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ async def test_imeis_have_their_check_digit(house: House) -> None:
     seen = PortObservation(port=1, slot=1, status=3, imei=key, imsi="460001")
     doubt = Doubt(gateway_id=id_, kind=DoubtKind.LATE, at=NOW, message="port-status seq 1", imsi="460001", imei=key)
     async with house.db.transaction() as connection:
-        await ports.save_ports(connection, [(Place(id_, 1, 1), seen, 1, NOW)])
+        await ports.save_ports(connection, [(CardSlot(id_, 1, 1), seen, 1, NOW)])
         await doubts.add(connection, [(doubt, 1)])
     [port] = (await house.manage("GET", "/gateways/north")).json["ports"]
     assert port["imei"] == full_imei(key)

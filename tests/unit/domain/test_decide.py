@@ -22,11 +22,11 @@ from simwarden.domain.sim import (
     BarCause,
     BindingKind,
     BindingState,
+    CardSlot,
     Function,
     Learnt,
     OnMismatch,
     OnUnknown,
-    Place,
     Policy,
     Resume,
     Seen,
@@ -236,11 +236,11 @@ def test_unknown_is_neither_match_nor_mismatch(words: tuple[str, str, str]) -> N
 
 def test_a_stolen_sim_makes_a_chain_of_events() -> None:
     sim = see(bound(Bind(imei=A)), A, 1).sim
-    stolen = see(sim, B, 2, place=Place(1, 2, 3))
+    stolen = see(sim, B, 2, slot=CardSlot(1, 2, 3))
     assert types(stolen) == [EventType.DEVICE_CHANGED, EventType.BINDING_DIFFERED, EventType.BAR_RAISED]
     assert [event.parent for event in stolen.events] == [None, stolen.events[0].n, stolen.events[1].n]
     assert stolen.events[0].data == {"imei": full_imei(B), "before": full_imei(A), "match": "NONE"}
-    assert stolen.sim.seen == Seen(after(2), B, False, Place(1, 2, 3))
+    assert stolen.sim.seen == Seen(after(2), B, False, CardSlot(1, 2, 3))
     back = see(stolen.sim, A, 3)
     assert types(back) == [EventType.DEVICE_CHANGED, EventType.BINDING_RESTORED, EventType.BAR_LIFTED]
     assert back.sim.bars == ()

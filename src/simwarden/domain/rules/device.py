@@ -140,7 +140,7 @@ def sight(sim: Sim, sighting: Sighting, now: datetime, cause: Cause) -> Decision
     change.sim = msgspec.structs.replace(
         change.sim,
         seen=Seen(
-            at, sighting.imei or known, sighting.imei is None, sighting.place or (before.place if before else None)
+            at, sighting.imei or known, sighting.imei is None, sighting.slot or (before.slot if before else None)
         ),
     )
     if sighting.imei is None:
