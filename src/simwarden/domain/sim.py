@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from datetime import datetime
 
 import msgspec
@@ -169,10 +170,8 @@ class NetworkTarget(msgspec.Struct, frozen=True):
     @property
     def slot(self) -> tuple[int, int] | None:
         """Port and slot (0: the gateway names none); None for everything that is no slot."""
-        port, _, slot = self.key.partition(".")
-        if not (port.isdecimal() and slot.isdecimal() and port.isascii() and slot.isascii() and len(slot) >= _DIGITS):
-            return None
-        return int(port), int(slot)
+        found = _SLOT_KEY.fullmatch(self.key)
+        return None if found is None else (int(found[1]), int(found[2]))
 
     @property
     def facts(self) -> dict[str, int | str]:
@@ -186,7 +185,8 @@ class NetworkTarget(msgspec.Struct, frozen=True):
         return self.slot is not None
 
 
-_DIGITS = 2
+_SLOT_KEY = re.compile(r"(0|[1-9][0-9]*)\.([0-9]{2}|[1-9][0-9]{2,})")
+"""Exactly what `CardSlot.target` makes."""
 
 
 class CardSlot(msgspec.Struct, frozen=True):
@@ -200,7 +200,7 @@ class CardSlot(msgspec.Struct, frozen=True):
     @property
     def target(self) -> NetworkTarget:
         """The same as something that can be acted upon: `3.02` is port 3, slot 2."""
-        return NetworkTarget(self.gateway_id, f"{self.port}.{self.slot:0{_DIGITS}}")
+        return NetworkTarget(self.gateway_id, f"{self.port}.{self.slot:02}")
 
 
 class Seen(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from simwarden.domain import attachment as rules
 from simwarden.domain.attachment import CONFIRM_WAIT, FAILED_AFTER, Attachment, AttachmentStatus
-from simwarden.domain.sim import ALL_FUNCTIONS, Function, NetworkTarget
+from simwarden.domain.sim import ALL_FUNCTIONS, CardSlot, Function, NetworkTarget
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
@@ -196,3 +196,72 @@ def test_what_is_open_is_due_or_waits_for_a_card_and_what_is_done_is_not_due(ste
             assert item.next_attempt_at is not None or item.wanted
         else:
             assert item.next_attempt_at is None
+
+
+VOICE, SMS, DATA = Function.VOICE, Function.SMS, Function.DATA
+CIRCUIT, NOTHING = VOICE | SMS, Function(0)
+
+
+@pytest.mark.parametrize(
+    ("groups", "desired", "wanted"),
+    [
+        (WHOLE, VOICE | DATA, NOTHING),
+        (WHOLE, ALL_FUNCTIONS, ALL_FUNCTIONS),
+        ((CIRCUIT, DATA), VOICE | DATA, DATA),
+        ((CIRCUIT, DATA), CIRCUIT, CIRCUIT),
+        ((CIRCUIT, DATA), ALL_FUNCTIONS, ALL_FUNCTIONS),
+        ((DATA,), ALL_FUNCTIONS, DATA),
+        ((DATA,), CIRCUIT, NOTHING),
+    ],
+)
+def test_what_is_commanded_are_the_groups_that_are_to_be_off_as_a_whole(
+    groups: tuple[Function, ...], desired: Function, wanted: Function
+) -> None:
+    made = rules.attach(HERE, groups, int(desired), 1, NOW, off=0, ours=False)
+    assert made.wanted == wanted
+    assert made.is_open == bool(wanted)
+    assert not rules.observe(made, LATER, off=int(wanted), ours=True).is_open
+    assert rules.set_desired(made, 0, 2, LATER, ours=False).wanted == NOTHING
+
+
+def test_where_groups_are_switched_apart_one_is_opened_while_the_other_stays_off() -> None:
+    both = slot(groups=(CIRCUIT, DATA), desired=ALL, applied=ALL)
+    after = rules.set_desired(both, int(DATA), 2, LATER, ours=True)
+    assert (after.wanted, after.status, after.next_attempt_at) == (DATA, PENDING, LATER)
+    assert rules.observe(after, LATER, off=ALL, ours=True).is_open
+    assert not rules.observe(after, LATER, off=int(DATA), ours=True).is_open
+    more = rules.set_desired(after, int(DATA | VOICE), 3, LATER, ours=True)
+    assert (more.wanted, more.desired, more.attempts) == (DATA, DATA | VOICE, after.attempts)
+
+
+def test_what_an_element_cannot_switch_does_not_count_against_it() -> None:
+    item = slot(groups=(DATA,), desired=ALL, applied=int(DATA))
+    for off in (int(DATA), ALL):
+        assert not rules.observe(item, LATER, off=off, ours=True).is_open
+    assert rules.observe(item, LATER, off=int(VOICE), ours=True).is_open
+
+
+@pytest.mark.parametrize(
+    ("key", "where"),
+    [
+        ("3.02", (3, 2)),
+        ("3.00", (3, 0)),
+        ("256.128", (256, 128)),
+        ("3", None),
+        ("3.2", None),
+        ("3.002", None),
+        ("03.02", None),
+        ("460000990000001", None),
+        ("3.02\n", None),
+        ("٣.02", None),
+        ("a.02", None),
+        ("", None),
+    ],
+)
+def test_only_what_is_written_like_a_slot_is_one(key: str, where: tuple[int, int] | None) -> None:
+    target = NetworkTarget(1, key)
+    assert target.slot == where
+    assert target.holds_card == (where is not None)
+    assert target.facts == ({"target": key} if where is None else {"port": where[0], "slot": where[1]})
+    if where is not None:
+        assert CardSlot(1, *where).target == target
