@@ -63,7 +63,7 @@ class Plain(msgspec.Struct, frozen=True, kw_only=True):
     seconds: tuple[str, ...] = ()
     """Numbers of seconds that may be written as 30m or 24h."""
     urls: tuple[str, ...] = ()
-    """Must begin with http:// or https://."""
+    """Must begin with a scheme."""
     flags: tuple[str, ...] = ()
     """Parameters that are true or not given."""
     defaults: dict[str, Any] = {}
@@ -82,7 +82,9 @@ class Plain(msgspec.Struct, frozen=True, kw_only=True):
     done: str = ""
     """A sentence in place of the fields: `{name}` stands for a property of the answer, or an argument."""
     after: str = ""
-    """A sentence below the fields."""
+    """A sentence below the fields,"""
+    after_of: str = ""
+    """where the answer has this property."""
     help: str = ""
     fields: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     """What is shown of an answer; None: all of it."""
@@ -276,8 +278,8 @@ class _Url(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The address."""
-        if value != NONE and not str(value).startswith(("http://", "https://")):
-            self.fail("must begin with http:// or https://", param, ctx)
+        if value != NONE and "://" not in str(value):
+            self.fail("must begin with http://, https:// or another scheme", param, ctx)
         return str(value)
 
 
@@ -361,5 +363,5 @@ def _show(spec: Plain, answer: Any, given: dict[str, Any]) -> None:
         return
     shown = spec.fields(found) if spec.fields else {printing.label(name): value for name, value in found.items()}
     printing.print_fields({name: value for name, value in shown.items() if name != "Warnings"})
-    if spec.after:
+    if spec.after and (not spec.after_of or spec.after_of in found):
         click.echo(spec.after)

@@ -14,7 +14,7 @@ from simwarden.cli.remote import Access, access_options, call, segment
 
 @click.group(cls=Group)
 def gateway() -> None:
-    """SIM gateways of the Ejoin family: they report to a secret URL and take commands."""
+    """Gateways and other network elements: they report SIMs and take commands."""
 
 
 def _fields(row: dict[str, Any]) -> dict[str, Any]:
@@ -57,10 +57,12 @@ add_all(
             verb="add",
             operation="createGateway",
             names={**_OPTIONS, "commandUrl": "command-url"},
-            help="Register a gateway. Prints the secret URL that it is to report to, this once.\n\n"
+            help="Register a gateway. Of kind ejoin: prints the secret URL that it is to report to, this once.\n\n"
             'Set that URL in the gateway\'s web page "State/Status Notification".',
             texts={
-                "commandUrl": "http://HOST[:PORT] of its command interface; without, it is only listened to.",
+                "kind": "What kind of network element it is [ejoin].",
+                "commandUrl": "http://HOST[:PORT] of its command interface, or what its kind has in place of that; "
+                "without, it is only listened to.",
                 "username": "Login of the command interface.",
                 "reportInterval": "Its report interval in seconds [60].",
                 "account": "It reports for SIMs of this account alone; without, for any.",
@@ -72,6 +74,7 @@ add_all(
                 "gateway add --name gw1 --command-url http://192.0.2.7 --password  asks for the password",
             ),
             after=_URL,
+            after_of="reportUrl",
         ),
         Plain(
             verb="show",
@@ -127,6 +130,7 @@ add_all(
             help="Give a gateway a new report URL. The old one stops working within seconds.",
             examples=("gateway renew gw1",),
             after=_URL,
+            after_of="reportUrl",
         ),
         Plain(
             verb="rejects",
