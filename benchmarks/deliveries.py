@@ -159,7 +159,9 @@ async def _change_devices(world: Bench, count: int) -> None:
     """Every SIM is seen in a device and then in another one."""
     async with world.database() as db:
         vault = Vault(master_key(Settings(data_dir=str(world.directory / "data"))))
-        gateway, _ = await Gateways(db, vault).add("delivery-bench", command_url=None, username=None, password=None)
+        gateway, _ = await Gateways(db, vault).add(
+            "delivery-bench", kind="ejoin", command_url=None, username=None, password=None
+        )
         ingest = Ingest(db)
         for device in (1, 2):
             reports = [

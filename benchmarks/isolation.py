@@ -99,7 +99,9 @@ async def measure(world: Bench, lanes: int, seconds: float, rounds: int) -> None
     loop = asyncio.get_running_loop()
     async with world.database() as db:
         vault = Vault(master_key(Settings(data_dir=str(world.directory / "data"))))
-        gateway, _ = await Gateways(db, vault).add("isolation", command_url=None, username=None, password=None)
+        gateway, _ = await Gateways(db, vault).add(
+            "isolation", kind="ejoin", command_url=None, username=None, password=None
+        )
         trickle = Trickle(Ingest(db), gateway, lanes)
         live = await loop.create_server(lambda: Answering(trickle.told), "127.0.0.1", 0)
         trouble = Troubled()

@@ -72,6 +72,7 @@ class Bench(World):
             for gateway in self.gateways:
                 _, token = await Gateways(db, vault).add(
                     prefix + gateway["name"],
+                    kind="ejoin",
                     command_url=gateway["command_url"],
                     username=gateway["username"],
                     password=gateway["password"],

@@ -156,9 +156,9 @@ class Target:
             key = issued.application.app_key
             self.operator = Tenant("operator", issued.application.account_id, key, issued.app_secret, [])
             gateways = Gateways(db, Vault(master_key(Settings(data_dir=str(self.directory / "data")))))
-            _, token = await gateways.add("honest-gw", command_url=None, username=None, password=None)
+            _, token = await gateways.add("honest-gw", kind="ejoin", command_url=None, username=None, password=None)
             self.honest_reports = f"{self.url}/southbound/ejoin/{token}"
-            _, token = await gateways.add("attacker-gw", command_url=None, username=None, password=None)
+            _, token = await gateways.add("attacker-gw", kind="ejoin", command_url=None, username=None, password=None)
             self.attacker_reports = f"{self.url}/southbound/ejoin/{token}"
         for tenant in (self.honest, self.attacker, self.operator):
             await self.log_in(tenant)

@@ -83,7 +83,7 @@ class Ejoin:
             card = make_sim(IMSI_BASE, number)
             sim = provision.new_sim(account.id, imsi=card.imsi, iccid=card.iccid, msisdn=f"+{card.msisdn}")
             await provision.add(bench.db, sim, cause, imei="353689530707903" if number % 2 else None)
-        _, token = await bench.house.gateways.add("gw1", command_url=None, username=None, password=None)
+        _, token = await bench.house.gateways.add("gw1", kind="ejoin", command_url=None, username=None, password=None)
         return cls(bench, seed, token)
 
     def make(self, number: int) -> Request:

@@ -106,7 +106,7 @@ async def subscription(database: Database, vault: Vault, url: str) -> str:
 
 async def question(database: Database, vault: Vault, url: str) -> str:
     """A gateway is to be asked for its status."""
-    id_, _ = await Gateways(database, vault).add("gw1", command_url=url, username="root", password="root")
+    id_, _ = await Gateways(database, vault).add("gw1", kind="ejoin", command_url=url, username="root", password="root")
     async with database.transaction() as connection:
         doubt = Doubt(gateway_id=id_, kind=DoubtKind.JUMP, at=now_utc(), message="dev-status seq 9")
         await doubts.add(connection, [(doubt, 1)])

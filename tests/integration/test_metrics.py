@@ -81,7 +81,7 @@ async def furnish(database: Database) -> None:
     await world.card(1, 2, 3)
     await world.bind(1, imei=device(7))
     for name, age in (("new", None), ("here", 1), ("gone", 10_000), ("elsewhere", 10_000)):
-        await world.gateways.add(name, command_url=None, username=None, password=None)
+        await world.gateways.add(name, kind="ejoin", command_url=None, username=None, password=None)
         if age:
             await database.execute(
                 "update gateway set reported_at = now() - make_interval(secs => $2) where name = $1", name, float(age)

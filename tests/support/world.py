@@ -256,7 +256,8 @@ class World:
 
     async def box(self, name: str = "gw1", *, url: str | None = "http://127.0.0.1:9", **more: Any) -> Box:
         """Register a gateway."""
-        id_, token = await self.gateways.add(name, command_url=url, username="root", password="root", **more)
+        given = {"kind": "ejoin", "command_url": url, "username": "root", "password": "root"} | more
+        id_, token = await self.gateways.add(name, **given)
         self.tokens[name] = token
         found = Box(self, GatewayRef(id_, name, more.get("report_interval", 60), None))
         self.boxes.append(found)

@@ -45,7 +45,6 @@ class Tally(msgspec.Struct):
     unknown_sims: int = 0
     late: int = 0
     """Port objects and sightings that a newer report had overtaken."""
-    decided: int = 0
     sessions: dict[str, int] = {}
     """Reports of data sessions, by what they changed."""
     doubts: dict[str, int] = {}
@@ -213,7 +212,6 @@ class Batch:
                 continue
             if upholder is not None and (sim.binding is not None or sim.functions_off):
                 self._doubts.of_sim(DoubtKind.CONFLICT, item.report, sighting, against=upholder.gateway_id)
-            self._tally.decided += 1
             for event in decision.events:
                 if event.type is EventType.SIM_IDENTITY_CONFLICT:
                     facts = {"imsi": sim.imsi, **event.data}

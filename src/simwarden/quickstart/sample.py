@@ -96,6 +96,7 @@ async def connect(db: Database, vault: Vault, server: GatewayServer) -> str:
     try:
         _, token = await gateways.add(
             server.name,
+            kind="ejoin",
             command_url=server.command_url,
             username=PLAN.username,
             password=PLAN.password,

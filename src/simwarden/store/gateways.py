@@ -122,7 +122,7 @@ class Gateways:
         self,
         name: str,
         *,
-        kind: str = "ejoin",
+        kind: str,
         command_url: str | None,
         username: str | None,
         password: str | None,
@@ -133,6 +133,7 @@ class Gateways:
     ) -> tuple[int, str]:
         """Register a network element. Returns its id and its report token, shown once. Raises AlreadyExists.
 
+        `kind`: the folder of `southbound/` whose source knows it.
         `account_id`: it reports for SIMs of this account alone. `source_addresses`: its reports come from these
         networks (CIDR) alone.
         """

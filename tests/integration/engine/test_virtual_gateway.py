@@ -91,7 +91,7 @@ class Street:
         await self.fleet.start()
         for server in self.fleet.servers.values():
             _, token = await self.world.gateways.add(
-                server.name, command_url=server.command_url, username="root", password="root"
+                server.name, kind="ejoin", command_url=server.command_url, username="root", password="root"
             )
             server.reporter.retry_delay = 0.01
             server.configure_reports(f"{self.door.url}/southbound/ejoin/{token}", None)

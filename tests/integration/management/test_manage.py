@@ -352,7 +352,7 @@ async def test_gateways(house: House) -> None:
     assert renewed.headers["cache-control"] == "no-store"
     assert await house.gateways.by_token(token) is None
     gateway = await house.gateways.id_of("gw1")
-    await house.gateways.add("gw2", command_url=None, username=None, password=None)
+    await house.gateways.add("gw2", kind="ejoin", command_url=None, username=None, password=None)
     first = (await house.manage("GET", "/gateways?limit=1")).json
     second = (await house.manage("GET", f"/gateways?limit=1&cursor={first['nextCursor']}")).json
     assert [first["gateways"][0]["name"], second["gateways"][0]["name"]] == ["gw1", "gw2"]

@@ -272,7 +272,7 @@ async def test_without_a_database_the_gateway_is_asked_to_send_again(door: Door,
     """On a database of its own, which goes away."""
     db = await Database.connect(database_url)
     gateways = Gateways(db, door.world.vault)
-    _, token = await gateways.add("gw9", command_url=None, username=None, password=None)
+    _, token = await gateways.add("gw9", kind="ejoin", command_url=None, username=None, password=None)
     receiver = Receiver(gateways, Ingest(db, door.world.vault))
     app = Starlette(routes=receiver.routes())
     body = json.dumps(port(1, 1, device(66))).encode()
@@ -427,7 +427,7 @@ async def test_a_fault_of_ours_is_answered_in_the_vendors_form_too(door: Door, m
     async def broken(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("simwarden.store.gateways.changed_ports", broken)
+    monkeypatch.setattr("simwarden.store.ports.changed_ports", broken)
     reply = await door.push(port(1, 1, device(66), seq=1))
     assert (reply.status, reply.json["code"]) == (500, 500)
     assert ("failed", "") in door.counted

@@ -39,7 +39,7 @@ async def test_names_are_used_once(world: World) -> None:
 
 
 async def test_neither_the_token_nor_the_password_is_stored_in_clear(world: World) -> None:
-    id_, token = await world.gateways.add("gw1", command_url="http://h", username="me", password="s3cret")
+    id_, token = await world.gateways.add("gw1", kind="ejoin", command_url="http://h", username="me", password="s3cret")
     text = str(await world.db.fetch("select g::text from gateway g"))
     assert token not in text
     assert "s3cret" not in text
@@ -53,8 +53,8 @@ async def test_neither_the_token_nor_the_password_is_stored_in_clear(world: Worl
 
 
 async def test_a_password_opens_with_its_key_and_at_its_gateway_only(world: World) -> None:
-    first, _ = await world.gateways.add("gw1", command_url=None, username=None, password="one")
-    second, _ = await world.gateways.add("gw2", command_url=None, username=None, password="two")
+    first, _ = await world.gateways.add("gw1", kind="ejoin", command_url=None, username=None, password="one")
+    second, _ = await world.gateways.add("gw2", kind="ejoin", command_url=None, username=None, password="two")
     await world.db.execute("update gateway set password = (select password from gateway where id = $1)", first)
     assert (await world.gateways.access(first)).password == "one"
     with pytest.raises(WrongKey):

@@ -34,7 +34,9 @@ async def test_a_database_from_before_is_tried_by_its_signing_key(database: Data
 
 
 async def test_a_database_from_before_is_tried_by_a_gateways_password(database: Database, vault: Vault) -> None:
-    await Gateways(database, vault).add("gw1", command_url="http://192.0.2.1", username="root", password="root")
+    await Gateways(database, vault).add(
+        "gw1", kind="ejoin", command_url="http://192.0.2.1", username="root", password="root"
+    )
     with pytest.raises(WrongMasterKey):
         await key_check.check(database.url, OTHER)
     await key_check.check(database.url, vault)
