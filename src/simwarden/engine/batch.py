@@ -137,7 +137,7 @@ class Batch:
                 iccid=told.iccid if told.imsi else None,
                 since=record.since if record else None,
             )
-            seen.append(Seen(sighting, report, _where(slot, told), record is not None))
+            seen.append(Seen(sighting, report, told, record is not None))
         self._tally.sightings = len(seen) + self._tally.unknown_sims
         return seen
 
@@ -199,7 +199,7 @@ class Batch:
                 # A time still to come is from before the clock was set back: what is received now is newer.
                 sim = msgspec.structs.replace(sim, seen=msgspec.structs.replace(sim.seen, at=sighting.at))
             upholder = self._proof.upholder(sim, sighting, item.report, there, self._slots.newest)
-            decision = rules.decide(sim, sighting, self._now, _cause(item.report, item.where))
+            decision = rules.decide(sim, sighting, self._now, _cause(item.report, _where(sighting.slot, item.source)))
             if decision.verdict is Verdict.STALE:
                 self._tally.late += 1
                 continue

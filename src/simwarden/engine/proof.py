@@ -9,7 +9,7 @@ import msgspec
 from simwarden.domain import doubt as rules
 from simwarden.domain.decision import Verdict
 from simwarden.domain.doubt import DoubtKind
-from simwarden.domain.reports import Report
+from simwarden.domain.reports import Evidence, PortObservation, Report
 from simwarden.domain.rules.device import compare
 from simwarden.domain.sim import BarCause, Sighting
 from simwarden.store import sims
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from simwarden.domain.reports import PortObservation
     from simwarden.domain.sim import CardSlot, Sim
     from simwarden.engine.doubts import Doubts
     from simwarden.engine.unit_of_work import UnitOfWork
@@ -34,8 +33,8 @@ class Seen(msgspec.Struct, frozen=True):
 
     sighting: Sighting
     report: Report
-    where: str | None
-    """What of the report it is taken from, for people."""
+    source: PortObservation | Evidence
+    """What of the report it is taken from."""
     timed: bool
     """Carries its source's time, so it may come late."""
 

@@ -9,6 +9,7 @@ import msgspec
 
 from simwarden.domain.sim import CardSlot, NetworkTarget
 from simwarden.store import attachments
+from simwarden.store.columns import lines, numbers, texts
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -66,14 +67,14 @@ async def changed_ports(
     """Of slots as reported (slot, observation, boot): those that differ from what is stored, with the stored state."""
     rows = await connection.fetch(
         Q["changed_ports"],
-        [slot.gateway_id for slot, _, _ in items],
-        [slot.port for slot, _, _ in items],
-        [slot.slot for slot, _, _ in items],
-        [seen.status for _, seen, _ in items],
-        [seen.imei for _, seen, _ in items],
-        [seen.imsi for _, seen, _ in items],
-        [seen.iccid for _, seen, _ in items],
-        [boot for _, _, boot in items],
+        numbers([slot.gateway_id for slot, _, _ in items]),
+        numbers([slot.port for slot, _, _ in items]),
+        numbers([slot.slot for slot, _, _ in items]),
+        lines([seen.status for _, seen, _ in items]),
+        texts([seen.imei for _, seen, _ in items]),
+        texts([seen.imsi for _, seen, _ in items]),
+        texts([seen.iccid for _, seen, _ in items]),
+        numbers([boot for _, _, boot in items]),
         fresh_since,
     )
     changed: dict[CardSlot, PortState | None] = {}

@@ -25,6 +25,7 @@ from simwarden.domain.sim import (
     SimRef,
 )
 from simwarden.store.coalesce import Coalescer
+from simwarden.store.columns import lines, numbers, texts
 from simwarden.store.database import to_json
 from simwarden.store.queries import load
 
@@ -176,17 +177,20 @@ async def interesting(
     A SIM seen again where it was costs one probe of the primary key here, and nothing else.
     """
     slots = [sighting.slot for sighting in sightings]
+    buckets = [bucket_of(sighting.imsi) for sighting in sightings]
+    times = {at: str(at) for at in {sighting.at for sighting in sightings}}  # a report has one for all its slots
     rows = await connection.fetch(
         Q["interesting"],
-        [bucket_of(sighting.imsi) for sighting in sightings],
-        [sighting.imsi for sighting in sightings],
-        [sighting.imei for sighting in sightings],
-        [sighting.at for sighting in sightings],
-        [slot and slot.gateway_id for slot in slots],
-        [slot and slot.port for slot in slots],
-        [slot and slot.slot for slot in slots],
+        sorted(set(buckets)),
+        numbers(buckets),
+        texts([sighting.imsi for sighting in sightings]),
+        texts([sighting.imei for sighting in sightings]),
+        lines([times[sighting.at] for sighting in sightings]),
+        lines([slot and slot.gateway_id for slot in slots]),
+        lines([slot and slot.port for slot in slots]),
+        lines([slot and slot.slot for slot in slots]),
+        texts([sighting.iccid for sighting in sightings]),
         refresh,
-        [sighting.iccid for sighting in sightings],
     )
     known = {sightings[row["ord"] - 1].imsi for row in rows if not row["unknown"]}
     return known, sum(row["unknown"] for row in rows)
@@ -227,23 +231,23 @@ async def save(connection: asyncpg.Connection, sims: Sequence[Sim]) -> None:
     await connection.execute(
         Q["save"],
         [sim.bucket for sim in ordered],
-        _lines(sim.imsi for sim in ordered),
-        _lines(sim.binding and to_json(sim.binding) for sim in ordered),
-        _lines(sim.state for sim in ordered),
-        _lines(s and s.at for s in seen),
-        _lines(s and s.imei for s in seen),
-        _lines(bool(s and s.unknown) for s in seen),
-        _lines(slot and slot.gateway_id for slot in slots),
-        _lines(slot and slot.port for slot in slots),
-        _lines(slot and slot.slot for slot in slots),
-        _lines(to_json(sim.bars) if sim.bars else "[]" for sim in ordered),
-        _lines(int(sim.functions_off) for sim in ordered),
-        _lines(sim.event_count for sim in ordered),
-        _lines(sim.lifecycle for sim in ordered),
-        _lines(sim.lifecycle_since for sim in ordered),
-        _lines(to_json(sim.closed_apns) if sim.closed_apns else "[]" for sim in ordered),
-        _lines(sim.reported_iccid for sim in ordered),
-        _lines(sim.upheld_at for sim in ordered),
+        lines(sim.imsi for sim in ordered),
+        lines(sim.binding and to_json(sim.binding) for sim in ordered),
+        lines(sim.state for sim in ordered),
+        lines(s and s.at for s in seen),
+        lines(s and s.imei for s in seen),
+        lines(bool(s and s.unknown) for s in seen),
+        lines(slot and slot.gateway_id for slot in slots),
+        lines(slot and slot.port for slot in slots),
+        lines(slot and slot.slot for slot in slots),
+        lines(to_json(sim.bars) if sim.bars else "[]" for sim in ordered),
+        lines(int(sim.functions_off) for sim in ordered),
+        lines(sim.event_count for sim in ordered),
+        lines(sim.lifecycle for sim in ordered),
+        lines(sim.lifecycle_since for sim in ordered),
+        lines(to_json(sim.closed_apns) if sim.closed_apns else "[]" for sim in ordered),
+        lines(sim.reported_iccid for sim in ordered),
+        lines(sim.upheld_at for sim in ordered),
     )
 
 
@@ -268,14 +272,14 @@ async def add_events(connection: asyncpg.Connection, events: Sequence[tuple[Sim,
     """Write events of SIMs that this transaction has locked."""
     await connection.execute(
         Q["add_events"],
-        _lines(sim.bucket for sim, _ in events),
-        _lines(sim.imsi for sim, _ in events),
-        _lines(event.n for _, event in events),
-        _lines(event.type for _, event in events),
-        _lines(event.at for _, event in events),
-        _lines(event.parent for _, event in events),
-        _lines(to_json(event.cause) for _, event in events),
-        _lines(to_json(event.data) for _, event in events),
+        lines(sim.bucket for sim, _ in events),
+        lines(sim.imsi for sim, _ in events),
+        lines(event.n for _, event in events),
+        lines(event.type for _, event in events),
+        lines(event.at for _, event in events),
+        lines(event.parent for _, event in events),
+        lines(to_json(event.cause) for _, event in events),
+        lines(to_json(event.data) for _, event in events),
     )
 
 
@@ -330,19 +334,19 @@ async def insert(
 
     Raises SimExists when a name is not free: nothing of this transaction may stay then.
     """
-    buckets, imsis = _lines(sim.bucket for sim in sims), _lines(sim.imsi for sim in sims)
-    iccids, msisdns, nais = (_lines(map(attrgetter(name), sims)) for name in ("iccid", "msisdn", "nai"))
-    lifecycles, firsts = _lines(sim.lifecycle for sim in sims), _lines(sim.first_event for sim in sims)
+    buckets, imsis = lines(sim.bucket for sim in sims), lines(sim.imsi for sim in sims)
+    iccids, msisdns, nais = (lines(map(attrgetter(name), sims)) for name in ("iccid", "msisdn", "nai"))
+    lifecycles, firsts = lines(sim.lifecycle for sim in sims), lines(sim.first_event for sim in sims)
     try:
         await connection.execute(
             Q["insert"],
             *(buckets, imsis, account_id, iccids, msisdns, nais, lifecycles),
-            _lines(int(sim.functions_off) for sim in sims),
-            _lines(to_json(sim.binding) if sim.binding else None for sim in sims),
-            _lines(sim.state for sim in sims),
-            _lines(to_json(sim.bars) if sim.bars else "[]" for sim in sims),
+            lines(int(sim.functions_off) for sim in sims),
+            lines(to_json(sim.binding) if sim.binding else None for sim in sims),
+            lines(sim.state for sim in sims),
+            lines(to_json(sim.bars) if sim.bars else "[]" for sim in sims),
             firsts,
-            _lines(sim.event_count for sim in sims),
+            lines(sim.event_count for sim in sims),
         )
         await connection.execute(Q["insert_names"], buckets, imsis, account_id, iccids, msisdns, nais)
         await connection.execute(
@@ -367,14 +371,6 @@ async def add_addresses(
     )
     if len(named) != len(addresses):
         raise SimExists("Another SIM takes one of these addresses at the same time")
-
-
-def _lines(values: Iterable[object]) -> str:
-    """One value a line, an empty one for None; none of them holds a line break (JSON text writes it as two letters).
-
-    PostgreSQL takes it apart: to encode an array costs asyncpg a look at every element, 1 us each.
-    """
-    return "\n".join(["" if value is None else str(value) for value in values])
 
 
 def _plain(value: Any) -> Any:

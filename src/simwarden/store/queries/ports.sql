@@ -3,7 +3,9 @@ select imsi, port, slot from gateway_port where gateway_id = $1 and held
 
 -- name: changed_ports
 select i.ord, p.*
-from unnest($1::int[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[], $7::text[], $8::int[])
+from unnest(string_to_array($1, e'\n')::int[], string_to_array($2, e'\n')::int[], string_to_array($3, e'\n')::int[],
+            string_to_array($4, e'\n', '')::int[], string_to_array($5, e'\n', ''), string_to_array($6, e'\n', ''),
+            string_to_array($7, e'\n', ''), string_to_array($8, e'\n')::int[])
      with ordinality as i (gateway_id, port, slot, status, imei, imsi, iccid, boot, ord)
 left join gateway_port p on p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot
 where p.gateway_id is null

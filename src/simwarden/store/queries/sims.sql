@@ -20,9 +20,12 @@ for update of s
 select value, imsi from sim_identifier where kind = 'iccid' and value = any ($1::text[])
 
 -- name: interesting
+-- $1: the buckets that are concerned.
 select i.ord, s.imsi is null as unknown
-from unnest($1::smallint[], $2::text[], $3::text[], $4::timestamptz[], $5::int[], $6::int[], $7::int[],
-            $9::text[])
+from unnest(string_to_array($2, e'\n')::smallint[], string_to_array($3, e'\n'), string_to_array($4, e'\n', ''),
+            string_to_array($5, e'\n')::timestamptz[], string_to_array($6, e'\n', '')::int[],
+            string_to_array($7, e'\n', '')::int[], string_to_array($8, e'\n', '')::int[],
+            string_to_array($9, e'\n', ''))
      with ordinality as i (bucket, imsi, imei, at, gateway, port, slot, iccid, ord)
 left join sim s on s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
 where s.imsi is null
@@ -35,7 +38,7 @@ where s.imsi is null
    or (i.gateway is not null and s.seen_gateway is null)
    or i.port <> s.seen_port
    or i.slot <> s.seen_slot
-   or i.at >= s.seen_at + $8::interval
+   or i.at >= s.seen_at + $10::interval
    or s.reported_iccid <> i.iccid
    or (s.reported_iccid is null and s.iccid <> i.iccid and not starts_with(s.iccid, i.iccid)
        and not starts_with(i.iccid, s.iccid))

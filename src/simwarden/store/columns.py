@@ -1,0 +1,30 @@
+"""Columns of values as text, one value a line, for statements that take many rows.
+
+PostgreSQL takes them apart by string_to_array(text, e'\\n', ''). An array would cost asyncpg a look at every element,
+about 1 us each, with which the statements for reports would take a third of the processor time of a sighting.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def lines(values: Iterable[object]) -> str:
+    """One value a line, an empty one for None; none of them holds a line break (JSON text writes it as two letters)."""
+    return "\n".join(["" if value is None else str(value) for value in values])
+
+
+def numbers(values: Iterable[int]) -> str:
+    """Numbers, none of which is None."""
+    return "\n".join(map(str, values))
+
+
+def texts(values: Sequence[str | None]) -> str:
+    """Texts that came from outside, or None. Raises ValueError when one holds a line break: it would shift the rows."""
+    joined = "\n".join([value or "" for value in values])
+    if joined.count("\n") != max(len(values) - 1, 0):
+        raise ValueError("A value holds a line break")
+    return joined
