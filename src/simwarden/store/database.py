@@ -243,6 +243,12 @@ class Database:
         async with self.connection() as connection:
             return await connection.fetchrow(query, *args)
 
+    async def fetchmany(self, query: str, args: Sequence[Sequence[Any]]) -> Sequence[asyncpg.Record]:
+        """The rows of one statement for each set of arguments, all sent at once, in the order of the sets."""
+        async with self.connection() as connection:
+            rows: Sequence[asyncpg.Record] = await connection.fetchmany(query, args)
+            return rows
+
     async def fetchval(self, query: str, *args: Any) -> Any:
         """The first column of the first row, or None."""
         async with self.connection() as connection:
