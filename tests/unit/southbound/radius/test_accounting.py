@@ -1,0 +1,149 @@
+"""What accounting packets say, and the times they say it of."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simwarden.southbound.radius import accounting, codec
+from simwarden.southbound.radius.accounting import Accounting, AccountingStatus
+from simwarden.southbound.radius.codec import Attribute, Code, InvalidPacket, Vendor3gpp
+
+NOW = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
+SESSION = codec.attribute(Attribute.ACCT_SESSION_ID, b"0A0B0C0D00000001")
+IMSI = codec.vendor_attribute(Vendor3gpp.IMSI, b"460000990123698")
+
+
+def read(*attributes: bytes, status: int = 1) -> Accounting:
+    parts = [codec.integer(Attribute.ACCT_STATUS_TYPE, status), *attributes]
+    packet = codec.decode(codec.encode_request(Code.ACCOUNTING_REQUEST, 1, parts, b"s"))
+    return accounting.read(packet, NOW)
+
+
+def imeisv(value: bytes) -> str | None:
+    return read(SESSION, codec.vendor_attribute(Vendor3gpp.IMEISV, value)).imei
+
+
+def test_a_start_of_a_packet_gateway() -> None:
+    told = read(
+        SESSION,
+        codec.vendor_attribute(Vendor3gpp.IMSI, b"460000990123698\0"),
+        codec.vendor_attribute(Vendor3gpp.IMEISV, b"3536895307079001"),
+        codec.attribute(Attribute.CALLING_STATION_ID, b"8613715266978"),
+        codec.integer(Attribute.EVENT_TIMESTAMP, 1769999400),
+    )
+    at = datetime.fromtimestamp(1769999400, UTC)
+    assert told == Accounting(
+        status=AccountingStatus.START,
+        at=at,
+        began_at=at,
+        session="0A0B0C0D00000001",
+        imsi="460000990123698",
+        msisdn="+8613715266978",
+        imei="35368953070790",
+    )
+
+
+def test_an_interim_update_says_when_its_session_began() -> None:
+    told = read(SESSION, IMSI, codec.integer(Attribute.ACCT_SESSION_TIME, 600), status=3)
+    assert (told.status, told.at, told.began_at) == (AccountingStatus.INTERIM, NOW, NOW - timedelta(minutes=10))
+
+
+def test_the_time_of_what_happened() -> None:
+    def at(*attributes: bytes) -> datetime:
+        return read(SESSION, *attributes).at
+
+    delayed = codec.integer(Attribute.ACCT_DELAY_TIME, 7)
+    assert at() == NOW
+    assert at(delayed) == NOW - timedelta(seconds=7)
+    stamp = int(NOW.timestamp()) - 60
+    assert at(codec.integer(Attribute.EVENT_TIMESTAMP, stamp), delayed) == NOW - timedelta(minutes=1)
+    assert at(codec.integer(Attribute.EVENT_TIMESTAMP, stamp + 3600)) == NOW  # its clock is fast
+    assert at(codec.integer(Attribute.EVENT_TIMESTAMP, 12345), delayed) == NOW - timedelta(seconds=7)  # never set
+
+
+@pytest.mark.parametrize(
+    ("value", "imei"),
+    [
+        (b"3536895307079001", "35368953070790"),
+        (b"353689530707901", "35368953070790"),
+        (b"35368953070790", "35368953070790"),
+        (b"35368953070790\0\0", "35368953070790"),
+        (bytes.fromhex("5363983570700910"), "35368953070790"),
+        (bytes.fromhex("53639835707009f1"), "35368953070790"),
+        (bytes.fromhex("53639835707009ff"), "35368953070790"),
+        (b"12345678", None),
+        (b"0000000000000000", None),
+        (b"", None),
+        (b"not a number", None),
+        (b"\xff" * 8, None),
+        (b"\xff" * 16, None),
+    ],
+)
+def test_an_imeisv_in_the_forms_that_gateways_send(value: bytes, imei: str | None) -> None:
+    assert imeisv(value) == imei
+
+
+def test_identities_that_cannot_be_read_count_as_missing() -> None:
+    told = read(
+        SESSION,
+        codec.vendor_attribute(Vendor3gpp.IMSI, b"\xff\xfe"),
+        codec.attribute(Attribute.CALLING_STATION_ID, b"nobody"),
+    )
+    assert (told.imsi, told.msisdn, told.imei) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(7, AccountingStatus.ON), (8, AccountingStatus.OFF), (9, None), (15, None)]
+)
+def test_a_nas_that_speaks_of_itself_names_no_session(number: int, status: AccountingStatus | None) -> None:
+    assert read(status=number) == Accounting(status=status, at=NOW, began_at=NOW)
+
+
+def test_what_every_packet_needs() -> None:
+    for parts, reason in (
+        ([SESSION], "status"),
+        ([codec.integer(Attribute.ACCT_STATUS_TYPE, 1)], "session"),
+        ([codec.integer(Attribute.ACCT_STATUS_TYPE, 1), codec.attribute(44, b"")], "session"),
+        ([codec.integer(Attribute.ACCT_STATUS_TYPE, 1), codec.attribute(44, b"x" * 129)], "session"),
+        ([codec.attribute(Attribute.ACCT_STATUS_TYPE, b"\1")], "value"),
+        ([codec.integer(Attribute.ACCT_STATUS_TYPE, 1), codec.attribute(44, b"a\0b")], "value"),
+    ):
+        packet = codec.decode(codec.encode_request(Code.ACCOUNTING_REQUEST, 1, parts, b"s"))
+        with pytest.raises(InvalidPacket) as refused:
+            accounting.read(packet, NOW)
+        assert refused.value.reason == reason
+
+
+_TYPES = st.sampled_from([30, 40, 41, 44, 46, 55])
+
+
+@given(
+    st.lists(st.tuples(_TYPES, st.binary(max_size=8)), max_size=8),
+    st.lists(st.tuples(st.sampled_from([1, 20]), st.binary(max_size=20)), max_size=4),
+)
+def test_any_values_are_understood_or_refused(plain: list[tuple[int, bytes]], vendor: list[tuple[int, bytes]]) -> None:
+    parts = [codec.attribute(type_, value) for type_, value in plain]
+    parts += [codec.vendor_attribute(type_, value) for type_, value in vendor]
+    packet = codec.decode(codec.encode_request(Code.ACCOUNTING_REQUEST, 1, parts, b"s"))
+    try:
+        told = accounting.read(packet, NOW)
+    except InvalidPacket:
+        return
+    assert told.began_at <= told.at <= NOW
+    assert told.imei is None or (len(told.imei) == 14 and told.imei.isdigit())
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+def test_no_number_is_too_large_for_a_time(stamp: int, delay: int, lasted: int) -> None:
+    told = read(
+        SESSION,
+        codec.integer(Attribute.EVENT_TIMESTAMP, stamp),
+        codec.integer(Attribute.ACCT_DELAY_TIME, delay),
+        codec.integer(Attribute.ACCT_SESSION_TIME, lasted),
+        status=2,
+    )
+    assert told.began_at <= told.at <= NOW
