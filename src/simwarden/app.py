@@ -37,6 +37,7 @@ from simwarden.edge.fresh import Fresh
 from simwarden.edge.throttle import Allowance, Guard
 from simwarden.engine.bulk_worker import CHANNEL, BulkWorker
 from simwarden.engine.enforcement import Enforcement
+from simwarden.engine.expiry import Expiry
 from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.keeping import Keeping
 from simwarden.engine.polling import Polls
@@ -199,6 +200,7 @@ class House:
             lambda access: self.sources.driver(access),
             observed=lambda command, result, seconds: self.metrics.commands.labels(command, result).observe(seconds),
         )
+        self.expiry = Expiry(db, committed=self._wake)
         self.polls = Polls(
             db,
             self.gateways,
@@ -303,6 +305,8 @@ class House:
         stack.push_async_callback(self.notifier.stop)
         self.enforcement.start()
         stack.push_async_callback(self.enforcement.stop)
+        self.expiry.start()
+        stack.push_async_callback(self.expiry.stop)
         self.polls.start()
         stack.push_async_callback(self.polls.stop)
         self.operate.start()

@@ -159,7 +159,8 @@ def _said(step: EventView) -> str:
         case "BINDING_RESTORED":
             return "that is a device it is bound to"
         case "BAR_RAISED":
-            return f"barred: {_BARS.get(data['bar'], data['bar'])}"
+            facts = ", ".join(f"{name} {human(data[name])}" for name in ("limit", "counted", "until") if name in data)
+            return f"barred: {_BARS.get(data['bar'], data['bar'])}" + (f" ({facts})" if facts else "")
         case "BAR_LIFTED":
             return f"bar lifted ({data['bar']})"
         case "FUNCTION_CLOSED" | "FUNCTION_OPENED":
@@ -167,6 +168,9 @@ def _said(step: EventView) -> str:
             return f"{verb}: {human(data.get('functions') or data.get('function'))}"
         case "APN_CLOSED" | "APN_OPENED":
             return f"APN {data.get('apn')} {'closed' if step.type == 'APN_CLOSED' else 'opened'}"
+        case "LIMITS_CHANGED":
+            limits = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in data["limits"].items())
+            return f"hourly limits: {limits or 'none'}"
         case "LIFECYCLE_CHANGED":
             return f"{data.get('from')} becomes {data.get('to')}"
         case "ENFORCEMENT_COMMANDED":
@@ -192,7 +196,13 @@ def _bound(step: EventView) -> str:
 
 def _origin(step: EventView) -> str:
     cause = step.cause
-    kind = {"REPORT": "report of", "CALL": "call of", "OPERATOR": "operator", "ENFORCEMENT": "command to"}
+    kind = {
+        "REPORT": "report of",
+        "CALL": "call of",
+        "OPERATOR": "operator",
+        "ENFORCEMENT": "command to",
+        "TIME": "the",
+    }
     by = f"{kind.get(cause['kind'], cause['kind'])} {cause['source']}"
     if cause["kind"] == "ENFORCEMENT":
         return by

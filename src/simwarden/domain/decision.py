@@ -53,23 +53,35 @@ class SimMutation:
         self._events.append(Event(n, type, self.now, self._cause, data, parent))
         return n
 
-    def add_bar(self, cause: BarCause, functions: Function, event: int) -> None:
-        """Let a bar stand that `event` raised."""
-        self.update(bars=(*self.sim.bars, Bar(cause, int(functions), self.now, event)))
+    def add_bar(self, cause: BarCause, functions: Function, event: int, until: datetime | None = None) -> None:
+        """Let a bar stand that `event` raised; it ends by itself at `until`."""
+        self.update(bars=(*self.sim.bars, Bar(cause, int(functions), self.now, event, until)))
 
-    def drop_bar(self, cause: BarCause, functions: Function = ALL_FUNCTIONS) -> None:
-        """Take `functions` out of the bars of this cause. Bars of other causes stay as they are."""
+    def drop_bar(self, cause: BarCause, functions: Function = ALL_FUNCTIONS, event: int | None = None) -> None:
+        """Take `functions` out of the bars of this cause, or out of the one that `event` raised. Others stay."""
         kept = []
         for bar in self.sim.bars:
-            left = bar.functions & ~int(functions) if bar.cause is cause else bar.functions
+            meant = bar.cause is cause and event in (None, bar.event)
+            left = bar.functions & ~int(functions) if meant else bar.functions
             if left:
                 kept.append(bar if left == bar.functions else msgspec.structs.replace(bar, functions=left))
         self.update(bars=tuple(kept))
 
-    def raise_bar(self, cause: BarCause, **data: Any) -> None:
-        """Bar every function, and say so."""
-        n = self.record(EventType.BAR_RAISED, bar=str(cause), functions=int(ALL_FUNCTIONS), **data)
-        self.add_bar(cause, ALL_FUNCTIONS, n)
+    def raise_bar(
+        self, cause: BarCause, functions: Function = ALL_FUNCTIONS, until: datetime | None = None, **data: Any
+    ) -> None:
+        """Bar functions, until a time if one is given, and say so."""
+        if until is not None:
+            data["until"] = until.isoformat()
+        n = self.record(EventType.BAR_RAISED, bar=str(cause), functions=int(functions), **data)
+        self.add_bar(cause, functions, n, until)
+
+    def lift_expired(self) -> None:
+        """Lift every bar whose time is over, and say so."""
+        for bar in self.sim.bars:
+            if bar.until is not None and bar.until <= self.now:
+                self.drop_bar(bar.cause, Function(bar.functions), bar.event)
+                self.record(EventType.BAR_LIFTED, bar=str(bar.cause), functions=bar.functions)
 
     def lift(self, cause: BarCause) -> None:
         """Lift the bars of this cause, and say so; nothing when none stands."""

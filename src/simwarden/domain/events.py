@@ -41,6 +41,8 @@ class EventType(enum.StrEnum):
     FUNCTION_OPENED = "FUNCTION_OPENED"
     APN_CLOSED = "APN_CLOSED"
     APN_OPENED = "APN_OPENED"
+    LIMITS_CHANGED = "LIMITS_CHANGED"
+    """What the SIM may do in an hour: `limits`, those that there are."""
     LIFECYCLE_CHANGED = "LIFECYCLE_CHANGED"
     """`from` and `to`; to SUSPENDED it raises the bar SUSPENDED, away from there it lifts it."""
     ENFORCEMENT_COMMANDED = "ENFORCEMENT_COMMANDED"
@@ -57,6 +59,8 @@ class CauseKind(enum.StrEnum):
     CALL = "CALL"
     OPERATOR = "OPERATOR"
     ENFORCEMENT = "ENFORCEMENT"
+    TIME = "TIME"
+    """Something came to its end by itself."""
 
 
 class Cause(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -8,6 +8,8 @@ from datetime import datetime
 
 import msgspec
 
+from simwarden.domain.traffic import TrafficLimits
+
 
 class Function(enum.IntFlag):
     """Communication functions of a SIM; a set of them fits in one small integer."""
@@ -138,7 +140,7 @@ class BarCause(enum.StrEnum):
     QUOTA = "QUOTA"
 
 
-class Bar(msgspec.Struct, frozen=True):
+class Bar(msgspec.Struct, frozen=True, omit_defaults=True):
     """One reason why functions may not work now."""
 
     cause: BarCause
@@ -147,6 +149,8 @@ class Bar(msgspec.Struct, frozen=True):
     since: datetime
     event: int
     """Number of the SIM's event that raised it."""
+    until: datetime | None = None
+    """When it ends by itself; None: it does not."""
 
 
 class ClosedApn(msgspec.Struct, frozen=True):
@@ -242,6 +246,12 @@ class Sim(msgspec.Struct, frozen=True, kw_only=True):
     """Number of the newest event of this SIM; they count from `first_event` without gaps."""
     upheld_at: datetime | None = None
     """While a report that would lift the bar of a mismatch waits for its proof: when the bar was upheld last."""
+    limits: TrafficLimits = TrafficLimits()
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the first of its bars ends by itself."""
+        return min((bar.until for bar in self.bars if bar.until is not None), default=None)
 
     @property
     def barred(self) -> Function:

@@ -17,6 +17,7 @@ from simwarden.domain.doubt import DoubtKind
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.reports import CallRecord, Evidence, SmsRecord
 from simwarden.domain.sim import ALL_FUNCTIONS, CardSlot, Function, NetworkTarget, Sighting
+from simwarden.engine import traffic
 from simwarden.engine.doubts import Doubts, settle
 from simwarden.engine.proof import Proof, Seen
 from simwarden.engine.sessions import SessionBook
@@ -251,6 +252,10 @@ class Batch:
         if calls:
             made = [(report.gateway_id, call, report.received_at) for report, call in calls]
             await records.save_calls(self._connection, vault, made)
+        stored: list[tuple[Report, SmsRecord | CallRecord]] = [*messages, *calls]
+        newest = {record.imsi: _cause(report, None) for report, record in stored if record.imsi}
+        outcome = await traffic.judge(self._connection, newest, self._now)
+        self._tally.outcome = self._tally.outcome.plus(outcome)
 
     async def _without_foreign(self, items: list[tuple[Report, R]]) -> list[tuple[Report, R]]:
         """Records of gateways that are pinned to an account are not kept under SIMs of other accounts."""

@@ -41,6 +41,11 @@ class Outcome(msgspec.Struct, frozen=True):
     enforcement_due: bool = False
     deliveries: int = 0
 
+    def plus(self, more: Outcome) -> Outcome:
+        """Of this and more in one commit."""
+        due = self.enforcement_due or more.enforcement_due
+        return Outcome(self.changed + more.changed, self.events + more.events, due, self.deliveries + more.deliveries)
+
 
 class UnitOfWork:
     """Changes to SIMs that this transaction has locked, written by `write()`."""

@@ -10,6 +10,7 @@ import msgspec
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.intake import Caution
 from simwarden.domain.sim import Function, Policy
+from simwarden.domain.traffic import TrafficLimits
 from simwarden.engine.explain import readable
 from simwarden.management.shapes import Camel, EventView
 
@@ -31,6 +32,14 @@ class Bar(Camel, frozen=True):
     cause: str
     functions: list[str]
     since: datetime
+    until: datetime | None = None
+
+
+class LimitsView(Camel, frozen=True):
+    """TrafficLimits."""
+
+    sms_per_hour: int | None = None
+    calls_per_hour: int | None = None
 
 
 class Place(Camel, frozen=True):
@@ -64,6 +73,7 @@ class SimView(Camel, frozen=True):
     device_unknown: bool = False
     seen_at: datetime | None = None
     place: Place | None = None
+    limits: LimitsView | None = None
     warnings: list[Caution] | None = None
     """Of the identifiers that the request gave."""
 
@@ -165,6 +175,7 @@ def sim(found: Sim, tags: Sequence[str], gateways: Mapping[int, str]) -> SimView
     """A SIM. `gateways`: names by number."""
     binding, seen = found.binding, found.seen
     slot = seen.slot if seen else None
+    limits = found.limits
     return SimView(
         imsi=found.imsi,
         iccid=found.iccid,
@@ -181,7 +192,10 @@ def sim(found: Sim, tags: Sequence[str], gateways: Mapping[int, str]) -> SimView
         seen_at=seen.at if seen else None,
         place=None if slot is None else _place(slot, gateways),
         off=functions(found.functions_off),
-        bars=[Bar(cause=str(b.cause), functions=functions(b.functions), since=b.since) for b in found.bars],
+        bars=[
+            Bar(cause=str(b.cause), functions=functions(b.functions), since=b.since, until=b.until) for b in found.bars
+        ],
+        limits=None if limits == TrafficLimits() else LimitsView(**msgspec.structs.asdict(limits)),
         closed_apns=[closed.apn for closed in found.closed_apns],
         tags=list(tags),
         event_count=found.event_count - found.first_event + 1,

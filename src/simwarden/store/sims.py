@@ -24,6 +24,7 @@ from simwarden.domain.sim import (
     Sim,
     SimRef,
 )
+from simwarden.domain.traffic import TrafficLimits
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.columns import lines, numbers, texts
 from simwarden.store.database import to_json
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
 
 Q = load("sims")
+NO_LIMITS = TrafficLimits()
 Connection = asyncpg.Connection
 
 
@@ -67,6 +69,7 @@ def from_row(row: asyncpg.Record) -> Sim:
         reported_iccid=row["reported_iccid"],
         event_count=row["event_count"],
         upheld_at=row["upheld_at"],
+        limits=NO_LIMITS if row["limits"] is None else msgspec.convert(row["limits"], TrafficLimits),
     )
 
 
@@ -257,6 +260,8 @@ async def save(connection: asyncpg.Connection, sims: Sequence[Sim]) -> None:
         lines(to_json(sim.closed_apns) if sim.closed_apns else "[]" for sim in ordered),
         lines(sim.reported_iccid for sim in ordered),
         lines(sim.upheld_at for sim in ordered),
+        lines(None if sim.limits == NO_LIMITS else to_json(sim.limits) for sim in ordered),
+        lines(sim.due_at for sim in ordered),
     )
 
 
