@@ -14,6 +14,7 @@ from simwarden.domain.identifiers import parse_imei, parse_tac
 from simwarden.domain.rules.device import Bind, LiftMismatch, Unbind
 from simwarden.domain.rules.functions import FunctionState, SetFunctions
 from simwarden.domain.rules.lifecycle import Step, Transition
+from simwarden.domain.rules.quota import Limit, SetLimits
 from simwarden.domain.sim import Function, OnMismatch, OnUnknown, Policy, Resume
 
 MAX_CSV = 16 * 1024 * 1024
@@ -29,7 +30,9 @@ Short = Annotated[str, Meta(min_length=1, max_length=256)]
 Scopes = Annotated[tuple[Short, ...], Meta(max_length=100)]
 Quota = Annotated[int, Meta(ge=1, le=10**12)]
 FunctionName = Literal["VOICE", "SMS", "DATA"]
-Verb = Literal["open", "close", "bind", "unbind", "resume", "activate", "suspend", "restore", "deactivate", "delete"]
+Verb = Literal[
+    "open", "close", "bind", "unbind", "resume", "activate", "suspend", "restore", "deactivate", "delete", "limit"
+]
 
 
 class BadAction(InvalidValue):
@@ -135,6 +138,17 @@ class ChangeSim(_Body, frozen=True):
     policy: PolicyBody | UnsetType = UNSET
 
 
+class LimitsBody(_Body, frozen=True):
+    """TrafficLimits."""
+
+    sms_per_hour: Limit | UnsetType = UNSET
+    calls_per_hour: Limit | UnsetType = UNSET
+
+    def parsed(self) -> SetLimits:
+        """As the engine does it."""
+        return SetLimits(*(None if value is UNSET else value for value in (self.sms_per_hour, self.calls_per_hour)))
+
+
 class ActionBody(_Body, frozen=True):
     """Action: what is to be done with a SIM."""
 
@@ -145,10 +159,17 @@ class ActionBody(_Body, frozen=True):
     tac: Short | None = None
     first_seen: bool = False
     policy: PolicyBody | None = None
+    limits: LimitsBody | None = None
 
     def parsed(self) -> Command:
         """As the engine does it. Raises BadAction, InvalidIdentifier."""
         device = [name for name in ("imei", "imeis", "tac", "first_seen") if getattr(self, name)]
+        if self.action == "limit":
+            if self.limits is None:
+                raise BadAction("limits must be specified")
+            self._refuse("functions", "imei", "imeis", "tac", "first_seen", "policy")
+            return self.limits.parsed()
+        self._refuse("limits")
         if self.action in ("open", "close"):
             if self.functions is None:
                 raise BadAction("functions must be specified: VOICE, SMS, DATA")
