@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -174,8 +175,7 @@ class NetworkTarget(msgspec.Struct, frozen=True):
     @property
     def slot(self) -> tuple[int, int] | None:
         """Port and slot (0: the gateway names none); None for everything that is no slot."""
-        found = _SLOT_KEY.fullmatch(self.key)
-        return None if found is None else (int(found[1]), int(found[2]))
+        return _slot_of(self.key)
 
     @property
     def facts(self) -> dict[str, int | str]:
@@ -190,7 +190,18 @@ class NetworkTarget(msgspec.Struct, frozen=True):
 
 
 _SLOT_KEY = re.compile(r"(0|[1-9][0-9]*)\.([0-9]{2}|[1-9][0-9]{2,})")
-"""Exactly what `CardSlot.target` makes."""
+"""Exactly what `_key_of` makes."""
+
+
+@lru_cache(maxsize=16_384)
+def _key_of(port: int, slot: int) -> str:
+    return f"{port}.{slot:02}"
+
+
+@lru_cache(maxsize=16_384)
+def _slot_of(key: str) -> tuple[int, int] | None:
+    found = _SLOT_KEY.fullmatch(key)
+    return None if found is None else (int(found[1]), int(found[2]))
 
 
 class CardSlot(msgspec.Struct, frozen=True):
@@ -204,7 +215,7 @@ class CardSlot(msgspec.Struct, frozen=True):
     @property
     def target(self) -> NetworkTarget:
         """The same as something that can be acted upon: `3.02` is port 3, slot 2."""
-        return NetworkTarget(self.gateway_id, f"{self.port}.{self.slot:02}")
+        return NetworkTarget(self.gateway_id, _key_of(self.port, self.slot))
 
 
 class Seen(msgspec.Struct, frozen=True):
