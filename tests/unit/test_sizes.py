@@ -7,12 +7,9 @@ from statistics import median
 
 SOURCE = Path(__file__).parent.parent.parent / "src" / "simwarden"
 MOST = 400
-TYPICAL = 115
-"""The median. It may only fall; the aim is 110."""
-LONGER = {
-    "app.py": 490,
-    "settings.py": 440,
-}
+TYPICAL = 110
+"""The median of all modules."""
+LONGER = {"app.py": 450, "settings.py": 420}
 """Modules that are longer today, with the lines that they may have. This list may only shrink."""
 
 
@@ -25,7 +22,9 @@ def lines() -> dict[str, int]:
 
 
 def test_no_module_is_too_long_to_be_read_in_one_sitting() -> None:
-    assert {name: count for name, count in lines().items() if count > LONGER.get(name, MOST)} == {}, "split it"
+    found = lines()
+    assert {name: count for name, count in found.items() if count > LONGER.get(name, MOST)} == {}, "split it"
+    assert [name for name in LONGER if found.get(name, 0) <= MOST] == [], "take it from the list"
 
 
 def test_the_typical_module_is_short() -> None:

@@ -136,7 +136,9 @@ class Enforcement(Worker):
             _log.warning("enforcement interrupted", gateway=gateway_id, reason=str(error))
             await asyncio.sleep(PAUSE.total_seconds())
         except Exception:
-            _log.exception("enforcement at a gateway stumbled and goes on", gateway=gateway_id)
+            _log.exception(
+                "enforcement at a gateway failed, retrying", gateway=gateway_id, seconds=PAUSE.total_seconds()
+            )
             await asyncio.sleep(PAUSE.total_seconds())
 
     async def _attend(self, gateway_id: int, imsis: set[str]) -> None:

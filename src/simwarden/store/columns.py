@@ -1,7 +1,8 @@
 """Columns of values as text, one value a line, for statements that take many rows.
 
-PostgreSQL takes them apart by string_to_array(text, e'\\n', ''). An array would cost asyncpg a look at every element,
-about 1 us each, with which the statements for reports would take a third of the processor time of a sighting.
+PostgreSQL takes them apart by string_to_array(text, e'\\n', ''). An array costs asyncpg a look at every element:
+measured with eight columns, a row takes 3.7 us of our processor time as arrays and 1.1 us as lines; PostgreSQL's goes
+from 1.3 to 1.6 us.
 """
 
 from __future__ import annotations

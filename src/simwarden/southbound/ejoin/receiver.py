@@ -109,7 +109,7 @@ class Receiver:
             body = await read_body(request.receive, request.headers.get("content-length"), MAX_BODY)
         except BodyTooLong as error:
             self._counted("too_large", "")
-            await self._reject(gateway, error.message, content_type, b"")
+            await self._keep_body(gateway, error.message, content_type, b"")
             return _answer(error.http_status, error.message)
         except BodyRefused as error:
             self._counted(error.reason, "")
@@ -119,9 +119,9 @@ class Receiver:
             decoded = self._decode(request, body, content_type)
         except Undecodable as error:
             self._counted("undecodable", "")
-            await self._reject(gateway, error.reason, content_type, body)
+            await self._keep_body(gateway, error.reason, content_type, body)
             return _answer(400, error.reason)
-        await self._keep_oddities(gateway, decoded, content_type, body)
+        await self._keep_unparsed(gateway, decoded, content_type, body)
         dropped: list[str] = []
         try:
             await self._ingest.submit(
@@ -129,13 +129,13 @@ class Receiver:
             )
         except UnacceptableReport as error:
             self._counted("unacceptable", "")
-            await self._reject(gateway, error.message, content_type, body)
+            await self._keep_body(gateway, error.message, content_type, body)
             return _answer(400, error.message)
         except StoreUnavailable:
             raise
         except Exception as error:  # the boundary: a fault of this server's, which the engine has logged
             self._counted("failed", "")
-            await self._reject(gateway, f"Not taken in: {type(error).__name__}", content_type, body)
+            await self._keep_body(gateway, f"Not taken in: {type(error).__name__}", content_type, body)
             return _answer(500, "This report could not be taken in, and is kept for inspection")
         for message in decoded.messages:
             self._counted("accepted", translate.type_of(message))
@@ -149,22 +149,22 @@ class Receiver:
             return decode_plain_sms(request.query_params, body, content_type)
         return decode(body, content_type)
 
-    async def _keep_oddities(
+    async def _keep_unparsed(
         self, gateway: GatewayRef, decoded: Decoded, content_type: str | None, body: bytes
     ) -> None:
         if decoded.repaired:
             self._counted("repaired", "")
-            await self._reject(
+            await self._keep_body(
                 gateway, "Read after one repair of its quotes or commas", content_type, body, refused=False
             )
         for message in decoded.messages:
             if isinstance(message, Unknown):
                 self._counted("unknown_type", "")
-                await self._reject(
+                await self._keep_body(
                     gateway, f"Unknown message type {message.type!r}, kept", content_type, body, refused=False
                 )
 
-    async def _reject(
+    async def _keep_body(
         self, gateway: GatewayRef, reason: str, content_type: str | None, body: bytes, *, refused: bool = True
     ) -> None:
         await self._quarantine.keep(gateway, reason, content_type, body, refused=refused)
