@@ -152,7 +152,6 @@ async def test_a_backup_is_restored_looked_at_and_promoted(
     await world.steer("/gateways/gw2/fault", fault="none")
     done = await world.processes.command("db", "restore", str(dump), "--key-file", str(lost / "master.key"))
     assert done["sims"] == 1
-    shutil.copy(lost / "operator.key", tmp_path / "data" / "operator.key")
 
     quiet = await sent(world)
     await start_standby(world, session)

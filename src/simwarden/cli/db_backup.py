@@ -14,6 +14,7 @@ import click
 
 from simwarden import settings as settings_module
 from simwarden import standby
+from simwarden.cli import first_key
 from simwarden.cli.common import current_settings, json_option
 from simwarden.cli.printing import print_json
 from simwarden.domain.errors import SimwardenError
@@ -116,6 +117,7 @@ def restore(file: Path, *, key_file: Path | None, force: bool, as_json: bool) ->
         with _key_in_place(settings, key) as install:
             backups.restore(programs, server_major, url, archive, _Progress("Restored"), install)
         asyncio.run(_finish(url))
+        said = asyncio.run(first_key.leave(settings, url))
         now = asyncio.run(backups.content(url))
     assert now is not None
     if as_json:
@@ -125,6 +127,8 @@ def restore(file: Path, *, key_file: Path | None, force: bool, as_json: bool) ->
     click.echo(
         f"Restored {now.sims} SIMs of {now.accounts} accounts, as of {archive.created}; migration {now.migration}"
     )
+    if said:
+        click.echo(said, err=True)
     click.echo("Look at it before anything is sent: simwarden serve --standby", err=True)
 
 

@@ -5,46 +5,66 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from simwarden.accounts.applications import issue_operator
-from simwarden.cli.remote import Key, key_path
+from simwarden.cli.remote import Key, ServerRefused, key_path, read_key
 from simwarden.kit.ids import random_name
 from simwarden.store.accounts import Accounts
 from simwarden.store.database import Database
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from simwarden.settings import Settings
 
 
 async def leave(settings: Settings, url: str) -> str:
-    """Make one, unless there is one; returns what there is to say of it. Raises StoreUnavailable.
+    """Make one, unless there is one that this database knows; returns what there is to say of it.
 
-    Where the data directory cannot be written to, none is made: the file comes first.
+    A key of another database is put aside. Where the data directory cannot be written to, none is made: the file comes
+    first. Raises StoreUnavailable.
     """
     path = key_path(settings)
+    db = await Database.connect(url, size=1)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        accounts = Accounts(db)
+        if await _is_foreign(path, accounts):
+            path.rename(path.with_name(f"{path.name}.{time.strftime('%Y%m%dT%H%M%S')}"))
+        return await _make(path, accounts)
+    except OSError as error:
+        return f"No operator's key is left for the commands: {path}: {error.strerror}"
+    finally:
+        await db.close()
+
+
+async def _make(path: Path, accounts: Accounts) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return ""
-    except OSError as error:
-        return f"No operator's key is left for the commands: {path}: {error.strerror}"
     try:
-        db = await Database.connect(url, size=1)
-        try:
-            made = await issue_operator(Accounts(db), f"{_user()}@{socket.gethostname()[:40]} {random_name(6)}")
-        finally:
-            await db.close()
+        made = await issue_operator(accounts, f"{_user()}@{socket.gethostname()[:40]} {random_name(6)}")
         os.write(file, msgspec.json.encode(Key(made.application.app_key, made.app_secret)) + b"\n")
     except BaseException:
-        path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)  # noqa: ASYNC240 - one file, before anything is served
         raise
     finally:
         os.close(file)
     return f"The operator's key for the commands is in {path}"
+
+
+async def _is_foreign(path: Path, accounts: Accounts) -> bool:
+    """Whether there is a key that this database has never known. A revoked one stays what it is."""
+    try:
+        key = read_key(path)
+    except ServerRefused:
+        return False
+    return await accounts.credentials(key.app_key) is None
 
 
 def _user() -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from simwarden.accounts.applications import authenticate
 from simwarden.cli import first_key
-from simwarden.cli.remote import Key, key_path
+from simwarden.cli.remote import Key, key_path, write_key
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.settings import Settings
 from simwarden.store.accounts import Accounts
@@ -31,6 +31,16 @@ async def test_it_is_made_once_and_is_its_owners_alone(database: Database, tmp_p
         account_id=None, app_key=None, is_revoked=None, after=("", ""), limit=9, operators=True
     )
     assert len(keys) == 1
+
+
+async def test_a_key_of_another_database_is_put_aside(database: Database, tmp_path: Path) -> None:
+    settings = Settings(data_dir=str(tmp_path))
+    write_key(key_path(settings), Key("swk_" + "a" * 24, "sws_unknown"))
+    assert str(key_path(settings)) in await first_key.leave(settings, database.url)
+    assert len(list(tmp_path.glob("operator.key.*"))) == 1  # noqa: ASYNC240 - a test
+    key = msgspec.json.decode(key_path(settings).read_bytes(), type=Key)
+    await Accounts(database).revoke(key.app_key)
+    assert await first_key.leave(settings, database.url) == "", "one that was revoked is not replaced"
 
 
 async def test_a_directory_that_cannot_be_written_to_ends_nothing(database: Database, tmp_path: Path) -> None:
