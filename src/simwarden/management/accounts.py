@@ -182,10 +182,10 @@ class ApplicationRoutes:
 
     async def revoke_operator(self, request: Request) -> Answer:
         """revokeOperator: its tokens stop working within seconds."""
-        found = await self._house.accounts.application(request.parameter.replace("\x00", ""))
-        if found.account_id != OPERATOR:
+        found = await self._house.accounts.credentials(request.parameter.replace("\x00", ""))
+        if found is None or found.application.account_id != OPERATOR:
             raise ApplicationNotFound("No operator's key has this APPKEY")
-        revoked = await self._house.accounts.revoke(found.app_key)
+        revoked = await self._house.accounts.revoke(found.application.app_key)
         return Answer(200, views.application(revoked, self._house.clock()))
 
     async def rotate_signing_key(self, _request: Request) -> Answer:

@@ -161,7 +161,8 @@ async def content(url: str) -> Content | None:
                 return None
             row = await connection.fetchrow(
                 "select coalesce((select max(version) from schema_migration), 0) as migration,"
-                " (select count(*) from account) as accounts, (select count(*) from sim) as sims,"
+                " (select count(*) from account where id <> 'operator') as accounts,"
+                " (select count(*) from sim) as sims,"
                 " (select count(*) from gateway) as gateways"
             )
             return Content(**dict(row))

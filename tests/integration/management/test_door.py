@@ -11,7 +11,7 @@ from tests.unit.northbound.asgi import call
 
 from simwarden.management.journal import RequestLog, detail
 from simwarden.northbound.kernel.ports import Answered
-from simwarden.store import attachments, journal
+from simwarden.store import attachments, journal, watch
 
 if TYPE_CHECKING:
     import pytest
@@ -114,6 +114,9 @@ async def test_operators_keys_and_the_signing_key(house: House) -> None:
     assert await token(house, made["appKey"], made["appSecret"]) == 200
     assert "revokedAt" in (await house.manage("POST", f"/operators/{made['appKey']}/revoke")).json
     assert await token(house, made["appKey"], made["appSecret"]) == 401
+    for name in (made["appKey"] + "x", "nope"):
+        unknown = await house.manage("POST", f"/operators/{name}/revoke")
+        assert (unknown.status, unknown.json["message"]) == (404, "No operator's key has this APPKEY")
     kids = [(await house.manage("POST", "/signing-keys/rotate")).json["kid"] for _ in range(2)]
     assert len(set(kids)) == 2
 
@@ -143,6 +146,17 @@ async def test_a_gateway_out_of_service_is_sent_nothing_until_it_is_back(house: 
     assert "outOfServiceSince" not in back.json
     assert await due() == 1
     assert (await house.manage("POST", "/gateways/gw9/out-of-service")).status == 404
+
+
+async def test_a_gateway_out_of_service_raises_no_alarm_for_its_silence(house: House) -> None:
+    for name in ("gw1", "gw2"):
+        await house.manage("POST", "/gateways", {"name": name})
+    await house.db.execute("update gateway set reported_at = now() - interval '1 day'")
+    await house.manage("POST", "/gateways/gw1/out-of-service")
+    async with house.db.connection() as connection:
+        now = datetime.now(UTC)
+        found = await watch.fell_silent(connection, now, now - timedelta(days=2))
+    assert [each.name for each in found] == ["gw2"]
 
 
 async def test_rejects_and_doubts_of_all_gateways(house: House) -> None:
