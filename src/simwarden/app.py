@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import ipaddress
 import os
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
-import msgspec
 import structlog
 from starlette.applications import Starlette
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from simwarden import __version__, logs, northbound, standby, telemetry
 from simwarden import settings as settings_module
@@ -25,15 +22,14 @@ from simwarden.accounts import oauth
 from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.tokens import Tokens
 from simwarden.claim import Claim, claim
-from simwarden.customers import Customers
-from simwarden.domain.errors import SimwardenError, StoreUnavailable
+from simwarden.customers import Customers, delivery_settings
+from simwarden.domain.errors import StoreUnavailable
 from simwarden.edge import errors, tls
 from simwarden.edge.admin import AdminListener
 from simwarden.edge.bodies import Bodies
 from simwarden.edge.bodies import Limits as BodyLimits
 from simwarden.edge.clients import Proxies
 from simwarden.edge.door import FrontDoor
-from simwarden.edge.fresh import Fresh
 from simwarden.edge.throttle import Allowance, Guard
 from simwarden.engine.bulk_worker import CHANNEL, BulkWorker
 from simwarden.engine.enforcement import Enforcement
@@ -45,13 +41,11 @@ from simwarden.management import routes as management
 from simwarden.management.house import House as Management
 from simwarden.management.journal import RequestLog
 from simwarden.northbound import ApisFirst
-from simwarden.northbound.kernel.headers import bearer
 from simwarden.notify.metrics import NotifyMetrics
 from simwarden.notify.notifier import Notifier
 from simwarden.notify.request_preview import preview
-from simwarden.notify.retry import Schedule
-from simwarden.notify.settings import NotifySettings
 from simwarden.opening import Opening
+from simwarden.probes import Probes
 from simwarden.reference import routes as reference
 from simwarden.reference.documents import Documents
 from simwarden.southbound import registry
@@ -69,7 +63,6 @@ from simwarden.watching import Watching
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from starlette.requests import Request
     from starlette.types import ASGIApp
 
     from simwarden.engine.unit_of_work import Outcome
@@ -77,8 +70,6 @@ if TYPE_CHECKING:
     from simwarden.northbound.kernel.ports import Answered
     from simwarden.settings import Settings
 
-READY_FOR = 1.0
-"""Seconds for which what /readyz found of the database is answered again."""
 GARBAGE = 20_000
 """New objects after which the collector looks at those that are young: a batch of reports makes thousands that live
 until it is written, and Python's 700 would have each walked through twice meanwhile."""
@@ -119,13 +110,13 @@ def create(settings: Settings) -> ASGIApp:
         inside = ApisFirst(inner)
         app.router.routes[:] = opening.routes()
 
-        def opened(house: House) -> None:
+        def opened(container: Container) -> None:
             for table, served, administration in ((app, outside, settings.admin_port is None), (inner, inside, True)):
-                table.router.routes[:] = house.routes(administration=administration)
-                served.apis = house.apis(administration=administration)
+                table.router.routes[:] = container.routes(administration=administration)
+                served.apis = container.apis(administration=administration)
 
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(opening.kept_open(lambda: House.open(settings, metrics), opened))
+            await stack.enter_async_context(opening.kept_open(lambda: Container.open(settings, metrics), opened))
             if settings.admin_port is not None:  # listens when the main port does: who can open at once refuses nobody
                 door = FrontDoor(inside, bodies, proxies, counted=refused)
                 admin = AdminListener(door, settings.admin_host, settings.admin_port, tls.server_context(settings))
@@ -138,17 +129,7 @@ def create(settings: Settings) -> ASGIApp:
     return FrontDoor(outside, bodies, proxies, counted=refused)
 
 
-def delivery_settings(settings: Settings) -> NotifySettings:
-    """What the operator wants of handing out events; inboxes and sinks alike."""
-    return NotifySettings(
-        source=settings.event_source,
-        schedule=Schedule(window=timedelta(hours=settings.delivery_hours)),
-        keep_deliveries=timedelta(days=settings.deliveries_kept_days),
-        keep_attempts=timedelta(days=settings.attempts_kept_days),
-    )
-
-
-class House:
+class Container:
     """All parts of one worker process."""
 
     def __init__(
@@ -219,7 +200,13 @@ class House:
             tls=tls.client_context(settings),
         )
         self.watching = Watching(settings, db, background, worker, self.metrics)
-        self._readiness = Fresh(lambda: migrate.status_of(background), READY_FOR)
+        self.probes = Probes(
+            settings.host,
+            background,
+            self.tokens,
+            is_standby=lambda: self.is_standby,
+            page=self._metrics_page,
+        )
         self.answered = 0
         """Customers' calls, and reports, so far."""
         self.operate = BulkWorker(
@@ -257,7 +244,7 @@ class House:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, settings: Settings, metrics: telemetry.Metrics | None = None) -> AsyncIterator[House]:
+    async def open(cls, settings: Settings, metrics: telemetry.Metrics | None = None) -> AsyncIterator[Container]:
         """Connect, start what works in the background, and stop it all in order at the end.
 
         Raises StoreUnavailable and DatabaseRefuses, WrongMasterKey, OSError when it cannot work here yet.
@@ -274,21 +261,23 @@ class House:
             session = await stack.enter_async_context(
                 aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, ssl=tls.client_context(settings) or True))
             )
-            house = cls(settings, db, background, session, worker, metrics)
-            house.listener.start()
-            stack.push_async_callback(house.listener.stop)
-            stack.push_async_callback(house.ingest.drain)
-            stack.push_async_callback(house.management.audit.drain)
-            stack.push_async_callback(house.customers.commands.drain)
-            stack.callback(house.customers.inboxes.stop)
+            container = cls(settings, db, background, session, worker, metrics)
+            container.listener.start()
+            stack.push_async_callback(container.listener.stop)
+            stack.push_async_callback(container.ingest.drain)
+            stack.push_async_callback(container.management.audit.drain)
+            stack.push_async_callback(container.customers.commands.drain)
+            stack.callback(container.customers.inboxes.stop)
             work = await stack.enter_async_context(contextlib.AsyncExitStack())
             if reads_only:
-                house.metrics.standby.set(1)
-                stack.push_async_callback(_ended, asyncio.create_task(house._take_over(work), name="take-over"))
+                container.metrics.standby.set(1)
+                stack.push_async_callback(_ended, asyncio.create_task(container._take_over(work), name="take-over"))
             else:
-                await house._work(work)
-            _log.info("ready", version=__version__, worker=worker.name, process=os.getpid(), standby=house.is_standby)
-            yield house
+                await container._work(work)
+            _log.info(
+                "ready", version=__version__, worker=worker.name, process=os.getpid(), standby=container.is_standby
+            )
+            yield container
             _log.info("stopping", worker=worker.name)
 
     async def _work(self, stack: contextlib.AsyncExitStack) -> None:
@@ -336,14 +325,12 @@ class House:
         """What is answered beside the APIs; without `administration` what gateways and customers need."""
         documents = dict(northbound.DOCUMENTS)
         routes: list[BaseRoute] = [
-            Route("/healthz", self._healthz),
-            Route("/readyz", self._readyz),
+            *self.probes.routes(administration=administration),
             *self.sources.routes(),
             *oauth.routes(self.accounts, self.tokens, self.keys, self.guard, refused=self._refused),
         ]
         if administration:
             documents[management.NAME] = management.PACKAGE
-            routes.append(Route("/metrics", self._metrics_page))
         return [*routes, *reference.routes(Documents(documents, self._settings.base_url), page=administration)]
 
     def apis(self, *, administration: bool = True) -> dict[str, Api]:
@@ -368,6 +355,9 @@ class House:
             preview=lambda queue, at: preview(queue, at, self.vault, source=self._settings.event_source),
         )
 
+    async def _metrics_page(self) -> bytes:
+        return self.metrics.page(await self.watching.counts())
+
     def _meter(self, call: Answered) -> None:
         self.answered += call.api != management.NAME  # who watches an operation is not to slow it down
         self.metrics.answered(call)
@@ -390,43 +380,6 @@ class House:
         if outcome.deliveries:
             self.notifier.wake()
 
-    async def _healthz(self, _request: Request) -> Response:
-        return _json(200, {"status": "ok", "version": __version__})
-
-    async def _readyz(self, _request: Request) -> Response:
-        try:
-            found = await self._readiness.get()
-        except (StoreUnavailable, SimwardenError) as error:
-            return _json(503, {"status": "not ready", "database": error.message})
-        if found.version != found.target:
-            return _json(503, {"status": "not ready", "database": f"at migration {found.version} of {found.target}"})
-        return _json(
-            200, {"status": "standby" if self.is_standby else "ready", "database": "ok", "migration": found.version}
-        )
-
-    async def _metrics_page(self, request: Request) -> Response:
-        """Open on the administrators' listener and on a loopback address; elsewhere for an operator's token."""
-        if not (request.scope.get("admin") or _is_loopback(self._settings.host) or await self._is_operator(request)):
-            text = "On this address /metrics asks for an operator's token (manage:read), or use admin_port"
-            challenge = {"www-authenticate": "Bearer"}
-            return errors.error(request.scope["headers"], 401, "UNAUTHENTICATED", text, challenge)
-        counts = await self.watching.counts()
-        return Response(self.metrics.page(counts), media_type="text/plain; version=0.0.4")
-
-    async def _is_operator(self, request: Request) -> bool:
-        token = bearer(request.headers.get("authorization"))
-        caller = None if token is None else await management.OperatorsOnly(self.tokens).check(token)
-        return caller is not None and not caller.scopes.isdisjoint(management.READ)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
 
 async def _ready_for_us(settings: Settings) -> None:
     """The database can be worked with: it is there, has this program's tables, and belongs to our master key.
@@ -444,7 +397,3 @@ async def _ready_for_us(settings: Settings) -> None:
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _json(status: int, body: object) -> Response:
-    return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")

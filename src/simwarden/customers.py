@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +19,8 @@ from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
+from simwarden.notify.retry import Schedule
+from simwarden.notify.settings import NotifySettings
 from simwarden.sandbox.ports import VirtualSims
 from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
 
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     from simwarden.engine.unit_of_work import Outcome
     from simwarden.northbound.kernel.api import Api
     from simwarden.northbound.kernel.ports import Answered
-    from simwarden.notify.settings import NotifySettings
     from simwarden.settings import Settings
     from simwarden.store.accounts import Accounts
     from simwarden.store.database import Database
@@ -36,8 +38,18 @@ if TYPE_CHECKING:
     from simwarden.store.vault import Vault
 
 
+def delivery_settings(settings: Settings) -> NotifySettings:
+    """What the operator wants of handing out events; inboxes and sinks alike."""
+    return NotifySettings(
+        source=settings.event_source,
+        schedule=Schedule(window=timedelta(hours=settings.delivery_hours)),
+        keep_deliveries=timedelta(days=settings.deliveries_kept_days),
+        keep_attempts=timedelta(days=settings.attempts_kept_days),
+    )
+
+
 class Customers:
-    """The parts of one worker process that answer customers; `app.House` starts and stops them."""
+    """The parts of one worker process that answer customers; `app.Container` starts and stops them."""
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ import structlog
 from starlette.applications import Starlette
 
 from simwarden import northbound
-from simwarden.app import House
+from simwarden.app import Container
 from simwarden.claim import Claim
 from simwarden.edge.throttle import HeldBack
 from simwarden.settings import load
@@ -111,7 +111,7 @@ async def call(app: ASGIApp, request: Request) -> Reply:
 class Bench:
     """The server's routes over a database, without what works in the background."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: Container) -> None:
         self.house = house
         self.db = house.db
         self.app = northbound.ApisFirst(Starlette(routes=house.routes()), house.apis())
@@ -200,7 +200,7 @@ async def bench(url: str, directory: Path) -> AsyncIterator[Bench]:
     settings, _ = load(given, {})
     db = await Database.connect(url)
     async with aiohttp.ClientSession() as session:
-        house = House(settings, db, db, session, Claim("fuzz", ()))
+        house = Container(settings, db, db, session, Claim("fuzz", ()))
         patient = HeldBack(rate=1e6, burst=1000, patience=0.0)  # the fuzzer is refused often, and has no time
         house.customers.edge = msgspec.structs.replace(house.customers.edge, refusals=patient)
         house.customers.answers.start()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from simwarden.app import House
+from simwarden.app import Container
 from simwarden.claim import Claim
 from simwarden.settings import load
 
@@ -28,12 +28,12 @@ GIVEN = {
 async def test_every_setting_of_delivery_is_in_force(database: Database, tmp_path: Path) -> None:
     settings, _ = load({"data_dir": str(tmp_path)}, GIVEN)
     async with aiohttp.ClientSession() as session:
-        house = House(settings, database, database, session, Claim("worker", ()))
-    for part in (house.notifier, house.customers.inboxes):
+        container = Container(settings, database, database, session, Claim("worker", ()))
+    for part in (container.notifier, container.customers.inboxes):
         assert part._settings.source == "https://warden.example/"
         assert part._settings.schedule.window == timedelta(hours=1, minutes=30)
         assert part._settings.keep_deliveries == timedelta(days=90)
         assert part._settings.keep_attempts == timedelta(days=3)
-    assert house.notifier._allow_private
-    assert house.customers.subscriptions._allow_private_sinks
-    assert house.customers.sandboxed._allow_private_sinks
+    assert container.notifier._allow_private
+    assert container.customers.subscriptions._allow_private_sinks
+    assert container.customers.sandboxed._allow_private_sinks

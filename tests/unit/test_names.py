@@ -13,7 +13,6 @@ SHARED = {
     "CallRecord": 2,
     "Caller": 2,
     "Enforcement": 2,
-    "House": 2,
     "Operation": 2,
     "PortState": 2,
     "Request": 2,

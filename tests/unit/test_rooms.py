@@ -44,9 +44,10 @@ MAY: dict[str, set[str]] = {
     "telemetry": KERNEL | {"engine", "fleet_page", "northbound"},
     "watching": KERNEL | {"claim", "edge", "engine", "notify", "settings", "telemetry"},
     "customers": KERNEL | {"accounts", "engine", "northbound", "notify", "sandbox", "settings"},
+    "probes": KERNEL | {"accounts", "edge", "management", "northbound"},
     "app": KERNEL
     | SERVER
-    | {"access", "claim", "customers", "logs", "opening", "settings", "standby", "telemetry", "watching"},
+    | {"access", "claim", "customers", "logs", "opening", "probes", "settings", "standby", "telemetry", "watching"},
     "__main__": {"cli"},
     "__init__": set(),
 }
