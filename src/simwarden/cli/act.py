@@ -10,7 +10,7 @@ from simwarden.cli.building import Plain, examples
 from simwarden.cli.common import json_option
 from simwarden.cli.policies import policy_body, policy_options
 from simwarden.cli.printing import human, print_fields, print_json
-from simwarden.cli.remote import Access, Remote, access_options, segment, with_server
+from simwarden.cli.remote import Access, Remote, access_options, call, segment, with_server
 
 FUNCTIONS = ["VOICE", "SMS", "DATA"]
 _SWITCHES = {
@@ -28,7 +28,7 @@ _STEPS = {
     "resume": "Lift the mismatch bar by hand.\n\n"
     "For a SIM that is back in its device and whose policy is --resume manual.",
 }
-_HIDDEN = ("functions", "imei", "imeis", "tac", "firstSeen", "policy")
+_HIDDEN = ("functions", "imei", "imeis", "tac", "firstSeen", "policy", "limits")
 
 
 def result(found: dict[str, Any]) -> dict[str, Any]:
@@ -138,3 +138,35 @@ def bind(
     for warning in found.get("sim", {}).get("warnings", ()):
         click.echo(f"Warning: {warning['message']}", err=True)
     print_fields(result(found))
+
+
+@click.command(
+    epilog=examples(
+        ("sim limit 460000990123698 --sms-per-hour 20 --calls-per-hour 5", "sim limit 460000990123698 --none")
+    )
+)
+@click.argument("id")
+@click.option("--sms-per-hour", type=click.IntRange(0), help="Messages that it may send in an hour of the clock (UTC).")
+@click.option("--calls-per-hour", type=click.IntRange(0), help="Calls that it may make in an hour of the clock (UTC).")
+@click.option("--none", "nothing", is_flag=True, help="Take all limits away.")
+@access_options
+@json_option
+def limit(
+    id: str,  # noqa: A002 - as the user calls it
+    sms_per_hour: int | None,
+    calls_per_hour: int | None,
+    access: Access,
+    *,
+    nothing: bool,
+    as_json: bool,
+) -> None:
+    """Limit what a SIM may send and call in an hour; what is not named is not limited."""
+    given = {"smsPerHour": sms_per_hour, "callsPerHour": calls_per_hour}
+    limits = {name: value for name, value in given.items() if value is not None}
+    if bool(limits) == nothing:
+        raise click.UsageError("Give --sms-per-hour, --calls-per-hour or both; or --none")
+    found = call(access, "POST", f"/sims/{segment(id)}/actions", {"action": "limit", "limits": limits})
+    if as_json:
+        print_json(found)
+    else:
+        print_fields(result(found))

@@ -178,3 +178,4 @@ def _import() -> click.Command:
 sim.later("bulk", _bulk)
 sim.later("import", _import)
 sim.add_command(act.bind)
+sim.add_command(act.limit)

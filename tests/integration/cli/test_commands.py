@@ -397,6 +397,14 @@ def test_tables_can_be_copied_piped_and_narrowed(run: Run) -> None:
     assert [(row["operation"], row["detail"]) for row in acts] == [("actOnSim", {"action": "suspend"})]
 
 
+def test_a_sim_is_limited_by_the_hour(run: Run) -> None:
+    run("account", "create", "ACME")
+    run("sim", "add", "--account", "ACME", "--imsi", IMSI)
+    assert told(run("sim", "limit", IMSI, "--sms-per-hour", "20", "--json"))["changed"] is True
+    assert told(run("sim", "limit", IMSI, "--none", "--json"))["changed"] is True
+    assert run("sim", "limit", IMSI).exit_code == 2
+
+
 def test_a_sim_belongs_to_one_account(run: Run) -> None:
     run("account", "create", "ACME")
     run("account", "create", "Other")
