@@ -136,7 +136,7 @@ class AlreadyInState(IllegalTransition):
 
 
 class NothingToChange(SimwardenError):
-    """This is so already."""
+    """There is nothing to change."""
 
     status, code = 422, "UNNECESSARY"
     unchanged = True

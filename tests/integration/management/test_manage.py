@@ -497,7 +497,7 @@ async def test_bulk_bind_keeps_devices_that_were_named_and_tells_what_it_replace
     assert {reason.get("reason"): reason["count"] for reason in ready["reasons"]} == {
         None: 17,
         kept: 2,
-        "The SIM is bound so already": 1,
+        "The SIM has this binding already": 1,
     }
     await run(house, ready)
     shown = (await house.manage("GET", f"/sims/{imsi(0)}")).json

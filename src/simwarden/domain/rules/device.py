@@ -57,7 +57,7 @@ class Bind(Command, frozen=True, tag="bind", omit_defaults=True):
     strict: bool = False
     """Refuse a SIM that was never seen, where no device is given."""
     again: bool = False
-    """Bind it, with an event, also where it is bound so already."""
+    """Bind it, with an event, also where it has this binding already."""
 
     @property
     def verb(self) -> str:
@@ -176,7 +176,7 @@ def bind(sim: Sim, wanted: Bind, now: datetime, cause: Cause) -> Decision:
         if not decision.events:
             raise NothingToChange("The SIM keeps the device that it was bound to by name; name another to replace it")
         if before is not None and _same(before, after):
-            raise NothingToChange("The SIM is bound so already")
+            raise NothingToChange("The SIM has this binding already")
     return decision
 
 
