@@ -65,20 +65,6 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     answer: str | None
 
 
-async def list_deliveries(
-    db: Database,
-    *,
-    status: str | None = None,
-    subscription_id: str | None = None,
-    imsi: str | None = None,
-    account_id: str | None = None,
-    limit: int = 100,
-) -> list[Listed]:
-    """Deliveries, newest first, at most `limit`; narrowed by what is given."""
-    rows = await db.fetch(Q["list"], ALL_BUCKETS, status, subscription_id, imsi, account_id, limit)
-    return [_listed(row) for row in rows]
-
-
 async def show(db: Database, event_id: str) -> tuple[Listed, list[Attempt]]:
     """One delivery by its CloudEvents id, with its attempts in order. Raises DeliveryNotFound."""
     bucket, subscription_id, n = parse_event_id(event_id)

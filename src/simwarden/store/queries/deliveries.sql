@@ -176,19 +176,6 @@ select count(*) from subscription
 where bucket = any ($1::smallint[])
   and (lane_due_at is not null and inbox is null or lane_due_at is not null and inbox is not null)
 
--- name: list
-select d.bucket, d.subscription_id, d.n, d.imsi, d.event, d.event_id, d.type, d.time, d.data, d.ends, d.status,
-       d.created_at, d.queued_at, d.attempts, d.attempted_at, d.finished_at, d.last_status, d.last_error, s.sink
-from delivery d
-join subscription s on s.bucket = d.bucket and s.id = d.subscription_id and s.bucket = any ($1::smallint[])
-where d.bucket = any ($1::smallint[])
-  and ($2::text is null or d.status = $2)
-  and ($3::text is null or d.subscription_id = $3)
-  and ($4::text is null or d.imsi = $4)
-  and ($5::text is null or s.account_id = $5)
-order by d.created_at desc, d.subscription_id, d.n desc
-limit $6
-
 -- name: show
 select d.bucket, d.subscription_id, d.n, d.imsi, d.event, d.event_id, d.type, d.time, d.data, d.ends, d.status,
        d.created_at, d.queued_at, d.attempts, d.attempted_at, d.finished_at, d.last_status, d.last_error, s.sink
