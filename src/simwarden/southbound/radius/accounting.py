@@ -25,7 +25,7 @@ MAX_SESSION_ID = 128
 
 
 class AccountingStatus(enum.IntEnum):
-    """Values of Acct-AccountingStatus-Type that mean something here (RFC 2866 section 5.1)."""
+    """Values of Acct-Status-Type that mean something here (RFC 2866 section 5.1)."""
 
     START = 1
     STOP = 2
@@ -60,7 +60,7 @@ def read(packet: Packet, received_at: datetime) -> Accounting:
     """
     number = packet.integer(Attribute.ACCT_STATUS_TYPE)
     if number is None:
-        raise InvalidPacket("status", "An Accounting-Request needs an Acct-AccountingStatus-Type")
+        raise InvalidPacket("status", "An Accounting-Request needs an Acct-Status-Type")
     status = AccountingStatus(number) if number in _KNOWN else None
     at = _time(packet, received_at)
     if status in (None, AccountingStatus.ON, AccountingStatus.OFF):
