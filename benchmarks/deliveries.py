@@ -130,8 +130,8 @@ async def subscribe(world: Bench, sinks: list[str], count: int) -> None:
     async with world.database() as db:
         vault = Vault(master_key(Settings(data_dir=str(world.directory / "data"))))
         subscriptions = Subscriptions(db, vault, allow_private_sinks=True)
-        account = await db.fetchval("select id from account limit 1")
-        app_key = await db.fetchval("select app_key from application limit 1")
+        account = await db.fetchval("select id from account where name = 'bench'")
+        app_key = await db.fetchval("select app_key from application where name = 'bench'")
         for number in range(count):
             imsi = str(IMSI_BASE + number)
             await subscriptions.create(

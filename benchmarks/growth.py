@@ -87,7 +87,7 @@ async def measure(world: Bench, sims: int, seconds: float) -> Row:
 async def fill(world: Bench, sims: int) -> int:
     """SIMs, names, gateways, ports; returns the database's size in bytes."""
     async with world.database() as db:
-        account = await db.fetchval("select id from account limit 1")
+        account = await db.fetchval("select id from account where name = 'bench'")
         gateways = -(-sims // PORTS)
         await db.execute(
             "insert into gateway (name, token_hash, report_interval, boot) "
