@@ -19,7 +19,7 @@ from simwarden.domain.reports import CallRecord, Evidence, SmsRecord
 from simwarden.domain.sim import ALL_FUNCTIONS, CardSlot, Function, NetworkTarget, Sighting
 from simwarden.engine import traffic
 from simwarden.engine.doubts import Doubts, settle
-from simwarden.engine.proof import Proof, Seen
+from simwarden.engine.proof import BatchedSighting, Proof
 from simwarden.engine.sessions import SessionBook
 from simwarden.engine.slots import Numbers, SlotReports
 from simwarden.engine.unit_of_work import Outcome, TargetView, UnitOfWork
@@ -110,7 +110,7 @@ class Batch:
             await alarms.clear_all(self._connection, keys, self._now, "The gateway reports again")
         return self._tally
 
-    async def _sightings(self) -> list[Seen]:
+    async def _sightings(self) -> list[BatchedSighting]:
         """Everything in the batch that tells which device a SIM is in, in the order in which it came."""
         found: list[tuple[Report, PortObservation | Evidence, datetime, CardSlot | None]] = [
             (report, port, report.received_at, slot)
@@ -138,11 +138,11 @@ class Batch:
                 iccid=told.iccid if told.imsi else None,
                 since=record.since if record else None,
             )
-            seen.append(Seen(sighting, report, told, record is not None))
+            seen.append(BatchedSighting(sighting, report, told, record is not None))
         self._tally.sightings = len(seen) + self._tally.unknown_sims
         return seen
 
-    async def _change_sims(self, seen: list[Seen]) -> None:
+    async def _change_sims(self, seen: list[BatchedSighting]) -> None:
         changed, newest = self._slots.changed, self._slots.newest
         moving: set[str] = set()
         if seen:
@@ -183,7 +183,9 @@ class Batch:
             await ports.forget_locks(self._connection, lifted)
         self._tally.outcome = outcome
 
-    async def _decide(self, changes: UnitOfWork, moving: list[Seen], views: dict[NetworkTarget, TargetView]) -> None:
+    async def _decide(
+        self, changes: UnitOfWork, moving: list[BatchedSighting], views: dict[NetworkTarget, TargetView]
+    ) -> None:
         shown = await self._proof.shown(changes, moving)
         for item in moving:
             sim = changes.sims.get(item.sighting.imsi)
@@ -221,9 +223,9 @@ class Batch:
 
     async def _views(
         self,
-        changed: dict[CardSlot, ports.PortState | None],
+        changed: dict[CardSlot, ports.StoredPort | None],
         watched: dict[CardSlot, tuple[PortObservation, Report]],
-        news: list[Seen],
+        news: list[BatchedSighting],
     ) -> dict[NetworkTarget, TargetView]:
         """What is known of every slot that matters here; of those that did not change it is read from the store."""
         locked = {slot: port.locked for slot, port, _, _ in self._slots.ports}
@@ -290,7 +292,7 @@ def _off(*, locked: bool | None) -> int | None:
     return None if locked is None else int(ALL_FUNCTIONS) if locked else 0
 
 
-def _occupant(known: ports.PortState | None) -> str | None:
+def _occupant(known: ports.StoredPort | None) -> str | None:
     return None if known is None else known.imsi
 
 

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
     from simwarden.store.leases import Leases
-    from simwarden.store.operations import Part, Work
+    from simwarden.store.operations import Part, PartOfWork
 
 CHANNEL = "simwarden_operation"
 IDLE = 2.0
@@ -140,9 +140,9 @@ class BulkWorker(Worker):
             await store.forget_old(self._db, now - KEPT, now - VAIN_KEPT, buckets)
         return bool(work) or ended
 
-    def _groups(self, work: Sequence[Work]) -> Iterator[list[Work]]:
+    def _groups(self, work: Sequence[PartOfWork]) -> Iterator[list[PartOfWork]]:
         """What goes into one batch each, the operations in turn: a part, or several that are done with in one go."""
-        waiting: dict[str, deque[Work]] = {}
+        waiting: dict[str, deque[PartOfWork]] = {}
         for each in work:
             waiting.setdefault(each.operation_id, deque()).append(each)
         while waiting:
@@ -156,7 +156,7 @@ class BulkWorker(Worker):
                     del waiting[operation_id]
                 yield group
 
-    async def _try(self, group: list[Work]) -> None:
+    async def _try(self, group: list[PartOfWork]) -> None:
         """A batch. What goes wrong with one operation holds no other up. Raises StoreUnavailable."""
         operation_id = group[0].operation_id
         try:
@@ -169,7 +169,7 @@ class BulkWorker(Worker):
             _log.exception("operation failed, retrying", operation=operation_id, seconds=REST)
             self._resting[operation_id] = time.monotonic() + REST
 
-    async def _batch(self, group: list[Work]) -> None:
+    async def _batch(self, group: list[PartOfWork]) -> None:
         """One transaction, after the pause that is due."""
         await asyncio.sleep(self._pace.pause)
         began = time.monotonic()
@@ -192,7 +192,7 @@ class BulkWorker(Worker):
             self._counted = now, calls
         return self._beside
 
-    async def _apart(self, work: Work, size: int) -> int:
+    async def _apart(self, work: PartOfWork, size: int) -> int:
         """One part of a batch that was refused: ever fewer of its first items, until they can be done. One that cannot
         be done by itself is refused."""
         while True:
@@ -207,7 +207,7 @@ class BulkWorker(Worker):
                 _log.warning("item refused", operation=work.operation_id, reason=str(error))
                 return await self._transact([work], 1, poison=error)
 
-    async def _transact(self, group: Sequence[Work], size: int, poison: Exception | None = None) -> int:
+    async def _transact(self, group: Sequence[PartOfWork], size: int, poison: Exception | None = None) -> int:
         """Deal with up to `size` SIMs of each of some parts of one operation; returns how many."""
         work, outcome = group[0], Outcome()
         async with self._db.transaction() as connection:
@@ -239,7 +239,7 @@ def _is_poison(error: Exception) -> bool:
     return isinstance(error, SimExists) or is_refusal(error)
 
 
-def _searches(work: Work) -> bool:
+def _searches(work: PartOfWork) -> bool:
     """Whether the SIMs of this part are yet to be found, by the filter."""
     return work.state == "PREVIEWING" and work.filter is not None
 
@@ -247,7 +247,7 @@ def _searches(work: Work) -> bool:
 class _Batch:
     """Some SIMs of an operation, within one transaction. `work`: the part, or one of them."""
 
-    def __init__(self, connection: asyncpg.Connection, work: Work, action: Command, now: datetime) -> None:
+    def __init__(self, connection: asyncpg.Connection, work: PartOfWork, action: Command, now: datetime) -> None:
         self._connection = connection
         self._work = work
         self._action = action

@@ -48,7 +48,7 @@ PAUSE = timedelta(seconds=1)
 """How long to wait after a trouble that is not a gateway's."""
 
 
-class Work(msgspec.Struct, frozen=True):
+class DueTarget(msgspec.Struct, frozen=True):
     """One target to be acted upon, for one SIM."""
 
     imsi: str
@@ -175,7 +175,7 @@ class Enforcement(Worker):
         if driver.generation is not None and driver.generation != access.generation:
             await self._gateways.remember_generation(access.id, driver.generation)
 
-    async def _command(self, access: CommandAccess, driver: Driver, group: list[Work], *, off: bool) -> None:
+    async def _command(self, access: CommandAccess, driver: Driver, group: list[DueTarget], *, off: bool) -> None:
         states = [TargetState(item.attachment.target.key, item.attachment.wanted) for item in group]
         began = self._clock()
         try:
@@ -213,7 +213,7 @@ class Enforcement(Worker):
             key = gateway_key(AlarmKind.GATEWAY_UNREACHABLE, access.id)
             await alarms.clear_all(connection, [key], self._clock(), "The gateway answers commands again")
 
-    async def _note_answer(self, access: CommandAccess, group: list[Work], *, proves: bool) -> None:
+    async def _note_answer(self, access: CommandAccess, group: list[DueTarget], *, proves: bool) -> None:
         """The element took a command. `proves`: that is the proof. Otherwise of a command to switch on, where no card
         is, it is all the proof that there will be."""
         now = self._clock()
@@ -239,18 +239,18 @@ class Enforcement(Worker):
             if lifted:
                 await ports.forget_locks(connection, lifted)
 
-    async def _due_work(self, gateway_id: int, imsis: set[str]) -> list[Work]:
+    async def _due_work(self, gateway_id: int, imsis: set[str]) -> list[DueTarget]:
         now = self._clock()
         async with self._db.connection() as connection:
             found = await attachments.of_sims(connection, sorted(imsis))
         return [
-            Work(imsi, item)
+            DueTarget(imsi, item)
             for imsi, items in found.items()
             for item in items
             if item.target.element_id == gateway_id and item.next_attempt_at is not None and item.next_attempt_at <= now
         ]
 
-    async def _judge(self, access: CommandAccess, work: list[Work]) -> list[Work]:
+    async def _judge(self, access: CommandAccess, work: list[DueTarget]) -> list[DueTarget]:
         """The status shows that commands had no effect: count that, and command again when the wait is over."""
         unproven = [item for item in work if item.attachment.commanded_at is not None]
         fresh = [item for item in work if item.attachment.commanded_at is None]
@@ -265,7 +265,7 @@ class Enforcement(Worker):
             await self._fail(access.id, given_up, reason, commanded=True)
         return fresh + again
 
-    async def _announce(self, access: CommandAccess, work: list[Work]) -> list[Work]:
+    async def _announce(self, access: CommandAccess, work: list[DueTarget]) -> list[DueTarget]:
         """Commit that commands are about to be sent; leave out what changed meanwhile."""
         if not work:
             return []
@@ -285,12 +285,12 @@ class Enforcement(Worker):
                     command = "lock" if after.wanted else "unlock"
                     data = enforcement_data(after.target, access.name, command=command)
                     changes.record(item.imsi, EventType.ENFORCEMENT_COMMANDED, cause, after.event, data)
-                announced.append(Work(item.imsi, after))
+                announced.append(DueTarget(item.imsi, after))
             await changes.write()
         return announced
 
     async def _command_failed(
-        self, access: CommandAccess, work: list[Work], error: CommandFailed, began: datetime, *, commanded: bool
+        self, access: CommandAccess, work: list[DueTarget], error: CommandFailed, began: datetime, *, commanded: bool
     ) -> None:
         if error.reached:
             await self._answered(access)
@@ -302,7 +302,7 @@ class Enforcement(Worker):
     async def _fail(
         self,
         gateway_id: int,
-        work: list[Work],
+        work: list[DueTarget],
         reason: str,
         *,
         commanded: bool,

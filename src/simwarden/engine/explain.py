@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _CAMEL = {"commanded_at": "commandedAt"}
 
 
-class Step(msgspec.Struct, frozen=True):
+class ChainStep(msgspec.Struct, frozen=True):
     """One committed fact of the chain."""
 
     n: int
@@ -74,10 +74,10 @@ class Explanation(msgspec.Struct, frozen=True):
     functions: list[FunctionView]
     closed_apns: list[ApnView]
     places: list[PlaceView]
-    chain: list[Step]
+    chain: list[ChainStep]
     """Newest chain: from what started it to its last effect."""
-    history: list[Step]
-    life: list[Step]
+    history: list[ChainStep]
+    life: list[ChainStep]
     """The states it has gone through."""
 
 
@@ -113,7 +113,7 @@ async def explain(db: Database, gateways: Gateways, sim: Sim, *, history: int = 
     )
 
 
-def chain_of(events: list[Event], names: Mapping[int, str]) -> list[Step]:
+def chain_of(events: list[Event], names: Mapping[int, str]) -> list[ChainStep]:
     """The newest event and everything that it came from or that shares its origin, oldest first. `names`: gateways'."""
     if not events:
         return []
@@ -126,9 +126,9 @@ def chain_of(events: list[Event], names: Mapping[int, str]) -> list[Step]:
     return [_step(event, names) for event in events if origin[event.n] == newest]
 
 
-def _step(event: Event, names: Mapping[int, str]) -> Step:
+def _step(event: Event, names: Mapping[int, str]) -> ChainStep:
     cause = msgspec.to_builtins(event.cause)
-    return Step(event.n, event.at, event.type, event.parent, cause, readable(event.data, names))
+    return ChainStep(event.n, event.at, event.type, event.parent, cause, readable(event.data, names))
 
 
 def readable(data: dict[str, Any], names: Mapping[int, str]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from simwarden.store.sims import Sims
 
 
-class Enforcement(enum.StrEnum):
+class EnforcementState(enum.StrEnum):
     """How far the network matches what a function is to be. The first that holds at any place counts."""
 
     FAILED = "FAILED"
@@ -48,7 +48,7 @@ class FunctionView(msgspec.Struct, frozen=True):
     bars: list[BarView]
     since: datetime | None
     """Effective: since when; off: since when the oldest of what keeps it off stands."""
-    enforcement: Enforcement | None
+    enforcement: EnforcementState | None
     """What the network does about it; None where nothing can be acted upon."""
 
 
@@ -58,7 +58,7 @@ class ApnView(msgspec.Struct, frozen=True):
     apn: str
     since: datetime
     event: int
-    enforcement: Enforcement | None
+    enforcement: EnforcementState | None
     """None: there is nothing that could separate it."""
 
 
@@ -109,12 +109,12 @@ def _view(
     )
 
 
-def _enforcement(items: Sequence[Attachment], function: Function, *, off: bool) -> Enforcement | None:
+def _enforcement(items: Sequence[Attachment], function: Function, *, off: bool) -> EnforcementState | None:
     found = {_at(item, function, off=off) for item in items if item.current and function & item.switchable}
-    return next((each for each in Enforcement if each in found), None)
+    return next((each for each in EnforcementState if each in found), None)
 
 
-def _at(item: Attachment, function: Function, *, off: bool) -> Enforcement:
+def _at(item: Attachment, function: Function, *, off: bool) -> EnforcementState:
     if item.status is not AttachmentStatus.APPLIED:
-        return Enforcement(item.status)
-    return Enforcement.NOT_SEPARABLE if off and not item.wanted & function else Enforcement.APPLIED
+        return EnforcementState(item.status)
+    return EnforcementState.NOT_SEPARABLE if off and not item.wanted & function else EnforcementState.APPLIED

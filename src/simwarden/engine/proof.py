@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _Newest = tuple["PortObservation", Report, int]
 
 
-class Seen(msgspec.Struct, frozen=True):
+class BatchedSighting(msgspec.Struct, frozen=True):
     """A sighting on its way through a batch."""
 
     sighting: Sighting
@@ -49,7 +49,7 @@ class Proof:
         self._objections: list[tuple[str, str, str | None]] = []
         """IMSI, IMEI, and the account that the gateway is pinned to."""
 
-    async def shown(self, changes: UnitOfWork, moving: list[Seen]) -> Mapping[str, Shown]:
+    async def shown(self, changes: UnitOfWork, moving: list[BatchedSighting]) -> Mapping[str, Shown]:
         """Of SIMs whose state a report would change against what another report shows: where they are shown."""
         asked = set()
         for item in moving:
@@ -74,7 +74,7 @@ class Proof:
         return slot if report.received_at < rules.proven_at(at, there.report_interval) else None
 
     def must_wait(
-        self, changes: UnitOfWork, sim: Sim, item: Seen, there: Shown | None, upholder: CardSlot | None
+        self, changes: UnitOfWork, sim: Sim, item: BatchedSighting, there: Shown | None, upholder: CardSlot | None
     ) -> bool:
         """Whether a report that shows a barred SIM in its own device has to wait for its proof: the gateway is asked.
 

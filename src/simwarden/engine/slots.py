@@ -62,7 +62,7 @@ class SlotReports:
         self._known = known
         self.ports: list[tuple[CardSlot, PortObservation, Report, int]] = []
         """What is believed: slot, observation, its report, and the boot that it is of."""
-        self.changed: dict[CardSlot, ports.PortState | None] = {}
+        self.changed: dict[CardSlot, ports.StoredPort | None] = {}
         """Slots of which something else is reported than is stored, and what is stored."""
         self.newest: dict[CardSlot, tuple[PortObservation, Report, int]] = {}
         """Of those the newest observation, its report and boot."""
@@ -145,7 +145,7 @@ class SlotReports:
         return self.numbers.get(slot) or self._known.get(slot)
 
     def _doubt(
-        self, slot: CardSlot, port: PortObservation, boot: int, report: Report, stored: ports.PortState | None
+        self, slot: CardSlot, port: PortObservation, boot: int, report: Report, stored: ports.StoredPort | None
     ) -> DoubtKind | None:
         """Why a port object is doubted. One of a whole status in its order is so only while another may have overtaken
         it on the way: later, the number before was wrong."""

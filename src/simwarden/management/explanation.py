@@ -63,7 +63,7 @@ def _policy(policy: dict[str, Any]) -> dict[str, str]:
     return {"onMismatch": policy["on_mismatch"], "unknown": policy["unknown"], "resume": policy["resume"]}
 
 
-def _events(steps: list[explain.Step]) -> list[EventView]:
+def _events(steps: list[explain.ChainStep]) -> list[EventView]:
     return [
         EventView(n=each.n, type=each.type, at=each.at, cause=each.cause, data=each.data, caused_by=each.caused_by)
         for each in steps

@@ -23,7 +23,7 @@ from simwarden.store.accounts import OPERATOR
 if TYPE_CHECKING:
     from simwarden.management.house import House
     from simwarden.northbound.kernel.edge import Edge
-    from simwarden.northbound.kernel.ports import Caller, TokenCheck
+    from simwarden.northbound.kernel.ports import TokenCheck, TokenHolder
 
 NAME = "manage"
 PACKAGE = "simwarden.management"
@@ -38,7 +38,7 @@ class OperatorsOnly:
     def __init__(self, tokens: TokenCheck) -> None:
         self._tokens = tokens
 
-    async def check(self, token: str) -> Caller | None:
+    async def check(self, token: str) -> TokenHolder | None:
         """Who calls; another's application without its scopes. Raises StoreUnavailable."""
         caller = await self._tokens.check(token)
         return caller if caller is None or caller.account_id == OPERATOR else NoOperator(caller)
@@ -51,7 +51,7 @@ class NoOperator:
     daily_quota = None
     sandbox = False
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: TokenHolder) -> None:
         self.app_key = caller.app_key
         self.account_id = caller.account_id
         self.device = caller.device

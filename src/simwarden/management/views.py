@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from simwarden.store.usage import Used
 
 
-class Bar(Camel, frozen=True):
+class SimBarView(Camel, frozen=True):
     """Bar."""
 
     cause: str
@@ -60,7 +60,7 @@ class SimView(Camel, frozen=True):
     binding_state: str
     off: list[str]
     """Functions that do not work."""
-    bars: list[Bar]
+    bars: list[SimBarView]
     closed_apns: list[str]
     tags: list[str]
     event_count: int
@@ -193,7 +193,8 @@ def sim(found: Sim, tags: Sequence[str], gateways: Mapping[int, str]) -> SimView
         place=None if slot is None else _place(slot, gateways),
         off=functions(found.functions_off),
         bars=[
-            Bar(cause=str(b.cause), functions=functions(b.functions), since=b.since, until=b.until) for b in found.bars
+            SimBarView(cause=str(b.cause), functions=functions(b.functions), since=b.since, until=b.until)
+            for b in found.bars
         ],
         limits=None if limits == TrafficLimits() else LimitsView(**msgspec.structs.asdict(limits)),
         closed_apns=[closed.apn for closed in found.closed_apns],

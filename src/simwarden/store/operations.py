@@ -94,7 +94,7 @@ class Item(msgspec.Struct, frozen=True):
     at: datetime | None
 
 
-class Work(msgspec.Struct, frozen=True):
+class PartOfWork(msgspec.Struct, frozen=True):
     """A part of an operation that has something to do."""
 
     operation_id: str
@@ -286,10 +286,10 @@ async def lock(connection: asyncpg.Connection, operation_id: str) -> str | None:
     return None if row is None else str(row["state"])
 
 
-async def open_work(db: Database, buckets: Sequence[int], turns: int) -> list[Work]:
+async def open_work(db: Database, buckets: Sequence[int], turns: int) -> list[PartOfWork]:
     """Parts that have something to do in these buckets: up to `turns` of each operation, the operations in turn."""
     rows = await db.fetch(Q["open_parts"], buckets, turns)
-    return [msgspec.convert(dict(row), Work) for row in rows]
+    return [msgspec.convert(dict(row), PartOfWork) for row in rows]
 
 
 async def lock_parts(

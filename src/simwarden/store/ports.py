@@ -25,7 +25,7 @@ SLOTS_KEPT = 8192
 """Slots kept per gateway; one report may have 4,096."""
 
 
-class PortState(msgspec.Struct, frozen=True):
+class StoredPort(msgspec.Struct, frozen=True):
     """What is stored of a slot."""
 
     boot: int
@@ -63,7 +63,7 @@ async def locks_of(connection: asyncpg.Connection, gateway_id: int) -> list[Held
 
 async def changed_ports(
     connection: asyncpg.Connection, items: Sequence[tuple[CardSlot, PortObservation, int]], fresh_since: datetime
-) -> dict[CardSlot, PortState | None]:
+) -> dict[CardSlot, StoredPort | None]:
     """Of slots as reported (slot, observation, boot): those that differ from what is stored, with the stored state."""
     rows = await connection.fetch(
         Q["changed_ports"],
@@ -77,7 +77,7 @@ async def changed_ports(
         numbers([boot for _, _, boot in items]),
         fresh_since,
     )
-    changed: dict[CardSlot, PortState | None] = {}
+    changed: dict[CardSlot, StoredPort | None] = {}
     for row in rows:
         slot = items[row["ord"] - 1][0]
         known = row["gateway_id"] is not None
@@ -85,8 +85,8 @@ async def changed_ports(
     return changed
 
 
-def _port_state(row: asyncpg.Record) -> PortState:
-    return PortState(row["boot"], row["sequence"], row["imsi"], row["held"], row["reported_at"])
+def _port_state(row: asyncpg.Record) -> StoredPort:
+    return StoredPort(row["boot"], row["sequence"], row["imsi"], row["held"], row["reported_at"])
 
 
 async def save_ports(

@@ -190,7 +190,7 @@ async def test_an_operation_that_fails_holds_no_other_up(house: House, monkeypat
     failing = await house.begin(CLOSE_DATA, named(range(60)))
     other = await house.begin(SUSPEND, named(range(60)))
 
-    async def transact(self: BulkWorker, group: list[store.Work], *rest: Any, **more: Any) -> int:
+    async def transact(self: BulkWorker, group: list[store.PartOfWork], *rest: Any, **more: Any) -> int:
         if group[0].operation_id == failing.id:
             raise KeyError("a fault of ours")
         return await plain(self, group, *rest, **more)

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from simwarden.northbound.iot_device_management.schemas import IotDevice
     from simwarden.northbound.kernel.api import Handler
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import Caller
+    from simwarden.northbound.kernel.ports import TokenHolder
     from simwarden.northbound.kernel.services import Services
     from simwarden.store.operations import Item
 
@@ -170,7 +170,7 @@ class DeviceManagement:
         if len(request.body) > LONG_BODY:
             self._operations.refuse_at_once(request.caller.app_key)
 
-    async def _named(self, caller: Caller, devices: Sequence[IotDevice] | UnsetType) -> list[Named]:
+    async def _named(self, caller: TokenHolder, devices: Sequence[IotDevice] | UnsetType) -> list[Named]:
         if caller.device is not None:
             if devices is not UNSET:
                 raise UnnecessaryIdentifier
@@ -179,7 +179,7 @@ class DeviceManagement:
             raise MissingIdentifier
         return [named async for named in _in_turns(self._name(n, caller, each) for n, each in enumerate(devices))]
 
-    def _name(self, n: int, caller: Caller, device: IotDevice) -> Named:
+    def _name(self, n: int, caller: TokenHolder, device: IotDevice) -> Named:
         given = as_written(device)
         if device.imsi is not UNSET:
             return Named(n, given, SimRef(IdentifierKind.IMSI, device.imsi))
@@ -190,12 +190,12 @@ class DeviceManagement:
         except UnsupportedIdentifier as error:
             return Named(n, given, None, wrong=error)
 
-    async def _found(self, caller: Caller, named: Named) -> Sim:
+    async def _found(self, caller: TokenHolder, named: Named) -> Sim:
         if named.ref is None:
             raise UnsupportedIdentifier
         return await self._devices.find(caller, named.ref)
 
-    async def _can(self, caller: Caller, named: Named, step: Step) -> None:
+    async def _can(self, caller: TokenHolder, named: Named, step: Step) -> None:
         """What can be known at once is answered at once. Raises SimNotFound, IllegalTransition."""
         sim = await self._found(caller, named)
         now = self._clock()

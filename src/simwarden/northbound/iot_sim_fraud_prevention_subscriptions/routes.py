@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simwarden.engine.subscriptions import Subscription
-    from simwarden.northbound.kernel.ports import Caller
+    from simwarden.northbound.kernel.ports import TokenHolder
     from simwarden.northbound.kernel.services import Services
 
 NAME = "iot-sim-fraud-prevention-subscriptions"
@@ -144,13 +144,13 @@ class FraudPreventionSubscriptions:
             raise SubscriptionNotFound
         return found
 
-    async def _imsi(self, caller: Caller) -> str | None:
+    async def _imsi(self, caller: TokenHolder) -> str | None:
         """The SIM to which a 3-legged token limits its bearer (Design Guide 6.7)."""
         if caller.device is None:
             return None
         return (await self._devices.find(caller, self._devices.name(caller, UNSET))).imsi
 
-    def _shown(self, found: Subscription, caller: Caller) -> schemas.SubscriptionResponse:
+    def _shown(self, found: Subscription, caller: TokenHolder) -> schemas.SubscriptionResponse:
         """A 3-legged token never gets to see how the device is named (Event Guide 2.2.2)."""
         answer = schemas.shown(found)
         if caller.device is None:

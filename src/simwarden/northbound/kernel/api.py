@@ -27,7 +27,7 @@ from simwarden.northbound.kernel.errors import (
     Unauthenticated,
     info,
 )
-from simwarden.northbound.kernel.ports import Answered, Caller
+from simwarden.northbound.kernel.ports import Answered, TokenHolder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -50,7 +50,7 @@ _REPLAYED = (b"idempotent-replayed", b"true")
 class Request(msgspec.Struct, frozen=True):
     """A call that has passed all checks that need no knowledge of its operation."""
 
-    caller: Caller
+    caller: TokenHolder
     correlator: str
     body: bytes
     parameter: str
@@ -221,7 +221,7 @@ class Api:
         finally:
             quota.settle(taken, counted=counted)
 
-    def _usage(self, caller: Caller, endpoint: Endpoint, part: str = "") -> Usage:
+    def _usage(self, caller: TokenHolder, endpoint: Endpoint, part: str = "") -> Usage:
         return Usage(caller.account_id, caller.app_key, self.name, endpoint.name + part)
 
     def _resource(self, path: str) -> tuple[Mapping[str, Endpoint], str]:
@@ -248,7 +248,7 @@ class _Call:
         self.edge = edge
         """Of the mode that the caller is in; the live one until that is known."""
         self.correlator = ""
-        self.caller: Caller | None = None
+        self.caller: TokenHolder | None = None
         self.endpoint: Endpoint | None = None
         self.allow = ""
 

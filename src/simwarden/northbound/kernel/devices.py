@@ -21,7 +21,7 @@ from simwarden.northbound.kernel.errors import (
 
 if TYPE_CHECKING:
     from simwarden.domain.sim import Sim
-    from simwarden.northbound.kernel.ports import Caller, SimSource
+    from simwarden.northbound.kernel.ports import SimFinder, TokenHolder
 
 PhoneNumber = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{4,14}\Z")]
 Nai = Annotated[str, Meta(min_length=1, max_length=2048, pattern=r"^[^\x00]*\Z")]
@@ -67,12 +67,12 @@ class StrictDevice(Device, frozen=True, forbid_unknown_fields=True):
 class Devices:
     """Finds the SIM that a caller means."""
 
-    def __init__(self, sims: SimSource, *, network_access_identifiers: bool = False) -> None:
+    def __init__(self, sims: SimFinder, *, network_access_identifiers: bool = False) -> None:
         """`network_access_identifiers`: accept them, which CAMARA keeps for the future (Appendix A, NOTE 2)."""
         self._sims = sims
         self._network_access_identifiers = network_access_identifiers
 
-    def name(self, caller: Caller, device: Device | UnsetType) -> SimRef:
+    def name(self, caller: TokenHolder, device: Device | UnsetType) -> SimRef:
         """The name by which to look for the SIM: the token's device, or one identifier of the request.
 
         Of several identifiers the first supported one counts; whether the others name the same device is not looked
@@ -90,7 +90,7 @@ class Devices:
             raise UnsupportedIdentifier
         return candidates[0]
 
-    async def find(self, caller: Caller, ref: SimRef) -> Sim:
+    async def find(self, caller: TokenHolder, ref: SimRef) -> Sim:
         """The caller's SIM of this name. Raises SimNotFound (case 2), for a foreign one too."""
         sim = await self._sims.find(caller.account_id, ref)
         if sim is None:

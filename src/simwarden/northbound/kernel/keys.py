@@ -15,7 +15,7 @@ from simwarden.engine.idempotency import CallKey
 from simwarden.northbound.kernel.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from simwarden.northbound.kernel.ports import Caller
+    from simwarden.northbound.kernel.ports import TokenHolder
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _encoder = msgspec.json.Encoder(order="sorted")
@@ -29,7 +29,7 @@ class RequestKey(msgspec.Struct, frozen=True):
     """Of what is asked, and of whom; the order of JSON properties and blanks between them do not count."""
 
 
-def named(given: str | None, caller: Caller, path: str, query: str, body: bytes) -> RequestKey | None:
+def named(given: str | None, caller: TokenHolder, path: str, query: str, body: bytes) -> RequestKey | None:
     """The call's name, if it has one. Raises InvalidArgument for one that is too long or not visible ASCII."""
     if given is None:
         return None

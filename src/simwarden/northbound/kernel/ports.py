@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simwarden.engine.idempotency import IdempotentRequest
 
 
-class Caller(Protocol):
+class TokenHolder(Protocol):
     """Who calls, as its token says."""
 
     @property
@@ -47,7 +47,7 @@ class Caller(Protocol):
 class TokenCheck(Protocol):
     """Knows which access tokens are good."""
 
-    async def check(self, token: str) -> Caller | None:
+    async def check(self, token: str) -> TokenHolder | None:
         """Who calls with this token; None when it is not valid (any more). Raises StoreUnavailable."""
 
 
@@ -68,7 +68,7 @@ class Answered(msgspec.Struct, frozen=True):
     """From the first check to the answer; sending it is not in it."""
 
 
-class SimSource(Protocol):
+class SimFinder(Protocol):
     """Finds SIMs."""
 
     async def find(self, account_id: str, ref: SimRef) -> Sim | None:

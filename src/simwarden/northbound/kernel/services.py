@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from simwarden.engine.subscriptions import Subscriptions
     from simwarden.northbound.kernel.devices import Devices
     from simwarden.northbound.kernel.edge import Edge
-    from simwarden.northbound.kernel.ports import Commands, FunctionSource, SimSource
+    from simwarden.northbound.kernel.ports import Commands, FunctionSource, SimFinder
     from simwarden.notify.inbox import Inboxes
     from simwarden.store.accounts import Accounts
 
@@ -22,7 +22,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     edge: Edge
     devices: Devices
     commands: Commands
-    sims: SimSource
+    sims: SimFinder
     """Those of this world. An API that has to know more of them says what in a protocol of its own, and is not there
     where they do not meet it."""
     accounts: Accounts

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from msgspec import UnsetType
 
     from simwarden.northbound.kernel.devices import Devices
-    from simwarden.northbound.kernel.ports import Caller
+    from simwarden.northbound.kernel.ports import TokenHolder
     from simwarden.northbound.kernel.services import Services
 
 NAME = "subscription-status"
@@ -49,7 +49,7 @@ class SubscriptionStatus:
         return Answer(200, schemas.status_of(sim))
 
 
-def _number(caller: Caller, given: str | UnsetType) -> str:
+def _number(caller: TokenHolder, given: str | UnsetType) -> str:
     """The token's number, which a given one has to match, else the given one (the document's own rule)."""
     if caller.device is not None:
         if given not in (UNSET, caller.device):

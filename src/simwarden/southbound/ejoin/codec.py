@@ -15,26 +15,26 @@ from simwarden.domain.gateway_status import STATUS_MEANING
 from simwarden.southbound.ejoin import fastpath, normalise, sms
 from simwarden.southbound.ejoin.fields import PORT_KEYS, Fields, read_report, spellings
 from simwarden.southbound.ejoin.messages import (
+    CallDetailRecord,
     CallDirection,
-    CallRecord,
     Counter,
     Decoded,
     DeviceStatus,
     Keepalive,
     Message,
     PortReport,
-    PortState,
     PortStatus,
+    PortUse,
     Undecodable,
     Unknown,
     port_state,
 )
 from simwarden.southbound.ejoin.normalise import Unreadable, squash
 from simwarden.southbound.ejoin.sms_messages import (
+    CardLocation,
     ContentEncoding,
     ReceivedSms,
     SentSms,
-    SimSource,
     SmsKey,
     SmsKind,
     SmsOutcome,
@@ -49,8 +49,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STATUS_MEANING",
+    "CallDetailRecord",
     "CallDirection",
-    "CallRecord",
+    "CardLocation",
     "ContentEncoding",
     "Counter",
     "Decoded",
@@ -58,11 +59,10 @@ __all__ = [
     "Keepalive",
     "Message",
     "PortReport",
-    "PortState",
     "PortStatus",
+    "PortUse",
     "ReceivedSms",
     "SentSms",
-    "SimSource",
     "SmsKey",
     "SmsKind",
     "SmsOutcome",
@@ -174,7 +174,7 @@ def _port_objects(value: object) -> list[object]:
     return value
 
 
-def _call_record(raw: Mapping[str, object]) -> CallRecord | None:
+def _call_record(raw: Mapping[str, object]) -> CallDetailRecord | None:
     fields = Fields(raw, _CALL_KEYS)
     take = fields.take
     reason_code, reason = fields.take_pair("reason", normalise.code)
@@ -187,7 +187,7 @@ def _call_record(raw: Mapping[str, object]) -> CallRecord | None:
     report = read_report(fields)
     if report is None:
         return None
-    return CallRecord(
+    return CallDetailRecord(
         report=report,
         mac=mac,
         ip=ip,

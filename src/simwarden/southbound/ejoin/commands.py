@@ -43,14 +43,14 @@ class Slot(NamedTuple):
     """Slot of that port, from 1; None means the port with all its slots."""
 
 
-class Operation(StrEnum):
+class SlotOperation(StrEnum):
     """What can be done to slots."""
 
     LOCK = "lock"
     UNLOCK = "unlock"
 
 
-class Request(NamedTuple):
+class CommandRequest(NamedTuple):
     """One HTTP request, without the credentials."""
 
     method: str
@@ -59,7 +59,7 @@ class Request(NamedTuple):
     body: bytes | None = None
 
 
-class Answer(NamedTuple):
+class CommandAnswer(NamedTuple):
     """What a gateway said to a command."""
 
     code: int
@@ -130,13 +130,15 @@ def _dotted(port: int, slot: int | None) -> str:
     return str(port) if slot is None else f"{port}.{slot:02d}"
 
 
-def encode_command(operation: Operation | str, slots: Sequence[Slot], generation: Generation = Generation.V2) -> bytes:
+def encode_command(
+    operation: SlotOperation | str, slots: Sequence[Slot], generation: Generation = Generation.V2
+) -> bytes:
     """The body that locks or unlocks `slots`, any number of them in one call.
 
     2.x: `{"type":"command","op":"lock","ports":"1A,2B"}`. v3: `{"slots":[{"port":1,"slot":2}]}`; with whole ports among
     them `{"slots_pattern":"1,2.02"}`, since a slot object without a slot is not documented.
     """
-    operation = Operation(operation)
+    operation = SlotOperation(operation)
     slots = _checked(slots)
     body: dict[str, object]
     if generation is not Generation.V3:
@@ -149,19 +151,19 @@ def encode_command(operation: Operation | str, slots: Sequence[Slot], generation
     return msgspec.json.encode(body)
 
 
-def command_request(operation: Operation, slots: Sequence[Slot], generation: Generation) -> Request:
+def command_request(operation: SlotOperation, slots: Sequence[Slot], generation: Generation) -> CommandRequest:
     """Lock or unlock: 2.x `goip_send_cmd.html`, v3 `/lock_sims` and `/unlock_sims`."""
     body = encode_command(operation, slots, generation)
     if generation is Generation.V3:
-        return Request("POST", f"{operation.value}_sims", {}, body)
-    return Request("POST", "goip_send_cmd.html", {"version": "1.1"}, body)
+        return CommandRequest("POST", f"{operation.value}_sims", {}, body)
+    return CommandRequest("POST", "goip_send_cmd.html", {"version": "1.1"}, body)
 
 
-def status_request(generation: Generation) -> Request:
+def status_request(generation: Generation) -> CommandRequest:
     """Ask for a `dev-status` of all slots: 2.x `goip_get_status.html`, v3 `/get_device_status`."""
     if generation is Generation.V3:
-        return Request("GET", "get_device_status", {})
-    return Request("GET", "goip_get_status.html", {"version": "1.1", "all_slots": "1"})
+        return CommandRequest("GET", "get_device_status", {})
+    return CommandRequest("GET", "goip_get_status.html", {"version": "1.1", "all_slots": "1"})
 
 
 def credentials(username: str, password: str, generation: Generation) -> dict[str, str]:
@@ -169,7 +171,7 @@ def credentials(username: str, password: str, generation: Generation) -> dict[st
     return {"Username" if generation is Generation.V1 else "username": username, "password": password}
 
 
-def _part(value: object) -> Answer | None:
+def _part(value: object) -> CommandAnswer | None:
     """The code in one object of an answer: `{"code":0,"reason":"OK"}` or `{"status":"0 OK"}`."""
     if not isinstance(value, dict):
         return None
@@ -180,11 +182,11 @@ def _part(value: object) -> Answer | None:
             continue
         if code is not None:
             reason = value.get("reason")
-            return Answer(code, normalise.text(reason) if isinstance(reason, str) else words)
+            return CommandAnswer(code, normalise.text(reason) if isinstance(reason, str) else words)
     return None
 
 
-def read_answer(body: bytes) -> Answer | None:
+def read_answer(body: bytes) -> CommandAnswer | None:
     """The outcome in an answer: its first refusal if any part was refused, else its success.
 
     Parts are the object itself, the `status` and `results` rows of 2.x task answers, the array of v3. None for JSON

@@ -20,11 +20,11 @@ from simwarden.southbound.ejoin.codec import DeviceStatus, Undecodable, decode
 from simwarden.southbound.ejoin.commands import (
     CREDENTIAL_CODES,
     REASONS,
-    Answer,
+    CommandAnswer,
+    CommandRequest,
     Generation,
-    Operation,
-    Request,
     Slot,
+    SlotOperation,
     command_request,
     credentials,
     is_passing,
@@ -138,17 +138,17 @@ class EjoinDriver:
 
         One request however many slots; none at all for no slots. Locking a locked slot is no error.
         """
-        await self._change(Operation.LOCK, slots)
+        await self._change(SlotOperation.LOCK, slots)
 
     async def unlock(self, slots: Sequence[Slot]) -> None:
         """Let the cards in `slots` use the network again (2.x op `unlock`, v3 `/unlock_sims`)."""
-        await self._change(Operation.UNLOCK, slots)
+        await self._change(SlotOperation.UNLOCK, slots)
 
     async def read_status(self) -> bytes:
         """The gateway's `dev-status` of all slots as it sent it, to be read the same way as a pushed one."""
         return await self._perform(self._status)
 
-    async def _change(self, operation: Operation, slots: Sequence[Slot]) -> None:
+    async def _change(self, operation: SlotOperation, slots: Sequence[Slot]) -> None:
         async def change(generation: Generation) -> None:
             await self._command(command_request(operation, slots, generation), generation)
 
@@ -178,14 +178,14 @@ class EjoinDriver:
             raise EjoinCommandFailed("The gateway answered with something other than its status.", retryable=True)
         return body
 
-    async def _command(self, request: Request, generation: Generation) -> None:
+    async def _command(self, request: CommandRequest, generation: Generation) -> None:
         body = await self._fetch(request, generation)
         answer = self._check(body, generation)
         # v3 documents only the HTTP status of its commands; 2.x always tells a code.
         if answer is None and generation is not Generation.V3:
             raise EjoinCommandFailed("The gateway's answer tells no outcome.", retryable=True)
 
-    def _check(self, body: bytes, generation: Generation) -> Answer | None:
+    def _check(self, body: bytes, generation: Generation) -> CommandAnswer | None:
         """The outcome in `body`, None when it tells none; raises `EjoinCommandFailed` for a refusal or no JSON."""
         if not body and generation is Generation.V3:
             return None
@@ -202,7 +202,7 @@ class EjoinDriver:
             f"The gateway refused: code {answer.code}, {words}.", retryable=is_passing(answer.code), code=answer.code
         )
 
-    async def _fetch(self, request: Request, generation: Generation) -> bytes:
+    async def _fetch(self, request: CommandRequest, generation: Generation) -> bytes:
         """The body of the answer to `request`; raises `EjoinCommandFailed` unless its status is 200."""
         account = credentials(self._username, self._password, generation)
         url = (self._base / request.path).with_query({**request.query, **account})

@@ -28,7 +28,7 @@ class Undecodable(Exception):
         self.reason = reason
 
 
-class PortState(StrEnum):
+class PortUse(StrEnum):
     """What a port's `st` code means for the platform: may its SIM use the network now?"""
 
     ONLINE = "online"
@@ -40,21 +40,21 @@ class PortState(StrEnum):
     UNKNOWN = "unknown"
 
 
-_PORT_STATES: Mapping[int, PortState] = MappingProxyType(
+_PORT_STATES: Mapping[int, PortUse] = MappingProxyType(
     {
-        0: PortState.REMOVED,
-        **dict.fromkeys((1, 2, 11), PortState.TRANSITIONAL),
-        **dict.fromkeys((3, 4, 13, 14, 15), PortState.ONLINE),
-        **dict.fromkeys((5, 6, 9, 16), PortState.FAULT),
-        **dict.fromkeys((7, 12), PortState.LOCKED_HERE),
-        8: PortState.LOCKED_BY_OPERATOR,
+        0: PortUse.REMOVED,
+        **dict.fromkeys((1, 2, 11), PortUse.TRANSITIONAL),
+        **dict.fromkeys((3, 4, 13, 14, 15), PortUse.ONLINE),
+        **dict.fromkeys((5, 6, 9, 16), PortUse.FAULT),
+        **dict.fromkeys((7, 12), PortUse.LOCKED_HERE),
+        8: PortUse.LOCKED_BY_OPERATOR,
     }
 )
 
 
-def port_state(status: int | None) -> PortState:
+def port_state(status: int | None) -> PortUse:
     """What the `st` code `status` means for the platform; `UNKNOWN` for None and for codes no document assigns."""
-    return PortState.UNKNOWN if status is None else _PORT_STATES.get(status, PortState.UNKNOWN)
+    return PortUse.UNKNOWN if status is None else _PORT_STATES.get(status, PortUse.UNKNOWN)
 
 
 class CallDirection(StrEnum):
@@ -145,7 +145,7 @@ class PortReport(msgspec.Struct, frozen=True):
     """Keys no field is for, and known keys whose value could not be read."""
 
     @property
-    def state(self) -> PortState:
+    def state(self) -> PortUse:
         """What `status` means for the platform."""
         return port_state(self.status)
 
@@ -188,7 +188,7 @@ class DeviceStatus(msgspec.Struct, frozen=True):
     """Keys no field is for, unreadable values, and under `status` the port objects without a readable port."""
 
 
-class CallRecord(msgspec.Struct, frozen=True):
+class CallDetailRecord(msgspec.Struct, frozen=True):
     """`cdr` (4.4): one call as it stands now. Pushed repeatedly for one call; (`mac`, `call_id`) names the call."""
 
     report: PortReport
@@ -263,7 +263,7 @@ class Unknown(msgspec.Struct, frozen=True):
     """The whole object."""
 
 
-Message = PortStatus | DeviceStatus | ReceivedSms | CallRecord | SentSms | SmsTaskStatus | Keepalive | Unknown
+Message = PortStatus | DeviceStatus | ReceivedSms | CallDetailRecord | SentSms | SmsTaskStatus | Keepalive | Unknown
 """Everything `decode` can return."""
 
 

@@ -16,7 +16,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from simwarden.southbound.ejoin.messages import CallDirection, Counter
-from simwarden.southbound.ejoin.sms_messages import SimSource
+from simwarden.southbound.ejoin.sms_messages import CardLocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -360,12 +360,12 @@ def position(value: object) -> Position:
     raise Unreadable
 
 
-def sim_source(value: object) -> SimSource:
+def sim_source(value: object) -> CardLocation:
     """`sim_src` (4.3): 0 or absent is a card in the gateway, 1 one in a pool."""
     number = integer(value) or 0
     if number not in {0, 1}:
         raise Unreadable
-    return SimSource.REMOTE if number else SimSource.LOCAL
+    return CardLocation.REMOTE if number else CardLocation.LOCAL
 
 
 def direction(value: object) -> CallDirection | None:

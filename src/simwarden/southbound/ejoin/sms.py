@@ -10,10 +10,10 @@ from simwarden.southbound.ejoin import normalise
 from simwarden.southbound.ejoin.fields import Fields, spellings, take_position
 from simwarden.southbound.ejoin.normalise import Unreadable
 from simwarden.southbound.ejoin.sms_messages import (
+    CardLocation,
     ContentEncoding,
     ReceivedSms,
     SentSms,
-    SimSource,
     SmsKind,
     SmsOutcome,
     SmsRow,
@@ -193,7 +193,7 @@ def read_received(raw: Mapping[str, object]) -> ReceivedSms:
     source = fields.take("sim_src", normalise.sim_source)
     if source is None:
         remote = bool(rows) and all(row.pool is not None for row in rows)
-        source = SimSource.REMOTE if remote else SimSource.LOCAL
+        source = CardLocation.REMOTE if remote else CardLocation.LOCAL
     return ReceivedSms(mac=fields.take("mac", normalise.mac), source=source, messages=tuple(rows), extra=fields.rest())
 
 
@@ -218,7 +218,7 @@ def read_sent(raw: Mapping[str, object]) -> SentSms:
     source = fields.take("sim_src", normalise.sim_source)
     return SentSms(
         mac=fields.take("mac", normalise.mac),
-        source=source or (SimSource.REMOTE if position and position.pool else SimSource.LOCAL),
+        source=source or (CardLocation.REMOTE if position and position.pool else CardLocation.LOCAL),
         port=position.port if position else None,
         slot=position.slot if position else None,
         pool=position.pool if position else None,
@@ -323,5 +323,5 @@ def read_plain(query: Mapping[str, str], content: str) -> ReceivedSms:
         iccid=fields.take("iccid", normalise.iccid),
         raw_content=normalise.raw_content(content),
     )
-    source = SimSource.REMOTE if row.pool else SimSource.LOCAL
+    source = CardLocation.REMOTE if row.pool else CardLocation.LOCAL
     return ReceivedSms(mac=fields.take("mac", normalise.mac), source=source, messages=(row,), extra=fields.rest())

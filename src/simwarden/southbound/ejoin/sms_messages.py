@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 
-class SimSource(StrEnum):
+class CardLocation(StrEnum):
     """Where the card sits: in the gateway itself, or in a SIM pool elsewhere (`sim_src`, 4.3)."""
 
     LOCAL = "local"
@@ -104,7 +104,7 @@ class ReceivedSms(msgspec.Struct, frozen=True):
     mac: str | None = None
     """The gateway's MAC address, 12 lower-case hex digits; v3 only."""
 
-    source: SimSource = SimSource.LOCAL
+    source: CardLocation = CardLocation.LOCAL
     """Whether the rows are about cards in the gateway or in a pool (4.3 `sim_src`)."""
 
     messages: tuple[SmsRow, ...] = ()
@@ -120,7 +120,7 @@ class SentSms(msgspec.Struct, frozen=True):
     mac: str | None = None
     """The gateway's MAC address, 12 lower-case hex digits (`mac`)."""
 
-    source: SimSource = SimSource.LOCAL
+    source: CardLocation = CardLocation.LOCAL
     """Whether the card sits in the gateway or in a pool (4.5 `sim_src`)."""
 
     port: int | None = None

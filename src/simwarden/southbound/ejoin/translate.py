@@ -101,7 +101,7 @@ def to_report(
             sms=tuple(_received(row, now, dropped) for row in rows),
             evidence=tuple(_evidence((row.at,), row.imsi, row.iccid, row.imei, row.port, row.slot) for row in rows),
         )
-    if isinstance(message, ejoin.CallRecord):
+    if isinstance(message, ejoin.CallDetailRecord):
         call = message
         times = (call.begin_at, call.alert_at, call.answer_at, call.update_at, call.end_at)
         port = call.report
@@ -126,7 +126,7 @@ _NAMES: dict[type[object], str] = {
     ejoin.PortStatus: "port-status",
     ejoin.DeviceStatus: "dev-status",
     ejoin.ReceivedSms: "recv-sms",
-    ejoin.CallRecord: "cdr",
+    ejoin.CallDetailRecord: "cdr",
     ejoin.SentSms: "sent-sms",
     ejoin.SmsTaskStatus: "sms-sent-status",
     ejoin.Keepalive: "keepalive",
@@ -223,7 +223,7 @@ def _outcomes(message: ejoin.SmsTaskStatus, now: datetime, dropped: Dropped) -> 
                 )
 
 
-def _call(call: ejoin.CallRecord, dropped: Dropped) -> CallRecord:
+def _call(call: ejoin.CallDetailRecord, dropped: Dropped) -> CallRecord:
     """Document 4.4; several pushes with one Call-ID are one call. Without one, place and begin identify it."""
     port = call.report
     return CallRecord(

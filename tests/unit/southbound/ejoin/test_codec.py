@@ -10,8 +10,9 @@ import pytest
 
 from simwarden.southbound.ejoin.codec import (
     STATUS_MEANING,
+    CallDetailRecord,
     CallDirection,
-    CallRecord,
+    CardLocation,
     ContentEncoding,
     Counter,
     Decoded,
@@ -19,11 +20,10 @@ from simwarden.southbound.ejoin.codec import (
     Keepalive,
     Message,
     PortReport,
-    PortState,
     PortStatus,
+    PortUse,
     ReceivedSms,
     SentSms,
-    SimSource,
     SmsKind,
     SmsOutcome,
     SmsTask,
@@ -92,8 +92,8 @@ def test_port_status() -> None:
 
 def test_a_call() -> None:
     call = only(CDR)
-    assert isinstance(call, CallRecord)
-    assert call == CallRecord(
+    assert isinstance(call, CallDetailRecord)
+    assert call == CallDetailRecord(
         report=PortReport(
             port=1,
             slot=2,
@@ -130,7 +130,7 @@ def test_a_call() -> None:
 )
 def test_a_call_is_pushed_as_it_goes(times: dict[str, object], expected: tuple[int | None, ...]) -> None:
     call = only(json.dumps({"type": "cdr", "port": "1.02", "cdir": "MO", "gw_Treason": "16 x"} | times).encode())
-    assert isinstance(call, CallRecord)
+    assert isinstance(call, CallDetailRecord)
     assert (call.begin_at, call.answer_at, call.end_at) == expected
     assert call.direction is CallDirection.INBOUND
     assert (call.gw_reason_code, call.gw_reason) == (16, "x")
@@ -174,7 +174,7 @@ def test_port_status_samples(name: str, port: int, slot: int, status_text: str |
     report = message.report
     assert (report.port, report.slot, report.status, report.status_text) == (port, slot, 3, status_text)
     assert report.balance == balance
-    assert report.state is PortState.ONLINE
+    assert report.state is PortUse.ONLINE
     if "v3" in name:
         assert (report.active, report.inserted, report.slot_active, report.network) == (True, True, True, 4)
         assert report.extra == {"led": 1}
@@ -258,7 +258,7 @@ def test_deep_nesting_in_an_unknown_key_is_cut() -> None:
 def test_a_received_sms() -> None:
     content = base64.b64encode(HEADERS + b'Slot: "01"\r\n\r\nyaq\r\n').decode()
     message = received([0, "1.02", 1548407412, "8613715266978", "", content], sms_num="9")
-    assert message.source is SimSource.LOCAL
+    assert message.source is CardLocation.LOCAL
     (row,) = message.messages
     assert row.kind is SmsKind.SMS
     assert (row.port, row.slot, row.at) == (1, 2, 1548407412)
@@ -281,7 +281,7 @@ def test_received_sms_samples() -> None:
     assert [(row.sender, row.text) for row in message.messages] == [("8613715266978", "yaq")]
     remote = only(sample("recv-sms-remote-sim.json"))
     assert isinstance(remote, ReceivedSms)
-    assert remote.source is SimSource.REMOTE
+    assert remote.source is CardLocation.REMOTE
     (row,) = remote.messages
     assert (row.port, row.slot, row.pool, row.pool_slot) == (1, None, "sp128", 16)
     report = only(sample("recv-sms-delivery-report.json"))
@@ -449,17 +449,17 @@ def test_plain_sms_of_old_devices() -> None:
 @pytest.mark.parametrize(
     ("codes", "state"),
     [
-        ((3, 4, 13, 14, 15), PortState.ONLINE),
-        ((1, 2, 11), PortState.TRANSITIONAL),
-        ((7, 12), PortState.LOCKED_HERE),
-        ((8,), PortState.LOCKED_BY_OPERATOR),
-        ((0,), PortState.REMOVED),
-        ((5, 6, 9, 16), PortState.FAULT),
-        ((10, 17, -1, None), PortState.UNKNOWN),
+        ((3, 4, 13, 14, 15), PortUse.ONLINE),
+        ((1, 2, 11), PortUse.TRANSITIONAL),
+        ((7, 12), PortUse.LOCKED_HERE),
+        ((8,), PortUse.LOCKED_BY_OPERATOR),
+        ((0,), PortUse.REMOVED),
+        ((5, 6, 9, 16), PortUse.FAULT),
+        ((10, 17, -1, None), PortUse.UNKNOWN),
     ],
 )
-def test_port_states(codes: tuple[int | None, ...], state: PortState) -> None:
+def test_port_states(codes: tuple[int | None, ...], state: PortUse) -> None:
     for code in codes:
         assert port_state(code) is state
         assert PortReport(port=1, status=code).state is state
-        assert (code in STATUS_MEANING) is (state is not PortState.UNKNOWN)
+        assert (code in STATUS_MEANING) is (state is not PortUse.UNKNOWN)

@@ -7,10 +7,10 @@ import json
 import pytest
 
 from simwarden.southbound.ejoin.commands import (
-    Answer,
+    CommandAnswer,
     Generation,
-    Operation,
     Slot,
+    SlotOperation,
     encode_command,
     is_passing,
     read_answer,
@@ -31,7 +31,7 @@ def test_a_port_list_reads_back() -> None:
 
 
 def test_v3_takes_slots() -> None:
-    body = encode_command(Operation.UNLOCK, [Slot(1, 2), Slot(3, 10)], Generation.V3)
+    body = encode_command(SlotOperation.UNLOCK, [Slot(1, 2), Slot(3, 10)], Generation.V3)
     assert json.loads(body) == {"slots": [{"port": 1, "slot": 2}, {"port": 3, "slot": 10}]}
     assert json.loads(encode_command("lock", [Slot(1), Slot(2, 3)], Generation.V3)) == {"slots_pattern": "1,2.03"}
 
@@ -51,12 +51,15 @@ def test_there_are_no_other_operations(operation: str) -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        (b'{"code":0,"reason":"OK"}', Answer(0, "OK")),
-        (b'\xef\xbb\xbf{"code":"200","reason":"OK"}\0', Answer(200, "OK")),
-        (b'{"code":"2 Invalid Port"}', Answer(2, "Invalid Port")),
-        (b'{"code":200,"reason":"OK","type":"task-status","status":[{"tid":1,"status":"0 OK"}]}', Answer(200, "OK")),
+        (b'{"code":0,"reason":"OK"}', CommandAnswer(0, "OK")),
+        (b'\xef\xbb\xbf{"code":"200","reason":"OK"}\0', CommandAnswer(200, "OK")),
+        (b'{"code":"2 Invalid Port"}', CommandAnswer(2, "Invalid Port")),
+        (
+            b'{"code":200,"reason":"OK","type":"task-status","status":[{"tid":1,"status":"0 OK"}]}',
+            CommandAnswer(200, "OK"),
+        ),
         (b'{"code":200,"reason":"OK","status":[{"tid":1,"status":"13 Duplicated TaskId"}]}', None),
-        (b'[{"id":1,"code":0,"reason":"OK"},{"id":2,"code":5,"reason":"SIM"}]', Answer(5, "SIM")),
+        (b'[{"id":1,"code":0,"reason":"OK"},{"id":2,"code":5,"reason":"SIM"}]', CommandAnswer(5, "SIM")),
         (b'{"code":7,"reason":"\xb4\xed"}', None),
         (b"{}", None),
         (b"[]", None),
@@ -64,10 +67,10 @@ def test_there_are_no_other_operations(operation: str) -> None:
         (b'{"code":{},"reason":[]}', None),
     ],
 )
-def test_answers(body: bytes, expected: Answer | None) -> None:
+def test_answers(body: bytes, expected: CommandAnswer | None) -> None:
     answer = read_answer(body)
     if b"Duplicated" in body:
-        assert answer == Answer(13, "Duplicated TaskId")
+        assert answer == CommandAnswer(13, "Duplicated TaskId")
     elif b"\xb4" in body:
         assert answer is not None
         assert answer.code == 7

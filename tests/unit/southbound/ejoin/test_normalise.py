@@ -81,8 +81,8 @@ def test_spellings_of_a_type(kind: str) -> None:
         ("sent-sms", "SentSms"),
         ("status-report", "SmsTaskStatus"),
         ("sms-sent-status", "SmsTaskStatus"),
-        ("edr", "CallRecord"),
-        ("cdr", "CallRecord"),
+        ("edr", "CallDetailRecord"),
+        ("cdr", "CallDetailRecord"),
         ("port-statu", "Unknown"),
     ],
 )
