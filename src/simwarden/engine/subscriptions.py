@@ -20,6 +20,7 @@ from simwarden.domain.sink import InvalidSink, parse_sink
 from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.subscription_limits import SubscriptionLimits
 from simwarden.kit.clock import now_utc
+from simwarden.kit.gate import Gate
 from simwarden.kit.ids import signing_secret, uuid7
 from simwarden.store import fanout, targets, usage
 from simwarden.store import subscriptions as store
@@ -92,6 +93,11 @@ class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
     """What making it counts as."""
 
 
+MADE_AT_ONCE = 1
+"""Subscriptions of one account that a process makes at once. Each takes some milliseconds of the processor: a burst
+of one account's is not to hold the connections that others wait for."""
+
+
 class _Row(msgspec.Struct, frozen=True):
     """What is written of a new subscription."""
 
@@ -133,6 +139,7 @@ class Subscriptions:
         self._allow_private_sinks = allow_private_sinks
         self._credential_lead = credential_lead
         self._clock = clock
+        self._gate = Gate(MADE_AT_ONCE)
 
     async def create(self, new: NewSubscription, once: IdempotentRequest | None = None) -> tuple[Subscription, str]:
         """Subscribe; returns the subscription and its signing secret `whsec_…`, which is shown this once.
@@ -177,10 +184,11 @@ class Subscriptions:
             credential = seal_credential(self._vault, subscription.id, new.credential.access_token)
         row = _Row(subscription, origin, credential, secret, self._ends_at(new, now), inbox and inbox[0])
         try:
-            try:
-                return await self._make(new, row, once, alone=False)
-            except _NearLimit:
-                return await self._make(new, row, once, alone=True)
+            async with self._gate.enter(new.account_id):
+                try:
+                    return await self._make(new, row, once, alone=False)
+                except _NearLimit:
+                    return await self._make(new, row, once, alone=True)
         except TooManySubscriptions as error:
             self._refused(error.setting)
             raise
