@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
+from tests.support.sleeps import with_sleep
 from tests.support.world import START, Box, World, imsi
 
 from simwarden.domain.errors import StoreUnavailable
@@ -15,6 +16,7 @@ from simwarden.domain.events import EventType
 from simwarden.domain.reports import SmsRecord
 from simwarden.engine import ingest as ingest_module
 from simwarden.engine.ingest import UnacceptableReport
+from simwarden.kit import batcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -121,7 +123,7 @@ async def test_one_connection_at_a_quarter_is_all_that_a_loop_gets(
         rests.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr("simwarden.kit.batcher.asyncio.sleep", resting)
+    monkeypatch.setattr(batcher, "asyncio", with_sleep(resting))
     began = time.monotonic()
     await asyncio.gather(*(refusing.take(bait(bad)) for _ in range(8)), return_exceptions=True)
     took = time.monotonic() - began

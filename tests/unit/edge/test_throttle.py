@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.support.sleeps import with_sleep
 
+from simwarden.edge import throttle
 from simwarden.edge.fresh import Fresh
 from simwarden.edge.throttle import Allowance, Guard, HeldBack, Turns
 
@@ -127,7 +129,7 @@ async def test_refusals_beyond_the_burst_are_held_back_by_key(monkeypatch: pytes
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(throttle, "asyncio", with_sleep(sleep))
     held_back = HeldBack(rate=0.001, burst=2, patience=5.0)
     for key in ("a", "a", "a", "b"):
         await held_back.wait(key)

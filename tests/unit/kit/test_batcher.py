@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.patience import PATIENCE
+from tests.support.sleeps import with_sleep
 
 from simwarden.domain.errors import StoreUnavailable, TryAgain
 from simwarden.kit import batcher as batcher_module
@@ -202,7 +203,7 @@ async def test_it_rests_after_a_failure_as_long_as_it_is_set_to(monkeypatch: pyt
 
     monkeypatch.setattr(Resting, "write", write)
     monkeypatch.setattr(batcher_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr("simwarden.kit.batcher.asyncio.sleep", sleep)
+    monkeypatch.setattr(batcher_module, "asyncio", with_sleep(sleep))
     squares = Resting(OSError("broken"), most=1)
     await asyncio.gather(*(squares.submit(item) for item in (1, 2)), return_exceptions=True)
     await squares.drain()
