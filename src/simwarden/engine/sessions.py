@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from simwarden.store.sessions import Key
 
 
+MOST = 32
+"""Sessions of a SIM that are kept of an element, live ones before ended ones. 3GPP allows a device 11 bearers; an
+element that invents sessions fills no table."""
+
+
 class SessionBook:
     """Of one transaction, which has locked the network elements that report."""
 
@@ -51,14 +56,20 @@ class SessionBook:
         """What became of the reports of sessions, for the metrics."""
 
     async def follow(self, reports: Sequence[Report]) -> None:
-        """Take in what reports say of sessions."""
+        """Take in what reports say of sessions.
+
+        An element that is pinned to an account has no say in the sessions of other accounts' SIMs.
+        """
         told = [report for report in reports if report.sessions or report.restarted_at is not None]
         told = [report for report in told if report.gateway_id in self._gateways]
         if not told:
             return
         named = await self._name([note for report in told for note in report.sessions])
         keys = {
-            (imsi, report.gateway_id, note.key) for report in told for note in report.sessions if (imsi := named(note))
+            (imsi, report.gateway_id, note.key)
+            for report in told
+            for note in report.sessions
+            if (imsi := named(note)) and not self._is_foreign(report, named.owner(imsi))
         }
         self._stored = await sessions.find(self._connection, sorted(keys)) if keys else {}
         self._restarts = await sessions.restarts(self._connection, sorted({report.gateway_id for report in told}))
@@ -68,6 +79,10 @@ class SessionBook:
                 imsi = named(note)
                 if imsi is None:
                     self.news["unknown_sim"] += 1
+                elif self._is_foreign(report, named.owner(imsi)):
+                    self.news["foreign"] += 1
+                    if note.phase is not Phase.ENDED:  # a sighting that is doubted, like those of slots
+                        self._sighting(report, msgspec.structs.replace(note, imsi=imsi), note.at, None)
                 else:
                     self._take(report, note, imsi)
         changed = [
@@ -75,6 +90,9 @@ class SessionBook:
         ]
         if changed:
             await sessions.save(self._connection, changed)
+        added = {(imsi, element_id) for imsi, element_id, _ in self._now.keys() - self._stored.keys()}
+        if added:
+            await sessions.forget_oldest(self._connection, sorted(added), MOST)
 
     async def to_be_shown(self) -> list[tuple[str, int, Report]]:
         """SIMs at elements that carry their sessions, where a bar has to know: IMSI, element, the newest report.
@@ -102,7 +120,10 @@ class SessionBook:
         numbers = sorted({note.msisdn for note in notes if note.imsi is None and note.msisdn})
         by_number = await sessions.imsi_of_msisdn(self._connection, numbers) if numbers else {}
         imsis = {note.imsi or by_number.get(note.msisdn or "") for note in notes} - {None}
-        return _Named(set(await sims.accounts_of(self._connection, sorted(filter(None, imsis)))), by_number)
+        return _Named(await sims.accounts_of(self._connection, sorted(filter(None, imsis))), by_number)
+
+    def _is_foreign(self, report: Report, owner: str) -> bool:
+        return self._gateways[report.gateway_id].account_id not in (None, owner)
 
     async def _restart(self, report: Report) -> None:
         at = report.restarted_at
@@ -132,7 +153,7 @@ class SessionBook:
             return session != stored
         return session != msgspec.structs.replace(stored, seen_at=session.seen_at)
 
-    def _sighting(self, report: Report, session: Session, at: datetime, since: datetime | None) -> None:
+    def _sighting(self, report: Report, session: Session | SessionNote, at: datetime, since: datetime | None) -> None:
         self.evidence.append(
             (
                 report,
@@ -151,10 +172,14 @@ class SessionBook:
 class _Named:
     """Which registered SIM a report of a session speaks of."""
 
-    def __init__(self, registered: set[str], by_number: Mapping[str, str]) -> None:
-        self._registered = registered
+    def __init__(self, owners: Mapping[str, str], by_number: Mapping[str, str]) -> None:
+        self._owners = owners
         self._by_number = by_number
 
     def __call__(self, note: SessionNote) -> str | None:
         imsi = note.imsi or self._by_number.get(note.msisdn or "")
-        return imsi if imsi in self._registered else None
+        return imsi if imsi in self._owners else None
+
+    def owner(self, imsi: str) -> str:
+        """The account of a registered SIM."""
+        return self._owners[imsi]

@@ -71,6 +71,17 @@ async def save(connection: asyncpg.Connection, sessions: Iterable[Session]) -> N
     )
 
 
+async def forget_oldest(connection: asyncpg.Connection, carried: Sequence[tuple[str, int]], most: int) -> None:
+    """Keep `most` sessions of each SIM at an element, live ones first, then those that were reported last."""
+    await connection.execute(
+        Q["forget_oldest"],
+        [bucket_of(imsi) for imsi, _ in carried],
+        [imsi for imsi, _ in carried],
+        [element_id for _, element_id in carried],
+        most,
+    )
+
+
 async def restarts(connection: asyncpg.Connection, element_ids: Sequence[int]) -> dict[int, datetime]:
     """When each of these elements last ended all its sessions, as far as it ever did."""
     rows = await connection.fetch(Q["restarts"], element_ids)

@@ -13,6 +13,7 @@ from simwarden.domain.events import EventType
 from simwarden.domain.reports import Report
 from simwarden.domain.session import Phase, SessionNote
 from simwarden.engine.keeping import Keeping
+from simwarden.engine.sessions import MOST
 from simwarden.store import sessions
 
 if TYPE_CHECKING:
@@ -189,3 +190,25 @@ async def test_old_sessions_are_deleted_and_so_are_those_of_a_deleted_element(na
     async with world.db.transaction() as connection:
         await sessions.forget(connection, nas.id)
     assert await stored(world) == {}
+
+
+async def test_an_element_that_is_pinned_to_another_account_has_no_sessions_of_the_sim(nas: Box) -> None:
+    world = nas.world
+    world.clock.turn(600)
+    await world.db.execute("update gateway set account_id = 'other' where id = $1", nas.id)
+    await world.take(report(nas, note(Phase.BEGAN, 1, imei=OTHER), note(Phase.ENDED, 2, "S2", imei=OTHER)))
+    assert await stored(world) == {}
+    assert not await world.barred(1)
+    assert world.tallies[-1].sessions == {"foreign": 2}
+    assert world.tallies[-1].doubts == {"FOREIGN": 1}
+
+
+async def test_an_element_that_invents_sessions_fills_no_table(nas: Box) -> None:
+    world = nas.world
+    world.clock.turn(600)
+    await world.take(report(nas, note(Phase.BEGAN, 1, "live")))
+    for begin in range(0, 3 * MOST, MOST // 2):
+        invented = [note(Phase.ENDED, 1 + n / 100, f"I{n}") for n in range(begin, begin + MOST // 2)]
+        await world.take(report(nas, *invented))
+    kept = await stored(world)
+    assert set(kept) == {"live"} | {f"I{n}" for n in range(2 * MOST + 1, 3 * MOST)}

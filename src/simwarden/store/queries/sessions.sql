@@ -18,6 +18,18 @@ on conflict (bucket, imsi, gateway_id, key) do update
 set began_at = excluded.began_at, seen_at = excluded.seen_at, ended_at = excluded.ended_at, imei = excluded.imei,
     presumed = excluded.presumed
 
+-- name: forget_oldest
+delete from session s
+using (
+    select bucket, imsi, gateway_id, key,
+           row_number() over (partition by bucket, imsi, gateway_id
+                              order by ended_at is null desc, seen_at desc, key) as place
+    from session
+    where bucket = any ($1::smallint[]) and imsi = any ($2::text[]) and gateway_id = any ($3::int[])
+) o
+where s.bucket = any ($1::smallint[]) and s.bucket = o.bucket and s.imsi = o.imsi and s.gateway_id = o.gateway_id
+  and s.key = o.key and o.place > $4
+
 -- name: restarts
 select gateway_id, restarted_at from session_restart where gateway_id = any ($1::int[])
 
