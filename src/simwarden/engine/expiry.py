@@ -45,20 +45,22 @@ class Expiry(Worker):
         """Lift what is over; returns the seconds until more is."""
         now = self._clock()
         due = await limits.due(self._db, now, AT_ONCE)
-        if due:
-            await self._lift(due, now)
+        if due and await self._lift(due, now):
             return 0.0
-        first = await limits.next_due(self._db)
+        first = None if due else await limits.next_due(self._db)
         return POLL if first is None else min(max((first - now).total_seconds(), 0.0), POLL)
 
-    async def _lift(self, imsis: list[str], now: datetime) -> None:
+    async def _lift(self, imsis: list[str], now: datetime) -> bool:
         cause = Cause(CauseKind.TIME, "clock", now, "bar expired")
         async with self._db.transaction() as connection:
             work = UnitOfWork(connection, now)
             await work.lock(imsis)
+            lifted = False
             for sim in list(work.sims.values()):
                 decision = rules.decide(sim, Expire(), now, cause)
                 if decision.events:
                     work.decide(decision)
+                    lifted = True
             outcome = await work.write()
         self._committed(outcome)
+        return lifted

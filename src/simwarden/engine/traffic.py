@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simwarden.domain import rules
-from simwarden.domain.traffic import Traffic, hour_of
+from simwarden.domain.traffic import hour_of
 from simwarden.engine.unit_of_work import Outcome, UnitOfWork
 from simwarden.store import limits
 
@@ -25,7 +25,7 @@ async def judge(connection: asyncpg.Connection, sims: Mapping[str, Cause], now: 
     transactions the second one counts those of both. What is counted is what is stored: each record once, however
     often it was reported.
     """
-    if Traffic not in rules.RULES or not sims:
+    if not sims:
         return Outcome()
     limited = await limits.limited(connection, sorted(sims))
     if not limited:

@@ -227,3 +227,13 @@ async def test_subscribers_are_told_of_the_bar_and_of_its_end(world: World, box:
         ("bars.v0.BAR_RAISED", "QUOTA", int(SMS)),
         ("bars.v0.BAR_LIFTED", "QUOTA", int(SMS)),
     ]
+
+
+async def test_a_bar_that_cannot_be_lifted_is_not_tried_again_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def due(*_: object) -> list[str]:
+        return [imsi(9)]  # deleted since
+
+    monkeypatch.setattr(limits, "due", due)
+    assert await Expiry(world.db, clock=world.clock).turn() > 1
