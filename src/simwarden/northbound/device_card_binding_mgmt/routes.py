@@ -10,10 +10,8 @@ from msgspec.json import Decoder
 
 from simwarden.accounts.scopes import of_operations
 from simwarden.domain.errors import InvalidIdentifier, NotBound
-from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import parse_imei, parse_tac
 from simwarden.domain.rules.device import Bind, Unbind
-from simwarden.engine.commands.command import SimCommand
 from simwarden.northbound.device_card_binding_mgmt import schemas
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import schemas as camara
 from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.checks import IMEI_CHANGE
@@ -21,20 +19,16 @@ from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.routes import F
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument, ServiceNotApplicable
-from simwarden.northbound.kernel.writing import AS_IT_IS, execute
+from simwarden.northbound.kernel.writing import SimCommands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from msgspec import UnsetType
 
-    from simwarden.domain.command import Command
     from simwarden.domain.decision import Decision
     from simwarden.domain.sim import Sim, SimRef
     from simwarden.engine.subscriptions import Subscription
     from simwarden.northbound.kernel.devices import StrictDevice
     from simwarden.northbound.kernel.services import Services
-    from simwarden.northbound.kernel.writing import Instead
 
 NAME = "device-card-binding-mgmt"
 _NO_AREAS = "Area limits are not available for this SIM"
@@ -45,10 +39,9 @@ class CardBinding:
 
     def __init__(self, services: Services) -> None:
         self._devices = services.devices
-        self._commands = services.commands
+        self._commands = SimCommands(services)
         self._preferences = services.accounts
         self._subscriptions = FraudPreventionSubscriptions(services)
-        self._clock = services.edge.clock
         self._bind = Decoder(schemas.CardBindRequest)
         self._unbind = Decoder(schemas.CardUnbindRequest)
         self._subscribe = Decoder(schemas.CardSubscribeRequest)
@@ -60,13 +53,13 @@ class CardBinding:
         ref = await self._named(request, wanted.device, wanted.bind_type)
         settings = await self._preferences.settings(request.caller.account_id)
         command = msgspec.structs.replace(device, new_policy=settings.policy, strict=settings.strict, again=True)
-        return await self._perform(request, ref, command, _bound)
+        return await self._commands.perform(request, ref, command, _bound)
 
     async def unbind(self, request: Request) -> Answer:
         """Remove the binding, and the block that it may have caused (unbindDeviceCard)."""
         wanted = decode(self._unbind, request.body, schemas.WORDING)
         ref = await self._named(request, wanted.device, wanted.bind_type)
-        return await self._perform(
+        return await self._commands.perform(
             request,
             ref,
             Unbind(),
@@ -99,19 +92,6 @@ class CardBinding:
             await self._devices.find(request.caller, ref)
             raise ServiceNotApplicable(_NO_AREAS)
         return ref
-
-    async def _perform(
-        self,
-        request: Request,
-        ref: SimRef,
-        command: Command,
-        answer: Callable[[Decision], Answer],
-        instead: Instead = AS_IT_IS,
-    ) -> Answer:
-        caller = request.caller
-        cause = Cause(CauseKind.CALL, caller.app_key, self._clock(), command.verb, request.correlator)
-        wanted = SimCommand(ref, command, cause, caller.account_id, request.usage)
-        return await execute(request, lambda once: self._commands.submit(wanted, once), answer, instead)
 
 
 def _device(info: schemas.BindInfo) -> Bind:

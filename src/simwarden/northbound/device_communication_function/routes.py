@@ -8,15 +8,13 @@ from msgspec.json import Decoder
 
 from simwarden.accounts.scopes import of_operations
 from simwarden.domain.errors import NothingToChange
-from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.rules.functions import FunctionState, SetFunctions
 from simwarden.domain.sim import Function
-from simwarden.engine.commands.command import SimCommand
 from simwarden.northbound.device_communication_function import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import CamaraError
-from simwarden.northbound.kernel.writing import execute
+from simwarden.northbound.kernel.writing import SimCommands
 
 if TYPE_CHECKING:
     from simwarden.domain.decision import Decision
@@ -42,9 +40,8 @@ class CommunicationFunctions:
 
     def __init__(self, services: Services) -> None:
         self._devices = services.devices
-        self._commands = services.commands
+        self._commands = SimCommands(services)
         self._functions = services.functions
-        self._clock = services.edge.clock
         self._request = Decoder(schemas.FunctionRequest)
         self._retrieve = Decoder(schemas.RetrieveRequest)
 
@@ -65,22 +62,20 @@ class CommunicationFunctions:
 
     async def _set(self, request: Request, state: FunctionState, unnecessary: type[CamaraError]) -> Answer:
         wanted = decode(self._request, request.body, schemas.WORDING)
-        caller = request.caller
-        ref = self._devices.name(caller, wanted.device)
+        ref = self._devices.name(request.caller, wanted.device)
         function = Function[wanted.function_type]
-        operation = "activate" if state is FunctionState.OPEN else "deactivate"
-        cause = Cause(CauseKind.CALL, caller.app_key, self._clock(), operation, request.correlator)
-        command = SimCommand(ref, SetFunctions(state, int(function)), cause, caller.account_id, request.usage)
 
         def answered(outcome: Decision) -> Answer:
             works = not outcome.sim.functions_off & function
             return Answer(200, schemas.FunctionResponse(wanted.function_type, schemas.status(works=works)))
 
-        return await execute(
+        return await self._commands.perform(
             request,
-            lambda once: self._commands.submit(command, once),
+            ref,
+            SetFunctions(state, int(function)),
             answered,
             {NothingToChange: lambda _: unnecessary()},
+            operation="activate" if state is FunctionState.OPEN else "deactivate",
         )
 
 

@@ -10,16 +10,14 @@ from msgspec.json import Decoder
 
 from simwarden.accounts.scopes import of_operations
 from simwarden.domain.errors import InvalidIdentifier, NothingToChange
-from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import parse_apn
 from simwarden.domain.rules.functions import FunctionState, SetApn, SetFunctions
 from simwarden.domain.sim import Function
-from simwarden.engine.commands.command import SimCommand
 from simwarden.northbound.device_communication_function_mgmt import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument
-from simwarden.northbound.kernel.writing import execute
+from simwarden.northbound.kernel.writing import SimCommands
 
 if TYPE_CHECKING:
     from simwarden.domain.sim import Sim
@@ -34,29 +32,27 @@ class Management:
 
     def __init__(self, services: Services) -> None:
         self._devices = services.devices
-        self._commands = services.commands
-        self._clock = services.edge.clock
+        self._commands = SimCommands(services)
         self._request = Decoder(schemas.ManageRequest)
 
     async def manage(self, request: Request) -> Answer:
         """Open, close or query (manageCommunicationFunction); always answers how every service stands."""
         wanted = decode(self._request, request.body, schemas.WORDING)
         apn = _apn(wanted)
-        caller = request.caller
-        ref = self._devices.name(caller, wanted.device)
+        ref = self._devices.name(request.caller, wanted.device)
         if wanted.action == "query":
-            sim = await self._devices.find(caller, ref)
+            sim = await self._devices.find(request.caller, ref)
             return msgspec.structs.replace(_answer("SUCCESS", "Queried", sim, apn), only_read=True)
         state = FunctionState(wanted.action)
-        cause = Cause(CauseKind.CALL, caller.app_key, self._clock(), f"manage {state}", request.correlator)
         change = SetFunctions(state, int(_FUNCTIONS[wanted.busi_type])) if apn is None else SetApn(state, apn)
-        command = SimCommand(ref, change, cause, caller.account_id, request.usage)
         text = "Opened" if state is FunctionState.OPEN else "Closed"
-        return await execute(
+        return await self._commands.perform(
             request,
-            lambda once: self._commands.submit(command, once),
+            ref,
+            change,
             lambda decision: _answer("SUCCESS", text, decision.sim, apn),
             {NothingToChange: lambda error: _answer("NO_CHANGE", error.message, error.sim, apn)},
+            operation=f"manage {state}",
         )
 
 

@@ -8,26 +8,20 @@ from msgspec.json import Decoder
 
 from simwarden.accounts.scopes import of_operations
 from simwarden.domain.errors import NotBound
-from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.rules.device import Bind, Unbind
-from simwarden.engine.commands.command import SimCommand
 from simwarden.northbound.iot_sim_fraud_prevention import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import CamaraError, ServiceNotApplicable
-from simwarden.northbound.kernel.writing import AS_IT_IS, execute
+from simwarden.northbound.kernel.writing import SimCommands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from msgspec import UnsetType
 
-    from simwarden.domain.command import Command
     from simwarden.domain.decision import Decision
     from simwarden.domain.sim import SimRef
     from simwarden.northbound.kernel.devices import Device
     from simwarden.northbound.kernel.services import Services
-    from simwarden.northbound.kernel.writing import Instead
 
 NAME = "iot-sim-fraud-prevention"
 AREA = "AREALIMIT"
@@ -46,9 +40,8 @@ class FraudPrevention:
     def __init__(self, services: Services, *, strict: bool) -> None:
         """`strict`: refuse unknown properties (Commonalities 0.8)."""
         self._devices = services.devices
-        self._commands = services.commands
+        self._commands = SimCommands(services)
         self._preferences = services.accounts
-        self._clock = services.edge.clock
         self._bind = Decoder(schemas.StrictBindRequest if strict else schemas.BindRequest)
         self._unbind = Decoder(schemas.StrictUnbindRequest if strict else schemas.UnbindRequest)
         self._query = Decoder(schemas.StrictQueryRequest if strict else schemas.QueryRequest)
@@ -59,13 +52,15 @@ class FraudPrevention:
         ref = await self._named(request, wanted.device, wanted.bind_type)
         settings = await self._preferences.settings(request.caller.account_id)
         command = Bind(new_policy=settings.policy, strict=settings.strict, again=True)
-        return await self._perform(request, ref, command, _bound)
+        return await self._commands.perform(request, ref, command, _bound)
 
     async def unbind(self, request: Request) -> Answer:
         """Remove the binding (unBindDeviceImei)."""
         wanted = decode(self._unbind, request.body, schemas.UNBIND)
         ref = await self._named(request, wanted.device, wanted.un_bind_type)
-        return await self._perform(request, ref, Unbind(), _unbound, {NotBound: lambda _: UnnecessaryUnbindImei()})
+        return await self._commands.perform(
+            request, ref, Unbind(), _unbound, {NotBound: lambda _: UnnecessaryUnbindImei()}
+        )
 
     async def query(self, request: Request) -> Answer:
         """Say how the SIM is bound (query)."""
@@ -80,19 +75,6 @@ class FraudPrevention:
             await self._devices.find(request.caller, ref)
             raise ServiceNotApplicable(_NO_AREAS)
         return ref
-
-    async def _perform(
-        self,
-        request: Request,
-        ref: SimRef,
-        command: Command,
-        answer: Callable[[Decision], Answer],
-        instead: Instead = AS_IT_IS,
-    ) -> Answer:
-        caller = request.caller
-        cause = Cause(CauseKind.CALL, caller.app_key, self._clock(), command.verb, request.correlator)
-        wanted = SimCommand(ref, command, cause, caller.account_id, request.usage)
-        return await execute(request, lambda once: self._commands.submit(wanted, once), answer, instead)
 
 
 def _bound(outcome: Decision) -> Answer:

@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from simwarden.domain.errors import SimwardenError
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.engine.commands.command import SimCommand
 from simwarden.engine.idempotency import IdempotentRequest, ReplayedResponse, StoredResponse
 from simwarden.northbound.kernel.api import Answer, Request, refusal, replay
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+
+    from simwarden.domain.command import Command
+    from simwarden.domain.decision import Decision
+    from simwarden.domain.sim import SimRef
+    from simwarden.northbound.kernel.services import Services
 
     Instead = Mapping[type[SimwardenError], Callable[[Any], Answer | SimwardenError]]
     """By class of error, what this operation answers to it: another error, or an answer of its own."""
@@ -55,6 +62,33 @@ async def execute(
             raise made from error
         return msgspec.structs.replace(made, idle=True)
     return answer(outcome)
+
+
+class SimCommands:
+    """Calls that ask for a command to a SIM."""
+
+    def __init__(self, services: Services) -> None:
+        self._commands = services.commands
+        self._clock = services.edge.clock
+
+    async def perform(
+        self,
+        request: Request,
+        ref: SimRef,
+        command: Command,
+        answer: Callable[[Decision], Answer],
+        instead: Instead = AS_IT_IS,
+        *,
+        operation: str | None = None,
+    ) -> Answer:
+        """Carry the command out for the caller, metered and once for each Idempotency-Key, and answer like `execute`.
+
+        `operation` is what the events name as their cause; without it, the command's verb.
+        """
+        caller = request.caller
+        cause = Cause(CauseKind.CALL, caller.app_key, self._clock(), operation or command.verb, request.correlator)
+        wanted = SimCommand(ref, command, cause, caller.account_id, request.usage)
+        return await execute(request, lambda once: self._commands.submit(wanted, once), answer, instead)
 
 
 def _made(error: SimwardenError, instead: Instead) -> Answer | SimwardenError:
