@@ -15,6 +15,9 @@ from simwarden.domain.countries import Country
 from simwarden.domain.errors import InvalidIdentifier
 
 BUCKETS = 256
+"""Parts into which rows are sharded, by `bucket_of` their key."""
+ALL_BUCKETS = list(range(BUCKETS))
+"""For statements that look at every bucket."""
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _NOISE = re.compile(r"[\s\-./]")
 _ICCID = re.compile(r"89[0-9]{16,20}")

@@ -14,10 +14,10 @@ import structlog
 
 from simwarden.domain.alarm import SLOW_AFTER, AlarmKind, Trouble, gateway_key, of_gateway
 from simwarden.domain.errors import StoreUnavailable
+from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import SoleWorker
 from simwarden.store import alarms, fanout, gateways, watch
-from simwarden.store.subscriptions import ALL_BUCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.domain.attachment import BACKOFF_CAP, Attachment, AttachmentStatus, CommandPhase
-from simwarden.domain.identifiers import BUCKETS, bucket_of
+from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
 from simwarden.domain.sim import ALL_FUNCTIONS, Function, NetworkTarget
 from simwarden.store.queries import load
 
@@ -87,7 +87,7 @@ async def settled_at(
 
 async def of_element(connection: asyncpg.Connection, element_id: int) -> list[tuple[str, Attachment]]:
     """The attachments at an element, by IMSI, where something is to be off or to be done."""
-    rows = await connection.fetch(Q["of_element"], list(range(BUCKETS)), element_id)
+    rows = await connection.fetch(Q["of_element"], ALL_BUCKETS, element_id)
     return [(row["imsi"], from_row(row)) for row in rows]
 
 

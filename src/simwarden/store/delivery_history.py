@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.domain.errors import ResourceNotFound
+from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.store.deliveries import ClaimedQueue, Head
 from simwarden.store.queries import load
-from simwarden.store.subscriptions import ALL_BUCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

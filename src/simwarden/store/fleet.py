@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.domain.alarm import UNREACHABLE_AFTER
+from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.domain.report_order import SILENT_INTERVALS
 from simwarden.store import fanout
 from simwarden.store.queries import load
-from simwarden.store.subscriptions import ALL_BUCKETS
 
 if TYPE_CHECKING:
     from simwarden.store.database import Database

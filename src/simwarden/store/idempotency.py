@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain.identifiers import BUCKETS
+from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
 
 Q = load("idempotency")
-ALL_BUCKETS = list(range(BUCKETS))
 
 
 class CallKey(msgspec.Struct, frozen=True, order=True):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.store import deliveries, delivery_history
 from simwarden.store.deliveries import ClaimedQueue
 from simwarden.store.queries import load
-from simwarden.store.subscriptions import ALL_BUCKETS
 
 if TYPE_CHECKING:
     import asyncpg

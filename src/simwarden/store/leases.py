@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from simwarden.domain.errors import StoreUnavailable
-from simwarden.domain.identifiers import BUCKETS
+from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Leases:
         """Buckets on which work may begin now."""
         now = self._clock()
         mine = {share for share, until in self._deadlines.items() if share not in self._leaving and now < until}
-        return frozenset(bucket for bucket in range(BUCKETS) if bucket % self._shares in mine)
+        return frozenset(bucket for bucket in ALL_BUCKETS if bucket % self._shares in mine)
 
     def share_of(self, bucket: int) -> int:
         """The share that a bucket belongs to."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simwarden.domain.identifiers import BUCKETS, bucket_of
+from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
 from simwarden.domain.traffic import Traffic
 from simwarden.store.queries import load
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
 
 Q = load("limits")
-ALL_BUCKETS = list(range(BUCKETS))
 
 
 async def limited(connection: asyncpg.Connection, imsis: Sequence[str]) -> set[str]:

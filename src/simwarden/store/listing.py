@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.domain.events import Event
+from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.domain.sim import Sim
 from simwarden.store import sims as sim_store
 from simwarden.store.delivery_history import Listed
 from simwarden.store.queries import load
-from simwarden.store.subscriptions import ALL_BUCKETS, Subscription
+from simwarden.store.subscriptions import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ import msgspec
 
 from simwarden.domain.errors import ResourceNotFound
 from simwarden.domain.events import Cause
-from simwarden.domain.identifiers import BUCKETS
+from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.domain.usage import Usage
 from simwarden.store import sims
 from simwarden.store.queries import load
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
 
 Q = load("operations")
-ALL_BUCKETS = list(range(BUCKETS))
 INSERT_ROWS = 100
 """Items written in one statement: what an event loop can do without others noticing."""
 

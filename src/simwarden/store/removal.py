@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simwarden.domain.identifiers import BUCKETS, bucket_of
+from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
 from simwarden.kit.clock import now_utc
 from simwarden.store import sims
 from simwarden.store.queries import load
@@ -50,7 +50,7 @@ async def remove_empty_account(db: Database, account_id: str) -> str | None:
     """
     async with db.transaction() as connection:
         await connection.execute(Q["lock_account"], account_id)
-        if count := await connection.fetchval(Q["sims_of_account"], account_id, list(range(BUCKETS))):
+        if count := await connection.fetchval(Q["sims_of_account"], account_id, ALL_BUCKETS):
             return f"{count} SIMs"
         for query, what in _OWN.items():
             if count := await connection.fetchval(Q[query], account_id):

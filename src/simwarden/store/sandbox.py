@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simwarden.domain.identifiers import full_imei
+from simwarden.domain.identifiers import ALL_BUCKETS, full_imei
 from simwarden.store import subscriptions
 from simwarden.store.outbox import Outbox, save_outboxes
 from simwarden.store.queries import load
-from simwarden.store.subscriptions import ALL_BUCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simwarden.domain.identifiers import BUCKETS, bucket_of
+from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
 from simwarden.domain.session import Session
 from simwarden.store.queries import load
 
@@ -101,9 +101,9 @@ async def imsi_of_msisdn(connection: asyncpg.Connection, numbers: Sequence[str])
 
 async def forget(connection: asyncpg.Connection, element_id: int) -> None:
     """Delete the sessions of an element that is deleted."""
-    await connection.execute(Q["forget"], list(range(BUCKETS)), element_id)
+    await connection.execute(Q["forget"], ALL_BUCKETS, element_id)
 
 
 async def prune(db: Database, before: datetime) -> int:
     """Delete sessions that were last reported before this, a bucket at a time; returns how many."""
-    return sum([await db.execute(Q["prune"], bucket, before) for bucket in range(BUCKETS)])
+    return sum([await db.execute(Q["prune"], bucket, before) for bucket in ALL_BUCKETS])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from simwarden.domain.identifiers import BUCKETS
+from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.store.outbox import Outbox
 from simwarden.store.queries import load
 from simwarden.store.targets import SinkAddress
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 
 Q = load("subscriptions")
-ALL_BUCKETS = list(range(BUCKETS))
 SLOTS = 16
 """Rows in which the active subscriptions of an application are counted."""
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain.identifiers import BUCKETS
+from simwarden.domain.identifiers import ALL_BUCKETS, BUCKETS
 from simwarden.domain.usage import Usage
 from simwarden.store.queries import load
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
 
 Q = load("usage")
-ALL_BUCKETS = list(range(BUCKETS))
 Key = tuple[dt.date, int, Usage]
 """Day (UTC), bucket, and what is counted."""
 FIRST = (dt.date(1, 1, 1), "", "", "", "")

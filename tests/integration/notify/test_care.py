@@ -15,11 +15,11 @@ from tests.integration.notify.test_fan_out import commit
 from simwarden.accounts import applications
 from simwarden.accounts.applications import InvalidSuccessor
 from simwarden.domain.errors import SubscriptionNotFound
+from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.store import care, delivery_history, delivery_maintenance
 from simwarden.store.accounts import Accounts
 from simwarden.store.care import UnfitSubscription
 from simwarden.store.fanout import INLINE
-from simwarden.store.subscriptions import ALL_BUCKETS
 
 if TYPE_CHECKING:
     from tests.integration.notify.house import House

@@ -12,12 +12,12 @@ from tests.integration.notify.house import device_changed
 from tests.integration.notify.running import running
 
 from simwarden.domain.errors import SubscriptionNotFound
+from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.engine.subscriptions import end_of_sims, publish
 from simwarden.notify import fanout as fan_out_worker
 from simwarden.notify.metrics import NotifyMetrics
 from simwarden.store import delivery_maintenance, fanout, sims
 from simwarden.store.fanout import INLINE
-from simwarden.store.subscriptions import ALL_BUCKETS
 
 if TYPE_CHECKING:
     from tests.integration.notify.house import House

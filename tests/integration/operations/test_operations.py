@@ -13,6 +13,7 @@ from tests.integration.operations.house import CAUSE, House, imsi, named
 
 from simwarden.domain import rules
 from simwarden.domain.errors import InvalidValue, TooManyOperations
+from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.domain.rules.device import Bind, Unbind
 from simwarden.domain.rules.functions import FunctionState, SetFunctions
 from simwarden.domain.rules.lifecycle import Step, Transition
@@ -300,7 +301,7 @@ async def test_an_old_preview_expires_and_old_operations_are_forgotten(house: Ho
     assert (await house.operations.get(ready.id)).state == "EXPIRED"
     with pytest.raises(NotReady, match="EXPIRED"):
         await house.operations.confirm(ready.id, confirm_token(ready))
-    await store.forget_old(house.db, later + timedelta(days=31), later, store.ALL_BUCKETS)
+    await store.forget_old(house.db, later + timedelta(days=31), later, ALL_BUCKETS)
     with pytest.raises(OperationNotFound):
         await house.operations.get(ready.id)
     assert await house.db.fetchval("select count(*) from operation_item") == 0
@@ -367,7 +368,7 @@ async def test_what_named_only_unknown_sims_is_kept_for_a_day(house: House) -> N
     vain = await house.settle(await house.begin(SUSPEND, named(range(1_000_000, 1_000_005))))
     useful = await house.settle(await house.begin(SUSPEND, named([1, 1_000_000])))
     now = now_utc()
-    await store.forget_old(house.db, now - timedelta(days=30), now - timedelta(hours=1), store.ALL_BUCKETS)
+    await store.forget_old(house.db, now - timedelta(days=30), now - timedelta(hours=1), ALL_BUCKETS)
     assert [each.id for each in await house.operations.page()] == [useful.id, vain.id]
-    await store.forget_old(house.db, now - timedelta(days=30), now + timedelta(hours=1), store.ALL_BUCKETS)
+    await store.forget_old(house.db, now - timedelta(days=30), now + timedelta(hours=1), ALL_BUCKETS)
     assert [each.id for each in await house.operations.page()] == [useful.id]

@@ -9,13 +9,13 @@ import pytest
 import pytest_asyncio
 from tests.integration.notify.house import House
 
+from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.domain.sim import Sim
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.store import deliveries, delivery_history, delivery_maintenance
 from simwarden.store.deliveries import AttemptResult, QueueResult
 from simwarden.store.delivery_history import DeliveryNotFound
 from simwarden.store.outbox import EndReason
-from simwarden.store.subscriptions import ALL_BUCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
