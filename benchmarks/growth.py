@@ -114,9 +114,9 @@ from generate_series($1::bigint, $2::bigint) n
 """
 _NAMES = f"""
 insert into sim_identifier (kind, value, bucket, imsi, account_id)
-select kind, case kind when 'imsi' then ({IMSI_BASE} + n)::text else '+8690' || lpad(n::text, 10, '0') end,
-       crc32(({IMSI_BASE} + n)::text::bytea) & 255, ({IMSI_BASE} + n)::text, $3
-from generate_series($1::bigint, $2::bigint) n, unnest(array['imsi', 'msisdn']) kind
+select 'msisdn', '+8690' || lpad(n::text, 10, '0'), crc32(({IMSI_BASE} + n)::text::bytea) & 255,
+       ({IMSI_BASE} + n)::text, $3
+from generate_series($1::bigint, $2::bigint) n
 """
 _PORTS = f"""
 insert into gateway_port (gateway_id, port, slot, boot, status, imei, imsi, changed_at, reported_at)

@@ -205,7 +205,8 @@ async def resolve(
     connection: asyncpg.Connection, refs: Sequence[SimRef], account_id: str | None
 ) -> list[tuple[int, str] | None]:
     """Bucket and IMSI of each name, in order; None where the account (None: nobody at all) has no such SIM."""
-    rows = await connection.fetch(Q["resolve"], [ref.kind for ref in refs], [ref.value for ref in refs], account_id)
+    kinds, values, buckets = sims.name_columns([(ref.kind, ref.value) for ref in refs])
+    rows = await connection.fetch(Q["resolve"], kinds, values, account_id, buckets)
     found: list[tuple[int, str] | None] = [None] * len(refs)
     for row in rows:
         found[row["ord"] - 1] = row["bucket"], row["imsi"]

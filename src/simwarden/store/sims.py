@@ -106,7 +106,7 @@ class Sims:
         """
         plus = number or (text if text.startswith("+") else f"+{text}")
         names = [("imsi", text), ("iccid", text), ("msisdn", plus), ("nai", text)]
-        row = await self._db.fetchrow(Q["any_account"], [kind for kind, _ in names], [value for _, value in names])
+        row = await self._db.fetchrow(Q["any_account"], *name_columns(names))
         return None if row is None else from_row(row)
 
     async def page(
@@ -146,12 +146,8 @@ class Sims:
         return dict(zip(wanted, dates, strict=True))
 
     async def _find_all(self, wanted: Sequence[tuple[str, SimRef]]) -> Mapping[tuple[str, SimRef], Sim]:
-        rows = await self._db.fetch(
-            Q["find"],
-            [ref.kind for _, ref in wanted],
-            [ref.value for _, ref in wanted],
-            [account_id for account_id, _ in wanted],
-        )
+        kinds, values, buckets = name_columns([(ref.kind, ref.value) for _, ref in wanted])
+        rows = await self._db.fetch(Q["find"], kinds, values, [account_id for account_id, _ in wanted], buckets)
         return {wanted[row["ord"] - 1]: from_row(row) for row in rows}
 
 
@@ -166,12 +162,8 @@ async def imsis_of(
     connection: asyncpg.Connection, wanted: Sequence[tuple[str, SimRef]]
 ) -> dict[tuple[str, SimRef], str]:
     """The IMSIs behind these names (account, name). Names of other accounts' SIMs are missing, as unknown ones are."""
-    rows = await connection.fetch(
-        Q["imsis_of"],
-        [ref.kind for _, ref in wanted],
-        [ref.value for _, ref in wanted],
-        [account_id for account_id, _ in wanted],
-    )
+    kinds, values, buckets = name_columns([(ref.kind, ref.value) for _, ref in wanted])
+    rows = await connection.fetch(Q["imsis_of"], kinds, values, [account_id for account_id, _ in wanted], buckets)
     return {wanted[row["ord"] - 1]: row["imsi"] for row in rows}
 
 
@@ -269,7 +261,7 @@ async def delete(connection: asyncpg.Connection, sims: Sequence[Sim], now: datet
     """Forget SIMs that this transaction has locked: their names are free again, their events stay under a stone."""
     ordered = sorted(sims, key=lambda sim: (sim.bucket, sim.imsi))
     keys = [sim.bucket for sim in ordered], [sim.imsi for sim in ordered]
-    names = [(kind, value, sim) for sim in ordered for kind, value in names_of(sim)]
+    names = [(kind, value, sim) for sim in ordered for kind, value in names_of(sim) if kind is not IdentifierKind.IMSI]
     await connection.execute(Q["bury"], *keys, [sim.event_count for sim in ordered], now)
     await connection.execute(Q["delete"], *keys)
     await connection.execute(Q["delete_addresses"], *keys)
@@ -295,6 +287,20 @@ async def add_events(connection: asyncpg.Connection, events: Sequence[tuple[Sim,
         lines(to_json(event.cause) for _, event in events),
         lines(to_json(event.data) for _, event in events),
     )
+
+
+def name_columns(names: Sequence[tuple[str, str]]) -> tuple[list[str], list[str], list[int | None]]:
+    """Names (kind, value) as columns of a statement: kinds, values, and of IMSIs the bucket.
+
+    A SIM is found by its IMSI in its own row. Its other names have rows in `sim_identifier`.
+    """
+    buckets = [bucket_of(value) if kind == IdentifierKind.IMSI else None for kind, value in names]
+    return [kind for kind, _ in names], [value for _, value in names], buckets
+
+
+async def forget_imsi_names(db: Database, limit: int) -> int:
+    """Delete IMSIs from `sim_identifier`, as servers of earlier versions wrote them; returns how many were."""
+    return await db.execute(Q["forget_imsi_names"], limit)
 
 
 def names_of(sim: Sim) -> list[tuple[IdentifierKind, str]]:
@@ -329,7 +335,7 @@ async def rename(connection: asyncpg.Connection, before: Sim, after: Sim) -> Non
 
 async def taken(connection: asyncpg.Connection, names: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
     """Which of these names belong to a SIM already."""
-    rows = await connection.fetch(Q["taken"], [kind for kind, _ in names], [value for _, value in names])
+    rows = await connection.fetch(Q["taken"], *name_columns(names))
     return {(row["kind"], row["value"]) for row in rows}
 
 

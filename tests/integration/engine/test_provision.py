@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +12,10 @@ from tests.support.world import ACCOUNT, CALLER, World, device, iccid, imsi
 
 from simwarden.domain.errors import InvalidIdentifier, SimExists
 from simwarden.domain.events import EventType
-from simwarden.domain.sim import BindingState
+from simwarden.domain.sim import BindingState, IdentifierKind, SimRef
 from simwarden.engine import imports, provision
 from simwarden.engine.imports import BadFile, import_rows, lines_of, read_rows
+from simwarden.engine.keeping import Keeping
 from simwarden.engine.provision import BadRow, NewSim
 from simwarden.store import sims
 
@@ -182,7 +184,7 @@ async def test_two_imports_at_once_take_every_row_once(world: World, monkeypatch
     assert sum(added for added, _ in done) == 100
     assert sum(refused for _, refused in done) == 200
     assert await world.db.fetchval("select count(*) from event") == 100
-    assert await world.db.fetchval("select count(*) from sim_identifier") == 300
+    assert await world.db.fetchval("select count(*) from sim_identifier") == 200
 
 
 async def test_nothing_of_a_batch_stays_when_its_events_cannot_be_written(
@@ -197,3 +199,17 @@ async def test_nothing_of_a_batch_stays_when_its_events_cannot_be_written(
             await world.card(1, imei=device(1))
     assert await world.db.fetchval("select count(*) from sim") == 0
     assert await world.db.fetchval("select count(*) from sim_identifier") == 0
+
+
+async def test_imsis_among_the_names_of_earlier_servers_are_deleted_bit_by_bit(world: World) -> None:
+    await world.card(1, 2, 3)
+    await world.db.execute(
+        "insert into sim_identifier (kind, value, bucket, imsi, account_id) "
+        "select 'imsi', imsi, bucket, imsi, account_id from sim"
+    )
+    assert await sims.forget_imsi_names(world.db, 2) == 2
+    assert await Keeping(world.db, world.vault, timedelta(days=30), clock=world.clock).step()
+    assert await world.db.fetchval("select count(*) from sim_identifier where kind = 'imsi'") == 0
+    assert not await Keeping(world.db, world.vault, timedelta(days=30), clock=world.clock).step()
+    found = [await world.sims.find(ACCOUNT, SimRef(IdentifierKind.IMSI, imsi(n))) for n in (1, 2, 3)]
+    assert [sim.imsi for sim in found if sim] == [imsi(1), imsi(2), imsi(3)]

@@ -68,12 +68,14 @@ async def test_every_identifier_must_lie_within(house: House, more: dict[str, st
 async def test_the_register_is_not_asked_about_what_lies_outside(house: House) -> None:
     """So the answer takes the same time whether the SIM is there: the tables of SIMs are not even readable here."""
     await house.db.execute("alter table sim_identifier rename to hidden_identifier")
+    await house.db.execute("alter table sim rename to hidden_sim")
     try:
         for what in OUTSIDE:
             reply = await house.life("POST", "/add", {"devices": [outside(what)]})
             assert reply.status == 422
     finally:
         await house.db.execute("alter table hidden_identifier rename to sim_identifier")
+        await house.db.execute("alter table hidden_sim rename to sim")
 
 
 async def test_an_account_without_ranges_registers_nothing(house: House) -> None:

@@ -181,7 +181,10 @@ join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on s.bucket = i.buck
 where s.bucket = any ($1::smallint[])
 
 -- name: resolve
-select i.ord, d.bucket, d.imsi
-from unnest($1::text[], $2::text[]) with ordinality as i (kind, value, ord)
-join sim_identifier d on d.kind = i.kind and d.value = i.value
-where $3::text is null or d.account_id = $3
+select i.ord, coalesce(d.bucket, s.bucket) as bucket, coalesce(d.imsi, s.imsi) as imsi
+from unnest($1::text[], $2::text[], $4::smallint[]) with ordinality as i (kind, value, bucket, ord)
+left join sim_identifier d on i.bucket is null and d.kind = i.kind and d.value = i.value
+                          and ($3::text is null or d.account_id = $3)
+left join sim s on s.bucket = i.bucket and s.imsi = i.value and ($3::text is null or s.account_id = $3)
+               and s.bucket = any ($4::smallint[])
+where coalesce(d.imsi, s.imsi) is not null

@@ -1,13 +1,20 @@
 -- name: find
+-- $4: the bucket of an IMSI, under which the SIM itself is found.
 select i.ord, s.*
-from unnest($1::text[], $2::text[], $3::text[]) with ordinality as i (kind, value, account_id, ord)
-join sim_identifier d on d.kind = i.kind and d.value = i.value and d.account_id = i.account_id
-join sim s on s.bucket = d.bucket and s.imsi = d.imsi
+from unnest($1::text[], $2::text[], $3::text[], $4::smallint[]) with ordinality
+     as i (kind, value, account_id, bucket, ord)
+left join sim_identifier d on i.bucket is null and d.kind = i.kind and d.value = i.value and d.account_id = i.account_id
+join sim s on s.bucket = coalesce(d.bucket, i.bucket) and s.imsi = coalesce(d.imsi, i.value)
+          and s.account_id = i.account_id
 
 -- name: imsis_of
-select i.ord, d.imsi
-from unnest($1::text[], $2::text[], $3::text[]) with ordinality as i (kind, value, account_id, ord)
-join sim_identifier d on d.kind = i.kind and d.value = i.value and d.account_id = i.account_id
+select i.ord, coalesce(d.imsi, s.imsi) as imsi
+from unnest($1::text[], $2::text[], $3::text[], $4::smallint[]) with ordinality
+     as i (kind, value, account_id, bucket, ord)
+left join sim_identifier d on i.bucket is null and d.kind = i.kind and d.value = i.value and d.account_id = i.account_id
+left join sim s on s.bucket = i.bucket and s.imsi = i.value and s.account_id = i.account_id
+               and s.bucket = any ($4::smallint[])
+where coalesce(d.imsi, s.imsi) is not null
 
 -- name: lock
 select s.* from sim s
@@ -103,7 +110,7 @@ insert into sim_identifier (kind, value, bucket, imsi, account_id)
 select n.kind, n.value, i.bucket, i.imsi, $3
 from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'), string_to_array($4, e'\n', ''),
             string_to_array($5, e'\n', ''), string_to_array($6, e'\n', '')) as i (bucket, imsi, iccid, msisdn, nai),
-     lateral (values ('imsi', i.imsi), ('iccid', i.iccid), ('msisdn', i.msisdn), ('nai', i.nai)) as n (kind, value)
+     lateral (values ('iccid', i.iccid), ('msisdn', i.msisdn), ('nai', i.nai)) as n (kind, value)
 where n.value is not null
 order by n.kind, n.value
 
@@ -146,8 +153,17 @@ returning kind, value
 update sim set msisdn = $3, nai = $4, event_count = $5 where bucket = $1 and imsi = $2
 
 -- name: taken
-select kind, value from sim_identifier
-join unnest($1::text[], $2::text[]) as i (kind, value) using (kind, value)
+select i.kind, i.value
+from unnest($1::text[], $2::text[], $3::smallint[]) as i (kind, value, bucket)
+left join sim_identifier d on i.bucket is null and d.kind = i.kind and d.value = i.value
+left join sim s on s.bucket = i.bucket and s.imsi = i.value and s.bucket = any ($3::smallint[])
+where d.kind is not null or s.imsi is not null
+
+-- name: forget_imsi_names
+-- Names that servers of earlier versions wrote: a SIM is found by its IMSI without them.
+delete from sim_identifier
+where kind = 'imsi'
+  and value = any (array(select value from sim_identifier where kind = 'imsi' order by value limit $1 for update skip locked))
 
 -- name: latest_events
 select n, type, at, parent, cause, data from event
@@ -186,9 +202,9 @@ order by s.imsi limit $4
 
 -- name: any_account
 select i.ord, s.*
-from unnest($1::text[], $2::text[]) with ordinality as i (kind, value, ord)
-join sim_identifier d on d.kind = i.kind and d.value = i.value
-join sim s on s.bucket = d.bucket and s.imsi = d.imsi
+from unnest($1::text[], $2::text[], $3::smallint[]) with ordinality as i (kind, value, bucket, ord)
+left join sim_identifier d on i.bucket is null and d.kind = i.kind and d.value = i.value
+join sim s on s.bucket = coalesce(d.bucket, i.bucket) and s.imsi = coalesce(d.imsi, i.value)
 order by i.ord limit 1
 
 -- name: accounts_of
