@@ -12,7 +12,7 @@ from simwarden.domain.events import EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Sim
 from simwarden.engine.subscriptions import NewSubscription, Subscriptions
-from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import schemas
+from simwarden.northbound.kernel import subscription_forms
 
 if TYPE_CHECKING:
     from simwarden.store.database import Database
@@ -65,7 +65,7 @@ async def test_pause_resume_test_hand_over_and_end(house: House, vault: Vault) -
     assert paused["status"] == "ACTIVE"
     assert "pausedAt" in paused
     seen = await Subscriptions(house.db, vault, allow_private_sinks=True).get(app, id_)
-    assert schemas.shown(seen).status == "INACTIVE", "what its client sees"
+    assert subscription_forms.shown(seen).status == "INACTIVE", "what its client sees"
     refused = await house.manage("POST", f"{path}/test")
     assert (refused.status, refused.json["code"]) == (409, "INCOMPATIBLE_STATE")
     assert "pausedAt" not in (await house.manage("POST", f"{path}/resume")).json

@@ -13,12 +13,12 @@ from simwarden.domain.errors import InvalidIdentifier, NotBound
 from simwarden.domain.identifiers import parse_imei, parse_tac
 from simwarden.domain.rules.device import Bind, Unbind
 from simwarden.northbound.device_card_binding_mgmt import schemas
-from simwarden.northbound.iot_sim_fraud_prevention_subscriptions import schemas as camara
-from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.checks import IMEI_CHANGE
-from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.routes import FraudPreventionSubscriptions
+from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.routes import CONTRACT, IMEI_CHANGE
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument, ServiceNotApplicable
+from simwarden.northbound.kernel.subscription_forms import DeviceConfig, DeviceDetail, DeviceRequest
+from simwarden.northbound.kernel.subscriptions import SubscriptionOperations
 from simwarden.northbound.kernel.writing import SimCommands
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class CardBinding:
         self._devices = services.devices
         self._commands = SimCommands(services)
         self._preferences = services.accounts
-        self._subscriptions = FraudPreventionSubscriptions(services)
+        self._subscriptions = SubscriptionOperations(CONTRACT, services, DeviceRequest)
         self._bind = Decoder(schemas.CardBindRequest)
         self._unbind = Decoder(schemas.CardUnbindRequest)
         self._subscribe = Decoder(schemas.CardSubscribeRequest)
@@ -76,11 +76,11 @@ class CardBinding:
     async def subscribe(self, request: Request) -> Answer:
         """Have a sink told when the SIM is in another device (subscribeDeviceCard)."""
         wanted = decode(self._subscribe, request.body, schemas.WORDING)
-        in_camaras_words = camara.SubscribeRequest(
+        in_camaras_words = DeviceRequest(
             protocol="HTTP",
             sink=wanted.sink,
             types=[IMEI_CHANGE],
-            config=camara.Config(camara.SubscriptionDetail(wanted.device)),
+            config=DeviceConfig(subscription_detail=DeviceDetail(wanted.device)),
             sink_credential=wanted.sink_credential,
         )
         return await self._subscriptions.subscribe(request, in_camaras_words, _subscribed)

@@ -10,11 +10,11 @@ from msgspec import UNSET, Meta, UnsetType
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import BindingKind
 from simwarden.domain.sink import InvalidSink
-from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.schemas import WORDING as SUBSCRIPTION
-from simwarden.northbound.iot_sim_fraud_prevention_subscriptions.schemas import StrictSinkCredential
+from simwarden.northbound.kernel import sinks
 from simwarden.northbound.kernel.bodies import Problem, Wording, device_wording
 from simwarden.northbound.kernel.devices import StrictDevice
 from simwarden.northbound.kernel.errors import InvalidArgument
+from simwarden.northbound.kernel.sinks import StrictSinkCredential
 
 if TYPE_CHECKING:
     from simwarden.domain.sim import Sim
@@ -110,7 +110,7 @@ _invalid: dict[str, Problem] = {
     "bindInfo.imei": (InvalidArgument, "Invalid format: bindInfo.imei"),
     "bindInfo.tac": (InvalidArgument, "Invalid format: bindInfo.tac"),
     "bindInfo.imeiList": (InvalidArgument, "Invalid format: bindInfo.imeiList"),
-    **{path: problem for path, problem in SUBSCRIPTION.invalid.items() if path.startswith("sink")},
+    **{path: problem for path, problem in sinks.INVALID.items() if path.startswith("sink")},
     **device_wording(),
 }
 WORDING = Wording(missing={"bindType": "bindType must be specified", "sink": InvalidSink.text}, invalid=_invalid)
