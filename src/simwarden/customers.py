@@ -128,6 +128,7 @@ class Customers:
             sims=virtual,
             commands=virtual,
             functions=virtual,
+            places=virtual,
             subscriptions=self.sandboxed,
             operations=None,
         )

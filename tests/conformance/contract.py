@@ -20,6 +20,8 @@ CAMARA = Path(__file__).parents[3] / "shared" / "camara"
 """CAMARA's documents, which lie beside the checkout and are not part of it."""
 UPSTREAM = CAMARA / "IoTSIMFraudPrevention" / "r1.2" / "code" / "API_definitions"
 OTHERS = {
+    "location-verification": "DeviceLocation/r3.2/code/API_definitions/location-verification.yaml",
+    "location-retrieval": "DeviceLocation/r3.2/code/API_definitions/location-retrieval.yaml",
     "device-swap": "DeviceSwap/r3.2/code/API_definitions/device-swap.yaml",
     "device-communication-function": "IoTDeviceManagement/drafts-unmerged/"
     "2025-10-30-a874490-device-communication-function.yaml",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from simwarden.domain.decision import Decision
+    from simwarden.domain.place import Place
     from simwarden.domain.sim import Sim, SimRef
     from simwarden.engine.commands.command import SimCommand
     from simwarden.engine.function_status import FunctionView
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 
 class VirtualSims:
-    """SimSource, Commands and FunctionSource of the sandbox. All raise SimwardenError where a number says so.
+    """SimSource, PlaceFinder, Commands and FunctionSource of the sandbox. All raise SimwardenError where a number says
+    so.
 
     An Idempotency-Key has no effect of its own here: the same call has the same answer anyway. Nothing of the sandbox
     is counted.
@@ -42,6 +44,10 @@ class VirtualSims:
     async def device_dates(self, sim: Sim) -> DeviceDates:
         """When a SIM came into devices."""
         return rules.device_dates(sim, self._clock())
+
+    async def place(self, sim: Sim) -> Place | None:
+        """PlaceFinder."""
+        return rules.place(sim, self._clock())
 
     async def submit(self, command: SimCommand, _once: IdempotentRequest | None = None, /) -> Decision:
         """Commands, by the rules themselves."""

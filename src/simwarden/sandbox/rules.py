@@ -8,6 +8,7 @@ import msgspec
 
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.place import Place, PlaceSource
 from simwarden.domain.sim import (
     ALL_FUNCTIONS,
     Bar,
@@ -95,6 +96,11 @@ _FIRST_SEEN = timedelta(days=300)
 _SWAPPED = {"0": timedelta(days=200), "1": timedelta(hours=1), "2": timedelta(days=3)}
 """By last digit, how long ago the SIM came into its device from another one (`device-swap`)."""
 
+_SITE = 50.735851, 7.10066
+"""Where virtual SIMs are: latitude and longitude."""
+_ELSEWHERE = {"2": (10_000.0, timedelta(days=3)), "5": None, "7": None}
+"""By last digit, how widely (metres) and how long ago a SIM was located; None: never."""
+
 
 def kind_of(number: str) -> Kind:
     """What a number stands for; two digits count before one, other characters do not count."""
@@ -106,6 +112,15 @@ def device_dates(sim: Sim, now: datetime) -> DeviceDates:
     """When a virtual SIM came into its device. What it is called by stands at the end of its IMSI."""
     ago = _SWAPPED.get(sim.imsi[-1])
     return DeviceDates(first_seen=now - _FIRST_SEEN, changed=None if ago is None else now - ago)
+
+
+def place(sim: Sim, now: datetime) -> Place | None:
+    """Where a virtual SIM is. What it is called by stands at the end of its IMSI."""
+    found = _ELSEWHERE.get(sim.imsi[-1], (500.0, _SEEN))
+    if found is None:
+        return None
+    radius, ago = found
+    return Place(*_SITE, radius, now - ago, PlaceSource.SITE, "")
 
 
 def virtual(account_id: str, ref: SimRef, now: datetime) -> Sim | None:

@@ -23,6 +23,8 @@ PATHS = [
     "/device-card-binding-mgmt/v1/subscribe",
     "/subscription-status/v0.1/retrive-subscription-status",
     "/device-swap/v1/check",
+    "/location-verification/v3/verify",
+    "/location-retrieval/v0.5/retrieve",
 ]
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=30)
@@ -58,6 +60,12 @@ RIGHT: dict[str, Any] = {
     "subscriptions": SUBSCRIPTION,
     "activate": {"functionType": "DATA", "device": DEVICE},
     "retrieve": {"device": DEVICE},
+    "/location-retrieval/v0.5/retrieve": {"device": DEVICE, "maxAge": 60, "maxSurface": 1},
+    "verify": {
+        "device": DEVICE,
+        "area": {"areaType": "CIRCLE", "center": {"latitude": 50.7, "longitude": 7.1}, "radius": 500},
+        "maxAge": 60,
+    },
     "manage": {"busiType": "apn", "action": "close", "busiParam": "iot.example", "device": DEVICE},
     "subscribe": {"sink": SUBSCRIPTION["sink"], "sinkCredential": SUBSCRIPTION["sinkCredential"], "device": DEVICE},
     "check": {"phoneNumber": "+8613800000001", "maxAge": 240},
@@ -96,7 +104,7 @@ async def test_json(path: str, value: Any) -> None:
 @LIMITS
 @given(data=st.data(), path=st.sampled_from(PATHS), value=JSON)
 async def test_a_right_body_with_one_wrong_value(data: st.DataObject, path: str, value: Any) -> None:
-    right = RIGHT.get(path.rpartition("/")[2], BINDING)
+    right = RIGHT.get(path) or RIGHT.get(path.rpartition("/")[2], BINDING)
     if path == "/device-card-binding-mgmt/v1/bind":
         right = {"bindType": "IMEIBIND", "bindInfo": {"imei": "352099001761481"}, "device": DEVICE}
     sent = changed(right, data.draw(st.sampled_from(places(right))), value)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from simwarden.domain.command import Command
     from simwarden.domain.decision import Decision
     from simwarden.domain.events import Cause, Event
+    from simwarden.domain.place import Place
     from simwarden.domain.usage import Usage
     from simwarden.engine.bulk_jobs import BulkJobs
     from simwarden.engine.commands.command import SimCommand
@@ -98,6 +99,8 @@ class World:
         self.sims: dict[SimRef, Sim] = {}
         self.dates: dict[str, DeviceDates] = {}
         """By IMSI: when the SIM came into devices."""
+        self.places: dict[str, Place] = {}
+        """By IMSI: where the SIM was seen last."""
         self.causes: list[Cause] = []
         self.commands: list[Command] = []
         self.created: list[NewSubscription] = []
@@ -134,6 +137,7 @@ class World:
             devices=Devices(self, network_access_identifiers=nai_identification),
             commands=self,
             functions=self,
+            places=self,
             subscriptions=cast("Subscriptions", Book(self)),
             operations=cast("BulkJobs", self.operations),
             inboxes=Inboxes(cast("Database", None), Vault(bytes(32)), base_url="https://warden.example"),
@@ -162,6 +166,10 @@ class World:
     async def device_dates(self, sim: Sim) -> DeviceDates:
         """DeviceHistory."""
         return self.dates.get(sim.imsi, DeviceDates())
+
+    async def place(self, sim: Sim) -> Place | None:
+        """PlaceFinder."""
+        return self.places.get(sim.imsi)
 
     async def life(self, sim: Sim, *, limit: int = 200) -> list[Event]:
         """Nothing has happened."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simwarden.domain.decision import Decision
+    from simwarden.domain.place import Place
     from simwarden.domain.sim import Sim, SimRef
     from simwarden.engine.commands.command import SimCommand
     from simwarden.engine.function_status import FunctionView
@@ -73,6 +74,13 @@ class SimFinder(Protocol):
 
     async def find(self, account_id: str, ref: SimRef) -> Sim | None:
         """The account's SIM of this name. A foreign SIM and an unknown one both give None."""
+
+
+class PlaceFinder(Protocol):
+    """Knows where SIMs are."""
+
+    async def place(self, sim: Sim) -> Place | None:
+        """Where the SIM was seen last; None where that is not known."""
 
 
 class Commands(Protocol):

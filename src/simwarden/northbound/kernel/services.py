@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from simwarden.engine.subscriptions import Subscriptions
     from simwarden.northbound.kernel.devices import Devices
     from simwarden.northbound.kernel.edge import Edge
-    from simwarden.northbound.kernel.ports import Commands, FunctionSource, SimFinder
+    from simwarden.northbound.kernel.ports import Commands, FunctionSource, PlaceFinder, SimFinder
     from simwarden.notify.inbox import Inboxes
     from simwarden.store.accounts import Accounts
 
@@ -29,6 +29,10 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     functions: FunctionSource
     subscriptions: Subscriptions
     inboxes: Inboxes
+    places: PlaceFinder | None = None
+    """None: nobody knows where SIMs are, and there is no API for it."""
+    smallest_area_radius: float = 1.0
+    """Metres. Location APIs answer about no smaller circle."""
     operations: BulkJobs | None = None
     """None: there is no work in the background here, and no API for it."""
     allow_private_sinks: bool = False

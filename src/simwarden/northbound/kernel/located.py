@@ -1,0 +1,63 @@
+"""Where what a client asks about is: a SIM where it was seen last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import UNSET
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from msgspec import UnsetType
+
+    from simwarden.domain.errors import SimwardenError
+    from simwarden.domain.place import Place
+    from simwarden.northbound.kernel.api import Request
+    from simwarden.northbound.kernel.devices import Device
+    from simwarden.northbound.kernel.ports import PlaceFinder
+    from simwarden.northbound.kernel.services import Services
+
+
+class Located(msgspec.Struct, frozen=True):
+    """What was asked about, found."""
+
+    place: Place
+    device: dict[str, Any] | UnsetType
+    """DeviceResponse: which of several identifiers was used."""
+
+
+class Locator:
+    """Finds where SIMs are."""
+
+    def __init__(
+        self,
+        services: Services,
+        places: PlaceFinder,
+        *,
+        unable: type[SimwardenError],
+        too_old: type[SimwardenError],
+    ) -> None:
+        """`unable` and `too_old` are the errors of the API for a place that is unknown, and for one that is too old."""
+        self._devices = services.devices
+        self._places = places
+        self._clock = services.edge.clock
+        self._unable = unable
+        self._too_old = too_old
+
+    async def locate(self, request: Request, device: Device | UnsetType, max_age: int | UnsetType) -> Located:
+        """Where the device of a request is, no older than `max_age` seconds.
+
+        No place can be taken at the moment of the question, so a SIM's place is never fresh enough for 0. Raises what
+        `Devices` raises; `unable`; `too_old`, also for an unknown place of a wanted age.
+        """
+        caller = request.caller
+        ref = self._devices.name(caller, device)
+        sim = await self._devices.find(caller, ref)
+        place = await self._places.place(sim)
+        if place is None:
+            raise self._unable if max_age is UNSET else self._too_old
+        if max_age is not UNSET and (self._clock() - place.at).total_seconds() > max_age:
+            raise self._too_old
+        return Located(place, self._devices.used(device, ref))
