@@ -117,6 +117,7 @@ class Customers:
             functions=Functions(self._db, self._sims),
             subscriptions=self.subscriptions,
             inboxes=self.inboxes,
+            smallest_area_radius=self._settings.smallest_area_radius,
             operations=self.operations,
             allow_private_sinks=self._settings.allow_private_sinks,
             subscriptions_async=self._settings.subscriptions_async,

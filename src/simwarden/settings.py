@@ -132,6 +132,8 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Active subscriptions that an account may have."""
     nai_identification: bool = False
     """Accept networkAccessIdentifier to name a device (CAMARA does not currently allow it)."""
+    smallest_area_radius: Positive = 1
+    """Metres: smaller circles are refused by `location-verification` and `geofencing-subscriptions` (INVALID_AREA)."""
     token_seconds: Positive = 3600
     """How long an access token is valid."""
     seen_refresh: Seconds = 900.0
