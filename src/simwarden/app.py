@@ -156,7 +156,8 @@ class Container:
         self.sims = Sims(db)
         self.gateways = Gateways(db, vault)
         self.ingest = Ingest(db, vault, refresh=timedelta(seconds=settings.seen_refresh), committed=self._took_in)
-        self.keeping = Keeping(background, vault, timedelta(days=settings.records_kept_days))
+        ages = [timedelta(days=days) for days in (settings.records_kept_days, settings.places_kept_days)]
+        self.keeping = Keeping(background, vault, *ages)
         kept = settings.requests_kept_days, settings.audit_kept_days
         self.request_log = RequestLog.keeping(background, settings.request_log, *kept)
         delivering = delivery_settings(settings)
@@ -282,28 +283,21 @@ class Container:
 
     async def _work(self, stack: contextlib.AsyncExitStack) -> None:
         """Start everything that changes or sends something by itself."""
-        self.customers.answers.start()
-        stack.push_async_callback(self.customers.answers.stop)
-        self.keeping.start()
-        stack.push_async_callback(self.keeping.stop)
-        self.request_log.start()
-        stack.push_async_callback(self.request_log.stop)
-        self.customers.reads.start()
-        stack.push_async_callback(self.customers.reads.stop)
-        self.notifier.start()
-        stack.push_async_callback(self.notifier.stop)
-        self.enforcement.start()
-        stack.push_async_callback(self.enforcement.stop)
-        self.expiry.start()
-        stack.push_async_callback(self.expiry.stop)
-        self.polls.start()
-        stack.push_async_callback(self.polls.stop)
-        self.operate.start()
-        stack.push_async_callback(self.operate.stop)
-        self.watching.start()
-        stack.push_async_callback(self.watching.stop)
-        self.customers.player.start()
-        stack.push_async_callback(self.customers.player.stop)
+        for each in (
+            self.customers.answers,
+            self.keeping,
+            self.request_log,
+            self.customers.reads,
+            self.notifier,
+            self.enforcement,
+            self.expiry,
+            self.polls,
+            self.operate,
+            self.watching,
+            self.customers.player,
+        ):
+            each.start()
+            stack.push_async_callback(each.stop)
         await self.sources.start()
         stack.push_async_callback(self.sources.stop)
         self.is_standby = False

@@ -178,6 +178,8 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Days for which alarms that are over are kept."""
     records_kept_days: Days = 30
     """Days for which messages, calls, data sessions and reports that could not be read are kept."""
+    places_kept_days: Days = 30
+    """Days for which it is kept where a SIM was."""
     home_country: str | None = None
     """Country (CN, or its calling code 86) of phone numbers that operators write without a plus sign."""
     strict_identifiers: bool = False

@@ -40,6 +40,9 @@ class Metrics:
         self.sessions = Counter(
             "simwarden_session_reports", "Reports of data sessions, by what they changed", ["news"], registry=registry
         )
+        self.unknown_cells = Counter(
+            "simwarden_unknown_cells", "SIMs that came into a cell of which no position is known", registry=registry
+        )
         self.doubts = Counter(
             "simwarden_doubts", "Reports, or slots and SIMs in them, that were doubted", ["kind"], registry=registry
         )
@@ -108,6 +111,7 @@ class Metrics:
         self.late.inc(tally.late)
         for news, count in tally.sessions.items():
             self.sessions.labels(news).inc(count)
+        self.unknown_cells.inc(tally.unknown_cells)
         for kind, count in tally.doubts.items():
             self.doubts.labels(kind).inc(count)
         self.changes.inc(tally.outcome.changed)

@@ -37,6 +37,10 @@ class SessionNote(msgspec.Struct, frozen=True, kw_only=True):
     """14 digits; None when the report carried none that could be read."""
     presumed: bool = False
     """The element did not say so: it took a command to end the session."""
+    cells: tuple[str, ...] = ()
+    """Keys of the cell that the device is in and of the area around it, the cell first; none, where it is not said."""
+    cells_at: datetime | None = None
+    """When it was there, where that is said apart; None: `at`."""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from simwarden.domain.reports import CallRecord, Evidence, SmsRecord
 from simwarden.domain.sim import ALL_FUNCTIONS, CardSlot, Function, NetworkTarget, Sighting
 from simwarden.engine import traffic
 from simwarden.engine.doubts import Doubts, settle
+from simwarden.engine.places import PlaceBook
 from simwarden.engine.proof import BatchedSighting, Proof
 from simwarden.engine.sessions import SessionBook
 from simwarden.engine.slots import Numbers, SlotReports
@@ -48,6 +49,8 @@ class Tally(msgspec.Struct):
     """Port objects and sightings that a newer report had overtaken."""
     sessions: dict[str, int] = {}
     """Reports of data sessions, by what they changed."""
+    unknown_cells: int = 0
+    """SIMs that came into a cell of which no position is known."""
     doubts: dict[str, int] = {}
     """Doubted reports, or slots and SIMs in them, by kind."""
     outcome: Outcome = Outcome()
@@ -78,6 +81,7 @@ class Batch:
         self._slots = SlotReports(connection, reports, self._gateways, self._doubts, self._proof, known)
         self._vault = vault
         self._sessions = SessionBook(connection, self._gateways, refresh)
+        self._places = PlaceBook(connection, refresh, self._now)
 
     @property
     def numbers(self) -> Numbers:
@@ -160,7 +164,8 @@ class Batch:
         attached = await attachments.at_targets(self._connection, targets) if targets else set()
         objecting = await self._proof.objecting()
         shown = await self._sessions.to_be_shown()
-        concerned = moving | attached | objecting | {imsi for imsi, _, _ in shown}
+        travelling = await self._places.compare(self._sessions.cells)
+        concerned = moving | attached | objecting | travelling | {imsi for imsi, _, _ in shown}
         if not concerned:
             return
         changes = UnitOfWork(self._connection, self._now)
@@ -178,6 +183,8 @@ class Batch:
             changes.show(imsi, NetworkTarget(element_id, imsi), (Function.DATA,), off, _cause(report, None))
         here = {slot.target for slot in watched}
         lifted = [target for target in here if views[target].ours and changes.is_done_with(target, views[target])]
+        await self._places.follow(changes, {item.sighting.imsi for item in news if not item.timed})
+        self._tally.unknown_cells = self._places.unknown_cells
         outcome = await changes.write()
         if lifted:
             await ports.forget_locks(self._connection, lifted)

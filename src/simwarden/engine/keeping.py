@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
-from simwarden.store import personal, sessions, sims
+from simwarden.store import personal, places, sessions, sims
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,12 +28,22 @@ class Keeping(Worker):
 
     worker_name = "records"
 
-    def __init__(self, db: Database, vault: Vault, kept: timedelta, *, clock: Callable[[], datetime] = now_utc) -> None:
-        """Messages, calls, sessions and unreadable bodies are deleted when they are older than `kept`."""
+    def __init__(
+        self,
+        db: Database,
+        vault: Vault,
+        kept: timedelta,
+        places_kept: timedelta | None = None,
+        *,
+        clock: Callable[[], datetime] = now_utc,
+    ) -> None:
+        """Messages, calls, sessions and unreadable bodies are deleted when they are older than `kept`, places and cells
+        of SIMs when they are older than `places_kept` (None: `kept`)."""
         super().__init__()
         self._db = db
         self._vault = vault
         self._kept = kept
+        self._places_kept = kept if places_kept is None else places_kept
         self._clock = clock
 
     async def step(self) -> bool:
@@ -48,4 +58,5 @@ class Keeping(Worker):
         if await self.step():
             return PAUSE
         await sessions.prune(self._db, self._clock() - self._kept)
+        await places.prune(self._db, self._clock() - self._places_kept, DELETED_AT_ONCE)
         return EVERY

@@ -15,6 +15,7 @@ from simwarden.domain.reports import Evidence
 from simwarden.domain.session import News, Phase, follow
 from simwarden.domain.sim import NetworkTarget
 from simwarden.store import attachments, sessions, sims
+from simwarden.store.places import CellReport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +53,8 @@ class SessionBook:
         """What the reports say of devices, in the order in which they came."""
         self.live: set[tuple[str, int]] = set()
         """SIMs, by IMSI and network element, of which `to_be_shown` found that a session goes on."""
+        self.cells: list[CellReport] = []
+        """What they say of cells, of SIMs that may say so to this element."""
         self.news: Counter[str] = Counter()
         """What became of the reports of sessions, for the metrics."""
 
@@ -143,7 +146,12 @@ class SessionBook:
         if news in (News.BEGAN, News.WENT_ON, News.ENDED):
             self._carried[imsi, report.gateway_id] = report
         if news in (News.BEGAN, News.WENT_ON):
-            self._sighting(report, session, note.at, None if note.phase is Phase.BEGAN else session.began_at)
+            since = None if note.phase is Phase.BEGAN else session.began_at
+            self._sighting(report, session, note.at, since)
+            if note.cells:
+                cell, *around = note.cells
+                at = note.cells_at or note.at
+                self.cells.append(CellReport(imsi, cell, next(iter(around), None), at, session.imei, since))
         elif news is News.ENDED and known is None:
             self._sighting(report, session, session.began_at, session.began_at)
 

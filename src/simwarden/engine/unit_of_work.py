@@ -75,6 +75,10 @@ class UnitOfWork:
         if targets:
             self._ours |= await ports.locked_by_us(self._connection, targets)
 
+    def before(self, imsi: str) -> Sim:
+        """A locked SIM as it was when this transaction locked it."""
+        return self._original[imsi]
+
     def attachments(self, imsi: str) -> list[Attachment]:
         """Where a locked SIM can be acted upon, as far as this transaction has come."""
         return list(self._attachments[imsi].values())

@@ -25,6 +25,7 @@ from simwarden.domain.sim import (
     SimRef,
 )
 from simwarden.domain.traffic import TrafficLimits
+from simwarden.store import places
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.columns import lines, numbers, texts
 from simwarden.store.database import to_json
@@ -264,6 +265,7 @@ async def delete(connection: asyncpg.Connection, sims: Sequence[Sim], now: datet
     names = [(kind, value, sim) for sim in ordered for kind, value in names_of(sim) if kind is not IdentifierKind.IMSI]
     await connection.execute(Q["bury"], *keys, [sim.event_count for sim in ordered], now)
     await connection.execute(Q["delete"], *keys)
+    await places.forget(connection, keys[1])
     await connection.execute(Q["delete_addresses"], *keys)
     await connection.execute(
         Q["delete_identifiers"],

@@ -1,6 +1,6 @@
 """What an Accounting-Request says: which SIM has a data session, in which device, since and until when.
 
-RFC 2866 section 5 (attributes), RFC 2869 section 5.3 (Event-Timestamp), 3GPP TS 29.061 16.4.7 (IMSI, IMEISV).
+RFC 2866 section 5 (attributes), RFC 2869 section 5.3 (Event-Timestamp), 3GPP TS 29.061 16.4.7 (IMSI, IMEISV, location).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 from simwarden.domain.errors import InvalidIdentifier
 from simwarden.domain.identifiers import parse_imei, parse_imsi, parse_msisdn
 from simwarden.southbound.radius.codec import Attribute, InvalidPacket, Vendor3gpp
+from simwarden.southbound.radius.location import MalformedLocation, decode_location, location_time
 
 if TYPE_CHECKING:
     from simwarden.southbound.radius.codec import Packet
@@ -50,6 +51,10 @@ class Accounting(msgspec.Struct, frozen=True, kw_only=True):
     """With its plus sign, from Calling-Station-Id."""
     imei: str | None = None
     """14 digits; None when there is none that can be read."""
+    cells: tuple[str, ...] = ()
+    """Keys of the cell and of the area around it, from 3GPP-User-Location-Info; none when it cannot be read."""
+    cells_at: datetime | None = None
+    """When the device was there: 3GPP-User-Location-Info-Time, where it is before `at`."""
 
 
 def read(packet: Packet, received_at: datetime) -> Accounting:
@@ -79,6 +84,8 @@ def read(packet: Packet, received_at: datetime) -> Accounting:
         imsi=_imsi(packet),
         msisdn=_msisdn(packet),
         imei=_imei(packet.vendor.get(Vendor3gpp.IMEISV)),
+        cells=_cells(packet.vendor.get(Vendor3gpp.USER_LOCATION_INFO)),
+        cells_at=_cells_at(packet.vendor.get(Vendor3gpp.USER_LOCATION_INFO_TIME), at),
     )
 
 
@@ -118,3 +125,15 @@ def _imei(value: bytes | None) -> str | None:
         return parse_imei(value.rstrip(b"\0").decode("ascii")).key
     except (InvalidIdentifier, UnicodeDecodeError):
         return None
+
+
+def _cells(value: bytes | None) -> tuple[str, ...]:
+    try:
+        return () if value is None else tuple(cell.key for cell in decode_location(value))
+    except MalformedLocation:
+        return ()
+
+
+def _cells_at(value: bytes | None, at: datetime) -> datetime | None:
+    told = location_time(int.from_bytes(value, "big")) if value is not None and len(value) == 4 else None
+    return told if told is not None and told < at else None

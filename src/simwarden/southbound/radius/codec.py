@@ -72,6 +72,8 @@ class Vendor3gpp(enum.IntEnum):
     IMSI = 1
     TEARDOWN_INDICATOR = 19
     IMEISV = 20
+    USER_LOCATION_INFO = 22
+    USER_LOCATION_INFO_TIME = 30
 
 
 class Packet(msgspec.Struct, frozen=True):

@@ -92,6 +92,8 @@ def to_report(nas: Nas, told: Accounting, now: datetime) -> Report:
                 imsi=told.imsi,
                 msisdn=told.msisdn,
                 imei=told.imei,
+                cells=told.cells,
+                cells_at=told.cells_at,
             ),
         )
     return Report(

@@ -147,3 +147,28 @@ def test_no_number_is_too_large_for_a_time(stamp: int, delay: int, lasted: int) 
         status=2,
     )
     assert told.began_at <= told.at <= NOW
+
+
+def location(value: str, time: int | None = None) -> Accounting:
+    parts = [codec.vendor_attribute(Vendor3gpp.USER_LOCATION_INFO, bytes.fromhex(value))]
+    if time is not None:
+        stamp = (time + 2_208_988_800).to_bytes(4, "big")
+        parts.append(codec.vendor_attribute(Vendor3gpp.USER_LOCATION_INFO_TIME, stamp))
+    return read(SESSION, IMSI, *parts, status=3)
+
+
+def test_the_cell_and_the_area_around_it() -> None:
+    assert location("8264f000123464f00000012345").cells == ("ecgi:46000-0012345", "tai:46000-1234")
+    assert location("8264f000123464f00000012345").cells_at is None
+
+
+@pytest.mark.parametrize("value", ["82", "8264f0001234", "ff00"])
+def test_a_location_that_cannot_be_read_counts_as_missing(value: str) -> None:
+    assert location(value).cells == ()
+
+
+def test_a_cell_may_be_of_an_earlier_time_and_never_of_a_later_one() -> None:
+    before = int(NOW.timestamp()) - 60
+    assert location("8064f0001234", before).cells_at == NOW - timedelta(seconds=60)
+    assert location("8064f0001234", before + 120).cells_at is None
+    assert location("8064f0001234", -2_208_988_800).cells_at is None, "a clock that was never set"
