@@ -42,8 +42,8 @@ class LimitsView(Camel, frozen=True):
     calls_per_hour: int | None = None
 
 
-class Place(Camel, frozen=True):
-    """Place."""
+class GatewaySlot(Camel, frozen=True):
+    """GatewaySlot."""
 
     gateway: str
     port: int
@@ -72,7 +72,7 @@ class SimView(Camel, frozen=True):
     device: str | None = None
     device_unknown: bool = False
     seen_at: datetime | None = None
-    place: Place | None = None
+    place: GatewaySlot | None = None
     limits: LimitsView | None = None
     warnings: list[Caution] | None = None
     """Of the identifiers that the request gave."""
@@ -203,9 +203,9 @@ def sim(found: Sim, tags: Sequence[str], gateways: Mapping[int, str]) -> SimView
     )
 
 
-def _place(slot: CardSlot, gateways: Mapping[int, str]) -> Place:
+def _place(slot: CardSlot, gateways: Mapping[int, str]) -> GatewaySlot:
     name = gateways.get(slot.gateway_id, f"number {slot.gateway_id} (deleted)")
-    return Place(gateway=name, port=slot.port, slot=slot.slot)
+    return GatewaySlot(gateway=name, port=slot.port, slot=slot.slot)
 
 
 def policy(found: Policy) -> dict[str, str]:
