@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 @click.command(
     "import",
     epilog=examples(("sim import --account ACME sims.csv", "sim import --account ACME -  from standard input"))
-    + "\n\nThe first line names the columns: iccid,imsi,msisdn[,imei]; with an imei the SIM is bound to it.",
+    + "\n\nThe first line names the columns: iccid,imsi,msisdn[,imei][,activated]; with an imei the SIM is bound to "
+    "it. activated is since when the SIM has had its phone number: 2019-04-30, or a time with a time zone.",
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--account", help="Name or id of the account they belong to [the only one].")

@@ -20,6 +20,8 @@ class EventType(enum.StrEnum):
     register. `iccid` and `reported`; once for each other one."""
     SIM_IDENTITY_RESTORED = "SIM_IDENTITY_RESTORED"
     """A gateway reports the registered ICCID again."""
+    NUMBER_MOVED = "NUMBER_MOVED"
+    """A phone number is in another SIM. In no SIM's history: who follows a number waits for it (`engine.following`)."""
     DEVICE_SEEN = "DEVICE_SEEN"
     """First device of this SIM."""
     DEVICE_CHANGED = "DEVICE_CHANGED"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from simwarden.domain.events import CauseKind, Event, EventType
+from simwarden.domain.events import Cause, CauseKind, Event, EventType
 
 _CORRELATOR = re.compile(r"[a-zA-Z0-9\-_:;./<>{}]{1,256}")
 
@@ -19,7 +19,22 @@ def data_of(event: Event) -> dict[str, Any]:
 
 def correlator_of(event: Event) -> str | None:
     """The x-correlator of the call that caused the event, if a call did."""
-    reference = event.cause.reference
-    if event.cause.kind is CauseKind.CALL and reference and _CORRELATOR.fullmatch(reference):
-        return reference
+    return correlator_of_cause(event.cause)
+
+
+def correlator_of_cause(cause: Cause) -> str | None:
+    """The x-correlator of a call; None for every other cause."""
+    if cause.kind is CauseKind.CALL and cause.reference and _CORRELATOR.fullmatch(cause.reference):
+        return cause.reference
     return None
+
+
+_BY_NUMBER = ("org.camaraproject.sim-swap-subscriptions.",)
+"""Beginnings of the event types whose data names the SIM by `phoneNumber`; that of all others has a `device`."""
+
+
+def naming(kind: str, device: dict[str, Any] | None) -> dict[str, Any]:
+    """The properties that name the SIM in the data of a CloudEvent of this type."""
+    if device is None:
+        return {}
+    return dict(device) if kind.startswith(_BY_NUMBER) else {"device": device}

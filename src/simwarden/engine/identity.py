@@ -8,7 +8,7 @@ import msgspec
 
 from simwarden.domain.errors import SimExists, SimNotFound
 from simwarden.domain.events import Event, EventType
-from simwarden.engine import subscriptions
+from simwarden.engine import following, subscriptions
 from simwarden.kit.clock import now_utc
 from simwarden.store import sims
 
@@ -36,9 +36,11 @@ async def rename(db: Database, imsi: str, names: dict[str, str | None], cause: C
         new = {kind: value for kind, value in sims.names_of(after) if old.get(kind) != value}
         if await sims.taken(connection, [(str(kind), value) for kind, value in new.items()]):
             raise SimExists(f"Another SIM has the {' or the '.join(str(kind) for kind in new)} already")
-        await sims.rename(connection, before, after)
+        now = now_utc()
+        moved = await sims.rename(connection, before, after, now)
         data = {"before": {name: getattr(before, name) for name in names}, "after": dict(names)}
-        event = Event(after.event_count, EventType.SIM_CHANGED, now_utc(), cause, data)
+        event = Event(after.event_count, EventType.SIM_CHANGED, now, cause, data)
         await sims.add_events(connection, [(after, event)])
         await subscriptions.publish(connection, [(after, [event])])
+        await following.publish(connection, moved, cause)
     return after

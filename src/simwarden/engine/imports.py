@@ -7,14 +7,16 @@ import contextlib
 import csv
 import io
 from collections import deque
+from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from simwarden.domain.errors import InvalidIdentifier, SimExists, SimwardenError
 from simwarden.domain.intake import Intake
 from simwarden.engine.provision import BadRow, NewSim, insert, insert_free, new_sim
+from simwarden.kit.clock import now_utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from simwarden.domain.events import Cause
     from simwarden.store.database import Database
 
-COLUMNS = ("iccid", "imsi", "msisdn", "imei")
+COLUMNS = ("iccid", "imsi", "msisdn", "imei", "activated")
 BATCH = 5000
 """Rows that one transaction takes in."""
 AT_ONCE = 3
@@ -31,6 +33,7 @@ _SLICE = 200
 """Rows read before the batches under way are looked after."""
 _TRIES = 5
 _AS_WRITTEN = Intake()
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class BadFile(SimwardenError):
@@ -38,10 +41,13 @@ class BadFile(SimwardenError):
 
 
 def read_rows(text: Iterable[str], account_id: str, intake: Intake = _AS_WRITTEN) -> Iterator[NewSim | BadRow]:
-    """Rows of a CSV file with the header iccid,imsi,msisdn[,imei], in any order. Raises BadFile.
+    """Rows of a CSV file with the header iccid,imsi,msisdn[,imei][,activated], in any order. Raises BadFile.
+
+    `activated`: since when the SIM has had its phone number, by RFC 3339 a date (UTC) or a time with a time zone.
 
     A row is a line: no value here holds a line break, and a quote that is never closed costs its own line only.
     """
+    now = now_utc()
     lines = iter(text)
     try:
         header = [name.lower().lstrip("\ufeff").strip() for name in _values(next(lines, ""))]
@@ -50,7 +56,8 @@ def read_rows(text: Iterable[str], account_id: str, intake: Intake = _AS_WRITTEN
     unknown = [name for name in header if name not in COLUMNS]
     if unknown or "imsi" not in header or len(set(header)) != len(header):
         raise BadFile(
-            f"The first line must name the columns iccid,imsi,msisdn[,imei] (imsi at least); it is {','.join(header)!r}"
+            "The first line must name the columns iccid,imsi,msisdn[,imei][,activated] (imsi at least); it is "
+            f"{','.join(header)!r}"
         )
     places = [header.index(name) if name in header else None for name in COLUMNS]
     for number, line in enumerate(lines, start=2):
@@ -64,16 +71,29 @@ def read_rows(text: Iterable[str], account_id: str, intake: Intake = _AS_WRITTEN
                 reason = f"{len(values)} values, but the first line names {len(header)} columns"
                 yield BadRow(number, reason)
             continue
-        iccid, imsi, msisdn, imei = (None if place is None else values[place].strip() for place in places)
+        iccid, imsi, msisdn, imei, activated = (None if place is None else values[place].strip() for place in places)
         if not (imsi or iccid or msisdn or imei):
             continue
         try:
             sim = new_sim(account_id, imsi=imsi or "", iccid=iccid, msisdn=msisdn, home=intake.home)
             cautions = intake.cautions(imei=imei, iccid=iccid, msisdn=msisdn)
+            since = _time(activated, now) if activated else None
         except InvalidIdentifier as error:
             yield BadRow(number, error.message)
         else:
-            yield NewSim(number, sim, imei or None, cautions=cautions)
+            yield NewSim(number, sim, imei or None, cautions=cautions, activated=since)
+
+
+def _time(text: str, now: datetime) -> datetime:
+    """A date, at its beginning in UTC, or a time with a time zone, by RFC 3339. Raises InvalidIdentifier."""
+    with_time = f"{text}T00:00:00Z" if len(text) == len("2026-01-31") else text
+    try:
+        at = msgspec.convert(with_time, Moment).astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError):
+        raise InvalidIdentifier(f"activated is no date or time with a time zone by RFC 3339: {text!r:.60}") from None
+    if at > now:
+        raise InvalidIdentifier(f"activated lies in the future: {text}")
+    return at
 
 
 def _values(line: str) -> list[str]:

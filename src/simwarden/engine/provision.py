@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +13,7 @@ from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.intake import Caution
 from simwarden.domain.rules.device import Bind, bind
 from simwarden.domain.sim import Lifecycle, Sim, SimRef
+from simwarden.engine import following
 from simwarden.kit.clock import now_utc
 from simwarden.store import sims
 
@@ -40,6 +42,8 @@ class NewSim(msgspec.Struct, frozen=True):
     """Static addresses by which it can be named too."""
     cautions: tuple[Caution, ...] = ()
     """What looks wrong about it."""
+    activated: datetime | None = None
+    """Since when it has had its phone number; None: that is not known."""
 
     @property
     def names(self) -> list[tuple[str, str]]:
@@ -129,7 +133,9 @@ async def insert_free(connection: sims.Connection, account_id: str, rows: Sequen
             events += [(decision.sim, event) for event in decision.events]
             sim = decision.sim
         made.append(sim)
-    await sims.insert(connection, account_id, made, cause, now)
+    activated = {row.sim.imsi: row.activated for row in ordered if row.activated is not None}
+    moved = await sims.insert(connection, account_id, made, cause, now, activated)
+    await following.publish(connection, moved, cause)
     if events:
         await sims.add_events(connection, events)
     addresses = [(row.sim, ref) for row in ordered for ref in row.addresses]

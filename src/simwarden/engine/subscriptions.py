@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from simwarden.domain import identifiers
 from simwarden.domain.errors import SecretOfInbox, SimNotFound, SubscriptionNotFound, TooManySubscriptions
 from simwarden.domain.events import Event, EventType
 from simwarden.domain.identifiers import full_imei
@@ -74,6 +75,8 @@ class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
     """A wish for events, checked against the API's contract by the caller."""
 
     sim: Sim
+    number: str | None = None
+    """The SIM's phone number, where it is that which is followed from SIM to SIM (`engine.following`)."""
     account_id: str
     app_key: str
     api: str
@@ -91,6 +94,13 @@ class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
     initial_event: bool
     usage: Usage | None = None
     """What making it counts as."""
+
+    @property
+    def subject(self) -> tuple[int, str]:
+        """Bucket and name of what the subscription stands under: the SIM's IMSI, or the number."""
+        if self.number is None:
+            return self.sim.bucket, self.sim.imsi
+        return identifiers.bucket_of(self.number), self.number
 
 
 MADE_AT_ONCE = 1
@@ -155,7 +165,7 @@ class Subscriptions:
         else:
             origin, secret = inbox  # an inbox is an origin of its own, and signs with a secret of its own
         now = self._clock()
-        bucket, imsi = new.sim.bucket, new.sim.imsi
+        bucket, imsi = new.subject
         subscription = Subscription(
             id=new_id(bucket, now),
             bucket=bucket,
@@ -243,9 +253,9 @@ class Subscriptions:
         Raises SimNotFound.
         """
         seen = await store.lock_seen(connection, new.sim.bucket, new.sim.imsi, new.account_id)
-        if seen is None:
+        if seen is None or new.number not in (None, seen["msisdn"]):
             raise SimNotFound
-        return seen["imei"], seen["event_count"]
+        return seen["imei"], 0 if new.number else seen["event_count"]
 
     async def _begun(self, connection: asyncpg.Connection, new: NewSubscription, outbox: Outbox) -> None:
         """What else belongs to the transaction that makes a subscription: nothing here."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from simwarden.domain.telling import naming
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -96,9 +97,8 @@ class Outbox(msgspec.Struct, kw_only=True):
             self.end(self.due_reason(), at)
         if self.ended_at is not None:
             return
-        if self.device is not None:
-            data = {**data, "device": self.device}
-        self._add(self.type, at, data, event=event, correlator=correlator)
+        named = {**data, **naming(self.type, self.device)}
+        self._add(self.type, at, named, event=event, correlator=correlator)
         self.event_count += 1
         if self.max_events is not None and self.event_count >= self.max_events:
             self.end(EndReason.MAX_EVENTS_REACHED, at)

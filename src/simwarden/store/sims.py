@@ -25,6 +25,7 @@ from simwarden.domain.sim import (
     SimRef,
 )
 from simwarden.domain.traffic import TrafficLimits
+from simwarden.store import numbers as assignments
 from simwarden.store import places
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.columns import lines, numbers, texts
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from simwarden.domain.events import Cause
+    from simwarden.domain.numbers import Assignment
     from simwarden.domain.sim import Sighting
     from simwarden.store.database import Database
 
@@ -92,6 +94,7 @@ class Sims:
         self._db = db
         self._lookups: Coalescer[tuple[str, SimRef], Sim] = Coalescer(self._find_all)
         self._device_dates: Coalescer[tuple[int, str, int], DeviceDates] = Coalescer(self._all_device_dates)
+        self._numbers = assignments.Numbers(db)
 
     async def find(self, account_id: str, ref: SimRef) -> Sim | None:
         """The account's SIM of this name. A foreign SIM and an unknown one both give None, after the same work: whose
@@ -137,6 +140,10 @@ class Sims:
         found = await self._device_dates.get((sim.bucket, sim.imsi, sim.first_event))
         assert found is not None
         return found
+
+    async def assignment(self, sim: Sim) -> Assignment | None:
+        """Since when a SIM has had its phone number; None: it has none, or that is not recorded."""
+        return await self._numbers.assignment(sim)
 
     async def _all_device_dates(
         self, wanted: Sequence[tuple[int, str, int]]
@@ -264,6 +271,7 @@ async def delete(connection: asyncpg.Connection, sims: Sequence[Sim], now: datet
     keys = [sim.bucket for sim in ordered], [sim.imsi for sim in ordered]
     names = [(kind, value, sim) for sim in ordered for kind, value in names_of(sim) if kind is not IdentifierKind.IMSI]
     await connection.execute(Q["bury"], *keys, [sim.event_count for sim in ordered], now)
+    await assignments.release(connection, ordered, now)
     await connection.execute(Q["delete"], *keys)
     await places.forget(connection, keys[1])
     await connection.execute(Q["delete_addresses"], *keys)
@@ -316,8 +324,11 @@ def names_of(sim: Sim) -> list[tuple[IdentifierKind, str]]:
     return [(kind, value) for kind, value in pairs if value]
 
 
-async def rename(connection: asyncpg.Connection, before: Sim, after: Sim) -> None:
-    """Give a locked SIM the names of `after`, which the caller has found free. Raises SimExists when one is not."""
+async def rename(connection: asyncpg.Connection, before: Sim, after: Sim, now: datetime) -> list[Assignment]:
+    """Give a locked SIM the names of `after`, which the caller has found free. Raises SimExists when one is not.
+
+    Returns the phone number, if it came from another SIM.
+    """
     kept, wanted = set(names_of(before)), set(names_of(after))
     old, new = sorted(kept - wanted), sorted(wanted - kept)
     keys = [before.bucket] * len(old), [before.imsi] * len(old)
@@ -333,6 +344,10 @@ async def rename(connection: asyncpg.Connection, before: Sim, after: Sim) -> Non
     if len(named) != len(new):
         raise SimExists("Another SIM takes this name at the same time")
     await connection.execute(Q["rename"], before.bucket, before.imsi, after.msisdn, after.nai, after.event_count)
+    if before.msisdn == after.msisdn:
+        return []
+    await assignments.release(connection, [before], now)
+    return await assignments.assign(connection, before.account_id, [after], now)
 
 
 async def taken(connection: asyncpg.Connection, names: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -350,11 +365,17 @@ async def event_counts_of_deleted(connection: asyncpg.Connection, sims: Sequence
 
 
 async def insert(
-    connection: asyncpg.Connection, account_id: str, sims: Sequence[Sim], cause: Cause, now: datetime
-) -> None:
+    connection: asyncpg.Connection,
+    account_id: str,
+    sims: Sequence[Sim],
+    cause: Cause,
+    now: datetime,
+    activated: Mapping[str, datetime] | None = None,
+) -> list[Assignment]:
     """Insert new SIMs with their names and their first events (`first_event`, SIM_ADDED).
 
-    Raises SimExists when a name is not free: nothing of this transaction may stay then.
+    `activated`: by IMSI, since when a SIM has had its phone number already. Returns the numbers that came from other
+    SIMs. Raises SimExists when a name is not free: nothing of this transaction may stay then.
     """
     buckets, imsis = lines(sim.bucket for sim in sims), lines(sim.imsi for sim in sims)
     iccids, msisdns, nais = (lines(map(attrgetter(name), sims)) for name in ("iccid", "msisdn", "nai"))
@@ -377,6 +398,7 @@ async def insert(
         )
     except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError) as error:
         raise SimExists("A SIM with one of these names exists already, or is added at the same time") from error
+    return await assignments.assign(connection, account_id, sims, now, activated)
 
 
 async def add_addresses(

@@ -32,6 +32,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     bucket: int
     imsi: str
+    """Of the SIM that it is about; the phone number, where it is about that."""
     account_id: str
     app_key: str
     api: str

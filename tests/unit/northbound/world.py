@@ -247,9 +247,9 @@ class Book:
     def _made(self, new: NewSubscription) -> tuple[Subscription, str]:
         self._world.created.append(new)
         made = Subscription(
-            id=f"{new.sim.bucket:02x}{len(self._world.created):032x}",
-            bucket=new.sim.bucket,
-            imsi=new.sim.imsi,
+            id=f"{new.subject[0]:02x}{len(self._world.created):032x}",
+            bucket=new.subject[0],
+            imsi=new.subject[1],
             account_id=new.account_id,
             app_key=new.app_key,
             api=new.api,

@@ -81,6 +81,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """Answered to event types that nothing here is about."""
     private_key_jwt: bool = False
     """The document knows PRIVATE_KEY_JWT as a kind of credential."""
+    follows_number: bool = False
+    """Subscriptions go on with the next SIM of the account that is given the phone number (`engine.following`)."""
     names_sim_of_token: bool = False
     """Events name the SIM of a 3-legged token, because their schema demands it."""
     created_later: Callable[[str], Any] = SubscriptionAsync
@@ -141,6 +143,7 @@ class SubscriptionOperations:
         expires_at = config.subscription_expire_time
         new = NewSubscription(
             sim=sim,
+            number=sim.msisdn if contract.follows_number else None,
             account_id=request.caller.account_id,
             app_key=request.caller.app_key,
             api=contract.name,
@@ -184,9 +187,9 @@ class SubscriptionOperations:
     async def list(self, request: Request) -> Answer:
         """The client's own subscriptions; more than a page of them by cursor, an extension."""
         page = paging.read(request.query, PER_PAGE, Place)
-        imsi = await self._imsi(request.caller)
+        subject = await self._subject(request.caller)
         found = await self._subscriptions.list(
-            request.caller.app_key, self._contract.name, imsi=imsi, after=page.after, limit=page.rows + 1
+            request.caller.app_key, self._contract.name, imsi=subject, after=page.after, limit=page.rows + 1
         )
         these = found[: page.rows]
         links = []
@@ -215,15 +218,16 @@ class SubscriptionOperations:
     async def _own(self, request: Request) -> Subscription:
         """The subscription of the path, if it is this client's, and with a 3-legged token this device's."""
         found = await self._subscriptions.get(request.caller.app_key, request.parameter)
-        if found.api != self._contract.name or await self._imsi(request.caller) not in (None, found.imsi):
+        if found.api != self._contract.name or await self._subject(request.caller) not in (None, found.imsi):
             raise SubscriptionNotFound
         return found
 
-    async def _imsi(self, caller: TokenHolder) -> str | None:
-        """The SIM to which a 3-legged token limits its bearer (Design Guide 6.7)."""
+    async def _subject(self, caller: TokenHolder) -> str | None:
+        """The SIM, or the number, to which a 3-legged token limits its bearer (Design Guide 6.7)."""
         if caller.device is None:
             return None
-        return (await self._devices.find(caller, self._devices.name(caller, UNSET))).imsi
+        sim = await self._devices.find(caller, self._devices.name(caller, UNSET))
+        return sim.msisdn if self._contract.follows_number else sim.imsi
 
 
 def _shown_to(caller: TokenHolder, found: Subscription) -> SubscriptionResponse:

@@ -2,7 +2,7 @@
 -- (`bucket = any`) are given the buckets of one shard where there are shards.
 
 -- name: lock_seen
-select case when seen_unknown then null else seen_imei end as imei, event_count
+select case when seen_unknown then null else seen_imei end as imei, event_count, msisdn
 from sim
 where bucket = $1 and imsi = $2 and account_id = $3
 for share

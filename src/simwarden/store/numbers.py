@@ -1,0 +1,117 @@
+"""Which SIMs have had which phone numbers (`number_assignment`), by the bucket of the number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simwarden.domain import numbers
+from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.numbers import Assignment
+from simwarden.store.coalesce import Coalescer
+from simwarden.store.columns import lines
+from simwarden.store.outbox import Outbox
+from simwarden.store.queries import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    import asyncpg
+
+    from simwarden.domain.sim import Sim
+    from simwarden.store.database import Database
+
+Q = load("numbers")
+
+
+def _assignment(row: asyncpg.Record) -> Assignment:
+    return Assignment(**dict(row))
+
+
+class Numbers:
+    """Reading what the record says of numbers, one request at a time but gathered into few round trips."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._newest: Coalescer[str, Assignment] = Coalescer(self._all_newest)
+
+    async def assignment(self, sim: Sim) -> Assignment | None:
+        """Since when a SIM has had its number; None: it has none, or that is not recorded."""
+        found = None if sim.msisdn is None else await self._newest.get(sim.msisdn)
+        return found if found is not None and found.until is None and found.imsi == sim.imsi else None
+
+    async def _all_newest(self, wanted: Sequence[str]) -> Mapping[str, Assignment]:
+        # A statement for each number: it reads one row, where one for many would read all that there ever were.
+        rows = await self._db.fetchmany(Q["newest"], [(bucket_of(number), number) for number in wanted])
+        return {row["number"]: _assignment(row) for row in rows}
+
+
+async def assign(
+    connection: asyncpg.Connection,
+    account_id: str,
+    sims: Iterable[Sim],
+    now: datetime,
+    activated: Mapping[str, datetime] | None = None,
+) -> list[Assignment]:
+    """Record that an account's SIMs have their numbers from now on; returns the numbers that came from another SIM.
+
+    Call it in the transaction that gave the SIMs their names. `activated`: by IMSI, since when a SIM has had its number
+    outside this record.
+    """
+    named = [(sim.msisdn, sim) for sim in sims if sim.msisdn is not None]
+    if not named:
+        return []
+    named.sort(key=lambda pair: pair[0])
+    buckets = [bucket_of(number) for number, _ in named]
+    all_numbers = lines(number for number, _ in named)
+    rows = await connection.fetch(Q["of_numbers"], sorted(set(buckets)), lines(buckets), all_numbers)
+    newest: dict[str, Assignment] = {}
+    for found in sorted(map(_assignment, rows), key=lambda one: one.since):
+        newest[found.number] = found
+    begun = activated or {}
+    made = [
+        numbers.assign(
+            newest.get(number),
+            number=number,
+            imsi=sim.imsi,
+            account_id=account_id,
+            now=now,
+            activated=begun.get(sim.imsi),
+        )
+        for number, sim in named
+    ]
+    await connection.execute(
+        Q["insert"],
+        *(lines(buckets), all_numbers),
+        *(lines(getattr(one, name) for one in made) for name in ("since", "imsi", "account_id")),
+        *(lines(getattr(one, name) for one in made) for name in ("sim_since", "owner_since", "begin_known")),
+    )
+    return [one for one in made if numbers.is_swap(newest.get(one.number), one)]
+
+
+async def release(connection: asyncpg.Connection, sims: Iterable[Sim], now: datetime) -> None:
+    """Record that SIMs have their numbers no longer."""
+    named = sorted((bucket_of(sim.msisdn), sim.msisdn, sim.imsi) for sim in sims if sim.msisdn is not None)
+    if named:
+        await connection.execute(Q["release"], *map(list, zip(*named, strict=True)), now)
+
+
+async def lock_followers(
+    connection: asyncpg.Connection, moved: Sequence[Assignment]
+) -> list[tuple[Assignment, Outbox]]:
+    """Lock the live subscriptions to these numbers that are the accounts' to which the numbers belong now."""
+    by_number = {one.number: one for one in moved}
+    if not by_number:
+        return []
+    rows = await connection.fetch(
+        Q["followed"],
+        [bucket_of(number) for number in by_number],
+        list(by_number),
+        [one.account_id for one in by_number.values()],
+    )
+    found = []
+    for row in rows:
+        one = by_number[row["number"]]
+        locked = await connection.fetch(Q["lock_followers"], row["bucket"], one.number, one.account_id)
+        found += [(one, Outbox.of_row(each)) for each in locked]
+    return found

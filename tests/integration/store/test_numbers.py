@@ -1,0 +1,234 @@
+"""The record of phone numbers: written with every change, by whatever way it comes, and filled from what was before."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.world import ACCOUNT, START, World, iccid, imsi
+
+from simwarden.domain.errors import SimExists
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.rules.lifecycle import Step, Transition
+from simwarden.domain.sim import Lifecycle
+from simwarden.engine import identity, imports, provision
+from simwarden.store import numbers as store
+from simwarden.store.numbers import Q, lock_followers
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from simwarden.domain.numbers import Assignment
+    from simwarden.store.database import Database
+    from simwarden.store.vault import Vault
+
+CAUSE = Cause(CauseKind.OPERATOR, "test", START)
+NUMBER, OTHER = "+8613800000001", "+8613800000002"
+ALL = "select * from number_assignment order by number, since"
+
+
+@pytest.fixture
+async def world(database: Database, vault: Vault) -> World:
+    made = World(database, vault)
+    await made.prepare()
+    return made
+
+
+async def add(world: World, number: int, msisdn: str | None = NUMBER, *, account: str = ACCOUNT) -> None:
+    """Register a card with a phone number."""
+    await provision.add(world.db, provision.new_sim(account, imsi=imsi(number), msisdn=msisdn), CAUSE)
+
+
+async def delete(world: World, number: int) -> None:
+    """Let a card go through its life to the end."""
+    if (await world.sim(number)).lifecycle is Lifecycle.ACTIVE:
+        await world.do(number, Transition(Step.DEACTIVATE))
+    await world.do(number, Transition(Step.DELETE))
+
+
+async def call(world: World, number: int, msisdn: str | None) -> None:
+    """Give a card another number."""
+    await identity.rename(world.db, imsi(number), {"msisdn": msisdn}, CAUSE)
+
+
+async def record(world: World) -> list[tuple[str, str, bool]]:
+    """Number, IMSI, and whether the SIM has it."""
+    return [(row["number"], row["imsi"], row["until"] is None) for row in await world.db.fetch(ALL)]
+
+
+async def of(world: World, number: int) -> Assignment | None:
+    return await world.sims.assignment(await world.sim(number))
+
+
+async def test_a_registered_number_is_recorded_with_its_sim(world: World) -> None:
+    await add(world, 1)
+    await add(world, 2, None)
+    found = await of(world, 1)
+    assert found is not None
+    assert (found.number, found.imsi, found.account_id, found.until) == (NUMBER, imsi(1), ACCOUNT, None)
+    assert found.since == found.sim_since == found.owner_since == (await world.events(1))[0].at
+    assert await of(world, 2) is None
+    [row] = await world.db.fetch("select bucket from number_assignment")
+    assert row["bucket"] == bucket_of(NUMBER)
+
+
+async def test_a_number_that_moves_is_recorded_with_the_time_of_the_event(world: World) -> None:
+    await add(world, 1)
+    await add(world, 2, None)
+    await call(world, 1, None)
+    assert await of(world, 1) is None
+    await call(world, 2, NUMBER)
+    found = await of(world, 2)
+    assert found is not None
+    assert found.sim_since == found.since == (await world.events(2))[-1].at
+    assert found.owner_since == (await world.events(1))[0].at, "the same account has it"
+    assert await record(world) == [(NUMBER, imsi(1), False), (NUMBER, imsi(2), True)]
+    [old, _] = await world.db.fetch(ALL)
+    assert old["until"] == (await world.events(1))[-1].at
+
+
+async def test_another_name_changes_nothing(world: World) -> None:
+    await add(world, 1)
+    await identity.rename(world.db, imsi(1), {"nai": "meter@iot.example"}, CAUSE)
+    await call(world, 1, NUMBER)
+    assert len(await record(world)) == 1
+
+
+async def test_a_deleted_sims_number_is_free_and_goes_to_the_next(world: World) -> None:
+    await add(world, 1)
+    await delete(world, 1)
+    assert await record(world) == [(NUMBER, imsi(1), False)]
+    await add(world, 2, account="other")
+    found = await of(world, 2)
+    assert found is not None
+    assert found.owner_since == found.since
+    assert found.begin_known, "whose it was before is recorded, so when it came is known"
+
+
+async def test_a_file_of_sims_is_recorded_and_a_row_that_is_refused_is_not(world: World) -> None:
+    await add(world, 1)
+    text = "iccid,imsi,msisdn\n" + "".join(
+        f"{iccid(n)},{imsi(n)},{number}\n" for n, number in ((2, NUMBER), (3, OTHER), (4, ""), (5, "+8613800000005"))
+    )
+    rows = imports.read_rows(imports.lines_of(text.encode()), ACCOUNT)
+    assert await imports.import_rows(world.db, rows, ACCOUNT, CAUSE) == (3, 1)
+    assert await record(world) == [(NUMBER, imsi(1), True), (OTHER, imsi(3), True), ("+8613800000005", imsi(5), True)]
+
+
+async def test_a_file_may_say_since_when_a_sim_has_its_number(world: World) -> None:
+    text = (
+        "imsi,msisdn,activated\n"
+        f"{imsi(1)},{NUMBER},2019-04-01\n"
+        f"{imsi(2)},{OTHER},2020-05-01T10:00:00+02:00\n"
+        f"{imsi(3)},+8613800000003,\n"
+        f"{imsi(4)},+8613800000004,01.04.2019\n"
+        f"{imsi(5)},+8613800000005,2020-05-01T10:00:00\n"
+        f"{imsi(6)},+8613800000006,2999-01-01\n"
+    )
+    rows = list(imports.read_rows(imports.lines_of(text.encode()), ACCOUNT))
+    bad = [row.reason for row in rows if isinstance(row, provision.BadRow)]
+    assert [reason.partition(":")[0] for reason in bad] == [
+        "activated is no date or time with a time zone by RFC 3339"
+    ] * 2 + ["activated lies in the future"]
+    await imports.import_rows(world.db, rows, ACCOUNT, CAUSE)
+    found = [await of(world, n) for n in (1, 2, 3)]
+    assert [one and one.since.isoformat() for one in found[:2]] == [
+        "2019-04-01T00:00:00+00:00",
+        "2020-05-01T08:00:00+00:00",
+    ]
+    assert [one and one.begin_known for one in found] == [True, True, False]
+
+
+async def test_a_name_that_is_taken_leaves_no_record(world: World) -> None:
+    await add(world, 1)
+    await add(world, 2, OTHER)
+    with pytest.raises(SimExists):
+        await call(world, 2, NUMBER)
+    with pytest.raises(SimExists):
+        await add(world, 3)
+    assert await record(world) == [(NUMBER, imsi(1), True), (OTHER, imsi(2), True)]
+
+
+async def test_the_newest_of_many_is_one_probe_of_the_key(world: World) -> None:
+    await add(world, 1)
+    await world.db.execute(
+        """insert into number_assignment
+           select $1, $2, $3::timestamptz + n * interval '1 s', $3::timestamptz + (n + 1) * interval '1 s', 'x', 'acme',
+                  $3, $3, true
+           from generate_series(1, 5000) as n""",
+        *(bucket_of(NUMBER), NUMBER, START - timedelta(days=1)),
+    )
+    await world.db.execute("analyze number_assignment")
+    plan = await world.db.fetch(f"explain (analyze, format text) {Q['newest']}", bucket_of(NUMBER), NUMBER)
+    [scan] = [row[0] for row in plan if "Index Scan Backward" in row[0]]
+    assert " rows=1" in scan.partition("actual")[2]
+
+
+async def test_nobody_is_locked_for_a_number_that_nobody_follows(world: World) -> None:
+    await add(world, 1)
+    found = await of(world, 1)
+    assert found is not None
+    async with world.db.transaction() as connection:
+        assert await lock_followers(connection, [found]) == []
+        assert await lock_followers(connection, []) == []
+        assert await store.assign(connection, ACCOUNT, [], START) == []
+
+
+def filling() -> list[str]:
+    """The statements of the migration that fill the record from what is known."""
+    text = (resources.files("simwarden.store") / "migrations" / migration()).read_text(encoding="utf-8")
+    _, _, rest = text.partition("do $$")
+    function, _, insert = rest.partition("end $$;\n")
+    return [f"do $${function}end $$;", insert]
+
+
+def migration() -> str:
+    """The file, whatever its number is."""
+    files = (entry.name for entry in (resources.files("simwarden.store") / "migrations").iterdir())
+    return next(name for name in files if name.endswith("_number_assignments.sql"))
+
+
+def rounded(at: datetime | None) -> str:
+    return "" if at is None else at.replace(microsecond=0).isoformat()
+
+
+async def rows_of(world: World) -> list[dict[str, Any]]:
+    return [dict(row) for row in await world.db.fetch(ALL)]
+
+
+@pytest.mark.parametrize("old", [False, True])
+async def test_the_migration_fills_in_what_would_have_been_written(world: World, old: bool) -> None:
+    """`old`: by the function for PostgreSQL 15 to 17, which has no crc32()."""
+    await add(world, 1)
+    await add(world, 2, None)
+    await add(world, 3, "+8613800000003")
+    for msisdn in (OTHER, NUMBER, None):
+        await call(world, 1, msisdn)
+    await identity.rename(world.db, imsi(1), {"nai": "meter@iot.example"}, CAUSE)
+    await call(world, 2, NUMBER)
+    await call(world, 2, None)
+    await call(world, 1, NUMBER)
+    await delete(world, 1)
+    await add(world, 1, OTHER)
+    await add(world, 4, account="other")
+    await delete(world, 3)
+    written = await rows_of(world)
+    async with world.db.transaction() as connection:
+        await connection.execute("delete from number_assignment")
+        for statement in filling():
+            await connection.execute(re.sub(r">= 180000", ">= 990000", statement) if old else statement)
+    filled = await rows_of(world)
+    times = ("since", "until", "sim_since", "owner_since")
+    assert len(filled) == len(written)
+    for mine, theirs in zip(filled, written, strict=True):
+        assert {k: v for k, v in mine.items() if k not in times} == {k: v for k, v in theirs.items() if k not in times}
+        # A SIM's row is as old as its transaction, its first event a moment younger.
+        assert all(
+            (mine[k] is None) == (theirs[k] is None)
+            and abs((mine[k] or START) - (theirs[k] or START)) < timedelta(seconds=5)
+            for k in times
+        ), (rounded(mine["since"]), mine, theirs)
