@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +20,14 @@ if TYPE_CHECKING:
 CAMARA = Path(__file__).parents[3] / "shared" / "camara"
 """CAMARA's documents, which lie beside the checkout and are not part of it."""
 UPSTREAM = CAMARA / "IoTSIMFraudPrevention" / "r1.2" / "code" / "API_definitions"
-OTHERS = {
-    "location-verification": "DeviceLocation/r3.2/code/API_definitions/location-verification.yaml",
-    "location-retrieval": "DeviceLocation/r3.2/code/API_definitions/location-retrieval.yaml",
-    "device-swap": "DeviceSwap/r3.2/code/API_definitions/device-swap.yaml",
-    "device-communication-function": "IoTDeviceManagement/drafts-unmerged/"
-    "2025-10-30-a874490-device-communication-function.yaml",
-    "subscription-status": "SubscriptionStatus/r1.2/code/API_definitions/subscription-status.yaml",
+_DOCUMENT = re.compile(r"^  x-camara-document: (\S+)$", re.MULTILINE)
+OF_CAMARA = {
+    api: Path(found[1])
+    for api, package in northbound.DOCUMENTS.items()
+    if (found := _DOCUMENT.search((resources.files(package) / "openapi.yaml").read_text(encoding="utf-8")))
 }
-"""Where the other APIs' documents are."""
-FROM_CAMARA = ("iot-sim-fraud-prevention", "iot-sim-fraud-prevention-subscriptions", *OTHERS)
-"""The APIs of which CAMARA has a document; the others' contracts are ours or China Telecom's."""
+"""The APIs of which CAMARA has a document, and which that is, as ours say; the others' contracts are ours or China
+Telecom's."""
 
 BEYOND = {
     (400, "INVALID_TOKEN"),
@@ -90,6 +88,12 @@ class Contract:
             return
         self._valid(content["application/json"]["schema"], reply)
 
+    @property
+    def paths(self) -> dict[str, Any]:
+        """The operations, by path and method."""
+        found: dict[str, Any] = self._document["paths"]
+        return found
+
     def extends(self, method: str, path: str) -> bool:
         """Whether the operation is marked as one that CAMARA does not know."""
         return "x-simwarden-extension" in (self._operation(method, path) or {})
@@ -144,13 +148,9 @@ def ours(api: str) -> Contract:
     return Contract(yaml.safe_load(bundled(northbound.DOCUMENTS[api])), beyond=set())
 
 
-def document_of(api: str) -> Path:
-    """Where CAMARA's document of this API is, if there is one and it is at hand."""
-    return CAMARA / OTHERS[api] if api in OTHERS else UPSTREAM / f"{api}.yaml"
-
-
 @cache
 def camaras(api: str) -> Contract | None:
-    """CAMARA's document of this API; None when it is not beside this checkout."""
-    path = document_of(api)
-    return Contract(yaml.safe_load(path.read_text(encoding="utf-8")), beyond=BEYOND) if path.is_file() else None
+    """CAMARA's document of this API; None when there is none, or it is not beside this checkout."""
+    if api not in OF_CAMARA or not (path := CAMARA / OF_CAMARA[api]).is_file():
+        return None
+    return Contract(yaml.safe_load(path.read_text(encoding="utf-8")), beyond=BEYOND)

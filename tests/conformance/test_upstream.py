@@ -18,7 +18,7 @@ from simwarden.reference.bundle import COMMON, bundled
 
 LISTS = Path(__file__).parent / "differences"
 UPSTREAM_COMMON = contract.CAMARA / "Commonalities" / "r4.3-synced-common" / "CAMARA_common.yaml"
-NAMES = (*contract.FROM_CAMARA, "common")
+NAMES = (*contract.OF_CAMARA, "common")
 
 
 def found(name: str) -> list[str]:
@@ -28,7 +28,7 @@ def found(name: str) -> list[str]:
         theirs = UPSTREAM_COMMON.read_text(encoding="utf-8").replace("Ipv4Address", "Ipv4Addr")
         ours = (resources.files(northbound) / COMMON).read_text(encoding="utf-8")
         return common_differences(yaml.safe_load(theirs), yaml.safe_load(ours))
-    theirs = contract.document_of(name).read_text(encoding="utf-8")
+    theirs = (contract.CAMARA / contract.OF_CAMARA[name]).read_text(encoding="utf-8")
     return differences(yaml.safe_load(theirs), yaml.safe_load(bundled(northbound.DOCUMENTS[name])))
 
 
