@@ -122,12 +122,13 @@ async def claim(
     than `visits` origins are looked at, those behind `after`, the one at which the last look stopped.
     """
     held = Counter(queue.origin for queue in busy)
-    look = [count + held[origin] if count else 0 for origin, count in capacity.items()]
+    room = {**dict.fromkeys(held, others), **capacity}
+    look = [count + held[origin] if count else 0 for origin, count in room.items()]
     rows = await db.fetch(
         Q["due_queues"],
         buckets,
         [queue.id for queue in busy],
-        list(capacity),
+        list(room),
         look,
         others,
         list(accounts),

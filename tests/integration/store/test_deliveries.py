@@ -148,6 +148,13 @@ async def test_an_origin_gets_as_many_lanes_as_it_has_room_for_beside_its_busy_o
     assert len((await look(house, limit=4)).queues) == 4
 
 
+async def test_what_is_held_of_an_origin_that_is_not_known_any_more_hides_nothing(house: House) -> None:
+    """Its sends have ended, and what came of them is not written yet."""
+    made = [(await house.subscribe(SINK))[0].id for _ in range(5)]
+    busy = [queue for queue in await claim(house) if queue.id in made[:2]]
+    assert [queue.id for queue in await claim(house, busy=busy, others=2)] == made[2:4]
+
+
 async def test_an_inbox_is_left_to_its_owner(house: House) -> None:
     made, _ = await house.subscribe(SINK)
     await house.db.execute("update subscription set inbox = 'x' where id = $1", made.id)
