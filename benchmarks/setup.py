@@ -47,7 +47,7 @@ class Bench(World):
         """Register SIMs with consecutive IMSIs; returns an app key and secret of their account."""
         async with self.database() as db:
             account = await open_account(Accounts(db), "bench")
-            await imports.import_rows(db, _rows(account.id, sims), account.id, CAUSE)
+            await imports.import_rows(db, _rows(account.id, sims), account.id, imports.Way(CAUSE))
             await db.execute("analyze")
             made = await issue(Accounts(db), "bench", "bench", SETS["all"])
         return made.application.app_key, made.app_secret
@@ -60,9 +60,9 @@ class Bench(World):
             account = await db.fetchval("select id from account where name = 'bench'")
             began = time.monotonic()
             rows = imports.read_rows(imports.lines_of(data), account)
-            added, _ = await imports.import_rows(db, rows, account, CAUSE)
+            done = await imports.import_rows(db, rows, account, imports.Way(CAUSE))
             took = time.monotonic() - began
-        assert added == sims
+        assert done.added == sims
         return sims / took
 
     async def add_gateways(self, prefix: str = "") -> None:

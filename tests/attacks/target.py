@@ -167,8 +167,8 @@ class Target:
         account = await open_account(accounts, name)
         numbers = [(f"{prefix}{n:07}", f"8986{prefix}{n:08}", f"+86{prefix % 100}0{n:08}") for n in range(sims)]
         cards = [Card(imsi, iccid, phone) for imsi, iccid, phone in numbers]
-        added, _ = await imports.import_rows(db, _rows(account.id, cards), account.id, _cause())
-        assert added == sims
+        done = await imports.import_rows(db, _rows(account.id, cards), account.id, imports.Way(_cause()))
+        assert done.added == sims
         issued = await issue(accounts, name, f"{name}-app", SCOPES)
         return Tenant(name, account.id, issued.application.app_key, issued.app_secret, cards)
 

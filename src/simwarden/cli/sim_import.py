@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,58 +26,113 @@ if TYPE_CHECKING:
 
 @click.command(
     "import",
-    epilog=examples(("sim import --account ACME sims.csv", "sim import --account ACME -  from standard input"))
+    epilog=examples(  # noqa: S608 - no SQL
+        (
+            "sim import --account ACME sims.csv",
+            "sim import --account ACME --dry-run sims.csv  say what would be done",
+            "sim import --account ACME --update sims.csv  and set phone numbers",
+            "sim import --account ACME --rejected again.csv sims.csv",
+            "sim import --account ACME -  from standard input",
+        )
+    )
     + "\n\nThe first line names the columns: iccid,imsi,msisdn[,imei][,activated]; with an imei the SIM is bound to "
-    "it. activated is since when the SIM has had its phone number: 2019-04-30, or a time with a time zone.",
+    "it. activated is since when the SIM has had its phone number: 2019-04-30, or a time with a time zone. "
+    "Semicolons or tabs may stand in place of commas.",
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--account", help="Name or id of the account they belong to [the only one].")
+@click.option("--update", is_flag=True, help="Give SIMs that are registered the phone numbers of their rows.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; say what would be done.")
+@click.option("--encoding", default="utf-8-sig", show_default="utf-8", help="Of the file, such as gbk.")
+@click.option(
+    "--rejected",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write rejected rows into this file, with a column `reason`.",
+)
 @json_option
-def import_(file: Path, account: str | None, *, as_json: bool) -> None:
+def import_(
+    file: Path,
+    account: str | None,
+    *,
+    update: bool,
+    dry_run: bool,
+    encoding: str,
+    rejected: Path | None,
+    as_json: bool,
+) -> None:
     """Register many SIMs from a CSV file, straight into the database.
 
-    Rejected rows are reported with their line number; the others are taken. It runs where the database can be reached,
-    with the settings of the server.
+    Rejected rows are reported with their line number; the others are taken. A row of a SIM that is registered as the
+    row says changes nothing, so the same file can be imported again. It runs where the database can be reached, with
+    the settings of the server.
     """
     data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    bad_rows: list[provision.BadRow] = []
-    so_far = 0
-
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise click.UsageError(f"Unknown encoding: {encoding}") from None
+    so_far = imports.Imported()
     tally = CautionTally()
 
-    async def work(store: Store) -> tuple[int, int]:
+    async def work(store: Store) -> imports.Imported:
         accounts = Accounts(store.db)
         owner = await accounts.get(account) if account else await _only_account(accounts)
         book = await ranges.book(store.db)
-        rows = _watched(
-            imports.read_rows(imports.lines_of(data), owner.id, store.settings.intake), owner.id, book, tally
-        )
+        lines = imports.lines_of(data, encoding)
+        rows = _watched(imports.read_rows(lines, owner.id, store.settings.intake), owner.id, book, tally)
         with _Progress(data.count(b"\n"), quiet=as_json) as bar:
 
-            def progress(added: int, bad: Sequence[provision.BadRow]) -> None:
-                nonlocal so_far
-                so_far += added
-                bar.advance(added + len(bad))
-                bad_rows.extend(bad)
+            def progress(batch: imports.Imported) -> None:
+                so_far.add(batch)
+                bar.advance(batch.rows)
                 if not as_json:
-                    for row in bad:
+                    for row in batch.bad:
                         bar.say(f"line {row.line}: {row.reason}")
 
-            return await imports.import_rows(store.db, rows, owner.id, by_operator("sim import"), progress)
+            way = imports.Way(by_operator("sim import"), update=update, dry_run=dry_run)
+            return await imports.import_rows(store.db, rows, owner.id, way, progress)
 
     try:
-        added, refused = with_store(work)
+        done = with_store(work)
     except KeyboardInterrupt:
-        click.echo(f"Stopped: at least {so_far} SIMs were added. The same file again adds the others.", err=True)
+        if dry_run:
+            click.echo("Stopped. Nothing was written.", err=True)
+        else:
+            said = f"Stopped: at least {so_far.added} SIMs were added. The same file again adds the others."
+            click.echo(said, err=True)
         raise SystemExit(130) from None
+    if rejected is not None:
+        _write_rejected(rejected, data, encoding, done.bad)
     if as_json:
-        print_json({"added": added, "refused": refused, "badRows": bad_rows, "warnings": tally.told()})
+        counts = {"added": done.added, "unchanged": done.unchanged, "changed": done.changed, "refused": len(done.bad)}
+        print_json({**counts, "dryRun": dry_run, "badRows": done.bad, "warnings": tally.told()})
     else:
         for line in tally.lines():
             click.echo(f"Warning: {line}", err=True)
-        click.echo(f"{added} SIMs added, {refused} rows refused")
-    if refused:
+        click.echo(_summary(done, dry_run=dry_run))
+    if done.bad:
         raise SystemExit(1)
+
+
+def _summary(done: imports.Imported, *, dry_run: bool) -> str:
+    parts = [f"{done.added} SIMs added"]
+    if done.changed:
+        parts.append(f"{done.changed} changed")
+    if done.unchanged:
+        parts.append(f"{done.unchanged} unchanged")
+    parts.append(f"{len(done.bad)} rows refused")
+    return ("Dry run, nothing was written: " if dry_run else "") + ", ".join(parts)
+
+
+def _write_rejected(file: Path, data: bytes, encoding: str, bad: Sequence[provision.BadRow]) -> None:
+    """Rejected rows as they were behind a column `reason`, so that they can be corrected and imported again."""
+    lines = [line.rstrip("\r\n") for line in imports.lines_of(data, encoding)]
+    delimiter = imports.delimiter_of(lines[0])
+    with file.open("w", encoding="utf-8", newline="") as out:
+        out.write(f"{imports.REASON}{delimiter}{lines[0]}\n")
+        for row in bad:
+            reason = row.reason.replace('"', "'")
+            out.write(f'"line {row.line}: {reason}"{delimiter}{lines[row.line - 1]}\n')
 
 
 def _watched(

@@ -14,17 +14,24 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from simwarden.domain.errors import InvalidIdentifier, SimExists, SimwardenError
+from simwarden.domain.identifiers import parse_imei
 from simwarden.domain.intake import Intake
-from simwarden.engine.provision import BadRow, NewSim, insert, insert_free, new_sim
+from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.engine import identity
+from simwarden.engine.provision import BadRow, NewSim, insert, insert_free, new_sim, refused
 from simwarden.kit.clock import now_utc
+from simwarden.store import sims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from simwarden.domain.events import Cause
+    from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
 
 COLUMNS = ("iccid", "imsi", "msisdn", "imei", "activated")
+REASON = "reason"
+"""A column that is read over: rejected rows are written with it."""
 BATCH = 5000
 """Rows that one transaction takes in."""
 AT_ONCE = 3
@@ -34,6 +41,8 @@ _SLICE = 200
 _TRIES = 5
 _AS_WRITTEN = Intake()
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_DELIMITERS = ";\t"
+"""What may stand between values in place of a comma: spreadsheets in many countries write these."""
 
 
 class BadFile(SimwardenError):
@@ -45,15 +54,18 @@ def read_rows(text: Iterable[str], account_id: str, intake: Intake = _AS_WRITTEN
 
     `activated`: since when the SIM has had its phone number, by RFC 3339 a date (UTC) or a time with a time zone.
 
-    A row is a line: no value here holds a line break, and a quote that is never closed costs its own line only.
+    Values are separated by what separates the names of the header: a comma, a semicolon or a tab. A row is a line:
+    no value here holds a line break, and a quote that is never closed costs its own line only.
     """
     now = now_utc()
     lines = iter(text)
     try:
-        header = [name.lower().lstrip("\ufeff").strip() for name in _values(next(lines, ""))]
+        first = next(lines, "")
+        delimiter = delimiter_of(first)
+        header = [name.lower().lstrip("\ufeff").strip() for name in _values(first, delimiter)]
     except csv.Error as error:
         raise BadFile(f"Line 1: {error}") from None
-    unknown = [name for name in header if name not in COLUMNS]
+    unknown = [name for name in header if name not in (*COLUMNS, REASON)]
     if unknown or "imsi" not in header or len(set(header)) != len(header):
         raise BadFile(
             "The first line must name the columns iccid,imsi,msisdn[,imei][,activated] (imsi at least); it is "
@@ -62,7 +74,7 @@ def read_rows(text: Iterable[str], account_id: str, intake: Intake = _AS_WRITTEN
     places = [header.index(name) if name in header else None for name in COLUMNS]
     for number, line in enumerate(lines, start=2):
         try:
-            values = _values(line)
+            values = _values(line, delimiter)
         except csv.Error as error:
             yield BadRow(number, f"not valid CSV: {error}")
             continue
@@ -96,62 +108,97 @@ def _time(text: str, now: datetime) -> datetime:
     return at
 
 
-def _values(line: str) -> list[str]:
+def delimiter_of(header: str) -> str:
+    """What separates values in a file with this first line."""
+    return next((each for each in _DELIMITERS if each in header), ",")
+
+
+def _values(line: str, delimiter: str) -> list[str]:
     if '"' not in line:
-        return line.rstrip("\r\n").split(",")
-    return next(csv.reader([line], strict=True), [])
+        return line.rstrip("\r\n").split(delimiter)
+    return next(csv.reader([line], strict=True, delimiter=delimiter), [])
+
+
+class Imported(msgspec.Struct):
+    """What became of rows."""
+
+    added: int = 0
+    unchanged: int = 0
+    """Their SIMs stand already, as the rows say."""
+    changed: int = 0
+    """Their SIMs were given the rows' phone numbers."""
+    bad: list[BadRow] = []
+    """Refused ones, in the order of the rows."""
+
+    @property
+    def rows(self) -> int:
+        """All of them."""
+        return self.added + self.unchanged + self.changed + len(self.bad)
+
+    def add(self, more: Imported) -> None:
+        """Count what became of more rows."""
+        self.added += more.added
+        self.unchanged += more.unchanged
+        self.changed += more.changed
+        self.bad = [*self.bad, *more.bad]
+
+
+class Way(msgspec.Struct, frozen=True):
+    """How rows are taken in."""
+
+    cause: Cause
+    update: bool = False
+    """A SIM that stands already is given the phone number of its row."""
+    dry_run: bool = False
+    """Nothing is written."""
 
 
 class _Batch(msgspec.Struct):
     """Rows on their way into the register."""
 
-    rows: list[NewSim | BadRow]
     names: set[str]
-    task: asyncio.Task[list[BadRow]]
+    task: asyncio.Task[Imported]
 
 
 async def import_rows(
     db: Database,
     rows: Iterable[NewSim | BadRow],
     account_id: str,
-    cause: Cause,
-    progress: Callable[[int, Sequence[BadRow]], None] = lambda _added, _bad: None,
-) -> tuple[int, int]:
-    """Register rows in batches, each one transaction; returns how many were added and refused.
+    way: Way,
+    progress: Callable[[Imported], None] = lambda _batch: None,
+) -> Imported:
+    """Register rows in batches, each one transaction; returns what became of them.
 
-    `progress(added, bad rows)` is called after each batch, in the order of the rows. A row whose SIM stands already is
-    refused, as is a second row of the same name; the others go on.
+    `progress` is called after each batch, in the order of the rows. A row whose SIM stands already as the row says
+    changes nothing; one that says something else of it is refused, as is a second row of the same name. The others go
+    on.
     """
-    added = refused = 0
+    done = Imported()
     under_way: deque[_Batch] = deque()
 
     async def finish() -> None:
-        nonlocal added, refused
-        batch = under_way[0]
-        bad = [row for row in batch.rows if isinstance(row, BadRow)] + await batch.task
+        batch = await under_way[0].task
         under_way.popleft()
-        bad.sort(key=lambda row: row.line)
-        added += len(batch.rows) - len(bad)
-        refused += len(bad)
-        progress(len(batch.rows) - len(bad), bad)
+        done.add(batch)
+        progress(batch)
 
     source = iter(rows)
     try:
         while batch := await _read(source):
             good = [row for row in batch if isinstance(row, NewSim)]
+            bad = [row for row in batch if isinstance(row, BadRow)]
             names = {value for row in good for _, value in row.names}
             # Of two rows with one name the first is taken, also when they are in two batches.
             while len(under_way) == AT_ONCE or any(not names.isdisjoint(other.names) for other in under_way):
                 await finish()
-            task = asyncio.create_task(_import(db, account_id, good, cause))
-            under_way.append(_Batch(batch, names, task))
+            under_way.append(_Batch(names, asyncio.create_task(_import(db, account_id, good, bad, way))))
         while under_way:
             await finish()
     finally:
         for left in under_way:
             left.task.cancel()
         await asyncio.gather(*(left.task for left in under_way), return_exceptions=True)
-    return added, refused
+    return done
 
 
 async def _read(source: Iterator[NewSim | BadRow]) -> list[NewSim | BadRow]:
@@ -163,7 +210,52 @@ async def _read(source: Iterator[NewSim | BadRow]) -> list[NewSim | BadRow]:
     return batch
 
 
-async def _import(db: Database, account_id: str, rows: Sequence[NewSim], cause: Cause) -> list[BadRow]:
+async def _import(db: Database, account_id: str, rows: Sequence[NewSim], bad: Sequence[BadRow], way: Way) -> Imported:
+    """Insert what is free, and compare the others with what stands. `bad`: rows of this batch that cannot be read."""
+    taken = await _insert(db, account_id, rows, way)
+    done = Imported(added=len(rows) - len(taken))
+    if taken:
+        by_line = {row.line: row for row in rows}
+        stand = await _standing(db, account_id, [by_line[row.line] for row in taken])
+        for row in taken:
+            await _compare(db, by_line[row.line], row, stand.get(by_line[row.line].sim.imsi), way, done)
+    done.bad = sorted([*done.bad, *bad], key=lambda row: row.line)
+    return done
+
+
+async def _standing(db: Database, account_id: str, rows: Sequence[NewSim]) -> dict[str, Sim]:
+    """The account's SIMs that have the IMSIs of these rows."""
+    refs = [(account_id, SimRef(IdentifierKind.IMSI, row.sim.imsi)) for row in rows]
+    return {sim.imsi: sim for sim in (await sims.find_all(db, refs)).values()}
+
+
+async def _compare(db: Database, row: NewSim, taken: BadRow, sim: Sim | None, way: Way, done: Imported) -> None:
+    """Count a row of which a name is a SIM's already; `sim` is the account's of the same IMSI."""
+    if sim is None:
+        done.bad.append(taken)
+    elif (difference := _difference(row, sim)) is None:
+        done.unchanged += 1
+    elif difference != "msisdn" or not way.update:
+        done.bad.append(BadRow(row.line, f"the SIM with the imsi {sim.imsi} has another {difference} already"))
+    else:
+        try:
+            if not way.dry_run:
+                await identity.rename(db, sim.imsi, {"msisdn": row.sim.msisdn}, way.cause)
+            done.changed += 1
+        except SimwardenError as error:
+            done.bad.append(BadRow(row.line, error.message))
+
+
+def _difference(row: NewSim, sim: Sim) -> str | None:
+    """What a row says of a SIM otherwise than it is: the column's name. An empty value says nothing."""
+    if row.sim.iccid not in (None, sim.iccid):
+        return "iccid"
+    if row.imei and (sim.binding is None or parse_imei(row.imei).key not in sim.binding.values):
+        return "imei"
+    return None if row.sim.msisdn in (None, sim.msisdn) else "msisdn"
+
+
+async def _insert(db: Database, account_id: str, rows: Sequence[NewSim], way: Way) -> list[BadRow]:
     """Insert what is free; returns what was not.
 
     First as if all were, which is the usual case and needs no look at what is there; then with a look; then again when
@@ -171,23 +263,27 @@ async def _import(db: Database, account_id: str, rows: Sequence[NewSim], cause: 
     """
     if not rows:
         return []
+    if way.dry_run:
+        async with db.connection() as connection:
+            return (await refused(connection, rows))[0]
     with contextlib.suppress(SimExists):
         async with db.transaction() as connection:
-            await insert_free(connection, account_id, rows, cause)
+            await insert_free(connection, account_id, rows, way.cause)
         return []
     for attempt in range(_TRIES):
         try:
             async with db.transaction() as connection:
-                return await insert(connection, account_id, rows, cause)
+                return await insert(connection, account_id, rows, way.cause)
         except SimExists:
             if attempt == _TRIES - 1:
                 raise
     raise AssertionError
 
 
-def lines_of(data: bytes) -> Iterable[str]:
-    """The text lines of a CSV file. Raises BadFile when it is not UTF-8."""
+def lines_of(data: bytes, encoding: str = "utf-8-sig") -> Iterable[str]:
+    """The text lines of a CSV file. Raises BadFile when it is not in that encoding."""
     try:
-        return io.StringIO(data.decode("utf-8-sig"), newline="")
+        return io.StringIO(data.decode(encoding), newline="")
     except UnicodeDecodeError as error:
-        raise BadFile(f"The file is not UTF-8 text (byte {error.start})") from None
+        name = "UTF-8" if encoding == "utf-8-sig" else encoding
+        raise BadFile(f"The file is not {name} text (byte {error.start}); name its encoding") from None

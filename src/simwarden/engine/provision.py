@@ -96,6 +96,14 @@ async def insert(connection: sims.Connection, account_id: str, rows: Sequence[Ne
 
     Raises SimExists when somebody else takes a name meanwhile: nothing of this transaction may stay then.
     """
+    bad, free = await refused(connection, rows)
+    if free:
+        await insert_free(connection, account_id, free, cause)
+    return bad
+
+
+async def refused(connection: sims.Connection, rows: Sequence[NewSim]) -> tuple[list[BadRow], list[NewSim]]:
+    """Rows of which a name is another SIM's, or that of a row before; and the others, which are free."""
     bad: list[BadRow] = []
     free: list[NewSim] = []
     used: set[tuple[str, str]] = set()
@@ -110,9 +118,7 @@ async def insert(connection: sims.Connection, account_id: str, rows: Sequence[Ne
         else:
             used.update(mine)
             free.append(row)
-    if free:
-        await insert_free(connection, account_id, free, cause)
-    return bad
+    return bad, free
 
 
 async def insert_free(connection: sims.Connection, account_id: str, rows: Sequence[NewSim], cause: Cause) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +93,7 @@ class Sims:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._lookups: Coalescer[tuple[str, SimRef], Sim] = Coalescer(self._find_all)
+        self._lookups: Coalescer[tuple[str, SimRef], Sim] = Coalescer(partial(find_all, db))
         self._device_dates: Coalescer[tuple[int, str, int], DeviceDates] = Coalescer(self._all_device_dates)
         self._numbers = assignments.Numbers(db)
 
@@ -153,10 +154,12 @@ class Sims:
         dates = [DeviceDates(row["first_seen"], row["changed"], row["numbered"]) for row in rows]
         return dict(zip(wanted, dates, strict=True))
 
-    async def _find_all(self, wanted: Sequence[tuple[str, SimRef]]) -> Mapping[tuple[str, SimRef], Sim]:
-        kinds, values, buckets = name_columns([(ref.kind, ref.value) for _, ref in wanted])
-        rows = await self._db.fetch(Q["find"], kinds, values, [account_id for account_id, _ in wanted], buckets)
-        return {wanted[row["ord"] - 1]: from_row(row) for row in rows}
+
+async def find_all(db: Database, wanted: Sequence[tuple[str, SimRef]]) -> Mapping[tuple[str, SimRef], Sim]:
+    """The SIMs of these names (account, name). Names of other accounts' SIMs are missing, as unknown ones are."""
+    kinds, values, buckets = name_columns([(ref.kind, ref.value) for _, ref in wanted])
+    rows = await db.fetch(Q["find"], kinds, values, [account_id for account_id, _ in wanted], buckets)
+    return {wanted[row["ord"] - 1]: from_row(row) for row in rows}
 
 
 async def lock(connection: asyncpg.Connection, imsis: Iterable[str]) -> dict[str, Sim]:

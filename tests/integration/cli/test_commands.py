@@ -280,7 +280,18 @@ def test_import_takes_the_good_rows_and_tells_the_bad_ones(run: Run, tmp_path: P
     assert told(run("sim", "show", IMSI, "--json"))["boundTo"] == ["353689530707903"]
     plain = run("sim", "import", "--account", "ACME", str(file))
     assert "line 3:" in plain.output
-    assert "0 SIMs added, 4 rows refused" in plain.output
+    assert "0 SIMs added, 2 unchanged, 2 rows refused" in plain.output
+    rejected = tmp_path / "again.csv"
+    again = run("sim", "import", "--account", "ACME", "--dry-run", "--rejected", str(rejected), str(file))
+    assert "Dry run, nothing was written: 0 SIMs added" in again.output
+    header, *kept = rejected.read_text().splitlines()
+    assert (header, len(kept)) == ("reason," + file.read_text().splitlines()[0], 2)
+    assert kept[0].startswith('"line 3: ')
+    assert kept[0].endswith(file.read_text().splitlines()[2])
+    text = rejected.read_text().replace(MSISDN, "+8613900000009")
+    rejected.write_text(text)
+    assert "1 SIMs added, 1 rows refused" in run("sim", "import", "--account", "ACME", str(rejected)).output
+    assert run("sim", "import", "--account", "ACME", "--encoding", "x-no", str(file)).exit_code == 2
 
 
 def test_what_looks_wrong_is_warned_of_at_every_door(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

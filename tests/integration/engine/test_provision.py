@@ -14,7 +14,7 @@ from simwarden.domain.errors import InvalidIdentifier, SimExists
 from simwarden.domain.events import EventType
 from simwarden.domain.sim import BindingState, IdentifierKind, SimRef
 from simwarden.engine import imports, provision
-from simwarden.engine.imports import BadFile, import_rows, lines_of, read_rows
+from simwarden.engine.imports import BadFile, Imported, Way, import_rows, lines_of, read_rows
 from simwarden.engine.keeping import Keeping
 from simwarden.engine.provision import BadRow, NewSim
 from simwarden.store import sims
@@ -66,7 +66,7 @@ def test_columns_may_be_named_in_any_order_and_only_the_imsi_is_needed(header: s
 
 @pytest.mark.parametrize(
     "text",
-    ["", "\n", "iccid,msisdn\n", "imsi;iccid\n", "imsi,imsi\n", "imsi,colour\n", "imsi,\n", f"{imsi(1)}\n", '"imsi\n'],
+    ["", "\n", "iccid,msisdn\n", "imsi|iccid\n", "imsi,imsi\n", "imsi,colour\n", "imsi,\n", f"{imsi(1)}\n", '"imsi\n'],
 )
 def test_a_file_with_another_first_line_is_refused(text: str) -> None:
     with pytest.raises(BadFile, match=r"first line must name the columns|^Line 1"):
@@ -127,16 +127,16 @@ async def test_a_file_is_taken_in_with_what_is_wrong_told_once(world: World, mon
             line(6),
         ]
     )
-    told: list[tuple[int, list[int]]] = []
-    result = await import_rows(
+    batches: list[tuple[int, int, list[int]]] = []
+    done = await import_rows(
         world.db,
         read_rows(lines_of(text.encode()), ACCOUNT),
         ACCOUNT,
-        CALLER,
-        lambda added, bad: told.append((added, [row.line for row in bad])),
+        Way(CALLER),
+        lambda batch: batches.append((batch.added, batch.unchanged, [row.line for row in batch.bad])),
     )
-    assert result == (4, 6)
-    assert told == [(2, [2]), (1, [5, 6]), (0, [8, 9, 10]), (1, [])]
+    assert (done.added, done.unchanged, [row.line for row in done.bad]) == (4, 2, [2, 6, 9, 10])
+    assert batches == [(2, 0, [2]), (1, 1, [6]), (0, 1, [9, 10]), (1, 0, [])]
     assert [sim.imsi for sim in await world.sims.page(account_id=ACCOUNT)] == [imsi(n) for n in (1, 2, 3, 5, 6)]
     assert await world.types(3) == [EventType.SIM_ADDED, EventType.BINDING_CREATED]
     assert await world.state(3) is BindingState.LOCKED
@@ -154,8 +154,8 @@ async def test_a_clash_does_not_say_whose_it_is(world: World) -> None:
             world.db,
             read_rows(lines_of((HEADER + text).encode()), ACCOUNT),
             ACCOUNT,
-            CALLER,
-            lambda _added, rows: bad.extend(rows),
+            Way(CALLER),
+            lambda batch: bad.extend(batch.bad),
         )
     assert [row.reason for row in bad] == [
         f"a SIM with the imsi {imsi(7)} exists already",
@@ -176,13 +176,13 @@ async def test_two_imports_at_once_take_every_row_once(world: World, monkeypatch
     monkeypatch.setattr(imports, "BATCH", 20)
     numbers = range(1, 101)
 
-    async def run(order: Sequence[int]) -> tuple[int, int]:
+    async def run(order: Sequence[int]) -> Imported:
         text = HEADER + "".join(line(number) for number in order)
-        return await import_rows(world.db, read_rows(lines_of(text.encode()), ACCOUNT), ACCOUNT, CALLER)
+        return await import_rows(world.db, read_rows(lines_of(text.encode()), ACCOUNT), ACCOUNT, Way(CALLER))
 
     done = await asyncio.wait_for(asyncio.gather(run(numbers), run(numbers[::-1]), run(numbers)), PATIENCE)
-    assert sum(added for added, _ in done) == 100
-    assert sum(refused for _, refused in done) == 200
+    assert sum(each.added for each in done) == 100
+    assert sum(each.unchanged for each in done) == 200
     assert await world.db.fetchval("select count(*) from event") == 100
     assert await world.db.fetchval("select count(*) from sim_identifier") == 200
 
@@ -213,3 +213,61 @@ async def test_imsis_among_the_names_of_earlier_servers_are_deleted_bit_by_bit(w
     assert not await Keeping(world.db, world.vault, timedelta(days=30), clock=world.clock).step()
     found = [await world.sims.find(ACCOUNT, SimRef(IdentifierKind.IMSI, imsi(n))) for n in (1, 2, 3)]
     assert [sim.imsi for sim in found if sim] == [imsi(1), imsi(2), imsi(3)]
+
+
+async def import_text(world: World, text: str, *, update: bool = False, dry_run: bool = False) -> Imported:
+    source = read_rows(lines_of((HEADER + text).encode()), ACCOUNT)
+    return await import_rows(world.db, source, ACCOUNT, Way(CALLER, update=update, dry_run=dry_run))
+
+
+async def test_the_same_file_again_changes_nothing(world: World) -> None:
+    text = line(1) + line(2, imei=device(2)) + line(3)
+    assert (await import_text(world, text)).added == 3
+    before = [await world.written(table) for table in ("sim", "sim_identifier", "event")]
+    again = await import_text(world, text + f",{imsi(3)},,\n")
+    assert (again.added, again.unchanged, again.changed, again.bad) == (0, 4, 0, [])
+    assert [await world.written(table) for table in ("sim", "sim_identifier", "event")] == before
+
+
+async def test_a_row_that_says_something_else_of_a_sim_is_refused_and_names_the_column(world: World) -> None:
+    await import_text(world, line(1) + line(2, imei=device(2)) + line(3))
+    done = await import_text(
+        world, f"{iccid(9)},{imsi(1)},,\n" + line(2, imei=device(3)) + line(3, msisdn="+8613800000033")
+    )
+    assert [row.reason for row in done.bad] == [
+        f"the SIM with the imsi {imsi(1)} has another iccid already",
+        f"the SIM with the imsi {imsi(2)} has another imei already",
+        f"the SIM with the imsi {imsi(3)} has another msisdn already",
+    ]
+
+
+async def test_an_update_gives_sims_the_phone_numbers_of_their_rows(world: World) -> None:
+    await import_text(world, line(1) + line(2) + line(3))
+    text = line(1, msisdn="+8613800000011") + line(2, msisdn="+8613800000003") + line(3)
+    tried = await import_text(world, text, update=True, dry_run=True)
+    assert (tried.changed, (await world.sim(1)).msisdn) == (2, "+8613800000001")
+    done = await import_text(world, text, update=True)
+    assert (done.changed, done.unchanged) == (1, 1)
+    assert [row.reason for row in done.bad] == ["Another SIM has the msisdn already"]
+    assert (await world.sim(1)).msisdn == "+8613800000011"
+    assert await world.types(1) == [EventType.SIM_ADDED, EventType.SIM_CHANGED]
+
+
+async def test_a_dry_run_writes_nothing(world: World) -> None:
+    await import_text(world, line(1))
+    done = await import_text(world, line(1) + line(2) + "x,y\n", dry_run=True)
+    assert (done.added, done.unchanged, len(done.bad)) == (1, 1, 1)
+    assert await world.db.fetchval("select count(*) from sim") == 1
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_semicolons_and_tabs_separate_too_and_a_reason_is_read_over(delimiter: str) -> None:
+    text = f'reason,imsi,msisdn\n"line 2: no; not, so",{imsi(1)},+8613800000001\n'.replace(",", delimiter)
+    (row,) = rows(text)
+    assert isinstance(row, NewSim)
+    assert (row.sim.imsi, row.sim.msisdn) == (imsi(1), "+8613800000001")
+
+
+def test_a_file_may_be_in_another_encoding() -> None:
+    (row,) = list(read_rows(lines_of(f"reason,imsi\n坏,{imsi(1)}\n".encode("gbk"), "gbk"), ACCOUNT))
+    assert isinstance(row, NewSim)

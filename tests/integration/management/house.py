@@ -121,7 +121,7 @@ class House:
                 )
                 for n in range(first, first + count)
             ]
-            await imports.import_rows(self.db, rows, account_id, CAUSE)
+            await imports.import_rows(self.db, rows, account_id, imports.Way(CAUSE))
         for account_id, texts in ((self.account.id, MINE), (self.stranger.id, THEIRS)):
             for kind, text in texts:
                 await ranges.add(self.db, account_id, parse_range(kind, text))

@@ -327,7 +327,7 @@ async def test_a_walk_meets_each_sim_once_whatever_happens_meanwhile(house: Hous
         cursor = f"&cursor={page['nextCursor']}"
         number = rng.randrange(2_000, 900_000)
         sim = provision.new_sim(house.account.id, imsi=imsi(number))
-        await imports.import_rows(house.db, [provision.NewSim(0, sim)], house.account.id, CAUSE)
+        await imports.import_rows(house.db, [provision.NewSim(0, sim)], house.account.id, imports.Way(CAUSE))
         action = rng.choice([{"action": "close", "functions": ["DATA"]}, {"action": "open", "functions": ["DATA"]}])
         await house.manage("POST", f"/sims/{imsi(rng.randrange(20))}/actions", action)
     assert len(met) == len(set(met))

@@ -65,7 +65,7 @@ class House:
                 provision.NewSim(number, provision.new_sim(account_id, imsi=imsi(number), msisdn=f"+8690{number:010}"))
                 for number in range(first, first + count)
             ]
-            await imports.import_rows(self.db, rows, account_id, CAUSE)
+            await imports.import_rows(self.db, rows, account_id, imports.Way(CAUSE))
 
     async def begin(
         self, action: Command, sims: SimFilter | list[Named], *, preview: bool = False, mine: bool = True

@@ -115,7 +115,8 @@ async def test_a_file_of_sims_is_recorded_and_a_row_that_is_refused_is_not(world
         f"{iccid(n)},{imsi(n)},{number}\n" for n, number in ((2, NUMBER), (3, OTHER), (4, ""), (5, "+8613800000005"))
     )
     rows = imports.read_rows(imports.lines_of(text.encode()), ACCOUNT)
-    assert await imports.import_rows(world.db, rows, ACCOUNT, CAUSE) == (3, 1)
+    done = await imports.import_rows(world.db, rows, ACCOUNT, imports.Way(CAUSE))
+    assert (done.added, len(done.bad)) == (3, 1)
     assert await record(world) == [(NUMBER, imsi(1), True), (OTHER, imsi(3), True), ("+8613800000005", imsi(5), True)]
 
 
@@ -134,7 +135,7 @@ async def test_a_file_may_say_since_when_a_sim_has_its_number(world: World) -> N
     assert [reason.partition(":")[0] for reason in bad] == [
         "activated is no date or time with a time zone by RFC 3339"
     ] * 2 + ["activated lies in the future"]
-    await imports.import_rows(world.db, rows, ACCOUNT, CAUSE)
+    await imports.import_rows(world.db, rows, ACCOUNT, imports.Way(CAUSE))
     found = [await of(world, n) for n in (1, 2, 3)]
     assert [one and one.since.isoformat() for one in found[:2]] == [
         "2019-04-01T00:00:00+00:00",
