@@ -21,8 +21,10 @@ from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
 from simwarden.notify.retry import Schedule
 from simwarden.notify.settings import NotifySettings
-from simwarden.sandbox.ports import VirtualSims
+from simwarden.sandbox.ports import VirtualModels, VirtualSims
 from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
+from simwarden.store.pseudonyms import Pseudonyms
+from simwarden.store.tacs import Tacs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +73,7 @@ class Customers:
         """
         self._settings = settings
         self._db = db
+        self._vault = vault
         self._accounts = accounts
         self._sims = sims
         self.answers = IdempotencyStore(db, vault)
@@ -118,6 +121,8 @@ class Customers:
             subscriptions=self.subscriptions,
             inboxes=self.inboxes,
             smallest_area_radius=self._settings.smallest_area_radius,
+            models=Tacs(self._db),
+            pseudonyms=Pseudonyms(self._vault),
             operations=self.operations,
             allow_private_sinks=self._settings.allow_private_sinks,
             subscriptions_async=self._settings.subscriptions_async,
@@ -131,6 +136,7 @@ class Customers:
             functions=virtual,
             places=virtual,
             subscriptions=self.sandboxed,
+            models=VirtualModels(),
             operations=None,
         )
         return northbound.apis(live, sandbox)

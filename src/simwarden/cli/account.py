@@ -24,6 +24,7 @@ def _fields(found: dict[str, Any]) -> dict[str, Any]:
         "In another device": policy["onMismatch"],
         "IMEI not known": policy["unknown"],
         "When it is back": policy["resume"],
+        "At home, too, in": ", ".join(found["homeNetworks"]) or None,
         "Opened": found["createdAt"],
     }
 

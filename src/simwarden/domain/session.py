@@ -35,6 +35,10 @@ class SessionNote(msgspec.Struct, frozen=True, kw_only=True):
     """In E.164 form with its plus sign; names the SIM where there is no IMSI."""
     imei: str | None = None
     """14 digits; None when the report carried none that could be read."""
+    svn: str | None = None
+    """Two digits, the software version of the device (3GPP TS 23.003 6.2.2), where the report carried an IMEISV."""
+    plmn: str | None = None
+    """MCC and MNC of the network that serves the device, where the report carried them."""
     presumed: bool = False
     """The element did not say so: it took a command to end the session."""
     cells: tuple[str, ...] = ()
@@ -56,6 +60,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     presumed: bool = False
     """Its end is: see SessionNote."""
     imei: str | None = None
+    svn: str | None = None
+    """See SessionNote, like `plmn`."""
+    plmn: str | None = None
 
     @property
     def is_live(self) -> bool:
@@ -99,6 +106,8 @@ def follow(
             ended_at=note.at if note.phase is Phase.ENDED else None,
             presumed=note.presumed,
             imei=note.imei,
+            svn=note.svn,
+            plmn=note.plmn,
         )
         if restarted_at is not None and begun.is_live and begun.began_at < restarted_at:
             return msgspec.structs.replace(begun, ended_at=restarted_at), News.LATE
@@ -112,6 +121,8 @@ def follow(
         began_at=min(known.began_at, note.began_at),
         seen_at=max(known.seen_at, note.at),
         imei=note.imei or known.imei,
+        svn=note.svn or known.svn,
+        plmn=note.plmn or known.plmn,
         ended_at=note.at if note.phase is Phase.ENDED else None,
         presumed=note.presumed,
     )

@@ -51,7 +51,7 @@ class AccountRoutes:
         """createAccount."""
         wanted: schemas.CreateAccount = read(self._create, request)
         policy = Policy() if wanted.policy is None else wanted.policy.over(Policy())
-        settings = AccountSettings(policy=policy, strict=wanted.strict)
+        settings = AccountSettings(policy=policy, strict=wanted.strict, home_networks=wanted.home_networks)
         made = await applications.open_account(self._house.accounts, wanted.name, settings)
         return Answer(201, views.account(made), [(b"location", f"/manage/v1/accounts/{made.id}".encode())])
 
@@ -63,10 +63,11 @@ class AccountRoutes:
         """changeAccount: bindings that are there keep their policy."""
         wanted: schemas.ChangeAccount = read(self._change, request)
         found = await self._house.account(request.parameter)
-        policy, strict = found.settings.policy, found.settings.strict
+        before = found.settings
         settings = AccountSettings(
-            policy=policy if wanted.policy is UNSET else wanted.policy.over(policy),
-            strict=strict if wanted.strict is UNSET else wanted.strict,
+            policy=before.policy if wanted.policy is UNSET else wanted.policy.over(before.policy),
+            strict=before.strict if wanted.strict is UNSET else wanted.strict,
+            home_networks=before.home_networks if wanted.home_networks is UNSET else wanted.home_networks,
         )
         name = None if wanted.name is UNSET else wanted.name
         changed = await applications.change_account(self._house.accounts, found.id, new_name=name, settings=settings)

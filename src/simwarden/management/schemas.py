@@ -56,11 +56,16 @@ class PolicyBody(_Body, frozen=True):
         return msgspec.structs.replace(base, **said)
 
 
+HomeNetworks = Annotated[tuple[Annotated[str, Meta(pattern=r"^[0-9]{5,6}\Z")], ...], Meta(max_length=64)]
+"""MCC and MNC of each."""
+
+
 class CreateAccount(_Body, frozen=True):
     """CreateAccount."""
 
     name: Name
     strict: bool = False
+    home_networks: HomeNetworks = ()
     policy: PolicyBody | None = None
 
 
@@ -69,6 +74,7 @@ class ChangeAccount(_Body, frozen=True):
 
     name: Name | UnsetType = UNSET
     strict: bool | UnsetType = UNSET
+    home_networks: HomeNetworks | UnsetType = UNSET
     policy: PolicyBody | UnsetType = UNSET
 
 

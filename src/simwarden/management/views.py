@@ -119,6 +119,7 @@ class AccountView(Camel, frozen=True, omit_defaults=False):
     id: str
     name: str
     strict: bool
+    home_networks: tuple[str, ...]
     policy: dict[str, str]
     created_at: datetime
 
@@ -258,6 +259,7 @@ def account(found: Account) -> AccountView:
         id=found.id,
         name=found.name,
         strict=found.settings.strict,
+        home_networks=found.settings.home_networks,
         policy=policy(found.settings.policy),
         created_at=found.created_at,
     )

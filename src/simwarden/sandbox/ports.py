@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from simwarden.domain.decision import Decision
+    from simwarden.domain.device_model import DeviceModel
     from simwarden.domain.place import Place
     from simwarden.domain.sim import Sim, SimRef
+    from simwarden.domain.standing import Standing
     from simwarden.engine.commands.command import SimCommand
     from simwarden.engine.function_status import FunctionView
     from simwarden.engine.idempotency import IdempotentRequest
@@ -49,6 +51,10 @@ class VirtualSims:
         """PlaceFinder."""
         return rules.place(sim, self._clock())
 
+    async def shown(self, sim: Sim) -> Standing:
+        """What network elements show of a SIM."""
+        return rules.shown(sim, self._clock())
+
     async def submit(self, command: SimCommand, _once: IdempotentRequest | None = None, /) -> Decision:
         """Commands, by the rules themselves."""
         found = await self.find(str(command.account_id), command.ref)
@@ -61,3 +67,11 @@ class VirtualSims:
     async def read(self, sim: Sim) -> Sequence[FunctionView]:
         """FunctionSource; a virtual SIM is attached nowhere."""
         return function_views(sim, [], {})
+
+
+class VirtualModels:
+    """ModelTable of the sandbox: it knows the model of the virtual SIMs' own device, and no other."""
+
+    async def find(self, tac: str, /) -> DeviceModel | None:
+        """ModelTable."""
+        return rules.OWN_MODEL if tac == rules.OWN_MODEL.tac else None

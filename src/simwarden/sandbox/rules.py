@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from simwarden.domain.device_model import DeviceModel
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.place import Place, PlaceSource
@@ -23,6 +24,7 @@ from simwarden.domain.sim import (
     Sim,
     SimRef,
 )
+from simwarden.domain.standing import ShownSession, ShownSlot, Standing
 from simwarden.domain.usage import until_tomorrow
 from simwarden.northbound.kernel.errors import (
     PermissionDenied,
@@ -34,6 +36,7 @@ from simwarden.store.sims import DeviceDates
 
 OWN = "35209900176148"
 """The device of a virtual SIM."""
+OWN_MODEL = DeviceModel(OWN[:8], "Simwarden", "Virtual Meter")
 OTHER = "86052105000017"
 """Any other device."""
 _SINCE = timedelta(days=30)
@@ -95,6 +98,13 @@ _ONE_DIGIT = {
 _FIRST_SEEN = timedelta(days=300)
 _SWAPPED = {"0": timedelta(days=200), "1": timedelta(hours=1), "2": timedelta(days=3)}
 """By last digit, how long ago the SIM came into its device from another one (`device-swap`)."""
+_HOME = "00101"
+"""The network of virtual SIMs: the test network of ITU-T E.212."""
+_VISITED = {"3": "20801", "6": "34001", "9": "90112"}
+"""By last digit, the network in which a SIM roams: France, the French Antilles (one code of several countries), and a
+network of no country."""
+_SILENT = timedelta(hours=3)
+"""So long ago the element that shows a SIM ending in 8 reported last."""
 
 _SITE = 50.735851, 7.10066
 """Where virtual SIMs are: latitude and longitude."""
@@ -121,6 +131,27 @@ def place(sim: Sim, now: datetime) -> Place | None:
         return None
     radius, ago = found
     return Place(*_SITE, radius, now - ago, PlaceSource.SITE, "")
+
+
+def shown(sim: Sim, now: datetime) -> Standing:
+    """What is shown of a virtual SIM that has been seen: registered at home, with a data session, unless its number
+    stands for something else."""
+    if sim.seen is None:
+        return Standing()
+    digit = sim.imsi[-1]
+    heard = now - (_SILENT if digit == "8" else timedelta(seconds=20))
+    plmn = _VISITED.get(digit, _HOME)
+    slot = ShownSlot(status=3, plmn=plmn, imei=sim.seen.imei, at=heard, heard_at=heard, period=timedelta(minutes=1))
+    session = ShownSession(
+        live=digit != "1",
+        at=heard,
+        plmn=plmn,
+        imei=sim.seen.imei,
+        svn="01",
+        heard_at=heard,
+        period=timedelta(minutes=1),
+    )
+    return Standing(slot, session, (_HOME,))
 
 
 def virtual(account_id: str, ref: SimRef, now: datetime) -> Sim | None:

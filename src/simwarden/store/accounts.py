@@ -32,6 +32,9 @@ class AccountSettings(msgspec.Struct, frozen=True):
     """What a binding does when it is not met, unless the call says otherwise."""
     strict: bool = False
     """Refuse to bind a SIM that has never been seen, instead of binding it to the first device seen."""
+    home_networks: tuple[str, ...] = ()
+    """Networks (MCC and MNC) in which its SIMs are at home, beside the one that their IMSI names: others of the same
+    operator, and partners in the home country that do not count as roaming."""
 
 
 class Account(msgspec.Struct, frozen=True):

@@ -76,6 +76,7 @@ async def changed_ports(
         texts([seen.iccid for _, seen, _ in items]),
         numbers([boot for _, _, boot in items]),
         fresh_since,
+        texts([seen.plmn for _, seen, _ in items]),
     )
     changed: dict[CardSlot, StoredPort | None] = {}
     for row in rows:

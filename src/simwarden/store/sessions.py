@@ -31,6 +31,8 @@ def _from_row(row: asyncpg.Record) -> Session:
         ended_at=row["ended_at"],
         presumed=row["presumed"],
         imei=row["imei"],
+        svn=row["svn"],
+        plmn=row["plmn"],
     )
 
 
@@ -68,6 +70,8 @@ async def save(connection: asyncpg.Connection, sessions: Iterable[Session]) -> N
         [item.ended_at for item in ordered],
         [item.imei for item in ordered],
         [item.presumed for item in ordered],
+        [item.svn for item in ordered],
+        [item.plmn for item in ordered],
     )
 
 

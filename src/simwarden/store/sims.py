@@ -25,9 +25,10 @@ from simwarden.domain.sim import (
     Sim,
     SimRef,
 )
+from simwarden.domain.standing import Standing
 from simwarden.domain.traffic import TrafficLimits
 from simwarden.store import numbers as assignments
-from simwarden.store import places
+from simwarden.store import places, standing
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.columns import lines, numbers, texts
 from simwarden.store.database import to_json
@@ -96,6 +97,7 @@ class Sims:
         self._lookups: Coalescer[tuple[str, SimRef], Sim] = Coalescer(partial(find_all, db))
         self._device_dates: Coalescer[tuple[int, str, int], DeviceDates] = Coalescer(self._all_device_dates)
         self._numbers = assignments.Numbers(db)
+        self._shown: Coalescer[standing.Whose, Standing] = Coalescer(partial(standing.shown, db))
 
     async def find(self, account_id: str, ref: SimRef) -> Sim | None:
         """The account's SIM of this name. A foreign SIM and an unknown one both give None, after the same work: whose
@@ -145,6 +147,10 @@ class Sims:
     async def assignment(self, sim: Sim) -> Assignment | None:
         """Since when a SIM has had its phone number; None: it has none, or that is not recorded."""
         return await self._numbers.assignment(sim)
+
+    async def shown(self, sim: Sim) -> Standing:
+        """What network elements show of a SIM now."""
+        return await self._shown.get(standing.whose(sim)) or Standing()
 
     async def _all_device_dates(
         self, wanted: Sequence[tuple[int, str, int]]

@@ -27,6 +27,7 @@ class Vault:
             raise ValueError(f"A master key has {KEY_BYTES} bytes, this one {len(key)}")
         self._cipher = AESGCM(key)
         self._digest_key = HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"simwarden fingerprint").derive(key)
+        self._naming_key = HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"simwarden naming").derive(key)
 
     def seal(self, plain: bytes, purpose: str) -> bytes:
         """Encrypt; the result carries its nonce."""
@@ -36,6 +37,10 @@ class Vault:
     def fingerprint(self, value: bytes, purpose: str) -> bytes:
         """A digest to look equal values up by, which nobody without the master key can try values against."""
         return hmac.digest(self._digest_key, purpose.encode() + b"\0" + value, "sha256")
+
+    def keyed_digest(self, value: bytes, purpose: str) -> bytes:
+        """The HMAC-SHA256 of a value under a key that belongs to this purpose alone, for values that are handed out."""
+        return hmac.digest(hmac.digest(self._naming_key, purpose.encode(), "sha256"), value, "sha256")
 
     def open(self, sealed: bytes, purpose: str) -> bytes:
         """Decrypt. Raises WrongKey."""

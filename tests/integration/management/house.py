@@ -39,7 +39,9 @@ from simwarden.store import ranges
 from simwarden.store.accounts import Accounts
 from simwarden.store.gateways import Gateways
 from simwarden.store.leases import Leases
+from simwarden.store.pseudonyms import Pseudonyms
 from simwarden.store.sims import Sims
+from simwarden.store.tacs import Tacs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,6 +104,8 @@ class House:
             functions=Functions(database, self.sims),
             subscriptions=Subscriptions(database, vault, allow_private_sinks=False, inboxes=inboxes),
             inboxes=inboxes,
+            models=Tacs(database),
+            pseudonyms=Pseudonyms(vault),
             operations=self.operations,
         )
         self.app = northbound.ApisFirst(

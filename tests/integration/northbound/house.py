@@ -31,7 +31,9 @@ from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
 from simwarden.store import sims as sim_store
 from simwarden.store.accounts import Accounts
+from simwarden.store.pseudonyms import Pseudonyms
 from simwarden.store.sims import Sims
+from simwarden.store.tacs import Tacs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +94,8 @@ class House:
                         database, vault, allow_private_sinks=allow_private_sinks, inboxes=self.inboxes
                     ),
                     inboxes=self.inboxes,
+                    models=Tacs(database),
+                    pseudonyms=Pseudonyms(vault),
                     accounts=self.accounts,
                     allow_private_sinks=allow_private_sinks,
                     subscriptions_async=subscriptions_async,

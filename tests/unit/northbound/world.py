@@ -15,10 +15,12 @@ from tests.unit.northbound.operations import OperationsInMemory
 from simwarden import northbound
 from simwarden.accounts.scopes import KNOWN
 from simwarden.domain import rules
+from simwarden.domain.device_model import DeviceModel
 from simwarden.domain.errors import KeyReused, SimNotFound, SimwardenError, SubscriptionNotFound
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
 from simwarden.domain.sink import parse_sink
+from simwarden.domain.standing import Standing
 from simwarden.edge.throttle import HeldBack
 from simwarden.engine.function_status import function_views
 from simwarden.engine.subscriptions import NewSubscription, Subscription
@@ -26,6 +28,7 @@ from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
+from simwarden.store.pseudonyms import Pseudonyms
 from simwarden.store.sims import DeviceDates
 from simwarden.store.vault import Vault
 
@@ -74,6 +77,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     policy: Policy = Policy()
     strict: bool = False
+    home_networks: tuple[str, ...] = ()
 
 
 def sim(number: str, account_id: str = "acc_meters", *, imei: str | None = IMEI) -> Sim:
@@ -101,6 +105,9 @@ class World:
         """By IMSI: when the SIM came into devices."""
         self.places: dict[str, Place] = {}
         """By IMSI: where the SIM was seen last."""
+        self.standing: dict[str, Standing] = {}
+        """By IMSI: what network elements show of the SIM."""
+        self.models = ModelsInMemory()
         self.causes: list[Cause] = []
         self.commands: list[Command] = []
         self.created: list[NewSubscription] = []
@@ -142,6 +149,8 @@ class World:
             operations=cast("BulkJobs", self.operations),
             inboxes=Inboxes(cast("Database", None), Vault(bytes(32)), base_url="https://warden.example"),
             accounts=cast("Accounts", self),
+            models=self.models,
+            pseudonyms=Pseudonyms(Vault(bytes(32))),
             **options,
         )
         self.app = northbound.ApisFirst(Starlette(), northbound.apis(self.services))
@@ -170,6 +179,10 @@ class World:
     async def place(self, sim: Sim) -> Place | None:
         """PlaceFinder."""
         return self.places.get(sim.imsi)
+
+    async def shown(self, sim: Sim) -> Standing:
+        """NetworkView."""
+        return self.standing.get(sim.imsi, Standing())
 
     async def life(self, sim: Sim, *, limit: int = 200) -> list[Event]:
         """Nothing has happened."""
@@ -203,6 +216,14 @@ class World:
     def _fail(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+
+class ModelsInMemory(dict[str, DeviceModel]):
+    """ModelTable, by TAC."""
+
+    async def find(self, tac: str, /) -> DeviceModel | None:
+        """ModelTable."""
+        return self.get(tac)
 
 
 class AnswersInMemory:

@@ -130,6 +130,19 @@ class Devices:
         return found
 
 
+def counted(device: Device | UnsetType, ref: SimRef) -> Device | UnsetType:
+    """The identifier that counted, for an answer to a request that named several (DeviceResponse); else none."""
+    if device is UNSET or len(msgspec.to_builtins(device)) == 1:
+        return UNSET
+    if ref.kind is IdentifierKind.MSISDN:
+        return Device(phone_number=device.phone_number)
+    if ref.kind is IdentifierKind.IPV4:
+        return Device(ipv4_address=device.ipv4_address)
+    if ref.kind is IdentifierKind.IPV6:
+        return Device(ipv6_address=device.ipv6_address)
+    return Device(network_access_identifier=device.network_access_identifier)
+
+
 def as_written(device: Device | UnsetType) -> dict[str, Any] | None:
     """A device as plain JSON values with the client's own property names; None when there is none."""
     return None if device is UNSET else msgspec.to_builtins(device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simwarden.domain.decision import Decision
+    from simwarden.domain.device_model import DeviceModel
     from simwarden.domain.place import Place
     from simwarden.domain.sim import Sim, SimRef
+    from simwarden.domain.standing import Standing
     from simwarden.engine.commands.command import SimCommand
     from simwarden.engine.function_status import FunctionView
     from simwarden.engine.idempotency import IdempotentRequest
@@ -81,6 +83,21 @@ class PlaceFinder(Protocol):
 
     async def place(self, sim: Sim) -> Place | None:
         """Where the SIM was seen last; None where that is not known."""
+
+
+@runtime_checkable
+class NetworkView(Protocol):
+    """Knows what the network shows of SIMs: what SIMs of an API that asks for it have to meet too."""
+
+    async def shown(self, sim: Sim) -> Standing:
+        """Of this SIM, now."""
+
+
+class ModelTable(Protocol):
+    """Knows models of devices."""
+
+    async def find(self, tac: str, /) -> DeviceModel | None:
+        """What is known of a type allocation code."""
 
 
 class Commands(Protocol):

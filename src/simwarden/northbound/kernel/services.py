@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from simwarden.engine.subscriptions import Subscriptions
     from simwarden.northbound.kernel.devices import Devices
     from simwarden.northbound.kernel.edge import Edge
-    from simwarden.northbound.kernel.ports import Commands, FunctionSource, PlaceFinder, SimFinder
+    from simwarden.northbound.kernel.ports import Commands, FunctionSource, ModelTable, PlaceFinder, SimFinder
     from simwarden.notify.inbox import Inboxes
     from simwarden.store.accounts import Accounts
+    from simwarden.store.pseudonyms import Pseudonyms
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +34,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """None: nobody knows where SIMs are, and there is no API for it."""
     smallest_area_radius: float = 1.0
     """Metres. Location APIs answer about no smaller circle."""
+    models: ModelTable
+    pseudonyms: Pseudonyms
     operations: BulkJobs | None = None
     """None: there is no work in the background here, and no API for it."""
     allow_private_sinks: bool = False

@@ -55,6 +55,10 @@ class Accounting(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of the cell and of the area around it, from 3GPP-User-Location-Info; none when it cannot be read."""
     cells_at: datetime | None = None
     """When the device was there: 3GPP-User-Location-Info-Time, where it is before `at`."""
+    svn: str | None = None
+    """Two digits: the software version that stands in an IMEISV."""
+    plmn: str | None = None
+    """MCC and MNC of the serving network, from 3GPP-SGSN-MCC-MNC."""
 
 
 def read(packet: Packet, received_at: datetime) -> Accounting:
@@ -75,6 +79,7 @@ def read(packet: Packet, received_at: datetime) -> Accounting:
         raise InvalidPacket(
             "session", f"An Accounting-Request needs an Acct-Session-Id of 1 to {MAX_SESSION_ID} octets"
         )
+    imei, svn = _device(packet.vendor.get(Vendor3gpp.IMEISV))
     lasted = packet.integer(Attribute.ACCT_SESSION_TIME) if status is not AccountingStatus.START else 0
     return Accounting(
         status=status,
@@ -83,9 +88,11 @@ def read(packet: Packet, received_at: datetime) -> Accounting:
         session=session,
         imsi=_imsi(packet),
         msisdn=_msisdn(packet),
-        imei=_imei(packet.vendor.get(Vendor3gpp.IMEISV)),
         cells=_cells(packet.vendor.get(Vendor3gpp.USER_LOCATION_INFO)),
         cells_at=_cells_at(packet.vendor.get(Vendor3gpp.USER_LOCATION_INFO_TIME), at),
+        imei=imei,
+        svn=svn,
+        plmn=_plmn(packet.vendor.get(Vendor3gpp.SGSN_MCC_MNC)),
     )
 
 
@@ -115,16 +122,28 @@ def _msisdn(packet: Packet) -> str | None:
         return None
 
 
-def _imei(value: bytes | None) -> str | None:
-    """The first 14 digits of a 3GPP-IMEISV: digits as text, or as eight octets with the lower half first."""
+def _device(value: bytes | None) -> tuple[str | None, str | None]:
+    """The first 14 digits of a 3GPP-IMEISV and its software version, which an IMEI in its place has not.
+
+    Digits as text, or as eight octets with the lower half first.
+    """
     if value is None:
-        return None
+        return None, None
     if len(value) == 8 and not value.isdigit():
         value = b"".join(b"%x%x" % (octet & 15, octet >> 4) for octet in value).rstrip(b"f")
     try:
-        return parse_imei(value.rstrip(b"\0").decode("ascii")).key
+        imei = parse_imei(value.rstrip(b"\0").decode("ascii"))
+        return imei.key, imei.software_version
     except (InvalidIdentifier, UnicodeDecodeError):
+        return None, None
+
+
+def _plmn(value: bytes | None) -> str | None:
+    """MCC and MNC as five or six digits; what has another form counts as missing."""
+    if value is None:
         return None
+    digits = value.rstrip(b"\0")
+    return digits.decode("ascii") if len(digits) in (5, 6) and digits.isdigit() else None
 
 
 def _cells(value: bytes | None) -> tuple[str, ...]:

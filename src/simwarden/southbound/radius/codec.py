@@ -70,6 +70,8 @@ class Vendor3gpp(enum.IntEnum):
     """Types of 3GPP's attributes (TS 29.061 16.4.7.2) that are read or written here."""
 
     IMSI = 1
+    SGSN_MCC_MNC = 18
+    """MCC and MNC of the network that serves the device, as text."""
     TEARDOWN_INDICATOR = 19
     IMEISV = 20
     USER_LOCATION_INFO = 22

@@ -94,6 +94,8 @@ def to_report(nas: Nas, told: Accounting, now: datetime) -> Report:
                 imei=told.imei,
                 cells=told.cells,
                 cells_at=told.cells_at,
+                svn=told.svn,
+                plmn=told.plmn,
             ),
         )
     return Report(

@@ -5,14 +5,15 @@ select imsi, port, slot from gateway_port where gateway_id = $1 and held
 select i.ord, p.*
 from unnest(string_to_array($1, e'\n')::int[], string_to_array($2, e'\n')::int[], string_to_array($3, e'\n')::int[],
             string_to_array($4, e'\n', '')::int[], string_to_array($5, e'\n', ''), string_to_array($6, e'\n', ''),
-            string_to_array($7, e'\n', ''), string_to_array($8, e'\n')::int[])
-     with ordinality as i (gateway_id, port, slot, status, imei, imsi, iccid, boot, ord)
+            string_to_array($7, e'\n', ''), string_to_array($8, e'\n')::int[], string_to_array($10, e'\n', ''))
+     with ordinality as i (gateway_id, port, slot, status, imei, imsi, iccid, boot, plmn, ord)
 left join gateway_port p on p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot
 where p.gateway_id is null
    or p.status is distinct from i.status
    or p.imsi is distinct from i.imsi
    or p.imei is distinct from i.imei
    or p.iccid is distinct from i.iccid
+   or p.plmn is distinct from i.plmn
    or p.boot <> i.boot
    or p.reported_at < $9
 

@@ -11,12 +11,13 @@ where s.bucket = any ($1::smallint[]) and s.gateway_id = $3 and s.ended_at is nu
 order by s.bucket, s.imsi, s.began_at, s.key
 
 -- name: save
-insert into session (bucket, imsi, gateway_id, key, began_at, seen_at, ended_at, imei, presumed)
+insert into session (bucket, imsi, gateway_id, key, began_at, seen_at, ended_at, imei, presumed,
+                     svn, plmn)
 select * from unnest($1::smallint[], $2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-                     $7::timestamptz[], $8::text[], $9::boolean[])
+                     $7::timestamptz[], $8::text[], $9::boolean[], $10::text[], $11::text[])
 on conflict (bucket, imsi, gateway_id, key) do update
 set began_at = excluded.began_at, seen_at = excluded.seen_at, ended_at = excluded.ended_at, imei = excluded.imei,
-    presumed = excluded.presumed
+    presumed = excluded.presumed, svn = excluded.svn, plmn = excluded.plmn
 
 -- name: forget_oldest
 delete from session s

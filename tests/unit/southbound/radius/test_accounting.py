@@ -44,6 +44,7 @@ def test_a_start_of_a_packet_gateway() -> None:
         imsi="460000990123698",
         msisdn="+8613715266978",
         imei="35368953070790",
+        svn="01",
     )
 
 
@@ -172,3 +173,28 @@ def test_a_cell_may_be_of_an_earlier_time_and_never_of_a_later_one() -> None:
     assert location("8064f0001234", before).cells_at == NOW - timedelta(seconds=60)
     assert location("8064f0001234", before + 120).cells_at is None
     assert location("8064f0001234", -2_208_988_800).cells_at is None, "a clock that was never set"
+
+
+@pytest.mark.parametrize(
+    ("value", "plmn"),
+    [
+        (b"46000", "46000"),
+        (b"310260", "310260"),
+        (b"20801\0", "20801"),
+        (b"", None),
+        (b"4600", None),
+        (b"4600012", None),
+        (b"4600x", None),
+        (b"\x64\xf0\x00", None),
+    ],
+)
+def test_the_serving_network_is_five_or_six_digits(value: bytes, plmn: str | None) -> None:
+    assert read(SESSION, codec.vendor_attribute(Vendor3gpp.SGSN_MCC_MNC, value)).plmn == plmn
+
+
+@pytest.mark.parametrize(
+    ("value", "svn"),
+    [(b"3536895307079099", "99"), (b"353689530707903", None), (b"35368953070790", None), (b"x", None)],
+)
+def test_a_software_version_stands_in_an_imeisv_alone(value: bytes, svn: str | None) -> None:
+    assert read(SESSION, codec.vendor_attribute(Vendor3gpp.IMEISV, value)).svn == svn

@@ -1,0 +1,56 @@
+"""The operator's table of device models by type allocation code."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from simwarden.domain.device_model import DeviceModel
+from simwarden.store.coalesce import Coalescer
+from simwarden.store.queries import load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from simwarden.store.database import Database
+
+Q = load("tacs")
+
+
+class TacCount(msgspec.Struct, frozen=True):
+    """How large the table is."""
+
+    tacs: int
+    imported_at: datetime | None
+    """When a row of it was imported last."""
+
+
+class Tacs:
+    """Every method may raise StoreUnavailable."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._lookups: Coalescer[str, DeviceModel] = Coalescer(self._load)
+
+    async def find(self, tac: str) -> DeviceModel | None:
+        """What the table says of a TAC, if anything."""
+        return await self._lookups.get(tac)
+
+    async def put(self, models: Sequence[DeviceModel], now: datetime) -> None:
+        """Add rows, or replace those of the same TAC. Of several of one TAC the last one counts."""
+        last = {each.tac: each for each in models}
+        rows = [last[tac] for tac in sorted(last)]
+        columns = [each.tac for each in rows], [each.manufacturer for each in rows], [each.model for each in rows]
+        await self._db.execute(Q["put"], *columns, now)
+
+    async def count(self) -> TacCount:
+        """How large the table is."""
+        row = await self._db.fetchrow(Q["count"])
+        assert row is not None
+        return TacCount(row["tacs"], row["imported_at"])
+
+    async def _load(self, tacs: Sequence[str]) -> Mapping[str, DeviceModel]:
+        rows = await self._db.fetch(Q["find"], tacs)
+        return {row["tac"]: DeviceModel(row["tac"], row["manufacturer"], row["model"]) for row in rows}
