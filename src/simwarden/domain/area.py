@@ -13,6 +13,7 @@ from itertools import pairwise
 import msgspec
 
 from simwarden.domain import shape
+from simwarden.domain.cell import InvalidCell, parse_cell
 from simwarden.domain.errors import InvalidValue
 from simwarden.domain.place import Place, PlaceSource
 from simwarden.domain.shape import Position, distance
@@ -25,7 +26,6 @@ MAX_EXTENT = 5_000_000
 """Metres from the middle of a polygon to its farthest point: half a continent, and flattened to within 11 %."""
 MAX_LIST = 1000
 """Cells, or sites, of one area."""
-MAX_REF = 64
 
 
 class Whereabouts(enum.StrEnum):
@@ -139,11 +139,10 @@ def check(area: Area) -> None:
         case Cells():
             _check_list("cells", area.cells)
             for n, cell in enumerate(area.cells):
-                kind, _, rest = cell.partition(":")
-                if not kind or not rest or len(cell) > MAX_REF or not cell.isascii() or not cell.isprintable():
-                    raise InvalidArea(
-                        f"cells[{n}]: {cell[:MAX_REF]!r} is not the key of a cell, like ecgi:26201-0123456"
-                    )
+                try:
+                    parse_cell(cell)
+                except InvalidCell as error:
+                    raise InvalidArea(f"cells[{n}]: {error.message}") from error
         case Sites():
             _check_list("gateways", area.gateways)
 

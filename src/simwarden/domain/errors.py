@@ -82,6 +82,10 @@ class GatewayNotFound(ResourceNotFound):
     """No gateway has this name or token."""
 
 
+class AreaNotFound(ResourceNotFound):
+    """The account has no area of this name."""
+
+
 class SubscriptionNotFound(ResourceNotFound):
     """No subscription with this id belongs to the caller."""
 
@@ -117,6 +121,14 @@ class NoDeviceSeen(IncompatibleState):
     """No device has been seen for this SIM yet, so there is none to bind it to."""
 
 
+class NoPlaceSeen(IncompatibleState):
+    """No place has been seen for this SIM yet, so there is none to limit it to."""
+
+
+class StillOutside(IncompatibleState):
+    """The SIM is not back in its area."""
+
+
 class InvalidBinding(IncompatibleState, ValueError):
     """This binding cannot be made."""
 
@@ -149,6 +161,10 @@ class NothingToChange(SimwardenError):
 
 class NotBound(NothingToChange):
     """The SIM is not bound to a device."""
+
+
+class NotLimited(NothingToChange):
+    """The SIM is not limited to an area."""
 
 
 class KeyReused(SimwardenError):

@@ -9,6 +9,8 @@ from functools import lru_cache
 
 import msgspec
 
+from simwarden.domain.area import Area, Whereabouts
+from simwarden.domain.place import Place
 from simwarden.domain.traffic import TrafficLimits
 
 
@@ -65,7 +67,7 @@ class OnMismatch(enum.StrEnum):
 
 
 class OnUnknown(enum.StrEnum):
-    """What a missing or unreadable IMEI leads to."""
+    """What a missing or unreadable IMEI, or a place that shows no side of the border, leads to."""
 
     ALLOW = "ALLOW"
     DENY = "DENY"
@@ -98,7 +100,7 @@ class SimRef(msgspec.Struct, frozen=True):
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """What a binding does when it is not met."""
+    """What a binding or an area limit does when it is not met."""
 
     on_mismatch: OnMismatch = OnMismatch.ENFORCE
     unknown: OnUnknown = OnUnknown.ALLOW
@@ -114,6 +116,49 @@ class Binding(msgspec.Struct, frozen=True):
     learnt: Learnt
     policy: Policy
     since: datetime
+
+
+class PendingSide(msgspec.Struct, frozen=True):
+    """A SIM was seen on the other side of its area's border, and is waited for to stay there."""
+
+    to: Whereabouts
+    due: datetime
+    """When it counts."""
+
+
+class AreaLimit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a SIM may be."""
+
+    policy: Policy
+    since: datetime
+    area: Area | None = None
+    """None: armed, it becomes a circle around the first place at which the SIM is seen."""
+    learnt: Learnt = Learnt.EXPLICIT
+    radius: int | None = None
+    """Metres, of the circle around a place."""
+    dwell: int = 0
+    """Seconds for which a SIM must be on the other side of the border before that counts."""
+    name: str | None = None
+    """Of a named area, as it was when its shape was copied here."""
+    id: str | None = None
+    """Of a named area, which many SIMs share."""
+    version: int = 0
+    """Of the named area's shape."""
+    side: Whereabouts = Whereabouts.UNKNOWN
+    """On which side of the border the SIM was when that was last known."""
+    unknown: bool = False
+    """The newest place does not show the side."""
+    side_since: datetime | None = None
+    pending: PendingSide | None = None
+    place: Place | None = None
+    """The newest place that counted; None: none since the limit is set, or it is not known any more."""
+
+    @property
+    def state(self) -> str:
+        """ARMED, INSIDE, OUTSIDE or UNKNOWN."""
+        if self.area is None:
+            return "ARMED"
+        return str(Whereabouts.UNKNOWN if self.unknown else self.side)
 
 
 class Lifecycle(enum.StrEnum):
@@ -258,11 +303,16 @@ class Sim(msgspec.Struct, frozen=True, kw_only=True):
     upheld_at: datetime | None = None
     """While a report that would lift the bar of a mismatch waits for its proof: when the bar was upheld last."""
     limits: TrafficLimits = TrafficLimits()
+    area: AreaLimit | None = None
+    """Where it may be; None: anywhere."""
 
     @property
     def due_at(self) -> datetime | None:
-        """When the first of its bars ends by itself."""
-        return min((bar.until for bar in self.bars if bar.until is not None), default=None)
+        """When the first of its bars ends by itself, or what waits at the border of its area counts."""
+        times = [bar.until for bar in self.bars if bar.until is not None]
+        if self.area is not None and self.area.pending is not None:
+            times.append(self.area.pending.due)
+        return min(times, default=None)
 
     @property
     def barred(self) -> Function:

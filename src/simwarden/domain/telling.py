@@ -14,6 +14,8 @@ def data_of(event: Event) -> dict[str, Any]:
     """The data of the CloudEvent, without the subscription's id and device."""
     if event.type is EventType.DEVICE_CHANGED:
         return {"imei": event.data["imei"]}
+    if event.type is EventType.AREA_CHANGED:
+        return {"area": event.data["circle"]}
     return dict(event.data)
 
 

@@ -29,7 +29,7 @@ from simwarden.domain.errors import (
 from simwarden.domain.identifiers import parse_imei
 from simwarden.domain.numbering import OutsideRanges
 from simwarden.domain.sim import IdentifierKind, Lifecycle, SimRef
-from simwarden.engine import provision
+from simwarden.engine import areas, provision
 from simwarden.engine.commands import catalogue
 from simwarden.engine.commands.catalogue import Add
 from simwarden.engine.commands.command import SimCommand, execute
@@ -264,8 +264,9 @@ class _Batch:
             self._connection, wanted, after=(work.bucket, part.after_imsi), bucket=work.bucket, limit=size
         )
         items = []
-        for number, each in enumerate(found, part.items + 1):
-            result = self._look_at(Todo(work.bucket, number, each.sim.imsi, None), each.sim)
+        commands = await areas.completed(self._connection, [(each.sim, self._action) for each in found], self._now)
+        for number, (each, command) in enumerate(zip(found, commands, strict=True), part.items + 1):
+            result = self._look_at(Todo(work.bucket, number, each.sim.imsi, None), each.sim, command)
             given = {"imsi": each.sim.imsi}
             items.append(
                 NewItem(number, given, work.bucket, each.sim.imsi, None, result.status, result.code, result.reason)
@@ -286,14 +287,17 @@ class _Batch:
     async def preview(self, items: Sequence[Todo]) -> list[Settled]:
         """Which of the items would not change or cannot, and why. Nothing is locked, nothing changes."""
         sims = await store.read_sims(self._connection, [(item.bucket, item.imsi) for item in items])
-        looked = [self._look_at(item, sims.get(item.imsi)) for item in items]
+        wanted = [(sims.get(item.imsi), catalogue.for_item(self._action, item.data)) for item in items]
+        commands = await areas.completed(self._connection, wanted, self._now)
+        looked = [
+            self._look_at(item, sims.get(item.imsi), command) for item, command in zip(items, commands, strict=True)
+        ]
         return [each for each in looked if each.status != "REQUESTED" or each.reason]
 
-    def _look_at(self, item: Todo, sim: Sim | None) -> Settled:
+    def _look_at(self, item: Todo, sim: Sim | None, command: Command) -> Settled:
         try:
             if sim is None or self._work.account_id not in (None, sim.account_id):
                 raise SimNotFound
-            command = catalogue.for_item(self._action, item.data)
             decision = rules.decide(sim, command, self._now, self._cause)
         except SimwardenError as error:
             return Settled(item.bucket, item.n, *catalogue.refusal_of(error))

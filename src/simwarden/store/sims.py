@@ -14,6 +14,7 @@ from simwarden.domain.errors import SimExists
 from simwarden.domain.events import Event, EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import (
+    AreaLimit,
     Bar,
     Binding,
     BindingState,
@@ -50,12 +51,9 @@ Connection = asyncpg.Connection
 
 def from_row(row: asyncpg.Record) -> Sim:
     """A row of `sim` as the domain sees it."""
-    slot = None
-    if row["seen_gateway"] is not None:
-        slot = CardSlot(row["seen_gateway"], row["seen_port"], row["seen_slot"])
-    seen = None
-    if row["seen_at"] is not None:
-        seen = Seen(row["seen_at"], row["seen_imei"], row["seen_unknown"], slot)
+    gateway, at = row["seen_gateway"], row["seen_at"]
+    slot = None if gateway is None else CardSlot(gateway, row["seen_port"], row["seen_slot"])
+    seen = None if at is None else Seen(at, row["seen_imei"], row["seen_unknown"], slot)
     return Sim(
         bucket=row["bucket"],
         imsi=row["imsi"],
@@ -75,6 +73,7 @@ def from_row(row: asyncpg.Record) -> Sim:
         event_count=row["event_count"],
         upheld_at=row["upheld_at"],
         limits=NO_LIMITS if row["limits"] is None else msgspec.convert(row["limits"], TrafficLimits),
+        area=None if row["area"] is None else msgspec.convert(row["area"], AreaLimit),
     )
 
 
@@ -271,6 +270,7 @@ async def save(connection: asyncpg.Connection, sims: Sequence[Sim]) -> None:
         lines(sim.upheld_at for sim in ordered),
         lines(None if sim.limits == NO_LIMITS else to_json(sim.limits) for sim in ordered),
         lines(sim.due_at for sim in ordered),
+        lines(sim.area and to_json(sim.area) for sim in ordered),
     )
 
 

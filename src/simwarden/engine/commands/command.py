@@ -17,6 +17,7 @@ from simwarden.domain.errors import IllegalTransition, SimNotFound, SimwardenErr
 from simwarden.domain.events import Cause
 from simwarden.domain.sim import IdentifierKind, Lifecycle, Sim, SimRef
 from simwarden.domain.usage import Usage
+from simwarden.engine import areas
 from simwarden.engine.unit_of_work import Outcome, UnitOfWork
 from simwarden.store import sims, usage
 from simwarden.store.usage import Key
@@ -58,12 +59,13 @@ async def execute(
     results: list[Decision | SimwardenError] = []
     used: Counter[Key] = Counter()
     day = now.astimezone(UTC).date()
-    for imsi, each in commands:
+    found = [(None if imsi is None else changes.sims.get(imsi), each.command) for imsi, each in commands]
+    for (imsi, each), command in zip(commands, await areas.completed(connection, found, now), strict=True):
         sim = None if imsi is None else changes.sims.get(imsi)
         try:
             if sim is None or sim.lifecycle is Lifecycle.DELETED or each.account_id not in (None, sim.account_id):
                 raise SimNotFound
-            decision = rules.decide(sim, each.command, now, each.cause)
+            decision = rules.decide(sim, command, now, each.cause)
             if decision.sim.lifecycle is Lifecycle.DELETED:
                 _may_go(sim, changes.attachments(sim.imsi), by_operator=each.account_id is None)
         except SimwardenError as error:

@@ -66,7 +66,8 @@ set binding = i.binding, state = i.state,
     seen_gateway = i.seen_gateway, seen_port = i.seen_port, seen_slot = i.seen_slot,
     bars = i.bars, functions_off = i.functions_off, event_count = i.event_count,
     lifecycle = i.lifecycle, lifecycle_since = coalesce(i.lifecycle_since, s.lifecycle_since), closed_apns = i.closed_apns,
-    reported_iccid = i.reported_iccid, upheld_at = i.upheld_at, limits = i.limits, due_at = i.due_at
+    reported_iccid = i.reported_iccid, upheld_at = i.upheld_at, limits = i.limits, due_at = i.due_at,
+    area = i.area
 from unnest($1::smallint[], string_to_array($2, e'\n'), string_to_array($3, e'\n', '')::jsonb[],
             string_to_array($4, e'\n'), string_to_array($5, e'\n', '')::timestamptz[], string_to_array($6, e'\n', ''),
             string_to_array($7, e'\n')::boolean[], string_to_array($8, e'\n', '')::int[],
@@ -75,10 +76,11 @@ from unnest($1::smallint[], string_to_array($2, e'\n'), string_to_array($3, e'\n
             string_to_array($13, e'\n')::int[], string_to_array($14, e'\n'),
             string_to_array($15, e'\n', '')::timestamptz[], string_to_array($16, e'\n')::jsonb[],
             string_to_array($17, e'\n', ''), string_to_array($18, e'\n', '')::timestamptz[],
-            string_to_array($19, e'\n', '')::jsonb[], string_to_array($20, e'\n', '')::timestamptz[])
+            string_to_array($19, e'\n', '')::jsonb[], string_to_array($20, e'\n', '')::timestamptz[],
+            string_to_array($21, e'\n', '')::jsonb[])
      as i (bucket, imsi, binding, state, seen_at, seen_imei, seen_unknown, seen_gateway, seen_port, seen_slot,
            bars, functions_off, event_count, lifecycle, lifecycle_since, closed_apns,
-           reported_iccid, upheld_at, limits, due_at)
+           reported_iccid, upheld_at, limits, due_at, area)
 where s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
 
 -- name: add_events
