@@ -22,6 +22,7 @@ _COMMANDS = {
     "app": ("simwarden.cli.application:app", "Applications and their credentials."),
     "gateway": ("simwarden.cli.gateway:gateway", "SIM gateways: what they report, and what they are commanded."),
     "sim": ("simwarden.cli.sim:sim", "SIMs: register, list, show, explain, bind, open, close, suspend."),
+    "cell": ("simwarden.cli.cell:cell", "Cells of mobile networks, and where they are."),
     "operation": ("simwarden.cli.operation:operation", "Work on many SIMs, done in the background."),
     "subscription": ("simwarden.cli.subscription:subscription", "Customers' subscriptions."),
     "delivery": ("simwarden.cli.delivery:delivery", "Events handed to customers, sent again where it failed."),

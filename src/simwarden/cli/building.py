@@ -33,6 +33,7 @@ _METAVARS = {
     "subscriptionId": "ID",
     "deliveryId": "EVENT",
     "alarmId": "ID",
+    "cellId": "KEY",
     "operationId": "ID",
 }
 _PAGING = ("limit", "cursor")

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from simwarden.cli import places
 from simwarden.cli.building import Plain, add_all, examples
 from simwarden.cli.common import Group, csv_option, json_option
 from simwarden.cli.printing import human, print_csv, print_json, print_table
@@ -29,6 +30,7 @@ def _fields(row: dict[str, Any]) -> dict[str, Any]:
         "Login": row.get("username"),
         "Account": row.get("account"),
         "Sources": " ".join(row.get("sourceAddresses", ())),
+        "Site": places.words(row["site"]) if "site" in row else None,
         "Unreachable": row.get("unreachableSince") and f"since {human(row['unreachableSince'])}",
         "SIMs": row["sims"],
         "Waiting": f"{waiting} slots are to be locked or opened" if waiting else None,
@@ -50,6 +52,7 @@ add_all(
             columns=(
                 *("name", "state", "reportedAt", "sims", "waiting=openEnforcements", "outOfServiceSince"),
                 *("rejected", "reports", "version"),
+                *("latitude=site.latitude", "longitude=site.longitude", "radius=site.radius"),
             ),
             empty="No gateways yet: simwarden gateway add --help",
         ),
@@ -165,6 +168,10 @@ add_all(
         ),
     ],
 )
+
+
+gateway.add_command(places.site)
+gateway.add_command(places.sites)
 
 
 @gateway.command(epilog=examples(("gateway ports gw1", "gateway ports gw1 --csv")))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from simwarden.cli import act
+from simwarden.cli import act, places
 from simwarden.cli.building import Plain, add_all, examples
 from simwarden.cli.common import Group, json_option
 from simwarden.cli.printing import human, print_fields, print_json, print_table
@@ -178,4 +178,6 @@ def _import() -> click.Command:
 sim.later("bulk", _bulk)
 sim.later("import", _import)
 sim.add_command(act.bind)
+sim.add_command(places.address)
+sim.add_command(places.places)
 sim.add_command(act.limit)

@@ -13,6 +13,7 @@ from simwarden.cli.building import examples
 from simwarden.cli.common import json_option
 from simwarden.cli.database import Store, by_operator, with_store
 from simwarden.cli.printing import print_json
+from simwarden.cli.progress import ProgressBar
 from simwarden.domain.intake import CautionTally, range_cautions
 from simwarden.engine import imports, provision
 from simwarden.store import ranges
@@ -80,7 +81,7 @@ def import_(
         book = await ranges.book(store.db)
         lines = imports.lines_of(data, encoding)
         rows = _watched(imports.read_rows(lines, owner.id, store.settings.intake), owner.id, book, tally)
-        with _Progress(data.count(b"\n"), quiet=as_json) as bar:
+        with ProgressBar(data.count(b"\n"), quiet=as_json) as bar:
 
             def progress(batch: imports.Imported) -> None:
                 so_far.add(batch)
@@ -152,34 +153,3 @@ async def _only_account(accounts: Accounts) -> Any:
     if len(found) != 1:
         raise click.UsageError("Name the account they belong to with --account")
     return found[0]
-
-
-class _Progress:
-    """A progress bar on a terminal; nothing in a pipe."""
-
-    def __init__(self, total: int, *, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        self._progress = Progress(
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=quiet or not console.is_terminal,
-        )
-        self._task = self._progress.add_task("rows", total=total)
-
-    def __enter__(self) -> _Progress:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def advance(self, rows: int) -> None:
-        self._progress.advance(self._task, rows)
-
-    def say(self, text: str) -> None:
-        click.echo(text, err=True)

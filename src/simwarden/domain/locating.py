@@ -47,26 +47,26 @@ class Site(msgspec.Struct, frozen=True):
     """Metres."""
 
 
-class InvalidPosition(InvalidValue):
+class InvalidSite(InvalidValue):
     """This is not a circle on earth. The message names the field."""
 
 
 def checked_site(latitude: float, longitude: float, radius: float) -> Site:
-    """A checked site. Raises InvalidPosition.
+    """A checked site. Raises InvalidSite.
 
     A latitude beyond 90 beside a longitude that could be one is said to look swapped. The point 0, 0 in the sea, which
     stands for "not known" in many lists, is refused.
     """
     for name, value in (("latitude", latitude), ("longitude", longitude), ("radius", radius)):
         if not math.isfinite(value):
-            raise InvalidPosition(f"{name}: a number is needed, not {value}")
+            raise InvalidSite(f"{name}: a number is needed, not {value}")
     if not -90 <= latitude <= 90:
         swapped = ", and latitude and longitude look swapped" if abs(latitude) <= 180 and abs(longitude) <= 90 else ""
-        raise InvalidPosition(f"latitude: {latitude:g} is not between -90 and 90 degrees{swapped}")
+        raise InvalidSite(f"latitude: {latitude:g} is not between -90 and 90 degrees{swapped}")
     if not -180 <= longitude <= 180:
-        raise InvalidPosition(f"longitude: {longitude:g} is not between -180 and 180 degrees")
+        raise InvalidSite(f"longitude: {longitude:g} is not between -180 and 180 degrees")
     if latitude == 0 and longitude == 0:
-        raise InvalidPosition("latitude: 0 with the longitude 0 is no place but a missing one")
+        raise InvalidSite("latitude: 0 with the longitude 0 is no place but a missing one")
     if not 0 < radius <= MAX_RADIUS:
-        raise InvalidPosition(f"radius: {radius:g} is not more than 0 and at most {MAX_RADIUS:g} metres")
+        raise InvalidSite(f"radius: {radius:g} is not more than 0 and at most {MAX_RADIUS:g} metres")
     return Site(float(latitude), float(longitude), float(radius))

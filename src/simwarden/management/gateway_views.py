@@ -42,6 +42,7 @@ def gateway(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "outOfServiceSince": row["out_of_service_at"],
         "account": row["account_id"],
         "sourceAddresses": row["source_addresses"] or None,
+        "site": None if row["latitude"] is None else {name: row[name] for name in ("latitude", "longitude", "radius")},
     }
     return {name: value for name, value in shown.items() if value is not None}
 

@@ -13,6 +13,7 @@ from simwarden.management.bulk import BulkRoutes
 from simwarden.management.gateways import GatewayRoutes
 from simwarden.management.journal import JournalRoutes
 from simwarden.management.outbox import OutboxRoutes
+from simwarden.management.places import PlaceRoutes
 from simwarden.management.ranges import RangeRoutes
 from simwarden.management.schemas import MAX_CSV
 from simwarden.management.sims import SimRoutes
@@ -64,6 +65,7 @@ def api(house: House, edge: Edge) -> Api:
     outbox, bulk = OutboxRoutes(house), BulkRoutes(house)
     ranges, alarms = RangeRoutes(house), AlarmRoutes(house)
     accounts, applications, journal = AccountRoutes(house), ApplicationRoutes(house), JournalRoutes(house)
+    where = PlaceRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
         ("POST", "/sims", "createSim", sims.create),
@@ -91,6 +93,13 @@ def api(house: House, edge: Edge) -> Api:
         ("POST", "/gateways/{}/token", "renewGatewayToken", gateways.renew),
         ("POST", "/gateways/{}/out-of-service", "takeGatewayOut", gateways.out_of_service),
         ("POST", "/gateways/{}/in-service", "putGatewayIn", gateways.in_service),
+        ("POST", "/gateways/{}/site", "setGatewaySite", where.set_site),
+        ("DELETE", "/gateways/{}/site", "removeGatewaySite", where.remove_site),
+        ("POST", "/sites", "importSites", where.import_sites),
+        ("GET", "/sims/{}/places", "listPlaces", where.history),
+        ("POST", "/sims/{}/address", "setAddress", where.set_address),
+        ("DELETE", "/sims/{}/address", "removeAddress", where.remove_address),
+        ("GET", "/cells/{}", "getCell", where.cell),
         ("GET", "/doubts", "listDoubts", gateways.all_doubts),
         ("GET", "/rejects", "listRejects", gateways.rejects),
         ("GET", "/subscriptions", "listSubscriptions", outbox.subscriptions),
@@ -146,7 +155,7 @@ def api(house: House, edge: Edge) -> Api:
             name,
             handle if method == "GET" else house.audit.watched(name, handle),
             has_body=method in ("POST", "PATCH") and name not in bodiless,
-            max_body=MAX_CSV + MAX_BODY if name == "previewBulk" else MAX_BODY,
+            max_body=MAX_CSV + MAX_BODY if name in ("previewBulk", "importSites") else MAX_BODY,
             produces="text/csv" if name == "getOperationResult" else "application/json",
         )
     return Api(NAME, endpoints, of_operations(PACKAGE), edge, for_operators=True)

@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from simwarden.domain.command import Command
 from simwarden.domain.errors import InvalidValue
 from simwarden.domain.identifiers import parse_imei, parse_tac
+from simwarden.domain.locating import Site, checked_site
 from simwarden.domain.rules.device import Bind, LiftMismatch, Unbind
 from simwarden.domain.rules.functions import FunctionState, SetFunctions
 from simwarden.domain.rules.lifecycle import Step, Transition
@@ -277,6 +278,24 @@ class ChangeGateway(_Body, frozen=True):
     report_interval: Interval | UnsetType = UNSET
     account: Short | UnsetType | None = UNSET
     source_addresses: Networks | UnsetType | None = UNSET
+
+
+class SiteBody(_Body, frozen=True):
+    """Site."""
+
+    latitude: float
+    longitude: float
+    radius: float
+
+    def parsed(self) -> Site:
+        """Checked. Raises InvalidSite."""
+        return checked_site(self.latitude, self.longitude, self.radius)
+
+
+class ImportSites(_Body, frozen=True):
+    """ImportSites."""
+
+    csv: Annotated[str, Meta(min_length=1, max_length=MAX_CSV)]
 
 
 class ReplayRequest(_Body, frozen=True):

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from simwarden.domain.identifiers import ALL_BUCKETS
+from simwarden.domain.locating import Site
 from simwarden.store.columns import lines
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    import asyncpg
-
-    from simwarden.domain.locating import Site
     from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
 
 Q = load("sites")
+CellRow = tuple[str, float, float, float]
+"""Key, latitude, longitude, radius of a cell."""
+_COLUMNS = ["key", "latitude", "longitude", "radius"]
 
 
 async def set_sites(connection: asyncpg.Connection, sites: Mapping[str, Site | None], now: datetime) -> set[str]:
@@ -37,18 +41,29 @@ async def set_sites(connection: asyncpg.Connection, sites: Mapping[str, Site | N
     return sites.keys() - found.keys()
 
 
-async def add_cells(connection: asyncpg.Connection, cells: Mapping[str, Site], now: datetime) -> int:
-    """Add cells by their keys, and give known ones their new position; returns how many are new or moved."""
-    moved = await connection.fetch(
-        Q["add_cells"],
-        lines(cells),
-        lines(each.latitude for each in cells.values()),
-        lines(each.longitude for each in cells.values()),
-        lines(each.radius for each in cells.values()),
-    )
+async def add_cells(connection: asyncpg.Connection, cells: Sequence[CellRow], now: datetime) -> int:
+    """Add cells, each once, and give known ones their new position; returns how many are new or moved."""
+    moved = await connection.fetch(Q["add_cells"], *(lines(column) for column in zip(*cells, strict=True)))
     if moved:
         await connection.execute(Q["review_cells"], ALL_BUCKETS, [row["key"] for row in moved], now)
     return len(moved)
+
+
+async def copy_cells(db: Database, cells: Sequence[CellRow], now: datetime) -> bool:
+    """Add cells of which none is known; returns False, and adds none, when one is."""
+    try:
+        async with db.transaction() as connection:
+            await connection.copy_to_table("cell", source=_copied(cells), columns=_COLUMNS)
+            await connection.execute(Q["review_cells"], ALL_BUCKETS, [row[0] for row in cells], now)
+    except asyncpg.UniqueViolationError:
+        return False
+    return True
+
+
+def _copied(cells: Sequence[CellRow]) -> io.BytesIO:
+    """COPY's text format; the keys hold nothing that is escaped there."""
+    ordered = sorted(cells)  # the index is filled page by page
+    return io.BytesIO("".join([f"{key}\t{lat}\t{lon}\t{radius}\n" for key, lat, lon, radius in ordered]).encode())
 
 
 async def review(connection: asyncpg.Connection, sim: Sim, now: datetime) -> None:
@@ -59,6 +74,12 @@ async def review(connection: asyncpg.Connection, sim: Sim, now: datetime) -> Non
 async def take_reviews(connection: asyncpg.Connection, bucket: int, limit: int) -> list[str]:
     """SIMs of a bucket that are to be looked at again, in this transaction, which takes them off the list: IMSIs."""
     return [row["imsi"] for row in await connection.fetch(Q["take"], bucket, limit)]
+
+
+async def cell(db: Database, key: str) -> Site | None:
+    """Where a cell is, by its key."""
+    row = await db.fetchrow(Q["cell"], key)
+    return None if row is None else Site(*row)
 
 
 async def waiting(db: Database) -> list[int]:

@@ -46,7 +46,8 @@ async def put_at(world: World, **gateways: Site | None) -> set[str]:
 async def know(world: World, **cells: Site) -> int:
     keys = {"cell": CELL, "area": AREA, "far": FAR}
     async with world.db.transaction() as connection:
-        return await sites.add_cells(connection, {keys[name]: at for name, at in cells.items()}, world.clock())
+        rows = [(keys[name], at.latitude, at.longitude, at.radius) for name, at in cells.items()]
+        return await sites.add_cells(connection, rows, world.clock())
 
 
 async def where(world: World, number: int = 1) -> Place | None:

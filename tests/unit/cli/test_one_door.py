@@ -12,6 +12,7 @@ from simwarden.cli.sim import sim  # noqa: F401 - the groups are made when they 
 CLI = Path(str(simwarden.cli.__file__)).parent
 MAY_OPEN_THE_DATABASE = {
     "database.py": "opens it for the others of this list",
+    "cell_import.py": "many cells from a file, for its speed",
     "db.py": "migrations",
     "db_backup.py": "backup and restore",
     "first_key.py": "the first operator's key, when the server starts",
@@ -32,9 +33,15 @@ BY_HAND = {
     "getSim": "with its records",
     "listGatewayDoubts": "listDoubts has them, of one gateway too",
     "listUsage": "summed up",
+    "importSites": "reads a file",
+    "listPlaces": "with the place now",
     "previewBulk": "a conversation: sim bulk",
+    "removeAddress": "one command with setAddress",
+    "removeGatewaySite": "one command with setGatewaySite",
     "replayDeliveries": "one command with replayDelivery",
     "replayDelivery": "one command with replayDeliveries",
+    "setAddress": "a point and a radius",
+    "setGatewaySite": "a point and a radius",
     "testSubscription": "waits for the sink's answer",
 }
 """Operations whose commands are not built from the document, and why."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from simwarden.domain.locating import InvalidPosition, Traces, checked_site
+from simwarden.domain.locating import InvalidSite, Traces, checked_site
 from simwarden.domain.place import Place, PlaceSource
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -74,7 +74,7 @@ def test_a_gateway_that_shows_the_sim_and_reports_counts_before_a_cell(
     ],
 )
 def test_what_is_no_circle_on_earth_is_refused_by_its_field(values: tuple[float, float, float], reason: str) -> None:
-    with pytest.raises(InvalidPosition, match=reason):
+    with pytest.raises(InvalidSite, match=reason):
         checked_site(*values)
 
 

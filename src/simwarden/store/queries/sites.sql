@@ -50,8 +50,5 @@ set latitude = excluded.latitude, longitude = excluded.longitude, radius = exclu
 where (c.latitude, c.longitude, c.radius) is distinct from (excluded.latitude, excluded.longitude, excluded.radius)
 returning key
 
--- name: has_cells
-select exists (select 1 from cell)
-
--- name: count_cells
-select count(*) from cell
+-- name: cell
+select latitude, longitude, radius from cell where key = $1
