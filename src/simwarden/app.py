@@ -36,6 +36,7 @@ from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.expiry import Expiry
 from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.keeping import Keeping
+from simwarden.engine.place_review import PlaceReview
 from simwarden.engine.polling import Polls
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
@@ -183,6 +184,7 @@ class Container:
             observed=lambda command, result, seconds: self.metrics.commands.labels(command, result).observe(seconds),
         )
         self.expiry = Expiry(db, committed=self._wake)
+        self.place_review = PlaceReview(db, committed=self._wake)
         self.polls = Polls(
             db,
             self.gateways,
@@ -291,6 +293,7 @@ class Container:
             self.notifier,
             self.enforcement,
             self.expiry,
+            self.place_review,
             self.polls,
             self.operate,
             self.watching,

@@ -17,7 +17,7 @@ from simwarden.domain.doubt import DoubtKind
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.reports import CallRecord, Evidence, SmsRecord
 from simwarden.domain.sim import ALL_FUNCTIONS, CardSlot, Function, NetworkTarget, Sighting
-from simwarden.engine import traffic
+from simwarden.engine import areas, traffic
 from simwarden.engine.doubts import Doubts, settle
 from simwarden.engine.places import PlaceBook
 from simwarden.engine.proof import BatchedSighting, Proof
@@ -27,7 +27,7 @@ from simwarden.engine.unit_of_work import Outcome, TargetView, UnitOfWork
 from simwarden.store import alarms, attachments, ports, records, sims
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import timedelta
 
     import asyncpg
@@ -183,12 +183,22 @@ class Batch:
             changes.show(imsi, NetworkTarget(element_id, imsi), (Function.DATA,), off, _cause(report, None))
         here = {slot.target for slot in watched}
         lifted = [target for target in here if views[target].ours and changes.is_done_with(target, views[target])]
-        await self._places.follow(changes, {item.sighting.imsi for item in news if not item.timed})
+        moved = await self._places.follow(changes, {item.sighting.imsi for item in news if not item.timed})
         self._tally.unknown_cells = self._places.unknown_cells
+        if moved:
+            areas.see(changes, moved, self._now, self._causes_of_moves(moved, news))
         outcome = await changes.write()
         if lifted:
             await ports.forget_locks(self._connection, lifted)
         self._tally.outcome = outcome
+
+    def _causes_of_moves(self, moved: Collection[str], news: list[BatchedSighting]) -> dict[str, Cause]:
+        """What showed that SIMs, by IMSI, are elsewhere: a report of a session, or a sighting."""
+        causes = {imsi: _cause(report, None) for imsi, report in self._sessions.carried().items() if imsi in moved}
+        seen = [item for item in news if item.sighting.imsi in moved]
+        return causes | {
+            item.sighting.imsi: _cause(item.report, _where(item.sighting.slot, item.source)) for item in seen
+        }
 
     async def _decide(
         self, changes: UnitOfWork, moving: list[BatchedSighting], views: dict[NetworkTarget, TargetView]

@@ -97,6 +97,10 @@ class SessionBook:
         if added:
             await sessions.forget_oldest(self._connection, sorted(added), MOST)
 
+    def carried(self) -> dict[str, Report]:
+        """SIMs, by IMSI, whose sessions began, went on or ended, and a report that said so."""
+        return {imsi: report for (imsi, _), report in self._carried.items()}
+
     async def to_be_shown(self) -> list[tuple[str, int, Report]]:
         """SIMs at elements that carry their sessions, where a bar has to know: IMSI, element, the newest report.
 

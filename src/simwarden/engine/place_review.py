@@ -1,0 +1,70 @@
+"""SIMs whose place changed although they did not move: their gateway's site, their cell or their address is another.
+
+What is to be looked at stands in a table, written in the commit of that change; some SIMs at a time are taken off it,
+in the commit of what comes of it. A restart loses none, and of several processes each takes others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.engine import areas
+from simwarden.engine.places import write_down
+from simwarden.engine.unit_of_work import Outcome, UnitOfWork
+from simwarden.kit.clock import now_utc
+from simwarden.kit.worker import Worker
+from simwarden.store import places, sites
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from simwarden.store.database import Database
+
+AT_ONCE = 200
+"""SIMs of one transaction."""
+POLL = 2.0
+"""Seconds between two looks when there is nothing to do."""
+
+
+class PlaceReview(Worker):
+    """The worker. `committed` is called after each commit."""
+
+    worker_name = "place-review"
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        committed: Callable[[Outcome], None] = lambda _outcome: None,
+        clock: Callable[[], datetime] = now_utc,
+    ) -> None:
+        super().__init__()
+        self._db = db
+        self._committed = committed
+        self._clock = clock
+
+    async def turn(self) -> float:
+        """Some SIMs of each bucket in which some wait; returns the seconds until the next look."""
+        buckets = await sites.waiting(self._db)
+        looked = [await self._look(bucket) for bucket in buckets]
+        return 0.0 if any(looked) else POLL
+
+    async def _look(self, bucket: int) -> int:
+        now = self._clock()
+        async with self._db.transaction() as connection:
+            imsis = await sites.take_reviews(connection, bucket, AT_ONCE)
+            if not imsis:
+                return 0  # another process has them
+            work = UnitOfWork(connection, now)
+            await work.lock(imsis)
+            here = await places.latest(connection, work.sims.values(), now)
+            found = {imsi: here.get(imsi) for imsi in work.sims}
+            await write_down(connection, found)
+            cause = Cause(CauseKind.OPERATOR, "places", now, "site, cell or address changed")
+            causes = dict.fromkeys(found, cause)
+            areas.see(work, found, now, causes)
+            outcome = await work.write()
+        self._committed(outcome)
+        return len(imsis)
