@@ -31,6 +31,7 @@ from simwarden.edge.bodies import Limits as BodyLimits
 from simwarden.edge.clients import Proxies
 from simwarden.edge.door import FrontDoor
 from simwarden.edge.throttle import Allowance, Guard
+from simwarden.engine.areas import AreaFollower, NamedAreas
 from simwarden.engine.bulk_worker import CHANNEL, BulkWorker
 from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.expiry import Expiry
@@ -185,6 +186,7 @@ class Container:
         )
         self.expiry = Expiry(db, committed=self._wake)
         self.place_review = PlaceReview(db, committed=self._wake)
+        self.areas = AreaFollower(background, committed=self._wake)
         self.polls = Polls(
             db,
             self.gateways,
@@ -294,6 +296,7 @@ class Container:
             self.enforcement,
             self.expiry,
             self.place_review,
+            self.areas,
             self.polls,
             self.operate,
             self.watching,
@@ -350,6 +353,7 @@ class Container:
             vault=self.vault,
             keys=self.keys,
             preview=lambda queue, at: preview(queue, at, self.vault, source=self._settings.event_source),
+            areas=NamedAreas(self.db, most=self._settings.areas_per_account, changed=self.areas.wake),
         )
 
     async def _metrics_page(self) -> bytes:

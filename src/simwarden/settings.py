@@ -134,6 +134,8 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Accept networkAccessIdentifier to name a device (CAMARA does not currently allow it)."""
     smallest_area_radius: Positive = 1
     """Metres: smaller circles are refused by `location-verification` and `geofencing-subscriptions` (INVALID_AREA)."""
+    areas_per_account: Positive = 1000
+    """Named areas that an account may have; beyond that 429."""
     token_seconds: Positive = 3600
     """How long an access token is valid."""
     seen_refresh: Seconds = 900.0

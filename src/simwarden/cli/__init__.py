@@ -20,6 +20,7 @@ _COMMANDS = {
     "simulate": ("simwarden.cli.simulate:simulate", "Run virtual SIM gateways, or an event sink."),
     "account": ("simwarden.cli.account:account", "Accounts (tenants), and their number ranges."),
     "app": ("simwarden.cli.application:app", "Applications and their credentials."),
+    "area": ("simwarden.cli.area:area", "Named areas of accounts, to which SIMs can be limited."),
     "gateway": ("simwarden.cli.gateway:gateway", "SIM gateways: what they report, and what they are commanded."),
     "sim": ("simwarden.cli.sim:sim", "SIMs: register, list, show, explain, bind, open, close, suspend."),
     "cell": ("simwarden.cli.cell:cell", "Cells of mobile networks, and where they are."),

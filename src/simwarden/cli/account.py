@@ -25,6 +25,7 @@ def _fields(found: dict[str, Any]) -> dict[str, Any]:
         "IMEI not known": policy["unknown"],
         "When it is back": policy["resume"],
         "At home, too, in": ", ".join(found["homeNetworks"]) or None,
+        "Area": found.get("area") or f"{found['areaRadius']} m around the SIM's place",
         "Opened": found["createdAt"],
     }
 

@@ -11,6 +11,7 @@ from simwarden.cli.common import json_option
 from simwarden.cli.policies import policy_body, policy_options
 from simwarden.cli.printing import human, print_fields, print_json
 from simwarden.cli.remote import Access, Remote, access_options, call, segment, with_server
+from simwarden.cli.shapes import limit_fields
 
 FUNCTIONS = ["VOICE", "SMS", "DATA"]
 _SWITCHES = {
@@ -28,7 +29,8 @@ _STEPS = {
     "resume": "Lift the mismatch bar by hand.\n\n"
     "For a SIM that is back in its device and whose policy is --resume manual.",
 }
-_HIDDEN = ("functions", "imei", "imeis", "tac", "firstSeen", "policy", "limits")
+HIDDEN = ("functions", "imei", "imeis", "tac", "firstSeen", "policy", "limits", "area")
+"""Properties of an action that its command does not ask for."""
 
 
 def result(found: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +46,7 @@ def result(found: dict[str, Any]) -> dict[str, Any]:
         "Lifecycle": sim["lifecycle"],
         "Binding": sim["bindingState"],
         "Bound to": sim.get("boundTo"),
+        **limit_fields(sim.get("area")),
         "Off": human(sim["off"]) if sim["off"] else "none",
         "Barred by": why,
     }
@@ -57,7 +60,7 @@ def commands() -> list[Plain]:
             operation="actOnSim",
             help=text,
             fixed={"action": verb},
-            hidden=_HIDDEN[1:],
+            hidden=HIDDEN[1:],
             names={"functions": "function"},
             texts={"functions": "Which; repeatable [all]."},
             defaults={"functions": FUNCTIONS},
@@ -72,7 +75,7 @@ def commands() -> list[Plain]:
             operation="actOnSim",
             help=text,
             fixed={"action": verb},
-            hidden=_HIDDEN,
+            hidden=HIDDEN,
             examples=(f"sim {verb} 460000990123698",),
             fields=result,
         )

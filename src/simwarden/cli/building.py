@@ -29,6 +29,7 @@ _METAVARS = {
     "applicationId": "ACCOUNT/APP",
     "operatorId": "APPKEY",
     "simId": "ID",
+    "areaId": "AREA",
     "gatewayId": "NAME",
     "subscriptionId": "ID",
     "deliveryId": "EVENT",

@@ -42,6 +42,7 @@ LIVE = ("PREVIEWING", "RUNNING")
             "sim bulk close --function data --filter state=DIFFERED",
             "sim bulk suspend --filter barred=true --filter tag=site:north",
             "sim bulk suspend --csv stolen.csv --yes --result result.csv",
+            "sim bulk limit-area --named depot --filter tag=truck",
             "sim bulk bind --csv devices.csv  with the columns imsi,imei",
         )
     )
@@ -54,6 +55,7 @@ LIVE = ("PREVIEWING", "RUNNING")
 @click.option("--imei", help="With bind: to this device.")
 @click.option("--tac", help="With bind: to any device of this model.")
 @click.option("--first-seen", is_flag=True, help="With bind: to the first device seen from now on.")
+@click.option("--named", metavar="AREA", help="With limit-area: to this area of the SIM's account.")
 @click.option("--filter", "filters", multiple=True, metavar="NAME=VALUE", help="Which SIMs; several: all must hold.")
 @click.option("--all", "everything", is_flag=True, help="All SIMs there are.")
 @click.option("--csv", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A list of SIMs.")
@@ -72,6 +74,7 @@ def bulk(
     access: Access,
     *,
     first_seen: bool,
+    named: str | None,
     everything: bool,
     yes: bool,
     as_json: bool,
@@ -89,6 +92,8 @@ def bulk(
     body |= {name: value for name, value in (("imei", imei), ("tac", tac)) if value}
     if first_seen:
         body["firstSeen"] = True
+    if named:
+        body["area"] = {"named": named}
     if file is not None:
         body["csv"] = _text(file)
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.cli.printing import human
+from simwarden.cli.shapes import limit_fields
 from simwarden.management.shapes import EnforcedSlot, EventView, ExplanationView, ShownFunction
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def lines(told: ExplanationView, *, whole: bool = False) -> Iterator[str]:
         "Bound to": human(told.bound_to) if told.bound_to else None,
         "Policy": ", ".join(_POLICY.get(each, " ".join(each)) for each in (told.policy or {}).items()),
         "In device": _device(told),
+        **limit_fields(told.area),
     }
     width = max(len(name) for name in fields)
     yield from (f"{name:<{width}}  {value}" for name, value in fields.items() if value)
@@ -158,8 +160,17 @@ def _said(step: EventView) -> str:
             return "that is another device than the one it is bound to"
         case "BINDING_RESTORED":
             return "that is a device it is bound to"
+        case "AREA_LIMITED" | "AREA_LEARNT":
+            return f"limited to {data.get('name') or _area(data['area'])}"
+        case "AREA_ARMED":
+            return f"to be limited to {data['radius']} m around the first place at which it is seen"
+        case "AREA_UNLIMITED":
+            return "may be anywhere"
+        case "AREA_CHANGED":
+            return ("left its area" if data["to"] == "OUTSIDE" else "is back in its area") + _where(data)
         case "BAR_RAISED":
             facts = ", ".join(f"{name} {human(data[name])}" for name in ("limit", "counted", "until") if name in data)
+            facts = facts or (_where(data).lstrip(", ") if "source" in data else "")
             return f"barred: {_BARS.get(data['bar'], data['bar'])}" + (f" ({facts})" if facts else "")
         case "BAR_LIFTED":
             return f"bar lifted ({data['bar']})"
@@ -184,6 +195,22 @@ def _said(step: EventView) -> str:
             return f"the gateway was deleted, nobody watches the slot any more: {at}"
     facts = ", ".join(f"{name} {human(value)}" for name, value in data.items() if value not in (None, [], ""))
     return f"{step.type} {facts}".rstrip()
+
+
+def _area(area: Mapping[str, Any]) -> str:
+    match area["kind"]:
+        case "circle":
+            return f"{area['radius']:g} m around {area['latitude']:g}, {area['longitude']:g}"
+        case "polygon":
+            return f"a polygon of {area['points']} points"
+    return f"{area['count']} {area['kind']}"
+
+
+def _where(data: Mapping[str, Any]) -> str:
+    """What a place was taken from, and how far from the border it is."""
+    said = f", seen by {'the site of gateway' if data.get('source') == 'SITE' else data.get('source', '').lower()}"
+    said += f" {data['ref']}" if data.get("ref") else ""
+    return said + (f", {data['distance']} m from the border" if "distance" in data else "")
 
 
 def _bound(step: EventView) -> str:

@@ -11,6 +11,7 @@ from simwarden.cli.building import Plain, add_all, examples
 from simwarden.cli.common import Group, json_option
 from simwarden.cli.printing import human, print_fields, print_json, print_table
 from simwarden.cli.remote import Access, Remote, access_options, segment, with_server
+from simwarden.cli.shapes import limit_fields
 
 
 @click.group(cls=Group)
@@ -41,6 +42,7 @@ def fields(found: dict[str, Any]) -> dict[str, Any]:
         "In device": device,
         "Seen": found.get("seenAt"),
         "At": found.get("place"),
+        **limit_fields(found.get("area")),
         "Off": found["off"],
         "Barred by": bars,
         "Closed APNs": found["closedApns"],
@@ -175,6 +177,13 @@ def _import() -> click.Command:
     return import_
 
 
+def _area() -> click.Command:
+    from simwarden.cli.area import sim_area
+
+    return sim_area
+
+
+sim.later("area", _area)
 sim.later("bulk", _bulk)
 sim.later("import", _import)
 sim.add_command(act.bind)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from simwarden.domain.identifiers import full_imei
-from simwarden.domain.sim import Function
+from simwarden.domain.sim import AreaLimit, Function
 from simwarden.engine.function_status import ApnView, FunctionView, apn_views, function_views
 from simwarden.store import attachments
 from simwarden.store.sims import Sims
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from simwarden.domain.attachment import Attachment
     from simwarden.domain.events import Event
     from simwarden.domain.sim import Sim
@@ -79,6 +78,10 @@ class Explanation(msgspec.Struct, frozen=True):
     history: list[ChainStep]
     life: list[ChainStep]
     """The states it has gone through."""
+    area: AreaLimit | None
+    """Where it may be, and where it is."""
+    gateways: Mapping[int, str]
+    """Their names by id."""
 
 
 async def explain(db: Database, gateways: Gateways, sim: Sim, *, history: int = 50) -> Explanation:
@@ -110,6 +113,8 @@ async def explain(db: Database, gateways: Gateways, sim: Sim, *, history: int = 
         chain=chain_of(events, names),
         history=[_step(event, names) for event in events],
         life=[_step(event, names) for event in await sims.life(sim)],
+        area=sim.area,
+        gateways=names,
     )
 
 
@@ -140,6 +145,8 @@ def readable(data: dict[str, Any], names: Mapping[int, str]) -> dict[str, Any]:
     named = told.pop("gateway_name", None)
     if isinstance(told.get("gateway"), int):
         told["gateway"] = names.get(told["gateway"]) or named or f"number {told['gateway']} (deleted)"
+    if told.get("source") == "SITE" and str(told.get("ref", "")).isdecimal():
+        told["ref"] = names.get(int(told["ref"]), f"number {told['ref']} (deleted)")
     if isinstance(told.get("functions"), int):
         told["functions"] = [str(function.name) for function in Function if function & told["functions"]]
     if isinstance(told.get("values"), list):

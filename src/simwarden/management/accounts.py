@@ -68,7 +68,11 @@ class AccountRoutes:
             policy=before.policy if wanted.policy is UNSET else wanted.policy.over(before.policy),
             strict=before.strict if wanted.strict is UNSET else wanted.strict,
             home_networks=before.home_networks if wanted.home_networks is UNSET else wanted.home_networks,
+            area=before.area if wanted.area is UNSET else wanted.area,
+            area_radius=before.area_radius if wanted.area_radius is UNSET else wanted.area_radius,
         )
+        if wanted.area is not UNSET and wanted.area is not None:
+            await self._house.areas.named(found.id, wanted.area)
         name = None if wanted.name is UNSET else wanted.name
         changed = await applications.change_account(self._house.accounts, found.id, new_name=name, settings=settings)
         return Answer(200, views.account(changed))

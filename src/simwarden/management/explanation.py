@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from simwarden.management import area_forms
 from simwarden.management.shapes import (
     ApnState,
     EnforcedSlot,
@@ -56,6 +57,7 @@ def explanation(found: explain.Explanation) -> ExplanationView:
         device=found.device,
         device_unknown=found.device_unknown,
         seen_at=found.seen_at,
+        area=None if found.area is None else area_forms.limit(found.area, found.gateways),
     )
 
 

@@ -9,6 +9,7 @@ from simwarden.domain.errors import InvalidIdentifier, SimNotFound
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.intake import Intake
 from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.engine.areas import NamedAreas
 from simwarden.engine.commands.command import SimCommand
 from simwarden.kit.clock import now_utc
 from simwarden.management.journal import Audit
@@ -63,6 +64,7 @@ class House:
         committed: Callable[[Outcome], None] = lambda _outcome: None,
         intake: Intake = _AS_WRITTEN,
         clock: Callable[[], datetime] = now_utc,
+        areas: NamedAreas | None = None,
     ) -> None:
         """`kinds`: how network elements of each kind are registered. `base_url`: how gateways reach this server.
 
@@ -83,6 +85,7 @@ class House:
         self.committed = committed
         self.intake = intake
         self.clock = clock
+        self.areas = areas or NamedAreas(db, clock=clock)
         self.audit = Audit(db, accounts, clock=clock)
 
     async def sim(self, name: str) -> Sim:
@@ -113,6 +116,10 @@ class House:
     async def gateway_id(self, name: str | None) -> int | None:
         """Of the gateway with this name; None for None. Raises GatewayNotFound."""
         return None if name is None else await self.gateways.id_of(name)
+
+    async def gateway_ids(self) -> dict[str, int]:
+        """The ids of all gateways, by their names."""
+        return {name: number for number, name in (await self.gateways.names()).items()}
 
     async def app_key(self, name: str | None) -> str | None:
         """Of the live application that is `ACCOUNT/APP`; any other name is an APPKEY. Raises ApplicationNotFound."""

@@ -9,6 +9,7 @@ import msgspec
 from simwarden.accounts.scopes import of_operations
 from simwarden.management.accounts import AccountRoutes, ApplicationRoutes
 from simwarden.management.alarms import AlarmRoutes
+from simwarden.management.areas import AreaRoutes
 from simwarden.management.bulk import BulkRoutes
 from simwarden.management.gateways import GatewayRoutes
 from simwarden.management.journal import JournalRoutes
@@ -31,6 +32,18 @@ PACKAGE = "simwarden.management"
 """Holds the API's `openapi.yaml`."""
 READ = frozenset({"manage:read"})
 """Opens what only reads."""
+
+
+_SHAPES = 1024 * 1024
+"""Bytes: a polygon of far too many points is told so."""
+_MOST = {
+    "previewBulk": MAX_CSV + MAX_BODY,
+    "importSites": MAX_CSV + MAX_BODY,
+    "createArea": _SHAPES,
+    "changeArea": _SHAPES,
+    "actOnSim": _SHAPES,
+}
+"""Bytes of a body, where more than MAX_BODY are taken."""
 
 
 class OperatorsOnly:
@@ -63,7 +76,7 @@ def api(house: House, edge: Edge) -> Api:
     edge = msgspec.structs.replace(edge, tokens=OperatorsOnly(edge.tokens))
     sims, gateways = SimRoutes(house), GatewayRoutes(house)
     outbox, bulk = OutboxRoutes(house), BulkRoutes(house)
-    ranges, alarms = RangeRoutes(house), AlarmRoutes(house)
+    ranges, alarms, areas = RangeRoutes(house), AlarmRoutes(house), AreaRoutes(house)
     accounts, applications, journal = AccountRoutes(house), ApplicationRoutes(house), JournalRoutes(house)
     where = PlaceRoutes(house)
     table = (
@@ -84,6 +97,11 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/accounts/{}/ranges", "listRanges", ranges.page),
         ("POST", "/accounts/{}/ranges", "addRange", ranges.add),
         ("DELETE", "/accounts/{}/ranges", "removeRange", ranges.remove),
+        ("GET", "/areas", "listAreas", areas.page),
+        ("POST", "/areas", "createArea", areas.create),
+        ("GET", "/areas/{}", "getArea", areas.show),
+        ("PATCH", "/areas/{}", "changeArea", areas.change),
+        ("DELETE", "/areas/{}", "deleteArea", areas.delete),
         ("GET", "/gateways", "listGateways", gateways.page),
         ("POST", "/gateways", "createGateway", gateways.create),
         ("GET", "/gateways/{}", "getGateway", gateways.show),
@@ -155,7 +173,7 @@ def api(house: House, edge: Edge) -> Api:
             name,
             handle if method == "GET" else house.audit.watched(name, handle),
             has_body=method in ("POST", "PATCH") and name not in bodiless,
-            max_body=MAX_CSV + MAX_BODY if name in ("previewBulk", "importSites") else MAX_BODY,
+            max_body=_MOST.get(name, MAX_BODY),
             produces="text/csv" if name == "getOperationResult" else "application/json",
         )
     return Api(NAME, endpoints, of_operations(PACKAGE), edge, for_operators=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,11 +14,13 @@ from simwarden.domain.command import Command
 from simwarden.domain.errors import InvalidValue
 from simwarden.domain.identifiers import parse_imei, parse_tac
 from simwarden.domain.locating import Site, checked_site
+from simwarden.domain.rules.area import LiftAreaExit, Radius, UnlimitArea
 from simwarden.domain.rules.device import Bind, LiftMismatch, Unbind
 from simwarden.domain.rules.functions import FunctionState, SetFunctions
 from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.rules.quota import Limit, SetLimits
 from simwarden.domain.sim import Function, OnMismatch, OnUnknown, Policy, Resume
+from simwarden.management.area_forms import AreaName, AreaWish
 
 MAX_CSV = 16 * 1024 * 1024
 """Characters of a list in a bulk request."""
@@ -32,7 +36,20 @@ Scopes = Annotated[tuple[Short, ...], Meta(max_length=100)]
 Quota = Annotated[int, Meta(ge=1, le=10**12)]
 FunctionName = Literal["VOICE", "SMS", "DATA"]
 Verb = Literal[
-    "open", "close", "bind", "unbind", "resume", "activate", "suspend", "restore", "deactivate", "delete", "limit"
+    "open",
+    "close",
+    "bind",
+    "unbind",
+    "resume",
+    "activate",
+    "suspend",
+    "restore",
+    "deactivate",
+    "delete",
+    "limit",
+    "limit-area",
+    "unlimit-area",
+    "resume-area",
 ]
 
 
@@ -77,6 +94,8 @@ class ChangeAccount(_Body, frozen=True):
     strict: bool | UnsetType = UNSET
     home_networks: HomeNetworks | UnsetType = UNSET
     policy: PolicyBody | UnsetType = UNSET
+    area: AreaName | UnsetType | None = UNSET
+    area_radius: Radius | UnsetType = UNSET
 
 
 class CreateApplication(_Body, frozen=True):
@@ -167,9 +186,15 @@ class ActionBody(_Body, frozen=True):
     first_seen: bool = False
     policy: PolicyBody | None = None
     limits: LimitsBody | None = None
+    area: AreaWish | None = None
 
-    def parsed(self) -> Command:
-        """As the engine does it. Raises BadAction, InvalidIdentifier."""
+    def parsed(self, gateways: Mapping[str, int] = MappingProxyType({})) -> Command:
+        """As the engine does it. `gateways`: ids by name. Raises BadAction, InvalidIdentifier, InvalidArea."""
+        if self.action == "limit-area":
+            self._refuse("functions", "imei", "imeis", "tac", "first_seen", "limits")
+            policy = None if self.policy is None else self.policy.over(Policy())
+            return (self.area or AreaWish()).parsed(policy, gateways)
+        self._refuse("area")
         device = [name for name in ("imei", "imeis", "tac", "first_seen") if getattr(self, name)]
         if self.action == "limit":
             if self.limits is None:
@@ -198,8 +223,8 @@ class ActionBody(_Body, frozen=True):
                 parse_tac(self.tac)
             return Bind(imei=self.imei, imeis=self.imeis, tac=self.tac, first_seen=self.first_seen, policy=policy)
         self._refuse("functions", "imei", "imeis", "tac", "first_seen", "policy")
-        if self.action == "resume":
-            return LiftMismatch()
+        if self.action in _BARE:
+            return _BARE[self.action]
         return Unbind() if self.action == "unbind" else Transition(Step(self.action))
 
     def _refuse(self, *names: str) -> None:
@@ -211,6 +236,14 @@ class ActionBody(_Body, frozen=True):
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
     return head + "".join(part.title() for part in rest)
+
+
+_BARE: dict[str, Command] = {
+    "resume": LiftMismatch(),
+    "unlimit-area": UnlimitArea(),
+    "resume-area": LiftAreaExit(),
+}
+"""Actions that need nothing but the SIM, beside the steps of its life."""
 
 
 class FilterBody(_Body, frozen=True):

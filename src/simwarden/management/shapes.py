@@ -88,3 +88,5 @@ class ExplanationView(Camel, frozen=True):
     device: str | None = None
     device_unknown: bool = False
     seen_at: datetime | None = None
+    area: dict[str, Any] | None = None
+    """AreaLimit."""

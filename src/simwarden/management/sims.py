@@ -138,7 +138,7 @@ class SimRoutes:
     async def act(self, request: Request) -> Answer:
         """actOnSim: one SIM, committed when this answers. What is in that state already is answered as unchanged."""
         wanted: schemas.ActionBody = read(self._action, request)
-        command = wanted.parsed()
+        command = wanted.parsed(await self._house.gateway_ids() if wanted.area is not None else {})
         cautions = self._house.intake.cautions(imei=wanted.imei)
         sim = await self._house.sim(request.parameter)
         try:

@@ -12,6 +12,7 @@ from simwarden.domain.intake import Caution
 from simwarden.domain.sim import Function, Policy
 from simwarden.domain.traffic import TrafficLimits
 from simwarden.engine.explain import readable
+from simwarden.management import area_forms
 from simwarden.management.shapes import Camel, EventView
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class SimView(Camel, frozen=True):
     seen_at: datetime | None = None
     place: GatewaySlot | None = None
     limits: LimitsView | None = None
+    area: dict[str, Any] | None = None
+    """Where it may be."""
     warnings: list[Caution] | None = None
     """Of the identifiers that the request gave."""
 
@@ -121,6 +124,10 @@ class AccountView(Camel, frozen=True, omit_defaults=False):
     strict: bool
     home_networks: tuple[str, ...]
     policy: dict[str, str]
+    area: str | None
+    """Name of the area that a bind without one takes."""
+    area_radius: int
+    """Metres around the SIM's place that it takes where there is none."""
     created_at: datetime
 
 
@@ -198,6 +205,7 @@ def sim(found: Sim, tags: Sequence[str], gateways: Mapping[int, str]) -> SimView
             for b in found.bars
         ],
         limits=None if limits == TrafficLimits() else LimitsView(**msgspec.structs.asdict(limits)),
+        area=None if found.area is None else area_forms.limit(found.area, gateways),
         closed_apns=[closed.apn for closed in found.closed_apns],
         tags=list(tags),
         event_count=found.event_count - found.first_event + 1,
@@ -261,6 +269,8 @@ def account(found: Account) -> AccountView:
         strict=found.settings.strict,
         home_networks=found.settings.home_networks,
         policy=policy(found.settings.policy),
+        area=found.settings.area,
+        area_radius=found.settings.area_radius,
         created_at=found.created_at,
     )
 

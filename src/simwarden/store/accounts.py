@@ -31,10 +31,14 @@ class AccountSettings(msgspec.Struct, frozen=True):
     policy: Policy = Policy()
     """What a binding does when it is not met, unless the call says otherwise."""
     strict: bool = False
-    """Refuse to bind a SIM that has never been seen, instead of binding it to the first device seen."""
+    """Refuse to bind a SIM that has never been seen, instead of binding it to the first device or place seen."""
     home_networks: tuple[str, ...] = ()
     """Networks (MCC and MNC) in which its SIMs are at home, beside the one that their IMSI names: others of the same
     operator, and partners in the home country that do not count as roaming."""
+    area: str | None = None
+    """Name of the account's area that a call takes which limits a SIM and names none;"""
+    area_radius: int = 5000
+    """where there is none, metres of the circle around the SIM's place."""
 
 
 class Account(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ _OF_ACCOUNT = (
     "fan_out",
     "tallies",
     "ranges",
+    "areas",
     "alarms",
     "operation_items",
     "operation_parts",

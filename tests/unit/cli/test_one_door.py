@@ -24,6 +24,8 @@ MAY_OPEN_THE_DATABASE = {
 BY_HAND = {
     "actOnSim": "a command for each action",
     "confirmOperation": "a conversation: asks, and follows",
+    "changeArea": "reads a GeoJSON file",
+    "createArea": "reads a GeoJSON file",
     "createOperator": "writes a file",
     "explainSim": "told in sentences",
     "getDelivery": "with its attempts and request",

@@ -157,6 +157,8 @@ def limit_area(sim: Sim, wanted: LimitArea, now: datetime, cause: Cause) -> Deci
             return Decision(sim)
     else:
         made = _made(wanted, policy, place, now)
+        if wanted.dwell is None and before is not None:
+            made = msgspec.structs.replace(made, dwell=before.dwell)
     if before is not None and not wanted.again and _same(before, made):
         raise NothingToChange("The SIM has this area limit already", sim)
     change = SimMutation(sim, now, cause)
