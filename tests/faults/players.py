@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from simwarden.simulator.control import ControlServer
 from simwarden.simulator.fleet import FleetPlan, SimulatedFleet, build_fleet
 from simwarden.simulator.identity import VirtualSim
-from simwarden.simulator.places import parse_place
 from simwarden.simulator.reporter import Reporter
 from simwarden.simulator.sink import ReceivedCall, SinkServer
+from simwarden.simulator.slot_addresses import parse_place
 
 if TYPE_CHECKING:
     from simwarden.simulator.server import GatewayServer, Generation

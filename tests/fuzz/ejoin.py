@@ -16,7 +16,7 @@ from simwarden.kit.clock import now_utc
 from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.identity import make_sim
 from simwarden.simulator.messages import Form
-from simwarden.simulator.places import SlotAddress
+from simwarden.simulator.slot_addresses import SlotAddress
 
 if TYPE_CHECKING:
     from tests.fuzz.bench import Bench

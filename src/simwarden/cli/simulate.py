@@ -206,7 +206,7 @@ def move(imsi: str, gateway: str, slot: str, control: str, *, swap: bool, as_jso
 
     from simwarden.simulator.client import steer
     from simwarden.simulator.errors import SimulatorError
-    from simwarden.simulator.places import parse_place
+    from simwarden.simulator.slot_addresses import parse_place
 
     try:
         place = parse_place(slot)

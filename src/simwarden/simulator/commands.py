@@ -12,8 +12,8 @@ from typing import Any
 from simwarden.simulator.faults import Fault, FaultName
 from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.messages import Form, Message
-from simwarden.simulator.places import SlotAddress
 from simwarden.simulator.reporter import Reporter, SentReport
+from simwarden.simulator.slot_addresses import SlotAddress
 
 #: Commands remembered for the control server.
 HISTORY = 10_000

@@ -8,7 +8,7 @@ import random
 from simwarden.simulator import messages
 from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.messages import Form
-from simwarden.simulator.places import SlotAddress
+from simwarden.simulator.slot_addresses import SlotAddress
 
 
 class EncodedReport:

@@ -11,9 +11,9 @@ from typing import Any
 from simwarden.simulator.errors import InvalidRequest, NotFound
 from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.identity import SERIALS, VirtualSim, make_imei, make_mac, make_sim
-from simwarden.simulator.places import SlotAddress
 from simwarden.simulator.server import FACTORY_LOGIN, GatewayServer, Generation
 from simwarden.simulator.serving import stop_task
+from simwarden.simulator.slot_addresses import SlotAddress
 
 Happening = dict[str, Any]
 

@@ -12,7 +12,7 @@ from simwarden.simulator import messages
 from simwarden.simulator.errors import Conflict, NotFound
 from simwarden.simulator.identity import VirtualSim, make_imei
 from simwarden.simulator.messages import CardUsage, Form, Message, SlotState
-from simwarden.simulator.places import SlotAddress
+from simwarden.simulator.slot_addresses import SlotAddress
 
 FIRMWARE = "532-600-999-041-100-000"
 

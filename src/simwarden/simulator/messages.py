@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from simwarden.simulator.identity import VirtualSim
-from simwarden.simulator.places import SlotAddress
+from simwarden.simulator.slot_addresses import SlotAddress
 
 Form = Literal["v2", "v3"]
 Message = dict[str, Any]

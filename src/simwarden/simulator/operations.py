@@ -15,8 +15,8 @@ from simwarden.simulator.faults import Fault, FaultName
 from simwarden.simulator.fleet import SimulatedFleet
 from simwarden.simulator.identity import VirtualSim, make_sim
 from simwarden.simulator.messages import Message
-from simwarden.simulator.places import SlotAddress, parse_place
 from simwarden.simulator.server import GatewayServer
+from simwarden.simulator.slot_addresses import SlotAddress, parse_place
 
 #: How long a request that waits for its push waits, in seconds.
 PATIENCE = 30.0

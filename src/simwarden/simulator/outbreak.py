@@ -15,8 +15,8 @@ from simwarden.simulator.fleet import SimulatedFleet
 from simwarden.simulator.garbage import DAMAGED_BODIES
 from simwarden.simulator.messages import REGISTERED, Message
 from simwarden.simulator.operations import PATIENCE, Instruction
-from simwarden.simulator.places import SlotAddress
 from simwarden.simulator.server import GatewayServer
+from simwarden.simulator.slot_addresses import SlotAddress
 from simwarden.simulator.texting import send_one
 
 #: Most SMS or calls one request makes.

@@ -15,7 +15,7 @@ from simwarden.simulator.commands import Executor, ReceivedCommand, answer
 from simwarden.simulator.errors import InvalidRequest
 from simwarden.simulator.faults import FaultName
 from simwarden.simulator.messages import Message
-from simwarden.simulator.places import SlotAddress, parse_pattern
+from simwarden.simulator.slot_addresses import SlotAddress, parse_pattern
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

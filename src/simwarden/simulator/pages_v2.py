@@ -14,7 +14,7 @@ from simwarden.simulator.commands import ReceivedCommand, answer
 from simwarden.simulator.errors import InvalidRequest
 from simwarden.simulator.faults import FaultName
 from simwarden.simulator.pages import Handler, Pages, finish, read_object
-from simwarden.simulator.places import SlotAddress
+from simwarden.simulator.slot_addresses import SlotAddress
 from simwarden.simulator.texting import check_task, read_text, sending, sending_slot
 
 OPERATIONS = frozenset({"lock", "unlock", "switch", "reset", "save", "reboot", "redial", "ledon", "ledoff"})

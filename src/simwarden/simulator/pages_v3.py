@@ -13,7 +13,7 @@ from simwarden.simulator.errors import InvalidRequest
 from simwarden.simulator.faults import FaultName
 from simwarden.simulator.pages import Handler, Pages, finish, read_json, read_object
 from simwarden.simulator.pages_v2 import SHORTEST_PERIOD
-from simwarden.simulator.places import SlotAddress
+from simwarden.simulator.slot_addresses import SlotAddress
 from simwarden.simulator.texting import check_task, read_text, sending, sending_slot
 
 #: Path to operation, for the commands that take slots.

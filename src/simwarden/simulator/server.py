@@ -14,9 +14,9 @@ from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.messages import Form
 from simwarden.simulator.pages_v2 import PagesV2
 from simwarden.simulator.pages_v3 import PagesV3
-from simwarden.simulator.places import SlotAddress
 from simwarden.simulator.reporter import Reporter, SentReport
 from simwarden.simulator.serving import stop_task
+from simwarden.simulator.slot_addresses import SlotAddress
 
 Generation = Literal[2, 3]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from simwarden.simulator.commands import Executor
 from simwarden.simulator.errors import InvalidRequest
-from simwarden.simulator.places import SlotAddress
+from simwarden.simulator.slot_addresses import SlotAddress
 
 
 def check_task(task: dict[str, Any], *, keys: tuple[str, str]) -> int:

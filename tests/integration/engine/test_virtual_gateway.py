@@ -30,8 +30,8 @@ from simwarden.kit.clock import now_utc
 from simwarden.simulator.faults import Fault
 from simwarden.simulator.fleet import FleetPlan, SimulatedFleet, build_fleet
 from simwarden.simulator.identity import make_sim
-from simwarden.simulator.places import SlotAddress
 from simwarden.simulator.serving import Serving
+from simwarden.simulator.slot_addresses import SlotAddress
 from simwarden.southbound.ejoin.network import EjoinNetwork
 from simwarden.southbound.ejoin.receiver import Receiver
 from simwarden.store.leases import Leases

@@ -14,7 +14,7 @@ from simwarden.simulator.actions import perform
 from simwarden.simulator.faults import Fault, FaultName
 from simwarden.simulator.fleet import SimulatedFleet
 from simwarden.simulator.operations import Move
-from simwarden.simulator.places import SlotAddress
+from simwarden.simulator.slot_addresses import SlotAddress
 
 from .conftest import Receiver, is_device, is_slot
 

@@ -5,7 +5,7 @@ import pytest
 from simwarden.simulator.errors import Conflict, NotFound
 from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.identity import make_sim
-from simwarden.simulator.places import SlotAddress
+from simwarden.simulator.slot_addresses import SlotAddress
 
 SIM = make_sim(460000990000000, 0)
 OTHER = make_sim(460000990000000, 1)

@@ -12,7 +12,7 @@ from simwarden.simulator.encoded import EncodedReport, Shuffle
 from simwarden.simulator.fleet import FleetPlan, build_fleet
 from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.kept import ReportTarget, is_complete
-from simwarden.simulator.places import SlotAddress
+from simwarden.simulator.slot_addresses import SlotAddress
 
 
 def device(slots: int = 2) -> VirtualGateway:

@@ -6,7 +6,7 @@ import base64
 
 from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.identity import make_sim
-from simwarden.simulator.places import SlotAddress
+from simwarden.simulator.slot_addresses import SlotAddress
 
 PLACE = SlotAddress(1, 2)
 NOW = 1548407412

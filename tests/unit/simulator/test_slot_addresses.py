@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from simwarden.simulator.errors import InvalidRequest
-from simwarden.simulator.places import SlotAddress, parse_pattern, parse_place
+from simwarden.simulator.slot_addresses import SlotAddress, parse_pattern, parse_place
 
 
 @pytest.mark.parametrize(
