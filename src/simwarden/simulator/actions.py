@@ -23,6 +23,7 @@ from simwarden.simulator.operations import (
     SetFault,
 )
 from simwarden.simulator.outbreak import Garbage, MassCalls, MassSms
+from simwarden.simulator.route import Travel
 
 #: Operations under /gateways/{name}/...
 GATEWAY_OPERATIONS: dict[str, type[Any]] = {
@@ -43,6 +44,7 @@ FLEET_OPERATIONS: dict[str, type[Any]] = {
     "mass-sms": MassSms,
     "mass-calls": MassCalls,
     "garbage": Garbage,
+    "travel": Travel,
 }
 
 #: What a scenario step may do; there `move` is the one across gateways.

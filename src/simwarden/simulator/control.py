@@ -44,6 +44,7 @@ def describe(server: GatewayServer) -> Message:
         "commands": server.executor.received,
         "seq": {"port": gateway.port_seq, "dev": gateway.dev_seq},
         "boots": gateway.boots,
+        "site": None if server.site is None else server.site.describe(),
     }
 
 

@@ -13,6 +13,7 @@ from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.identity import SERIALS, VirtualSim, make_imei, make_mac, make_sim
 from simwarden.simulator.server import FACTORY_LOGIN, GatewayServer, Generation
 from simwarden.simulator.serving import stop_task
+from simwarden.simulator.sites import site_of
 from simwarden.simulator.slot_addresses import SlotAddress
 
 Happening = dict[str, Any]
@@ -166,6 +167,7 @@ def build_fleet(plan: FleetPlan) -> SimulatedFleet:
                 report_url=plan.report_url(index, name),
                 interval=plan.interval,
                 effect_delay=plan.effect_delay,
+                site=site_of(index),
             )
         )
     return SimulatedFleet(servers, imsi_base=plan.imsi_base, seed=plan.seed)

@@ -16,6 +16,7 @@ from simwarden.simulator.pages_v2 import PagesV2
 from simwarden.simulator.pages_v3 import PagesV3
 from simwarden.simulator.reporter import Reporter, SentReport
 from simwarden.simulator.serving import stop_task
+from simwarden.simulator.sites import GatewaySite
 from simwarden.simulator.slot_addresses import SlotAddress
 
 Generation = Literal[2, 3]
@@ -43,6 +44,7 @@ class GatewayServer:
         interval: float = 60.0,
         effect_delay: float = 0.02,
         reporter: Reporter | None = None,
+        site: GatewaySite | None = None,
     ) -> None:
         """`interval` (seconds between dev-status reports; 0 = none) and `effect_delay` (seconds a command takes)."""
         self.gateway = gateway
@@ -52,6 +54,8 @@ class GatewayServer:
         self.port = port
         self.username = username
         self.interval = interval
+        self.site = site
+        """Where it stands. It does not know itself: no report says so."""
         self.reporter = reporter or Reporter()
         self.reporter.url = report_url
         self.executor = Executor(gateway, self.reporter, form=self.form, effect_delay=effect_delay)

@@ -192,3 +192,38 @@ async def test_errors_say_what_is_wrong(control: Control, path: str, body: Any, 
     error = (await control.post(path, body, status=status))["error"]
     assert error["status"] == status
     assert says in error["message"]
+
+
+async def test_a_card_travels_from_gateway_to_gateway(control: Control, fleet: SimulatedFleet) -> None:
+    happened: list[dict[str, Any]] = []
+    ended = asyncio.Event()
+
+    def on_happening(what: dict[str, Any]) -> None:
+        happened.append(what)
+        if what["event"] == "journey-ended":
+            ended.set()
+
+    fleet.on_happening = on_happening
+    body = {"imsi": "base+0", "stops": ["gw2", "gw1", "gw2"], "pause": 0.05}
+    assert (await control.post("/travel", body))["imsi"] == str(BASE)
+    async with asyncio.timeout(PATIENCE):
+        await ended.wait()
+    assert [(what["gateway"], what["site"]["town"]) for what in happened[:-1]] == [
+        ("gw2", "Potsdam"),
+        ("gw1", "Berlin"),
+        ("gw2", "Potsdam"),
+    ]
+    assert (await control.get(f"/sims/{BASE}"))["gateway"] == "gw2"
+    assert (await control.get(f"/sims/{BASE + 3}"))["gateway"] == "gw1", "it changed places with another"
+
+
+async def test_a_journey_that_cannot_be_made_is_refused_at_once(control: Control) -> None:
+    for wrong, status in (
+        ({"stops": []}, 400),
+        ({"stops": ["gw9"]}, 404),
+        ({"stops": ["gw2"], "pause": -1}, 400),
+        ({"stops": ["gw2"], "port": 99}, 404),
+        ({"stops": "gw2"}, 400),
+    ):
+        await control.post("/travel", {"imsi": "base+0", **wrong}, status=status)
+    assert (await control.get(f"/sims/{BASE}"))["gateway"] == "gw1"

@@ -21,6 +21,7 @@ def test_the_packaged_scenarios_can_all_be_played_on_the_default_fleet() -> None
         "mass-sms",
         "sim-moved",
         "sim-returned",
+        "truck-leaves-the-city",
     ]
     for name in packaged():
         check_scenario(load_scenario(name), fleet)
