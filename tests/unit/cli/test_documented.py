@@ -54,7 +54,15 @@ def test_a_command_of_the_documentation_can_be_typed(
     page: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("sims.csv", "devices.csv", "master.key", "FILE", "simwarden.dump", "simwarden-2026-11-21.dump"):
+    for name in (
+        "sims.csv",
+        "devices.csv",
+        "sites.csv",
+        "master.key",
+        "FILE",
+        "simwarden.dump",
+        "simwarden-2026-11-21.dump",
+    ):
         (tmp_path / name).touch()
     monkeypatch.setenv("SIMWARDEN_APP_KEY", "k")
     monkeypatch.setenv("SIMWARDEN_APP_SECRET", "s")
