@@ -7,7 +7,20 @@ import asyncio
 import sys
 from pathlib import Path
 
-from benchmarks import attacks, bulk, calls, deliveries, growth, isolation, latency, machine, pool, sightings, twins
+from benchmarks import (
+    attacks,
+    bulk,
+    calls,
+    deliveries,
+    growth,
+    isolation,
+    latency,
+    machine,
+    place,
+    pool,
+    sightings,
+    twins,
+)
 from benchmarks.setup import bench
 
 DEAD_SINKS = "dead_sinks"
@@ -116,6 +129,12 @@ async def measure_bulk(given: argparse.Namespace) -> None:
         await bulk.idle(world, sims)
 
 
+async def measure_place(given: argparse.Namespace) -> None:
+    """What area limits cost a sighting, cells imported and verification calls a second."""
+    async with bench() as world:
+        await place.measure(world, given.sims, given.seconds, given.rounds)
+
+
 async def measure_pool(_given: argparse.Namespace) -> None:
     """What releasing a pool's connection costs."""
     await pool.measure()
@@ -129,6 +148,7 @@ SECTIONS = {
     "deliveries": measure_deliveries,
     "isolation": measure_isolation,
     "bulk": measure_bulk,
+    "place": measure_place,
     "growth": measure_growth,
 }
 
