@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -108,16 +109,17 @@ def site(
     epilog=examples(("gateway sites sites.csv", "gateway sites -  from standard input"))
     + "\n\nThe first line names the columns: name,latitude,longitude,radius.",
 )
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @access_options
 @json_option
-def sites(file: Any, access: Access, *, as_json: bool) -> None:
+def sites(file: Path, access: Access, *, as_json: bool) -> None:
     """Say where many gateways stand, from a CSV file.
 
     Lines that cannot be taken are reported with their number; the others are taken.
     """
     try:
-        text = file.read().decode("utf-8-sig")
+        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise click.UsageError(f"The file is not UTF-8 text (byte {error.start})") from error
     if not text.strip():
