@@ -127,7 +127,7 @@ async def limits(db: Database, sims: int, seconds: float, rounds: int) -> None:
         count = 40
         for half in (True, False):
             await _turn(ingest, fleet, 4 * count, limited=half, moved=moved)
-        pairs = []
+        pairs: list[tuple[float, float]] = []
         until = time.monotonic() + seconds * rounds
         while time.monotonic() < until or len(pairs) < 5:
             order = (True, False) if len(pairs) % 2 else (False, True)  # neither is always the first
