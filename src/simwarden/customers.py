@@ -25,6 +25,7 @@ from simwarden.sandbox.ports import VirtualModels, VirtualSims
 from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
 from simwarden.store.pseudonyms import Pseudonyms
 from simwarden.store.tacs import Tacs
+from simwarden.store.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,6 +121,7 @@ class Customers:
             functions=Functions(self._db, self._sims),
             subscriptions=self.subscriptions,
             inboxes=self.inboxes,
+            places=Places(self._db),
             smallest_area_radius=self._settings.smallest_area_radius,
             models=Tacs(self._db),
             pseudonyms=Pseudonyms(self._vault),

@@ -32,6 +32,7 @@ Telecom's."""
 BEYOND = {
     (400, "INVALID_TOKEN"),
     (403, "SUBSCRIPTION_MISMATCH"),
+    (404, "IDENTIFIER_NOT_FOUND"),
     (405, "METHOD_NOT_ALLOWED"),
     (406, "NOT_ACCEPTABLE"),
     (409, "INCOMPATIBLE_STATE"),
@@ -45,7 +46,7 @@ BEYOND = {
     (500, "INTERNAL"),
     (503, "UNAVAILABLE"),
 }
-"""Errors of the CAMARA error model that we answer though the 0.1.0 documents do not list them (Commonalities 0.8)."""
+"""Errors of the CAMARA error model that we answer though some documents do not list them (Commonalities 0.8)."""
 
 
 class ContractBroken(AssertionError):

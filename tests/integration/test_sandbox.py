@@ -164,6 +164,28 @@ async def test_subscriptions_are_told_by_the_real_delivery(trial: Trial, digit: 
         assert (await trial.call(SUBSCRIPTIONS, "DELETE", f"/subscriptions/{reply.json['id']}")).status == 204
 
 
+async def test_virtual_sims_cross_geofences_when_their_device_would_change(trial: Trial) -> None:
+    types = "org.camaraproject.geofencing-subscriptions.v0."
+    area = {"areaType": "CIRCLE", "center": {"latitude": 50.735851, "longitude": 7.10066}, "radius": 5000}
+    async with Sink() as sink:
+        body = {
+            "protocol": "HTTP",
+            "sink": sink.url,
+            "types": [f"{types}area-entered"],
+            "config": {
+                "subscriptionDetail": {"device": {"phoneNumber": "+8613800007771"}, "area": area},
+                "initialEvent": True,
+            },
+        }
+        reply = await trial.call("geofencing-subscriptions", "POST", "/subscriptions", body)
+        assert reply.status == 201
+        await sink.until_received(3, 15)
+        assert [one.kind for one in sink.received] == ["subscription-started", "area-entered", "area-entered"]
+        assert all(one.event["data"]["area"] == area for one in sink.received)
+        gone = await trial.call("geofencing-subscriptions", "DELETE", f"/subscriptions/{reply.json['id']}")
+        assert gone.status == 204
+
+
 @pytest.mark.parametrize(("digits", "expected"), [("4", 404), ("03", 403), ("29", 429), ("39", 429), ("50", 503)])
 async def test_subscribing_meets_the_same_errors(trial: Trial, digits: str, expected: int) -> None:
     reply = await trial.subscribe("+86138000077"[: 14 - len(digits)] + digits, "http://127.0.0.1:9/")

@@ -9,6 +9,14 @@ from simwarden.domain.events import Cause, CauseKind, Event, EventType
 
 _CORRELATOR = re.compile(r"[a-zA-Z0-9\-_:;./<>{}]{1,256}")
 
+_OF_SOME = frozenset({EventType.GEOFENCE_ENTERED, EventType.GEOFENCE_LEFT})
+"""Events that say for which subscriptions they are, of those that wait for their type."""
+
+
+def concerns(event: Event, subscription_id: str) -> bool:
+    """Whether a subscription that waits for events of this type is to be sent this one."""
+    return event.type not in _OF_SOME or subscription_id in event.data["subscriptions"]
+
 
 def data_of(event: Event) -> dict[str, Any]:
     """The data of the CloudEvent, without the subscription's id and device."""
@@ -16,6 +24,8 @@ def data_of(event: Event) -> dict[str, Any]:
         return {"imei": event.data["imei"]}
     if event.type is EventType.AREA_CHANGED:
         return {"area": event.data["circle"]}
+    if event.type in _OF_SOME:
+        return {}
     return dict(event.data)
 
 

@@ -17,7 +17,7 @@ from simwarden.domain.doubt import DoubtKind
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.reports import CallRecord, Evidence, SmsRecord
 from simwarden.domain.sim import ALL_FUNCTIONS, CardSlot, Function, NetworkTarget, Sighting
-from simwarden.engine import areas, traffic
+from simwarden.engine import areas, geofences, traffic
 from simwarden.engine.doubts import Doubts, settle
 from simwarden.engine.places import PlaceBook
 from simwarden.engine.proof import BatchedSighting, Proof
@@ -185,9 +185,12 @@ class Batch:
         lifted = [target for target in here if views[target].ours and changes.is_done_with(target, views[target])]
         moved = await self._places.follow(changes, {item.sighting.imsi for item in news if not item.timed})
         self._tally.unknown_cells = self._places.unknown_cells
+        causes = self._causes_of_moves(moved, news) if moved else {}
         if moved:
-            areas.see(changes, moved, self._now, self._causes_of_moves(moved, news))
+            areas.see(changes, moved, self._now, causes)
         outcome = await changes.write()
+        if moved:
+            outcome = outcome.plus(await geofences.judge(self._connection, moved, self._now, causes))
         if lifted:
             await ports.forget_locks(self._connection, lifted)
         self._tally.outcome = outcome

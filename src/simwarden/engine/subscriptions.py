@@ -15,6 +15,7 @@ import msgspec
 from simwarden.domain import identifiers
 from simwarden.domain.errors import SecretOfInbox, SimNotFound, SubscriptionNotFound, TooManySubscriptions
 from simwarden.domain.events import Event, EventType
+from simwarden.domain.geofence import at_begin
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import Sim
 from simwarden.domain.sink import InvalidSink, parse_sink
@@ -23,7 +24,7 @@ from simwarden.engine.subscription_limits import SubscriptionLimits
 from simwarden.kit.clock import now_utc
 from simwarden.kit.gate import Gate
 from simwarden.kit.ids import signing_secret, uuid7
-from simwarden.store import fanout, targets, usage
+from simwarden.store import fanout, geofences, places, sims, targets, usage
 from simwarden.store import subscriptions as store
 from simwarden.store.outbox import EndReason, Outbox, Status, save_outboxes
 from simwarden.store.sink_secrets import SigningSecret, seal_credential, seal_secrets, unseal_secrets
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from simwarden.domain.geofence import Geofence
+    from simwarden.domain.place import Place
     from simwarden.domain.usage import Usage
     from simwarden.engine.idempotency import IdempotentRequest
     from simwarden.engine.ports import InboxSinks
@@ -92,6 +95,8 @@ class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
     max_events: int | None
     initial_event: bool
+    fence: Geofence | None = None
+    """The circle that it is about, where it is about one."""
     usage: Usage | None = None
     """What making it counts as."""
 
@@ -216,6 +221,7 @@ class Subscriptions:
             if not alone and self._limits.is_near(active):
                 raise _NearLimit
             self._limits.check(active)
+            place = None if new.fence is None else await self._place(connection, new)
             device, last_event = await self._device(connection, new)
             outbox = await store.insert(
                 connection,
@@ -232,6 +238,11 @@ class Subscriptions:
             outbox.start(now)
             if new.initial_event and new.topic is EventType.DEVICE_CHANGED and device is not None:
                 outbox.append({"imei": full_imei(device)}, now, event=None)
+            if new.fence is not None:
+                fence, is_so = at_begin(new.fence, place, initial_event=new.initial_event)
+                await geofences.add(connection, made.bucket, made.imsi, made.id, fence)
+                if is_so:
+                    outbox.append({}, now, event=None)
             await save_outboxes(connection, [outbox])
             await self._begun(connection, new, outbox)
             begun = msgspec.structs.replace(
@@ -256,6 +267,11 @@ class Subscriptions:
         if seen is None or new.number not in (None, seen["msisdn"]):
             raise SimNotFound
         return seen["imei"], 0 if new.number else seen["event_count"]
+
+    async def _place(self, connection: asyncpg.Connection, new: NewSubscription) -> Place | None:
+        """Where the SIM is now, which it stays until the end of the transaction."""
+        found = await sims.lock(connection, [new.sim.imsi])
+        return (await places.latest(connection, found.values(), self._clock())).get(new.sim.imsi)
 
     async def _begun(self, connection: asyncpg.Connection, new: NewSubscription, outbox: Outbox) -> None:
         """What else belongs to the transaction that makes a subscription: nothing here."""

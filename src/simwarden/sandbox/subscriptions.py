@@ -18,6 +18,7 @@ from simwarden.sandbox import rules
 from simwarden.store import sandbox as store
 
 if TYPE_CHECKING:
+    from simwarden.domain.place import Place
     from simwarden.engine.subscriptions import NewSubscription
     from simwarden.store.database import Database
     from simwarden.store.outbox import Outbox
@@ -39,11 +40,16 @@ class SandboxSubscriptions(Subscriptions):
         del connection
         return None if new.sim.seen is None else new.sim.seen.imei, 0
 
+    async def _place(self, connection: asyncpg.Connection, new: NewSubscription) -> Place | None:
+        del connection
+        return rules.place(new.sim, self._clock())
+
     async def _begun(self, connection: asyncpg.Connection, new: NewSubscription, outbox: Outbox) -> None:
         now = self._clock()
         # What a virtual SIM is called by stands at the end of its IMSI.
         changes = rules.kind_of(new.sim.imsi).changes
-        await store.write_down(connection, outbox.bucket, outbox.id, [(now + one.after, one.imei) for one in changes])
+        played = [(now + one.after, one.imei if new.fence is None else None) for one in changes]
+        await store.write_down(connection, outbox.bucket, outbox.id, played)
         self._player.wake()
 
 

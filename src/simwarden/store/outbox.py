@@ -73,12 +73,14 @@ class Outbox(msgspec.Struct, kw_only=True):
     status: str = Status.ACTIVE
     ended_at: datetime | None = None
     ended_reason: str | None = None
+    about: dict[str, Any] = {}
+    """What all its events carry beside their own data, those of its own life too."""
     added: list[Delivery] = []
 
     @classmethod
     def of_row(cls, row: asyncpg.Record) -> Outbox:
         """The outbox of a locked subscription; nothing was added to it."""
-        return cls(**{name: row[name] for name in _COLUMNS}, added=[])
+        return cls(**{name: row[name] for name in _COLUMNS}, about=about(row["config"]), added=[])
 
     def start(self, now: datetime) -> None:
         """Say that the subscription exists (CAMARA subscription-started)."""
@@ -144,7 +146,7 @@ class Outbox(msgspec.Struct, kw_only=True):
                 event_id=f"{self.id}-{n}",
                 type=type,
                 time=time,
-                data=data,
+                data={**data, **self.about},
                 correlator=correlator,
                 ends=ends,
             )
@@ -152,8 +154,14 @@ class Outbox(msgspec.Struct, kw_only=True):
 
 
 _COLUMNS = tuple(
-    name for name in Outbox.__struct_fields__ if name not in {"added", "status", "ended_at", "ended_reason"}
+    name for name in Outbox.__struct_fields__ if name not in {"about", "added", "status", "ended_at", "ended_reason"}
 )
+
+
+def about(config: dict[str, Any]) -> dict[str, Any]:
+    """What of a subscription's configuration is in all its events: the area of a geofence (CAMARA)."""
+    detail = config.get("subscriptionDetail", {})
+    return {"area": detail["area"]} if "area" in detail else {}
 
 
 async def save_outboxes(connection: asyncpg.Connection, outboxes: Iterable[Outbox]) -> int:

@@ -22,9 +22,9 @@ BATCH = 200
 
 
 async def write_down(
-    connection: asyncpg.Connection, bucket: int, subscription_id: str, changes: Sequence[tuple[datetime, str]]
+    connection: asyncpg.Connection, bucket: int, subscription_id: str, changes: Sequence[tuple[datetime, str | None]]
 ) -> None:
-    """Store the changes of device that are to be added to a subscription at these times."""
+    """Store what is to be added to a subscription at these times: changes of device, or (None) its only event."""
     await connection.execute(
         Q["write_down"], bucket, subscription_id, [at for at, _ in changes], [imei for _, imei in changes]
     )
@@ -46,7 +46,8 @@ async def play(db: Database, now: datetime) -> int:
             if locked is None or locked["ended_at"] is not None or played != "DELETE 1":
                 continue
             outbox = Outbox.of_row(locked)
-            outbox.append({"imei": full_imei(row["imei"])}, row["due_at"], event=None)
+            data = {} if row["imei"] is None else {"imei": full_imei(row["imei"])}
+            outbox.append(data, row["due_at"], event=None)
             await save_outboxes(connection, [outbox])
             count += 1
     return count

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.domain.identifiers import ALL_BUCKETS
-from simwarden.store.outbox import Outbox
+from simwarden.store.outbox import Outbox, about
 from simwarden.store.queries import load
 from simwarden.store.targets import SinkAddress
 
@@ -132,6 +132,7 @@ async def insert(
         expires_at=s.expires_at,
         ends_at=ends_at,
         told_event=told_event,
+        about=about(s.config),
         added=[],
     )
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from simwarden.domain.area import Circle
 from simwarden.domain.errors import SimwardenError
 from simwarden.northbound.kernel.bodies import Problem
 from simwarden.northbound.kernel.errors import InvalidArgument
@@ -32,6 +33,11 @@ class CircleArea(msgspec.Struct, frozen=True, rename="camel"):
     center: Point
     radius: Annotated[float, Meta(ge=1)]
     """Metres."""
+
+    @property
+    def circle(self) -> Circle:
+        """The same in the words of the rules."""
+        return Circle(self.center.latitude, self.center.longitude, self.radius)
 
 
 class CircleRules(msgspec.Struct, frozen=True):

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from simwarden.domain.events import EventType
+    from simwarden.domain.geofence import Geofence
     from simwarden.engine.subscriptions import Subscription
     from simwarden.northbound.kernel.ports import TokenHolder
     from simwarden.northbound.kernel.services import Services
@@ -83,6 +84,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """The document knows PRIVATE_KEY_JWT as a kind of credential."""
     follows_number: bool = False
     """Subscriptions go on with the next SIM of the account that is given the phone number (`engine.following`)."""
+    one_identifier: bool = False
+    """Answers and events name the SIM by one identifier alone: of several the one that was used (DeviceResponse)."""
     names_sim_of_token: bool = False
     """Events name the SIM of a 3-legged token, because their schema demands it."""
     created_later: Callable[[str], Any] = SubscriptionAsync
@@ -127,17 +130,21 @@ class SubscriptionOperations:
     ) -> Answer:
         """Check what is wanted and subscribe; `created` says how that is answered."""
         contract, now = self._contract, self._clock()
-        self._check(wanted, now)
+        self.check(wanted, now)
         credential = None
         if wanted.sink_credential is not UNSET:
             credential = sinks.credential(wanted.sink_credential, now, private_key_jwt=contract.private_key_jwt)
         config = wanted.config
         device = config.subscription_detail.named()
-        sim = await self._devices.find(request.caller, self._devices.name(request.caller, device))
+        ref = self._devices.name(request.caller, device)
+        sim = await self._devices.find(request.caller, ref)
         [kind] = wanted.types
         topic = contract.kinds[kind]
         if topic is None:
             raise ServiceNotApplicable(contract.unavailable)
+        named, written = as_written(device), msgspec.to_builtins(config)
+        if contract.one_identifier and (used := self._devices.used(device, ref)) is not UNSET:
+            named = written["subscriptionDetail"]["device"] = used
         of_token = request.caller.device if contract.names_sim_of_token else None
         settings = wanted.protocol_settings
         expires_at = config.subscription_expire_time
@@ -152,12 +159,13 @@ class SubscriptionOperations:
             protocol=wanted.protocol,
             sink=wanted.sink,
             protocol_settings=None if settings is UNSET else msgspec.to_builtins(settings),
-            device=as_written(device) if of_token is None else {"phoneNumber": of_token},
-            config=msgspec.to_builtins(config),
+            device=named if of_token is None else {"phoneNumber": of_token},
+            config=written,
             credential=credential,
             expires_at=None if expires_at is UNSET else sinks.in_utc(expires_at, "subscriptionExpireTime"),
             max_events=None if config.subscription_max_events is UNSET else config.subscription_max_events,
             initial_event=getattr(config, "initial_event", False) is True,
+            fence=self.fence(wanted),
             usage=request.usage,
         )
 
@@ -167,7 +175,11 @@ class SubscriptionOperations:
 
         return await execute(request, lambda once: self._subscriptions.create(new, once), answered)
 
-    def _check(self, wanted: AnyRequest, now: datetime) -> None:
+    def fence(self, wanted: AnyRequest) -> Geofence | None:
+        """The circle that a subscription is about: none here."""
+        return None
+
+    def check(self, wanted: AnyRequest, now: datetime) -> None:
         """Raise SimwardenError for what is wrong with protocol, sink, types, settings or expire time, in this order."""
         sinks.check_target(wanted.protocol, wanted.sink, self._sinks)
         if not wanted.types:
@@ -239,12 +251,17 @@ def _shown_to(caller: TokenHolder, found: Subscription) -> SubscriptionResponse:
     return msgspec.structs.replace(answer, config={**answer.config, "subscriptionDetail": detail})
 
 
-def build(contract: Contract, services: Services, package: str) -> Api:
+def build(
+    contract: Contract,
+    services: Services,
+    package: str,
+    operations: type[SubscriptionOperations] = SubscriptionOperations,
+) -> Api:
     """The API of a contract, to be mounted at its name. `package`: the folder that holds its `openapi.yaml`."""
     endpoints: dict[str, dict[str, Endpoint]] = {}
     names = contract.operations
     for version, request in contract.requests.items():
-        served = SubscriptionOperations(contract, services, request)
+        served = operations(contract, services, request)
         endpoints[f"/{version}/subscriptions"] = {
             "POST": Endpoint(names.create, served.create, has_body=True, once=True),
             "GET": Endpoint(names.list, served.list, has_body=False),

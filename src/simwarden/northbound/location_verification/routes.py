@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.json import Decoder
 
 from simwarden.accounts.scopes import of_operations
-from simwarden.domain.area import Circle, Whereabouts, compare, share_inside
+from simwarden.domain.area import Whereabouts, compare, share_inside
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.areas import CircleRules
 from simwarden.northbound.kernel.bodies import decode
@@ -61,7 +61,7 @@ class LocationVerification:
         """
         wanted = decode(self._decoder, request.body, schemas.WORDING)
         self._circles.check(wanted.area)
-        area = Circle(wanted.area.center.latitude, wanted.area.center.longitude, wanted.area.radius)
+        area = wanted.area.circle
         found = await self._locator.locate(request, wanted.device, wanted.max_age)
         at, device = found.place.at, found.device
         where = compare(area, found.place)

@@ -1,0 +1,1 @@
+"""CAMARA Device Geofencing Subscriptions 0.5.0: a SIM enters or leaves a circle."""
