@@ -23,9 +23,9 @@ from simwarden.notify.retry import Schedule
 from simwarden.notify.settings import NotifySettings
 from simwarden.sandbox.ports import VirtualModels, VirtualSims
 from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
+from simwarden.store.places import Places
 from simwarden.store.pseudonyms import Pseudonyms
 from simwarden.store.tacs import Tacs
-from simwarden.store.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain import identifiers
 from simwarden.domain.errors import SecretOfInbox, SimNotFound, SubscriptionNotFound, TooManySubscriptions
 from simwarden.domain.events import Event, EventType
 from simwarden.domain.geofence import at_begin
@@ -20,6 +19,7 @@ from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import Sim
 from simwarden.domain.sink import InvalidSink, parse_sink
 from simwarden.engine.idempotency import IdempotencyStore
+from simwarden.engine.new_subscription import Credential, NewSubscription
 from simwarden.engine.subscription_limits import SubscriptionLimits
 from simwarden.kit.clock import now_utc
 from simwarden.kit.gate import Gate
@@ -36,9 +36,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from simwarden.domain.geofence import Geofence
     from simwarden.domain.place import Place
-    from simwarden.domain.usage import Usage
     from simwarden.engine.idempotency import IdempotentRequest
     from simwarden.engine.ports import InboxSinks
     from simwarden.store.database import Database
@@ -65,49 +63,6 @@ ROTATION = timedelta(hours=24)
 OLD_SECRETS = 4
 """Most old secrets that sign, however often a secret is rotated: each makes every notification longer."""
 _ID = re.compile(r"[0-9a-f]{34}")
-
-
-class Credential(msgspec.Struct, frozen=True):
-    """What the sink wants to see (CAMARA sinkCredential ACCESSTOKEN)."""
-
-    access_token: str
-    expires_at: datetime
-
-
-class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
-    """A wish for events, checked against the API's contract by the caller."""
-
-    sim: Sim
-    number: str | None = None
-    """The SIM's phone number, where it is that which is followed from SIM to SIM (`engine.following`)."""
-    account_id: str
-    app_key: str
-    api: str
-    topic: EventType
-    type: str
-    protocol: str
-    sink: str
-    protocol_settings: dict[str, Any] | None
-    device: dict[str, Any] | None
-    """The device as the client named it, or as its token does; sent with every event."""
-    config: dict[str, Any]
-    credential: Credential | None
-    expires_at: datetime | None
-    max_events: int | None
-    initial_event: bool
-    fence: Geofence | None = None
-    """The circle that it is about, where it is about one."""
-    usage: Usage | None = None
-    """What making it counts as."""
-
-    @property
-    def subject(self) -> tuple[int, str]:
-        """Bucket and name of what the subscription stands under: the SIM's IMSI, or the number."""
-        if self.number is None:
-            return self.sim.bucket, self.sim.imsi
-        return identifiers.bucket_of(self.number), self.number
-
-
 MADE_AT_ONCE = 1
 """Subscriptions of one account that a process makes at once. Each takes some milliseconds of the processor: a burst
 of one account's is not to hold the connections that others wait for."""
