@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simwarden.domain.events import Cause, CauseKind
-from simwarden.engine import areas
+from simwarden.engine import areas, geofences
 from simwarden.engine.places import write_down
 from simwarden.engine.unit_of_work import Outcome, UnitOfWork
 from simwarden.kit.clock import now_utc
@@ -65,6 +65,6 @@ class PlaceReview(Worker):
             cause = Cause(CauseKind.OPERATOR, "places", now, "site, cell or address changed")
             causes = dict.fromkeys(found, cause)
             areas.see(work, found, now, causes)
-            outcome = await work.write()
+            outcome = (await work.write()).plus(await geofences.judge(connection, found, now, causes))
         self._committed(outcome)
         return len(imsis)

@@ -19,6 +19,7 @@ from simwarden.domain.geofence import Geofence
 from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.domain.locating import Site
 from simwarden.domain.session import Phase
+from simwarden.engine.place_review import PlaceReview
 from simwarden.engine.subscriptions import NewSubscription, SubscriptionLimits, Subscriptions
 from simwarden.notify.cloudevents import render
 from simwarden.store import fanout, geofences, subscriptions
@@ -153,6 +154,17 @@ async def test_a_cell_of_a_session_is_a_place_too(world: World, berlin: Box) -> 
     assert await queue(world, left) == []
     world.clock.turn(600)
     await world.take(session(berlin, Phase.GOES_ON, FAR, began_at=START))
+    assert await queue(world, left) == ["area-left"]
+
+
+async def test_a_gateway_that_is_said_to_stand_elsewhere_takes_its_sims_along(world: World, berlin: Box) -> None:
+    assert berlin.cards
+    left = await watch(world, "area-left")
+    await put_at(world, gw1=PARIS)
+    review = PlaceReview(world.db, clock=world.clock)
+    await review.turn()
+    assert await queue(world, left) == ["area-left"]
+    assert await review.turn() > 0
     assert await queue(world, left) == ["area-left"]
 
 
