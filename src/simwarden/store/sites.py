@@ -44,8 +44,7 @@ async def set_sites(connection: asyncpg.Connection, sites: Mapping[str, Site | N
 async def add_cells(connection: asyncpg.Connection, cells: Sequence[CellRow], now: datetime) -> int:
     """Add cells, each once, and give known ones their new position; returns how many are new or moved."""
     moved = await connection.fetch(Q["add_cells"], *(lines(column) for column in zip(*cells, strict=True)))
-    if moved:
-        await connection.execute(Q["review_cells"], ALL_BUCKETS, [row["key"] for row in moved], now)
+    await _review(connection, [row["key"] for row in moved], now)
     return len(moved)
 
 
@@ -54,7 +53,7 @@ async def copy_cells(db: Database, cells: Sequence[CellRow], now: datetime) -> b
     try:
         async with db.transaction() as connection:
             await connection.copy_to_table("cell", source=_copied(cells), columns=_COLUMNS)
-            await connection.execute(Q["review_cells"], ALL_BUCKETS, [row[0] for row in cells], now)
+            await _review(connection, [row[0] for row in cells], now)
     except asyncpg.UniqueViolationError:
         return False
     return True
@@ -62,8 +61,15 @@ async def copy_cells(db: Database, cells: Sequence[CellRow], now: datetime) -> b
 
 def _copied(cells: Sequence[CellRow]) -> io.BytesIO:
     """COPY's text format; the keys hold nothing that is escaped there."""
-    ordered = sorted(cells)  # the index is filled page by page
-    return io.BytesIO("".join([f"{key}\t{lat}\t{lon}\t{radius}\n" for key, lat, lon, radius in ordered]).encode())
+    rows = [f"{key}\t{lat}\t{lon}\t{radius}\n" for key, lat, lon, radius in cells]
+    rows.sort()  # the index is filled page by page
+    return io.BytesIO("".join(rows).encode())
+
+
+async def _review(connection: asyncpg.Connection, keys: Sequence[str], now: datetime) -> None:
+    """Mark the SIMs that are in one of these cells; where no SIM is in any cell, that is asked, and no more."""
+    if keys and await connection.fetchval(Q["are_sims_in_cells"], ALL_BUCKETS):
+        await connection.execute(Q["review_cells"], ALL_BUCKETS, lines(keys), now)
 
 
 async def review(connection: asyncpg.Connection, sim: Sim, now: datetime) -> None:

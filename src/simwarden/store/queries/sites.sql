@@ -22,9 +22,13 @@ on conflict (bucket, imsi) do update set asked_at = excluded.asked_at
 -- name: review_cells
 insert into place_review (bucket, imsi, asked_at)
 select bucket, imsi, $3 from sim_place
-where bucket = any ($1::smallint[]) and (cell = any ($2::text[]) or cell_area = any ($2::text[]))
+where bucket = any ($1::smallint[])
+  and (cell = any (string_to_array($2, e'\n')) or cell_area = any (string_to_array($2, e'\n')))
 order by bucket, imsi
 on conflict (bucket, imsi) do update set asked_at = excluded.asked_at
+
+-- name: are_sims_in_cells
+select exists (select 1 from sim_place where bucket = any ($1::smallint[]) and cell is not null)
 
 -- name: review
 insert into place_review (bucket, imsi, asked_at) values ($1, $2, $3)
