@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         (
             "sim import --account ACME sims.csv",
             "sim import --account ACME --dry-run sims.csv  say what would be done",
-            "sim import --account ACME --update sims.csv  and set phone numbers",
+            "sim import --account ACME --update sims.csv  set numbers too",
             "sim import --account ACME --rejected again.csv sims.csv",
             "sim import --account ACME -  from standard input",
         )

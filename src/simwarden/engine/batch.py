@@ -24,7 +24,7 @@ from simwarden.engine.proof import BatchedSighting, Proof
 from simwarden.engine.sessions import SessionBook
 from simwarden.engine.slots import Numbers, SlotReports
 from simwarden.engine.unit_of_work import Outcome, TargetView, UnitOfWork
-from simwarden.store import alarms, attachments, ports, records, sims
+from simwarden.store import alarms, attachments, ports, records, sim_names, sims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -126,7 +126,7 @@ class Batch:
             if report.gateway_id in self._gateways:  # else removed meanwhile: its slots are nowhere
                 found.append((report, item, min(item.at, report.received_at), _slot_of(report, item)))
         lost = sorted({item.iccid for _, item, _, _ in found if item.iccid and not item.imsi})
-        imsis = await sims.imsi_of_iccid(self._connection, lost) if lost else {}
+        imsis = await sim_names.imsi_of_iccid(self._connection, lost) if lost else {}
         seen = []
         for report, told, at, slot in found:
             imsi = told.imsi or imsis.get(told.iccid or "")

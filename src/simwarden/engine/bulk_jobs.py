@@ -34,8 +34,7 @@ from simwarden.engine.idempotency import IdempotencyStore, ReplayedResponse, Sto
 from simwarden.kit.clock import now_utc
 from simwarden.kit.ids import uuid7
 from simwarden.store import operations as store
-from simwarden.store import ranges
-from simwarden.store import sims as sims_store
+from simwarden.store import ranges, sim_names
 from simwarden.store import usage as usage_store
 from simwarden.store.listing import SimFilter
 from simwarden.store.operations import NewItem, Operation, OperationNotFound
@@ -245,7 +244,7 @@ class BulkJobs:
     async def taken(self, names: Sequence[tuple[str, str]]) -> bool:
         """Whether any of these names (kind, value) is a SIM's already, whosever."""
         async with self._db.connection() as connection:
-            return bool(await sims_store.taken(connection, names))
+            return bool(await sim_names.taken(connection, names))
 
     async def outside(self, account_id: str, names: Sequence[tuple[str, str]]) -> bool:
         """Whether any of these names (kind, value) lies outside the account's number ranges."""

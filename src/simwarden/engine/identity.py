@@ -10,7 +10,7 @@ from simwarden.domain.errors import SimExists, SimNotFound
 from simwarden.domain.events import Event, EventType
 from simwarden.engine import following, subscriptions
 from simwarden.kit.clock import now_utc
-from simwarden.store import sims
+from simwarden.store import sim_names, sims
 
 if TYPE_CHECKING:
     from simwarden.domain.events import Cause
@@ -32,12 +32,12 @@ async def rename(db: Database, imsi: str, names: dict[str, str | None], cause: C
         if after == before:
             return before
         after = msgspec.structs.replace(after, event_count=before.event_count + 1)
-        old = dict(sims.names_of(before))
-        new = {kind: value for kind, value in sims.names_of(after) if old.get(kind) != value}
-        if await sims.taken(connection, [(str(kind), value) for kind, value in new.items()]):
+        old = dict(sim_names.names_of(before))
+        new = {kind: value for kind, value in sim_names.names_of(after) if old.get(kind) != value}
+        if await sim_names.taken(connection, [(str(kind), value) for kind, value in new.items()]):
             raise SimExists(f"Another SIM has the {' or the '.join(str(kind) for kind in new)} already")
         now = now_utc()
-        moved = await sims.rename(connection, before, after, now)
+        moved = await sim_names.rename(connection, before, after, now)
         data = {"before": {name: getattr(before, name) for name in names}, "after": dict(names)}
         event = Event(after.event_count, EventType.SIM_CHANGED, now, cause, data)
         await sims.add_events(connection, [(after, event)])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
-from simwarden.store import personal, places, sessions, sims
+from simwarden.store import personal, places, sessions, sim_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ class Keeping(Worker):
         """Do a bit of it; returns whether there may be more. Raises StoreUnavailable."""
         sealed = await personal.seal_some(self._db, self._vault, SEALED_AT_ONCE)
         deleted = await personal.prune(self._db, self._clock() - self._kept, DELETED_AT_ONCE)
-        names = await sims.forget_imsi_names(self._db, DELETED_AT_ONCE)
+        names = await sim_names.forget_imsi_names(self._db, DELETED_AT_ONCE)
         return sealed > 0 or deleted > 0 or names > 0
 
     async def turn(self) -> float:

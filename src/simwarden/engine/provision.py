@@ -15,7 +15,7 @@ from simwarden.domain.rules.device import Bind, bind
 from simwarden.domain.sim import Lifecycle, Sim, SimRef
 from simwarden.engine import following
 from simwarden.kit.clock import now_utc
-from simwarden.store import sims
+from simwarden.store import sim_names, sims
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ class NewSim(msgspec.Struct, frozen=True):
     def names(self) -> list[tuple[str, str]]:
         """Kind and value of all names by which it can be found."""
         refs = [(ref.kind, ref.value) for ref in self.addresses]
-        return [(str(kind), value) for kind, value in (*sims.names_of(self.sim), *refs)]
+        return [(str(kind), value) for kind, value in (*sim_names.names_of(self.sim), *refs)]
 
 
 def new_sim(
@@ -108,7 +108,7 @@ async def refused(connection: sims.Connection, rows: Sequence[NewSim]) -> tuple[
     free: list[NewSim] = []
     used: set[tuple[str, str]] = set()
     names = [name for row in rows for name in row.names]
-    taken = await sims.taken(connection, names) if names else set()
+    taken = await sim_names.taken(connection, names) if names else set()
     for row in rows:
         mine = row.names
         clash = next((name for name in mine if name in taken or name in used), None)
@@ -146,4 +146,4 @@ async def insert_free(connection: sims.Connection, account_id: str, rows: Sequen
         await sims.add_events(connection, events)
     addresses = [(row.sim, ref) for row in ordered for ref in row.addresses]
     if addresses:
-        await sims.add_addresses(connection, account_id, addresses)
+        await sim_names.add_addresses(connection, account_id, addresses)

@@ -12,7 +12,7 @@ from simwarden.domain.errors import ResourceNotFound
 from simwarden.domain.events import Cause
 from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.domain.usage import Usage
-from simwarden.store import sims
+from simwarden.store import sim_names, sims
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ async def resolve(
     connection: asyncpg.Connection, refs: Sequence[SimRef], account_id: str | None
 ) -> list[tuple[int, str] | None]:
     """Bucket and IMSI of each name, in order; None where the account (None: nobody at all) has no such SIM."""
-    kinds, values, buckets = sims.name_columns([(ref.kind, ref.value) for ref in refs])
+    kinds, values, buckets = sim_names.columns_of([(ref.kind, ref.value) for ref in refs])
     rows = await connection.fetch(Q["resolve"], kinds, values, account_id, buckets)
     found: list[tuple[int, str] | None] = [None] * len(refs)
     for row in rows:

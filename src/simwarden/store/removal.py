@@ -45,7 +45,8 @@ async def sims_of(db: Database, account_id: str) -> list[str]:
 
 
 async def remove_empty_account(db: Database, account_id: str) -> str | None:
-    """Delete an account that has no SIM, no live application and no gateway of its own; its usage stays.
+    """Delete an account that has no SIM, no live application and no gateway of its own; its usage stays, and
+    when which phone numbers were its own.
 
     Returns what it still has, when nothing was deleted for that.
     """
@@ -75,6 +76,7 @@ async def remove_account(db: Database, account_id: str, gateways: Collection[str
         await sims.delete(connection, locked, now_utc())
         for query in _OF_ACCOUNT:
             await connection.execute(Q[query], account_id)
+        await connection.execute(Q["numbers"], account_id, ALL_BUCKETS)
         await connection.execute(Q["gateway_alarms"], list(gateways))
         await connection.execute(Q["gateways"], list(gateways))
     return len(found)

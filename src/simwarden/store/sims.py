@@ -20,7 +20,6 @@ from simwarden.domain.sim import (
     BindingState,
     CardSlot,
     ClosedApn,
-    IdentifierKind,
     Lifecycle,
     Seen,
     Sim,
@@ -29,7 +28,7 @@ from simwarden.domain.sim import (
 from simwarden.domain.standing import Standing
 from simwarden.domain.traffic import TrafficLimits
 from simwarden.store import numbers as assignments
-from simwarden.store import places, standing
+from simwarden.store import places, sim_names, standing
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.columns import lines, numbers, texts
 from simwarden.store.database import to_json
@@ -112,7 +111,7 @@ class Sims:
         """
         plus = number or (text if text.startswith("+") else f"+{text}")
         names = [("imsi", text), ("iccid", text), ("msisdn", plus), ("nai", text)]
-        row = await self._db.fetchrow(Q["any_account"], *name_columns(names))
+        row = await self._db.fetchrow(Q["any_account"], *sim_names.columns_of(names))
         return None if row is None else from_row(row)
 
     async def page(
@@ -162,7 +161,7 @@ class Sims:
 
 async def find_all(db: Database, wanted: Sequence[tuple[str, SimRef]]) -> Mapping[tuple[str, SimRef], Sim]:
     """The SIMs of these names (account, name). Names of other accounts' SIMs are missing, as unknown ones are."""
-    kinds, values, buckets = name_columns([(ref.kind, ref.value) for _, ref in wanted])
+    kinds, values, buckets = sim_names.columns_of([(ref.kind, ref.value) for _, ref in wanted])
     rows = await db.fetch(Q["find"], kinds, values, [account_id for account_id, _ in wanted], buckets)
     return {wanted[row["ord"] - 1]: from_row(row) for row in rows}
 
@@ -172,21 +171,6 @@ async def lock(connection: asyncpg.Connection, imsis: Iterable[str]) -> dict[str
     wanted = list(imsis)
     rows = await connection.fetch(Q["lock"], [bucket_of(imsi) for imsi in wanted], wanted)
     return {row["imsi"]: from_row(row) for row in rows}
-
-
-async def imsis_of(
-    connection: asyncpg.Connection, wanted: Sequence[tuple[str, SimRef]]
-) -> dict[tuple[str, SimRef], str]:
-    """The IMSIs behind these names (account, name). Names of other accounts' SIMs are missing, as unknown ones are."""
-    kinds, values, buckets = name_columns([(ref.kind, ref.value) for _, ref in wanted])
-    rows = await connection.fetch(Q["imsis_of"], kinds, values, [account_id for account_id, _ in wanted], buckets)
-    return {wanted[row["ord"] - 1]: row["imsi"] for row in rows}
-
-
-async def imsi_of_iccid(connection: asyncpg.Connection, iccids: Sequence[str]) -> dict[str, str]:
-    """Which IMSI belongs to each known ICCID."""
-    rows = await connection.fetch(Q["imsi_of_iccid"], iccids)
-    return {row["value"]: row["imsi"] for row in rows}
 
 
 async def interesting(
@@ -278,19 +262,11 @@ async def delete(connection: asyncpg.Connection, sims: Sequence[Sim], now: datet
     """Forget SIMs that this transaction has locked: their names are free again, their events stay under a stone."""
     ordered = sorted(sims, key=lambda sim: (sim.bucket, sim.imsi))
     keys = [sim.bucket for sim in ordered], [sim.imsi for sim in ordered]
-    names = [(kind, value, sim) for sim in ordered for kind, value in names_of(sim) if kind is not IdentifierKind.IMSI]
     await connection.execute(Q["bury"], *keys, [sim.event_count for sim in ordered], now)
     await assignments.release(connection, ordered, now)
     await connection.execute(Q["delete"], *keys)
     await places.forget(connection, keys[1])
-    await connection.execute(Q["delete_addresses"], *keys)
-    await connection.execute(
-        Q["delete_identifiers"],
-        [kind for kind, _, _ in names],
-        [value for _, value, _ in names],
-        [sim.bucket for _, _, sim in names],
-        [sim.imsi for _, _, sim in names],
-    )
+    await sim_names.delete(connection, ordered)
 
 
 async def add_events(connection: asyncpg.Connection, events: Sequence[tuple[Sim, Event]]) -> None:
@@ -306,63 +282,6 @@ async def add_events(connection: asyncpg.Connection, events: Sequence[tuple[Sim,
         lines(to_json(event.cause) for _, event in events),
         lines(to_json(event.data) for _, event in events),
     )
-
-
-def name_columns(names: Sequence[tuple[str, str]]) -> tuple[list[str], list[str], list[int | None]]:
-    """Names (kind, value) as columns of a statement: kinds, values, and of IMSIs the bucket.
-
-    A SIM is found by its IMSI in its own row. Its other names have rows in `sim_identifier`.
-    """
-    buckets = [bucket_of(value) if kind == IdentifierKind.IMSI else None for kind, value in names]
-    return [kind for kind, _ in names], [value for _, value in names], buckets
-
-
-async def forget_imsi_names(db: Database, limit: int) -> int:
-    """Delete IMSIs from `sim_identifier`, as servers of earlier versions wrote them; returns how many were."""
-    return await db.execute(Q["forget_imsi_names"], limit)
-
-
-def names_of(sim: Sim) -> list[tuple[IdentifierKind, str]]:
-    """All names by which a SIM can be found."""
-    pairs = (
-        (IdentifierKind.IMSI, sim.imsi),
-        (IdentifierKind.ICCID, sim.iccid),
-        (IdentifierKind.MSISDN, sim.msisdn),
-        (IdentifierKind.NAI, sim.nai),
-    )
-    return [(kind, value) for kind, value in pairs if value]
-
-
-async def rename(connection: asyncpg.Connection, before: Sim, after: Sim, now: datetime) -> list[Assignment]:
-    """Give a locked SIM the names of `after`, which the caller has found free. Raises SimExists when one is not.
-
-    Returns the phone number, if it came from another SIM.
-    """
-    kept, wanted = set(names_of(before)), set(names_of(after))
-    old, new = sorted(kept - wanted), sorted(wanted - kept)
-    keys = [before.bucket] * len(old), [before.imsi] * len(old)
-    await connection.execute(Q["delete_identifiers"], [kind for kind, _ in old], [value for _, value in old], *keys)
-    named = await connection.fetch(
-        Q["insert_identifiers"],
-        [kind for kind, _ in new],
-        [value for _, value in new],
-        [before.bucket] * len(new),
-        [before.imsi] * len(new),
-        before.account_id,
-    )
-    if len(named) != len(new):
-        raise SimExists("Another SIM takes this name at the same time")
-    await connection.execute(Q["rename"], before.bucket, before.imsi, after.msisdn, after.nai, after.event_count)
-    if before.msisdn == after.msisdn:
-        return []
-    await assignments.release(connection, [before], now)
-    return await assignments.assign(connection, before.account_id, [after], now)
-
-
-async def taken(connection: asyncpg.Connection, names: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Which of these names belong to a SIM already."""
-    rows = await connection.fetch(Q["taken"], *name_columns(names))
-    return {(row["kind"], row["value"]) for row in rows}
 
 
 async def event_counts_of_deleted(connection: asyncpg.Connection, sims: Sequence[Sim]) -> dict[str, int]:
@@ -400,7 +319,7 @@ async def insert(
             firsts,
             lines(sim.event_count for sim in sims),
         )
-        await connection.execute(Q["insert_names"], buckets, imsis, account_id, iccids, msisdns, nais)
+        await sim_names.insert(connection, buckets, imsis, account_id, iccids, msisdns, nais)
         await connection.execute(
             Q["insert_first_events"],
             *(buckets, imsis, EventType.SIM_ADDED, now, _plain(cause), firsts, lifecycles),
@@ -408,22 +327,6 @@ async def insert(
     except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError) as error:
         raise SimExists("A SIM with one of these names exists already, or is added at the same time") from error
     return await assignments.assign(connection, account_id, sims, now, activated)
-
-
-async def add_addresses(
-    connection: asyncpg.Connection, account_id: str, addresses: Sequence[tuple[Sim, SimRef]]
-) -> None:
-    """Let SIMs be found by static addresses, which the caller has found free. Raises SimExists when one is not."""
-    named = await connection.fetch(
-        Q["insert_identifiers"],
-        [ref.kind for _, ref in addresses],
-        [ref.value for _, ref in addresses],
-        [sim.bucket for sim, _ in addresses],
-        [sim.imsi for sim, _ in addresses],
-        account_id,
-    )
-    if len(named) != len(addresses):
-        raise SimExists("Another SIM takes one of these addresses at the same time")
 
 
 def _plain(value: Any) -> Any:

@@ -17,7 +17,7 @@ from simwarden.engine import imports, provision
 from simwarden.engine.imports import BadFile, Imported, Way, import_rows, lines_of, read_rows
 from simwarden.engine.keeping import Keeping
 from simwarden.engine.provision import BadRow, NewSim
-from simwarden.store import sims
+from simwarden.store import sim_names, sims
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -207,7 +207,7 @@ async def test_imsis_among_the_names_of_earlier_servers_are_deleted_bit_by_bit(w
         "insert into sim_identifier (kind, value, bucket, imsi, account_id) "
         "select 'imsi', imsi, bucket, imsi, account_id from sim"
     )
-    assert await sims.forget_imsi_names(world.db, 2) == 2
+    assert await sim_names.forget_imsi_names(world.db, 2) == 2
     assert await Keeping(world.db, world.vault, timedelta(days=30), clock=world.clock).step()
     assert await world.db.fetchval("select count(*) from sim_identifier where kind = 'imsi'") == 0
     assert not await Keeping(world.db, world.vault, timedelta(days=30), clock=world.clock).step()

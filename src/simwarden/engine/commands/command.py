@@ -19,7 +19,7 @@ from simwarden.domain.sim import IdentifierKind, Lifecycle, Sim, SimRef
 from simwarden.domain.usage import Usage
 from simwarden.engine import areas
 from simwarden.engine.unit_of_work import Outcome, UnitOfWork
-from simwarden.store import sims, usage
+from simwarden.store import sim_names, usage
 from simwarden.store.usage import Key
 
 
@@ -38,7 +38,7 @@ class SimCommand(msgspec.Struct, frozen=True):
 async def resolve(connection: asyncpg.Connection, commands: Sequence[SimCommand]) -> list[str | None]:
     """The IMSI of the SIM that each command names; None where its account has no SIM of this name."""
     named = [(str(each.account_id), each.ref) for each in commands if each.ref.kind is not IdentifierKind.IMSI]
-    found = await sims.imsis_of(connection, named) if named else {}
+    found = await sim_names.imsis_of(connection, named) if named else {}
     return [
         each.ref.value if each.ref.kind is IdentifierKind.IMSI else found.get((str(each.account_id), each.ref))
         for each in commands

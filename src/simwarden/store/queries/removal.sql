@@ -40,6 +40,9 @@ delete from account_range where account_id = $1
 -- name: areas
 delete from area where account_id = $1
 
+-- name: numbers
+delete from number_assignment where bucket = any ($2::smallint[]) and account_id = $1
+
 -- name: alarms
 delete from alarm where account_id = $1
 
