@@ -125,6 +125,7 @@ class Customers:
             smallest_area_radius=self._settings.smallest_area_radius,
             models=Tacs(self._db),
             pseudonyms=Pseudonyms(self._vault),
+            swaps_monitored_days=self._settings.swaps_monitored_days,
             operations=self.operations,
             allow_private_sinks=self._settings.allow_private_sinks,
             subscriptions_async=self._settings.subscriptions_async,

@@ -136,6 +136,8 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Metres: smaller circles are refused by `location-verification` and `geofencing-subscriptions` (INVALID_AREA)."""
     areas_per_account: Positive = 1000
     """Named areas that an account may have; beyond that 429."""
+    swaps_monitored_days: Positive | None = None
+    """Days for which `sim-swap` and `device-swap` may tell of swaps, where a law limits that; default: no limit."""
     token_seconds: Positive = 3600
     """How long an access token is valid."""
     seen_refresh: Seconds = 900.0

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.decision import Decision
     from simwarden.domain.device_model import DeviceModel
+    from simwarden.domain.numbers import Assignment
     from simwarden.domain.place import Place
     from simwarden.domain.sim import Sim, SimRef
     from simwarden.domain.standing import Standing
@@ -46,6 +47,10 @@ class VirtualSims:
     async def device_dates(self, sim: Sim) -> DeviceDates:
         """When a SIM came into devices."""
         return rules.device_dates(sim, self._clock())
+
+    async def assignment(self, sim: Sim) -> Assignment | None:
+        """NumberHistory."""
+        return rules.assignment(sim, self._clock())
 
     async def place(self, sim: Sim) -> Place | None:
         """PlaceFinder."""

@@ -9,6 +9,7 @@ import msgspec
 from simwarden.domain.device_model import DeviceModel
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.numbers import Assignment
 from simwarden.domain.place import Place, PlaceSource
 from simwarden.domain.sim import (
     ALL_FUNCTIONS,
@@ -97,7 +98,10 @@ _ONE_DIGIT = {
 }
 _FIRST_SEEN = timedelta(days=300)
 _SWAPPED = {"0": timedelta(days=200), "1": timedelta(hours=1), "2": timedelta(days=3)}
-"""By last digit, how long ago the SIM came into its device from another one (`device-swap`)."""
+"""By last digit, how long ago the SIM came into its device from another one (`device-swap`), and the phone number to
+its SIM (`sim-swap`) and owner (`number-recycling`, `kyc-tenure`)."""
+_UNRECORDED = "5"
+"""Last digit of the numbers of which it is not recorded since when their SIM has them."""
 _HOME = "00101"
 """The network of virtual SIMs: the test network of ITU-T E.212."""
 _VISITED = {"3": "20801", "6": "34001", "9": "90112"}
@@ -122,6 +126,22 @@ def device_dates(sim: Sim, now: datetime) -> DeviceDates:
     """When a virtual SIM came into its device. What it is called by stands at the end of its IMSI."""
     ago = _SWAPPED.get(sim.imsi[-1])
     return DeviceDates(first_seen=now - _FIRST_SEEN, changed=None if ago is None else now - ago)
+
+
+def assignment(sim: Sim, now: datetime) -> Assignment | None:
+    """Since when a virtual SIM has had its phone number, which stands at the end of its IMSI."""
+    if sim.msisdn is None or sim.imsi.endswith(_UNRECORDED):
+        return None
+    since = now - _SWAPPED.get(sim.imsi[-1], _FIRST_SEEN)
+    return Assignment(
+        number=sim.msisdn,
+        imsi=sim.imsi,
+        account_id=sim.account_id,
+        since=since,
+        sim_since=since,
+        owner_since=since,
+        begin_known=True,
+    )
 
 
 def place(sim: Sim, now: datetime) -> Place | None:

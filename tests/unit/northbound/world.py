@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from simwarden.domain.command import Command
     from simwarden.domain.decision import Decision
     from simwarden.domain.events import Cause, Event
+    from simwarden.domain.numbers import Assignment
     from simwarden.domain.place import Place
     from simwarden.domain.usage import Usage
     from simwarden.engine.bulk_jobs import BulkJobs
@@ -103,6 +104,8 @@ class World:
         self.sims: dict[SimRef, Sim] = {}
         self.dates: dict[str, DeviceDates] = {}
         """By IMSI: when the SIM came into devices."""
+        self.assignments: dict[str, Assignment] = {}
+        """By IMSI: since when the SIM has had its number."""
         self.places: dict[str, Place] = {}
         """By IMSI: where the SIM was seen last."""
         self.standing: dict[str, Standing] = {}
@@ -183,6 +186,10 @@ class World:
     async def shown(self, sim: Sim) -> Standing:
         """NetworkView."""
         return self.standing.get(sim.imsi, Standing())
+
+    async def assignment(self, sim: Sim) -> Assignment | None:
+        """NumberHistory."""
+        return self.assignments.get(sim.imsi)
 
     async def life(self, sim: Sim, *, limit: int = 200) -> list[Event]:
         """Nothing has happened."""

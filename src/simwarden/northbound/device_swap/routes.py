@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from msgspec import UNSET
 from msgspec.json import Decoder
 
 from simwarden.accounts.scopes import of_operations
 from simwarden.northbound.device_swap import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
-from simwarden.northbound.kernel.devices import Device
 from simwarden.northbound.kernel.errors import ServiceNotApplicable
+from simwarden.northbound.kernel.numbers import Callers, Monitored, NumberRequest, within
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,31 +49,31 @@ class DeviceSwap:
     """The two operations."""
 
     def __init__(self, services: Services, history: DeviceHistory) -> None:
-        self._devices = services.devices
+        self._callers = Callers(services)
         self._history = history
+        self._monitored = Monitored(services.swaps_monitored_days)
         self._clock = services.edge.clock
-        self._date = Decoder(schemas.DateRequest)
+        self._date = Decoder(NumberRequest)
         self._check = Decoder(schemas.CheckRequest)
 
     async def retrieve_date(self, request: Request) -> Answer:
         """When the device of a phone number last changed, else when it was first in one (retrieveDeviceSwapDate)."""
         wanted = decode(self._date, request.body, schemas.WORDING)
         at, _ = await self._latest(request, wanted.phone_number)
-        return Answer(200, schemas.DateResponse(at))
+        return Answer(200, schemas.DateResponse(*self._monitored.told(at, self._clock())))
 
     async def check(self, request: Request) -> Answer:
         """Whether the device of a phone number changed in the last hours (checkDeviceSwap)."""
         wanted = decode(self._check, request.body, schemas.WORDING)
+        self._monitored.check(wanted.max_age)
         at, is_swap = await self._latest(request, wanted.phone_number)
         if at is None:
             raise ServiceNotApplicable(_NOT_RECORDED)
-        recent = self._clock() - at <= timedelta(hours=wanted.max_age)
-        return Answer(200, schemas.CheckResponse(is_swap and recent))
+        return Answer(200, schemas.CheckResponse(is_swap and within(at, self._clock(), wanted.max_age)))
 
     async def _latest(self, request: Request, number: str | UnsetType) -> tuple[datetime | None, bool]:
         """Raises MissingIdentifier, UnnecessaryIdentifier, SimNotFound, ServiceNotApplicable (never in a device)."""
-        device = UNSET if number is UNSET else Device(phone_number=number)
-        sim = await self._devices.find(request.caller, self._devices.name(request.caller, device))
+        sim = await self._callers.sim(request, number)
         if sim.seen is None or sim.seen.imei is None:
             raise ServiceNotApplicable(_NEVER_SEEN)
         return latest_change(await self._history.device_dates(sim))

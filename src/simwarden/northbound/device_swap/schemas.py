@@ -9,20 +9,13 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from simwarden.northbound.kernel.bodies import Wording
-from simwarden.northbound.kernel.devices import PhoneNumber
 from simwarden.northbound.kernel.errors import InvalidArgument
+from simwarden.northbound.kernel.numbers import INVALID_NUMBER, NumberRequest
 
 
-class DateRequest(msgspec.Struct, frozen=True, rename="camel"):
-    """CreateDeviceSwapDate."""
-
-    phone_number: PhoneNumber | UnsetType = UNSET
-
-
-class CheckRequest(msgspec.Struct, frozen=True, rename="camel"):
+class CheckRequest(NumberRequest, frozen=True, rename="camel"):
     """CreateCheckDeviceSwap."""
 
-    phone_number: PhoneNumber | UnsetType = UNSET
     max_age: Annotated[int, Meta(ge=1, le=2400)] = 240
     """Hours."""
 
@@ -31,7 +24,9 @@ class DateResponse(msgspec.Struct, frozen=True, rename="camel"):
     """DeviceSwapInfo."""
 
     latest_device_change: datetime | None
-    """None: not known. `monitoredPeriod` is never given, as events are kept for good."""
+    """None: not known, or longer ago than `monitored_period`."""
+    monitored_period: int | UnsetType = UNSET
+    """Days."""
 
 
 class CheckResponse(msgspec.Struct, frozen=True):
@@ -41,9 +36,6 @@ class CheckResponse(msgspec.Struct, frozen=True):
 
 
 WORDING = Wording(
-    invalid={
-        "phoneNumber": (InvalidArgument, "Invalid format: phoneNumber"),
-        "maxAge": (InvalidArgument, "maxAge must be a whole number of hours"),
-    },
+    invalid={**INVALID_NUMBER, "maxAge": (InvalidArgument, "maxAge must be a whole number of hours")},
     limits={"maxAge": "maxAge must be from 1 to 2400"},
 )

@@ -36,6 +36,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """Metres. Location APIs answer about no smaller circle."""
     models: ModelTable
     pseudonyms: Pseudonyms
+    swaps_monitored_days: int | None = None
+    """How far back the swap APIs may tell; None for no limit."""
     operations: BulkJobs | None = None
     """None: there is no work in the background here, and no API for it."""
     allow_private_sinks: bool = False

@@ -1,0 +1,81 @@
+"""APIs that ask about a phone number: whose it is, and what the record says of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from simwarden.northbound.kernel.devices import Device, PhoneNumber
+from simwarden.northbound.kernel.errors import InvalidArgument, OutOfRange
+
+if TYPE_CHECKING:
+    from simwarden.domain.numbers import Assignment
+    from simwarden.domain.sim import Sim
+    from simwarden.northbound.kernel.api import Request
+    from simwarden.northbound.kernel.bodies import Problem
+    from simwarden.northbound.kernel.services import Services
+
+INVALID_NUMBER: dict[str, Problem] = {"phoneNumber": (InvalidArgument, "Invalid format: phoneNumber")}
+"""For `bodies.Wording`."""
+_EASTMOST = timedelta(hours=14)
+"""So far ahead of UTC a caller's calendar may be."""
+
+
+class NumberRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """A request about a phone number, which is left out with a 3-legged token."""
+
+    phone_number: PhoneNumber | UnsetType = UNSET
+
+
+@runtime_checkable
+class NumberHistory(Protocol):
+    """Knows since when SIMs have their phone numbers."""
+
+    async def assignment(self, sim: Sim) -> Assignment | None:
+        """None: that is not recorded."""
+
+
+class Callers:
+    """Finds the SIM of the phone number that a request is about."""
+
+    def __init__(self, services: Services) -> None:
+        self._devices = services.devices
+
+    async def sim(self, request: Request, number: str | UnsetType) -> Sim:
+        """Raises MissingIdentifier, UnnecessaryIdentifier, SimNotFound."""
+        device = UNSET if number is UNSET else Device(phone_number=number)
+        return await self._devices.find(request.caller, self._devices.name(request.caller, device))
+
+
+class Monitored:
+    """How far back the operator may look for swaps, where a law or its own rules limit that."""
+
+    def __init__(self, days: int | None) -> None:
+        """`days`: None for no limit."""
+        self._days = days
+
+    def check(self, hours: int) -> None:
+        """Raises OutOfRange for a `maxAge` beyond the limit."""
+        if self._days is not None and hours > self._days * 24:
+            raise OutOfRange(f"maxAge must not exceed the {self._days} days for which swaps are monitored")
+
+    def told(self, at: datetime | None, now: datetime) -> tuple[datetime | None, int | UnsetType]:
+        """What may be told of a date: itself, or nothing and the days for which there was no swap."""
+        if self._days is None or at is None or now - at <= timedelta(days=self._days):
+            return at, UNSET
+        return None, self._days
+
+
+def within(at: datetime, now: datetime, hours: int) -> bool:
+    """Whether something happened in the last hours."""
+    return now - at <= timedelta(hours=hours)
+
+
+def end_of(day: date, now: datetime, name: str) -> datetime:
+    """The last moment of a date in UTC. Raises OutOfRange for a date that has begun nowhere on earth."""
+    if day > (now.astimezone(UTC) + _EASTMOST).date():
+        raise OutOfRange(f"{name} must not lie in the future")
+    return datetime.combine(day, time.max, UTC)
