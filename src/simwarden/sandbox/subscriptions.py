@@ -48,7 +48,8 @@ class SandboxSubscriptions(Subscriptions):
         now = self._clock()
         # What a virtual SIM is called by stands at the end of its IMSI.
         changes = rules.kind_of(new.sim.imsi).changes
-        played = [(now + one.after, one.imei if new.fence is None else None) for one in changes]
+        by_device = new.fence is None and new.number is None
+        played = [(now + one.after, one.imei if by_device else None) for one in changes]
         await store.write_down(connection, outbox.bucket, outbox.id, played)
         self._player.wake()
 

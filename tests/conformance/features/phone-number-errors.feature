@@ -18,6 +18,8 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /sim-swap/v2/check           | checkSimSwap           |
       | /sim-swap/v2/retrieve-date   | retrieveSimSwapDate    |
       | /device-swap/v1/check        | checkDeviceSwap        |
+      | /number-recycling/v0.2/check | checkNumberRecycling   |
+      | /kyc-tenure/v0.2/check-tenure | checkTenure           |
 
   @own_c02_02_unknown
   Scenario Outline: A phone number that nobody has
@@ -32,6 +34,8 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /sim-swap/v2/check           | checkSimSwap           |
       | /sim-swap/v2/retrieve-date   | retrieveSimSwapDate    |
       | /device-swap/v1/check        | checkDeviceSwap        |
+      | /number-recycling/v0.2/check | checkNumberRecycling   |
+      | /kyc-tenure/v0.2/check-tenure | checkTenure           |
 
   @own_c02_03_unnecessary
   Scenario Outline: A phone number beside a token that names one
@@ -46,6 +50,8 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /sim-swap/v2/check           | checkSimSwap           |
       | /sim-swap/v2/retrieve-date   | retrieveSimSwapDate    |
       | /device-swap/v1/check        | checkDeviceSwap        |
+      | /number-recycling/v0.2/check | checkNumberRecycling   |
+      | /kyc-tenure/v0.2/check-tenure | checkTenure           |
 
   @own_c02_04_missing
   Scenario Outline: No phone number at all
@@ -60,6 +66,8 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /sim-swap/v2/check           | checkSimSwap           |
       | /sim-swap/v2/retrieve-date   | retrieveSimSwapDate    |
       | /device-swap/v1/check        | checkDeviceSwap        |
+      | /number-recycling/v0.2/check | checkNumberRecycling   |
+      | /kyc-tenure/v0.2/check-tenure | checkTenure           |
 
   @own_c02_05_scope
   Scenario Outline: A token for something else
@@ -74,6 +82,8 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /sim-swap/v2/check           | checkSimSwap           |
       | /sim-swap/v2/retrieve-date   | retrieveSimSwapDate    |
       | /device-swap/v1/check        | checkDeviceSwap        |
+      | /number-recycling/v0.2/check | checkNumberRecycling   |
+      | /kyc-tenure/v0.2/check-tenure | checkTenure           |
 
   @own_c02_06_no_token
   Scenario Outline: No access token
@@ -88,6 +98,8 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /sim-swap/v2/check           | checkSimSwap           |
       | /sim-swap/v2/retrieve-date   | retrieveSimSwapDate    |
       | /device-swap/v1/check        | checkDeviceSwap        |
+      | /number-recycling/v0.2/check | checkNumberRecycling   |
+      | /kyc-tenure/v0.2/check-tenure | checkTenure           |
 
   @own_c02_07_no_body
   Scenario Outline: No body
@@ -102,6 +114,8 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /sim-swap/v2/check           | checkSimSwap           |
       | /sim-swap/v2/retrieve-date   | retrieveSimSwapDate    |
       | /device-swap/v1/check        | checkDeviceSwap        |
+      | /number-recycling/v0.2/check | checkNumberRecycling   |
+      | /kyc-tenure/v0.2/check-tenure | checkTenure           |
 
   @own_c02_08_correlator
   Scenario Outline: An x-correlator that breaks its schema
@@ -116,3 +130,5 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /sim-swap/v2/check           | checkSimSwap           |
       | /sim-swap/v2/retrieve-date   | retrieveSimSwapDate    |
       | /device-swap/v1/check        | checkDeviceSwap        |
+      | /number-recycling/v0.2/check | checkNumberRecycling   |
+      | /kyc-tenure/v0.2/check-tenure | checkTenure           |

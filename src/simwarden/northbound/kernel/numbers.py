@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from simwarden.domain.numbers import owned_since
 from simwarden.northbound.kernel.devices import Device, PhoneNumber
-from simwarden.northbound.kernel.errors import InvalidArgument, OutOfRange
+from simwarden.northbound.kernel.errors import InvalidArgument, OutOfRange, ServiceNotApplicable
 
 if TYPE_CHECKING:
     from simwarden.domain.numbers import Assignment
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 INVALID_NUMBER: dict[str, Problem] = {"phoneNumber": (InvalidArgument, "Invalid format: phoneNumber")}
 """For `bodies.Wording`."""
+_NOT_RECORDED = "It is not recorded since when the account has had this phone number"
 _EASTMOST = timedelta(hours=14)
 """So far ahead of UTC a caller's calendar may be."""
 
@@ -50,6 +52,28 @@ class Callers:
         return await self._devices.find(request.caller, self._devices.name(request.caller, device))
 
 
+class Owners:
+    """Knows since when accounts have their phone numbers."""
+
+    def __init__(self, services: Services, history: NumberHistory) -> None:
+        self._callers = Callers(services)
+        self._history = history
+        self._clock = services.edge.clock
+
+    async def since(self, request: Request, number: str | UnsetType, day: date, name: str) -> bool:
+        """Whether the caller's account has had a number without a break since a day, in UTC.
+
+        `name`: the property that has the day. Raises OutOfRange for a day that has begun nowhere on earth; what
+        `Callers.sim` raises; ServiceNotApplicable where it is not known.
+        """
+        end = _end_of(day, self._clock(), name)
+        found = await self._history.assignment(await self._callers.sim(request, number))
+        known = None if found is None else owned_since(found, end)
+        if known is None:
+            raise ServiceNotApplicable(_NOT_RECORDED)
+        return known
+
+
 class Monitored:
     """How far back the operator may look for swaps, where a law or its own rules limit that."""
 
@@ -74,8 +98,8 @@ def within(at: datetime, now: datetime, hours: int) -> bool:
     return now - at <= timedelta(hours=hours)
 
 
-def end_of(day: date, now: datetime, name: str) -> datetime:
-    """The last moment of a date in UTC. Raises OutOfRange for a date that has begun nowhere on earth."""
+def _end_of(day: date, now: datetime, name: str) -> datetime:
+    """The last moment of a day in UTC. Raises OutOfRange for a day that has begun nowhere on earth."""
     if day > (now.astimezone(UTC) + _EASTMOST).date():
         raise OutOfRange(f"{name} must not lie in the future")
     return datetime.combine(day, time.max, UTC)

@@ -1,0 +1,1 @@
+"""CAMARA Number Recycling 0.2.0: whether a phone number has another subscriber than on a date."""
