@@ -23,6 +23,7 @@ from simwarden.notify.retry import Schedule
 from simwarden.notify.settings import NotifySettings
 from simwarden.sandbox.ports import VirtualModels, VirtualSims
 from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
+from simwarden.store.lines import Lines
 from simwarden.store.places import Places
 from simwarden.store.pseudonyms import Pseudonyms
 from simwarden.store.tacs import Tacs
@@ -114,7 +115,7 @@ class Customers:
         nais, virtual = self._settings.nai_identification, VirtualSims()
         live = Services(
             edge=self.edge,
-            devices=Devices(self._sims, network_access_identifiers=nais),
+            devices=Devices(self._sims, Lines(self._db), network_access_identifiers=nais),
             sims=self._sims,
             commands=self.commands,
             accounts=self._accounts,

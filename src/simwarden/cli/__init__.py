@@ -23,6 +23,7 @@ _COMMANDS = {
     "area": ("simwarden.cli.area:area", "Named areas of accounts, to which SIMs can be limited."),
     "gateway": ("simwarden.cli.gateway:gateway", "SIM gateways: what they report, and what they are commanded."),
     "sim": ("simwarden.cli.sim:sim", "SIMs: register, list, show, explain, bind, open, close, suspend."),
+    "line": ("simwarden.cli.line:line", "Fixed lines: numbers and addresses that do not move."),
     "cell": ("simwarden.cli.cell:cell", "Cells of mobile networks, and where they are."),
     "operation": ("simwarden.cli.operation:operation", "Work on many SIMs, done in the background."),
     "subscription": ("simwarden.cli.subscription:subscription", "Customers' subscriptions."),

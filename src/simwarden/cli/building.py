@@ -35,6 +35,7 @@ _METAVARS = {
     "deliveryId": "EVENT",
     "alarmId": "ID",
     "cellId": "KEY",
+    "lineId": "NUMBER",
     "operationId": "ID",
 }
 _PAGING = ("limit", "cursor")

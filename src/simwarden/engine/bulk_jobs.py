@@ -28,13 +28,14 @@ from simwarden.domain.errors import (
     SimwardenError,
     TooManyOperations,
 )
+from simwarden.domain.fixed_line import IsFixedLine
 from simwarden.domain.identifiers import BUCKETS
 from simwarden.engine.commands.catalogue import refusal_of
 from simwarden.engine.idempotency import IdempotencyStore, ReplayedResponse, StoredResponse
 from simwarden.kit.clock import now_utc
 from simwarden.kit.ids import uuid7
+from simwarden.store import lines, ranges, sim_names
 from simwarden.store import operations as store
-from simwarden.store import ranges, sim_names
 from simwarden.store import usage as usage_store
 from simwarden.store.listing import SimFilter
 from simwarden.store.operations import NewItem, Operation, OperationNotFound
@@ -326,6 +327,8 @@ async def _resolved(connection: asyncpg.Connection, chunk: Sequence[Listed], acc
     names = [each for each in chunk if isinstance(each, Named) and each.ref is not None]
     places = await store.resolve(connection, [each.ref for each in names if each.ref is not None], account_id)
     known = {each.n: place for each, place in zip(names, places, strict=True)}
+    lost = [each.ref for each in names if each.ref is not None and known[each.n] is None]
+    fixed = await lines.known(connection, account_id, lost) if lost and account_id is not None else set()
     items = []
     for each in chunk:
         if isinstance(each, NewItem):
@@ -335,8 +338,9 @@ async def _resolved(connection: asyncpg.Connection, chunk: Sequence[Listed], acc
         if place is not None:
             items.append(NewItem(each.n, each.given, *place, each.data))
         else:
+            wrong = each.wrong or (IsFixedLine() if each.ref in fixed else SimNotFound())
             bucket = zlib.crc32(str(each.given).encode()) & 0xFF
-            items.append(NewItem(each.n, each.given, bucket, None, each.data, *refusal_of(each.wrong or SimNotFound())))
+            items.append(NewItem(each.n, each.given, bucket, None, each.data, *refusal_of(wrong)))
     return items
 
 

@@ -13,6 +13,7 @@ from simwarden.management.areas import AreaRoutes
 from simwarden.management.bulk import BulkRoutes
 from simwarden.management.gateways import GatewayRoutes
 from simwarden.management.journal import JournalRoutes
+from simwarden.management.lines import LineRoutes
 from simwarden.management.outbox import OutboxRoutes
 from simwarden.management.places import PlaceRoutes
 from simwarden.management.ranges import RangeRoutes
@@ -39,6 +40,7 @@ _SHAPES = 1024 * 1024
 _MOST = {
     "previewBulk": MAX_CSV + MAX_BODY,
     "importSites": MAX_CSV + MAX_BODY,
+    "importLines": MAX_CSV + MAX_BODY,
     "createArea": _SHAPES,
     "changeArea": _SHAPES,
     "actOnSim": _SHAPES,
@@ -78,7 +80,7 @@ def api(house: House, edge: Edge) -> Api:
     outbox, bulk = OutboxRoutes(house), BulkRoutes(house)
     ranges, alarms, areas = RangeRoutes(house), AlarmRoutes(house), AreaRoutes(house)
     accounts, applications, journal = AccountRoutes(house), ApplicationRoutes(house), JournalRoutes(house)
-    where = PlaceRoutes(house)
+    where, lines = PlaceRoutes(house), LineRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
         ("POST", "/sims", "createSim", sims.create),
@@ -118,6 +120,11 @@ def api(house: House, edge: Edge) -> Api:
         ("POST", "/sims/{}/address", "setAddress", where.set_address),
         ("DELETE", "/sims/{}/address", "removeAddress", where.remove_address),
         ("GET", "/cells/{}", "getCell", where.cell),
+        ("GET", "/lines", "listLines", lines.page),
+        ("POST", "/lines", "createLine", lines.create),
+        ("GET", "/lines/{}", "getLine", lines.show),
+        ("DELETE", "/lines/{}", "deleteLine", lines.delete),
+        ("POST", "/line-lists", "importLines", lines.bring),
         ("GET", "/doubts", "listDoubts", gateways.all_doubts),
         ("GET", "/rejects", "listRejects", gateways.rejects),
         ("GET", "/subscriptions", "listSubscriptions", outbox.subscriptions),

@@ -331,6 +331,22 @@ class ImportSites(_Body, frozen=True):
     csv: Annotated[str, Meta(min_length=1, max_length=MAX_CSV)]
 
 
+class CreateLine(SiteBody, frozen=True, kw_only=True):
+    """CreateLine."""
+
+    account: Name
+    number: Annotated[str, Meta(min_length=1, max_length=40)]
+    networks: Networks = ()
+    installed_at: Time | None = None
+
+
+class ImportLines(_Body, frozen=True):
+    """ImportLines."""
+
+    account: Name
+    csv: Annotated[str, Meta(min_length=1, max_length=MAX_CSV)]
+
+
 class ReplayRequest(_Body, frozen=True):
     """ReplayRequest."""
 

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
 
 Q = load("removal")
-_OWN = {"live_applications": "applications that are not revoked", "own_gateways": "gateways"}
+_OWN = {
+    "live_applications": "applications that are not revoked",
+    "own_gateways": "gateways",
+    "fixed_lines": "fixed lines",
+}
 """Beside SIMs, what an account may not have when it is deleted as an empty one."""
 _OF_ACCOUNT = (
     "delivery_attempts",
@@ -25,6 +29,7 @@ _OF_ACCOUNT = (
     "tallies",
     "ranges",
     "areas",
+    "lines",
     "alarms",
     "operation_items",
     "operation_parts",

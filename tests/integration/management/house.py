@@ -39,6 +39,7 @@ from simwarden.store import ranges
 from simwarden.store.accounts import Accounts
 from simwarden.store.gateways import Gateways
 from simwarden.store.leases import Leases
+from simwarden.store.lines import Lines
 from simwarden.store.pseudonyms import Pseudonyms
 from simwarden.store.sims import Sims
 from simwarden.store.tacs import Tacs
@@ -98,7 +99,7 @@ class House:
         services = Services(
             edge=Edge(tokens=self.tokens, answers=answers, reads=self.reads.count),
             sims=self.sims,
-            devices=Devices(self.sims),
+            devices=Devices(self.sims, Lines(database)),
             accounts=self.accounts,
             commands=commands,
             functions=Functions(database, self.sims),

@@ -31,6 +31,8 @@ from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
 from simwarden.store import sims as sim_store
 from simwarden.store.accounts import Accounts
+from simwarden.store.lines import Lines
+from simwarden.store.places import Places
 from simwarden.store.pseudonyms import Pseudonyms
 from simwarden.store.sims import Sims
 from simwarden.store.tacs import Tacs
@@ -87,7 +89,8 @@ class House:
                 Services(
                     edge=self.edge,
                     sims=self.sims,
-                    devices=Devices(self.sims),
+                    devices=Devices(self.sims, Lines(database)),
+                    places=Places(database),
                     commands=self.commands,
                     functions=Functions(database, self.sims),
                     subscriptions=Subscriptions(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from simwarden.domain.errors import InvalidIdentifier, SimNotFound
+from simwarden.domain.fixed_line import IsFixedLine
 from simwarden.domain.identifiers import parse_nai
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.northbound.kernel.bodies import NO_DEVICE
@@ -20,8 +21,9 @@ from simwarden.northbound.kernel.errors import (
 )
 
 if TYPE_CHECKING:
+    from simwarden.domain.fixed_line import FixedLine
     from simwarden.domain.sim import Sim
-    from simwarden.northbound.kernel.ports import SimFinder, TokenHolder
+    from simwarden.northbound.kernel.ports import LineFinder, SimFinder, TokenHolder
 
 PhoneNumber = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{4,14}\Z")]
 Nai = Annotated[str, Meta(min_length=1, max_length=2048, pattern=r"^[^\x00]*\Z")]
@@ -74,9 +76,12 @@ class StrictDevice(Device, frozen=True, forbid_unknown_fields=True):
 class Devices:
     """Finds the SIM that a caller means."""
 
-    def __init__(self, sims: SimFinder, *, network_access_identifiers: bool = False) -> None:
+    def __init__(
+        self, sims: SimFinder, lines: LineFinder | None = None, *, network_access_identifiers: bool = False
+    ) -> None:
         """`network_access_identifiers`: accept them, which CAMARA keeps for the future (Appendix A, NOTE 2)."""
         self._sims = sims
+        self._lines = lines
         self._network_access_identifiers = network_access_identifiers
 
     def name(self, caller: TokenHolder, device: Device | UnsetType) -> SimRef:
@@ -107,11 +112,26 @@ class Devices:
         return UNSET if len(given) < 2 else {_PROPERTIES[ref.kind]: given[_PROPERTIES[ref.kind]]}
 
     async def find(self, caller: TokenHolder, ref: SimRef) -> Sim:
-        """The caller's SIM of this name. Raises SimNotFound (case 2), for a foreign one too."""
+        """The caller's SIM of this name.
+
+        Raises SimNotFound (case 2), for a foreign one too; IsFixedLine (case 4).
+        """
         sim = await self._sims.find(caller.account_id, ref)
-        if sim is None:
+        return sim if sim is not None else await self.refuse(caller, ref)
+
+    async def locate(self, caller: TokenHolder, ref: SimRef) -> Sim | FixedLine:
+        """The caller's SIM or fixed line of this name. Raises SimNotFound."""
+        found = await self._sims.find(caller.account_id, ref) or await self._line(caller, ref)
+        if found is None:
             raise SimNotFound
-        return sim
+        return found
+
+    async def refuse(self, caller: TokenHolder, ref: SimRef) -> NoReturn:
+        """Say why the caller has no SIM of this name. Raises SimNotFound, IsFixedLine."""
+        raise SimNotFound if await self._line(caller, ref) is None else IsFixedLine
+
+    async def _line(self, caller: TokenHolder, ref: SimRef) -> FixedLine | None:
+        return None if self._lines is None else await self._lines.find(caller.account_id, ref)
 
     def _candidates(self, device: Device) -> list[SimRef]:
         """The supported identifiers of `device`, after all of them were found well-formed (case 0)."""

@@ -1,4 +1,4 @@
-"""Where what a client asks about is: a SIM where it was seen last."""
+"""Where what a client asks about is: a SIM where it was seen last, a fixed line at its address."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET
+
+from simwarden.domain.fixed_line import FixedLine
 
 if TYPE_CHECKING:
     from typing import Any
@@ -29,7 +31,7 @@ class Located(msgspec.Struct, frozen=True):
 
 
 class Locator:
-    """Finds where SIMs are."""
+    """Finds where SIMs and fixed lines are."""
 
     def __init__(
         self,
@@ -49,15 +51,17 @@ class Locator:
     async def locate(self, request: Request, device: Device | UnsetType, max_age: int | UnsetType) -> Located:
         """Where the device of a request is, no older than `max_age` seconds.
 
-        No place can be taken at the moment of the question, so a SIM's place is never fresh enough for 0. Raises what
+        No place can be taken at the moment of the question, so a SIM's place is never fresh enough for 0; a fixed
+        line's always is. Raises what
         `Devices` raises; `unable`; `too_old`, also for an unknown place of a wanted age.
         """
         caller = request.caller
         ref = self._devices.name(caller, device)
-        sim = await self._devices.find(caller, ref)
-        place = await self._places.place(sim)
+        found = await self._devices.locate(caller, ref)
+        now = self._clock()
+        place = found.place(now) if isinstance(found, FixedLine) else await self._places.place(found)
         if place is None:
             raise self._unable if max_age is UNSET else self._too_old
-        if max_age is not UNSET and (self._clock() - place.at).total_seconds() > max_age:
+        if max_age is not UNSET and (now - place.at).total_seconds() > max_age:
             raise self._too_old
         return Located(place, self._devices.used(device, ref))

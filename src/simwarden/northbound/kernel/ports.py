@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.decision import Decision
     from simwarden.domain.device_model import DeviceModel
+    from simwarden.domain.fixed_line import FixedLine
     from simwarden.domain.place import Place
     from simwarden.domain.sim import Sim, SimRef
     from simwarden.domain.standing import Standing
@@ -76,6 +77,13 @@ class SimFinder(Protocol):
 
     async def find(self, account_id: str, ref: SimRef) -> Sim | None:
         """The account's SIM of this name. A foreign SIM and an unknown one both give None."""
+
+
+class LineFinder(Protocol):
+    """Finds fixed lines."""
+
+    async def find(self, account_id: str, ref: SimRef, /) -> FixedLine | None:
+        """The account's line of this name. A foreign line and an unknown one both give None."""
 
 
 class PlaceFinder(Protocol):

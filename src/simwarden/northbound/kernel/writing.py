@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from simwarden.domain.errors import SimwardenError
+from simwarden.domain.errors import SimNotFound, SimwardenError
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.engine.commands.command import SimCommand
 from simwarden.engine.idempotency import IdempotentRequest, ReplayedResponse, StoredResponse
@@ -69,6 +69,7 @@ class SimCommands:
 
     def __init__(self, services: Services) -> None:
         self._commands = services.commands
+        self._devices = services.devices
         self._clock = services.edge.clock
 
     async def perform(
@@ -88,7 +89,14 @@ class SimCommands:
         caller = request.caller
         cause = Cause(CauseKind.CALL, caller.app_key, self._clock(), operation or command.verb, request.correlator)
         wanted = SimCommand(ref, command, cause, caller.account_id, request.usage)
-        return await execute(request, lambda once: self._commands.submit(wanted, once), answer, instead)
+
+        async def act(once: IdempotentRequest | None) -> Decision:
+            try:
+                return await self._commands.submit(wanted, once)
+            except SimNotFound:
+                await self._devices.refuse(caller, ref)
+
+        return await execute(request, act, answer, instead)
 
 
 def _made(error: SimwardenError, instead: Instead) -> Answer | SimwardenError:

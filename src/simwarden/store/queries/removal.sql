@@ -13,6 +13,12 @@ select count(*) from application where account_id = $1 and revoked_at is null
 -- name: own_gateways
 select count(*) from gateway where account_id = $1
 
+-- name: fixed_lines
+select count(*) from fixed_line where account_id = $1
+
+-- name: lines
+delete from fixed_line where account_id = $1
+
 -- name: attachments
 delete from attachment a
 using unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
