@@ -39,6 +39,7 @@ from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.keeping import Keeping
 from simwarden.engine.place_review import PlaceReview
 from simwarden.engine.polling import Polls
+from simwarden.engine.standing_watch import StandingWatch
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
 from simwarden.management.journal import RequestLog
@@ -187,6 +188,7 @@ class Container:
         self.expiry = Expiry(db, committed=self._wake)
         self.place_review = PlaceReview(db, committed=self._wake)
         self.areas = AreaFollower(background, committed=self._wake)
+        self.standing = StandingWatch(db, committed=self._wake)
         self.polls = Polls(
             db,
             self.gateways,
@@ -297,6 +299,7 @@ class Container:
             self.expiry,
             self.place_review,
             self.areas,
+            self.standing,
             self.polls,
             self.operate,
             self.watching,

@@ -179,6 +179,13 @@ def _said(step: EventView) -> str:
             return f"{verb}: {human(data.get('functions') or data.get('function'))}"
         case "APN_CLOSED" | "APN_OPENED":
             return f"APN {data.get('apn')} {'closed' if step.type == 'APN_CLOSED' else 'opened'}"
+        case "REACHABILITY_CHANGED":
+            before = data.get("reach_before")
+            return f"reachable: {data['reach']}" + (f", before {before}" if before else "")
+        case "ROAMING_CHANGED":
+            if not data["roaming"]:
+                return f"at home in network {data['network']}"
+            return f"roams in {'/'.join(data['countryName']) or 'no country'}, network {data['network']}"
         case "LIMITS_CHANGED":
             limits = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in data["limits"].items())
             return f"hourly limits: {limits or 'none'}"

@@ -59,6 +59,12 @@ class EventType(enum.StrEnum):
     """It is inside circles that `subscriptions`, by id, wait for it to enter, and was outside before."""
     GEOFENCE_LEFT = "GEOFENCE_LEFT"
     """It is outside circles that `subscriptions`, by id, wait for it to leave, and was inside before."""
+    REACHABILITY_CHANGED = "REACHABILITY_CHANGED"
+    """By what the SIM can be reached: `reach`, and `reach_before` where it was known. Only while somebody subscribes to
+    that."""
+    ROAMING_CHANGED = "ROAMING_CHANGED"
+    """The SIM began or ended to roam (`switched`), or roams in another country: `roaming`, `network` (MCC and MNC), and
+    while it roams `countryCode` and `countryName`. Only while somebody subscribes to that."""
     LIFECYCLE_CHANGED = "LIFECYCLE_CHANGED"
     """`from` and `to`; to SUSPENDED it raises the bar SUSPENDED, away from there it lifts it."""
     ENFORCEMENT_COMMANDED = "ENFORCEMENT_COMMANDED"

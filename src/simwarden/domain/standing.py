@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -88,12 +88,11 @@ class Reachability(msgspec.Struct, frozen=True):
         return Reach.DATA if self.data else Reach.SMS if self.sms else Reach.DISCONNECTED
 
 
-class Serving(msgspec.Struct, frozen=True):
-    """Which network serves a SIM."""
+class Roams(msgspec.Struct, frozen=True):
+    """Which network serves a SIM, and whether it roams there."""
 
     plmn: str
     roaming: bool
-    at: datetime
 
     @property
     def mcc(self) -> str:
@@ -104,6 +103,25 @@ class Serving(msgspec.Struct, frozen=True):
     def countries(self) -> tuple[str, ...]:
         """The same as ISO 3166-1 codes: several where countries share an MCC, none where it belongs to none."""
         return countries_of(self.mcc)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As CAMARA tells it: the country only while the SIM roams."""
+        country = {"countryCode": int(self.mcc), "countryName": list(self.countries)} if self.roaming else {}
+        return {"roaming": self.roaming, **country}
+
+
+class Serving(Roams, frozen=True):
+    """The same, and of when it is."""
+
+    at: datetime
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """What those who are told of changes have been told last, or knew when they subscribed."""
+
+    reach: Reach | None = None
+    roams: Roams | None = None
 
 
 def reachability(sim: Sim, shown: Standing, now: datetime) -> Reachability | None:
@@ -166,3 +184,11 @@ def _since(sim: Sim, at: datetime, function: Function) -> datetime:
     if sim.lifecycle is not Lifecycle.ACTIVE and sim.lifecycle_since is not None:
         since.append(sim.lifecycle_since)
     return max(since)
+
+
+def remembered(sim: Sim, shown: Standing, now: datetime, home: Collection[str] = ()) -> Remembered:
+    """What is to be remembered of what is shown now."""
+    reached, served = reachability(sim, shown, now), serving(sim, shown, home)
+    return Remembered(
+        None if reached is None else reached.reach, None if served is None else Roams(served.plmn, served.roaming)
+    )

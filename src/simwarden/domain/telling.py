@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
+from simwarden.domain.standing import Reach
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simwarden.domain.standing import Remembered
 
 _CORRELATOR = re.compile(r"[a-zA-Z0-9\-_:;./<>{}]{1,256}")
 
@@ -27,6 +33,47 @@ def data_of(event: Event) -> dict[str, Any]:
     if event.type in _OF_SOME:
         return {}
     return dict(event.data)
+
+
+_REACH = {
+    str(Reach.DATA): "reachability-data",
+    str(Reach.SMS): "reachability-sms",
+    str(Reach.DISCONNECTED): "reachability-disconnected",
+}
+
+
+def told(event: Event, kind: str) -> dict[str, Any] | None:
+    """The data of the CloudEvent of this type, as `data_of` has it; None: the event is told by another type.
+
+    Of how a SIM can be reached and roams, CAMARA tells each change by types of its own.
+    """
+    if event.type is EventType.REACHABILITY_CHANGED:
+        return {} if _name(kind) == _REACH[event.data["reach"]] else None
+    if event.type is EventType.ROAMING_CHANGED:
+        return _of_roaming(event.data, _name(kind))
+    return data_of(event)
+
+
+def initially(kind: str, stand: Remembered) -> dict[str, Any] | None:
+    """What a subscription of this type is told at once of how its SIM stands (CAMARA initialEvent); None: nothing."""
+    name = _name(kind)
+    if name in _REACH.values():
+        return {} if stand.reach is not None and name == _REACH[stand.reach] else None
+    return None if stand.roams is None else _of_roaming({**stand.roams.told, "switched": True}, name)
+
+
+def _name(kind: str) -> str:
+    """What stands behind API and version in a type of CloudEvents."""
+    return kind.rpartition(".")[2]
+
+
+def _of_roaming(data: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    country = {key: data[key] for key in ("countryCode", "countryName") if key in data}
+    if not data["switched"]:
+        return country if name == "roaming-change-country" else None
+    if name == "roaming-status":
+        return {"roaming": data["roaming"], **country}
+    return {} if name == ("roaming-on" if data["roaming"] else "roaming-off") else None
 
 
 def correlator_of(event: Event) -> str | None:

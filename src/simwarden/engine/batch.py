@@ -17,7 +17,7 @@ from simwarden.domain.doubt import DoubtKind
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.reports import CallRecord, Evidence, SmsRecord
 from simwarden.domain.sim import ALL_FUNCTIONS, CardSlot, Function, NetworkTarget, Sighting
-from simwarden.engine import areas, geofences, traffic
+from simwarden.engine import areas, geofences, standing_watch, traffic
 from simwarden.engine.doubts import Doubts, settle
 from simwarden.engine.places import PlaceBook
 from simwarden.engine.proof import BatchedSighting, Proof
@@ -74,6 +74,7 @@ class Batch:
         self._clock = clock
         self._now = clock()
         self._tally = Tally(reports=len(reports))
+        self._switched: dict[str, Cause] = {}
         self._gateways: dict[int, LockedGateway] = {}
         self._troubles: list[Trouble] = []
         self._doubts = Doubts()
@@ -97,6 +98,7 @@ class Batch:
         seen = await self._sightings()
         await self._change_sims(seen)
         await self._slots.save()
+        await self._tell_standing(seen)
         await self._store_records()
         if self._doubts:
             self._tally.doubts = await self._doubts.write(self._connection, self._now)
@@ -188,7 +190,8 @@ class Batch:
         causes = self._causes_of_moves(moved, news) if moved else {}
         if moved:
             areas.see(changes, moved, self._now, causes)
-        outcome = await changes.write()
+        self._switched = changes.switched()
+        outcome = await changes.write(shown_later=True)
         if moved:
             outcome = outcome.plus(await geofences.judge(self._connection, moved, self._now, causes))
         if lifted:
@@ -202,6 +205,20 @@ class Batch:
         return causes | {
             item.sighting.imsi: _cause(item.report, _where(item.sighting.slot, item.source)) for item in seen
         }
+
+    async def _tell_standing(self, seen: list[BatchedSighting]) -> None:
+        """Whose slot or session shows something else, or whose functions were switched, may be reached otherwise."""
+        causes = {imsi: _cause(report, where) for imsi, (report, where) in self._sessions.written.items()}
+        for slot, (port, report, _) in self._slots.newest.items():
+            left = self._slots.changed[slot]
+            for imsi in {port.imsi, left.imsi if left is not None else None} - {None}:
+                causes[str(imsi)] = _cause(report, _where(slot, port))
+        for item in seen:
+            if item.sighting.slot in self._slots.newest:
+                causes.setdefault(item.sighting.imsi, _cause(item.report, _where(item.sighting.slot, item.source)))
+        causes |= self._switched
+        outcome = await standing_watch.judge(self._connection, causes, self._now)
+        self._tally.outcome = self._tally.outcome.plus(outcome)
 
     async def _decide(
         self, changes: UnitOfWork, moving: list[BatchedSighting], views: dict[NetworkTarget, TargetView]

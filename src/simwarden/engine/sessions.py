@@ -55,6 +55,8 @@ class SessionBook:
         """SIMs, by IMSI and network element, of which `to_be_shown` found that a session goes on."""
         self.cells: list[CellReport] = []
         """What they say of cells, of SIMs that may say so to this element."""
+        self.written: dict[str, tuple[Report, str]] = {}
+        """SIMs of which a session was written, by IMSI: by which report, and what of it."""
         self.news: Counter[str] = Counter()
         """What became of the reports of sessions, for the metrics."""
 
@@ -93,6 +95,8 @@ class SessionBook:
         ]
         if changed:
             await sessions.save(self._connection, changed)
+            carried = ((one, self._carried.get((one.imsi, one.element_id))) for one in changed)
+            self.written = {one.imsi: (report, f"session {one.key}") for one, report in carried if report is not None}
         added = {(imsi, element_id) for imsi, element_id, _ in self._now.keys() - self._stored.keys()}
         if added:
             await sessions.forget_oldest(self._connection, sorted(added), MOST)

@@ -18,6 +18,9 @@ from simwarden.domain.geofence import at_begin
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import Sim
 from simwarden.domain.sink import InvalidSink, parse_sink
+from simwarden.domain.standing import Remembered
+from simwarden.domain.telling import initially
+from simwarden.engine import standing
 from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.new_subscription import Credential, NewSubscription
 from simwarden.engine.subscription_limits import SubscriptionLimits
@@ -25,6 +28,7 @@ from simwarden.kit.clock import now_utc
 from simwarden.kit.gate import Gate
 from simwarden.kit.ids import signing_secret, uuid7
 from simwarden.store import fanout, geofences, places, sims, targets, usage
+from simwarden.store import standing as standing_store
 from simwarden.store import subscriptions as store
 from simwarden.store.outbox import EndReason, Outbox, Status, save_outboxes
 from simwarden.store.sink_secrets import SigningSecret, seal_credential, seal_secrets, unseal_secrets
@@ -177,6 +181,7 @@ class Subscriptions:
                 raise _NearLimit
             self._limits.check(active)
             place = None if new.fence is None else await self._place(connection, new)
+            stand = await self._stand(connection, new) if str(new.topic) in standing_store.TOPICS else None
             device, last_event = await self._device(connection, new)
             outbox = await store.insert(
                 connection,
@@ -198,6 +203,8 @@ class Subscriptions:
                 await geofences.add(connection, made.bucket, made.imsi, made.id, fence)
                 if is_so:
                     outbox.append({}, now, event=None)
+            if new.initial_event and stand is not None and (told := initially(new.type, stand)) is not None:
+                outbox.append(told, now, event=None)
             await save_outboxes(connection, [outbox])
             await self._begun(connection, new, outbox)
             begun = msgspec.structs.replace(
@@ -227,6 +234,20 @@ class Subscriptions:
         """Where the SIM is now, which it stays until the end of the transaction."""
         found = await sims.lock(connection, [new.sim.imsi])
         return (await places.latest(connection, found.values(), self._clock())).get(new.sim.imsi)
+
+    async def _stand(self, connection: asyncpg.Connection, new: NewSubscription) -> Remembered:
+        """How the SIM can be reached and roams now, which it does until the end of the transaction.
+
+        It is remembered, unless it is already for others: to them a change may still have to be told.
+        """
+        await standing_store.hold_elements(connection, new.sim)
+        sim = (await sims.lock(connection, [new.sim.imsi])).get(new.sim.imsi)
+        if sim is None:
+            return Remembered()
+        stand = (await standing.current(connection, [sim], self._clock()))[sim.imsi]
+        if not await standing_store.watched(connection, [sim.imsi]):
+            await standing_store.remember(connection, {sim.imsi: stand})
+        return stand
 
     async def _begun(self, connection: asyncpg.Connection, new: NewSubscription, outbox: Outbox) -> None:
         """What else belongs to the transaction that makes a subscription: nothing here."""

@@ -11,7 +11,7 @@ from simwarden.domain import attachment as rules
 from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.sim import ALL_FUNCTIONS, Lifecycle
-from simwarden.engine import subscriptions
+from simwarden.engine import standing, subscriptions
 from simwarden.store import alarms, attachments, ports, sims
 
 if TYPE_CHECKING:
@@ -208,8 +208,27 @@ class UnitOfWork:
             if other != imsi and target in items:
                 del items[target]
 
-    async def write(self) -> Outcome:
-        """Write everything. The caller commits, then wakes whoever the outcome names."""
+    def switched(self) -> dict[str, Cause]:
+        """SIMs that are kept and of which other functions are off than before, by IMSI, and what caused that last."""
+        return {
+            imsi: self._events[imsi][-1].cause
+            for imsi, sim in self.sims.items()
+            if sim.functions_off != self._original[imsi].functions_off
+            and sim.lifecycle is not Lifecycle.DELETED
+            and self._events.get(imsi)
+        }
+
+    async def write(self, *, shown_later: bool = False) -> Outcome:
+        """Write everything. The caller commits, then wakes whoever the outcome names.
+
+        Those who are told whether SIMs can be reached are told what was decided here; with `shown_later` the caller
+        sees to it, who has still to store what was reported of these SIMs.
+        """
+        switched = {} if shown_later else self.switched()
+        if switched:
+            sims_ = [self.sims[imsi] for imsi in sorted(switched)]
+            for decision in await standing.decide(self._connection, sims_, switched, self._now):
+                self.decide(decision)
         changed = [sim for imsi, sim in self.sims.items() if sim != self._original[imsi]]
         gone = [sim for sim in changed if sim.lifecycle is Lifecycle.DELETED]
         for sim in gone:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.domain.events import Event
-from simwarden.domain.telling import concerns, correlator_of, data_of
+from simwarden.domain.telling import concerns, correlator_of, told
 from simwarden.store.outbox import EndReason, Outbox, save_outboxes
 from simwarden.store.queries import load
 
@@ -48,8 +48,11 @@ def append(outboxes: Iterable[Outbox], events: Sequence[Event]) -> None:
     """Add events of one SIM to its queues, to each what it waits for and does not have yet."""
     for outbox in outboxes:
         for event in events:
-            if outbox.topic == event.type and concerns(event, outbox.id):
-                outbox.append(data_of(event), event.at, event=event.n, correlator=correlator_of(event))
+            if outbox.topic != event.type or not concerns(event, outbox.id):
+                continue
+            data = told(event, outbox.type)
+            if data is not None:
+                outbox.append(data, event.at, event=event.n, correlator=correlator_of(event))
 
 
 async def survey(

@@ -5,15 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from simwarden.domain.standing import ShownSession, ShownSlot, Standing
+from simwarden.domain.events import EventType
+from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.standing import Reach, Remembered, Roams, ShownSession, ShownSlot, Standing
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import asyncpg
 
     from simwarden.domain.sim import CardSlot, Sim
+    from simwarden.store.database import Database
 
 Q = load("standing")
 
@@ -86,3 +89,71 @@ async def _sessions(reader: Reader, sims: Sequence[Whose]) -> dict[str, ShownSes
         )
         for row in rows
     }
+
+
+TOPICS = [str(EventType.REACHABILITY_CHANGED), str(EventType.ROAMING_CHANGED)]
+"""Events of SIMs of which it is remembered how they stand."""
+
+
+async def watched(connection: asyncpg.Connection, imsis: Sequence[str]) -> set[str]:
+    """Those of these SIMs of which somebody is told how they stand: a probe of an index each, of a table that holds
+    nobody else."""
+    rows = await connection.fetch(Q["watched"], [bucket_of(imsi) for imsi in imsis], list(imsis), TOPICS)
+    return {row["imsi"] for row in rows}
+
+
+async def remembered(connection: asyncpg.Connection, imsis: Sequence[str]) -> dict[str, Remembered]:
+    """How SIMs stood when that was looked at last. Who is to change it holds the SIMs' rows."""
+    rows = await connection.fetch(Q["remembered"], [bucket_of(imsi) for imsi in imsis], list(imsis))
+    return {row["imsi"]: _remembered(row) for row in rows}
+
+
+def _remembered(row: asyncpg.Record) -> Remembered:
+    return Remembered(
+        None if row["reach"] is None else Reach(row["reach"]),
+        None if row["plmn"] is None else Roams(row["plmn"], row["roaming"]),
+    )
+
+
+async def remember(connection: asyncpg.Connection, stand: Mapping[str, Remembered]) -> None:
+    """Write how SIMs stand, by IMSI, that this transaction holds."""
+    imsis = sorted(stand, key=lambda imsi: (bucket_of(imsi), imsi))
+    roams = [stand[imsi].roams for imsi in imsis]
+    await connection.execute(
+        Q["remember"],
+        [bucket_of(imsi) for imsi in imsis],
+        imsis,
+        [None if (reach := stand[imsi].reach) is None else str(reach) for imsi in imsis],
+        [one and one.plmn for one in roams],
+        [one and one.roaming for one in roams],
+    )
+
+
+async def hold_elements(connection: asyncpg.Connection, sim: Sim) -> None:
+    """Let no report of the elements that show a SIM come in between, until the transaction ends.
+
+    Call it before the SIM is locked: reports lock their element first. An element that shows the SIM for the first time
+    meanwhile is not held; what it says is looked at again when it says so again.
+    """
+    rows = await connection.fetch(Q["elements_of"], sim.bucket, sim.imsi)
+    elements = {row["gateway_id"] for row in rows}
+    if sim.seen is not None and sim.seen.slot is not None:
+        elements.add(sim.seen.slot.gateway_id)
+    if elements:
+        await connection.execute(Q["hold_elements"], sorted(elements))
+
+
+async def homes(connection: asyncpg.Connection, account_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Networks in which the SIMs of these accounts are at home, beside those of their IMSIs."""
+    rows = await connection.fetch(Q["homes"], sorted(set(account_ids)))
+    return {row["id"]: tuple(row["home"] or ()) for row in rows}
+
+
+async def outdated(db: Database, buckets: Sequence[int], limit: int) -> list[str]:
+    """Watched SIMs, by IMSI, whose element has ended their sessions by a restart since that was looked at."""
+    return [row["imsi"] for row in await db.fetch(Q["outdated"], buckets, limit)]
+
+
+async def prune(db: Database, buckets: Sequence[int]) -> int:
+    """Forget how SIMs stand of which nobody is told any more; returns how many."""
+    return await db.execute(Q["prune"], buckets, TOPICS)

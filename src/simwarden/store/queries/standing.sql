@@ -23,3 +23,46 @@ join gateway g on g.id = s.gateway_id
 left join session_restart r on r.gateway_id = s.gateway_id
 where s.bucket = any ($1::smallint[])
 order by s.bucket, s.imsi, live desc, at desc
+
+-- name: watched
+-- Those of these SIMs of which somebody is told. $3: the events that tell.
+select w.imsi from sim_standing w
+join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on w.bucket = i.bucket and w.imsi = i.imsi
+where w.bucket = any ($1::smallint[])
+  and exists (select 1 from subscription s
+              where s.bucket = w.bucket and s.imsi = w.imsi and s.ended_at is null and s.topic = any ($3::text[])
+                and s.bucket = any ($1::smallint[]))
+
+-- name: remembered
+select w.imsi, w.reach, w.plmn, w.roaming from sim_standing w
+join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on w.bucket = i.bucket and w.imsi = i.imsi
+where w.bucket = any ($1::smallint[])
+
+-- name: remember
+insert into sim_standing as w (bucket, imsi, reach, plmn, roaming)
+select * from unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::boolean[])
+on conflict (bucket, imsi) do update set reach = excluded.reach, plmn = excluded.plmn, roaming = excluded.roaming
+
+-- name: hold_elements
+-- Reports of these elements wait until the transaction ends, and one that is being taken in is waited for.
+select id from gateway where id = any ($1::int[]) order by id for share
+
+-- name: elements_of
+select distinct gateway_id from session where bucket = $1 and imsi = $2
+
+-- name: outdated
+-- SIMs of which somebody is told that they can be reached by data, though their element ended all its sessions since.
+select w.imsi from sim_standing w
+where w.bucket = any ($1::smallint[]) and w.reach = 'DATA'
+  and exists (select 1 from session s join session_restart r on r.gateway_id = s.gateway_id
+              where s.bucket = w.bucket and s.imsi = w.imsi and s.ended_at is null and s.began_at < r.restarted_at)
+limit $2
+
+-- name: homes
+select id, settings -> 'home_networks' as home from account where id = any ($1::text[])
+
+-- name: prune
+delete from sim_standing w
+where w.bucket = any ($1::smallint[])
+  and not exists (select 1 from subscription s
+                  where s.bucket = w.bucket and s.imsi = w.imsi and s.ended_at is null and s.topic = any ($2::text[]))
