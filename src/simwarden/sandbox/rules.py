@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from simwarden.domain.device_model import DeviceModel
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
-from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.events import EventType
+from simwarden.domain.identifiers import bucket_of, full_imei
 from simwarden.domain.numbers import Assignment
 from simwarden.domain.place import Place, PlaceSource
 from simwarden.domain.sim import (
@@ -25,7 +27,7 @@ from simwarden.domain.sim import (
     Sim,
     SimRef,
 )
-from simwarden.domain.standing import ShownSession, ShownSlot, Standing
+from simwarden.domain.standing import Roams, ShownSession, ShownSlot, Standing
 from simwarden.domain.usage import until_tomorrow
 from simwarden.northbound.kernel.errors import (
     PermissionDenied,
@@ -172,6 +174,22 @@ def shown(sim: Sim, now: datetime) -> Standing:
         period=timedelta(minutes=1),
     )
     return Standing(slot, session, (_HOME,))
+
+
+_AWAY = (Roams("20801", roaming=True), Roams("20601", roaming=True))
+"""Where virtual SIMs are seen that roam from country to country: France and Belgium."""
+
+
+def played(topic: EventType, kind: str, n: int, change: VirtualChange) -> dict[str, Any]:
+    """The data of the event number `n`, from 1, that a subscription to this type of CloudEvents is sent."""
+    if topic is EventType.DEVICE_CHANGED:
+        return {"imei": full_imei(change.imei)}
+    if topic is EventType.ROAMING_CHANGED:
+        if kind.endswith(".roaming-change-country"):
+            return {name: value for name, value in _AWAY[n % 2].told.items() if name != "roaming"}
+        if kind.endswith(".roaming-status"):
+            return _AWAY[0].told if n % 2 else {"roaming": False}
+    return {}
 
 
 def virtual(account_id: str, ref: SimRef, now: datetime) -> Sim | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from simwarden.domain.standing import remembered
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
@@ -19,6 +20,7 @@ from simwarden.store import sandbox as store
 
 if TYPE_CHECKING:
     from simwarden.domain.place import Place
+    from simwarden.domain.standing import Remembered
     from simwarden.engine.subscriptions import NewSubscription
     from simwarden.store.database import Database
     from simwarden.store.outbox import Outbox
@@ -44,12 +46,16 @@ class SandboxSubscriptions(Subscriptions):
         del connection
         return rules.place(new.sim, self._clock())
 
+    async def _stand(self, connection: asyncpg.Connection, new: NewSubscription) -> Remembered:
+        del connection
+        now = self._clock()
+        return remembered(new.sim, rules.shown(new.sim, now), now)
+
     async def _begun(self, connection: asyncpg.Connection, new: NewSubscription, outbox: Outbox) -> None:
         now = self._clock()
         # What a virtual SIM is called by stands at the end of its IMSI.
         changes = rules.kind_of(new.sim.imsi).changes
-        by_device = new.fence is None and new.number is None
-        played = [(now + one.after, one.imei if by_device else None) for one in changes]
+        played = [(now + one.after, rules.played(new.topic, new.type, n, one)) for n, one in enumerate(changes, 1)]
         await store.write_down(connection, outbox.bucket, outbox.id, played)
         self._player.wake()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simwarden.domain.identifiers import ALL_BUCKETS, full_imei
 from simwarden.store import subscriptions
@@ -22,11 +22,14 @@ BATCH = 200
 
 
 async def write_down(
-    connection: asyncpg.Connection, bucket: int, subscription_id: str, changes: Sequence[tuple[datetime, str | None]]
+    connection: asyncpg.Connection,
+    bucket: int,
+    subscription_id: str,
+    changes: Sequence[tuple[datetime, dict[str, Any]]],
 ) -> None:
-    """Store what is to be added to a subscription at these times: changes of device, or (None) its only event."""
+    """Store what is to be added to a subscription at these times: the data of its events."""
     await connection.execute(
-        Q["write_down"], bucket, subscription_id, [at for at, _ in changes], [imei for _, imei in changes]
+        Q["write_down"], bucket, subscription_id, [at for at, _ in changes], [data for _, data in changes]
     )
 
 
@@ -46,8 +49,8 @@ async def play(db: Database, now: datetime) -> int:
             if locked is None or locked["ended_at"] is not None or played != "DELETE 1":
                 continue
             outbox = Outbox.of_row(locked)
-            data = {} if row["imei"] is None else {"imei": full_imei(row["imei"])}
-            outbox.append(data, row["due_at"], event=None)
+            before = {} if row["imei"] is None else {"imei": full_imei(row["imei"])}  # written before there was data
+            outbox.append(before if row["data"] is None else row["data"], row["due_at"], event=None)
             await save_outboxes(connection, [outbox])
             count += 1
     return count

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
+from tests.conformance import contract
 from tests.support.fixtures import world, world_database
 from tests.support.patience import PATIENCE
 from tests.support.world import ACCOUNT, Box, World, imsi
@@ -20,6 +22,7 @@ from simwarden.domain.session import Phase, SessionNote
 from simwarden.domain.sim import Function
 from simwarden.engine.standing_watch import StandingWatch
 from simwarden.engine.subscriptions import NewSubscription, Subscriptions
+from simwarden.notify.cloudevents import render
 from simwarden.store import standing
 
 if TYPE_CHECKING:
@@ -69,16 +72,41 @@ async def subscribe(world: World, vault: Vault, *kinds: str, initial: bool = Fal
 
 
 async def told(world: World) -> list[tuple[str, dict[str, Any]]]:
-    """What sinks are told, in the order in which it was written: name of the event, and its data."""
-    rows = await world.db.fetch("select type, data from delivery where event is not null order by event, type")
+    """What sinks are told, in the order in which it was written: name of the event, and its data.
+
+    Every event is held against CAMARA's document.
+    """
+    rows = await world.db.fetch("select * from delivery where event is not null order by event, type")
+    for row in rows:
+        keep_contract(row)
     return [(row["type"].rpartition(".")[2], _bare(row["data"])) for row in rows]
+
+
+def keep_contract(row: asyncpg.Record) -> None:
+    """A delivery's CloudEvent is as CAMARA's document has it."""
+    api, name = row["type"].split(".")[2], row["type"].rpartition(".")[2]
+    document = contract.camaras(api)
+    if document is None:
+        return
+    event = render(
+        event_id=row["event_id"],
+        source="urn:test",
+        type=row["type"],
+        time=row["time"],
+        subscription_id=row["subscription_id"],
+        data=row["data"],
+    )
+    schema = document.schema(f"Event{name.title().replace('-', '')}")
+    assert [error.message for error in schema.iter_errors(json.loads(event))] == []
 
 
 async def first_told(world: World) -> list[str]:
     """The events of that kind that subscriptions began with."""
     rows = await world.db.fetch(
-        "select type from delivery where event is null and type not like '%.subscription-%' order by type"
+        "select * from delivery where event is null and type not like '%.v0.subscription-%' order by type"
     )
+    for row in rows:
+        keep_contract(row)
     return [row["type"].rpartition(".")[2] for row in rows]
 
 

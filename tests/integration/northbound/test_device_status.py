@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -203,3 +204,47 @@ async def test_a_foreign_device_and_an_unknown_one_cost_the_same(
     assert all(answer == answers[0] for answer in answers)
     assert all(cost == costs[0] and all(rows == 0 for _, rows in cost) for cost in costs)
     assert (await ask(OWN))[0] == PATHS[path]
+
+
+@pytest.mark.parametrize(
+    ("api", "name"),
+    [
+        ("device-reachability-status-subscriptions", "reachability-sms"),
+        ("device-roaming-status-subscriptions", "roaming-on"),
+    ],
+)
+async def test_subscribing_to_a_foreign_device_and_reading_a_foreign_subscription_cost_no_more(
+    database: Database, vault: Vault, monkeypatch: pytest.MonkeyPatch, api: str, name: str
+) -> None:
+    house = House(database, vault)
+    await house.furnish()
+    path = f"/{api}/v0.8/subscriptions"
+
+    async def subscribe(named: dict[str, Any], token: str) -> Any:
+        body = {
+            "protocol": "HTTP",
+            "sink": "https://events.example.com",
+            "types": [f"org.camaraproject.{api}.v0.{name}"],
+            "config": {"subscriptionDetail": {"device": named}},
+        }
+        return await house.client("POST", path, body, token=token)
+
+    theirs = (await subscribe(FOREIGN, house.stranger)).json["id"]
+    nobodys = theirs[:2] + theirs[:1:-1]
+    await subscribe(UNKNOWN, house.token)
+    watched = Watched(monkeypatch)
+    subscribing = [partial(subscribe, named, house.token) for named in (UNKNOWN, FOREIGN)]
+    others = [
+        [partial(house.client, method, f"{path}/{id_}{below}", content, token=house.token) for id_ in (nobodys, theirs)]
+        for method, below, content in (("GET", "", None), ("DELETE", "", None), ("POST", "/rotate-secret", {}))
+    ]
+    for pair in (subscribing, *others):
+        seen = []
+        for ask in pair:
+            watched.seen.clear()
+            reply = await ask()
+            seen.append((reply.status, reply.body, list(watched.seen)))
+        assert seen[0] == seen[1]
+        assert seen[0][0] == 404
+    assert (await subscribe(OWN, house.token)).status == 201
+    assert (await house.client("GET", f"{path}/{theirs}", token=house.stranger)).status == 200

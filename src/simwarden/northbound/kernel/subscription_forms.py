@@ -108,6 +108,24 @@ class StrictDeviceRequest(DeviceRequest, frozen=True, kw_only=True, forbid_unkno
     sink_credential: sinks.StrictSinkCredential | UnsetType = UNSET
 
 
+class NamedDeviceDetail(DeviceDetail, frozen=True, rename="camel"):
+    """SubscriptionDetail of a device without unknown properties, in a request that may have some."""
+
+    device: StrictDevice | UnsetType = UNSET
+
+
+class NamedDeviceConfig(DeviceConfig, frozen=True, kw_only=True):
+    """Config of a subscription to such a device."""
+
+    subscription_detail: NamedDeviceDetail
+
+
+class NamedDeviceRequest(DeviceRequest, frozen=True, kw_only=True):
+    """SubscriptionRequest of the APIs that subscribe to such a device."""
+
+    config: NamedDeviceConfig
+
+
 class PhoneRequest(BareRequest, frozen=True, kw_only=True):
     """SubscriptionRequest of the APIs that subscribe to a phone number."""
 

@@ -1,0 +1,36 @@
+"""The contract; the operations are those of all subscription APIs (`kernel.subscriptions`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simwarden.domain.events import EventType
+from simwarden.northbound.kernel import subscriptions
+from simwarden.northbound.kernel.bodies import device_wording
+from simwarden.northbound.kernel.subscription_forms import NamedDeviceRequest, wording
+
+if TYPE_CHECKING:
+    from simwarden.northbound.kernel.api import Api
+    from simwarden.northbound.kernel.services import Services
+
+NAME = "device-roaming-status-subscriptions"
+NAMES = ("roaming-status", "roaming-on", "roaming-off", "roaming-change-country")
+"""Of the events (`domain.telling` says which is told when)."""
+CONTRACT = subscriptions.Contract(
+    name=NAME,
+    requests={"v0.8": NamedDeviceRequest},
+    kinds={f"org.camaraproject.{NAME}.v0.{name}": EventType.ROAMING_CHANGED for name in NAMES},
+    operations=subscriptions.Operations(
+        "createDeviceRoamingStatusSubscription",
+        "retrieveDeviceRoamingStatusSubscriptionList",
+        "retrieveDeviceRoamingStatusSubscription",
+        "deleteDeviceRoamingStatusSubscription",
+    ),
+    wording=wording(device_wording("config.subscriptionDetail.device")),
+    one_identifier=True,
+)
+
+
+def build(services: Services) -> Api:
+    """The API, to be mounted at `/device-roaming-status-subscriptions`."""
+    return subscriptions.build(CONTRACT, services, __package__)
