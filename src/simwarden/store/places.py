@@ -16,6 +16,7 @@ from simwarden.domain.place import Place, PlaceSource
 from simwarden.domain.report_order import offline_after
 from simwarden.kit.clock import now_utc
 from simwarden.store.coalesce import Coalescer
+from simwarden.store.columns import lines, numbers
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -113,12 +114,12 @@ async def _find(
     rows = await source.fetch(
         Q["traces"],
         sorted(set(buckets)),
-        buckets,
-        [imsi for _, imsi, _, _ in asked],
-        [iccid for _, _, iccid, _ in asked],
-        [slot and slot.gateway_id for slot in slots],
-        [slot and slot.port for slot in slots],
-        [slot and slot.slot for slot in slots],
+        numbers(buckets),
+        lines([imsi for _, imsi, _, _ in asked]),
+        lines([iccid for _, _, iccid, _ in asked]),
+        lines([slot and slot.gateway_id for slot in slots]),
+        lines([slot and slot.port for slot in slots]),
+        lines([slot and slot.slot for slot in slots]),
     )
     found = {}
     for row in rows:

@@ -10,11 +10,13 @@ select i.ord,
        coalesce(c.latitude, a.latitude) as cell_latitude, coalesce(c.longitude, a.longitude) as cell_longitude,
        coalesce(c.radius, a.radius) as cell_radius,
        l.latitude, l.longitude, l.radius
-from unnest($2::smallint[], $3::text[], $4::text[], $5::int[], $6::int[], $7::int[])
+from unnest(string_to_array($2, e'\n')::smallint[], string_to_array($3, e'\n'), string_to_array($4, e'\n', ''),
+            string_to_array($5, e'\n', '')::int[], string_to_array($6, e'\n', '')::int[],
+            string_to_array($7, e'\n', '')::int[])
      with ordinality as i (bucket, imsi, iccid, gateway, port, slot, ord)
 left join sim_place l on l.bucket = i.bucket and l.imsi = i.imsi and l.bucket = any ($1::smallint[])
 left join gateway g on g.id = i.gateway and g.latitude is not null
-left join gateway_port p on p.gateway_id = g.id and p.port = i.port and p.slot = i.slot
+left join gateway_port p on p.gateway_id = i.gateway and p.port = i.port and p.slot = i.slot
 left join cell c on c.key = l.cell
 left join cell a on a.key = l.cell_area
 where g.id is not null or l.imsi is not null
