@@ -18,10 +18,12 @@ from tests.support.world import START, World, imsi
 from simwarden.demo.story import IMEI_CHANGE, SUBSCRIPTIONS
 from simwarden.demo.world import World as Server
 from simwarden.demo.world import until
-from simwarden.domain.reports import CallRecord, SmsRecord
+from simwarden.domain.locating import Site
+from simwarden.domain.reports import CallRecord, Report, SmsRecord
+from simwarden.domain.session import Phase, SessionNote
 from simwarden.engine.keeping import Keeping
 from simwarden.engine.subscriptions import Subscriptions
-from simwarden.store import personal, postgres_programs, records
+from simwarden.store import personal, places, postgres_programs, records, sims, sites
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -286,3 +288,44 @@ async def test_old_records_are_deleted_bit_by_bit_and_younger_ones_stay(world: W
     assert left["key"] == records.sms_key(world.vault, b"young")
     for table in ("call_record", "gateway_reject"):
         assert await world.db.fetch(f"select * from {table}") == []
+
+
+async def test_where_a_sim_was_goes_with_it_and_with_time(world: World) -> None:
+    """Its coordinates stand in no row of any table then, but in those of its gateway and cell."""
+    box, nas = await world.box("gw1"), await world.box("nas-1")
+    await world.card(1, 2)
+    latitudes = {"site": 52.123457, "cell": 48.765431, "address": 50.505051}
+    cell = "ecgi:26201-0000001"
+    async with world.db.transaction() as connection:
+        await sites.set_sites(connection, {"gw1": Site(latitudes["site"], 1.0, 10.0)}, world.clock())
+        await sites.add_cells(connection, [(cell, latitudes["cell"], 1.0, 10.0)], world.clock())
+        await places.set_address(connection, await world.sim(1), Site(latitudes["address"], 1.0, 10.0))
+    for number in (1, 2):
+        box.put(number, number)
+    await world.take(box.dev_status())
+    world.clock.turn(120)
+    begun = world.clock()
+    notes = [
+        SessionNote(key="S", phase=Phase.BEGAN, at=begun, began_at=begun, imsi=imsi(n), imei=None, cells=(cell,))
+        for n in (1, 2)
+    ]
+    await world.take(
+        Report(gateway_id=nas.id, gateway_name="nas-1", received_at=begun, message="start", sessions=tuple(notes))
+    )
+
+    async def found(number: int) -> set[str]:
+        known = set()
+        for table in ("sim", "sim_place", "place_change", "place_review", "session", "event", "sim_deleted"):
+            for (row,) in await world.db.fetch(f"select t::text from {table} t where imsi = $1", imsi(number)):
+                known |= {name for name, latitude in latitudes.items() if str(latitude) in row}
+                known |= {"cell"} if cell in row else set()
+        return known
+
+    assert await found(1) == {"site", "cell", "address"}
+    assert await found(2) == {"site", "cell"}
+    async with world.db.transaction() as connection:
+        await sims.delete(connection, [await world.sim(1)], world.clock())
+    assert await found(1) == set()
+    world.clock.turn(timedelta(days=31).total_seconds())
+    await keeping(world).turn()
+    assert await found(2) == set()

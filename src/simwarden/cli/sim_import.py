@@ -36,9 +36,10 @@ if TYPE_CHECKING:
             "sim import --account ACME -  from standard input",
         )
     )
-    + "\n\nThe first line names the columns: iccid,imsi,msisdn[,imei][,activated]; with an imei the SIM is bound to "
-    "it. activated is since when the SIM has had its phone number: 2019-04-30, or a time with a time zone. "
-    "Semicolons or tabs may stand in place of commas.",
+    + "\n\nThe first line names the columns: iccid,imsi,msisdn[,imei][,activated][,latitude,longitude,radius]. With an "
+    "imei the SIM is bound to it. activated is since when the SIM has had its phone number: 2019-04-30, or a time with "
+    "a time zone. The last three are the installation address of a new SIM, in degrees and metres. Semicolons or tabs "
+    "may stand in place of commas.",
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--account", help="Name or id of the account they belong to [the only one].")

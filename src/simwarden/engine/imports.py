@@ -16,6 +16,7 @@ import msgspec
 from simwarden.domain.errors import InvalidIdentifier, SimExists, SimwardenError
 from simwarden.domain.identifiers import parse_imei
 from simwarden.domain.intake import Intake
+from simwarden.domain.locating import InvalidSite, checked_site
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine import identity
 from simwarden.engine.provision import BadRow, NewSim, insert, insert_free, new_sim, refused
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from simwarden.domain.events import Cause
+    from simwarden.domain.locating import Site
     from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
 
-COLUMNS = ("iccid", "imsi", "msisdn", "imei", "activated")
+COLUMNS = ("iccid", "imsi", "msisdn", "imei", "activated", "latitude", "longitude", "radius")
 REASON = "reason"
 """A column that is read over: rejected rows are written with it."""
 BATCH = 5000
@@ -53,6 +55,7 @@ def read_rows(text: Iterable[str], account_id: str, intake: Intake = _AS_WRITTEN
     """Rows of a CSV file with the header iccid,imsi,msisdn[,imei][,activated], in any order. Raises BadFile.
 
     `activated`: since when the SIM has had its phone number, by RFC 3339 a date (UTC) or a time with a time zone.
+    `latitude`, `longitude`, `radius`: its installation address, in degrees and metres; all of them or none.
 
     Values are separated by what separates the names of the header: a comma, a semicolon or a tab. A row is a line:
     no value here holds a line break, and a quote that is never closed costs its own line only.
@@ -68,8 +71,8 @@ def read_rows(text: Iterable[str], account_id: str, intake: Intake = _AS_WRITTEN
     unknown = [name for name in header if name not in (*COLUMNS, REASON)]
     if unknown or "imsi" not in header or len(set(header)) != len(header):
         raise BadFile(
-            "The first line must name the columns iccid,imsi,msisdn[,imei][,activated] (imsi at least); it is "
-            f"{','.join(header)!r}"
+            "The first line must name the columns iccid,imsi,msisdn[,imei][,activated][,latitude,longitude,radius] "
+            f"(imsi at least); it is {','.join(header)!r}"
         )
     places = [header.index(name) if name in header else None for name in COLUMNS]
     for number, line in enumerate(lines, start=2):
@@ -83,17 +86,30 @@ def read_rows(text: Iterable[str], account_id: str, intake: Intake = _AS_WRITTEN
                 reason = f"{len(values)} values, but the first line names {len(header)} columns"
                 yield BadRow(number, reason)
             continue
-        iccid, imsi, msisdn, imei, activated = (None if place is None else values[place].strip() for place in places)
+        found = [None if place is None else values[place].strip() for place in places]
+        iccid, imsi, msisdn, imei, activated, *circle = found
         if not (imsi or iccid or msisdn or imei):
             continue
         try:
             sim = new_sim(account_id, imsi=imsi or "", iccid=iccid, msisdn=msisdn, home=intake.home)
             cautions = intake.cautions(imei=imei, iccid=iccid, msisdn=msisdn)
             since = _time(activated, now) if activated else None
-        except InvalidIdentifier as error:
+            address = _address(circle) if any(circle) else None
+        except (InvalidIdentifier, InvalidSite) as error:
             yield BadRow(number, error.message)
         else:
-            yield NewSim(number, sim, imei or None, cautions=cautions, activated=since)
+            yield NewSim(number, sim, imei or None, cautions=cautions, activated=since, address=address)
+
+
+def _address(circle: Sequence[str | None]) -> Site:
+    """An installation address. Raises InvalidSite."""
+    values = []
+    for name, text in zip(COLUMNS[-3:], circle, strict=True):
+        try:
+            values.append(float(text or ""))
+        except ValueError:
+            raise InvalidSite(f"{name}: a number is needed beside the others, not {text or ''!r:.60}") from None
+    return checked_site(*values)
 
 
 def _time(text: str, now: datetime) -> datetime:

@@ -11,11 +11,12 @@ from simwarden.domain import identifiers
 from simwarden.domain.errors import SimExists
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.intake import Caution
+from simwarden.domain.locating import Site
 from simwarden.domain.rules.device import Bind, bind
 from simwarden.domain.sim import Lifecycle, Sim, SimRef
 from simwarden.engine import following
 from simwarden.kit.clock import now_utc
-from simwarden.store import sim_names, sims
+from simwarden.store import places, sim_names, sims
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,8 @@ class NewSim(msgspec.Struct, frozen=True):
     """What looks wrong about it."""
     activated: datetime | None = None
     """Since when it has had its phone number; None: that is not known."""
+    address: Site | None = None
+    """Where it is installed."""
 
     @property
     def names(self) -> list[tuple[str, str]]:
@@ -147,3 +150,6 @@ async def insert_free(connection: sims.Connection, account_id: str, rows: Sequen
     addresses = [(row.sim, ref) for row in ordered for ref in row.addresses]
     if addresses:
         await sim_names.add_addresses(connection, account_id, addresses)
+    installed = [(row.sim, row.address) for row in ordered if row.address is not None]
+    if installed:
+        await places.add_addresses(connection, installed)

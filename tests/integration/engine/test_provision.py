@@ -12,12 +12,13 @@ from tests.support.world import ACCOUNT, CALLER, World, device, iccid, imsi
 
 from simwarden.domain.errors import InvalidIdentifier, SimExists
 from simwarden.domain.events import EventType
+from simwarden.domain.locating import Site
 from simwarden.domain.sim import BindingState, IdentifierKind, SimRef
 from simwarden.engine import imports, provision
 from simwarden.engine.imports import BadFile, Imported, Way, import_rows, lines_of, read_rows
 from simwarden.engine.keeping import Keeping
 from simwarden.engine.provision import BadRow, NewSim
-from simwarden.store import sim_names, sims
+from simwarden.store import places, sim_names, sims
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -271,3 +272,29 @@ def test_semicolons_and_tabs_separate_too_and_a_reason_is_read_over(delimiter: s
 def test_a_file_may_be_in_another_encoding() -> None:
     (row,) = list(read_rows(lines_of(f"reason,imsi\n坏,{imsi(1)}\n".encode("gbk"), "gbk"), ACCOUNT))
     assert isinstance(row, NewSim)
+
+
+async def test_a_row_may_give_an_installation_address(world: World) -> None:
+    text = "imsi,latitude,longitude,radius\n"
+    text += f"{imsi(1)},52.52,13.405,50\n{imsi(2)},,,\n"
+    done = await import_rows(world.db, read_rows(lines_of(text.encode()), ACCOUNT), ACCOUNT, Way(CALLER))
+    assert (done.added, done.bad) == (2, [])
+    assert await places.address(world.db, await world.sim(1)) == Site(52.52, 13.405, 50.0)
+    assert await places.address(world.db, await world.sim(2)) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("52.52,13.405,", "radius: a number is needed"),
+        ("52.52,x,50", "longitude: a number is needed"),
+        ("52.52,13.405,0", "radius: 0 is not more than 0"),
+        ("121.47,31.23,50", "look swapped"),
+        ("nan,1,1", "latitude"),
+    ],
+)
+def test_a_bad_installation_address_is_told_by_its_column(address: str, reason: str) -> None:
+    (found,) = rows(f"imsi,latitude,longitude,radius\n{imsi(1)},{address}\n")
+    assert isinstance(found, BadRow)
+    assert found.line == 2
+    assert reason in found.reason
