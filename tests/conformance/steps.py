@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from tests.conformance import contract
-from tests.conformance.gherkin import StepFailed, Steps
+from tests.conformance.gherkin import Steps
 from tests.unit.northbound.asgi import Reply, call
 
 from simwarden.accounts.tokens import Tokens
@@ -37,10 +37,6 @@ _BODIES: dict[str, dict[str, Any]] = {
 }
 """A body for each resource that would be answered with success."""
 IDENTIFIERS = r"(?:device identifier\(s\) supported by the implementation|valid device identifier\(s\))"
-
-
-class NotDone(StepFailed):
-    """The step needs something that Simwarden does not have yet."""
 
 
 class FeatureWorld:
@@ -238,8 +234,20 @@ async def unbound(world: FeatureWorld) -> None:
 
 
 @step("the device has existing area restriction")
-def restricted(_world: FeatureWorld) -> None:
-    raise NotDone("there are no area limits yet")
+async def restricted(world: FeatureWorld) -> None:
+    status, _ = await world.house.ask(f"/{API}/v0.1/bind", DEVICE, what="AREALIMIT")
+    assert status == 200
+
+
+@step("the device has been seen at a place")
+async def placed(world: FeatureWorld) -> None:
+    await world.house.stand(52.5, 13.4)
+
+
+@step("the device does not have existing area restriction")
+async def unrestricted(world: FeatureWorld) -> None:
+    _, answer = await world.house.ask(f"/{API}/v0.1/query", DEVICE, what="AREALIMIT")
+    assert answer == {"areaLimit": {"areaLimitStatus": "UNRESTRICTED"}}
 
 
 @step("the API consumer has exceeded their quota limit")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.conformance.contract import UPSTREAM
 from tests.conformance.gherkin import Scenario, StepFailed, Steps, UnknownStep, scenarios
-from tests.conformance.steps import FeatureWorld, NotDone, step
+from tests.conformance.steps import FeatureWorld, step
 from tests.conformance.subscription_steps import OUTSIDE
 from tests.integration.northbound.house import House
 
@@ -30,14 +30,6 @@ DEVIATIONS = {
 }
 """Scenarios that cannot pass beside others. They stay here for good."""
 
-NOT_YET = {
-    "iot_sim_fraud_prevention_bind_success_arealimit": "area limits do not exist yet; answered 422 "
-    "SERVICE_NOT_APPLICABLE",
-    "iot_sim_fraud_prevention_unbind_success_arealimit": "area limits do not exist yet; answered 422 "
-    "SERVICE_NOT_APPLICABLE",
-}
-"""Scenarios that need what is not built yet."""
-
 
 def collected() -> list[object]:
     """Every scenario as a parameter; the expected failures must fail in a step, not anywhere."""
@@ -48,7 +40,7 @@ def collected() -> list[object]:
             found.append(pytest.param(None, id=path.name, marks=pytest.mark.skip(reason=reason)))
             continue
         for scenario in scenarios(path.read_text(encoding="utf-8")):
-            why = DEVIATIONS.get(scenario.tag) or NOT_YET.get(scenario.tag)
+            why = DEVIATIONS.get(scenario.tag)
             marks = [pytest.mark.xfail(reason=why, raises=StepFailed, strict=True)] if why else []
             found.append(pytest.param(scenario, id=scenario.tag, marks=marks))
     return found
@@ -105,7 +97,7 @@ def test_our_feature_files_keep_camaras_rules(path: Path) -> None:
 def test_the_lists_name_scenarios_that_exist() -> None:
     tags = [scenario.tag for path in FEATURES for scenario in scenarios(path.read_text(encoding="utf-8"))]
     assert len(tags) == len(set(tags)) == 24
-    assert DEVIATIONS.keys() | NOT_YET.keys() <= set(tags)
+    assert DEVIATIONS.keys() <= set(tags)
 
 
 TEXT = """
@@ -164,7 +156,3 @@ def test_an_outline_is_a_scenario_for_each_row() -> None:
         | 3 | 4 |
     """
     assert [(one.tag, one.steps) for one in scenarios(text)] == [("many-1", ("1 is 2",)), ("many-2", ("3 is 4",))]
-
-
-def test_not_done_counts_as_a_failed_step() -> None:
-    assert issubclass(NotDone, StepFailed)

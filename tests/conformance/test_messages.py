@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FILES = [UPSTREAM / f"iot-sim-fraud-prevention{name}.yaml" for name in ("", "-subscriptions")]
-NOT_ANSWERED = {"GONE", "UNNECESSARY_UNBIND_AREALIMIT"}
-"""Said by consumers; and of area limits, which do not exist yet."""
+NOT_ANSWERED = {"GONE"}
+"""Said by consumers."""
 
 
 def examples(node: Any) -> Iterator[tuple[str, str]]:

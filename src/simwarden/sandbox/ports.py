@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from simwarden.domain import rules as domain_rules
 from simwarden.domain.errors import InvalidBinding, SimNotFound
+from simwarden.domain.rules.area import LimitArea
 from simwarden.domain.rules.device import Bind
 from simwarden.engine.function_status import function_views
 from simwarden.kit.clock import now_utc
@@ -65,9 +68,13 @@ class VirtualSims:
         found = await self.find(str(command.account_id), command.ref)
         if found is None:
             raise SimNotFound
-        if isinstance(command.command, Bind) and rules.kind_of(command.ref.value).conflict:
+        wanted = command.command
+        if isinstance(wanted, Bind | LimitArea) and rules.kind_of(command.ref.value).conflict:
             raise InvalidBinding("The state of this SIM forbids binding it")
-        return domain_rules.decide(found, command.command, self._clock(), command.cause)
+        if isinstance(wanted, LimitArea):
+            area = rules.AREA if wanted.named else wanted.area  # whatever areas the account has
+            wanted = msgspec.structs.replace(wanted, area=area, place=await self.place(found))
+        return domain_rules.decide(found, wanted, self._clock(), command.cause)
 
     async def read(self, sim: Sim) -> Sequence[FunctionView]:
         """FunctionSource; a virtual SIM is attached nowhere."""

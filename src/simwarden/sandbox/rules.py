@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from simwarden.domain.area import Circle, Whereabouts
 from simwarden.domain.device_model import DeviceModel
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.events import EventType
@@ -15,6 +16,7 @@ from simwarden.domain.numbers import Assignment
 from simwarden.domain.place import Place, PlaceSource
 from simwarden.domain.sim import (
     ALL_FUNCTIONS,
+    AreaLimit,
     Bar,
     BarCause,
     Binding,
@@ -45,6 +47,14 @@ OTHER = "86052105000017"
 _SINCE = timedelta(days=30)
 _SEEN = timedelta(minutes=5)
 _PREFIX = "sandbox"
+
+
+HERE = 50.735851, 7.10066
+"""Where virtual SIMs are: latitude and longitude."""
+AREA = Circle(*HERE, 5000)
+"""Where those may be that are limited to an area."""
+_GONE = Circle(HERE[0] + 1, HERE[1], 5000)
+"""The area of one that is outside of it."""
 
 
 class VirtualChange(msgspec.Struct, frozen=True):
@@ -112,8 +122,6 @@ network of no country."""
 _SILENT = timedelta(hours=3)
 """So long ago the element that shows a SIM ending in 8 reported last."""
 
-_SITE = 50.735851, 7.10066
-"""Where virtual SIMs are: latitude and longitude."""
 _ELSEWHERE = {"2": (10_000.0, timedelta(days=3)), "5": None, "7": None}
 """By last digit, how widely (metres) and how long ago a SIM was located; None: never."""
 
@@ -122,6 +130,12 @@ def kind_of(number: str) -> Kind:
     """What a number stands for; two digits count before one, other characters do not count."""
     digits = "".join(character for character in number if character.isdecimal() and character.isascii())
     return _TWO_DIGITS.get(digits[-2:]) or _ONE_DIGIT[digits[-1:] or "0"]
+
+
+def changes_of(number: str, topic: EventType) -> tuple[VirtualChange, ...]:
+    """What is sent to a subscription. A SIM that is limited to an area is outside of it while in another device."""
+    kind = kind_of(number)
+    return () if topic is EventType.AREA_CHANGED and kind.binding is None else kind.changes
 
 
 def device_dates(sim: Sim, now: datetime) -> DeviceDates:
@@ -152,7 +166,7 @@ def place(sim: Sim, now: datetime) -> Place | None:
     if found is None:
         return None
     radius, ago = found
-    return Place(*_SITE, radius, now - ago, PlaceSource.SITE, "")
+    return Place(*HERE, radius, now - ago, PlaceSource.SITE, "")
 
 
 def shown(sim: Sim, now: datetime) -> Standing:
@@ -184,6 +198,9 @@ def played(topic: EventType, kind: str, n: int, change: VirtualChange) -> dict[s
     """The data of the event number `n`, from 1, that a subscription to this type of CloudEvents is sent."""
     if topic is EventType.DEVICE_CHANGED:
         return {"imei": full_imei(change.imei)}
+    if topic is EventType.AREA_CHANGED:
+        center = {"latitude": AREA.latitude, "longitude": AREA.longitude}
+        return {"area": {"areaType": "CIRCLE", "center": center, "radius": int(AREA.radius)}}
     if topic is EventType.ROAMING_CHANGED:
         if kind.endswith(".roaming-change-country"):
             return {name: value for name, value in _AWAY[n % 2].told.items() if name != "roaming"}
@@ -214,6 +231,7 @@ def _sim(account_id: str, imsi: str, ref: SimRef, now: datetime) -> Sim | None:
         values = () if kind.state is BindingState.ARMED else (OWN[:8] if kind.binding is BindingKind.TAC else OWN,)
         binding = Binding(kind.binding, values, Learnt.EXPLICIT, Policy(), since)
     differs = kind.state is BindingState.DIFFERED
+    causes = (BarCause.IMEI_MISMATCH, BarCause.AREA_EXIT) if differs else ()
     return Sim(
         bucket=bucket_of(imsi),
         imsi=imsi,
@@ -223,6 +241,18 @@ def _sim(account_id: str, imsi: str, ref: SimRef, now: datetime) -> Sim | None:
         binding=binding,
         state=kind.state,
         seen=None if kind.seen is None else Seen(now - _SEEN, kind.seen),
-        bars=(Bar(BarCause.IMEI_MISMATCH, int(ALL_FUNCTIONS), now - _SEEN, 2),) if differs else (),
+        bars=tuple(Bar(cause, int(ALL_FUNCTIONS), now - _SEEN, 2) for cause in causes),
+        area=_limit(kind, since),
         event_count=3,
     )
+
+
+def _limit(kind: Kind, since: datetime) -> AreaLimit | None:
+    """The area limit of a virtual SIM: those that are bound have one."""
+    if kind.binding is None:
+        return None
+    if kind.state is BindingState.ARMED:
+        return AreaLimit(Policy(), since, learnt=Learnt.FIRST_SEEN, radius=5000)
+    outside = kind.state is BindingState.DIFFERED
+    side = Whereabouts.OUTSIDE if outside else Whereabouts.INSIDE
+    return AreaLimit(Policy(), since, area=_GONE if outside else AREA, side=side, side_since=since)

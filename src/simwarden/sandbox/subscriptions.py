@@ -54,7 +54,7 @@ class SandboxSubscriptions(Subscriptions):
     async def _begun(self, connection: asyncpg.Connection, new: NewSubscription, outbox: Outbox) -> None:
         now = self._clock()
         # What a virtual SIM is called by stands at the end of its IMSI.
-        changes = rules.kind_of(new.sim.imsi).changes
+        changes = rules.changes_of(new.sim.imsi, new.topic)
         played = [(now + one.after, rules.played(new.topic, new.type, n, one)) for n, one in enumerate(changes, 1)]
         await store.write_down(connection, outbox.bucket, outbox.id, played)
         self._player.wake()

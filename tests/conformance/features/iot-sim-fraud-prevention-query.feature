@@ -35,12 +35,34 @@ Feature: CAMARA IoT SIM Fraud Prevention API, v0.1.0 - Operation query
     When the HTTP POST request "query" is sent
     Then the response code is 200
 
-  @own_query_arealimit
-  Scenario: Area limits do not exist yet
+  @own_query_success_restricted
+  Scenario: A SIM that is limited to the area around its place
     Given a valid query request body with queryType "AREALIMIT"
+    And the device has been seen at a place
+    And the device has existing area restriction
     When the HTTP POST request "query" is sent
-    Then the response status code is 422
-    And the response property "$.code" is "SERVICE_NOT_APPLICABLE"
+    Then the response code is 200
+    And the response header "Content-Type" is "application/json"
+    And the response body complies with the schema defined by "#/components/schemas/queryFraudPreventionResponse"
+    And the response property "$.areaLimit.areaLimitStatus" is "RESTRICTED"
+    And the response property "$.areaLimit.limitArea.areaType" is "CIRCLE"
+    And the response property "$.areaLimit.limitArea.radius" is 5000
+
+  @own_query_success_restricted_later
+  Scenario: A SIM that is limited to the first place at which it will be seen
+    Given a valid query request body with queryType "AREALIMIT"
+    And the device has existing area restriction
+    When the HTTP POST request "query" is sent
+    Then the response code is 200
+    And the response property "$.areaLimit.areaLimitStatus" is "RESTRICTED"
+
+  @own_query_success_unrestricted
+  Scenario: A SIM without an area limit
+    Given a valid query request body with queryType "AREALIMIT"
+    And the device does not have existing area restriction
+    When the HTTP POST request "query" is sent
+    Then the response code is 200
+    And the response property "$.areaLimit.areaLimitStatus" is "UNRESTRICTED"
 
   @own_query_400_type
   Scenario Outline: What to ask for is missing or unknown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import msgspec
 from starlette.applications import Starlette
@@ -17,7 +18,9 @@ from simwarden.accounts.scopes import SETS
 from simwarden.accounts.tokens import Tokens
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.place import Place, PlaceSource
 from simwarden.domain.sim import Seen, Sim
+from simwarden.engine import areas
 from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.function_status import Functions
 from simwarden.engine.idempotency import IdempotencyStore
@@ -31,6 +34,7 @@ from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
 from simwarden.store import sims as sim_store
 from simwarden.store.accounts import Accounts
+from simwarden.store.gateways import Gateways
 from simwarden.store.lines import Lines
 from simwarden.store.places import Places
 from simwarden.store.pseudonyms import Pseudonyms
@@ -131,9 +135,44 @@ class House:
         token: str = reply.json["access_token"]
         return token
 
-    async def ask(self, path: str, device: dict[str, Any], *, token: str | None = None, correlator: str = "c-1") -> Any:
+    async def stand(self, latitude: float, longitude: float, number: str = "+8613800000001") -> None:
+        """Let the SIM of this number be in a gateway that stands there, within 500 m."""
+        id_, _ = await Gateways(self.db, self.vault).add(
+            f"gw-{uuid4().hex}", kind="ejoin", command_url=None, username=None, password=None
+        )
+        found = sim(number)
+        await self.db.execute(
+            "update gateway set latitude = $2, longitude = $3, radius = 500 where id = $1", id_, latitude, longitude
+        )
+        await self.db.execute(
+            """update sim set seen_at = now(), seen_imei = coalesce(seen_imei, '35209900176148'), seen_gateway = $1,
+                              seen_port = 1, seen_slot = 1
+            where bucket = $2 and imsi = $3""",
+            id_,
+            found.bucket,
+            found.imsi,
+        )
+        self.gateway_id = id_
+
+    async def move(self, latitude: float, longitude: float, number: str = "+8613800000001") -> None:
+        """Let it be seen elsewhere, as the engine does when it is."""
+        imsi, now = sim(number).imsi, now_utc()
+        place = Place(latitude, longitude, 500, now, PlaceSource.SITE, "99")
+        cause = Cause(CauseKind.REPORT, "gw", now)
+        async with self.db.transaction() as connection:
+            await areas.judge(connection, {imsi: place}, now, {imsi: cause})
+
+    async def ask(
+        self,
+        path: str,
+        device: dict[str, Any],
+        *,
+        what: str = "IMEIBIND",
+        token: str | None = None,
+        correlator: str = "c-1",
+    ) -> Any:
         """POST to bind, unbind or query; status and body."""
-        body = {"device": device, "bindType": "IMEIBIND", "unBindType": "IMEIBIND", "queryType": "IMEIBIND"}
+        body = {"device": device, "bindType": what, "unBindType": what, "queryType": what}
         headers = [("x-correlator", correlator)]
         reply = await self.client("POST", path, body, token=token or self.token, headers=headers)
         return reply.status, reply.json

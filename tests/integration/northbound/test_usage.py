@@ -99,7 +99,7 @@ async def test_what_is_done_counts_under_its_operation(house: House) -> None:
 async def test_what_was_refused_or_changed_nothing_does_not_count(house: House) -> None:
     replies = [
         await send(house, f"{FRAUD}/unbind", {"unBindType": "IMEIBIND"}),
-        await send(house, f"{FRAUD}/bind", {"bindType": "AREALIMIT"}),
+        await send(house, f"{FRAUD}/unbind", {"unBindType": "AREALIMIT"}),
         await send(house, f"{FRAUD}/bind", {"bindType": "IMEIBIND"}, number="+8613899999999"),
         await send(house, f"{FRAUD}/query", {"queryType": "IMEIBIND"}, number="+8613899999999"),
         await send(house, f"{FUNCTION}/activate", {"functionType": "SMS"}),

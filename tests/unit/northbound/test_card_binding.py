@@ -92,7 +92,8 @@ async def test_a_sim_never_seen_is_armed_or_refused_as_its_account_wants(client:
         (binding(what="NOTHING"), 400, "bindType can only be"),
         ({"device": PHONE}, 400, "bindType must be specified"),
         (binding(device=FOREIGN), 404, ""),
-        (binding(what="AREALIMIT"), 422, "Area limits"),
+        (binding({"imei": OTHER}, what="AREALIMIT"), 400, "one of area, areaName"),
+        (binding({"areaName": "depot"}), 400, "one of imei, tac, imeiList"),
     ],
 )
 async def test_binds_errors(client: Client, world: World, body: Any, status: int, said: str) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from starlette.applications import Starlette
 from tests.unit.northbound.world import FULL_IMEI, IMEI, NOW, Client, Settings, World, sim
 
+from simwarden import northbound
 from simwarden.domain.errors import InvalidBinding, InvalidIdentifier, SimwardenError, StoreUnavailable
 from simwarden.domain.events import CauseKind
 from simwarden.domain.sim import (
@@ -20,6 +22,8 @@ from simwarden.domain.sim import (
     Policy,
     SimRef,
 )
+from simwarden.northbound.kernel.devices import Devices
+from simwarden.sandbox.ports import VirtualSims
 
 PHONE = {"phoneNumber": "+8613800000001"}
 UNSEEN = {"phoneNumber": "+8613800000002"}
@@ -116,16 +120,26 @@ async def test_unbinding_what_is_not_bound_is_unnecessary(client: Client) -> Non
     assert reply.json["message"] == "The current device imei has been unbound"
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize(
-    ("device", "status", "code"), [(PHONE, 422, "SERVICE_NOT_APPLICABLE"), (UNKNOWN, 404, "IDENTIFIER_NOT_FOUND")]
-)
-async def test_there_are_no_area_limits_yet(
-    client: Client, world: World, operation: str, device: Any, status: int, code: str
-) -> None:
-    reply = await client("POST", f"{V01}/{operation}", body(operation, device, "AREALIMIT"))
-    assert (reply.status, reply.json["code"]) == (status, code)
-    assert not world.causes
+async def test_area_limits_are_set_told_and_taken_away(client: Client, world: World) -> None:
+    async def area(operation: str, device: Any = PHONE) -> tuple[int, Any]:
+        reply = await client("POST", f"{V01}/{operation}", body(operation, device, "AREALIMIT"))
+        return reply.status, reply.json
+
+    assert await area("query") == (200, {"areaLimit": {"areaLimitStatus": "UNRESTRICTED"}})
+    assert (await area("unbind"))[1]["code"] == "UNNECESSARY_UNBIND_AREALIMIT"
+    assert await area("bind") == (200, {"bound": True})
+    assert world.causes[-1].message == "bind"
+    assert await area("query") == (200, {"areaLimit": {"areaLimitStatus": "RESTRICTED"}})
+    assert (await client("POST", f"{V01}/query", body("query"))).json == {"imeiBind": {"bindStatus": "UNBOUND"}}
+    assert await area("unbind") == (200, {"unbound": True})
+    for operation in OPERATIONS:
+        assert (await area(operation, UNKNOWN))[1]["code"] == "IDENTIFIER_NOT_FOUND"
+
+
+async def test_a_strict_account_limits_no_sim_of_which_no_place_is_known(client: Client, world: World) -> None:
+    world.settings_of["acc_meters"] = Settings(strict=True)
+    reply = await client("POST", f"{V01}/bind", body("bind", PHONE, "AREALIMIT"))
+    assert (reply.status, reply.json["code"]) == (409, "INCOMPATIBLE_STATE")
 
 
 @pytest.mark.parametrize("version", [V01, WIP])
@@ -362,3 +376,37 @@ async def test_calls_are_metered_with_their_outcome(client: Client, world: World
         (None, None, 401),
     ]
     assert all(call.seconds >= 0 and call.correlator for call in world.metered)
+
+
+@pytest.mark.parametrize(
+    ("digit", "status", "bind", "unbind"),
+    [
+        ("0", "RESTRICTED", 200, 200),
+        ("1", "RESTRICTED", 200, 200),
+        ("2", "RESTRICTED", 200, 200),
+        ("3", "UNRESTRICTED", 200, 422),
+        ("5", "UNRESTRICTED", 200, 422),
+        ("6", "RESTRICTED", 200, 200),
+        ("7", "RESTRICTED", 200, 200),
+        ("8", "UNRESTRICTED", 200, 422),
+        ("9", "UNRESTRICTED", 409, 422),
+    ],
+)
+async def test_area_limits_of_the_sandbox(world: World, digit: str, status: str, bind: int, unbind: int) -> None:
+    virtual = VirtualSims(lambda: NOW)
+    sandbox = msgspec.structs.replace(
+        world.services, sims=virtual, devices=Devices(virtual), commands=virtual, operations=None
+    )
+    client = Client(northbound.ApisFirst(Starlette(), northbound.apis(sandbox)))
+    device = {"phoneNumber": f"+861380000001{digit}"}
+
+    async def area(operation: str) -> tuple[int, Any]:
+        reply = await client("POST", f"{V01}/{operation}", body(operation, device, "AREALIMIT"))
+        return reply.status, reply.json
+
+    found = (await area("query"))[1]["areaLimit"]
+    assert found["areaLimitStatus"] == status
+    assert ("limitArea" in found) is (digit in "0126")
+    assert (await area("bind"))[0] == bind
+    assert (await area("unbind"))[0] == unbind
+    assert (await area("query"))[1]["areaLimit"] == found, "the sandbox remembers nothing"

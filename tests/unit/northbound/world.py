@@ -79,6 +79,8 @@ class Settings(msgspec.Struct, frozen=True):
     policy: Policy = Policy()
     strict: bool = False
     home_networks: tuple[str, ...] = ()
+    area: str | None = None
+    area_radius: int = 5000
 
 
 def sim(number: str, account_id: str = "acc_meters", *, imei: str | None = IMEI) -> Sim:

@@ -7,31 +7,35 @@ from typing import TYPE_CHECKING
 from msgspec.json import Decoder
 
 from simwarden.accounts.scopes import of_operations
-from simwarden.domain.errors import NotBound
+from simwarden.domain.errors import NotBound, NotLimited
+from simwarden.domain.rules.area import UnlimitArea
 from simwarden.domain.rules.device import Bind, Unbind
 from simwarden.northbound.iot_sim_fraud_prevention import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
+from simwarden.northbound.kernel.area_limits import bare_limit
 from simwarden.northbound.kernel.bodies import decode
-from simwarden.northbound.kernel.errors import CamaraError, ServiceNotApplicable
+from simwarden.northbound.kernel.errors import CamaraError
 from simwarden.northbound.kernel.writing import SimCommands
 
 if TYPE_CHECKING:
-    from msgspec import UnsetType
-
+    from simwarden.domain.command import Command
     from simwarden.domain.decision import Decision
-    from simwarden.domain.sim import SimRef
-    from simwarden.northbound.kernel.devices import Device
     from simwarden.northbound.kernel.services import Services
 
 NAME = "iot-sim-fraud-prevention"
 AREA = "AREALIMIT"
-_NO_AREAS = "Area limits are not available for this SIM"
 
 
 class UnnecessaryUnbindImei(CamaraError):
     """The current device imei has been unbound"""
 
     status, code = 422, "UNNECESSARY_UNBIND_IMEI"
+
+
+class UnnecessaryUnbindAreaLimit(CamaraError):
+    """The current device area limit has been unbound"""
+
+    status, code = 422, "UNNECESSARY_UNBIND_AREALIMIT"
 
 
 class FraudPrevention:
@@ -47,34 +51,39 @@ class FraudPrevention:
         self._query = Decoder(schemas.StrictQueryRequest if strict else schemas.QueryRequest)
 
     async def bind(self, request: Request) -> Answer:
-        """Bind the SIM to the device it is in (bindDeviceImei). A device that somebody named is kept."""
+        """Bind the SIM to the device that it is in, or limit it to an area (bindDeviceImei).
+
+        A device or an area that somebody gave is kept.
+        """
         wanted = decode(self._bind, request.body, schemas.BIND)
-        ref = await self._named(request, wanted.device, wanted.bind_type)
+        ref = self._devices.name(request.caller, wanted.device)
         settings = await self._preferences.settings(request.caller.account_id)
-        command = Bind(new_policy=settings.policy, strict=settings.strict, again=True)
-        return await self._commands.perform(request, ref, command, _bound)
+        command: Command = Bind(new_policy=settings.policy, strict=settings.strict, again=True)
+        if wanted.bind_type == AREA:
+            command = bare_limit(settings)
+        return await self._commands.perform(request, ref, command, _bound, operation="bind")
 
     async def unbind(self, request: Request) -> Answer:
-        """Remove the binding (unBindDeviceImei)."""
+        """Remove the binding, or the area limit; the other one stays (unBindDeviceImei)."""
         wanted = decode(self._unbind, request.body, schemas.UNBIND)
-        ref = await self._named(request, wanted.device, wanted.un_bind_type)
+        ref = self._devices.name(request.caller, wanted.device)
+        command: Command = UnlimitArea() if wanted.un_bind_type == AREA else Unbind()
         return await self._commands.perform(
-            request, ref, Unbind(), _unbound, {NotBound: lambda _: UnnecessaryUnbindImei()}
+            request,
+            ref,
+            command,
+            _unbound,
+            {NotBound: lambda _: UnnecessaryUnbindImei(), NotLimited: lambda _: UnnecessaryUnbindAreaLimit()},
+            operation="unbind",
         )
 
     async def query(self, request: Request) -> Answer:
-        """Say how the SIM is bound (query)."""
+        """Say how the SIM is bound, or to which area it is limited (query)."""
         wanted = decode(self._query, request.body, schemas.QUERY)
-        ref = await self._named(request, wanted.device, wanted.query_type)
-        return Answer(200, schemas.QueryResponse(schemas.imei_bind(await self._devices.find(request.caller, ref))))
-
-    async def _named(self, request: Request, device: Device | UnsetType, what: str) -> SimRef:
-        """The name of the SIM that is meant. Raises ServiceNotApplicable for area limits, which no SIM has."""
-        ref = self._devices.name(request.caller, device)
-        if what == AREA:
-            await self._devices.find(request.caller, ref)
-            raise ServiceNotApplicable(_NO_AREAS)
-        return ref
+        found = await self._devices.find(request.caller, self._devices.name(request.caller, wanted.device))
+        if wanted.query_type == AREA:
+            return Answer(200, schemas.QueryResponse(area_limit=schemas.area_limit(found)))
+        return Answer(200, schemas.QueryResponse(imei_bind=schemas.imei_bind(found)))
 
 
 def _bound(outcome: Decision) -> Answer:

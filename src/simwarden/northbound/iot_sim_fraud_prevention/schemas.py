@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import BindingKind, Sim
+from simwarden.northbound.kernel.area_limits import ShownCircle, shown_circle
 from simwarden.northbound.kernel.bodies import Problem, Wording, device_wording
 from simwarden.northbound.kernel.devices import Device, StrictDevice
 from simwarden.northbound.kernel.errors import InvalidArgument
@@ -76,10 +77,26 @@ class ImeiBind(msgspec.Struct, frozen=True, rename="camel"):
     """15 digits. Absent while the binding waits for the first device, and where it allows more than one device."""
 
 
-class QueryResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """QueryFraudPreventionResponse."""
+class ShownLimit(msgspec.Struct, frozen=True, rename="camel"):
+    """AreaLimit."""
 
-    imei_bind: ImeiBind
+    area_limit_status: Literal["RESTRICTED", "UNRESTRICTED"]
+    limit_area: ShownCircle | UnsetType = UNSET
+    """Absent while the limit waits for the first place, and for areas that no circle of CAMARA covers."""
+
+
+class QueryResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """QueryFraudPreventionResponse: what was asked for, of the two."""
+
+    imei_bind: ImeiBind | UnsetType = UNSET
+    area_limit: ShownLimit | UnsetType = UNSET
+
+
+def area_limit(sim: Sim) -> ShownLimit:
+    """To which area a SIM is limited."""
+    if sim.area is None:
+        return ShownLimit("UNRESTRICTED")
+    return ShownLimit("RESTRICTED", shown_circle(sim.area.area))
 
 
 def imei_bind(sim: Sim) -> ImeiBind:

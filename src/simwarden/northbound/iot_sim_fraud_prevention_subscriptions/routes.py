@@ -21,13 +21,12 @@ AREA_CHANGE = f"{_PREFIX}area-change"
 CONTRACT = subscriptions.Contract(
     name=NAME,
     requests={"v0.1": DeviceRequest, "vwip": StrictDeviceRequest},
-    kinds={IMEI_CHANGE: EventType.DEVICE_CHANGED, AREA_CHANGE: None},
+    kinds={IMEI_CHANGE: EventType.DEVICE_CHANGED, AREA_CHANGE: EventType.AREA_CHANGED},
     operations=subscriptions.Operations(
         "subscribeFraudPrevention", "listSubscriptions", "getSubscription", "deleteSubscription"
     ),
     wording=wording(device_wording("config.subscriptionDetail.device")),
     subscribe=f"{NAME}:subscribe",
-    unavailable="Area limits are not available for this SIM",
     private_key_jwt=True,
     names_sim_of_token=True,
     created_later=CreatedLater,
