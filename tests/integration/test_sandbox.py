@@ -56,9 +56,11 @@ class Trial:
         async with self._session.post(f"{self.url}/oauth2/token", data=form) as answer:
             self.tokens[name] = (await answer.json())["access_token"]
 
-    async def call(self, api: str, method: str, path: str, body: Any = None, *, who: str = "sandbox") -> Reply:
-        headers = {"authorization": f"Bearer {self.tokens[who]}"}
-        async with self._session.request(method, f"{self.url}/{api}/v0.1{path}", json=body, headers=headers) as answer:
+    async def call(
+        self, api: str, method: str, path: str, body: Any = None, *, who: str = "sandbox", version: str = "v0.1"
+    ) -> Reply:
+        headers, url = {"authorization": f"Bearer {self.tokens[who]}"}, f"{self.url}/{api}/{version}{path}"
+        async with self._session.request(method, url, json=body, headers=headers) as answer:
             content = await answer.read()
             reply = Reply(answer.status, {name.lower(): value for name, value in answer.headers.items()}, content)
         # Plain http is allowed for the sake of the test only; all else is held against the document.
@@ -177,12 +179,13 @@ async def test_virtual_sims_cross_geofences_when_their_device_would_change(trial
                 "initialEvent": True,
             },
         }
-        reply = await trial.call("geofencing-subscriptions", "POST", "/subscriptions", body)
+        reply = await trial.call("geofencing-subscriptions", "POST", "/subscriptions", body, version="v0.5")
         assert reply.status == 201
         await sink.until_received(3, 15)
         assert [one.kind for one in sink.received] == ["subscription-started", "area-entered", "area-entered"]
         assert all(one.event["data"]["area"] == area for one in sink.received)
-        gone = await trial.call("geofencing-subscriptions", "DELETE", f"/subscriptions/{reply.json['id']}")
+        path = f"/subscriptions/{reply.json['id']}"
+        gone = await trial.call("geofencing-subscriptions", "DELETE", path, version="v0.5")
         assert gone.status == 204
 
 

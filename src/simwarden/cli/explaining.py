@@ -168,6 +168,9 @@ def _said(step: EventView) -> str:
             return "may be anywhere"
         case "AREA_CHANGED":
             return ("left its area" if data["to"] == "OUTSIDE" else "is back in its area") + _where(data)
+        case "GEOFENCE_ENTERED" | "GEOFENCE_LEFT":
+            count, verb = len(data["subscriptions"]), "entered" if step.type == "GEOFENCE_ENTERED" else "left"
+            return f"{verb} the circle of {count} subscription{'s' if count > 1 else ''}"
         case "BAR_RAISED":
             facts = ", ".join(f"{name} {human(data[name])}" for name in ("limit", "counted", "until") if name in data)
             facts = facts or (_where(data).lstrip(", ") if "source" in data else "")

@@ -11,8 +11,9 @@ from tests.integration.northbound.test_tenants import Watched
 
 from simwarden.domain.fixed_line import FixedLine
 from simwarden.domain.locating import Site
+from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.kit.clock import now_utc
-from simwarden.store import lines
+from simwarden.store import lines, places
 
 if TYPE_CHECKING:
     from simwarden.store.database import Database
@@ -100,6 +101,7 @@ async def test_the_whole_of_its_circle_counts(house: House, area: Any, result: s
     [
         ({"phoneNumber": NOBODYS}, {"phoneNumber": THEIRS}),
         (ipv4("192.0.2.1"), ipv4("198.51.100.1")),
+        ({"phoneNumber": "+8613800000019"}, {"phoneNumber": "+8613800000009"}),  # a SIM
         # In the caller's own network, but another account's line has it: it is not the caller's.
         (ipv4("192.0.2.1"), ipv4("203.0.113.9")),
     ],
@@ -117,6 +119,22 @@ async def test_a_foreign_line_and_an_unknown_one_cost_the_same(
     assert answers[0][0] == 404
     assert all(answer == answers[0] for answer in answers)
     assert all(cost == costs[0] and all(rows == 0 for _, rows in cost) for cost in costs)
+
+
+async def test_one_call_locates_sims_and_lines_alike(house: House) -> None:
+    sim = await house.sims.find(house.account.id, SimRef(IdentifierKind.MSISDN, "+8613800000001"))
+    assert sim is not None
+    status, found = await ask(house, VERIFY, {"phoneNumber": "+8613800000001"})
+    assert (status, found["code"]) == (422, "LOCATION_VERIFICATION.UNABLE_TO_LOCATE")
+    async with house.db.transaction() as connection:
+        await places.set_address(connection, sim, Site(**MADRID, radius=500.0))
+    answers = [
+        await ask(house, VERIFY, device)
+        for device in ({"phoneNumber": "+8613800000001"}, {"phoneNumber": NUMBER}, ipv4("203.0.113.1"))
+    ]
+    assert [(status, found["verificationResult"]) for status, found in answers] == [(200, "TRUE")] * 3
+    status, found = await ask(house, RETRIEVE, {"phoneNumber": "+8613800000001"})
+    assert (status, found["area"]) == (200, circle(500))
 
 
 EVENTS = "org.camaraproject."

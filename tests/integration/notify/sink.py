@@ -15,12 +15,20 @@ if TYPE_CHECKING:
 
 
 SCHEMAS = {
+    "area-entered": "EventAreaEntered",
+    "area-left": "EventAreaLeft",
     "imei-change": "ImeiChangeEvent",
     "subscription-started": "EventSubscriptionStarted",
     "subscription-ended": "EventSubscriptionEnded",
 }
 LOOKED_AT = 300
 """Events that are held against the document, of each sink."""
+
+
+def _api_of(family: str) -> str:
+    """The API that event types `org.camaraproject.<family>.v0` belong to."""
+    name = family.removeprefix("org.camaraproject.").partition(".")[0]
+    return name if name.endswith("-subscriptions") else f"{name}-subscriptions"
 
 
 class Received:
@@ -84,12 +92,12 @@ class Sink:
             assert self._broken() == [], "an event is not one that CAMARA's document allows"
 
     def _broken(self) -> list[str]:
-        """What is wrong with the events received, each looked at once, by CAMARA's document."""
-        held = contract.camaras("iot-sim-fraud-prevention-subscriptions")
+        """What is wrong with the events received, each looked at once, by CAMARA's document of its type."""
         events = {one.event.get("id"): one.event for one in self.received[:LOOKED_AT]}
         found = []
         for event in events.values():
-            schema = SCHEMAS.get(str(event.get("type")).rpartition(".")[2])
+            family, _, name = str(event.get("type")).rpartition(".")
+            held, schema = contract.camaras(_api_of(family)), SCHEMAS.get(name)
             if held is not None and schema is not None:
                 found += [f"{event}: {error.message}" for error in held.schema(schema).iter_errors(event)]
         return found

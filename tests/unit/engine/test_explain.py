@@ -48,3 +48,15 @@ def test_an_enforcement_event_of_any_age_is_a_sentence(type_: str, data: dict[st
     )
     assert said in text
     assert "gateway gw1, port 1.01" in text
+
+
+@pytest.mark.parametrize(
+    ("type_", "ids", "said"),
+    [
+        ("GEOFENCE_LEFT", ["a"], "left the circle of 1 subscription "),
+        ("GEOFENCE_ENTERED", ["a", "b"], "entered the circle of 2 subscriptions "),
+    ],
+)
+def test_a_crossing_of_geofences_is_a_sentence(type_: str, ids: list[str], said: str) -> None:
+    step = EventView(n=3, at=datetime.now(UTC), type=type_, caused_by=None, cause=CAUSE, data={"subscriptions": ids})
+    assert sentence(step).startswith(said)
