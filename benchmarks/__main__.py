@@ -45,6 +45,8 @@ async def measure_calls(given: argparse.Namespace) -> None:
         await twins.pyhss(world, given.sims, given.seconds)
         await calls.measure(world, "bind", given.sims, given.seconds, given.rounds)
         await calls.measure(world, "manage", given.sims, given.seconds, given.rounds)
+        await calls.measure(world, "sim-swap", given.sims, given.seconds, given.rounds)
+        await calls.measure(world, "device-swap", given.sims, given.seconds, given.rounds)
         memory = machine.memory_of(world.server.pid)
         print(f"Memory of the server's Python processes: {memory['python']:.0f} MiB (PSS)", flush=True)
 

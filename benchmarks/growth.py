@@ -100,6 +100,7 @@ async def fill(world: Bench, sims: int) -> int:
             end = min(begin + _CHUNK, sims) - 1
             await db.execute(_SIMS, begin, end, account, first)
             await db.execute(_NAMES, begin, end, account)
+            await db.execute(_NUMBERS, begin, end, account)
             await db.execute(_PORTS, begin, end, first)
         await db.execute("vacuum analyze")
         size: int = await db.fetchval("select pg_database_size(current_database())")
@@ -118,6 +119,17 @@ select 'msisdn', '+8690' || lpad(n::text, 10, '0'), crc32(({IMSI_BASE} + n)::tex
        ({IMSI_BASE} + n)::text, $3
 from generate_series($1::bigint, $2::bigint) n
 """
+_NUMBERS = f"""
+insert into number_assignment (bucket, number, since, until, imsi, account_id, sim_since, owner_since, begin_known)
+select crc32(number::bytea) & 255, number, since, until, imsi, $3, since, since, true
+from generate_series($1::bigint, $2::bigint) n,
+     lateral (select '+8690' || lpad(n::text, 10, '0') as number) named,
+     lateral (values (now() - interval '300 days', now() - interval '30 days', 'x'),
+                     (now() - interval '30 days', 'infinity'::timestamptz, ({IMSI_BASE} + n)::text))
+     as held (since, until, imsi)
+where until = 'infinity' or n % 10 = 0
+"""
+"""One in ten was another SIM's before."""
 _PORTS = f"""
 insert into gateway_port (gateway_id, port, slot, boot, status, imei, imsi, changed_at, reported_at)
 select $3 + n / {PORTS}, n % {PORTS} + 1, 1, 1, 3, ({_IMEI} + n)::text, ({IMSI_BASE} + n)::text, now(), now()

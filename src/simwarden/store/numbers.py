@@ -29,20 +29,19 @@ def _assignment(row: asyncpg.Record) -> Assignment:
 
 
 class Numbers:
-    """Reading what the record says of numbers, one request at a time but gathered into few round trips."""
+    """Reading what the record says of numbers, one request at a time but gathered into few statements."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._newest: Coalescer[str, Assignment] = Coalescer(self._all_newest)
+        self._current: Coalescer[str, Assignment] = Coalescer(self._all_current)
 
     async def assignment(self, sim: Sim) -> Assignment | None:
         """Since when a SIM has had its number; None: it has none, or that is not recorded."""
-        found = None if sim.msisdn is None else await self._newest.get(sim.msisdn)
-        return found if found is not None and found.until is None and found.imsi == sim.imsi else None
+        found = None if sim.msisdn is None else await self._current.get(sim.msisdn)
+        return found if found is not None and found.imsi == sim.imsi else None
 
-    async def _all_newest(self, wanted: Sequence[str]) -> Mapping[str, Assignment]:
-        # A statement for each number: it reads one row, where one for many would read all that there ever were.
-        rows = await self._db.fetchmany(Q["newest"], [(bucket_of(number), number) for number in wanted])
+    async def _all_current(self, wanted: Sequence[str]) -> Mapping[str, Assignment]:
+        rows = await self._db.fetch(Q["current"], [bucket_of(number) for number in wanted], wanted)
         return {row["number"]: _assignment(row) for row in rows}
 
 

@@ -48,7 +48,7 @@ async def long_ago(house: House, days: int) -> None:
 async def test_a_swap_within_the_account_changes_nothing(house: House) -> None:
     await long_ago(house, 100)
     await identity.rename(house.db, OLD, {"msisdn": None}, cause())
-    await house.db.execute("update number_assignment set until = now() - interval '23 hours' where until is not null")
+    await house.db.execute("update number_assignment set until = now() - interval '23 hours' where until <> 'infinity'")
     await identity.rename(house.db, NEW, {"msisdn": NUMBER}, cause())
     assert await ask(house, TENURE, 100) is True
     assert await ask(house, RECYCLED, 100) is False

@@ -112,4 +112,4 @@ async def test_a_foreign_number_and_an_unknown_one_cost_the_same(
     assert all(cost == costs[0] and all(rows == 0 for _, rows in cost) for cost in costs)
     watched.seen.clear()
     assert isinstance(await ask(house, path, OWN), dict)
-    assert [rows for _, rows in watched.seen] == [1], "the SIM; its history is read in a pipeline"
+    assert [rows for _, rows in watched.seen] == [1, 1], "the SIM, and whose the number is"

@@ -5,13 +5,13 @@ create table number_assignment (
     bucket       smallint not null,                     -- CRC-32 of the number, lowest byte
     number       text collate "C" not null,
     since        timestamptz not null,
-    until        timestamptz,                           -- null: the SIM has it
+    until        timestamptz not null,                  -- infinity: the SIM has it
     imsi         text collate "C" not null,
     account_id   text not null,
     sim_since    timestamptz not null,                  -- when it came to this SIM from another one
     owner_since  timestamptz not null,                  -- when it came to this account
     begin_known  boolean not null,                      -- owner_since is that time, not just where the record begins
-    primary key (bucket, number, since)
+    primary key (bucket, number, until)                 -- whose the number is now is one probe, however often it moved
 );
 
 do $$
@@ -79,6 +79,7 @@ with life as (
     window by_number as (partition by number order by since)
 )
 insert into number_assignment (bucket, number, since, until, imsi, account_id, sim_since, owner_since, begin_known)
-select pg_temp.bucket_of(number), number, since, until, imsi, account_id,
+select pg_temp.bucket_of(number), number, since, coalesce(until, 'infinity'), imsi, account_id,
        min(since) over (partition by number, sim_n), min(since) over (partition by number, owner_n), owner_n > 1
-from grouped;
+from grouped
+on conflict do nothing;

@@ -1,31 +1,36 @@
 -- Which SIMs have had which phone numbers. Every statement carries the bucket, which is the number's.
 
--- name: newest
-select number, imsi, account_id, since, until, sim_since, owner_since, begin_known from number_assignment
-where bucket = $1 and number = $2
-order by since desc limit 1
+-- name: current
+-- Whose numbers are now.
+select n.number, n.imsi, n.account_id, n.since, null::timestamptz as until, n.sim_since, n.owner_since, n.begin_known
+from unnest($1::smallint[], $2::text[]) as i (bucket, number)
+join number_assignment n on n.bucket = i.bucket and n.number = i.number and n.until = 'infinity'
+     and n.bucket = any ($1::smallint[])
 
 -- name: of_numbers
 -- Numbers that nobody has had before, which most are that are registered, cost a probe.
-select n.number, n.imsi, n.account_id, n.since, n.until, n.sim_since, n.owner_since, n.begin_known
+select n.number, n.imsi, n.account_id, n.since, nullif(n.until, 'infinity') as until, n.sim_since, n.owner_since,
+       n.begin_known
 from unnest(string_to_array($2, e'\n')::smallint[], string_to_array($3, e'\n')) as i (bucket, number)
 join number_assignment n on n.bucket = i.bucket and n.number = i.number and n.bucket = any ($1::smallint[])
 
 -- name: insert
--- An assignment that was over in the moment in which it began is replaced.
-insert into number_assignment (bucket, number, since, imsi, account_id, sim_since, owner_since, begin_known)
-select * from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'),
+-- An assignment that nobody has said to be over is replaced.
+insert into number_assignment (bucket, number, since, imsi, account_id, sim_since, owner_since, begin_known, until)
+select i.*, 'infinity'
+from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'),
                      string_to_array($3, e'\n')::timestamptz[], string_to_array($4, e'\n'), string_to_array($5, e'\n'),
                      string_to_array($6, e'\n')::timestamptz[], string_to_array($7, e'\n')::timestamptz[],
                      string_to_array($8, e'\n')::boolean[])
-on conflict (bucket, number, since) do update
-set until = null, imsi = excluded.imsi, account_id = excluded.account_id, sim_since = excluded.sim_since,
+     as i (bucket, number, since, imsi, account_id, sim_since, owner_since, begin_known)
+on conflict (bucket, number, until) do update
+set since = excluded.since, imsi = excluded.imsi, account_id = excluded.account_id, sim_since = excluded.sim_since,
     owner_since = excluded.owner_since, begin_known = excluded.begin_known
 
 -- name: release
 update number_assignment n set until = $4
 from unnest($1::smallint[], $2::text[], $3::text[]) as i (bucket, number, imsi)
-where n.bucket = i.bucket and n.number = i.number and n.imsi = i.imsi and n.until is null
+where n.bucket = i.bucket and n.number = i.number and n.imsi = i.imsi and n.until = 'infinity'
   and n.bucket = any ($1::smallint[])
 
 -- name: followed
