@@ -28,7 +28,8 @@ STATUS_FOR = 5.0
 """Seconds after which an application's status is read again, should a notification have been lost."""
 REMEMBERED = 20_000
 """Checked tokens that are remembered at most."""
-MAX_LENGTH = 4096
+MAX_LENGTH = 16_384
+"""Characters of a token. One with all scopes there are has some 4,500: those of event types have a hundred each."""
 _TYPE = "at+jwt"
 
 

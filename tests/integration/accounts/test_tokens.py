@@ -12,7 +12,8 @@ from joserfc.jwk import OctKey, OKPKey
 
 from simwarden.accounts import applications
 from simwarden.accounts.keys import SigningKeys
-from simwarden.accounts.tokens import STATUS_FOR, Caller, Tokens
+from simwarden.accounts.scopes import KNOWN
+from simwarden.accounts.tokens import MAX_LENGTH, STATUS_FOR, Caller, Tokens
 from simwarden.store.accounts import Accounts, Application
 
 if TYPE_CHECKING:
@@ -71,6 +72,14 @@ async def test_a_token_says_who_calls(world: World) -> None:
     expected = Caller(world.application.app_key, world.application.account_id, frozenset(SCOPES))
     assert await world.tokens.check(token) == expected
     assert await world.tokens.check(token) == expected  # remembered
+
+
+async def test_a_token_with_all_scopes_there_are_is_taken_and_leaves_room_for_twice_as_many(world: World) -> None:
+    token = await world.tokens.issue(world.application, KNOWN, subject="tel:+8613800000001")
+    caller = await world.tokens.check(token)
+    assert caller is not None
+    assert caller.scopes == KNOWN.keys()
+    assert len(token) < MAX_LENGTH / 2
 
 
 async def test_a_token_carries_the_claims_of_rfc_9068(world: World) -> None:

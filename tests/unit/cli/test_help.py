@@ -43,7 +43,8 @@ def help_of(path: tuple[str, ...], width: int = WIDTH) -> str:
 @pytest.mark.parametrize("path", PATHS, ids=" ".join)
 def test_help_fits_80_columns_and_leaves_nothing_out(path: tuple[str, ...]) -> None:
     text = help_of(path)
-    assert [line for line in text.splitlines() if len(line) > WIDTH] == []
+    too_long = [line for line in text.splitlines() if len(line) > WIDTH]
+    assert [line for line in too_long if " " in line.strip()] == [], "a scope may be longer than a line"
     assert "…" not in text
     assert "..." not in text
 
