@@ -59,9 +59,9 @@ class PlaceReview(Worker):
                 return 0  # another process has them
             work = UnitOfWork(connection, now)
             await work.lock(imsis)
-            here = await places.latest(connection, work.sims.values(), now)
-            found = {imsi: here.get(imsi) for imsi in work.sims}
-            await write_down(connection, found)
+            known = await places.with_notes(connection, work.sims.values(), now)
+            await write_down(connection, known)
+            found = {imsi: place for imsi, (place, _) in known.items()}
             cause = Cause(CauseKind.OPERATOR, "places", now, "site, cell or address changed")
             causes = dict.fromkeys(found, cause)
             areas.see(work, found, now, causes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simwarden.domain.place import PlaceSource
 from simwarden.store import places
 from simwarden.store.places import CellReport, NotedPlace
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from simwarden.engine.unit_of_work import UnitOfWork
 
 GRAIN_SECONDS = 60
-"""A place that a SIM left sooner is overwritten in its history by the next: one between two cells fills no table."""
+"""A cell that a SIM left sooner is overwritten in its history by the next: one between two cells fills no history."""
 
 
 class PlaceBook:
@@ -62,8 +63,8 @@ class PlaceBook:
         asked = {sim.imsi: sim for sim in moved}
         if not asked:
             return {}
-        found = await places.latest(self._connection, asked.values(), self._now, here=here)
-        return await write_down(self._connection, {imsi: found.get(imsi) for imsi in asked})
+        found = await places.with_notes(self._connection, asked.values(), self._now, here=here)
+        return await write_down(self._connection, found)
 
 
 def _may_have_moved(before: Sim, after: Sim) -> bool:
@@ -76,16 +77,16 @@ def _may_have_moved(before: Sim, after: Sim) -> bool:
     return (old and old.gateway_id) != (new and new.gateway_id)
 
 
-async def write_down(connection: asyncpg.Connection, found: Mapping[str, Place | None]) -> dict[str, Place | None]:
-    """Keep in their histories where locked SIMs are; returns those whose place is another one than before.
+async def write_down(
+    connection: asyncpg.Connection, found: Mapping[str, tuple[Place | None, NotedPlace]]
+) -> dict[str, Place | None]:
+    """Keep in their histories where locked SIMs are, beside what is noted; returns those whose place is another one.
 
     A SIM that is nowhere any more has no place in its history for that; from what it comes back is a change again.
     """
-    noted = await places.noted(connection, sorted(found))
     changed = {}
     news = []
-    for imsi, place in found.items():
-        last = noted.get(imsi, NotedPlace())
+    for imsi, (place, last) in found.items():
         if place is None:
             if last.source is None:
                 continue
@@ -94,7 +95,7 @@ async def write_down(connection: asyncpg.Connection, found: Mapping[str, Place |
             continue
         else:
             brief = (
-                last.source is not None
+                last.source is place.source is PlaceSource.CELL
                 and last.changed_at is not None
                 and (place.at - last.changed_at).total_seconds() < GRAIN_SECONDS
             )

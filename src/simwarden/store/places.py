@@ -109,6 +109,29 @@ def _asked(sim: Sim) -> _Asked:
 async def _find(
     source: Database | asyncpg.Connection, asked: Sequence[_Asked], now: datetime, here: Collection[str] = ()
 ) -> dict[_Asked, Place]:
+    found = {}
+    for key, row in await _rows(source, asked):
+        place = _traces(row, key[3], now, is_here=key[1] in here).place()
+        if place is not None:
+            found[key] = place
+    return found
+
+
+async def with_notes(
+    connection: asyncpg.Connection, sims: Iterable[Sim], now: datetime, *, here: Collection[str] = ()
+) -> dict[str, tuple[Place | None, NotedPlace]]:
+    """As `latest`, of SIMs that this transaction has locked: where each is, and the place that was written into its
+    history last."""
+    asked = [_asked(sim) for sim in sims]
+    found: dict[str, tuple[Place | None, NotedPlace]] = {imsi: (None, NotedPlace()) for _, imsi, _, _ in asked}
+    for key, row in await _rows(connection, asked):
+        place = _traces(row, key[3], now, is_here=key[1] in here).place()
+        source = row["noted_source"] and PlaceSource(row["noted_source"])
+        found[key[1]] = place, NotedPlace(source, row["noted_ref"], row["changes"] or 0, row["noted_at"])
+    return found
+
+
+async def _rows(source: Database | asyncpg.Connection, asked: Sequence[_Asked]) -> list[tuple[_Asked, asyncpg.Record]]:
     slots = [seen.slot if seen else None for _, _, _, seen in asked]
     buckets = [bucket for bucket, _, _, _ in asked]
     rows = await source.fetch(
@@ -121,13 +144,7 @@ async def _find(
         lines([slot and slot.port for slot in slots]),
         lines([slot and slot.slot for slot in slots]),
     )
-    found = {}
-    for row in rows:
-        key = asked[row["ord"] - 1]
-        place = _traces(row, key[3], now, is_here=key[1] in here).place()
-        if place is not None:
-            found[key] = place
-    return found
+    return [(asked[row["ord"] - 1], row) for row in rows]
 
 
 def _traces(row: asyncpg.Record, seen: Seen | None, now: datetime, *, is_here: bool) -> Traces:
@@ -190,17 +207,6 @@ async def unknown_cells(connection: asyncpg.Connection, reports: Sequence[CellRe
     """How many of these are in a cell of which neither it nor the area around it is in the table."""
     rows = await connection.fetch(Q["unknown_cells"], [item.cell for item in reports], [item.area for item in reports])
     return len(rows)
-
-
-async def noted(connection: asyncpg.Connection, imsis: Sequence[str]) -> dict[str, NotedPlace]:
-    """The place that was written into the history of each SIM last."""
-    rows = await connection.fetch(Q["noted"], [bucket_of(imsi) for imsi in imsis], imsis)
-    return {
-        row["imsi"]: NotedPlace(
-            row["source"] and PlaceSource(row["source"]), row["ref"], row["changes"], row["changed_at"]
-        )
-        for row in rows
-    }
 
 
 async def note(connection: asyncpg.Connection, changes: Sequence[tuple[str, NotedPlace, Place | None]]) -> None:

@@ -108,16 +108,23 @@ async def test_a_change_of_gateway_is_a_change_of_place(world: World, box: Box) 
     assert found is not None
     assert found.ref == str(other.id)
     assert await past(world) == [("SITE", str(other.id)), ("SITE", str(box.id))]
+    world.clock.turn(5)  # however short it was there
+    box.put(1, 2)
+    await world.take(box.dev_status(), other.dev_status())
+    world.clock.turn(5)
+    other.put(1, 2)
+    await world.take(box.dev_status(), other.dev_status())
+    assert [ref for _, ref in await past(world)] == [str(each.id) for each in (other, box, other, box)]
     nowhere = await world.box("gw3")
     world.clock.turn(120)
     nowhere.put(1, 1)
     await world.take(other.dev_status(), nowhere.dev_status())
     assert await where(world) is None
-    assert len(await past(world)) == 2
+    assert len(await past(world)) == 4
     world.clock.turn(120)
     other.put(1, 2)
     await world.take(nowhere.dev_status(), other.dev_status())
-    assert len(await past(world)) == 3, "back from nowhere is a change"
+    assert len(await past(world)) == 5, "back from nowhere is a change"
 
 
 async def test_who_is_not_shown_any_more_was_there_until_then(world: World, box: Box) -> None:

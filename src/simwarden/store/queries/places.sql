@@ -9,7 +9,8 @@ select i.ord,
        coalesce(c.key, a.key) as cell, l.cell_at,
        coalesce(c.latitude, a.latitude) as cell_latitude, coalesce(c.longitude, a.longitude) as cell_longitude,
        coalesce(c.radius, a.radius) as cell_radius,
-       l.latitude, l.longitude, l.radius
+       l.latitude, l.longitude, l.radius,
+       l.source as noted_source, l.ref as noted_ref, l.changes, l.changed_at as noted_at
 from unnest(string_to_array($2, e'\n')::smallint[], string_to_array($3, e'\n'), string_to_array($4, e'\n', ''),
             string_to_array($5, e'\n', '')::int[], string_to_array($6, e'\n', '')::int[],
             string_to_array($7, e'\n', '')::int[])
@@ -20,12 +21,6 @@ left join gateway_port p on p.gateway_id = i.gateway and p.port = i.port and p.s
 left join cell c on c.key = l.cell
 left join cell a on a.key = l.cell_area
 where g.id is not null or l.imsi is not null
-
--- name: noted
-select p.imsi, p.source, p.ref, p.changes, p.changed_at
-from sim_place p
-join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on p.bucket = i.bucket and p.imsi = i.imsi
-where p.bucket = any ($1::smallint[])
 
 -- name: note
 insert into sim_place (bucket, imsi, source, ref, changes, changed_at)
