@@ -37,7 +37,9 @@ async def test_the_demo_tells_what_happened(world: World) -> None:
     assert any("is lifted" in text for text in seen)
     assert any("stays open: this gateway can only lock the whole SIM" in text for text in seen)
     assert any("SUSPENDED, its slot locked" in text for text in seen)
-    assert seen[-1] == "Data is open again: voice, SMS and data work"
+    assert "Data is open again: voice, SMS and data work" in seen
+    assert "The bar AREA_EXIT stands, the slot at gw2 is locked" in seen
+    assert seen[-1] == "Its history of places: gw1, gw2, gw1"
     times = [text for kind, text in told if kind == "time"]
     assert sum("command is at the gateway" in text for text in times) == 2
     assert sum("confirmed by the gateway" in text for text in times) == 2

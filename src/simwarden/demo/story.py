@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from simwarden.demo.journey import Journey
 from simwarden.demo.processes import StepFailed
 from simwarden.demo.world import until
 
@@ -20,6 +21,8 @@ SUBSCRIPTIONS = "/iot-sim-fraud-prevention-subscriptions/v0.1"
 IMEI_CHANGE = "org.camaraproject.iot-sim-fraud-prevention.v0.imei-change"
 HOME = ("gw1", "1.01")
 THIEF = ("gw2", "6.01")
+TRUCK = "2.01"
+"""Where the truck's card is in the first gateway."""
 
 
 class Story:
@@ -32,14 +35,18 @@ class Story:
         self._msisdn = ""
         self._home_imei = ""
         self._thief_imei = ""
+        self._truck: dict[str, Any] = {}
+        """Another card of the first gateway."""
 
     async def play(self) -> None:
-        """From an empty house to a stolen card blocked and back, then the owner's own switches. Raises StepFailed."""
+        """From an empty house to a stolen card blocked and back, the owner's own switches, and a truck that leaves its
+        city. Raises StepFailed."""
         await self._set_the_scene()
         await self._bind()
         await self._stolen()
         await self._returned()
         await self._controlled()
+        await Journey(self._world, self._say, self._truck).play()
 
     async def _set_the_scene(self) -> None:
         world = self._world
@@ -59,6 +66,7 @@ class Story:
         cards = (await world.look("/gateways/gw1"))["sims"]
         card = next(card for card in cards if card["slot"] == HOME[1])
         self._imsi, self._msisdn, self._home_imei = card["imsi"], _plus(card["msisdn"]), card["imei"]
+        self._truck = next(each for each in cards if each["slot"] == TRUCK)
         rows = [f"{card['iccid']},{card['imsi']},{_plus(card['msisdn'])}" for card in cards]
         listing = world.processes.directory / "sims.csv"
         listing.write_text("\n".join(["iccid,imsi,msisdn", *rows]) + "\n")
