@@ -12,8 +12,6 @@ from simwarden.domain.errors import AlreadyExists, InvalidIdentifier, ResourceNo
 from simwarden.domain.locating import Site
 from simwarden.domain.place import Place, PlaceSource
 
-NETWORKS = 64
-"""Addresses and networks that one line may have."""
 _WIDEST = {4: 16, 6: 32}
 """By version of IP, bits of the widest network that can be one line's."""
 

@@ -28,13 +28,6 @@ if TYPE_CHECKING:
 PhoneNumber = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{4,14}\Z")]
 Nai = Annotated[str, Meta(min_length=1, max_length=2048, pattern=r"^[^\x00]*\Z")]
 """Anything but what no text in the database can hold."""
-_PROPERTIES = {
-    IdentifierKind.MSISDN: "phoneNumber",
-    IdentifierKind.IPV4: "ipv4Address",
-    IdentifierKind.IPV6: "ipv6Address",
-    IdentifierKind.NAI: "networkAccessIdentifier",
-}
-"""Kind of identifier to its property of Device."""
 Ipv4 = Annotated[str, Meta(max_length=15)]
 Ipv6 = Annotated[str, Meta(max_length=45)]
 
@@ -101,15 +94,6 @@ class Devices:
         if not candidates:
             raise UnsupportedIdentifier
         return candidates[0]
-
-    @staticmethod
-    def used(device: Device | UnsetType, ref: SimRef) -> dict[str, Any] | UnsetType:
-        """DeviceResponse: of several identifiers that a client gave the one that `name` took, as it was written.
-
-        UNSET where there is nothing to say: a single identifier was given, or the token names the device.
-        """
-        given = as_written(device) or {}
-        return UNSET if len(given) < 2 else {_PROPERTIES[ref.kind]: given[_PROPERTIES[ref.kind]]}
 
     async def find(self, caller: TokenHolder, ref: SimRef) -> Sim:
         """The caller's SIM of this name.

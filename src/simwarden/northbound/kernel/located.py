@@ -8,16 +8,14 @@ import msgspec
 from msgspec import UNSET
 
 from simwarden.domain.fixed_line import FixedLine
+from simwarden.northbound.kernel.devices import Device, counted
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from msgspec import UnsetType
 
     from simwarden.domain.errors import SimwardenError
     from simwarden.domain.place import Place
     from simwarden.northbound.kernel.api import Request
-    from simwarden.northbound.kernel.devices import Device
     from simwarden.northbound.kernel.ports import PlaceFinder
     from simwarden.northbound.kernel.services import Services
 
@@ -26,7 +24,7 @@ class Located(msgspec.Struct, frozen=True):
     """What was asked about, found."""
 
     place: Place
-    device: dict[str, Any] | UnsetType
+    device: Device | UnsetType
     """DeviceResponse: which of several identifiers was used."""
 
 
@@ -64,4 +62,4 @@ class Locator:
             raise self._unable if max_age is UNSET else self._too_old
         if max_age is not UNSET and (now - place.at).total_seconds() > max_age:
             raise self._too_old
-        return Located(place, self._devices.used(device, ref))
+        return Located(place, counted(device, ref))

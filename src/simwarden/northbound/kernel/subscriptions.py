@@ -17,7 +17,7 @@ from simwarden.engine.subscriptions import NewSubscription
 from simwarden.northbound.kernel import paging, sinks
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import Wording, decode
-from simwarden.northbound.kernel.devices import as_written
+from simwarden.northbound.kernel.devices import as_written, counted
 from simwarden.northbound.kernel.errors import (
     InvalidArgument,
     MultipleEventTypes,
@@ -143,7 +143,7 @@ class SubscriptionOperations:
         if topic is None:
             raise ServiceNotApplicable(contract.unavailable)
         named, written = as_written(device), msgspec.to_builtins(config)
-        if contract.one_identifier and (used := self._devices.used(device, ref)) is not UNSET:
+        if contract.one_identifier and (used := as_written(counted(device, ref))) is not None:
             named = written["subscriptionDetail"]["device"] = used
         of_token = request.caller.device if contract.names_sim_of_token else None
         settings = wanted.protocol_settings

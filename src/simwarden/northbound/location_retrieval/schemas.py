@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -29,7 +29,7 @@ class LocationResponse(msgspec.Struct, frozen=True, rename="camel"):
 
     last_location_time: datetime
     area: CircleArea
-    device: dict[str, Any] | UnsetType = UNSET
+    device: Device | UnsetType = UNSET
 
 
 WORDING = Wording(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -30,7 +30,7 @@ class VerifyLocationResponse(msgspec.Struct, frozen=True, rename="camel"):
     last_location_time: datetime
     match_rate: int | UnsetType = UNSET
     """Percent, 1 to 99; of PARTIAL alone."""
-    device: dict[str, Any] | UnsetType = UNSET
+    device: Device | UnsetType = UNSET
 
 
 WORDING = Wording(
