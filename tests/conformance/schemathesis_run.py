@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +29,15 @@ from tests.support.server import program
 from simwarden.demo.processes import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
 PHONES = ("+8613800000001", "+8613800000002", "+8613800000003")
 CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
 REPOSITORY = Path(__file__).parent.parent.parent
 SKIPPED = frozenset({"manage"})
 """Documents for which an application gets no token."""
+AT_ONCE = 2
+"""Documents that are examined at once."""
 LIVE_ONLY = frozenset({"iot-device-management"})
 """Documents that are not part of the sandbox."""
 
@@ -110,7 +113,9 @@ def run(command: Sequence[str], folder: str, log: Path) -> bool:
         return subprocess.run(command, check=False, cwd=folder, stdout=output, stderr=output).returncode == 0
 
 
-async def examine(name: str, mode: str, url: str, bearer: str, options: argparse.Namespace, *more: str) -> bool:
+async def examine(
+    name: str, mode: str, url: str, bearer: str, options: argparse.Namespace, more: Sequence[str] = ()
+) -> bool:
     """One document, one line; all that the tool said only when something was found. Whether nothing was."""
     begun = time.monotonic()
     known = await operations(url, name)
@@ -138,6 +143,17 @@ async def examine(name: str, mode: str, url: str, bearer: str, options: argparse
 def _whole(tool: str) -> str:
     """The program's path, wherever it is run from."""
     return str(Path(shutil.which(tool) or tool).absolute())
+
+
+async def _all(names: Sequence[str], examine_one: Callable[[str], Awaitable[bool]]) -> list[bool]:
+    """Examine documents, some at once; whether nothing was found, of each."""
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(name: str) -> bool:
+        async with turns:
+            return await examine_one(name)
+
+    return list(await asyncio.gather(*map(one, names)))
 
 
 async def main() -> int:
@@ -174,17 +190,18 @@ async def main() -> int:
                 "live": ((), ()),
                 "sandbox": (("--sandbox",), ("--exclude-checks", "not_a_server_error")),
             }
-            failed = []
+            failed: list[str] = []
             for mode, (flags, more) in modes.items():
                 keys = simwarden(
                     environment, "app", "create", "--account", "conformance", "--name", mode, "--scopes", "all", *flags
                 )
                 bearer = await token(url, keys)
-                for name in options.only or await documents(url):
-                    if mode == "sandbox" and name in LIVE_ONLY:
-                        continue
-                    if not await examine(name, mode, url, bearer, options, *more):
-                        failed.append(f"{name} ({mode})")
+                examined = options.only or await documents(url)
+                wanted = [name for name in examined if mode == "live" or name not in LIVE_ONLY]
+                passed = await _all(
+                    wanted, partial(examine, mode=mode, url=url, bearer=bearer, options=options, more=more)
+                )
+                failed += [f"{name} ({mode})" for name, well in zip(wanted, passed, strict=True) if not well]
             trouble = [line for line in server.errors.splitlines() if "call failed" in line]
     print("\n".join(trouble[:20]))
     print(f"Something was found: {', '.join(failed)}" if failed or trouble else "Nothing was found.")
