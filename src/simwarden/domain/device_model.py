@@ -28,7 +28,7 @@ class InvalidTacFile(InvalidValue):
     """This is no table of type allocation codes."""
 
 
-class DeviceModel(msgspec.Struct, frozen=True):
+class DeviceModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the table says of a TAC."""
 
     tac: Annotated[str, Meta(pattern=r"^[0-9]{8}\Z")]

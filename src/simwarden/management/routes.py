@@ -19,6 +19,7 @@ from simwarden.management.places import PlaceRoutes
 from simwarden.management.ranges import RangeRoutes
 from simwarden.management.schemas import MAX_CSV
 from simwarden.management.sims import SimRoutes
+from simwarden.management.tacs import TacRoutes
 from simwarden.management.usage import UsageRoutes
 from simwarden.northbound.kernel.api import MAX_BODY, Api, Endpoint
 from simwarden.store.accounts import OPERATOR
@@ -41,6 +42,7 @@ _MOST = {
     "previewBulk": MAX_CSV + MAX_BODY,
     "importSites": MAX_CSV + MAX_BODY,
     "importLines": MAX_CSV + MAX_BODY,
+    "importTacs": 8 * MAX_BODY,
     "createArea": _SHAPES,
     "changeArea": _SHAPES,
     "actOnSim": _SHAPES,
@@ -79,6 +81,7 @@ def api(house: House, edge: Edge) -> Api:
     sims, gateways = SimRoutes(house), GatewayRoutes(house)
     outbox, bulk = OutboxRoutes(house), BulkRoutes(house)
     ranges, alarms, areas = RangeRoutes(house), AlarmRoutes(house), AreaRoutes(house)
+    tacs = TacRoutes(house)
     accounts, applications, journal = AccountRoutes(house), ApplicationRoutes(house), JournalRoutes(house)
     where, lines = PlaceRoutes(house), LineRoutes(house)
     table = (
@@ -125,6 +128,8 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/lines/{}", "getLine", lines.show),
         ("DELETE", "/lines/{}", "deleteLine", lines.delete),
         ("POST", "/line-lists", "importLines", lines.bring),
+        ("POST", "/tacs", "importTacs", tacs.bring),
+        ("GET", "/tacs/{}", "getTac", tacs.show),
         ("GET", "/doubts", "listDoubts", gateways.all_doubts),
         ("GET", "/rejects", "listRejects", gateways.rejects),
         ("GET", "/subscriptions", "listSubscriptions", outbox.subscriptions),

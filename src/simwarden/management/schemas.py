@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from simwarden.domain.command import Command
+from simwarden.domain.device_model import DeviceModel
 from simwarden.domain.errors import InvalidValue
 from simwarden.domain.identifiers import parse_imei, parse_tac
 from simwarden.domain.locating import Site, checked_site
@@ -345,6 +346,12 @@ class ImportLines(_Body, frozen=True):
 
     account: Name
     csv: Annotated[str, Meta(min_length=1, max_length=MAX_CSV)]
+
+
+class ImportTacs(_Body, frozen=True):
+    """ImportTacs."""
+
+    models: Annotated[tuple[DeviceModel, ...], Meta(min_length=1, max_length=500)]
 
 
 class ReplayRequest(_Body, frozen=True):

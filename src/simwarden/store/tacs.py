@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from simwarden.domain.device_model import DeviceModel
 from simwarden.store.coalesce import Coalescer
@@ -13,18 +10,11 @@ from simwarden.store.queries import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from simwarden.store.database import Database
 
 Q = load("tacs")
-
-
-class TacCount(msgspec.Struct, frozen=True):
-    """How large the table is."""
-
-    tacs: int
-    imported_at: datetime | None
-    """When a row of it was imported last."""
 
 
 class Tacs:
@@ -45,11 +35,10 @@ class Tacs:
         columns = [each.tac for each in rows], [each.manufacturer for each in rows], [each.model for each in rows]
         await self._db.execute(Q["put"], *columns, now)
 
-    async def count(self) -> TacCount:
-        """How large the table is."""
-        row = await self._db.fetchrow(Q["count"])
-        assert row is not None
-        return TacCount(row["tacs"], row["imported_at"])
+    async def count(self) -> int:
+        """How many rows the table has."""
+        found: int = await self._db.fetchval(Q["count"])
+        return found
 
     async def _load(self, tacs: Sequence[str]) -> Mapping[str, DeviceModel]:
         rows = await self._db.fetch(Q["find"], tacs)

@@ -157,15 +157,14 @@ async def test_many_are_read_at_once_and_none_is_mixed_up(world: World) -> None:
 async def test_a_table_of_models_is_replaced_row_by_row(world: World) -> None:
     tacs = Tacs(world.db)
     assert await tacs.find("35209900") is None
-    assert (await tacs.count()).tacs == 0
+    assert await tacs.count() == 0
     await tacs.put([DeviceModel("35209900", "Quectel", "BG95"), DeviceModel("86052105", None, "Y")], START)
     later = START + timedelta(days=1)
     await tacs.put([DeviceModel("35209900", "Q", None), DeviceModel("35209900", "Quectel", "BG96")], later)
     assert await tacs.find("35209900") == DeviceModel("35209900", "Quectel", "BG96")
     assert await tacs.find("86052105") == DeviceModel("86052105", None, "Y")
     assert await tacs.find("00000000") is None
-    found = await tacs.count()
-    assert (found.tacs, found.imported_at) == (2, later)
+    assert await tacs.count() == 2
 
 
 PATHS = {

@@ -38,6 +38,7 @@ BY_HAND = {
     "listUsage": "summed up",
     "importLines": "reads a file",
     "importSites": "reads a file",
+    "importTacs": "reads a file, and sends it in pieces",
     "listPlaces": "with the place now",
     "previewBulk": "a conversation: sim bulk",
     "removeAddress": "one command with setAddress",

@@ -9,4 +9,4 @@ select tac, manufacturer, model, $4 from unnest($1::text[], $2::text[], $3::text
 on conflict (tac) do update set manufacturer = excluded.manufacturer, model = excluded.model, imported_at = excluded.imported_at
 
 -- name: count
-select count(*) as tacs, max(imported_at) as imported_at from tac
+select count(*) from tac
