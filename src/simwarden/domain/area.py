@@ -21,7 +21,7 @@ from simwarden.domain.shape import Position, distance
 MAX_RADIUS = 200_000
 """Metres: CAMARA's limit of a circle, so that every circle can be shown by its APIs."""
 MAX_POINTS = 300
-"""Of a polygon with its holes. Whether edges cross is asked of all pairs in the worst case, which is some 15 ms."""
+"""Of a polygon with its holes. Whether edges cross is asked of all pairs in the worst case, which takes some 30 ms."""
 MAX_EXTENT = 5_000_000
 """Metres from the middle of a polygon to its farthest point: half a continent, and flattened to within 11 %."""
 MAX_LIST = 1000

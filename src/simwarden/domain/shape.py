@@ -129,14 +129,19 @@ class FlatPolygon:
 def crossings(rings: Rings) -> Iterator[tuple[_Corner, _Corner]]:
     """Pairs of edges that meet elsewhere than where one follows the other, by the points where they begin."""
     edges = sorted(_edges(rings), key=lambda edge: min(edge[1], edge[3]))
-    reached: list[_Edge] = []
-    for edge in edges:
-        low = min(edge[1], edge[3])
-        reached = [other for other in reached if max(other[1], other[3]) >= low]
-        for other in reached:
-            if _meet(edge, other, len(rings[edge[4][0]]) - 1):
+    boxed = [(edge, min(edge[0], edge[2]), max(edge[0], edge[2]), max(edge[1], edge[3])) for edge in edges]
+    is_narrow = max(east for _, _, east, _ in boxed) - min(west for _, west, _, _ in boxed) < 180
+    reached: list[tuple[_Edge, float, float, float]] = []
+    for edge, west, east, north in boxed:
+        south = min(edge[1], edge[3])
+        reached = [each for each in reached if each[3] >= south]
+        size = len(rings[edge[4][0]]) - 1
+        for other, other_west, other_east, _ in reached:
+            if is_narrow and (east < other_west or other_east < west):
+                continue
+            if _meet(edge, other, size):
                 yield min(edge[4], other[4]), max(edge[4], other[4])
-        reached.append(edge)
+        reached.append((edge, west, east, north))
 
 
 def _edges(rings: Rings) -> Iterator[_Edge]:

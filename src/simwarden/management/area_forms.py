@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from simwarden.domain.area import MAX_LIST, Area, Cells, Circle, InvalidArea, Polygon, Sites, check
 from simwarden.domain.cell import InvalidCell, parse_cell
+from simwarden.domain.place import PlaceSource
 from simwarden.domain.rules.area import Dwell, LimitArea, Radius, off_border
 from simwarden.management.shapes import Camel
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from simwarden.domain.place import Place
     from simwarden.domain.sim import AreaLimit, Policy
     from simwarden.store.areas import NamedArea
 
@@ -163,6 +165,12 @@ def named_area(found: NamedArea, gateways: Mapping[int, str]) -> NamedAreaView:
     )
 
 
+def _named(place: Place, gateways: Mapping[int, str]) -> str:
+    """What a place is taken from: the gateway's name, or the cell's key."""
+    is_site = place.source is PlaceSource.SITE and place.ref.isdecimal()
+    return gateways.get(int(place.ref), f"number {place.ref} (deleted)") if is_site else place.ref
+
+
 def limit(found: AreaLimit, gateways: Mapping[int, str]) -> dict[str, Any]:
     """AreaLimit: where a SIM may be, and on which side of the border it is."""
     policy, place = found.policy, found.place
@@ -185,7 +193,7 @@ def limit(found: AreaLimit, gateways: Mapping[int, str]) -> dict[str, Any]:
             "radius": place.radius,
             "at": place.at,
             "source": str(place.source),
-            "ref": place.ref,
+            "ref": _named(place, gateways),
         },
         "distance": None if distance is None else abs(distance),
         "pending": found.pending and {"to": str(found.pending.to), "due": found.pending.due},

@@ -103,7 +103,7 @@ async def test_a_sim_is_limited_shown_resumed_and_let_go(house: House) -> None:
     made = await act(house, {"action": "limit-area", "area": {"shape": FAR, "dwellSeconds": 5}})
     limit = made.json["sim"]["area"]
     assert (made.json["changed"], limit["state"], limit["shape"], limit["dwellSeconds"]) == (True, "OUTSIDE", FAR, 5)
-    assert (limit["place"]["source"], limit["place"]["latitude"]) == ("SITE", 52.5)
+    assert (limit["place"]["source"], limit["place"]["ref"], limit["place"]["latitude"]) == ("SITE", "gw1", 52.5)
     assert 400_000 < limit["distance"] < 600_000
     assert [bar["cause"] for bar in made.json["sim"]["bars"]] == ["AREA_EXIT"]
     assert (await act(house, {"action": "limit-area", "area": {"shape": FAR}})).json["changed"] is False
