@@ -189,6 +189,24 @@ async def test_virtual_sims_cross_geofences_when_their_device_would_change(trial
         assert gone.status == 204
 
 
+async def test_virtual_numbers_come_to_another_sim_when_their_device_would_change(trial: Trial) -> None:
+    async with Sink() as sink:
+        body = {
+            "protocol": "HTTP",
+            "sink": sink.url,
+            "types": ["org.camaraproject.sim-swap-subscriptions.v0.swapped"],
+            "config": {"subscriptionDetail": {"phoneNumber": "+8613800007772"}, "subscriptionMaxEvents": 2},
+        }
+        reply = await trial.call("sim-swap-subscriptions", "POST", "/subscriptions", body, version="v0.3")
+        assert reply.status == 201
+        await sink.until_received(4, 15)
+        kinds = ["subscription-started", "swapped", "swapped", "subscription-ended"]
+        assert [one.kind for one in sink.received] == kinds
+        id_ = reply.json["id"]
+        for one in sink.received[1:3]:
+            assert one.event["data"] == {"subscriptionId": id_, "phoneNumber": "+8613800007772"}
+
+
 @pytest.mark.parametrize(("digits", "expected"), [("4", 404), ("03", 403), ("29", 429), ("39", 429), ("50", 503)])
 async def test_subscribing_meets_the_same_errors(trial: Trial, digits: str, expected: int) -> None:
     reply = await trial.subscribe("+86138000077"[: 14 - len(digits)] + digits, "http://127.0.0.1:9/")

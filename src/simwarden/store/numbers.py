@@ -57,34 +57,32 @@ async def assign(
     Call it in the transaction that gave the SIMs their names. `activated`: by IMSI, since when a SIM has had its number
     outside this record.
     """
-    named = [(sim.msisdn, sim) for sim in sims if sim.msisdn is not None]
-    if not named:
+    imsis = {sim.msisdn: sim.imsi for sim in sims if sim.msisdn is not None}
+    if not imsis:
         return []
-    named.sort(key=lambda pair: pair[0])
-    buckets = [bucket_of(number) for number, _ in named]
-    all_numbers = lines(number for number, _ in named)
-    rows = await connection.fetch(Q["of_numbers"], sorted(set(buckets)), lines(buckets), all_numbers)
+    buckets = [bucket_of(number) for number in imsis]
+    rows = await connection.fetch(Q["of_numbers"], sorted(set(buckets)), lines(buckets), lines(imsis))
     newest: dict[str, Assignment] = {}
     for found in sorted(map(_assignment, rows), key=lambda one: one.since):
         newest[found.number] = found
     begun = activated or {}
+    known = {number: imsi for number, imsi in imsis.items() if number in newest or imsi in begun}
+    if known:
+        buckets = [bucket_of(number) for number in imsis if number not in known]
+    new = [number for number in imsis if number not in known] if known else imsis
+    if new:
+        columns = lines(buckets), lines(new), lines(imsis[number] for number in new)
+        await connection.execute(Q["insert_new"], *columns, account_id, now)
     made = [
         numbers.assign(
-            newest.get(number),
-            number=number,
-            imsi=sim.imsi,
-            account_id=account_id,
-            now=now,
-            activated=begun.get(sim.imsi),
+            newest.get(number), number=number, imsi=imsi, account_id=account_id, now=now, activated=begun.get(imsi)
         )
-        for number, sim in named
+        for number, imsi in known.items()
     ]
-    await connection.execute(
-        Q["insert"],
-        *(lines(buckets), all_numbers),
-        *(lines(getattr(one, name) for one in made) for name in ("since", "imsi", "account_id")),
-        *(lines(getattr(one, name) for one in made) for name in ("sim_since", "owner_since", "begin_known")),
-    )
+    if made:
+        names = ("number", "since", "imsi", "account_id", "sim_since", "owner_since", "begin_known")
+        columns_of_known = [lines(getattr(one, name) for one in made) for name in names]
+        await connection.execute(Q["insert"], lines(map(bucket_of, known)), *columns_of_known)
     return [one for one in made if numbers.is_swap(newest.get(one.number), one)]
 
 

@@ -15,7 +15,7 @@ from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import Lifecycle
-from simwarden.engine import identity, imports, provision
+from simwarden.engine import following, identity, imports, provision, subscriptions
 from simwarden.store import numbers as store
 from simwarden.store.numbers import Q, lock_followers
 
@@ -152,6 +152,39 @@ async def test_a_name_that_is_taken_leaves_no_record(world: World) -> None:
     with pytest.raises(SimExists):
         await add(world, 3)
     assert await record(world) == [(NUMBER, imsi(1), True), (OTHER, imsi(2), True)]
+
+
+class Injected(Exception):
+    """The statement that fails."""
+
+
+@pytest.mark.parametrize("way", ["add", "rename", "delete"])
+async def test_the_record_stands_or_falls_with_the_sim(world: World, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    await add(world, 1)
+    await add(world, 2, None)
+    if way == "delete":
+        await world.do(1, Transition(Step.DEACTIVATE))
+
+    async def act() -> None:
+        if way == "add":
+            await add(world, 3, OTHER)
+        elif way == "rename":
+            await call(world, 1, OTHER)
+        else:
+            await world.do(1, Transition(Step.DELETE))
+
+    async def broken(*args: Any) -> None:
+        raise Injected
+
+    before = await rows_of(world)
+    with monkeypatch.context() as patch:
+        # The last thing that each of them does.
+        patch.setattr(*((following, "publish", broken) if way != "delete" else (subscriptions, "end_of_sims", broken)))
+        with pytest.raises(Injected):
+            await act()
+    assert await rows_of(world) == before
+    await act()
+    assert await rows_of(world) != before
 
 
 async def test_whose_a_number_is_now_is_one_probe_of_the_key(world: World) -> None:

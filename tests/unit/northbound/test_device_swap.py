@@ -141,6 +141,25 @@ async def test_a_token_of_a_device_asks_about_that_device(client: Client, world:
     assert (await client("POST", DATE, {}, token="device")).status == 200
 
 
+@pytest.mark.parametrize("path", [DATE, CHECK])
+async def test_vwip_answers_alike_and_refuses_what_it_does_not_know(client: Client, world: World, path: str) -> None:
+    happened(world, first_seen=LONG_AGO, changed=NOW - timedelta(hours=1))
+    wip = path.replace("/v1/", "/vwip/")
+    assert (await client("POST", wip, PHONE)).json == (await client("POST", path, PHONE)).json
+    assert (await client("POST", path, PHONE | {"colour": "red"})).status == 200
+    reply = await client("POST", wip, PHONE | {"colour": "red"})
+    assert (reply.status, reply.json["code"]) == (400, "INVALID_ARGUMENT")
+
+
+async def test_the_operator_may_limit_how_far_back_it_tells(world: World) -> None:
+    services = msgspec.structs.replace(world.services, swaps_monitored_days=30)
+    client = Client(northbound.ApisFirst(Starlette(), northbound.apis(services)))
+    happened(world, first_seen=LONG_AGO, changed=NOW - timedelta(days=31))
+    assert (await client("POST", DATE, PHONE)).json == {"latestDeviceChange": None, "monitoredPeriod": 30}
+    assert (await client("POST", CHECK, PHONE | {"maxAge": 720})).json == {"swapped": False}
+    assert (await client("POST", CHECK, PHONE | {"maxAge": 721})).json["code"] == "OUT_OF_RANGE"
+
+
 @pytest.mark.parametrize(
     ("scope", "allowed"),
     [

@@ -46,15 +46,16 @@ def latest_change(dates: DeviceDates) -> tuple[datetime | None, bool]:
 
 
 class DeviceSwap:
-    """The two operations."""
+    """The two operations, for one version of the contract."""
 
-    def __init__(self, services: Services, history: DeviceHistory) -> None:
+    def __init__(self, services: Services, history: DeviceHistory, *, strict: bool) -> None:
+        """`strict`: refuse unknown properties (Commonalities 0.8)."""
         self._callers = Callers(services)
         self._history = history
         self._monitored = Monitored(services.swaps_monitored_days)
         self._clock = services.edge.clock
-        self._date = Decoder(NumberRequest)
-        self._check = Decoder(schemas.CheckRequest)
+        self._date = Decoder(schemas.StrictDateRequest if strict else NumberRequest)
+        self._check = Decoder(schemas.StrictCheckRequest if strict else schemas.CheckRequest)
 
     async def retrieve_date(self, request: Request) -> Answer:
         """When the device of a phone number last changed, else when it was first in one (retrieveDeviceSwapDate)."""
@@ -83,11 +84,12 @@ def build(services: Services) -> Api | None:
     """The API, to be mounted at `/device-swap`; None where the SIMs have no history of devices."""
     if not isinstance(services.sims, DeviceHistory):
         return None
-    served = DeviceSwap(services, services.sims)
-    endpoints = {
-        "/v1/retrieve-date": {
-            "POST": Endpoint("retrieveDeviceSwapDate", served.retrieve_date, has_body=True, reads=True)
-        },
-        "/v1/check": {"POST": Endpoint("checkDeviceSwap", served.check, has_body=True, reads=True)},
-    }
+    endpoints = {}
+    for version, strict in (("v1", False), ("vwip", True)):
+        served = DeviceSwap(services, services.sims, strict=strict)
+        for path, name, handle in (
+            ("retrieve-date", "retrieveDeviceSwapDate", served.retrieve_date),
+            ("check", "checkDeviceSwap", served.check),
+        ):
+            endpoints[f"/{version}/{path}"] = {"POST": Endpoint(name, handle, has_body=True, reads=True)}
     return Api(NAME, endpoints, of_operations(__package__), services.edge)

@@ -20,6 +20,14 @@ class CheckRequest(NumberRequest, frozen=True, rename="camel"):
     """Hours."""
 
 
+class StrictDateRequest(NumberRequest, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """CreateDeviceSwapDate without unknown properties."""
+
+
+class StrictCheckRequest(CheckRequest, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """CreateCheckDeviceSwap without unknown properties."""
+
+
 class DateResponse(msgspec.Struct, frozen=True, rename="camel"):
     """DeviceSwapInfo."""
 
