@@ -20,7 +20,13 @@ SCHEMAS = {
     "imei-change": "ImeiChangeEvent",
     "subscription-started": "EventSubscriptionStarted",
     "subscription-ended": "EventSubscriptionEnded",
+    "swapped": "EventSimSwap",
 }
+MISSPELT = {
+    "org.camaraproject.sim-swap-subscriptions.v0.subscription-started": "org.camaraproject.api-name.v0."
+    "subscription-started"
+}
+"""Event types that CAMARA's document names otherwise where it lists them."""
 LOOKED_AT = 300
 """Events that are held against the document, of each sink."""
 
@@ -99,7 +105,8 @@ class Sink:
             family, _, name = str(event.get("type")).rpartition(".")
             held, schema = contract.camaras(_api_of(family)), SCHEMAS.get(name)
             if held is not None and schema is not None:
-                found += [f"{event}: {error.message}" for error in held.schema(schema).iter_errors(event)]
+                written = {**event, "type": MISSPELT.get(event["type"], event["type"])}
+                found += [f"{event}: {error.message}" for error in held.schema(schema).iter_errors(written)]
         return found
 
     async def until(self, condition: Callable[[], bool], limit: float = PATIENCE) -> None:
