@@ -33,20 +33,16 @@ def _fields(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@line.command(
-    epilog=examples(
-        (
-            "line add +34910000001 --account ACME --at 40.4168,-3.7038 --radius 50",
-            "line add +34910000001 --account ACME --at 40.4168,-3.7038 --radius 50 --network 203.0.113.7",
-        )
-    )
-)
+@line.command(epilog=examples(("line add +34910000001 --account ACME --at 40.4,-3.7 --radius 50",)))
 @click.argument("number")
 @click.option("--account", required=True, help="Name or id of the account that it belongs to.")
 @click.option("--at", required=True, type=LatLon(), help="Latitude and longitude in degrees (WGS 84).")
 @click.option("--radius", required=True, type=Metres(), help="Metres around that point.")
 @click.option(
-    "--network", "networks", multiple=True, help="Address or network of the line; may be given several times."
+    "--network",
+    "networks",
+    multiple=True,
+    help="Address or network of the line, as 203.0.113.7 or 2001:db8:7::/56; may be given several times.",
 )
 @click.option("--installed-at", type=Moment(), help="Since when it is there.")
 @access_options

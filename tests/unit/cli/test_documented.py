@@ -57,6 +57,7 @@ def test_a_command_of_the_documentation_can_be_typed(
     for name in (
         "sims.csv",
         "devices.csv",
+        "lines.csv",
         "sites.csv",
         "master.key",
         "FILE",
