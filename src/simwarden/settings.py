@@ -401,11 +401,9 @@ def _take(values: dict[str, Any], sources: dict[str, str], name: str, value: Any
 
 def _config_file(file: Path | None, environ: Mapping[str, str]) -> Path | None:
     named = file or (Path(environ[PREFIX + "CONFIG"]) if environ.get(PREFIX + "CONFIG") else None)
-    if named is not None:
-        if not named.is_file():
-            raise InvalidSettings(f"There is no settings file {named}")
-        return named
-    return next((path for path in CONFIG_FILES if path.is_file()), None)
+    if named is not None and not named.is_file():
+        raise InvalidSettings(f"There is no settings file {named}")
+    return named or next((path for path in CONFIG_FILES if path.is_file()), None)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
