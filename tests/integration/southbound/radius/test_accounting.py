@@ -11,7 +11,9 @@ from simwarden.domain.identifiers import full_imei
 from simwarden.engine.explain import explain
 from simwarden.southbound.radius import codec
 from simwarden.southbound.radius.accounting import AccountingStatus
-from simwarden.southbound.radius.codec import Code
+from simwarden.southbound.radius.codec import Code, Vendor3gpp
+from simwarden.store import sites
+from simwarden.store.places import Places
 
 START, STOP, INTERIM = AccountingStatus.START, AccountingStatus.STOP, AccountingStatus.INTERIM
 ON = AccountingStatus.ON
@@ -113,3 +115,20 @@ async def test_sims_of_others_are_answered_and_leave_nothing(mobile: Mobile) -> 
     await mobile.nas.ask(mobile.nas.packet(accounting(9)))  # Tunnel-Start
     assert mobile.counted == {("accepted", "start"): 1, ("accepted", "other"): 1}
     assert await mobile.world.written("session") == []
+
+
+async def test_the_cell_of_a_packet_is_where_the_sim_is(mobile: Mobile) -> None:
+    """From the octets of 3GPP-User-Location-Info to the place that the APIs answer."""
+    world, began = mobile.world, seconds() - 60
+    async with world.db.transaction() as connection:
+        await sites.add_cells(connection, [("ecgi:46000-0012345", 39.9, 116.4, 800.0)], world.clock())
+    location = codec.vendor_attribute(Vendor3gpp.USER_LOCATION_INFO, bytes.fromhex("8264f000123464f00000012345"))
+    serial = full_imei(HOME) + "1"
+    await mobile.nas.account(START, "S1", imsi=imsi(1), imei=serial, at=began, more=(location,))
+    place = await Places(world.db).place(await world.sim(1))
+    assert place is not None
+    assert (place.ref, place.latitude, place.radius) == ("ecgi:46000-0012345", 39.9, 800.0)
+    assert int(place.at.timestamp()) == began
+    broken = codec.vendor_attribute(Vendor3gpp.USER_LOCATION_INFO, b"\x82\x64")
+    await mobile.nas.account(INTERIM, "S1", imsi=imsi(1), imei=serial, at=began + 30, lasted=30, more=(broken,))
+    assert await Places(world.db).place(await world.sim(1)) == place, "a cell that cannot be read says nothing"
