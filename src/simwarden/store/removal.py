@@ -79,6 +79,7 @@ async def remove_account(db: Database, account_id: str, gateways: Collection[str
         locked = list((await sims.lock(connection, found)).values())
         await connection.execute(Q["attachments"], [bucket_of(imsi) for imsi in found], found)
         await sims.delete(connection, locked, now_utc())
+        await connection.execute(Q["assignments"], account_id, ALL_BUCKETS)
         for query in _OF_ACCOUNT:
             await connection.execute(Q[query], account_id)
         await connection.execute(Q["numbers"], account_id, ALL_BUCKETS)

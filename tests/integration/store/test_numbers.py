@@ -17,6 +17,7 @@ from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import Lifecycle
 from simwarden.engine import following, identity, imports, provision, subscriptions
 from simwarden.store import numbers as store
+from simwarden.store import removal, sims
 from simwarden.store.numbers import Q, lock_followers
 
 if TYPE_CHECKING:
@@ -185,6 +186,19 @@ async def test_the_record_stands_or_falls_with_the_sim(world: World, monkeypatch
     assert await rows_of(world) == before
     await act()
     assert await rows_of(world) != before
+
+
+@pytest.mark.parametrize("empty", [True, False])
+async def test_the_history_of_an_empty_account_stays_and_that_of_sample_data_goes(world: World, *, empty: bool) -> None:
+    await add(world, 1, account="other")
+    await add(world, 2, OTHER)
+    if empty:
+        async with world.db.transaction() as connection:
+            await sims.delete(connection, [await world.sim(1)], START)
+        assert await removal.remove_empty_account(world.db, "other") is None
+    else:
+        await removal.remove_account(world.db, "other", [])
+    assert await record(world) == [(NUMBER, imsi(1), False)] * empty + [(OTHER, imsi(2), True)]
 
 
 async def test_whose_a_number_is_now_is_one_probe_of_the_key(world: World) -> None:

@@ -67,6 +67,9 @@ delete from idempotency i using application a where a.account_id = $1 and i.app_
 -- name: usage
 delete from usage_count where account_id = $1
 
+-- name: assignments
+delete from number_assignment where bucket = any ($2::smallint[]) and account_id = $1
+
 -- name: requests
 delete from request_log where account_id = $1
 
