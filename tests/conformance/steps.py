@@ -95,7 +95,8 @@ def environment(world: FeatureWorld) -> None:
 def resource(world: FeatureWorld, path: str) -> None:
     """The body is a valid one until a step changes it."""
     world.path = path
-    known = next((part for part in reversed(path.split("/")) if part in _BODIES), None)
+    own = path.startswith("/iot-sim-fraud-prevention")
+    known = next((part for part in reversed(path.split("/")) if own and part in _BODIES), None)
     world.body = json.loads(json.dumps(example(path) if known is None else _BODIES[known]))
 
 

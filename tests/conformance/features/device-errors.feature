@@ -20,6 +20,14 @@ Feature: CAMARA common device errors (C01), v0.1.0 - Every operation that names 
       | /iot-sim-fraud-prevention/v0.1/unbind                         | unBindDeviceImei         | $.device                             |
       | /iot-sim-fraud-prevention/v0.1/query                          | query                    | $.device                             |
       | /iot-sim-fraud-prevention-subscriptions/v0.1/subscriptions    | subscribeFraudPrevention | $.config.subscriptionDetail.device   |
+      | /device-identifier/v0.3/retrieve-identifier                   | retrieveIdentifier       | $.device                             |
+      | /device-identifier/v0.3/retrieve-type                         | retrieveType             | $.device                             |
+      | /device-identifier/v0.3/retrieve-ppid                         | retrievePPID             | $.device                             |
+      | /device-identifier/vwip/match-identifier                      | matchIdentifier          | $.device                             |
+      | /device-reachability-status/v1/retrieve                       | getReachabilityStatus    | $.device                             |
+      | /device-roaming-status/v1/retrieve                            | getRoamingStatus         | $.device                             |
+      | /device-reachability-status-subscriptions/v0.8/subscriptions  | createDeviceReachabilityStatusSubscription | $.config.subscriptionDetail.device   |
+      | /device-roaming-status-subscriptions/v0.8/subscriptions       | createDeviceRoamingStatusSubscription | $.config.subscriptionDetail.device   |
 
   @own_c01_02_schema
   Scenario Outline: An identifier that breaks its schema
@@ -50,6 +58,14 @@ Feature: CAMARA common device errors (C01), v0.1.0 - Every operation that names 
       | resource                                                      | operation                | device                               |
       | /iot-sim-fraud-prevention/v0.1/query                          | query                    | $.device                             |
       | /iot-sim-fraud-prevention-subscriptions/v0.1/subscriptions    | subscribeFraudPrevention | $.config.subscriptionDetail.device   |
+      | /device-identifier/v0.3/retrieve-identifier                   | retrieveIdentifier       | $.device                             |
+      | /device-identifier/v0.3/retrieve-type                         | retrieveType             | $.device                             |
+      | /device-identifier/v0.3/retrieve-ppid                         | retrievePPID             | $.device                             |
+      | /device-identifier/vwip/match-identifier                      | matchIdentifier          | $.device                             |
+      | /device-reachability-status/v1/retrieve                       | getReachabilityStatus    | $.device                             |
+      | /device-roaming-status/v1/retrieve                            | getRoamingStatus         | $.device                             |
+      | /device-reachability-status-subscriptions/v0.8/subscriptions  | createDeviceReachabilityStatusSubscription | $.config.subscriptionDetail.device   |
+      | /device-roaming-status-subscriptions/v0.8/subscriptions       | createDeviceRoamingStatusSubscription | $.config.subscriptionDetail.device   |
 
   @own_c01_04_unnecessary
   Scenario Outline: A device beside a token that names one
@@ -63,6 +79,14 @@ Feature: CAMARA common device errors (C01), v0.1.0 - Every operation that names 
       | resource                                                      | operation                |
       | /iot-sim-fraud-prevention/v0.1/query                          | query                    |
       | /iot-sim-fraud-prevention-subscriptions/v0.1/subscriptions    | subscribeFraudPrevention |
+      | /device-identifier/v0.3/retrieve-identifier                   | retrieveIdentifier       |
+      | /device-identifier/v0.3/retrieve-type                         | retrieveType             |
+      | /device-identifier/v0.3/retrieve-ppid                         | retrievePPID             |
+      | /device-identifier/vwip/match-identifier                      | matchIdentifier          |
+      | /device-reachability-status/v1/retrieve                       | getReachabilityStatus    |
+      | /device-roaming-status/v1/retrieve                            | getRoamingStatus         |
+      | /device-reachability-status-subscriptions/v0.8/subscriptions  | createDeviceReachabilityStatusSubscription |
+      | /device-roaming-status-subscriptions/v0.8/subscriptions       | createDeviceRoamingStatusSubscription |
 
   @own_c01_05_missing
   Scenario Outline: No device at all
@@ -77,6 +101,14 @@ Feature: CAMARA common device errors (C01), v0.1.0 - Every operation that names 
       | resource                                                      | operation                | device                               |
       | /iot-sim-fraud-prevention/v0.1/query                          | query                    | $.device                             |
       | /iot-sim-fraud-prevention-subscriptions/v0.1/subscriptions    | subscribeFraudPrevention | $.config.subscriptionDetail.device   |
+      | /device-identifier/v0.3/retrieve-identifier                   | retrieveIdentifier       | $.device                             |
+      | /device-identifier/v0.3/retrieve-type                         | retrieveType             | $.device                             |
+      | /device-identifier/v0.3/retrieve-ppid                         | retrievePPID             | $.device                             |
+      | /device-identifier/vwip/match-identifier                      | matchIdentifier          | $.device                             |
+      | /device-reachability-status/v1/retrieve                       | getReachabilityStatus    | $.device                             |
+      | /device-roaming-status/v1/retrieve                            | getRoamingStatus         | $.device                             |
+      | /device-reachability-status-subscriptions/v0.8/subscriptions  | createDeviceReachabilityStatusSubscription | $.config.subscriptionDetail.device   |
+      | /device-roaming-status-subscriptions/v0.8/subscriptions       | createDeviceRoamingStatusSubscription | $.config.subscriptionDetail.device   |
 
   @own_c01_06_unsupported
   Scenario: Only identifiers that are not supported
