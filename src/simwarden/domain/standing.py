@@ -111,7 +111,7 @@ class Roams(msgspec.Struct, frozen=True):
         return {"roaming": self.roaming, **country}
 
 
-class Serving(Roams, frozen=True):
+class ServingNetwork(Roams, frozen=True):
     """The same, and of when it is."""
 
     at: datetime
@@ -150,7 +150,7 @@ def reachability(sim: Sim, shown: Standing, now: datetime) -> Reachability | Non
     )
 
 
-def serving(sim: Sim, shown: Standing, home: Collection[str] = ()) -> Serving | None:
+def serving(sim: Sim, shown: Standing, home: Collection[str] = ()) -> ServingNetwork | None:
     """Which network serves a SIM, by the newest that tells; None where nothing does.
 
     `home`: networks that are the SIM's home beside the one of its IMSI.
@@ -163,7 +163,7 @@ def serving(sim: Sim, shown: Standing, home: Collection[str] = ()) -> Serving | 
     if not told:
         return None
     at, plmn = max(told)
-    return Serving(plmn, not is_home(sim.imsi, plmn, (*home, *shown.home)), at)
+    return ServingNetwork(plmn, not is_home(sim.imsi, plmn, (*home, *shown.home)), at)
 
 
 def confirmed_at(sim: Sim, shown: Standing) -> datetime | None:

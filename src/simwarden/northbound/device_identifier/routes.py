@@ -51,7 +51,7 @@ class DeviceIdentifier:
         self._models = services.models
         self._pseudonyms = services.pseudonyms
         self._network = network
-        self._request = Decoder(schemas.DeviceRequest)
+        self._request = Decoder(schemas.IdentifierRequest)
         self._match = Decoder(schemas.MatchRequest)
 
     async def retrieve_identifier(self, request: Request) -> Answer:

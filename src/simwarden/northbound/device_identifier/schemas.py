@@ -16,7 +16,7 @@ DIGITS = {"IMEI": 15, "IMEISV": 16, "TAC": 8}
 """How many each kind of identifier has."""
 
 
-class DeviceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class IdentifierRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """RequestBody."""
 
     device: StrictDevice | UnsetType = UNSET

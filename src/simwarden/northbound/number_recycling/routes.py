@@ -23,13 +23,13 @@ class NumberRecycling:
 
     def __init__(self, services: Services, history: NumberHistory) -> None:
         self._owners = Owners(services, history)
-        self._check = Decoder(schemas.CheckRequest)
+        self._check = Decoder(schemas.RecyclingRequest)
 
     async def check(self, request: Request) -> Answer:
         """Whether a phone number has another subscriber than on a date (checkNumberRecycling)."""
         wanted = decode(self._check, request.body, schemas.WORDING)
         same = await self._owners.since(request, wanted.phone_number, wanted.specified_date, "specifiedDate")
-        return Answer(200, schemas.CheckResponse(not same))
+        return Answer(200, schemas.RecyclingResponse(not same))
 
 
 def build(services: Services) -> Api | None:

@@ -11,13 +11,13 @@ from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.northbound.kernel.numbers import INVALID_NUMBER, NumberRequest
 
 
-class CheckRequest(NumberRequest, frozen=True, rename="camel", kw_only=True):
+class RecyclingRequest(NumberRequest, frozen=True, rename="camel", kw_only=True):
     """CreateCheckNumRecycling."""
 
     specified_date: date
 
 
-class CheckResponse(msgspec.Struct, frozen=True, rename="camel"):
+class RecyclingResponse(msgspec.Struct, frozen=True, rename="camel"):
     """CheckNumRecyclingInfo."""
 
     phone_number_recycled: bool

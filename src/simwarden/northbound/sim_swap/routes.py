@@ -33,13 +33,13 @@ class SimSwap:
         self._monitored = Monitored(services.swaps_monitored_days)
         self._clock = services.edge.clock
         self._date = Decoder(NumberRequest)
-        self._check = Decoder(schemas.CheckRequest)
+        self._check = Decoder(schemas.SimSwapCheckRequest)
 
     async def retrieve_date(self, request: Request) -> Answer:
         """When a phone number came to the SIM that has it (retrieveSimSwapDate)."""
         wanted = decode(self._date, request.body, schemas.WORDING)
         at = await self._latest(request, wanted.phone_number)
-        return Answer(200, schemas.DateResponse(*self._monitored.told(at, self._clock())))
+        return Answer(200, schemas.SimSwapDateResponse(*self._monitored.told(at, self._clock())))
 
     async def check(self, request: Request) -> Answer:
         """Whether a phone number came to the SIM that has it in the last hours (checkSimSwap)."""
@@ -48,7 +48,7 @@ class SimSwap:
         at = await self._latest(request, wanted.phone_number)
         if at is None:
             raise ServiceNotApplicable(_NOT_RECORDED)
-        return Answer(200, schemas.CheckResponse(within(at, self._clock(), wanted.max_age)))
+        return Answer(200, schemas.SimSwapCheckResponse(within(at, self._clock(), wanted.max_age)))
 
     async def _latest(self, request: Request, number: str | UnsetType) -> datetime | None:
         found = await self._history.assignment(await self._callers.sim(request, number))

@@ -13,14 +13,14 @@ from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.northbound.kernel.numbers import INVALID_NUMBER, NumberRequest
 
 
-class CheckRequest(NumberRequest, frozen=True, rename="camel"):
+class SimSwapCheckRequest(NumberRequest, frozen=True, rename="camel"):
     """CreateCheckSimSwap."""
 
     max_age: Annotated[int, Meta(ge=1, le=2400)] = 240
     """Hours."""
 
 
-class DateResponse(msgspec.Struct, frozen=True, rename="camel"):
+class SimSwapDateResponse(msgspec.Struct, frozen=True, rename="camel"):
     """SimSwapInfo."""
 
     latest_sim_change: datetime | None
@@ -29,7 +29,7 @@ class DateResponse(msgspec.Struct, frozen=True, rename="camel"):
     """Days."""
 
 
-class CheckResponse(msgspec.Struct, frozen=True):
+class SimSwapCheckResponse(msgspec.Struct, frozen=True):
     """CheckSimSwapInfo."""
 
     swapped: bool
