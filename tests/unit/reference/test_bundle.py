@@ -20,9 +20,9 @@ COMMON = SOURCE / "northbound" / "common.yaml"
 FILES = sorted(SOURCE.rglob("openapi.yaml"))
 LONG = 5
 """Lines (of YAML) from which on a component must not stand in two documents."""
-OPEN = {("schemas", name) for name in ("Device", "DeviceIpv4Addr", "DeviceResponse", "Port")}
+OPEN = {("schemas", name) for name in ("Device", "DeviceIpv4Addr", "DeviceResponse", "Port", "Types")}
 """In documents on Commonalities 0.6 as in CAMARA's: open to unknown properties, port 0 too. The common ones, by
-Commonalities 0.8, are not. DeviceResponse refers to the document's own Device."""
+Commonalities 0.8, are not. DeviceResponse and Types refer to the document's own Device and event types."""
 
 
 def package(path: Path) -> str:

@@ -55,7 +55,8 @@ select distinct gateway_id from session where bucket = $1 and imsi = $2
 select w.imsi from sim_standing w
 where w.bucket = any ($1::smallint[]) and w.reach = 'DATA'
   and exists (select 1 from session s join session_restart r on r.gateway_id = s.gateway_id
-              where s.bucket = w.bucket and s.imsi = w.imsi and s.ended_at is null and s.began_at < r.restarted_at)
+              where s.bucket = w.bucket and s.imsi = w.imsi and s.ended_at is null and s.began_at < r.restarted_at
+                and s.bucket = any ($1::smallint[]))
 limit $2
 
 -- name: homes
@@ -65,4 +66,5 @@ select id, settings -> 'home_networks' as home from account where id = any ($1::
 delete from sim_standing w
 where w.bucket = any ($1::smallint[])
   and not exists (select 1 from subscription s
-                  where s.bucket = w.bucket and s.imsi = w.imsi and s.ended_at is null and s.topic = any ($2::text[]))
+                  where s.bucket = w.bucket and s.imsi = w.imsi and s.ended_at is null and s.topic = any ($2::text[])
+                    and s.bucket = any ($1::smallint[]))
