@@ -36,7 +36,7 @@ async def test_the_page_can_be_followed() -> None:
     program: dict[str, Any] = {}
     [code] = blocks("python")
     exec(code, program)
-    wanted, shown = (json.loads(text) for text in blocks("json"))
+    wanted, shown, _geofence = (json.loads(text) for text in blocks("json"))
     try:
         async with attacked() as target, target.session("127.0.0.1") as session:
             card = target.honest.cards[0]
