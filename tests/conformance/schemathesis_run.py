@@ -160,7 +160,7 @@ async def main() -> int:
     """0 when nothing was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tool", default="schemathesis", type=_whole)
-    parser.add_argument("--examples", type=int, default=50)
+    parser.add_argument("--examples", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="*", help="names of documents")
     parser.add_argument(
