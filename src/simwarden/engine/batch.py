@@ -16,7 +16,7 @@ from simwarden.domain.decision import Verdict
 from simwarden.domain.doubt import DoubtKind
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.reports import CallRecord, Evidence, SmsRecord
-from simwarden.domain.sim import ALL_FUNCTIONS, CardSlot, Function, NetworkTarget, Sighting
+from simwarden.domain.sim import ALL_FUNCTIONS, BarCause, CardSlot, Function, NetworkTarget, Sighting
 from simwarden.engine import areas, geofences, standing_watch, traffic
 from simwarden.engine.doubts import Doubts, settle
 from simwarden.engine.places import PlaceBook
@@ -252,6 +252,9 @@ class Batch:
                 continue
             if upholder is not None and (sim.binding is not None or sim.functions_off):
                 self._doubts.of_sim(DoubtKind.CONFLICT, item.report, sighting, against=upholder.gateway_id)
+            barred_anyhow = decision.sim.bar(BarCause.IMEI_MISMATCH) is not None
+            if upholder is not None and not barred_anyhow and self._proof.lets_in(sim, sighting, item.report):
+                continue
             for event in decision.events:
                 if event.type is EventType.SIM_IDENTITY_CONFLICT:
                     facts = {"imsi": sim.imsi, **event.data}

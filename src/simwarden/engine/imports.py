@@ -156,7 +156,7 @@ class Imported(msgspec.Struct):
         self.added += more.added
         self.unchanged += more.unchanged
         self.changed += more.changed
-        self.bad = [*self.bad, *more.bad]
+        self.bad += more.bad
 
 
 class Way(msgspec.Struct, frozen=True):

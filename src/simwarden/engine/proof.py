@@ -9,7 +9,9 @@ import msgspec
 from simwarden.domain import doubt as rules
 from simwarden.domain.decision import Verdict
 from simwarden.domain.doubt import DoubtKind
+from simwarden.domain.place import Place, PlaceSource
 from simwarden.domain.reports import Evidence, PortObservation, Report
+from simwarden.domain.rules.area import lets_in
 from simwarden.domain.rules.device import compare
 from simwarden.domain.sim import BarCause, Sighting
 from simwarden.store import sims
@@ -102,6 +104,17 @@ class Proof:
         kind = DoubtKind.UNPROVEN if upholder is None else DoubtKind.CONFLICT
         self._doubts.of_sim(kind, item.report, item.sighting, against=upholder.gateway_id if upholder else None)
         return True
+
+    def lets_in(self, sim: Sim, sighting: Sighting, report: Report) -> bool:
+        """Whether a report shows a SIM, barred for having left its area, at a gateway whose site lies inside it.
+
+        Nobody can prove that while another gateway shows the SIM: both are asked, and the one outside the area has to
+        show it no longer, or has to be silent for longer than its interval.
+        """
+        site = self._gateways[report.gateway_id].site
+        return site is not None and lets_in(
+            sim, Place(*msgspec.structs.astuple(site), sighting.at, PlaceSource.SITE, str(report.gateway_id))
+        )
 
     async def objecting(self) -> set[str]:
         """Of the SIMs that doubted reports show: those whose bar is about to be lifted. They uphold it."""

@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from simwarden.domain.alarm import AlarmKind, of_gateway
 from simwarden.domain.errors import AlreadyExists, GatewayNotFound
+from simwarden.domain.locating import Site
 from simwarden.domain.report_order import Line, ReportOrder
 from simwarden.store import alarms, attachments
 from simwarden.store.coalesce import Coalescer
@@ -91,6 +92,7 @@ class LockedGateway(msgspec.Struct, frozen=True):
     account_id: str | None
     """It reports for SIMs of this account alone."""
     max_ports: int | None
+    site: Site | None = None
 
 
 class GatewayChange(msgspec.Struct, frozen=True):
@@ -303,6 +305,7 @@ async def lock(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, 
             row["status_at"],
             row["account_id"],
             row["max_ports"],
+            None if row["latitude"] is None else Site(row["latitude"], row["longitude"], row["radius"]),
         )
         for row in rows
     }

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from tests.integration.engine.test_places import BERLIN, CELL, FAR, PARIS, know, put_at, session
 from tests.support.fixtures import world, world_database
-from tests.support.world import START, Box, World, device
+from tests.support.world import START, Box, World, device, imsi
 
 from simwarden.domain.area import Circle
 from simwarden.domain.events import EventType
 from simwarden.domain.locating import Site
 from simwarden.domain.rules.area import LimitArea
+from simwarden.domain.rules.device import Bind
 from simwarden.domain.session import Phase
 from simwarden.domain.sim import BarCause
 from simwarden.engine.place_review import PlaceReview
-from simwarden.store import places, sites
+from simwarden.store import doubts, places, sites
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from simwarden.domain.reports import Report
 
 __all__ = ["world", "world_database"]
 CITY = Circle(52.52, 13.405, 20_000)
@@ -65,6 +69,95 @@ async def test_a_sim_that_moves_to_a_gateway_elsewhere_is_barred_in_that_commit(
     box.put(1, 1)
     await world.take(paris.dev_status(), box.dev_status())
     assert not await exits(world)
+
+
+async def stolen_away(world: World, *, url: bool) -> tuple[Box, Box]:
+    """Card 1 is out of its area, barred, at an honest gateway in Paris; another one, in hostile hands, is in Berlin."""
+    address = "http://127.0.0.1:9" if url else None
+    honest, hostile = await world.box("honest", url=address), await world.box("hostile", url=address)
+    await put_at(world, honest=PARIS, hostile=BERLIN)
+    world.clock.turn(120)
+    honest.put(1, 1)
+    await world.take(world.boxes[0].dev_status(), honest.dev_status(), hostile.dev_status())
+    assert await exits(world)
+    return honest, hostile
+
+
+def forged(box: Box, **changes: object) -> Report:
+    """The hostile gateway shows card 1, which is not in it."""
+    return box.port_status(1, **({"imsi": imsi(1), "status": 3, "locked": False} | changes))
+
+
+@pytest.mark.parametrize("url", [True, False])
+@pytest.mark.parametrize("polled", [True, False])
+async def test_a_gateway_inside_opens_no_sim_that_another_shows_outside(
+    world: World, box: Box, url: bool, polled: bool
+) -> None:
+    honest, hostile = await stolen_away(world, url=url)
+    for _ in range(4):
+        for _ in range(5):
+            world.clock.turn(12)
+            await world.take(msgspec.structs.replace(forged(hostile), polled=polled))
+            assert await exits(world)
+            await world.ask()
+            assert await exits(world)
+        await world.take(honest.dev_status())
+        assert await exits(world)
+    assert set(await world.attached(1)) == {honest.target(1)}
+    assert [event for event in await world.events(1) if event.type is EventType.BAR_LIFTED] == []
+    doubted = await doubts.page(world.db, None)
+    assert {(row["gateway"], row["kind"]) for row in doubted} == {("hostile", "CONFLICT")}
+
+
+async def test_it_is_opened_once_the_gateway_outside_was_asked_and_shows_it_no_longer(world: World, box: Box) -> None:
+    _, hostile = await stolen_away(world, url=True)
+    world.clock.turn(20)
+    hostile.put(1, 1)
+    await world.take(hostile.port_status(1))
+    assert await exits(world), "the gateway outside has not spoken"
+    for _ in range(3):
+        await world.ask()
+        world.clock.turn(10)
+    assert not await exits(world)
+    assert not [item for item in (await world.attached(1)).values() if item.wanted]
+
+
+async def test_it_is_opened_when_the_gateway_outside_is_silent(world: World, box: Box) -> None:
+    _, hostile = await stolen_away(world, url=False)
+    hostile.put(1, 1)
+    for _ in range(2):
+        world.clock.turn(60)
+        await world.take(hostile.dev_status())
+    assert not await exits(world)
+
+
+async def test_it_is_locked_at_once_at_a_further_gateway_outside(world: World, box: Box) -> None:
+    honest, _ = await stolen_away(world, url=True)
+    lyon = await world.box("lyon", url="http://127.0.0.1:9")
+    await put_at(world, lyon=PARIS)
+    world.clock.turn(5)
+    lyon.put(1, 2)
+    await world.take(lyon.port_status(2))
+    attached = await world.attached(1)
+    assert attached[lyon.target(2)].desired == attached[honest.target(1)].desired == 7
+
+
+async def test_it_is_barred_for_its_device_at_once_at_a_gateway_inside(world: World, box: Box) -> None:
+    """A wrong device there is barred without proof, so that nothing forged elsewhere can delay it."""
+    honest, hostile = await stolen_away(world, url=True)
+    seen = (await world.sim(1)).seen
+    assert seen is not None
+    await world.do(1, Bind(imeis=(seen.imei or "",)))
+    world.clock.turn(5)
+    await world.take(forged(hostile, imei=device(99)))
+    assert (await world.attached(1))[hostile.target(1)].desired == 7
+    assert (await world.sim(1)).bar(BarCause.IMEI_MISMATCH) is not None
+    world.clock.turn(5)
+    await world.take(honest.dev_status())
+    for _ in range(2):
+        await world.ask()
+        world.clock.turn(10)
+    assert await exits(world)
 
 
 async def test_a_cell_elsewhere_bars_too_and_the_event_names_the_session(world: World, box: Box) -> None:

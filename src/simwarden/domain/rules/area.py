@@ -226,6 +226,14 @@ def settle_due(change: SimMutation) -> None:
         _settle_bar(change)
 
 
+def lets_in(sim: Sim, place: Place) -> bool:
+    """Whether seeing the SIM at this place speaks against its bar AREA_EXIT; False where it has none."""
+    limit = sim.area
+    if limit is None or sim.bar(BarCause.AREA_EXIT) is None:
+        return False
+    return limit.area is None or compare(limit.area, place) is Whereabouts.INSIDE  # none yet: it would be learnt here
+
+
 def in_short(area: Area) -> dict[str, Any]:
     """An area for people, without its many points."""
     match area:

@@ -58,7 +58,7 @@ from gateway g order by name
 
 -- name: lock
 select id, report_interval, boot, status_sequence, boot_digests, accepted_at, unreachable_since, silent_since,
-       lines, status_at, account_id, max_ports
+       lines, status_at, account_id, max_ports, latitude, longitude, radius
 from gateway where id = any ($1::int[]) order by id for update
 
 -- name: heard
