@@ -11,10 +11,10 @@ from simwarden.domain.area import check
 from simwarden.domain.errors import AreaNotFound, IncompatibleState, SimwardenError
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.rules.area import LimitArea, PlaceLost, RedrawArea
+from simwarden.engine.deciding import AT_ONCE, DecidingWorker
 from simwarden.engine.unit_of_work import Outcome, UnitOfWork
 from simwarden.kit.clock import now_utc
 from simwarden.kit.ids import uuid7
-from simwarden.kit.worker import Worker
 from simwarden.store import areas as store
 from simwarden.store import places as places_store
 from simwarden.store.areas import NamedArea
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
 
-AT_ONCE = 200
-"""SIMs of one transaction."""
 POLL = 5.0
 """Most seconds until an area that another process redrew is noticed here."""
 
@@ -190,46 +188,22 @@ class NamedAreas:
             await store.delete(connection, id)
 
 
-class AreaFollower(Worker):
+class AreaFollower(DecidingWorker):
     """Moves the SIMs of areas that were redrawn, some at a time. Which are left is in their rows: a restart loses none,
     and of two that work at once the second finds nothing to do."""
 
     worker_name = "areas"
 
-    def __init__(
-        self,
-        db: Database,
-        *,
-        committed: Callable[[Outcome], None] = lambda _outcome: None,
-        clock: Callable[[], datetime] = now_utc,
-    ) -> None:
-        super().__init__()
-        self._db = db
-        self._committed = committed
-        self._clock = clock
-
     async def turn(self) -> float:
         """One batch of each area that has SIMs behind; returns the seconds until the next look."""
-        left = False
+        changed = 0
         for area in await store.behind(self._db):
             imsis = await store.sims_behind(self._db, area, AT_ONCE)
-            if imsis:
-                left = True
-                await self._move(area, imsis)
-            else:
+            if not imsis:
                 await store.caught_up(self._db, area)
-        return 0.0 if left else POLL
-
-    async def _move(self, area: NamedArea, imsis: list[str]) -> None:
-        now = self._clock()
-        cause = Cause(CauseKind.OPERATOR, "areas", now, f"area {area.name} changed")
-        wanted = RedrawArea(area.id, area.name, area.version, area.shape)
-        async with self._db.transaction() as connection:
-            work = UnitOfWork(connection, now)
-            await work.lock(imsis)
-            for sim in list(work.sims.values()):
-                decision = rules.decide(sim, wanted, now, cause)
-                if decision.sim != sim:
-                    work.decide(decision)
-            outcome = await work.write()
-        self._committed(outcome)
+                continue
+            now = self._clock()
+            cause = Cause(CauseKind.OPERATOR, "areas", now, f"area {area.name} changed")
+            wanted = RedrawArea(area.id, area.name, area.version, area.shape)
+            changed += (await self.decide_all(imsis, wanted, now, cause)).changed
+        return 0.0 if changed else POLL

@@ -6,44 +6,21 @@ in the commit of what comes of it. A restart loses none, and of several processe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.engine import areas, geofences
+from simwarden.engine.deciding import AT_ONCE, DecidingWorker
 from simwarden.engine.places import write_down
-from simwarden.engine.unit_of_work import Outcome, UnitOfWork
-from simwarden.kit.clock import now_utc
-from simwarden.kit.worker import Worker
+from simwarden.engine.unit_of_work import UnitOfWork
 from simwarden.store import places, sites
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from simwarden.store.database import Database
-
-AT_ONCE = 200
-"""SIMs of one transaction."""
 POLL = 2.0
 """Seconds between two looks when there is nothing to do."""
 
 
-class PlaceReview(Worker):
-    """The worker. `committed` is called after each commit."""
+class PlaceReview(DecidingWorker):
+    """The worker."""
 
     worker_name = "place-review"
-
-    def __init__(
-        self,
-        db: Database,
-        *,
-        committed: Callable[[Outcome], None] = lambda _outcome: None,
-        clock: Callable[[], datetime] = now_utc,
-    ) -> None:
-        super().__init__()
-        self._db = db
-        self._committed = committed
-        self._clock = clock
 
     async def turn(self) -> float:
         """Some SIMs of each bucket in which some wait; returns the seconds until the next look."""

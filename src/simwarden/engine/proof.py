@@ -112,9 +112,10 @@ class Proof:
         show it no longer, or has to be silent for longer than its interval.
         """
         site = self._gateways[report.gateway_id].site
-        return site is not None and lets_in(
-            sim, Place(*msgspec.structs.astuple(site), sighting.at, PlaceSource.SITE, str(report.gateway_id))
-        )
+        if site is None:
+            return False
+        at = sighting.at, PlaceSource.SITE, str(report.gateway_id)
+        return lets_in(sim, Place(site.latitude, site.longitude, site.radius, *at))
 
     async def objecting(self) -> set[str]:
         """Of the SIMs that doubted reports show: those whose bar is about to be lifted. They uphold it."""

@@ -7,21 +7,16 @@ from typing import TYPE_CHECKING
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.engine import standing
+from simwarden.engine.deciding import AT_ONCE, DecidingWorker
 from simwarden.engine.unit_of_work import Outcome, UnitOfWork
-from simwarden.kit.clock import now_utc
-from simwarden.kit.worker import Worker
 from simwarden.store import standing as store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     import asyncpg
 
-    from simwarden.store.database import Database
-
-AT_ONCE = 200
-"""SIMs of one transaction, after a restart of a network element."""
 POLL = 5.0
 """Seconds between two looks for such SIMs."""
 PRUNE_EVERY = 720
@@ -45,27 +40,14 @@ async def judge(connection: asyncpg.Connection, causes: Mapping[str, Cause], now
     return await work.write()
 
 
-class StandingWatch(Worker):
+class StandingWatch(DecidingWorker):
     """The restart of an element ends all its sessions in one row, at once; whom it disconnected is told behind that.
 
-    Any number of them may run: a SIM that two look at is decided once, under its lock. `committed` is called after each
-    commit.
+    Any number of them may run: a SIM that two look at is decided once, under its lock.
     """
 
     worker_name = "standing"
-
-    def __init__(
-        self,
-        db: Database,
-        *,
-        committed: Callable[[Outcome], None] = lambda _outcome: None,
-        clock: Callable[[], datetime] = now_utc,
-    ) -> None:
-        super().__init__()
-        self._db = db
-        self._committed = committed
-        self._clock = clock
-        self._looks = 0
+    _looks = 0
 
     async def turn(self) -> float:
         """One look; returns the seconds until the next."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.patience import PATIENCE
 from tests.support.world import ACCOUNT, imsi
 
+from simwarden.domain import rules
 from simwarden.domain.events import CauseKind, EventType
 from simwarden.domain.reports import CallRecord, SmsRecord
 from simwarden.domain.rules.functions import FunctionState, SetFunctions
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from tests.support.world import Box, World
 
+    from simwarden.domain.decision import Decision
+    from simwarden.domain.sim import Sim
     from simwarden.engine.unit_of_work import Outcome
     from simwarden.store.vault import Vault
 
@@ -237,3 +240,26 @@ async def test_a_bar_that_cannot_be_lifted_is_not_tried_again_at_once(
 
     monkeypatch.setattr(limits, "due", due)
     assert await Expiry(world.db, clock=world.clock).turn() > 1
+
+
+async def test_a_sim_whose_rule_fails_holds_up_no_other(
+    world: World, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of a rule that one SIM meets leaves that one as it is."""
+    await world.card(2)
+    for number in (1, 2):
+        await world.do(number, SetLimits(sms_per_hour=0))
+        await world.take(box.records(sms=[sms(world, number, card=number)]))
+    world.clock.turn(50 * 60)
+    decide = rules.decide
+
+    def faulty(sim: Sim, *rest: Any) -> Decision:
+        if sim.imsi == imsi(1):
+            raise ZeroDivisionError
+        return decide(sim, *rest)
+
+    monkeypatch.setattr(rules, "decide", faulty)
+    expiry = Expiry(world.db, clock=world.clock)
+    assert await expiry.turn() == 0.0
+    assert await expiry.turn() > 1, "the one that is left is not tried again at once"
+    assert (await off(world), await off(world, 2)) == (SMS, NONE)
