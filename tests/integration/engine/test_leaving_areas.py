@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -83,9 +83,9 @@ async def stolen_away(world: World, *, url: bool) -> tuple[Box, Box]:
     return honest, hostile
 
 
-def forged(box: Box, **changes: object) -> Report:
+def forged(box: Box, **changes: Any) -> Report:
     """The hostile gateway shows card 1, which is not in it."""
-    return box.port_status(1, **({"imsi": imsi(1), "status": 3, "locked": False} | changes))
+    return box.port_status(1, imsi=imsi(1), status=3, locked=False, **changes)
 
 
 @pytest.mark.parametrize("url", [True, False])
