@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simwarden.demo.processes import StepFailed
-from simwarden.demo.world import until
+from simwarden.demo.world import expect, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +53,7 @@ class Journey:
         world = self._world
         await until(self._is_at(HOME), f"the SIM {self._imsi} is known to be at the site of {HOME}")
         answer = await world.call(f"{FRAUD}/bind", {"device": self._device, "bindType": "AREALIMIT"})
-        _expect(answer == {"bound": True}, f"bind answered {answer}")
+        expect(answer == {"bound": True}, f"bind answered {answer}")
         self._say("do", "ACME binds the card to the area around the place where it is: CAMARA bind AREALIMIT")
         body = {"device": self._device}
         await world.call(
@@ -74,7 +73,7 @@ class Journey:
         event = await until(lambda: self._changes(1), "the customer's sink is sent the change of area")
         await until(lambda: self._locked(AWAY), "the gateway shows the slot locked")
         bars = [bar["cause"] for bar in (await self._world.processes.command("sim", "show", self._imsi))["bars"]]
-        _expect(bars == ["AREA_EXIT"], f"the SIM is barred by {bars}")
+        expect(bars == ["AREA_EXIT"], f"the SIM is barred by {bars}")
         self._say("see", f"The bar AREA_EXIT stands, the slot at {AWAY} is locked")
         self._time(moved, event)
 
@@ -84,13 +83,13 @@ class Journey:
         await until(self._is_open, "every lock is lifted")
 
         async def effective() -> bool:
-            return all(function["effective"] for function in (await self._explain())["functions"])
+            return all(function["effective"] for function in (await self._world.explain(self._imsi))["functions"])
 
         await until(effective, "voice, SMS and data are open again")
         self._say("see", f"It is at {HOME} again: no bar stands, voice, SMS and data are open")
         self._time(moved, event)
         found = (await self._world.processes.command("sim", "places", self._imsi))["places"]
-        _expect([place["gateway"] for place in found] == [HOME, AWAY, HOME], f"its history is {found}")
+        expect([place["gateway"] for place in found] == [HOME, AWAY, HOME], f"its history is {found}")
         self._say("see", f"Its history of places: {', '.join(place['gateway'] for place in reversed(found))}")
 
     def _time(self, moved: int, event: dict[str, Any]) -> None:
@@ -119,16 +118,7 @@ class Journey:
     async def _is_open(self) -> bool:
         return not any([await self._locked(HOME), await self._locked(AWAY)])
 
-    async def _explain(self) -> dict[str, Any]:
-        told: dict[str, Any] = await self._world.processes.command("sim", "explain", self._imsi)
-        return told
-
 
 def _type(event: dict[str, Any]) -> str:
     body = event.get("body")
     return str(body.get("type", "")) if isinstance(body, dict) else ""
-
-
-def _expect(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as a sentence
-    if not holds:
-        raise StepFailed(otherwise)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from simwarden.demo.bank import Bank
 from simwarden.demo.journey import Journey
-from simwarden.demo.processes import StepFailed
-from simwarden.demo.world import until
+from simwarden.demo.world import expect, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,10 @@ HOME = ("gw1", "1.01")
 THIEF = ("gw2", "6.01")
 TRUCK = "2.01"
 """Where the truck's card is in the first gateway."""
+TERMINALS = ("3.01", "4.01")
+"""Where there are the card of a payment terminal, and a spare one."""
+ACTIVATED = "2025-01-31"
+"""Since when the cards have had their numbers."""
 
 
 class Story:
@@ -37,16 +41,21 @@ class Story:
         self._thief_imei = ""
         self._truck: dict[str, Any] = {}
         """Another card of the first gateway."""
+        self._terminals: list[dict[str, Any]] = []
+        """Two more."""
 
     async def play(self) -> None:
-        """From an empty house to a stolen card blocked and back, the owner's own switches, and a truck that leaves its
-        city. Raises StepFailed."""
+        """From an empty house to a stolen card blocked and back, the owner's own switches, a truck that leaves its
+        city, and a bank's questions. Raises StepFailed."""
         await self._set_the_scene()
         await self._bind()
         await self._stolen()
         await self._returned()
         await self._controlled()
         await Journey(self._world, self._say, self._truck).play()
+        await Bank(self._world, self._say, *self._terminals).play()
+        refused = [event for event in await self._world.sink_events() if event["status"] != 204]
+        expect(not refused, f"the sink refused {refused}")
 
     async def _set_the_scene(self) -> None:
         world = self._world
@@ -67,9 +76,10 @@ class Story:
         card = next(card for card in cards if card["slot"] == HOME[1])
         self._imsi, self._msisdn, self._home_imei = card["imsi"], _plus(card["msisdn"]), card["imei"]
         self._truck = next(each for each in cards if each["slot"] == TRUCK)
-        rows = [f"{card['iccid']},{card['imsi']},{_plus(card['msisdn'])}" for card in cards]
+        self._terminals = [next(each for each in cards if each["slot"] == slot) for slot in TERMINALS]
+        rows = [f"{card['iccid']},{card['imsi']},{_plus(card['msisdn'])},{ACTIVATED}" for card in cards]
         listing = world.processes.directory / "sims.csv"
-        listing.write_text("\n".join(["iccid,imsi,msisdn", *rows]) + "\n")
+        listing.write_text("\n".join(["iccid,imsi,msisdn,activated", *rows]) + "\n")
         done = await world.processes.command("sim", "import", "--account", "ACME", str(listing))
         self._say("do", f"{done['added']} SIM cards are imported")
         for gateway in world.gateways:
@@ -87,9 +97,9 @@ class Story:
         self._say("see", f"SIM {self._imsi} is seen in device {self._home_imei} (gateway {HOME[0]}, port {HOME[1]})")
         device = {"phoneNumber": self._msisdn}
         answer = await world.call(f"{FRAUD}/bind", {"device": device, "bindType": "IMEIBIND"})
-        _expect(answer == {"bound": True}, f"bind answered {answer}")
+        expect(answer == {"bound": True}, f"bind answered {answer}")
         status = await self._query()
-        _expect(status == {"bindImei": self._home_imei, "bindStatus": "BOUND"}, f"query answered {status}")
+        expect(status == {"bindImei": self._home_imei, "bindStatus": "BOUND"}, f"query answered {status}")
         self._say("do", f"CAMARA bind; query answers {status}")
         await world.call(
             f"{SUBSCRIPTIONS}/subscriptions",
@@ -115,7 +125,7 @@ class Story:
         self._say("see", f"The sink holds a CloudEvent: {IMEI_CHANGE}, imei {self._thief_imei}")
         await self._times(THIEF, "lock", moved, event)
         self._say("note", "simwarden sim explain:")
-        for step in (await self._explain())["chain"]:
+        for step in (await self._world.explain(self._imsi))["chain"]:
             facts = ", ".join(f"{name} {value}" for name, value in step["data"].items() if value not in (None, ""))
             by = f"caused by {step['causedBy']}" if step.get("causedBy") else f"{step['cause']['source']}"
             self._say("note", f"  {step['n']}. {step['type']}  {facts}  ({by}: {step['cause'].get('message', '')})")
@@ -124,16 +134,16 @@ class Story:
         self._say("act", "The card is back in its meter")
         moved = await self._move(*HOME)
         event = await until(lambda: self._imei_changes(2), "the customer's sink is told that the card is back")
-        _expect(event["body"]["data"]["imei"] == self._home_imei, f"the second event tells {event['body']['data']}")
+        expect(event["body"]["data"]["imei"] == self._home_imei, f"the second event tells {event['body']['data']}")
         await until(lambda: self._open_again(), "every lock is lifted")
         await until(lambda: self._applied(locked=False), "Simwarden has seen the lock lifted")
         self._say("see", f"The lock at {THIEF[0]} is lifted, the card works in {self._home_imei} again")
         await self._times(THIEF, "unlock", moved, event)
         status = await self._query()
-        _expect(status == {"bindImei": self._home_imei, "bindStatus": "BOUND"}, f"query answered {status}")
-        told = await self._explain()
-        _expect(told["bindingState"] == "LOCKED", f"the binding's state is {told['bindingState']}")
-        _expect(all(function["effective"] for function in told["functions"]), "a function is still barred")
+        expect(status == {"bindImei": self._home_imei, "bindStatus": "BOUND"}, f"query answered {status}")
+        told = await self._world.explain(self._imsi)
+        expect(told["bindingState"] == "LOCKED", f"the binding's state is {told['bindingState']}")
+        expect(all(function["effective"] for function in told["functions"]), "a function is still barred")
         self._say("see", f"The binding is {told['bindingState']}; voice, SMS and data are open")
 
     async def _controlled(self) -> None:
@@ -141,28 +151,28 @@ class Story:
         self._say("act", "The owner closes data only, then suspends the card and restores it")
         device = {"phoneNumber": self._msisdn}
         answer = await world.call(f"{FUNCTIONS}/deactivate", {"device": device, "functionType": "DATA"})
-        _expect(answer == {"functionType": "DATA", "functionStatus": "inactive"}, f"deactivate answered {answer}")
-        told = await self._explain()
+        expect(answer == {"functionType": "DATA", "functionStatus": "inactive"}, f"deactivate answered {answer}")
+        told = await self._world.explain(self._imsi)
         off = [function["function"] for function in told["functions"] if not function["effective"]]
-        _expect(off == ["DATA"], f"off are {off}")
+        expect(off == ["DATA"], f"off are {off}")
         [place] = told["places"]
-        _expect(place["seen"] == "open" and bool(place["note"]), f"the slot is told as {place}")
-        _expect(not await self._locked(HOME), "the slot is locked")
+        expect(place["seen"] == "open" and bool(place["note"]), f"the slot is told as {place}")
+        expect(not await self._locked(HOME), "the slot is locked")
         self._say("see", f"Data is closed, voice and SMS work. The slot at {HOME[0]} stays open: {place['note']}")
         await self._take("suspend", device)
         await until(lambda: self._locked(HOME), "the gateway shows the slot locked")
-        told = await self._explain()
-        _expect(not any(function["effective"] for function in told["functions"]), "a function works while suspended")
+        told = await self._world.explain(self._imsi)
+        expect(not any(function["effective"] for function in told["functions"]), "a function works while suspended")
         self._say("see", f"The card is SUSPENDED, its slot locked: status 12 at {HOME[0]} port {HOME[1]}")
         await self._take("restore", device)
         await until(self._open_again, "the gateway shows the slot open")
-        told = await self._explain()
+        told = await self._world.explain(self._imsi)
         off = [function["function"] for function in told["functions"] if not function["effective"]]
-        _expect((told["lifecycle"], off) == ("ACTIVE", ["DATA"]), f"restored, it is {told['lifecycle']}, off {off}")
+        expect((told["lifecycle"], off) == ("ACTIVE", ["DATA"]), f"restored, it is {told['lifecycle']}, off {off}")
         self._say("see", "It is ACTIVE again and its slot open; data stays closed: restoring lifts no other bar")
         await world.call(f"{FUNCTIONS}/activate", {"device": device, "functionType": "DATA"})
-        told = await self._explain()
-        _expect(all(function["effective"] for function in told["functions"]), "a function is still barred")
+        told = await self._world.explain(self._imsi)
+        expect(all(function["effective"] for function in told["functions"]), "a function is still barred")
         self._say("see", "Data is open again: voice, SMS and data work")
 
     async def _take(self, step: str, device: dict[str, Any]) -> None:
@@ -175,7 +185,7 @@ class Story:
             return found if found["status"] == "COMPLETED" else None
 
         found = await until(done, f"the operation to {step} it is completed")
-        _expect(found["progress"]["succeeded"] == 1, f"the operation answered {found}")
+        expect(found["progress"]["succeeded"] == 1, f"the operation answered {found}")
         self._say("do", f"IoT Device Management {step}: accepted, and done")
 
     async def _move(self, gateway: str, slot: str) -> int:
@@ -191,7 +201,7 @@ class Story:
         start = next(r for r in reports if r["sent_ns"] >= since and slot in r["slots"] and r["type"] == "port-status")
         commands = (await self._world.look(f"/gateways/{place[0]}/commands"))["commands"]
         command = next(c for c in commands if c["op"] == op and c["received_ns"] >= since and place[1] in c["slots"])
-        chain = (await self._explain())["chain"]
+        chain = (await self._world.explain(self._imsi))["chain"]
         applied = [step for step in chain if step["type"] == "ENFORCEMENT_APPLIED"][-1]
         confirmed = int(datetime.fromisoformat(applied["at"]).timestamp() * 1e9)
         zero = start["sent_ns"]
@@ -230,12 +240,8 @@ class Story:
         return not any([await self._locked(THIEF), await self._locked(HOME)])
 
     async def _applied(self, *, locked: bool) -> bool:
-        chain = (await self._explain())["chain"]
+        chain = (await self._world.explain(self._imsi))["chain"]
         return any(step["type"] == "ENFORCEMENT_APPLIED" and step["data"]["locked"] is locked for step in chain)
-
-    async def _explain(self) -> dict[str, Any]:
-        told: dict[str, Any] = await self._world.processes.command("sim", "explain", self._imsi)
-        return told
 
 
 def _type(event: dict[str, Any]) -> str:
@@ -245,8 +251,3 @@ def _type(event: dict[str, Any]) -> str:
 
 def _plus(number: str) -> str:
     return number if number.startswith("+") else f"+{number}"
-
-
-def _expect(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as a sentence
-    if not holds:
-        raise StepFailed(otherwise)

@@ -79,7 +79,16 @@ class World:
         events: list[dict[str, Any]] = found["events"]
         return sorted(events, key=lambda event: int(event["received_ns"]))
 
+    async def explain(self, imsi: str) -> dict[str, Any]:
+        """What `simwarden sim explain` says of a SIM."""
+        told: dict[str, Any] = await self.processes.command("sim", "explain", imsi)
+        return told
+
     async def log_in(self, app_key: str, app_secret: str) -> None:
+        """Call with an access token of this application from now on."""
+        self.token = await self.token_of(app_key, app_secret)
+
+    async def token_of(self, app_key: str, app_secret: str) -> str:
         """Get an access token with the client credentials."""
         basic = base64.b64encode(f"{app_key}:{app_secret}".encode()).decode()
         async with self._session.post(
@@ -90,11 +99,13 @@ class World:
             body = await answer.json()
         if answer.status != 200:
             raise StepFailed(f"No access token: {body}")
-        self.token = body["access_token"]
+        return str(body["access_token"])
 
-    async def call(self, path: str, body: dict[str, Any], expected: int = 200) -> dict[str, Any]:
-        """Call a CAMARA API with the access token."""
-        headers = {"Authorization": f"Bearer {self.token}", "x-correlator": f"demo-{time.time_ns()}"}
+    async def call(
+        self, path: str, body: dict[str, Any], expected: int = 200, *, token: str | None = None
+    ) -> dict[str, Any]:
+        """Call a CAMARA API with the access token of `log_in`, or with another one."""
+        headers = {"Authorization": f"Bearer {token or self.token}", "x-correlator": f"demo-{time.time_ns()}"}
         return await self._json("POST", f"{self.url}{path}", body, headers, expected)
 
     async def read(self, path: str) -> dict[str, Any]:
@@ -126,3 +137,9 @@ async def until(happened: Callable[[], Awaitable[Any]], what: str, patience: flo
         if time.monotonic() > deadline:
             raise StepFailed(f"Within {patience:.0f} seconds it did not happen that {what}")
         await asyncio.sleep(0.02)
+
+
+def expect(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as a sentence
+    """Raise StepFailed, saying what was seen, where something is not as it has to be."""
+    if not holds:
+        raise StepFailed(otherwise)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,8 @@ TYPES = frozenset(
     for name in ("imei-change", "area-change", "subscription-started", "subscription-updated", "subscription-ended")
 )
 """The event types of IoT SIM Fraud Prevention Subscriptions 0.1.0 (CAMARA r1.2)."""
+_OTHERS = re.compile(r"org\.camaraproject\.[a-z0-9]+(?:-[a-z0-9]+)*\.v[0-9]+\.[a-z]+(?:-[a-z]+)*")
+"""The form that CAMARA's Event Guide gives the types of every API."""
 TEST = "org.simwarden.v1.subscription-test"
 """What an operator sends to try a sink (`simwarden subscription test`)."""
 
@@ -34,8 +37,8 @@ def _wrong_form(event: Mapping[str, Any]) -> str | None:
     for key, longest in (("id", 256), ("type", 512), ("source", 2048)):
         if not isinstance(event[key], str) or len(event[key]) > longest:
             return f"Invalid format: {key}"
-    if event["type"] not in TYPES and event["type"] != TEST:
-        return f"The value of type can only be one of {', '.join(sorted(TYPES))}"
+    if not _is_type(event["type"]):
+        return f"The value of type can only be one of {', '.join(sorted(TYPES))}, or that of another CAMARA API"
     if event.get("datacontenttype", "application/json") != "application/json":
         return "The value of datacontenttype can only be application/json"
     if not isinstance(event["data"], Mapping):
@@ -43,6 +46,12 @@ def _wrong_form(event: Mapping[str, Any]) -> str | None:
     if not isinstance(event["time"], str) or not _is_rfc3339(event["time"]):
         return "Invalid format: time"
     return None
+
+
+def _is_type(name: str) -> bool:
+    if name.startswith(_PREFIX) or name == TEST:
+        return name in TYPES or name == TEST
+    return _OTHERS.fullmatch(name) is not None
 
 
 def _is_rfc3339(text: str) -> bool:
