@@ -10,6 +10,7 @@ import msgspec
 from simwarden import northbound
 from simwarden.engine.bulk_jobs import BulkJobs, OperationLimits
 from simwarden.engine.commands.batcher import CommandBatcher
+from simwarden.engine.eligibility import Eligibility
 from simwarden.engine.function_status import Functions
 from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.quota import Quotas
@@ -86,6 +87,7 @@ class Customers:
             answers=self.answers,
             reads=self.reads.count,
             quota=Quotas(self.reads.used),
+            eligibility=self._eligibility(),
         )
         self.commands = CommandBatcher(db, self.answers, committed=committed)
         self.inboxes = Inboxes(db, vault, base_url=settings.base_url, settings=delivering)
@@ -133,7 +135,9 @@ class Customers:
         )
         sandbox = msgspec.structs.replace(
             live,
-            edge=msgspec.structs.replace(self.edge, reads=None, quota=None),  # nothing of the sandbox is counted
+            edge=msgspec.structs.replace(  # nothing of the sandbox is counted
+                self.edge, reads=None, quota=None, eligibility=self._eligibility(registered=False)
+            ),
             devices=Devices(virtual, network_access_identifiers=nais),
             sims=virtual,
             commands=virtual,
@@ -144,3 +148,11 @@ class Customers:
             operations=None,
         )
         return northbound.apis(live, sandbox)
+
+    def _eligibility(self, *, registered: bool = True) -> Eligibility:
+        return Eligibility(
+            self._db,
+            seconds=self._settings.eligibility_seconds,
+            per_account=self._settings.eligibility_responses_per_account,
+            registered=registered,
+        )

@@ -43,15 +43,12 @@ class InvalidSettings(SimwardenError, ValueError):
 def _default_data_dir() -> str:
     if os.geteuid() == 0:
         return "/var/lib/simwarden"
-    home = os.environ.get("XDG_DATA_HOME") or str(Path("~/.local/share").expanduser())
-    return str(Path(home) / "simwarden")
+    return str(Path(os.environ.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser()) / "simwarden")
 
 
 AbsoluteUri = Annotated[
     str, msgspec.Meta(max_length=2048, pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+\Z")
 ]
-
-
 HttpUrl = Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^https?://[^\s/@]+(/\S*)?\Z")]
 WebhookSecret = Annotated[
     str, msgspec.Meta(max_length=256, pattern=r"^whsec_([A-Za-z0-9+/]{4})+([A-Za-z0-9+/=]{4})?\Z")
@@ -134,6 +131,10 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Accept networkAccessIdentifier to name a device (CAMARA does not currently allow it)."""
     smallest_area_radius: Positive = 1
     """Metres: smaller circles are refused by `location-verification` and `geofencing-subscriptions` (INVALID_AREA)."""
+    eligibility_seconds: Positive = 3600
+    """How long the answer of `eligibility-check` holds."""
+    eligibility_responses_per_account: Positive = 1_000_000
+    """Such answers that an account may have at a time; beyond that 429. About 400 bytes each in the database."""
     areas_per_account: Positive = 1000
     """Named areas that an account may have; beyond that 429."""
     swaps_monitored_days: Positive | None = None

@@ -1,7 +1,8 @@
 """Every scope there is, as the OpenAPI documents have them.
 
 A document says in the `security` block of an operation which scopes allow it, and in `x-simwarden-scopes` what each of
-its scopes is for, and in which sets it is. Both are read from the text, in the layout that all our documents keep.
+its scopes is for, in which sets it is, and what has to be known of a SIM for it. Both are read from the text, in the
+layout that all our documents keep.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ _OPERATION = re.compile(
     r"^      operationId: (?P<id>\S+)$|^        - openId:\n            - \"?(?P<scope>[^\"\n]+)", re.MULTILINE
 )
 _BLOCK = re.compile(r"^x-simwarden-scopes:\n((?: .*\n)+)", re.MULTILINE)
-_SCOPE = re.compile(r"^  \"([^\"\n]+)\":\n    allows: (.+)\n(?:    sets: \[(.*)\]\n)?", re.MULTILINE)
+_SCOPE = re.compile(
+    r"^  \"([^\"\n]+)\":\n    allows: (.+)\n(?:    sets: \[(.*)\]\n)?(?:    needs: (\S+)\n)?", re.MULTILINE
+)
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -35,6 +38,8 @@ class Scope(msgspec.Struct, frozen=True):
     """What it is for, in a few words."""
     sets: frozenset[str]
     """The sets that its document puts it into; sets that contain these have it too."""
+    needs: str = ""
+    """What has to be known of a SIM before the scope is of any use with it; empty: nothing."""
 
 
 @cache
@@ -52,8 +57,8 @@ def of_operations(package: str) -> Mapping[str, frozenset[str]]:
 
 def _of_document(text: str) -> Iterator[Scope]:
     block = _BLOCK.search(text)
-    for name, allows, sets in _SCOPE.findall(block[1] if block else ""):
-        yield Scope(name, allows, frozenset(filter(None, re.split(r"[, ]+", sets))))
+    for name, allows, sets, needs in _SCOPE.findall(block[1] if block else ""):
+        yield Scope(name, allows, frozenset(filter(None, re.split(r"[, ]+", sets))), needs)
 
 
 def _of_customers() -> Iterator[Scope]:
@@ -71,6 +76,8 @@ def _of_operators() -> Iterator[Scope]:
 _CUSTOMERS = tuple(_of_customers())
 KNOWN = MappingProxyType({scope.name: scope.allows for scope in _CUSTOMERS})
 """Scope to what it allows."""
+NEEDS = MappingProxyType({scope.name: scope.needs for scope in _CUSTOMERS if scope.needs})
+"""Scope to what has to be known of a SIM (`northbound.eligibility_info.sources`)."""
 SET_MEANING = MappingProxyType(
     {
         "default": "bind, unbind and query; subscribe to events and receive them; read how a SIM stands",

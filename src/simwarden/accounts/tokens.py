@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from simwarden.accounts.keys import SigningKeys
+    from simwarden.domain.sim import SimRef
     from simwarden.store.accounts import Accounts, Application
 
 LIFETIME = 3600
@@ -45,6 +46,8 @@ class Caller(msgspec.Struct, frozen=True):
     """The application sees virtual SIMs, and nothing else."""
     daily_quota: int | None = None
     """Counted calls that the application may make in a day (UTC); None: as many as it likes."""
+    sims: frozenset[SimRef] | None = None
+    """The names of the one SIM that the call may be about, by an eligibility response; None: of any."""
 
 
 class _Header(msgspec.Struct, frozen=True):

@@ -1,4 +1,6 @@
-"""What is kept of personal data: sealed if it came before it was, deleted when it is old. A bit at a time."""
+"""What is kept of personal data: sealed if it came before it was, deleted when it is old. A bit at a time.
+
+What else is old is deleted with it: eligibility responses that have expired."""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
-from simwarden.store import personal, places, sessions, sim_names
+from simwarden.store import eligibility, personal, places, sessions, sim_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +59,7 @@ class Keeping(Worker):
         """A bit of it; returns the seconds until the next."""
         if await self.step():
             return PAUSE
+        await eligibility.prune(self._db, self._clock())
         await sessions.prune(self._db, self._clock() - self._kept)
         await places.prune(self._db, self._clock() - self._places_kept, DELETED_AT_ONCE)
         return EVERY

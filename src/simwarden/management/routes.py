@@ -68,6 +68,7 @@ class NoOperator:
     scopes: frozenset[str] = frozenset()
     daily_quota = None
     sandbox = False
+    sims = None
 
     def __init__(self, caller: TokenHolder) -> None:
         self.app_key = caller.app_key

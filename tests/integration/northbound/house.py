@@ -22,6 +22,7 @@ from simwarden.domain.place import Place, PlaceSource
 from simwarden.domain.sim import Seen, Sim
 from simwarden.engine import areas
 from simwarden.engine.commands.batcher import CommandBatcher
+from simwarden.engine.eligibility import Eligibility
 from simwarden.engine.function_status import Functions
 from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.quota import Quotas
@@ -86,6 +87,7 @@ class House:
             answers=self.answers,
             reads=self.reads.count,
             quota=Quotas(self.reads.used, clock=clock),
+            eligibility=Eligibility(database, per_account=1000, clock=clock),
         )
         self.app = northbound.ApisFirst(
             Starlette(routes=oauth.routes(self.accounts, self.tokens, self.keys)),

@@ -53,6 +53,8 @@ from simwarden.store.vault import WrongKey
 if TYPE_CHECKING:
     from tests.unit.northbound.asgi import Reply
 
+    from simwarden.domain.sim import SimRef
+
 GONE = "The specified resource is not found."
 DEVICE = "Device identifier not found."
 LATER = "Service Unavailable. Try again in a moment."
@@ -115,6 +117,7 @@ class Caller(msgspec.Struct, frozen=True):
     device: str | None = None
     sandbox: bool = False
     daily_quota: int | None = None
+    sims: frozenset[SimRef] | None = None
 
     async def check(self, token: str) -> Caller | None:
         """TokenCheck."""

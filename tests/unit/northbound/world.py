@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from uuid import UUID, uuid4
 
 import msgspec
 from starlette.applications import Starlette
@@ -16,12 +17,14 @@ from simwarden import northbound
 from simwarden.accounts.scopes import KNOWN
 from simwarden.domain import rules
 from simwarden.domain.device_model import DeviceModel
+from simwarden.domain.eligibility import NotEligible
 from simwarden.domain.errors import KeyReused, SimNotFound, SimwardenError, SubscriptionNotFound
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
 from simwarden.domain.sink import parse_sink
 from simwarden.domain.standing import Standing
 from simwarden.edge.throttle import HeldBack
+from simwarden.engine.eligibility import Kept
 from simwarden.engine.function_status import function_views
 from simwarden.engine.subscriptions import NewSubscription, Subscription
 from simwarden.northbound.kernel.devices import Devices
@@ -33,7 +36,7 @@ from simwarden.store.sims import DeviceDates
 from simwarden.store.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from starlette.types import ASGIApp
 
@@ -71,6 +74,7 @@ class Caller(msgspec.Struct, frozen=True):
     device: str | None = None
     sandbox: bool = False
     daily_quota: int | None = None
+    sims: frozenset[SimRef] | None = None
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -122,6 +126,7 @@ class World:
         self.read_only: list[Usage] = []
         self.metered: list[Answered] = []
         self.answers = AnswersInMemory()
+        self.responses = ResponsesInMemory(self)
         self.operations = OperationsInMemory()
         self.callers = {
             "good": Caller("swk_meters", "acc_meters"),
@@ -141,6 +146,7 @@ class World:
             answers=cast("IdempotencyStore", self.answers),
             reads=self.read_only.append,
             quota=quota,
+            eligibility=self.responses,
             refusals=refusals or HeldBack(rate=1e6, burst=1000, patience=0.0),
         )
         self.services = Services(
@@ -192,6 +198,10 @@ class World:
     async def assignment(self, sim: Sim) -> Assignment | None:
         """NumberHistory."""
         return self.assignments.get(sim.imsi)
+
+    async def scopes(self, app_key: str) -> frozenset[str]:
+        """What the application may do (Accounts)."""
+        return frozenset().union(*(each.scopes for each in self.callers.values() if each.app_key == app_key))
 
     async def life(self, sim: Sim, *, limit: int = 200) -> list[Event]:
         """Nothing has happened."""
@@ -261,6 +271,28 @@ class AnswersInMemory:
         if once is not None:
             self.kept[once.name] = once.digest, once.keep(outcome)
         return outcome
+
+
+class ResponsesInMemory:
+    """EligibilityResponses, without an end."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.kept: dict[UUID, tuple[str, Sim, frozenset[str]]] = {}
+
+    async def keep(self, app_key: str, sim: Sim, number: str, scopes: Collection[str]) -> Kept:
+        """Keep it."""
+        assert sim.msisdn == number
+        made = uuid4()
+        self.kept[made] = app_key, sim, frozenset(scopes)
+        return Kept(made, NOW + timedelta(hours=1), 3600)
+
+    async def covered(self, id: UUID, app_key: str, scopes: Collection[str]) -> frozenset[SimRef]:  # noqa: A002
+        """All names of the SIM."""
+        whose, sim, eligible = self.kept.get(id, ("", None, frozenset[str]()))
+        if whose != app_key or sim is None or eligible.isdisjoint(scopes):
+            raise NotEligible
+        return frozenset(ref for ref, each in self._world.sims.items() if each.imsi == sim.imsi)
 
 
 class Book:

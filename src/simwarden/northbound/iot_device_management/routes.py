@@ -174,7 +174,7 @@ class DeviceManagement:
         if caller.device is not None:
             if devices is not UNSET:
                 raise UnnecessaryIdentifier
-            return [Named(0, None, SimRef(IdentifierKind.MSISDN, caller.device))]
+            return [Named(0, None, self._devices.covered(caller, SimRef(IdentifierKind.MSISDN, caller.device)))]
         if devices is UNSET:
             raise MissingIdentifier
         return [named async for named in _in_turns(self._name(n, caller, each) for n, each in enumerate(devices))]
@@ -182,9 +182,9 @@ class DeviceManagement:
     def _name(self, n: int, caller: TokenHolder, device: IotDevice) -> Named:
         given = as_written(device)
         if device.imsi is not UNSET:
-            return Named(n, given, SimRef(IdentifierKind.IMSI, device.imsi))
+            return Named(n, given, self._devices.covered(caller, SimRef(IdentifierKind.IMSI, device.imsi)))
         if device.iccid is not UNSET:
-            return Named(n, given, SimRef(IdentifierKind.ICCID, device.iccid))
+            return Named(n, given, self._devices.covered(caller, SimRef(IdentifierKind.ICCID, device.iccid)))
         try:
             return Named(n, given, self._devices.name(caller, device))
         except UnsupportedIdentifier as error:
@@ -272,9 +272,12 @@ def build(services: Services) -> Api | None:
                 max_body=schemas.MAX_BODY,
                 once=path != "retrieve-status",
                 reads=path == "retrieve-status",
+                about_sim=path != "add",
             )
         }
         for path, (name, handle) in posts.items()
     }
-    table[f"/{VERSION}/operations/{{}}"] = {"GET": Endpoint("retrieveOperation", served.operation, has_body=False)}
+    table[f"/{VERSION}/operations/{{}}"] = {
+        "GET": Endpoint("retrieveOperation", served.operation, has_body=False, about_sim=False)
+    }
     return Api(NAME, table, of_operations(__package__), services.edge)

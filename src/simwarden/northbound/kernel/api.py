@@ -2,7 +2,8 @@
 
 Order of the checks: x-correlator (400), path (404), token (401), the API in the caller's mode (404), method (405),
 scope (403), Accept (406), media type (415), size of the body (400), Idempotency-Key (400, 422, or the answer given
-before), quota (429), then the operation's own, its body's content first. Every answer carries x-correlator.
+before), x-eligibility-response-id (400, 403), quota (429), then the operation's own, its body's content first. Every
+answer carries x-correlator.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import structlog
 from simwarden.domain.errors import ResourceNotFound, SimwardenError
 from simwarden.domain.usage import Usage
 from simwarden.edge.bodies import read_body
+from simwarden.northbound.kernel import eligibility, keys
 from simwarden.northbound.kernel import headers as header_rules
-from simwarden.northbound.kernel import keys
 from simwarden.northbound.kernel.errors import (
     ErrorInfo,
     InvalidAccessToken,
@@ -95,6 +96,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     """Media type of its answer."""
     once: bool = False
     """It changes something and heeds Idempotency-Key; `writing.execute` does the work."""
+    about_sim: bool = True
+    """Its request names a SIM, by `Devices.name` or `Devices.covered`."""
     reads: bool = False
     """It reads what is known of a SIM, and is counted when it is answered."""
 
@@ -196,6 +199,11 @@ class Api:
             kept = None if named is None else await edge.answers.find(named.name, named.digest)
             if kept is not None:
                 return replay(kept)
+        if headers.eligibility is not None and edge.eligibility is not None:
+            scopes, about_sim = self._scopes[endpoint.name], endpoint.about_sim
+            caller = await eligibility.limited(
+                headers.eligibility, caller, scopes, edge.eligibility, about_sim=about_sim
+            )
         usage = None if edge.reads is None or endpoint.reads else self._usage(caller, endpoint)
         request = Request(caller, call.correlator, body, parameter, query, named, usage)
         if edge.quota is not None and caller.daily_quota is not None and (endpoint.once or endpoint.reads):

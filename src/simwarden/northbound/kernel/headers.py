@@ -1,4 +1,4 @@
-"""The request headers that matter: x-correlator, Authorization, Content-Type, Accept."""
+"""The request headers that matter, and what those of HTTP and x-correlator may say."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ _NAMES = {
     b"content-encoding": 3,
     b"content-length": 4,
     b"idempotency-key": 5,
+    b"x-eligibility-response-id": 6,
 }
 
 
@@ -34,6 +35,7 @@ class Headers(msgspec.Struct, frozen=True):
     content_encoding: str | None
     content_length: str | None
     idempotency_key: str | None
+    eligibility: str | None
     accept: str | None
 
 
@@ -48,7 +50,7 @@ def read(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
         index = _NAMES.get(name)
         if index is not None and found[index] is None:
             found[index] = value.decode("latin-1")
-    return Headers(found[0], found[1], found[2], found[3], found[4], found[5], accept)
+    return Headers(found[0], found[1], found[2], found[3], found[4], found[5], found[6], accept)
 
 
 def correlator(given: str | None) -> str:

@@ -44,6 +44,10 @@ class TokenHolder(Protocol):
         """Its application is in sandbox mode: it sees virtual SIMs, and nothing else."""
 
     @property
+    def sims(self) -> frozenset[SimRef] | None:
+        """The names of the one SIM that the call may be about, by an eligibility response; None: of any."""
+
+    @property
     def daily_quota(self) -> int | None:
         """Counted calls that the application may make in a day (UTC); None: as many as it likes."""
 

@@ -264,13 +264,13 @@ def build(
         served = operations(contract, services, request)
         endpoints[f"/{version}/subscriptions"] = {
             "POST": Endpoint(names.create, served.create, has_body=True, once=True),
-            "GET": Endpoint(names.list, served.list, has_body=False),
+            "GET": Endpoint(names.list, served.list, has_body=False, about_sim=False),
         }
         endpoints[f"/{version}/subscriptions/{{}}"] = {
-            "GET": Endpoint(names.get, served.get, has_body=False),
-            "DELETE": Endpoint(names.delete, served.delete, has_body=False),
+            "GET": Endpoint(names.get, served.get, has_body=False, about_sim=False),
+            "DELETE": Endpoint(names.delete, served.delete, has_body=False, about_sim=False),
         }
         endpoints[f"/{version}/subscriptions/{{}}/rotate-secret"] = {
-            "POST": Endpoint(names.rotate, served.rotate_secret, has_body=True)
+            "POST": Endpoint(names.rotate, served.rotate_secret, has_body=True, about_sim=False)
         }
     return Api(contract.name, endpoints, of_operations(package), services.edge)

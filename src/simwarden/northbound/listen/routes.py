@@ -124,10 +124,10 @@ def build(services: Services) -> Api:
     return PatientApi(
         NAME,
         {
-            "/v1/inboxes": {"POST": Endpoint("openInbox", served.open, has_body=True)},
-            "/v1/inboxes/{}/events": {"GET": Endpoint("takeEvents", served.take, has_body=False)},
+            "/v1/inboxes": {"POST": Endpoint("openInbox", served.open, has_body=True, about_sim=False)},
+            "/v1/inboxes/{}/events": {"GET": Endpoint("takeEvents", served.take, has_body=False, about_sim=False)},
             "/v1/inboxes/{}/acknowledgements": {
-                "POST": Endpoint("acknowledgeEvent", served.acknowledge, has_body=True)
+                "POST": Endpoint("acknowledgeEvent", served.acknowledge, has_body=True, about_sim=False)
             },
         },
         of_operations(__package__),

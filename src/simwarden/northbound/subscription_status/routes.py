@@ -43,7 +43,8 @@ class SubscriptionStatus:
         wanted = decode(self._request, request.body, schemas.WORDING)
         number = _number(request.caller, wanted.phone_number)
         try:
-            sim = await self._devices.find(request.caller, SimRef(IdentifierKind.MSISDN, number))
+            ref = self._devices.covered(request.caller, SimRef(IdentifierKind.MSISDN, number))
+            sim = await self._devices.find(request.caller, ref)
         except SimNotFound as error:
             raise NumberNotFound from error
         return Answer(200, schemas.status_of(sim))

@@ -49,6 +49,9 @@ delete from area where account_id = $1
 -- name: numbers
 delete from number_assignment where bucket = any ($2::smallint[]) and account_id = $1
 
+-- name: eligibility
+delete from eligibility where bucket = any ($2::smallint[]) and account_id = $1
+
 -- name: alarms
 delete from alarm where account_id = $1
 

@@ -1,0 +1,142 @@
+"""Answers of whether SIMs are eligible, kept for a while under an id that later calls may name.
+
+Such a call is held against the answer once, before it is carried out: it must be of the same application, need a scope
+for which the SIM was eligible, and be about that SIM, to which nothing may have happened since (`domain.eligibility`).
+Nothing is written when a SIM changes: an answer knows the number of the SIM's newest event, and who uses it looks for
+newer ones.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+
+from simwarden.domain.eligibility import NotEligible, TooManyResponses
+from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.kit.batcher import Batcher
+from simwarden.kit.clock import now_utc
+from simwarden.store import eligibility as store
+from simwarden.store.coalesce import Coalescer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from simwarden.domain.sim import Sim
+    from simwarden.store.database import Database
+
+RECOUNT_AFTER = timedelta(seconds=5)
+"""So long those are refused at most whose account has no room left, until it is looked at again."""
+_AT_ONCE = 500
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """An answer that was kept."""
+
+    id: UUID
+    expires_at: datetime
+    ttl: int
+    """Seconds."""
+
+
+class _Room(msgspec.Struct):
+    """What is known of an account's answers."""
+
+    counted_at: datetime
+    used: int
+    """As counted then, and what was kept here since."""
+    fresh: int = 0
+    """What was kept here since."""
+
+
+class _Writer(Batcher[store.Response, None]):
+    batcher_name = "eligibility"
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(most=_AT_ONCE)
+        self._db = db
+
+    async def write(self, items: Sequence[store.Response]) -> Sequence[None]:
+        await store.insert(self._db, items)
+        return [None] * len(items)
+
+
+class Eligibility:
+    """The answers that are kept. Every method may raise StoreUnavailable."""
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        seconds: int = 3600,
+        per_account: int = 1_000_000,
+        registered: bool = True,
+        clock: Callable[[], datetime] = now_utc,
+    ) -> None:
+        """`seconds`: how long an answer holds. `per_account`: answers that an account may have; with several processes
+        it may have a tenth more for each. `registered`: its SIMs are in the register; those of the sandbox are not.
+        """
+        self._db = db
+        self._seconds = seconds
+        self._most = per_account
+        self._registered = registered
+        self._clock = clock
+        self._rooms: dict[str, _Room] = {}
+        self._writer = _Writer(db)
+        self._counts: Coalescer[str, int] = Coalescer(self._count)
+        self._lookups: Coalescer[UUID, store.FoundResponse] = Coalescer(self._find)
+
+    async def keep(self, app_key: str, sim: Sim, number: str, scopes: Collection[str]) -> Kept:
+        """Keep for which scopes a SIM was found eligible, as it was read. Raises TooManyResponses."""
+        now = self._clock()
+        await self._take_room(sim.account_id, now)
+        random = os.urandom(15)
+        made = UUID(bytes=bytes((sim.bucket,)) + random, version=4)
+        expires_at = now + timedelta(seconds=self._seconds)
+        row = store.Response(
+            made, sim.bucket, sim.imsi, sim.account_id, app_key, number, tuple(scopes), sim.event_count, expires_at
+        )
+        await self._writer.submit(row)
+        return Kept(made, expires_at, self._seconds)
+
+    async def covered(self, id: UUID, app_key: str, scopes: Collection[str]) -> frozenset[SimRef]:  # noqa: A002
+        """The names of the SIM that an application may call about, with any of `scopes`, by this answer.
+
+        Raises NotEligible.
+        """
+        found = await self._lookups.get(id)
+        if found is None or found.app_key != app_key:
+            raise NotEligible("The eligibility response does not exist, or has expired: check the eligibility again")
+        number = SimRef(IdentifierKind.MSISDN, found.number)
+        names = found.names if self._registered else frozenset({number})
+        if found.ended or number not in names:
+            raise NotEligible("The subscription has changed since its eligibility was checked: check it again")
+        if found.scopes.isdisjoint(scopes):
+            raise NotEligible("The scope of this operation was not checked, or the subscription is not eligible for it")
+        return names
+
+    async def _take_room(self, account_id: str, now: datetime) -> None:
+        room = self._rooms.get(account_id)
+        if (
+            room is None
+            or room.fresh > self._most // 10
+            or (room.used >= self._most and not timedelta(0) <= now - room.counted_at < RECOUNT_AFTER)
+        ):
+            used = await self._counts.get(account_id)
+            room = self._rooms[account_id] = _Room(now, used or 0)
+        if room.used >= self._most:
+            raise TooManyResponses(
+                f"An account may have {self._most} eligibility responses that have not expired"
+                " (eligibility_responses_per_account)"
+            )
+        room.used += 1
+        room.fresh += 1
+
+    async def _count(self, account_ids: Sequence[str]) -> Mapping[str, int]:
+        return await store.count(self._db, account_ids, self._clock())
+
+    async def _find(self, ids: Sequence[UUID]) -> Mapping[UUID, store.FoundResponse]:
+        return await store.find(self._db, ids, self._clock())

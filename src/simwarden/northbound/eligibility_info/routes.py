@@ -1,0 +1,83 @@
+"""eligibility-check."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.json import Decoder
+
+from simwarden.accounts.scopes import KNOWN, NEEDS, of_operations
+from simwarden.domain.eligibility import ContextCode, Obstacle, obstacle
+from simwarden.northbound.eligibility_info import schemas
+from simwarden.northbound.eligibility_info.sources import MISSING, SOURCES
+from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
+from simwarden.northbound.kernel.bodies import decode
+from simwarden.northbound.kernel.devices import Device
+from simwarden.northbound.kernel.errors import PermissionDenied
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from simwarden.domain.sim import Sim
+    from simwarden.northbound.kernel.eligibility import EligibilityResponses
+    from simwarden.northbound.kernel.services import Services
+
+NAME = "eligibility-info"
+_UNKNOWN = Obstacle(ContextCode.SUBSCRIBER_NOT_SUPPORTED, "There is no service with this scope here")
+_NOT_GRANTED = Obstacle(ContextCode.SUBSCRIBER_NOT_SUPPORTED, "The application does not have this scope")
+
+
+class EligibilityInfo:
+    """The one operation."""
+
+    def __init__(self, services: Services, responses: EligibilityResponses) -> None:
+        self._services = services
+        self._devices = services.devices
+        self._accounts = services.accounts
+        self._responses = responses
+        self._request = Decoder(schemas.CheckRequest)
+
+    async def check(self, request: Request) -> Answer:
+        """For which scopes a phone number's SIM is eligible (checkEligibility)."""
+        caller = request.caller
+        if caller.device is not None:
+            raise PermissionDenied("A 2-legged access token is needed: the request names the phone number")
+        wanted = decode(self._request, request.body, schemas.WORDING)
+        number = wanted.phone_number
+        sim = await self._devices.find(caller, self._devices.name(caller, Device(phone_number=number)))
+        scopes = dict.fromkeys(wanted.scopes)
+        found = await self._obstacles(sim, scopes, await self._accounts.scopes(caller.app_key))
+        eligible = [scope for scope, against in found.items() if against is None]
+        kept = await self._responses.keep(caller.app_key, sim, number, eligible)
+        items = [schemas.item(scope, wanted.purpose, against) for scope, against in found.items()]
+        return Answer(200, schemas.CheckResponse(str(kept.id), items, kept.expires_at, kept.ttl))
+
+    async def _obstacles(self, sim: Sim, scopes: Iterable[str], held: frozenset[str]) -> dict[str, Obstacle | None]:
+        """What stands against each scope: that it is not known or not granted, then the SIM, then what is not known."""
+        found: dict[str, Obstacle | None] = {}
+        known: dict[str, bool] = {}
+        whole = obstacle(sim)
+        for scope in scopes:
+            needs = NEEDS.get(scope)
+            if scope not in KNOWN:
+                found[scope] = _UNKNOWN
+            elif scope not in held:
+                found[scope] = _NOT_GRANTED
+            elif whole is not None or needs is None:
+                found[scope] = whole
+            else:
+                if needs not in known:
+                    known[needs] = await SOURCES[needs](self._services, sim)
+                missing = Obstacle(ContextCode.SUBSCRIBER_NOT_SUPPORTED, MISSING[needs])
+                found[scope] = None if known[needs] else missing
+        return found
+
+
+def build(services: Services) -> Api | None:
+    """The API, to be mounted at `/eligibility-info`; None where no answers are kept."""
+    responses = services.edge.eligibility
+    if responses is None:
+        return None
+    served = EligibilityInfo(services, responses)
+    endpoint = Endpoint("checkEligibility", served.check, has_body=True, reads=True)
+    return Api(NAME, {"/v0.1/eligibility-check": {"POST": endpoint}}, of_operations(__package__), services.edge)

@@ -1,0 +1,30 @@
+-- name: insert
+insert into eligibility (bucket, id, imsi, account_id, app_key, number, scopes, event, expires_at)
+select * from unnest($1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[],
+                     $9::timestamptz[])
+on conflict do nothing
+
+-- name: find
+-- $4: the types of events after which an answer holds no more.
+select e.id, e.bucket, e.imsi, e.app_key, e.number, e.scopes, s.iccid, s.msisdn, s.nai,
+       exists (
+           select from event v
+           where v.bucket = any ($1::smallint[]) and v.bucket = e.bucket and v.imsi = e.imsi and v.n > e.event
+             and v.type = any ($4::text[])
+       ) as ended
+from eligibility e
+left join sim s on s.bucket = e.bucket and s.imsi = e.imsi and s.bucket = any ($1::smallint[])
+where e.bucket = any ($1::smallint[]) and e.id = any ($2::uuid[]) and e.expires_at > $3
+
+-- name: addresses
+select d.bucket, d.imsi, d.kind, d.value
+from unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
+join sim_identifier d on d.kind in ('ipv4', 'ipv6') and d.bucket = i.bucket and d.imsi = i.imsi
+
+-- name: count
+select account_id, count(*) as count from eligibility
+where bucket = any ($1::smallint[]) and account_id = any ($2::text[]) and expires_at > $3
+group by account_id
+
+-- name: prune
+delete from eligibility where bucket = $1 and expires_at <= $2
