@@ -37,6 +37,7 @@ SCOPES = (
     "iot-sim-fraud-prevention-subscriptions:delete",
     "device-communication-function:manage",
     "device-communication-function:read",
+    "eligibility-info:check",
     "listen:receive",
     "iot-device-management:add",
     "iot-device-management:activate",

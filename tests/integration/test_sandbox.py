@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -25,7 +26,7 @@ from simwarden.kit.clock import now_utc
 from simwarden.store.accounts import Accounts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from simwarden.store.database import Database
 
@@ -57,9 +58,17 @@ class Trial:
             self.tokens[name] = (await answer.json())["access_token"]
 
     async def call(
-        self, api: str, method: str, path: str, body: Any = None, *, who: str = "sandbox", version: str = "v0.1"
+        self,
+        api: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        who: str = "sandbox",
+        version: str = "v0.1",
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> Reply:
-        headers, url = {"authorization": f"Bearer {self.tokens[who]}"}, f"{self.url}/{api}/{version}{path}"
+        headers, url = {"authorization": f"Bearer {self.tokens[who]}", **more}, f"{self.url}/{api}/{version}{path}"
         async with self._session.request(method, url, json=body, headers=headers) as answer:
             content = await answer.read()
             reply = Reply(answer.status, {name.lower(): value for name, value in answer.headers.items()}, content)
@@ -240,6 +249,25 @@ async def _register(trial: Trial) -> list[Any]:
     return [
         tuple(row) for row in await database.fetch("select imsi, binding::text, event_count from sim order by imsi")
     ]
+
+
+async def test_an_eligibility_response_about_a_virtual_sim_can_be_named(trial: Trial) -> None:
+    api, path, query = "eligibility-info", "/eligibility-check", f"{API}:query"
+    body = {"phoneNumber": "+8613800000008", "scopes": [query, f"{API}:bind"], "purpose": "dpv:FraudPrevention"}
+    answer = (await trial.call(api, "POST", path, body)).json
+    assert all(item["eligibility"] for item in answer["statusInfo"])
+    barred = (await trial.call(api, "POST", path, body | {"phoneNumber": "+8613800000002"})).json
+    assert {item["contextCode"] for item in barred["statusInfo"]} == {"BARRED"}
+    for who, number, id_, status in (
+        ("sandbox", "+8613800000008", answer["eligibilityResponseId"], 200),
+        ("sandbox", "+8613800000018", answer["eligibilityResponseId"], 403),
+        ("live", "+8613800000001", answer["eligibilityResponseId"], 403),
+        ("sandbox", "+8613800000002", barred["eligibilityResponseId"], 403),
+    ):
+        named = {"x-eligibility-response-id": id_}
+        asked = {"device": {"phoneNumber": number}, "queryType": "IMEIBIND"}
+        reply = await trial.call(API, "POST", "/query", asked, who=who, more=named)
+        assert reply.status == status, (who, number)
 
 
 async def test_nothing_of_the_sandbox_is_counted(trial: Trial) -> None:

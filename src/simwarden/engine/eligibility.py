@@ -33,7 +33,7 @@ RECOUNT_AFTER = timedelta(seconds=5)
 _AT_ONCE = 500
 
 
-class Kept(msgspec.Struct, frozen=True):
+class KeptEligibility(msgspec.Struct, frozen=True):
     """An answer that was kept."""
 
     id: UUID
@@ -52,14 +52,14 @@ class _Room(msgspec.Struct):
     """What was kept here since."""
 
 
-class _Writer(Batcher[store.Response, None]):
+class _Writer(Batcher[store.StoredEligibility, None]):
     batcher_name = "eligibility"
 
     def __init__(self, db: Database) -> None:
         super().__init__(most=_AT_ONCE)
         self._db = db
 
-    async def write(self, items: Sequence[store.Response]) -> Sequence[None]:
+    async def write(self, items: Sequence[store.StoredEligibility]) -> Sequence[None]:
         await store.insert(self._db, items)
         return [None] * len(items)
 
@@ -89,18 +89,18 @@ class Eligibility:
         self._counts: Coalescer[str, int] = Coalescer(self._count)
         self._lookups: Coalescer[UUID, store.FoundResponse] = Coalescer(self._find)
 
-    async def keep(self, app_key: str, sim: Sim, number: str, scopes: Collection[str]) -> Kept:
+    async def keep(self, app_key: str, sim: Sim, number: str, scopes: Collection[str]) -> KeptEligibility:
         """Keep for which scopes a SIM was found eligible, as it was read. Raises TooManyResponses."""
         now = self._clock()
         await self._take_room(sim.account_id, now)
         random = os.urandom(15)
         made = UUID(bytes=bytes((sim.bucket,)) + random, version=4)
         expires_at = now + timedelta(seconds=self._seconds)
-        row = store.Response(
+        row = store.StoredEligibility(
             made, sim.bucket, sim.imsi, sim.account_id, app_key, number, tuple(scopes), sim.event_count, expires_at
         )
         await self._writer.submit(row)
-        return Kept(made, expires_at, self._seconds)
+        return KeptEligibility(made, expires_at, self._seconds)
 
     async def covered(self, id: UUID, app_key: str, scopes: Collection[str]) -> frozenset[SimRef]:  # noqa: A002
         """The names of the SIM that an application may call about, with any of `scopes`, by this answer.
@@ -125,8 +125,10 @@ class Eligibility:
             or room.fresh > self._most // 10
             or (room.used >= self._most and not timedelta(0) <= now - room.counted_at < RECOUNT_AFTER)
         ):
-            used = await self._counts.get(account_id)
-            room = self._rooms[account_id] = _Room(now, used or 0)
+            used, before = await self._counts.get(account_id), room
+            room = self._rooms.get(account_id)
+            if room is None or room is before:  # nobody else who counted was quicker
+                room = self._rooms[account_id] = _Room(now, used or 0)
         if room.used >= self._most:
             raise TooManyResponses(
                 f"An account may have {self._most} eligibility responses that have not expired"

@@ -22,7 +22,7 @@ Q = load("eligibility")
 _ENDING = sorted(map(str, ENDING))
 
 
-class Response(msgspec.Struct, frozen=True):
+class StoredEligibility(msgspec.Struct, frozen=True):
     """An answer as it is stored."""
 
     id: UUID
@@ -55,7 +55,7 @@ def bucket_of(id: UUID) -> int:  # noqa: A002 - the column's name
     return id.bytes[0]
 
 
-async def insert(db: Database, rows: Sequence[Response]) -> None:
+async def insert(db: Database, rows: Sequence[StoredEligibility]) -> None:
     """Store answers."""
     await db.execute(
         Q["insert"],

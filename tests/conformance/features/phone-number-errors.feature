@@ -20,6 +20,7 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /device-swap/v1/check        | checkDeviceSwap        |
       | /number-recycling/v0.2/check | checkNumberRecycling   |
       | /kyc-tenure/v0.2/check-tenure | checkTenure           |
+      | /eligibility-info/v0.1/eligibility-check | checkEligibility |
 
   @own_c02_02_unknown
   Scenario Outline: A phone number that nobody has
@@ -36,6 +37,7 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /device-swap/v1/check        | checkDeviceSwap        |
       | /number-recycling/v0.2/check | checkNumberRecycling   |
       | /kyc-tenure/v0.2/check-tenure | checkTenure           |
+      | /eligibility-info/v0.1/eligibility-check | checkEligibility |
 
   @own_c02_03_unnecessary
   Scenario Outline: A phone number beside a token that names one
@@ -84,6 +86,7 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /device-swap/v1/check        | checkDeviceSwap        |
       | /number-recycling/v0.2/check | checkNumberRecycling   |
       | /kyc-tenure/v0.2/check-tenure | checkTenure           |
+      | /eligibility-info/v0.1/eligibility-check | checkEligibility |
 
   @own_c02_06_no_token
   Scenario Outline: No access token
@@ -100,6 +103,7 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /device-swap/v1/check        | checkDeviceSwap        |
       | /number-recycling/v0.2/check | checkNumberRecycling   |
       | /kyc-tenure/v0.2/check-tenure | checkTenure           |
+      | /eligibility-info/v0.1/eligibility-check | checkEligibility |
 
   @own_c02_07_no_body
   Scenario Outline: No body
@@ -116,6 +120,7 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /device-swap/v1/check        | checkDeviceSwap        |
       | /number-recycling/v0.2/check | checkNumberRecycling   |
       | /kyc-tenure/v0.2/check-tenure | checkTenure           |
+      | /eligibility-info/v0.1/eligibility-check | checkEligibility |
 
   @own_c02_08_correlator
   Scenario Outline: An x-correlator that breaks its schema
@@ -132,3 +137,4 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /device-swap/v1/check        | checkDeviceSwap        |
       | /number-recycling/v0.2/check | checkNumberRecycling   |
       | /kyc-tenure/v0.2/check-tenure | checkTenure           |
+      | /eligibility-info/v0.1/eligibility-check | checkEligibility |

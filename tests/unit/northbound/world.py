@@ -24,7 +24,7 @@ from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
 from simwarden.domain.sink import parse_sink
 from simwarden.domain.standing import Standing
 from simwarden.edge.throttle import HeldBack
-from simwarden.engine.eligibility import Kept
+from simwarden.engine.eligibility import KeptEligibility
 from simwarden.engine.function_status import function_views
 from simwarden.engine.subscriptions import NewSubscription, Subscription
 from simwarden.northbound.kernel.devices import Devices
@@ -280,12 +280,12 @@ class ResponsesInMemory:
         self._world = world
         self.kept: dict[UUID, tuple[str, Sim, frozenset[str]]] = {}
 
-    async def keep(self, app_key: str, sim: Sim, number: str, scopes: Collection[str]) -> Kept:
+    async def keep(self, app_key: str, sim: Sim, number: str, scopes: Collection[str]) -> KeptEligibility:
         """Keep it."""
         assert sim.msisdn == number
         made = uuid4()
         self.kept[made] = app_key, sim, frozenset(scopes)
-        return Kept(made, NOW + timedelta(hours=1), 3600)
+        return KeptEligibility(made, NOW + timedelta(hours=1), 3600)
 
     async def covered(self, id: UUID, app_key: str, scopes: Collection[str]) -> frozenset[SimRef]:  # noqa: A002
         """All names of the SIM."""

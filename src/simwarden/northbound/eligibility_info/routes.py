@@ -35,7 +35,7 @@ class EligibilityInfo:
         self._devices = services.devices
         self._accounts = services.accounts
         self._responses = responses
-        self._request = Decoder(schemas.CheckRequest)
+        self._request = Decoder(schemas.EligibilityRequest)
 
     async def check(self, request: Request) -> Answer:
         """For which scopes a phone number's SIM is eligible (checkEligibility)."""
@@ -50,7 +50,7 @@ class EligibilityInfo:
         eligible = [scope for scope, against in found.items() if against is None]
         kept = await self._responses.keep(caller.app_key, sim, number, eligible)
         items = [schemas.item(scope, wanted.purpose, against) for scope, against in found.items()]
-        return Answer(200, schemas.CheckResponse(str(kept.id), items, kept.expires_at, kept.ttl))
+        return Answer(200, schemas.EligibilityAnswer(str(kept.id), items, kept.expires_at, kept.ttl))
 
     async def _obstacles(self, sim: Sim, scopes: Iterable[str], held: frozenset[str]) -> dict[str, Obstacle | None]:
         """What stands against each scope: that it is not known or not granted, then the SIM, then what is not known."""

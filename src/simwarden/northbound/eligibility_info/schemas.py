@@ -24,7 +24,7 @@ _SCOPES = f"scopes must be 1 to {MOST_SCOPES} scopes of 1 to {LONGEST_SCOPE} cha
 _Scope = Annotated[str, Meta(min_length=1, max_length=LONGEST_SCOPE)]
 
 
-class CheckRequest(msgspec.Struct, frozen=True, rename="camel"):
+class EligibilityRequest(msgspec.Struct, frozen=True, rename="camel"):
     """EligibilityCheckRequest."""
 
     phone_number: PhoneNumber
@@ -44,7 +44,7 @@ class StatusInfoItem(msgspec.Struct, frozen=True, rename="camel"):
     context_message: str | UnsetType = UNSET
 
 
-class CheckResponse(msgspec.Struct, frozen=True, rename="camel"):
+class EligibilityAnswer(msgspec.Struct, frozen=True, rename="camel"):
     """EligibilityCheckResponse."""
 
     eligibility_response_id: str

@@ -8,7 +8,7 @@ with the caller, and `Devices.covered` holds the call's own name against them.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 from uuid import UUID
 
 import msgspec
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from simwarden.domain.sim import Sim, SimRef
-    from simwarden.engine.eligibility import Kept
+    from simwarden.engine.eligibility import KeptEligibility
     from simwarden.northbound.kernel.ports import TokenHolder
 
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -29,7 +29,7 @@ _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 class EligibilityResponses(Protocol):
     """Knows what was answered."""
 
-    async def keep(self, app_key: str, sim: Sim, number: str, scopes: Collection[str], /) -> Kept:
+    async def keep(self, app_key: str, sim: Sim, number: str, scopes: Collection[str], /) -> KeptEligibility:
         """Keep for which scopes a SIM was found eligible, as it was read. Raises TooManyResponses."""
 
     async def covered(self, id: UUID, app_key: str, scopes: Collection[str], /) -> frozenset[SimRef]:  # noqa: A002
@@ -49,4 +49,4 @@ async def limited(
     if not about_sim:
         raise NotEligible("An eligibility response is about one SIM, and this operation is not")
     names = await responses.covered(UUID(given), caller.app_key, caller.scopes & allowing)
-    return msgspec.structs.replace(caller, sims=names)
+    return cast("TokenHolder", msgspec.structs.replace(cast("msgspec.Struct", caller), sims=names))
