@@ -15,6 +15,7 @@ from simwarden.domain.rules.device import Bind
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine.bulk_jobs import Named
 from simwarden.management import bulk_views, schemas
+from simwarden.management.csv_list import CsvList
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
 from simwarden.management.sims import as_filter
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
     from simwarden.engine.bulk_jobs import Operation
 
-MAX_ROWS = 200_000
-"""SIMs of one list."""
 STATES = ("PREVIEWING", "READY", "RUNNING", "COMPLETED", "CANCELLED", "EXPIRED")
 _KINDS = {
     "imsi": (IdentifierKind.IMSI, identifiers.parse_imsi),
@@ -130,39 +129,27 @@ class BulkRoutes:
 
 def named(text: str, *, devices: bool, intake: Intake = _AS_WRITTEN) -> Iterator[Named]:
     """The SIMs of a CSV list, one by one. Its first line names the columns: imsi, iccid, msisdn or nai; and, where
-    SIMs are bound, imei. A line that names no SIM is an item of its own. Raises InvalidArgument for anything else.
-
-    Columns are parted by commas, or by the semicolons or tabs that spreadsheets write in some countries.
-    """
-    text = text.lstrip("\ufeff")
-    first = text[: text.find("\n")] if "\n" in text else text
-    delimiter = next((each for each in (",", ";", "\t") if each in first), ",")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
-    try:
-        header = [name.strip().lower() for name in next(reader, [])]
-        kinds = [name for name in header if name in _KINDS]
-        others = set(header) - _KINDS.keys() - ({"imei"} if devices else set())
-        if len(kinds) != 1 or others or len(set(header)) != len(header):
-            allowed = "imsi, iccid, msisdn or nai" + (", and imei" if devices else "")
-            raise InvalidArgument(f"The first line of csv must name one column {allowed}; it is {','.join(header)!r}")
-        count = 0
-        for row in reader:
-            if any(value.strip() for value in row):
-                count += 1
-                if count > MAX_ROWS:
-                    raise InvalidArgument(f"csv may have at most {MAX_ROWS} lines")
-                yield _line(reader.line_num, header, kinds[0], row, intake)
-        if not count:
-            raise InvalidArgument("csv names no SIM")
-    except csv.Error as error:
-        raise InvalidArgument(f"csv cannot be read: line {reader.line_num}: {error}") from error
+    SIMs are bound, imei. A line that names no SIM is an item of its own. Raises InvalidArgument for anything else."""
+    listed = CsvList(text)
+    header = [name.lower() for name in listed.header]
+    kinds = [name for name in header if name in _KINDS]
+    others = set(header) - _KINDS.keys() - ({"imei"} if devices else set())
+    if len(kinds) != 1 or others or len(set(header)) != len(header):
+        allowed = "imsi, iccid, msisdn or nai" + (", and imei" if devices else "")
+        raise InvalidArgument(f"The first line of csv must name one column {allowed}; it is {','.join(header)!r}")
+    empty = True
+    for line, row in listed:
+        empty = False
+        yield _line(line, header, kinds[0], row, intake)
+    if empty:
+        raise InvalidArgument("csv names no SIM")
 
 
 def _line(line: int, header: list[str], kind: str, row: list[str], intake: Intake) -> Named:
     given = ",".join(row)[:200]
     if len(row) != len(header):
         return Named(line, given, None, wrong=InvalidValue(f"{len(row)} values for {len(header)} columns"))
-    values = dict(zip(header, (value.strip() for value in row), strict=True))
+    values = dict(zip(header, row, strict=True))
     identifier, parse = _KINDS[kind]
     try:
         written = values[kind]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +13,7 @@ from simwarden.domain.identifiers import parse_msisdn
 from simwarden.domain.locating import InvalidSite
 from simwarden.engine.provision import BadRow
 from simwarden.management import schemas
+from simwarden.management.csv_list import CsvList, in_slices
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 NEEDED = ("number", "latitude", "longitude", "radius")
 COLUMNS = (*NEEDED, "networks", "installedAt")
-MAX_ROWS = 200_000
-"""Lines of one list."""
 AT_ONCE = 5000
 """Lines that one transaction takes in."""
 
@@ -79,7 +76,7 @@ class LineRoutes:
         bad: list[BadRow] = []
         found: dict[str, tuple[int, FixedLine]] = {}
         networks: dict[str, int] = {}
-        for line, row in read_lines(wanted.csv):
+        async for line, row in in_slices(read_lines(wanted.csv)):
             if row is None:
                 bad.append(BadRow(line, "It has more or fewer values than there are columns"))
                 continue
@@ -140,34 +137,22 @@ class LineRoutes:
 def read_lines(text: str) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """The rows of a CSV list with their lines; None for one that does not fit the columns. Raises InvalidArgument.
 
-    Columns are parted by commas, or by the semicolons or tabs that spreadsheets write in some countries; `networks` by
-    blanks.
+    `networks` are separated by blanks.
     """
-    text = text.lstrip("\ufeff")
-    first = text[: text.find("\n")] if "\n" in text else text
-    delimiter = next((each for each in (",", ";", "\t") if each in first), ",")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        if not set(NEEDED) <= set(header) <= set(COLUMNS) or len(set(header)) != len(header):
-            raise InvalidArgument(
-                f"The first line of csv must name columns of {','.join(COLUMNS)} (the first four at least); "
-                f"it is {','.join(header)[:200]!r}"
-            )
-        count = 0
-        for row in reader:
-            if any(value.strip() for value in row):
-                count += 1
-                if count > MAX_ROWS:
-                    raise InvalidArgument(f"csv may have at most {MAX_ROWS} lines")
-                yield reader.line_num, _row(header, row) if len(row) == len(header) else None
-    except csv.Error as error:
-        raise InvalidArgument(f"csv cannot be read: line {reader.line_num}: {error}") from error
+    listed = CsvList(text)
+    header = listed.header
+    if not set(NEEDED) <= set(header) <= set(COLUMNS) or len(set(header)) != len(header):
+        raise InvalidArgument(
+            f"The first line of csv must name columns of {','.join(COLUMNS)} (the first four at least); "
+            f"it is {','.join(header)[:200]!r}"
+        )
+    for line, row in listed:
+        yield line, _row(header, row) if len(row) == len(header) else None
 
 
 def _row(header: Sequence[str], row: Sequence[str]) -> dict[str, Any]:
     """As `CreateLine` is written; what is empty is left out."""
-    values: dict[str, Any] = {name: value.strip() for name, value in zip(header, row, strict=True) if value.strip()}
+    values: dict[str, Any] = {name: value for name, value in zip(header, row, strict=True) if value}
     if "networks" in values:
         values["networks"] = values["networks"].split()
     return values

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from simwarden.domain.locating import InvalidSite, checked_site
 from simwarden.domain.place import Place, PlaceSource
 from simwarden.engine.provision import BadRow
 from simwarden.management import gateway_views, schemas
+from simwarden.management.csv_list import CsvList, in_slices
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Time
 from simwarden.northbound.kernel.api import Answer, Request
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from simwarden.store.places import PastPlace
 
 COLUMNS = ("name", "latitude", "longitude", "radius")
-MAX_ROWS = 200_000
-"""Gateways of one list."""
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -68,7 +65,7 @@ class PlaceRoutes:
         wanted: schemas.ImportSites = read(self._import, request)
         found: dict[str, tuple[int, Site]] = {}
         bad: list[BadRow] = []
-        for row in read_sites(wanted.csv):
+        async for row in in_slices(read_sites(wanted.csv)):
             if isinstance(row, BadRow):
                 bad.append(row)
             elif row[1] in found:
@@ -150,35 +147,21 @@ def _view(place: Place | PastPlace, names: Mapping[int, str]) -> dict[str, Any]:
 
 
 def read_sites(text: str) -> Iterator[tuple[int, str, Site] | BadRow]:
-    """The sites of a CSV list, each with its line and the name of its gateway. Raises InvalidArgument.
-
-    Columns are parted by commas, or by the semicolons or tabs that spreadsheets write in some countries.
-    """
-    text = text.lstrip("\ufeff")
-    first = text[: text.find("\n")] if "\n" in text else text
-    delimiter = next((each for each in (",", ";", "\t") if each in first), ",")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
-    try:
-        header = [name.strip().lower() for name in next(reader, [])]
-        if sorted(header) != sorted(COLUMNS):
-            raise InvalidArgument(
-                f"The first line of csv must name the columns {','.join(COLUMNS)}; it is {','.join(header)[:200]!r}"
-            )
-        count = 0
-        for row in reader:
-            if any(value.strip() for value in row):
-                count += 1
-                if count > MAX_ROWS:
-                    raise InvalidArgument(f"csv may have at most {MAX_ROWS} lines")
-                yield _line(reader.line_num, header, row)
-    except csv.Error as error:
-        raise InvalidArgument(f"csv cannot be read: line {reader.line_num}: {error}") from error
+    """The sites of a CSV list, each with its line and the name of its gateway. Raises InvalidArgument."""
+    listed = CsvList(text)
+    header = [name.lower() for name in listed.header]
+    if sorted(header) != sorted(COLUMNS):
+        raise InvalidArgument(
+            f"The first line of csv must name the columns {','.join(COLUMNS)}; it is {','.join(header)[:200]!r}"
+        )
+    for line, row in listed:
+        yield _line(line, header, row)
 
 
 def _line(line: int, header: list[str], row: list[str]) -> tuple[int, str, Site] | BadRow:
     if len(row) != len(header):
         return BadRow(line, f"{len(row)} values for {len(header)} columns")
-    values = dict(zip(header, (value.strip() for value in row), strict=True))
+    values = dict(zip(header, row, strict=True))
     if not values["name"] or "\x00" in values["name"]:
         return BadRow(line, "name: a gateway must be named")
     try:
