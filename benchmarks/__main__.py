@@ -45,10 +45,18 @@ async def measure_calls(given: argparse.Namespace) -> None:
         await twins.pyhss(world, given.sims, given.seconds)
         await calls.measure(world, "bind", given.sims, given.seconds, given.rounds)
         await calls.measure(world, "manage", given.sims, given.seconds, given.rounds)
-        await calls.measure(world, "sim-swap", given.sims, given.seconds, given.rounds)
-        await calls.measure(world, "device-swap", given.sims, given.seconds, given.rounds)
         memory = machine.memory_of(world.server.pid)
         print(f"Memory of the server's Python processes: {memory['python']:.0f} MiB (PSS)", flush=True)
+
+
+async def measure_reads(given: argparse.Namespace) -> None:
+    """Calls that ask what the record knows of a number, and one that every figure can be compared with."""
+    async with bench() as world:
+        app_key, app_secret = await world.fill(0)
+        await growth.fill(world, given.sims)
+        await world.log_in(app_key, app_secret)
+        for operation in ("query", *calls.READS):
+            await calls.measure(world, operation, given.sims, given.seconds, given.rounds)
 
 
 async def measure_sightings(given: argparse.Namespace) -> None:
@@ -145,6 +153,7 @@ async def measure_pool(_given: argparse.Namespace) -> None:
 SECTIONS = {
     "pool": measure_pool,
     "calls": measure_calls,
+    "reads": measure_reads,
     "sightings": measure_sightings,
     "latency": measure_latency,
     "deliveries": measure_deliveries,

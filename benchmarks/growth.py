@@ -131,8 +131,8 @@ where until = 'infinity' or n % 10 = 0
 """
 """One in ten was another SIM's before."""
 _PORTS = f"""
-insert into gateway_port (gateway_id, port, slot, boot, status, imei, imsi, changed_at, reported_at)
-select $3 + n / {PORTS}, n % {PORTS} + 1, 1, 1, 3, ({_IMEI} + n)::text, ({IMSI_BASE} + n)::text, now(), now()
+insert into gateway_port (gateway_id, port, slot, boot, status, imei, imsi, plmn, changed_at, reported_at)
+select $3 + n / {PORTS}, n % {PORTS} + 1, 1, 1, 3, ({_IMEI} + n)::text, ({IMSI_BASE} + n)::text, '46000', now(), now()
 from generate_series($1::bigint, $2::bigint) n
 """
 
