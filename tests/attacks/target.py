@@ -35,6 +35,8 @@ SCOPES = (
     "iot-sim-fraud-prevention-subscriptions:subscribe",
     "iot-sim-fraud-prevention-subscriptions:read",
     "iot-sim-fraud-prevention-subscriptions:delete",
+    "geofencing-subscriptions:org.camaraproject.geofencing-subscriptions.v0.area-entered:create",
+    "geofencing-subscriptions:org.camaraproject.geofencing-subscriptions.v0.area-left:create",
     "device-communication-function:manage",
     "device-communication-function:read",
     "eligibility-info:check",
