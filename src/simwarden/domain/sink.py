@@ -17,6 +17,26 @@ from simwarden.domain.errors import SimwardenError
 
 MAX_LENGTH = 2048
 """Longest sink (CAMARA, maxLength of `sink`)."""
+_OWN_HEADERS = frozenset(
+    {
+        "authorization",
+        "connection",
+        "cookie",
+        "expect",
+        "forwarded",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "via",
+        "x-correlator",
+    }
+)
+_OWN_PREFIXES = ("ce-", "content-", "proxy-", "webhook-", "x-forwarded-")
 _PRINTABLE = re.compile(r"[\x21-\x5b\x5d-\x7e]+")
 _NUMERIC_END = re.compile(r"(?:\d+|0[xX][0-9a-fA-F]*)")
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?", re.IGNORECASE)
@@ -31,6 +51,12 @@ _EMBEDDING_LOW = [
     IPv6Network("64:ff9b::/96"),  # NAT64 (RFC 6052 2.1)
 ]
 _ISATAP = (0x00005EFE, 0x02005EFE)
+
+
+def is_own_header(name: str) -> bool:
+    """Whether a notification's header is not the customer's: the delivery sets it, or it would change its meaning."""
+    lower = name.lower()
+    return lower in _OWN_HEADERS or lower.startswith(_OWN_PREFIXES)
 
 
 class InvalidSink(SimwardenError, ValueError):

@@ -11,7 +11,7 @@ import msgspec
 from yarl import URL
 
 from simwarden import __version__
-from simwarden.domain.sink import parse_sink
+from simwarden.domain.sink import is_own_header, parse_sink
 from simwarden.notify import cloudevents
 from simwarden.notify.signature import sign
 from simwarden.store import targets
@@ -23,29 +23,6 @@ if TYPE_CHECKING:
     from simwarden.store.deliveries import ClaimedQueue, Head
     from simwarden.store.vault import Vault
 
-_RESERVED = frozenset(
-    {
-        "authorization",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "cookie",
-        "expect",
-        "forwarded",
-        "host",
-        "http2-settings",
-        "keep-alive",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-        "via",
-        "x-correlator",
-    }
-)
-_RESERVED_PREFIXES = ("webhook-", "proxy-", "ce-", "x-forwarded-")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")
 _VALUE = re.compile(r"[\x20-\x7e\t]{0,512}")
 _parse_sink = lru_cache(maxsize=4096)(parse_sink)
@@ -115,7 +92,7 @@ def custom_headers(settings: Mapping[str, Any] | None) -> dict[str, str]:
     kept = {}
     for name, value in given.items():
         lower = str(name).lower()
-        if lower in _RESERVED or lower.startswith(_RESERVED_PREFIXES):
+        if is_own_header(lower):
             continue
         if _TOKEN.fullmatch(lower) and isinstance(value, str) and _VALUE.fullmatch(value):
             kept[lower] = value

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from simwarden.domain.sink import InvalidSink
+from simwarden.domain.sink import InvalidSink, is_own_header
 from simwarden.engine.subscriptions import Credential
 from simwarden.northbound.kernel.errors import (
     InvalidArgument,
@@ -29,27 +29,6 @@ DateTime = Annotated[datetime, Meta(tz=True)]
 """RFC 3339 with a time zone; a naive time is refused."""
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}\Z")]
 HeaderValue = Annotated[str, Meta(max_length=512, pattern=r"^(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?\Z")]
-_OWN_HEADERS = frozenset(
-    {
-        "authorization",
-        "connection",
-        "cookie",
-        "expect",
-        "forwarded",
-        "host",
-        "http2-settings",
-        "keep-alive",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-        "via",
-        "x-correlator",
-    }
-)
-_OWN_PREFIXES = ("ce-", "content-", "proxy-", "webhook-", "x-forwarded-")
-"""Headers that the delivery itself sets, or that would change its meaning."""
 
 
 class HttpSettings(msgspec.Struct, frozen=True, rename="camel"):
@@ -107,7 +86,7 @@ def check_settings(settings: HttpSettings | UnsetType) -> None:
     """Raise InvalidArgument for a header that is not the client's to set."""
     if settings is not UNSET and settings.headers is not UNSET:
         for name in settings.headers:
-            if name.lower() in _OWN_HEADERS or name.lower().startswith(_OWN_PREFIXES):
+            if is_own_header(name):
                 raise InvalidArgument(f"protocolSettings.headers must not contain {name}")
 
 
