@@ -6,6 +6,9 @@ in the commit of what comes of it. A restart loses none, and of several processe
 
 from __future__ import annotations
 
+import structlog
+
+from simwarden.domain.errors import StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.engine import areas, geofences
 from simwarden.engine.deciding import AT_ONCE, DecidingWorker
@@ -13,6 +16,7 @@ from simwarden.engine.places import write_down
 from simwarden.engine.unit_of_work import UnitOfWork
 from simwarden.store import places, sites
 
+_log = structlog.get_logger()
 POLL = 2.0
 """Seconds between two looks when there is nothing to do."""
 
@@ -25,13 +29,27 @@ class PlaceReview(DecidingWorker):
     async def turn(self) -> float:
         """Some SIMs of each bucket in which some wait; returns the seconds until the next look."""
         buckets = await sites.waiting(self._db)
-        looked = [await self._look(bucket) for bucket in buckets]
+        looked = [await self._try(bucket, AT_ONCE) for bucket in buckets]
         return 0.0 if any(looked) else POLL
 
-    async def _look(self, bucket: int) -> int:
+    async def _try(self, bucket: int, most: int) -> int:
+        """Look at some SIMs. One of which a rule fails is left as it is, once it is alone."""
+        try:
+            return await self._look(bucket, most)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            if most > 1:
+                return await self._try(bucket, 1)
+            async with self._db.transaction() as connection:
+                imsis = await sites.take_reviews(connection, bucket, 1)
+            _log.exception("rule failed, the SIM is left as it is", worker=self.worker_name, imsi=imsis[:1])
+            return 1
+
+    async def _look(self, bucket: int, most: int) -> int:
         now = self._clock()
         async with self._db.transaction() as connection:
-            imsis = await sites.take_reviews(connection, bucket, AT_ONCE)
+            imsis = await sites.take_reviews(connection, bucket, most)
             if not imsis:
                 return 0  # another process has them
             work = UnitOfWork(connection, now)

@@ -12,11 +12,13 @@ from tests.support.world import START, Box, World, device, imsi
 
 from simwarden.domain.area import Circle
 from simwarden.domain.events import EventType
+from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.locating import Site
 from simwarden.domain.rules.area import LimitArea
 from simwarden.domain.rules.device import Bind
 from simwarden.domain.session import Phase
 from simwarden.domain.sim import BarCause
+from simwarden.engine import areas
 from simwarden.engine.place_review import PlaceReview
 from simwarden.store import doubts, places, sites
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simwarden.domain.reports import Report
+    from simwarden.engine.unit_of_work import UnitOfWork
 
 __all__ = ["world", "world_database"]
 CITY = Circle(52.52, 13.405, 20_000)
@@ -198,6 +201,29 @@ async def test_a_gateway_whose_site_changes_takes_its_sims_along(world: World, b
     assert await sites.waiting(world.db) == [], "nothing changed"
 
 
+async def test_a_sim_whose_rule_fails_holds_up_no_other_sim_of_its_gateway(
+    world: World, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same = next(number for number in range(3, 5000) if bucket_of(imsi(number)) == bucket_of(imsi(1)))
+    await world.card(same)
+    box.put(same, 2)
+    world.clock.turn(60)
+    await world.take(box.dev_status())
+    await world.do(same, LimitArea(area=CITY))
+    see = areas.see
+
+    def faulty(work: UnitOfWork, *rest: Any) -> None:
+        if imsi(1) in work.sims:
+            raise ZeroDivisionError
+        see(work, *rest)
+
+    monkeypatch.setattr(areas, "see", faulty)
+    await put_at(world, gw1=PARIS)
+    await look_again(world)
+    assert (await exits(world), await exits(world, same)) == (False, True)
+    assert await world.written("place_review") == []
+
+
 async def test_a_cell_that_moves_takes_its_sims_along(world: World, box: Box) -> None:
     nas = await world.box("nas-1")
     await know(world, cell=NEAR)
@@ -226,7 +252,7 @@ async def test_many_are_looked_at_some_at_a_time_and_a_stop_loses_none(
     await put_at(world, gw1=PARIS)
     review = PlaceReview(world.db, clock=world.clock)
     bucket = (await sites.waiting(world.db))[0]
-    assert await review._look(bucket) == 1
+    assert await review._look(bucket, 1) == 1
     left = len(await world.written("place_review"))
     assert left == 9
     await look_again(world)
