@@ -26,6 +26,7 @@ _COMMANDS = {
     "line": ("simwarden.cli.line:line", "Fixed lines: numbers and addresses that do not move."),
     "cell": ("simwarden.cli.cell:cell", "Cells of mobile networks, and where they are."),
     "tac": ("simwarden.cli.tac:tac", "Models of devices by type allocation code."),
+    "eligibility": ("simwarden.cli.eligibility:eligibility", "Which SIMs may pay by the phone bill."),
     "operation": ("simwarden.cli.operation:operation", "Work on many SIMs, done in the background."),
     "subscription": ("simwarden.cli.subscription:subscription", "Customers' subscriptions."),
     "delivery": ("simwarden.cli.delivery:delivery", "Events handed to customers, sent again where it failed."),

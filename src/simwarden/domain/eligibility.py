@@ -24,6 +24,11 @@ class ContextCode(enum.StrEnum):
     """Own: the SIM is suspended, and can be restored."""
     BARRED = "BARRED"
     """Own: something else than its customer's wish keeps the SIM from working."""
+    TENURE_TOO_SHORT = "TENURE_TOO_SHORT"
+    """Own, of payments (`domain.payments`), as those below."""
+    SIM_SWAPPED = "SIM_SWAPPED"
+    DEVICE_SWAPPED = "DEVICE_SWAPPED"
+    NUMBER_RECYCLED = "NUMBER_RECYCLED"
 
 
 class Obstacle(msgspec.Struct, frozen=True):
@@ -66,6 +71,11 @@ _BY_LIFECYCLE = {
     Lifecycle.DEACTIVATED: Obstacle(ContextCode.SUBSCRIPTION_CANCELLED, "The subscription is no longer active"),
     Lifecycle.DELETED: Obstacle(ContextCode.SUBSCRIPTION_CANCELLED, "The subscription is no longer active"),
 }
+
+
+def by_lifecycle(sim: Sim) -> Obstacle | None:
+    """What a SIM's state keeps it from: everything, or nothing."""
+    return _BY_LIFECYCLE.get(sim.lifecycle)
 
 
 def obstacle(sim: Sim) -> Obstacle | None:

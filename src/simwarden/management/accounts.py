@@ -69,6 +69,7 @@ class AccountRoutes:
             strict=before.strict if wanted.strict is UNSET else wanted.strict,
             home_networks=before.home_networks if wanted.home_networks is UNSET else wanted.home_networks,
             area=before.area if wanted.area is UNSET else wanted.area,
+            payments=before.payments,
             area_radius=before.area_radius if wanted.area_radius is UNSET else wanted.area_radius,
         )
         if wanted.area is not UNSET and wanted.area is not None:

@@ -15,6 +15,7 @@ from simwarden.management.gateways import GatewayRoutes
 from simwarden.management.journal import JournalRoutes
 from simwarden.management.lines import LineRoutes
 from simwarden.management.outbox import OutboxRoutes
+from simwarden.management.payments import PaymentRoutes
 from simwarden.management.places import PlaceRoutes
 from simwarden.management.ranges import RangeRoutes
 from simwarden.management.schemas import MAX_CSV
@@ -82,7 +83,7 @@ def api(house: House, edge: Edge) -> Api:
     sims, gateways = SimRoutes(house), GatewayRoutes(house)
     outbox, bulk = OutboxRoutes(house), BulkRoutes(house)
     ranges, alarms, areas = RangeRoutes(house), AlarmRoutes(house), AreaRoutes(house)
-    tacs = TacRoutes(house)
+    tacs, payments = TacRoutes(house), PaymentRoutes(house)
     accounts, applications, journal = AccountRoutes(house), ApplicationRoutes(house), JournalRoutes(house)
     where, lines = PlaceRoutes(house), LineRoutes(house)
     table = (
@@ -103,6 +104,10 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/accounts/{}/ranges", "listRanges", ranges.page),
         ("POST", "/accounts/{}/ranges", "addRange", ranges.add),
         ("DELETE", "/accounts/{}/ranges", "removeRange", ranges.remove),
+        ("POST", "/accounts/{}/payment-rules", "setPaymentRules", payments.set),
+        ("DELETE", "/accounts/{}/payment-rules", "removePaymentRules", payments.remove),
+        ("GET", "/accounts/{}/payment-eligibility", "countPayments", payments.count),
+        ("GET", "/sims/{}/payment-eligibility", "judgePayment", payments.judge),
         ("GET", "/areas", "listAreas", areas.page),
         ("POST", "/areas", "createArea", areas.create),
         ("GET", "/areas/{}", "getArea", areas.show),

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from simwarden.domain import payments
 from simwarden.domain.command import Command
 from simwarden.domain.device_model import DeviceModel
 from simwarden.domain.errors import InvalidValue
@@ -97,6 +98,16 @@ class ChangeAccount(_Body, frozen=True):
     policy: PolicyBody | UnsetType = UNSET
     area: AreaName | UnsetType | None = UNSET
     area_radius: Radius | UnsetType = UNSET
+
+
+class PaymentRulesBody(_Body, frozen=True):
+    """PaymentRules."""
+
+    iot_only: bool = False
+    tenure_days: payments.Days | None = None
+    sim_swap_hours: payments.Hours | None = None
+    device_swap_hours: payments.Hours | None = None
+    recycled_days: payments.Days | None = None
 
 
 class CreateApplication(_Body, frozen=True):

@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from simwarden.domain.errors import AccountNotFound, AlreadyExists, ApplicationNotFound
+from simwarden.domain.payments import PaymentRules
 from simwarden.domain.sim import Policy
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.queries import load
@@ -39,6 +40,8 @@ class AccountSettings(msgspec.Struct, frozen=True):
     """Name of the account's area that a call takes which limits a SIM and names none;"""
     area_radius: int = 5000
     """where there is none, metres of the circle around the SIM's place."""
+    payments: PaymentRules | None = None
+    """What its SIMs have to meet to pay by the phone bill; None: they may not."""
 
 
 class Account(msgspec.Struct, frozen=True):

@@ -86,6 +86,17 @@ class DeviceDates(msgspec.Struct, frozen=True):
     numbered: datetime | None = None
     """When it was last given another phone number."""
 
+    @property
+    def latest(self) -> tuple[datetime | None, bool]:
+        """When number and device last came together, and whether another device or another SIM had the one or the
+        other.
+
+        The first device of a number that its SIM has had from the start is no swap. A number that was given to a SIM
+        later may have been in another SIM's device before: where it is first in this one's is a swap.
+        """
+        known = [at for at in (self.first_seen, self.changed, self.numbered) if at is not None]
+        return max(known, default=None), self.changed is not None or self.numbered is not None
+
 
 class Sims:
     """Reading SIMs, one request at a time but gathered into few statements."""

@@ -13,10 +13,11 @@ import pytest
 from starlette.applications import Starlette
 from tests.conformance import contract
 from tests.unit.northbound.test_sim_swap import in_its_sim, served
-from tests.unit.northbound.world import NOW, Caller, Client, World
+from tests.unit.northbound.world import NOW, Caller, Client, Settings, World
 
 from simwarden import northbound
 from simwarden.accounts.scopes import KNOWN, NEEDS
+from simwarden.domain.payments import SCOPE, PaymentRules
 from simwarden.domain.place import Place, PlaceSource
 from simwarden.domain.sim import ALL_FUNCTIONS, Bar, BarCause, IdentifierKind, Lifecycle, SimRef
 from simwarden.domain.standing import ShownSlot, Standing
@@ -24,6 +25,7 @@ from simwarden.domain.usage import Usage
 from simwarden.northbound.eligibility_info.sources import MISSING, SOURCES
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.sandbox.ports import VirtualSims
+from simwarden.store.sims import DeviceDates
 
 CHECK = "/eligibility-info/v0.1/eligibility-check"
 NUMBER, UNSEEN, FOREIGN, UNKNOWN = "+8613800000001", "+8613800000002", "+8613800000009", "+8613899999999"
@@ -287,3 +289,23 @@ async def test_the_sandbox_answers_by_its_numbers(world: World) -> None:
         assert await check(client, QUERY, where, number=f"+861380000001{digit}") == expected, digit
     reply = await client("POST", CHECK, asked(QUERY, number="+8613800000014"))
     assert reply.status == 404
+
+
+async def test_payments_go_by_the_rules_of_the_account(client: Client, world: World) -> None:
+    assert await check(client, SCOPE) == {SCOPE: "SUBSCRIBER_NOT_SUPPORTED"}
+    world.settings_of["acc_meters"] = Settings(payments=PaymentRules(tenure_days=90))
+    assert await check(client, SCOPE) == {SCOPE: "TENURE_TOO_SHORT"}, "it is not recorded"
+    in_its_sim(world, NOW - timedelta(days=89))
+    assert await check(client, SCOPE, QUERY) == {SCOPE: "TENURE_TOO_SHORT", QUERY: True}
+    in_its_sim(world, NOW - timedelta(days=90))
+    assert await check(client, SCOPE) == {SCOPE: True}
+    world.settings_of["acc_meters"] = Settings(payments=PaymentRules(device_swap_hours=24))
+    assert await check(client, SCOPE) == {SCOPE: "DEVICE_SWAPPED"}, "it is not recorded"
+    imsi = world.sims[SimRef(IdentifierKind.MSISDN, NUMBER)].imsi
+    world.dates[imsi] = DeviceDates(first_seen=NOW, changed=NOW - timedelta(hours=1))
+    assert await check(client, SCOPE) == {SCOPE: "DEVICE_SWAPPED"}
+    world.dates[imsi] = DeviceDates(first_seen=NOW - timedelta(hours=1))
+    assert await check(client, SCOPE) == {SCOPE: True}
+    assert await check(client, SCOPE, number=UNSEEN) == {SCOPE: "DEVICE_SWAPPED"}, "it was never in a device"
+    world.settings_of["acc_meters"] = Settings(payments=PaymentRules(iot_only=True))
+    assert await check(client, SCOPE) == {SCOPE: "SUBSCRIBER_NOT_SUPPORTED"}

@@ -20,6 +20,7 @@ from simwarden.domain.device_model import DeviceModel
 from simwarden.domain.eligibility import NotEligible
 from simwarden.domain.errors import KeyReused, SimNotFound, SimwardenError, SubscriptionNotFound
 from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.payments import PaymentRules
 from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
 from simwarden.domain.sink import parse_sink
 from simwarden.domain.standing import Standing
@@ -85,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True):
     home_networks: tuple[str, ...] = ()
     area: str | None = None
     area_radius: int = 5000
+    payments: PaymentRules | None = None
 
 
 def sim(number: str, account_id: str = "acc_meters", *, imei: str | None = IMEI) -> Sim:

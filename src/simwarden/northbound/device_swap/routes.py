@@ -35,16 +35,6 @@ class DeviceHistory(Protocol):
         """By the events of this SIM."""
 
 
-def latest_change(dates: DeviceDates) -> tuple[datetime | None, bool]:
-    """When number and device last came together, and whether another device or another SIM had the one or the other.
-
-    The first device of a number that its SIM has had from the start is no swap. A number that was given to a SIM later
-    may have been in another SIM's device before: where it is first in this one's is a swap.
-    """
-    known = [at for at in (dates.first_seen, dates.changed, dates.numbered) if at is not None]
-    return max(known, default=None), dates.changed is not None or dates.numbered is not None
-
-
 class DeviceSwap:
     """The two operations, for one version of the contract."""
 
@@ -77,7 +67,7 @@ class DeviceSwap:
         sim = await self._callers.sim(request, number)
         if sim.seen is None or sim.seen.imei is None:
             raise ServiceNotApplicable(_NEVER_SEEN)
-        return latest_change(await self._history.device_dates(sim))
+        return (await self._history.device_dates(sim)).latest
 
 
 def build(services: Services) -> Api | None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from msgspec.json import Decoder
 
 from simwarden.accounts.scopes import KNOWN, NEEDS, of_operations
+from simwarden.domain import payments
 from simwarden.domain.eligibility import ContextCode, Obstacle, obstacle
+from simwarden.engine.payments import PaymentRecord, judged
 from simwarden.northbound.eligibility_info import schemas
 from simwarden.northbound.eligibility_info.sources import MISSING, SOURCES
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
@@ -59,7 +61,9 @@ class EligibilityInfo:
         whole = obstacle(sim)
         for scope in scopes:
             needs = NEEDS.get(scope)
-            if scope not in KNOWN:
+            if scope == payments.SCOPE:
+                found[scope] = await self._payment(sim)
+            elif scope not in KNOWN:
                 found[scope] = _UNKNOWN
             elif scope not in held:
                 found[scope] = _NOT_GRANTED
@@ -71,6 +75,14 @@ class EligibilityInfo:
                 missing = Obstacle(ContextCode.SUBSCRIBER_NOT_SUPPORTED, MISSING[needs])
                 found[scope] = None if known[needs] else missing
         return found
+
+    async def _payment(self, sim: Sim) -> Obstacle | None:
+        """By the rules of the account: payments are the operator's, and no scope of this server."""
+        rules = (await self._accounts.settings(sim.account_id)).payments
+        record = self._services.sims
+        if rules is None or not isinstance(record, PaymentRecord):
+            return _UNKNOWN
+        return payments.first_obstacle(await judged(record, sim, rules, self._services.edge.clock()))
 
 
 def build(services: Services) -> Api | None:
