@@ -26,6 +26,10 @@ READS: dict[str, tuple[str, Callable[[Json], Json]]] = {
     "device-swap": ("/device-swap/v1/retrieve-date", lambda number: number),
     "number-recycling": ("/number-recycling/v0.2/check", lambda number: {**number, "specifiedDate": "2025-01-01"}),
     "kyc-tenure": ("/kyc-tenure/v0.2/check-tenure", lambda number: {**number, "tenureDate": "2025-01-01"}),
+    "eligibility-info": (
+        "/eligibility-info/v0.1/eligibility-check",
+        lambda number: {**number, "scopes": ["iot-sim-fraud-prevention:query", "sim-swap:check"], "purpose": "dpv:A"},
+    ),
     "device-identifier": ("/device-identifier/v0.3/retrieve-identifier", lambda number: {"device": number}),
     "device-reachability-status": ("/device-reachability-status/v1/retrieve", lambda number: {"device": number}),
     "device-roaming-status": ("/device-roaming-status/v1/retrieve", lambda number: {"device": number}),

@@ -73,7 +73,8 @@ async def insert(db: Database, rows: Sequence[StoredEligibility]) -> None:
 
 async def find(db: Database, ids: Sequence[UUID], now: datetime) -> dict[UUID, FoundResponse]:
     """Those of these answers that have not expired."""
-    rows = await db.fetch(Q["find"], sorted({bucket_of(each) for each in ids}), ids, now, _ENDING)
+    buckets = [bucket_of(each) for each in ids]
+    rows = await db.fetch(Q["find"], sorted(set(buckets)), ids, now, _ENDING, buckets)
     if not rows:
         return {}
     names: dict[tuple[int, str], set[SimRef]] = {(row["bucket"], row["imsi"]): set() for row in rows}

@@ -5,16 +5,17 @@ select * from unnest($1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::tex
 on conflict do nothing
 
 -- name: find
--- $4: the types of events after which an answer holds no more.
+-- $1: the buckets that are concerned; $4: the types of events after which an answer holds no more.
 select e.id, e.bucket, e.imsi, e.app_key, e.number, e.scopes, s.iccid, s.msisdn, s.nai,
        exists (
            select from event v
            where v.bucket = any ($1::smallint[]) and v.bucket = e.bucket and v.imsi = e.imsi and v.n > e.event
              and v.type = any ($4::text[])
        ) as ended
-from eligibility e
+from unnest($5::smallint[], $2::uuid[]) as i (bucket, id)
+join eligibility e on e.bucket = i.bucket and e.id = i.id
 left join sim s on s.bucket = e.bucket and s.imsi = e.imsi and s.bucket = any ($1::smallint[])
-where e.bucket = any ($1::smallint[]) and e.id = any ($2::uuid[]) and e.expires_at > $3
+where e.bucket = any ($1::smallint[]) and e.expires_at > $3
 
 -- name: addresses
 select d.bucket, d.imsi, d.kind, d.value
