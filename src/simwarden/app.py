@@ -158,12 +158,12 @@ class Container:
         self.tokens = Tokens(self.accounts, self.keys, issuer=settings.base_url, lifetime=settings.token_seconds)
         self.sims = Sims(db)
         self.gateways = Gateways(db, vault)
-        self.ingest = Ingest(db, vault, refresh=timedelta(seconds=settings.seen_refresh), committed=self._took_in)
-        ages = [timedelta(days=days) for days in (settings.records_kept_days, settings.places_kept_days)]
+        days = settings.records_kept_days, settings.places_kept_days, settings.traffic_kept_days
+        refresh, ages = timedelta(seconds=settings.seen_refresh), [timedelta(days=each) for each in days]
+        self.ingest = Ingest(db, vault, refresh=refresh, records_kept=ages[0], committed=self._took_in)
         self.keeping = Keeping(background, vault, *ages)
         kept = settings.requests_kept_days, settings.audit_kept_days
         self.request_log = RequestLog.keeping(background, settings.request_log, *kept)
-        delivering = delivery_settings(settings)
         self.customers = Customers(
             settings,
             db,
@@ -171,7 +171,7 @@ class Container:
             tokens=self.tokens,
             accounts=self.accounts,
             sims=self.sims,
-            delivering=delivering,
+            delivering=delivery_settings(settings),
             meter=self._meter,
             committed=self._wake,
             accepted=lambda: self.operate.wake(),
@@ -202,7 +202,7 @@ class Container:
             worker=worker.name,
             heir_of=worker.heir_of,
             allow_private_sinks=settings.allow_private_sinks,
-            settings=delivering,
+            settings=delivery_settings(settings),
             metrics=NotifyMetrics(self.metrics.registry),
             tls=tls.client_context(settings),
         )

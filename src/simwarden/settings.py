@@ -185,6 +185,8 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Days for which messages, calls, data sessions and reports that could not be read are kept."""
     places_kept_days: Days = 30
     """Days for which it is kept where a SIM was."""
+    traffic_kept_days: Days = 400
+    """Days for which it is kept how many calls and messages a SIM had on a day, by country of the other side."""
     home_country: str | None = None
     """Country (CN, or its calling code 86) of phone numbers that operators write without a plus sign."""
     strict_identifiers: bool = False
@@ -308,9 +310,7 @@ def load(
 def shown(settings: Settings) -> dict[str, Any]:
     """The settings for people to see: secrets masked, the database's password too."""
     values: dict[str, Any] = msgspec.to_builtins(settings)
-    for name in SECRETS:
-        if values[name]:
-            values[name] = "********"
+    values |= {name: "********" for name in SECRETS if values[name]}
     if values["database_url"]:
         values["database_url"] = masked_url(values["database_url"])
     return values

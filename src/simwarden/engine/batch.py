@@ -12,6 +12,7 @@ import msgspec
 
 from simwarden.domain import rules
 from simwarden.domain.alarm import AlarmKind, Trouble, gateway_key, of_gateway
+from simwarden.domain.daily import DayCounts
 from simwarden.domain.decision import Verdict
 from simwarden.domain.doubt import DoubtKind
 from simwarden.domain.events import Cause, CauseKind, EventType
@@ -24,7 +25,7 @@ from simwarden.engine.proof import BatchedSighting, Proof
 from simwarden.engine.sessions import SessionBook
 from simwarden.engine.slots import Numbers, SlotReports
 from simwarden.engine.unit_of_work import Outcome, TargetView, UnitOfWork
-from simwarden.store import alarms, attachments, ports, records, sim_names, sims
+from simwarden.store import alarms, attachments, daily, ports, records, sim_names, sims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -67,6 +68,7 @@ class Batch:
         clock: Callable[[], datetime],
         known: Numbers,
         vault: Vault | None,
+        counted_back: timedelta,
     ) -> None:
         self._connection = connection
         self._reports = reports
@@ -81,6 +83,7 @@ class Batch:
         self._proof = Proof(connection, self._gateways, self._doubts)
         self._slots = SlotReports(connection, reports, self._gateways, self._doubts, self._proof, known)
         self._vault = vault
+        self._counted_back = counted_back
         self._sessions = SessionBook(connection, self._gateways, refresh)
         self._places = PlaceBook(connection, refresh, self._now)
 
@@ -288,15 +291,17 @@ class Batch:
         there = await ports.sims_at(self._connection, [slot.target for slot in slots]) if slots else {}
         messages = await self._without_foreign([(r, _with_sim(sms, r.gateway_id, there)) for r, sms in messages])
         calls = await self._without_foreign([(r, _with_sim(call, r.gateway_id, there)) for r, call in calls])
+        counts = DayCounts(self._counted_back)
         if messages:
             items = [(report.gateway_id, sms, report.received_at) for report, sms in messages]
-            await records.add_sms(self._connection, vault, items)
+            await records.add_sms(self._connection, vault, items, counts)
         if calls:
             made = [(report.gateway_id, call, report.received_at) for report, call in calls]
-            await records.save_calls(self._connection, vault, made)
+            await records.save_calls(self._connection, vault, made, counts)
         stored: list[tuple[Report, SmsRecord | CallRecord]] = [*messages, *calls]
         newest = {record.imsi: _cause(report, None) for report, record in stored if record.imsi}
         outcome = await traffic.judge(self._connection, newest, self._now)
+        await daily.add(self._connection, counts)
         self._tally.outcome = self._tally.outcome.plus(outcome)
 
     async def _without_foreign(self, items: list[tuple[Report, R]]) -> list[tuple[Report, R]]:

@@ -32,6 +32,7 @@ __all__ = ["Ingest", "Tally", "UnacceptableReport"]
 
 _log = structlog.get_logger()
 _NUMBERS_KEPT = 200_000
+_DAY = timedelta(days=1)
 APART = 60.0
 """Seconds for which the reports of a gateway are taken in apart after one of them was refused."""
 APART_MOST = 500
@@ -62,15 +63,21 @@ class Ingest:
         vault: Vault | None = None,
         *,
         refresh: timedelta = timedelta(minutes=15),
+        records_kept: timedelta = timedelta(days=30),
         most: int = 2000,
         committed: Callable[[Tally], None] = lambda _tally: None,
         clock: Callable[[], datetime] = now_utc,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`vault` is needed for gateways that report messages or calls."""
+        """`vault` is needed for gateways that report messages or calls.
+
+        `records_kept`: how long those are stored. One of a day before that is not counted by day when it comes: it may
+        have been counted already, and forgotten.
+        """
         self._db = db
         self._vault = vault
         self._refresh = refresh
+        self._counted_back = max(records_kept - _DAY, _DAY)
         self._committed = committed
         self._clock = clock
         self._monotonic = monotonic
@@ -102,7 +109,9 @@ class Ingest:
     async def write(self, reports: Sequence[Report]) -> None:
         """Take in a batch. Raises what the database raises."""
         async with self._db.transaction() as connection:
-            batch = Batch(connection, reports, self._refresh, self._clock, self._numbers, self._vault)
+            batch = Batch(
+                connection, reports, self._refresh, self._clock, self._numbers, self._vault, self._counted_back
+            )
             tally = await batch.run()
         if len(self._numbers) > _NUMBERS_KEPT:
             self._numbers.clear()

@@ -1,18 +1,19 @@
 """What is kept of personal data: sealed if it came before it was, deleted when it is old. A bit at a time.
 
-What else is old is deleted with it: eligibility responses that have expired."""
+What else is old is deleted with it: eligibility responses that have expired, counts of days."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
-from simwarden.store import eligibility, personal, places, sessions, sim_names
+from simwarden.store import daily, eligibility, personal, places, sessions, sim_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from simwarden.store.database import Database
     from simwarden.store.vault import Vault
@@ -36,16 +37,18 @@ class Keeping(Worker):
         vault: Vault,
         kept: timedelta,
         places_kept: timedelta | None = None,
+        traffic_kept: timedelta = timedelta(days=400),
         *,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         """Messages, calls, sessions and unreadable bodies are deleted when they are older than `kept`, places and cells
-        of SIMs when they are older than `places_kept` (None: `kept`)."""
+        of SIMs when they are older than `places_kept` (None: `kept`), counts of days after `traffic_kept`."""
         super().__init__()
         self._db = db
         self._vault = vault
         self._kept = kept
         self._places_kept = kept if places_kept is None else places_kept
+        self._traffic_kept = traffic_kept
         self._clock = clock
 
     async def step(self) -> bool:
@@ -62,4 +65,5 @@ class Keeping(Worker):
         await eligibility.prune(self._db, self._clock())
         await sessions.prune(self._db, self._clock() - self._kept)
         await places.prune(self._db, self._clock() - self._places_kept, DELETED_AT_ONCE)
+        await daily.prune(self._db, (self._clock() - self._traffic_kept).date(), DELETED_AT_ONCE)
         return EVERY

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from simwarden.domain.daily import DayCounts, Direction, StoredCall
 from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.zones import NOWHERE, Zone, zone_of
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ REJECT = "gateway-reject"
 _encoder = msgspec.json.Encoder()
 _SMS = ("sender", "receiver", "content", "detail")
 _CALL = ("caller", "callee", "detail")
+_PEER_BYTES = 16
 
 
 def bucket_for(imsi: str | None, gateway_id: int) -> int:
@@ -51,12 +55,21 @@ def seal_call(vault: Vault, gateway_id: int, key: bytes, name: str, value: Any) 
 
 
 async def add_sms(
-    connection: asyncpg.Connection, vault: Vault, items: Sequence[tuple[int, SmsRecord, datetime]]
+    connection: asyncpg.Connection,
+    vault: Vault,
+    items: Sequence[tuple[int, SmsRecord, datetime]],
+    counts: DayCounts | None = None,
 ) -> None:
-    """Store messages (gateway id, message, time of receipt); one that is stored already stays as it is."""
+    """Store messages (gateway id, message, time of receipt); one that is stored already stays as it is.
+
+    `counts` is given those that are new.
+    """
+    items = list(
+        {(gateway_id, record.key): (gateway_id, record, at) for gateway_id, record, at in reversed(items)}.values()
+    )
     records = [record for _, record, _ in items]
     keys = [sms_key(vault, record.key) for record in records]
-    await connection.execute(
+    rows = await connection.fetch(
         Q["add_sms"],
         [bucket_for(record.imsi, gateway_id) for gateway_id, record, _ in items],
         [gateway_id for gateway_id, _, _ in items],
@@ -76,23 +89,75 @@ async def add_sms(
             for (gateway_id, r, _), key in zip(items, keys, strict=True)
         ],
     )
+    if counts is None or not rows:
+        return
+    new = {(row["gateway_id"], row["key"]) for row in rows}
+    for (gateway_id, record, received_at), key in zip(items, keys, strict=True):
+        if record.imsi is not None and (gateway_id, key) in new:
+            zone = zone_of(record.sender if record.direction == Direction.INBOUND else record.receiver, record.imsi)
+            counts.add_sms(
+                imsi=record.imsi,
+                direction=record.direction,
+                at=record.at,
+                received_at=received_at,
+                zone=zone.country,
+                prefix=zone.prefix,
+            )
 
 
 async def save_calls(
-    connection: asyncpg.Connection, vault: Vault, items: Sequence[tuple[int, CallRecord, datetime]]
+    connection: asyncpg.Connection,
+    vault: Vault,
+    items: Sequence[tuple[int, CallRecord, datetime]],
+    counts: DayCounts | None = None,
 ) -> None:
-    """Store calls as far as they have come. A call stays in the bucket in which its first report put it."""
+    """Store calls as far as they have come. A call stays in the bucket in which its first report put it.
+
+    `counts` is given what changes by that.
+    """
+    counts = DayCounts(timedelta(0)) if counts is None else counts
     keys = [call_key(call.call_id) for _, call, _ in items]
     rows = await connection.fetch(Q["known_calls"], [gateway_id for gateway_id, _, _ in items], keys)
-    known = {(row["gateway_id"], row["key"]): row["bucket"] for row in rows}
+    known = {(row["gateway_id"], row["key"]): (row["bucket"], _stored(row)) for row in rows}
+    peers: dict[bytes, int] = {}
     for (gateway_id, call, received_at), key in zip(items, keys, strict=True):
-        bucket = known.setdefault((gateway_id, key), bucket_for(call.imsi, gateway_id))
-        await connection.execute(
+        bucket, before = known.get((gateway_id, key)) or (bucket_for(call.imsi, gateway_id), None)
+        zone = _zone(call)
+        peer = _peer(vault, call.imsi, zone)
+        row = await connection.fetchrow(
             *(Q["save_call"], bucket, gateway_id, key, call.call_id, call.imsi, call.port, call.slot, call.direction),
             *(call.begin_at, call.alert_at, call.answer_at, call.update_at, call.end_at),
             *(call.reason_code, call.reason, received_at),
             *(seal_call(vault, gateway_id, key, name, getattr(call, name)) for name in _CALL),
+            *((None, None) if zone is None else (zone.country, zone.prefix)),
+            peer,
         )
+        after = _stored(row)
+        known[gateway_id, key] = bucket, after
+        counts.replace_call(before, after)
+        if peer is not None and (before is None or before.zone is None):
+            peers[peer] = bucket
+    if peers:
+        for row in await connection.fetch(Q["call_back"], sorted(set(peers.values())), list(peers)):
+            after = _stored(row)
+            counts.replace_call(msgspec.structs.replace(after, called_back=False), after)
+
+
+def _stored(row: asyncpg.Record) -> StoredCall:
+    return StoredCall(**{name: row[name] for name in StoredCall.__struct_fields__})
+
+
+def _zone(call: CallRecord) -> Zone | None:
+    """Where the other side of a call is; None: this report does not tell."""
+    other = {Direction.INBOUND: call.caller, Direction.OUTBOUND: call.callee}.get(call.direction)  # type: ignore[call-overload]
+    return None if other is None or call.imsi is None else zone_of(other, call.imsi)
+
+
+def _peer(vault: Vault, imsi: str | None, zone: Zone | None) -> bytes | None:
+    """The other side of a SIM's call, to know it again; of no use to compare SIMs with each other."""
+    if imsi is None or zone is None or zone.country == NOWHERE:
+        return None
+    return vault.fingerprint(f"{imsi} {zone.number}".encode(), "call-peer")[:_PEER_BYTES]
 
 
 def call_key(call_id: str) -> bytes:

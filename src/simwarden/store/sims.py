@@ -27,8 +27,8 @@ from simwarden.domain.sim import (
 )
 from simwarden.domain.standing import Standing
 from simwarden.domain.traffic import TrafficLimits
+from simwarden.store import daily, places, sim_names, standing
 from simwarden.store import numbers as assignments
-from simwarden.store import places, sim_names, standing
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.columns import lines, numbers, texts
 from simwarden.store.database import to_json
@@ -277,6 +277,7 @@ async def delete(connection: asyncpg.Connection, sims: Sequence[Sim], now: datet
     await assignments.release(connection, ordered, now)
     await connection.execute(Q["delete"], *keys)
     await places.forget(connection, keys[1])
+    await daily.forget(connection, keys[1])
     await sim_names.delete(connection, ordered)
 
 
