@@ -129,6 +129,7 @@ class Customers:
             models=Tacs(self._db),
             pseudonyms=Pseudonyms(self._vault),
             swaps_monitored_days=self._settings.swaps_monitored_days,
+            traffic_kept_days=self._settings.traffic_kept_days,
             operations=self.operations,
             allow_private_sinks=self._settings.allow_private_sinks,
             subscriptions_async=self._settings.subscriptions_async,

@@ -60,6 +60,12 @@ def zone_of(text: str | None, imsi: str) -> Zone:
     return domestic
 
 
+def is_country(code: str) -> bool:
+    """Whether numbers can belong to this country; `001` stands for networks of no country."""
+    known: bool = code == "001" or code in _library().SUPPORTED_REGIONS
+    return known
+
+
 def _international(text: str) -> Zone | None:
     read = _read(text, None)
     return None if read is None else _placed(read)

@@ -12,14 +12,15 @@ from simwarden.domain.rules.area import LimitArea
 from simwarden.domain.rules.device import Bind
 from simwarden.engine.function_status import function_views
 from simwarden.kit.clock import now_utc
-from simwarden.sandbox import rules
+from simwarden.sandbox import rules, traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from simwarden.domain.decision import Decision
     from simwarden.domain.device_model import DeviceModel
+    from simwarden.domain.hot_traffic import HotZones, SimTraffic
     from simwarden.domain.numbers import Assignment
     from simwarden.domain.place import Place
     from simwarden.domain.sim import Sim, SimRef
@@ -54,6 +55,16 @@ class VirtualSims:
     async def assignment(self, sim: Sim) -> Assignment | None:
         """NumberHistory."""
         return rules.assignment(sim, self._clock())
+
+    async def traffic(self, sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
+        """What is counted of its calls."""
+        return traffic.counted(sim, zones, first, last)
+
+    async def traffic_of_its_like(
+        self, _sim: Sim, _zones: HotZones, _which: object, _first: date, _last: date
+    ) -> list[int]:
+        """Every virtual SIM is its own measure."""
+        return []
 
     async def place(self, sim: Sim) -> Place | None:
         """PlaceFinder."""

@@ -2,21 +2,92 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from simwarden.domain.daily import Direction, Kind
+from simwarden.domain.hot_traffic import DayCount, SimTraffic
+from simwarden.domain.hotzone import FEWEST_BASELINE_DAYS
 from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date
+    from collections.abc import Collection, Sequence
 
     import asyncpg
 
     from simwarden.domain.daily import DayCounts
+    from simwarden.domain.hot_traffic import HotZones
+    from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
 
 Q = load("daily")
+_MIGRATION = "traffic_days"
+"""With this one the counting begins."""
+
+
+class Days:
+    """Reading the counts, in UTC."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._began: datetime | None = None
+
+    async def of_sim(self, sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
+        """What is counted of a SIM from the first to the last day."""
+        since = await self._db.fetchrow(Q["counted_since"], sim.bucket, sim.imsi, await self._begin())
+        if since is None:  # deleted meanwhile
+            return SimTraffic(last)
+        counted = since["since"].astimezone(UTC).date()
+        rows = await self._db.fetch(
+            Q["days"], sim.bucket, sim.imsi, max(first, counted), last, list(zones.countries), list(zones.prefixes)
+        )
+        days = [
+            DayCount(row["day"], Kind(row["kind"]), Direction(row["direction"]), row["zone"], row["count"], row["hot"])
+            for row in rows
+        ]
+        return SimTraffic(counted, since["first_day"], tuple(days))
+
+    async def of_its_like(
+        self,
+        sim: Sim,
+        zones: HotZones,
+        kinds: Collection[Kind],
+        directions: Collection[Direction],
+        first: date,
+        last: date,
+    ) -> list[int]:
+        """Counts of each day from the first to the last, of SIMs of the same account whose devices are of the same
+        model, and that are registered for so long; none where counting began later."""
+        begin = max(first, (await self._begin()).astimezone(UTC).date())
+        days = [begin + timedelta(days=n) for n in range((last - begin).days + 1)]
+        if sim.seen is None or sim.seen.imei is None or len(days) < FEWEST_BASELINE_DAYS:
+            return []
+        registered = datetime.combine(begin + timedelta(days=1), time(), UTC)
+        like = await self._db.fetch(Q["like_it"], ALL_BUCKETS, sim.account_id, sim.imsi, sim.seen.imei[:8], registered)
+        if not like:
+            return []
+        imsis = [row["imsi"] for row in like]
+        rows = await self._db.fetch(
+            Q["days_of_all"],
+            sorted({row["bucket"] for row in like}),
+            imsis,
+            begin,
+            last,
+            list(zones.countries),
+            list(zones.prefixes),
+            list(kinds),
+            list(directions),
+        )
+        hot = {(row["imsi"], row["day"]): row["hot"] for row in rows}
+        return [max(hot.get((imsi, day), 0), 0) for imsi in imsis for day in days]
+
+    async def _begin(self) -> datetime:
+        """Since when this installation counts."""
+        if self._began is None:
+            self._began = await self._db.fetchval(Q["counting_began"], _MIGRATION)
+        assert self._began is not None
+        return self._began
 
 
 async def add(connection: asyncpg.Connection, counts: DayCounts) -> None:

@@ -35,10 +35,12 @@ from simwarden.store.database import to_json
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import timedelta
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import date, timedelta
 
+    from simwarden.domain.daily import Direction, Kind
     from simwarden.domain.events import Cause
+    from simwarden.domain.hot_traffic import HotZones, SimTraffic
     from simwarden.domain.numbers import Assignment
     from simwarden.domain.sim import Sighting
     from simwarden.store.database import Database
@@ -106,6 +108,7 @@ class Sims:
         self._lookups: Coalescer[tuple[str, SimRef], Sim] = Coalescer(partial(find_all, db))
         self._device_dates: Coalescer[tuple[int, str, int], DeviceDates] = Coalescer(self._all_device_dates)
         self._numbers = assignments.Numbers(db)
+        self._days = daily.Days(db)
         self._shown: Coalescer[standing.Whose, Standing] = Coalescer(partial(standing.shown, db))
 
     async def find(self, account_id: str, ref: SimRef) -> Sim | None:
@@ -156,6 +159,16 @@ class Sims:
     async def assignment(self, sim: Sim) -> Assignment | None:
         """Since when a SIM has had its phone number; None: it has none, or that is not recorded."""
         return await self._numbers.assignment(sim)
+
+    async def traffic(self, sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
+        """What is counted of its calls and messages from the first to the last day, in UTC."""
+        return await self._days.of_sim(sim, zones, first, last)
+
+    async def traffic_of_its_like(
+        self, sim: Sim, zones: HotZones, which: tuple[Collection[Kind], Collection[Direction]], first: date, last: date
+    ) -> list[int]:
+        """Counts of each day with the zones, of SIMs of its account in devices of its model."""
+        return await self._days.of_its_like(sim, zones, *which, first, last)
 
     async def shown(self, sim: Sim) -> Standing:
         """What network elements show of a SIM now."""

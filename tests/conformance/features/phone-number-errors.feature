@@ -21,6 +21,7 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /number-recycling/v0.2/check | checkNumberRecycling   |
       | /kyc-tenure/v0.2/check-tenure | checkTenure           |
       | /eligibility-info/v0.1/eligibility-check | checkEligibility |
+      | /fraud-hotzone/vwip/check | checkFraudHotzone |
 
   @own_c02_02_unknown
   Scenario Outline: A phone number that nobody has
@@ -38,6 +39,7 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /number-recycling/v0.2/check | checkNumberRecycling   |
       | /kyc-tenure/v0.2/check-tenure | checkTenure           |
       | /eligibility-info/v0.1/eligibility-check | checkEligibility |
+      | /fraud-hotzone/vwip/check | checkFraudHotzone |
 
   @own_c02_03_unnecessary
   Scenario Outline: A phone number beside a token that names one
@@ -87,6 +89,7 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /number-recycling/v0.2/check | checkNumberRecycling   |
       | /kyc-tenure/v0.2/check-tenure | checkTenure           |
       | /eligibility-info/v0.1/eligibility-check | checkEligibility |
+      | /fraud-hotzone/vwip/check | checkFraudHotzone |
 
   @own_c02_06_no_token
   Scenario Outline: No access token
@@ -104,6 +107,7 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /number-recycling/v0.2/check | checkNumberRecycling   |
       | /kyc-tenure/v0.2/check-tenure | checkTenure           |
       | /eligibility-info/v0.1/eligibility-check | checkEligibility |
+      | /fraud-hotzone/vwip/check | checkFraudHotzone |
 
   @own_c02_07_no_body
   Scenario Outline: No body
@@ -121,6 +125,7 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /number-recycling/v0.2/check | checkNumberRecycling   |
       | /kyc-tenure/v0.2/check-tenure | checkTenure           |
       | /eligibility-info/v0.1/eligibility-check | checkEligibility |
+      | /fraud-hotzone/vwip/check | checkFraudHotzone |
 
   @own_c02_08_correlator
   Scenario Outline: An x-correlator that breaks its schema
@@ -138,3 +143,4 @@ Feature: CAMARA common phone number errors (C02), v0.1.0 - Every operation that 
       | /number-recycling/v0.2/check | checkNumberRecycling   |
       | /kyc-tenure/v0.2/check-tenure | checkTenure           |
       | /eligibility-info/v0.1/eligibility-check | checkEligibility |
+      | /fraud-hotzone/vwip/check | checkFraudHotzone |

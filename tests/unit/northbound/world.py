@@ -3,7 +3,7 @@ against the contracts."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID, uuid4
 
@@ -19,6 +19,7 @@ from simwarden.domain import rules
 from simwarden.domain.device_model import DeviceModel
 from simwarden.domain.eligibility import NotEligible
 from simwarden.domain.errors import KeyReused, SimNotFound, SimwardenError, SubscriptionNotFound
+from simwarden.domain.hot_traffic import HotZones, SimTraffic
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.payments import PaymentRules
 from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
@@ -114,6 +115,10 @@ class World:
         """By IMSI: when the SIM came into devices."""
         self.assignments: dict[str, Assignment] = {}
         """By IMSI: since when the SIM has had its number."""
+        self.traffic_of: dict[str, SimTraffic] = {}
+        """By IMSI: what is counted of the SIM; every count is one with the hotzones."""
+        self.counts_of_others: list[int] = []
+        """What SIMs of the same model have each day."""
         self.places: dict[str, Place] = {}
         """By IMSI: where the SIM was seen last."""
         self.standing: dict[str, Standing] = {}
@@ -188,6 +193,17 @@ class World:
     async def device_dates(self, sim: Sim) -> DeviceDates:
         """DeviceHistory."""
         return self.dates.get(sim.imsi, DeviceDates())
+
+    async def traffic(self, sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
+        """TrafficHistory."""
+        found = self.traffic_of.get(sim.imsi, SimTraffic(first))
+        return msgspec.structs.replace(found, days=tuple(each for each in found.days if first <= each.day <= last))
+
+    async def traffic_of_its_like(
+        self, sim: Sim, zones: HotZones, which: tuple[object, object], first: date, last: date
+    ) -> list[int]:
+        """TrafficHistory."""
+        return self.counts_of_others
 
     async def place(self, sim: Sim) -> Place | None:
         """PlaceFinder."""

@@ -38,6 +38,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     pseudonyms: Pseudonyms
     swaps_monitored_days: int | None = None
     """How far back the swap APIs may tell; None for no limit."""
+    traffic_kept_days: int = 400
+    """How far back it is known how many calls and messages a SIM had."""
     operations: BulkJobs | None = None
     """None: there is no work in the background here, and no API for it."""
     allow_private_sinks: bool = False

@@ -16,3 +16,38 @@ where t.bucket = i.bucket and t.imsi = i.imsi and t.bucket = any ($1::smallint[]
 -- name: prune
 delete from traffic_day where bucket = $1 and day < $2
   and ctid = any (array(select ctid from traffic_day where bucket = $1 and day < $2 limit $3 for update skip locked))
+
+-- name: counted_since
+select greatest(s.created_at, $3) as since,
+       (select min(t.day) from traffic_day t where t.bucket = $1 and t.imsi = $2) as first_day
+from sim s where s.bucket = $1 and s.imsi = $2
+
+-- name: days
+select day, kind, direction, zone, sum(count)::bigint as count,
+       coalesce(sum(count) filter (where zone = any ($5::text[]) or prefix ^@ any ($6::text[])), 0)::bigint as hot
+from traffic_day
+where bucket = $1 and imsi = $2 and day between $3 and $4
+group by day, kind, direction, zone
+having sum(count) > 0
+
+-- name: like_it
+-- SIMs of an account with the same model of device, among the 250 on either side by IMSI, which mostly came together.
+with near as (
+    (select bucket, imsi, seen_imei, created_at from sim
+     where bucket = any ($1::smallint[]) and account_id = $2 and imsi > $3 order by imsi limit 250)
+    union all
+    (select bucket, imsi, seen_imei, created_at from sim
+     where bucket = any ($1::smallint[]) and account_id = $2 and imsi < $3 order by imsi desc limit 250)
+)
+select bucket, imsi from near where left(seen_imei, 8) = $4 and created_at < $5 order by imsi limit 100
+
+-- name: days_of_all
+select imsi, day,
+       coalesce(sum(count) filter (where zone = any ($5::text[]) or prefix ^@ any ($6::text[])), 0)::bigint as hot
+from traffic_day
+where bucket = any ($1::smallint[]) and imsi = any ($2::text[]) and day between $3 and $4
+  and kind = any ($7::text[]) and direction = any ($8::text[])
+group by imsi, day
+
+-- name: counting_began
+select applied_at from schema_migration where name = $1

@@ -1,0 +1,166 @@
+"""What is counted of a SIM's traffic, seen with some countries and number ranges in mind: the hotzones. Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from datetime import date, timedelta
+
+import msgspec
+
+from simwarden.domain.daily import Direction, Kind
+from simwarden.domain.hotzone import (
+    BASELINE_DAYS,
+    FEWEST_BASELINE_DAYS,
+    Baseline,
+    Method,
+    Risk,
+    baseline_of,
+    counts_of,
+    find,
+)
+
+
+class HotZones(msgspec.Struct, frozen=True):
+    """Where fraud is expected to come from, or to go to."""
+
+    countries: frozenset[str] = frozenset()
+    """As in `zones.Zone.country`."""
+    prefixes: frozenset[str] = frozenset()
+    """First digits of numbers in international form, without plus sign; at most `zones.PREFIX_DIGITS`."""
+
+
+class Side(enum.StrEnum):
+    """What the subscriber is suspected to be."""
+
+    VICTIM = "VICTIM"
+    """Who is called or written to, and calls back."""
+    SCAMMER = "SCAMMER"
+    """Who calls and writes."""
+
+
+DIRECTIONS = {
+    Side.VICTIM: frozenset({Direction.INBOUND, Direction.CALLED_BACK}),
+    Side.SCAMMER: frozenset({Direction.OUTBOUND, Direction.CALLED_BACK}),
+}
+
+
+class DayCount(msgspec.Struct, frozen=True):
+    """What a SIM had on a day with a country."""
+
+    day: date
+    kind: Kind
+    direction: Direction
+    country: str
+    count: int
+    """Of all calls or messages."""
+    hot: int
+    """Of those with the hotzones."""
+
+
+class SimTraffic(msgspec.Struct, frozen=True):
+    """What is counted of a SIM."""
+
+    counted_since: date
+    """Since when its traffic is counted here."""
+    first_day: date | None = None
+    """The first day with any traffic; None: there never was any."""
+    days: tuple[DayCount, ...] = ()
+    """Of the days that were asked for; none where there was no traffic."""
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked about a SIM."""
+
+    today: date
+    """The last of the days."""
+    look_back: int
+    """How many days there are."""
+    kinds: frozenset[Kind]
+    side: Side
+    method: Method
+    threshold: float
+
+    @property
+    def first(self) -> date:
+        """The first of the days."""
+        return self.today - timedelta(days=self.look_back - 1)
+
+    @property
+    def before(self) -> date:
+        """The day before the first."""
+        return self.first - timedelta(days=1)
+
+    @property
+    def baseline_first(self) -> date:
+        """The first of the days before, which tell what is usual."""
+        return self.first - timedelta(days=BASELINE_DAYS)
+
+
+class DayDetail(msgspec.Struct, frozen=True):
+    """A country of the hotzones on a day."""
+
+    day: date
+    country: str
+    count: int
+    usual: float | None
+    """Its mean on the days before; None where they do not tell."""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The answer."""
+
+    anomalous: bool | None
+    """None: of the days asked for nothing is recorded at all."""
+    days: tuple[date, ...]
+    risk: Risk | None
+    known_from: date
+    known_to: date
+    """Between these days traffic was recorded."""
+    complete: bool
+    """It was on all of the days asked for."""
+    details: tuple[DayDetail, ...] = ()
+
+
+def baseline_days(asked: Question, traffic: SimTraffic, seen: tuple[date, date]) -> list[date]:
+    """The days before those asked for on which the SIM was seen and counted; `seen`: from when to when it was."""
+    first = max(asked.baseline_first, traffic.counted_since, seen[0])
+    last = min(asked.before, seen[1])
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def judge(asked: Question, traffic: SimTraffic, seen: tuple[date, date], others: Baseline) -> Verdict:
+    """Compare. `seen`: the first and the last day on which the SIM was seen. `others`: what is usual among its like,
+    which counts where the SIM itself is too new to tell (`baseline_days` are fewer than `FEWEST_BASELINE_DAYS`).
+    """
+    kinds = [each for each in traffic.days if each.kind in asked.kinds]
+    concerned = [each for each in kinds if each.direction in DIRECTIONS[asked.side]]
+    by_day: Counter[date] = Counter()
+    by_country: Counter[tuple[date, str]] = Counter()
+    for each in concerned:
+        by_day[each.day] += each.hot
+        by_country[each.day, each.country] += each.hot
+    before = baseline_days(asked, traffic, seen)
+    own = len(before) >= FEWEST_BASELINE_DAYS
+    usual = baseline_of([by_day[day] for day in before]) if own else others
+    counts = counts_of(by_day, asked.first, asked.look_back)
+    found = find(asked.first, counts, usual, asked.method, asked.threshold)
+    recorded = any(each.day >= asked.first for each in kinds)
+    known_from = max(asked.first, traffic.counted_since, seen[0])
+    known_to = asked.today if seen[1] >= asked.today - timedelta(days=1) else seen[1]
+    if known_to < known_from:
+        known_from, known_to, recorded = asked.first, asked.today, False
+    details = tuple(
+        DayDetail(day, country, count, sum(by_country[each, country] for each in before) / len(before) if own else None)
+        for (day, country), count in sorted(by_country.items())
+        if count > 0 and day >= asked.first
+    )
+    return Verdict(
+        anomalous=bool(found.days) if recorded else None,
+        days=found.days if recorded else (),
+        risk=found.risk if recorded else None,
+        known_from=known_from,
+        known_to=known_to,
+        complete=recorded and (known_from, known_to) == (asked.first, asked.today),
+        details=details if recorded else (),
+    )

@@ -1,0 +1,136 @@
+"""check."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from msgspec import UNSET
+from msgspec.json import Decoder
+
+from simwarden.accounts.scopes import of_operations
+from simwarden.domain.hot_traffic import DIRECTIONS, HotZones, Question, Verdict, baseline_days, judge
+from simwarden.domain.hotzone import DEFAULT_THRESHOLD, FEWEST_BASELINE_DAYS, Baseline, baseline_of
+from simwarden.domain.zones import is_country
+from simwarden.northbound.fraud_hotzone import schemas
+from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
+from simwarden.northbound.kernel.bodies import decode
+from simwarden.northbound.kernel.errors import InvalidArgument, OutOfRange, PermissionDenied, ServiceNotApplicable
+from simwarden.northbound.kernel.numbers import Callers
+from simwarden.northbound.kernel.ports import NetworkView
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from simwarden.domain.daily import Direction, Kind
+    from simwarden.domain.hot_traffic import SimTraffic
+    from simwarden.domain.sim import Sim
+    from simwarden.northbound.kernel.services import Services
+    from simwarden.store.sims import DeviceDates
+
+NAME = "fraud-hotzone"
+DETAIL = "fraud-hotzone:check-detail"
+_NO_SOURCE = "No source reports calls or messages of this phone number"
+
+
+@runtime_checkable
+class TrafficHistory(NetworkView, Protocol):
+    """Knows how many calls and messages SIMs had, and since when they are in use. Days are those of UTC."""
+
+    async def traffic(self, sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
+        """What is counted of a SIM."""
+
+    async def traffic_of_its_like(
+        self, sim: Sim, zones: HotZones, which: tuple[Collection[Kind], Collection[Direction]], first: date, last: date
+    ) -> list[int]:
+        """Counts of days with the zones, of SIMs of the same account and model of device."""
+
+    async def device_dates(self, sim: Sim) -> DeviceDates:
+        """When a SIM came into devices."""
+
+
+class FraudHotzone:
+    """The one operation."""
+
+    def __init__(self, services: Services, history: TrafficHistory) -> None:
+        self._callers = Callers(services)
+        self._history = history
+        self._clock = services.edge.clock
+        self._kept = services.traffic_kept_days
+        self._check = Decoder(schemas.HotzoneRequest)
+
+    async def check(self, request: Request) -> Answer:
+        """Whether traffic with hotzones was out of the ordinary (checkFraudHotzone)."""
+        wanted = decode(self._check, request.body, schemas.WORDING)
+        if wanted.detail and DETAIL not in request.caller.scopes:
+            raise PermissionDenied
+        if wanted.look_back_days > self._kept:
+            raise OutOfRange(f"lookBackDays must not exceed the {self._kept} days for which traffic is known")
+        zones = _zones(wanted.fraud_hot_zone)
+        asked = Question(
+            today=self._clock().astimezone(UTC).date(),
+            look_back=wanted.look_back_days,
+            kinds=wanted.check_type.kinds,
+            side=wanted.check_target,
+            method=wanted.method,
+            threshold=wanted.threshold_ratio or DEFAULT_THRESHOLD[wanted.method],
+        )
+        verdict = await self._judge(await self._callers.sim(request, wanted.phone_number), zones, asked)
+        return Answer(200, _told(verdict, detail=wanted.detail))
+
+    async def _judge(self, sim: Sim, zones: HotZones, asked: Question) -> Verdict:
+        """Raises ServiceNotApplicable where nothing would tell."""
+        traffic = await self._history.traffic(sim, zones, asked.baseline_first, asked.today)
+        if traffic.first_day is None and (await self._history.shown(sim)).slot is None:
+            raise ServiceNotApplicable(_NO_SOURCE)
+        dates = await self._history.device_dates(sim)
+        last_seen = None if sim.seen is None else sim.seen.at
+        days = [_day(at) for at in (dates.first_seen, last_seen) if at is not None]
+        days += [each.day for each in traffic.days]
+        days += [] if traffic.first_day is None else [traffic.first_day]
+        seen = min(days, default=asked.today), max(days, default=asked.today)
+        others = Baseline()
+        if len(baseline_days(asked, traffic, seen)) < FEWEST_BASELINE_DAYS:
+            counts = await self._history.traffic_of_its_like(
+                sim, zones, (asked.kinds, DIRECTIONS[asked.side]), asked.baseline_first, asked.before
+            )
+            others = baseline_of(counts)
+        return judge(asked, traffic, seen, others)
+
+
+def _zones(texts: Collection[str]) -> HotZones:
+    """Raises InvalidArgument for a country that there is not."""
+    prefixes = frozenset(text.removeprefix("+") for text in texts if text.startswith("+"))
+    countries = frozenset(text for text in texts if not text.startswith("+"))
+    for code in sorted(countries):
+        if not is_country(code):
+            raise InvalidArgument(f"fraudHotZone: {code} is no country")
+    return HotZones(countries, prefixes)
+
+
+def _day(at: datetime) -> date:
+    return at.astimezone(UTC).date()
+
+
+def _told(verdict: Verdict, *, detail: bool) -> schemas.HotzoneResponse:
+    return schemas.HotzoneResponse(
+        anomaly_detected=verdict.anomalous,
+        anomaly_date=verdict.days,
+        coverage=schemas.Coverage(verdict.known_from, verdict.known_to, verdict.complete),
+        risk_level=verdict.risk or UNSET,
+        detail=tuple(
+            schemas.Detail(each.day, each.country, each.count, None if each.usual is None else round(each.usual, 2))
+            for each in verdict.details
+        )
+        if detail
+        else UNSET,
+    )
+
+
+def build(services: Services) -> Api | None:
+    """The API, to be mounted at `/fraud-hotzone`; None where nothing is counted."""
+    if not isinstance(services.sims, TrafficHistory):
+        return None
+    served = FraudHotzone(services, services.sims)
+    endpoints = {"/vwip/check": {"POST": Endpoint("checkFraudHotzone", served.check, has_body=True, reads=True)}}
+    return Api(NAME, endpoints, of_operations(__package__), services.edge)

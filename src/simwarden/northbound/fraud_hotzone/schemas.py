@@ -1,0 +1,90 @@
+"""Requests and answers of `openapi.yaml`."""
+
+from __future__ import annotations
+
+import enum
+from datetime import date
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from simwarden.domain.daily import Kind
+from simwarden.domain.hot_traffic import Side
+from simwarden.domain.hotzone import Method, Risk
+from simwarden.northbound.kernel.bodies import Wording
+from simwarden.northbound.kernel.errors import InvalidArgument
+from simwarden.northbound.kernel.numbers import INVALID_NUMBER, NumberRequest
+
+MOST_DAYS = 90
+HotZone = Annotated[str, Meta(max_length=6, pattern=r"^([A-Z]{2}|001|\+[1-9][0-9]{0,4})\Z")]
+
+
+class CheckType(enum.StrEnum):
+    """What is looked at."""
+
+    CALL = "CALL"
+    SMS = "SMS"
+    BOTH = "BOTH"
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """In the words of the counts."""
+        return frozenset(Kind) if self is CheckType.BOTH else frozenset({Kind(self.value)})
+
+
+class HotzoneRequest(NumberRequest, frozen=True, rename="camel", kw_only=True, forbid_unknown_fields=True):
+    """CheckFraudHotzone."""
+
+    look_back_days: Annotated[int, Meta(ge=1, le=MOST_DAYS)]
+    fraud_hot_zone: Annotated[list[HotZone], Meta(min_length=1, max_length=50)]
+    check_type: CheckType = CheckType.BOTH
+    check_target: Side = Side.VICTIM
+    method: Method = Method.RATIO
+    threshold_ratio: Annotated[float, Meta(gt=1, le=100)] | None = None
+    detail: bool = False
+
+
+class Coverage(msgspec.Struct, frozen=True):
+    """Coverage."""
+
+    from_: date = msgspec.field(name="from")
+    to: date
+    complete: bool
+
+
+class Detail(msgspec.Struct, frozen=True):
+    """DayDetail."""
+
+    date: date
+    country: str
+    count: int
+    baseline: float | None
+
+
+class HotzoneResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """FraudHotzoneInfo."""
+
+    anomaly_detected: bool | None
+    anomaly_date: tuple[date, ...]
+    coverage: Coverage
+    risk_level: Risk | UnsetType = UNSET
+    detail: tuple[Detail, ...] | UnsetType = UNSET
+
+
+WORDING = Wording(
+    missing={
+        "lookBackDays": "lookBackDays must be specified",
+        "fraudHotZone": "fraudHotZone must be specified",
+    },
+    invalid={
+        **INVALID_NUMBER,
+        "lookBackDays": (InvalidArgument, "lookBackDays must be a whole number of days"),
+        "fraudHotZone": (
+            InvalidArgument,
+            "fraudHotZone must be 1 to 50 countries (ISO 3166-1 alpha-2, or 001) or prefixes (+ and up to 5 digits)",
+        ),
+        "thresholdRatio": (InvalidArgument, "thresholdRatio must be a number above 1, and 100 at most"),
+    },
+    limits={"lookBackDays": f"lookBackDays must be from 1 to {MOST_DAYS}"},
+)
