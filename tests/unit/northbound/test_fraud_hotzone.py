@@ -90,7 +90,7 @@ async def test_methods_and_thresholds(client: Client, world: World) -> None:
     found = {}
     for method in ("RATIO", "ZSCORE", "EWMA"):
         for threshold in (None, 1.5, 2.3):
-            more = {} if threshold is None else {"thresholdRatio": threshold}
+            more: dict[str, Any] = {} if threshold is None else {"thresholdRatio": threshold}
             reply = await client("POST", CHECK, asked(method=method, **more))
             found[method, threshold] = reply.json["anomalyDate"]
     assert found[("RATIO", None)] == found[("RATIO", 1.5)] == [day(4)]
