@@ -67,6 +67,50 @@ add_all(
 )
 
 
+@account.group("hotzone", cls=Group)
+def hotzone() -> None:
+    """Hotzones: named lists of countries and number ranges that fraud comes from or goes to.
+
+    The account's applications give them to fraud-hotzone as list:NAME. Each change is a version of its own.
+    """
+
+
+add_all(
+    hotzone,
+    [
+        Plain(
+            verb="set",
+            operation="setHotzone",
+            arguments=("name",),
+            names={"zones": "zone"},
+            splits=("zones",),
+            help="Set a list, replacing the one of this name.",
+            examples=(
+                "account hotzone set ACME call-centres --zone KH,MM,+85620",
+                "account hotzone set ACME satellites --zone 001",
+            ),
+            done="{accountid} has the hotzones {name}",
+        ),
+        Plain(
+            verb="list",
+            operation="listHotzones",
+            examples=("account hotzone list ACME", "account hotzone list ACME --name call-centres  its versions"),
+            columns=("name", "zones", "version", "setAt"),
+            empty="No hotzones yet: simwarden account hotzone set --help",
+            rows="hotzones",
+        ),
+        Plain(
+            verb="remove",
+            operation="removeHotzone",
+            arguments=("name",),
+            help="Remove a list. Its history stays.",
+            examples=("account hotzone remove ACME satellites",),
+            done="{accountid} has no hotzones {name} any more",
+        ),
+    ],
+)
+
+
 @account.group("range", cls=Group)
 def range_() -> None:
     """Number ranges: which SIMs an account's applications may register.

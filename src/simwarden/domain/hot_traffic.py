@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections import Counter
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from simwarden.domain.daily import Direction, Kind
+from simwarden.domain.errors import InvalidValue
 from simwarden.domain.hotzone import (
     BASELINE_DAYS,
     FEWEST_BASELINE_DAYS,
@@ -19,6 +22,13 @@ from simwarden.domain.hotzone import (
     counts_of,
     find,
 )
+from simwarden.domain.zones import is_country
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_COUNTRY = re.compile(r"[A-Z]{2}|001")
+_PREFIX = re.compile(r"\+[1-9][0-9]{0,4}")
 
 
 class HotZones(msgspec.Struct, frozen=True):
@@ -28,6 +38,25 @@ class HotZones(msgspec.Struct, frozen=True):
     """As in `zones.Zone.country`."""
     prefixes: frozenset[str] = frozenset()
     """First digits of numbers in international form, without plus sign; at most `zones.PREFIX_DIGITS`."""
+
+
+class InvalidZone(InvalidValue):
+    """This is no hotzone."""
+
+
+def parse_zones(texts: Iterable[str]) -> HotZones:
+    """Countries, `001`, and prefixes with a plus sign. Raises InvalidZone."""
+    countries, prefixes = set(), set()
+    for text in texts:
+        if _PREFIX.fullmatch(text):
+            prefixes.add(text.removeprefix("+"))
+        elif _COUNTRY.fullmatch(text) and is_country(text):
+            countries.add(text)
+        else:
+            raise InvalidZone(
+                f"{text[:80]!r} is neither a country (ISO 3166-1 alpha-2, or 001) nor a prefix (+ and up to 5 digits)"
+            )
+    return HotZones(frozenset(countries), frozenset(prefixes))
 
 
 class Side(enum.StrEnum):

@@ -12,6 +12,7 @@ from simwarden.management.alarms import AlarmRoutes
 from simwarden.management.areas import AreaRoutes
 from simwarden.management.bulk import BulkRoutes
 from simwarden.management.gateways import GatewayRoutes
+from simwarden.management.hotzones import HotzoneRoutes
 from simwarden.management.journal import JournalRoutes
 from simwarden.management.lines import LineRoutes
 from simwarden.management.outbox import OutboxRoutes
@@ -85,7 +86,7 @@ def api(house: House, edge: Edge) -> Api:
     ranges, alarms, areas = RangeRoutes(house), AlarmRoutes(house), AreaRoutes(house)
     tacs, payments = TacRoutes(house), PaymentRoutes(house)
     accounts, applications, journal = AccountRoutes(house), ApplicationRoutes(house), JournalRoutes(house)
-    where, lines = PlaceRoutes(house), LineRoutes(house)
+    where, lines, hotzones = PlaceRoutes(house), LineRoutes(house), HotzoneRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
         ("POST", "/sims", "createSim", sims.create),
@@ -104,6 +105,9 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/accounts/{}/ranges", "listRanges", ranges.page),
         ("POST", "/accounts/{}/ranges", "addRange", ranges.add),
         ("DELETE", "/accounts/{}/ranges", "removeRange", ranges.remove),
+        ("GET", "/accounts/{}/hotzones", "listHotzones", hotzones.page),
+        ("POST", "/accounts/{}/hotzones", "setHotzone", hotzones.set),
+        ("DELETE", "/accounts/{}/hotzones", "removeHotzone", hotzones.remove),
         ("POST", "/accounts/{}/payment-rules", "setPaymentRules", payments.set),
         ("DELETE", "/accounts/{}/payment-rules", "removePaymentRules", payments.remove),
         ("GET", "/accounts/{}/payment-eligibility", "countPayments", payments.count),

@@ -15,7 +15,7 @@ from simwarden.kit.clock import now_utc
 from simwarden.sandbox import rules, traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import date, datetime
 
     from simwarden.domain.decision import Decision
@@ -65,6 +65,10 @@ class VirtualSims:
     ) -> list[int]:
         """Every virtual SIM is its own measure."""
         return []
+
+    async def hotzones(self, _account_id: str, names: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """Every name is known."""
+        return dict.fromkeys(names, ("001",))
 
     async def place(self, sim: Sim) -> Place | None:
         """PlaceFinder."""

@@ -29,6 +29,7 @@ _OF_ACCOUNT = (
     "tallies",
     "ranges",
     "areas",
+    "hotzones",
     "lines",
     "alarms",
     "operation_items",

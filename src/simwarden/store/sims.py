@@ -27,7 +27,7 @@ from simwarden.domain.sim import (
 )
 from simwarden.domain.standing import Standing
 from simwarden.domain.traffic import TrafficLimits
-from simwarden.store import daily, places, sim_names, standing
+from simwarden.store import daily, hotzones, places, sim_names, standing
 from simwarden.store import numbers as assignments
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.columns import lines, numbers, texts
@@ -169,6 +169,10 @@ class Sims:
     ) -> list[int]:
         """Counts of each day with the zones, of SIMs of its account in devices of its model."""
         return await self._days.of_its_like(sim, zones, *which, first, last)
+
+    async def hotzones(self, account_id: str, names: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """What is in an account's lists of hotzones; those that it has not are missing."""
+        return await hotzones.named(self._db, account_id, names)
 
     async def shown(self, sim: Sim) -> Standing:
         """What network elements show of a SIM now."""

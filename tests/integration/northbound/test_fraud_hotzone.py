@@ -15,6 +15,7 @@ from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.reports import CallRecord, Evidence, Report, SmsRecord
 from simwarden.domain.sim import Seen
 from simwarden.engine.ingest import Ingest
+from simwarden.store import hotzones
 from simwarden.store import sims as sim_store
 from simwarden.store.gateways import Gateways
 
@@ -207,6 +208,21 @@ async def test_a_foreign_number_and_an_unknown_one_cost_the_same(
     assert answers[0] == (404, "IDENTIFIER_NOT_FOUND")
     assert all(answer == answers[0] for answer in answers)
     assert all(cost == costs[0] and all(rows == 0 for _, rows in cost) for cost in costs)
+
+
+async def test_lists_of_hotzones(house: House, traffic: Traffic) -> None:
+    await traffic.seen(50)
+    await traffic.had(1, *[CAMBODIA] * 4)
+    await traffic.seen(0)
+    zones = {"fraudHotZone": ["list:asia"]}
+    assert await check(house, **zones) == (400, "INVALID_ARGUMENT")
+    await hotzones.change(house.db, house.account.id, "asia", ["MM", "KH"], traffic.now)
+    assert (await check(house, **zones))["anomalyDate"] == days_ago(traffic, 1)
+    assert await check(house, FOREIGN, token=house.stranger, **zones) == (400, "INVALID_ARGUMENT"), "another's list"
+    await hotzones.change(house.db, house.account.id, "asia", ["+8821"], traffic.now)
+    assert (await check(house, **zones))["anomalyDate"] == []
+    await hotzones.change(house.db, house.account.id, "asia", [], traffic.now)
+    assert await check(house, **zones) == (400, "INVALID_ARGUMENT")
 
 
 async def test_days_are_those_of_utc(house: House, traffic: Traffic) -> None:

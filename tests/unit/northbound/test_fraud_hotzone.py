@@ -139,11 +139,18 @@ async def test_counts_are_given_with_their_scope_alone(client: Client, world: Wo
         ({"fraudHotZone": ["kh"]}, "INVALID_ARGUMENT", None),
         ({"fraudHotZone": ["KHM"]}, "INVALID_ARGUMENT", None),
         ({"fraudHotZone": ["KH\n"]}, "INVALID_ARGUMENT", None),
-        ({"fraudHotZone": ["ZZ"]}, "INVALID_ARGUMENT", "fraudHotZone: ZZ is no country"),
+        (
+            {"fraudHotZone": ["KH", "ZZ"]},
+            "INVALID_ARGUMENT",
+            "fraudHotZone: 'ZZ' is neither a country (ISO 3166-1 alpha-2, or 001) nor a prefix (+ and up to 5 digits)",
+        ),
         ({"fraudHotZone": ["882"]}, "INVALID_ARGUMENT", None),
         ({"fraudHotZone": ["+0"]}, "INVALID_ARGUMENT", None),
         ({"fraudHotZone": ["+861371"]}, "INVALID_ARGUMENT", None),
-        ({"fraudHotZone": ["list:mine"]}, "INVALID_ARGUMENT", None),
+        ({"fraudHotZone": ["list:mine"]}, "INVALID_ARGUMENT", "fraudHotZone: there is no list mine"),
+        ({"fraudHotZone": ["list:"]}, "INVALID_ARGUMENT", None),
+        ({"fraudHotZone": ["list:a b"]}, "INVALID_ARGUMENT", None),
+        ({"fraudHotZone": ["list:" + "a" * 64]}, "INVALID_ARGUMENT", None),
         ({"fraudHotZone": "KH"}, "INVALID_ARGUMENT", None),
         ({"thresholdRatio": 1}, "INVALID_ARGUMENT", "thresholdRatio must be a number above 1, and 100 at most"),
         ({"thresholdRatio": 100.1}, "INVALID_ARGUMENT", "thresholdRatio must be a number above 1, and 100 at most"),
@@ -162,6 +169,15 @@ async def test_what_breaks_the_contract(
     reply = await client("POST", CHECK, asked() | changes)
     assert (reply.status, reply.json["code"]) == (400, code)
     assert message in (None, reply.json["message"])
+
+
+async def test_lists_are_those_of_the_account(client: Client, world: World) -> None:
+    had(world, 4)
+    world.lists = {("acc_meters", "mine"): ("KH", "+8821"), ("acc_stranger", "theirs"): ("KH",)}
+    reply = await client("POST", CHECK, asked(fraudHotZone=["list:mine", "MM"]))
+    assert reply.json["anomalyDate"] == [day(0)]
+    reply = await client("POST", CHECK, asked(fraudHotZone=["list:mine", "list:theirs"]))
+    assert (reply.status, reply.json["message"]) == (400, "fraudHotZone: there is no list theirs")
 
 
 @pytest.mark.parametrize("missing", ["lookBackDays", "fraudHotZone"])
@@ -224,6 +240,8 @@ async def test_the_sandbox_goes_by_the_last_digit(
         reply = await client("POST", CHECK, asked(f"+861380000001{digit}", checkTarget=target))
         assert (reply.json["anomalyDetected"], reply.json.get("riskLevel")) == (anomalous, risk)
         assert reply.json["anomalyDate"] == [day(each) for each in days]
+    reply = await client("POST", CHECK, asked(f"+861380000001{digit}", fraudHotZone=["list:any"]))
+    assert reply.json["anomalyDetected"] is anomalous
     assert date.fromisoformat(reply.json["coverage"]["to"]) == TODAY
 
 

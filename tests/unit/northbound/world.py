@@ -38,7 +38,7 @@ from simwarden.store.sims import DeviceDates
 from simwarden.store.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from starlette.types import ASGIApp
 
@@ -117,6 +117,8 @@ class World:
         """By IMSI: since when the SIM has had its number."""
         self.traffic_of: dict[str, SimTraffic] = {}
         """By IMSI: what is counted of the SIM; every count is one with the hotzones."""
+        self.lists: dict[tuple[str, str], tuple[str, ...]] = {}
+        """Hotzones by account and name."""
         self.counts_of_others: list[int] = []
         """What SIMs of the same model have each day."""
         self.places: dict[str, Place] = {}
@@ -204,6 +206,10 @@ class World:
     ) -> list[int]:
         """TrafficHistory."""
         return self.counts_of_others
+
+    async def hotzones(self, account_id: str, names: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """TrafficHistory."""
+        return {name: self.lists[account_id, name] for name in names if (account_id, name) in self.lists}
 
     async def place(self, sim: Sim) -> Place | None:
         """PlaceFinder."""

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from msgspec import UNSET
 from msgspec.json import Decoder
 
 from simwarden.accounts.scopes import of_operations
-from simwarden.domain.hot_traffic import DIRECTIONS, HotZones, Question, Verdict, baseline_days, judge
+from simwarden.domain.hot_traffic import (
+    DIRECTIONS,
+    HotZones,
+    InvalidZone,
+    Question,
+    Verdict,
+    baseline_days,
+    judge,
+    parse_zones,
+)
 from simwarden.domain.hotzone import DEFAULT_THRESHOLD, FEWEST_BASELINE_DAYS, Baseline, baseline_of
-from simwarden.domain.zones import is_country
 from simwarden.northbound.fraud_hotzone import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
@@ -20,7 +29,7 @@ from simwarden.northbound.kernel.numbers import Callers
 from simwarden.northbound.kernel.ports import NetworkView
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
 
     from simwarden.domain.daily import Direction, Kind
     from simwarden.domain.hot_traffic import SimTraffic
@@ -30,6 +39,7 @@ if TYPE_CHECKING:
 
 NAME = "fraud-hotzone"
 DETAIL = "fraud-hotzone:check-detail"
+_LIST = "list:"
 _NO_SOURCE = "No source reports calls or messages of this phone number"
 
 
@@ -44,6 +54,9 @@ class TrafficHistory(NetworkView, Protocol):
         self, sim: Sim, zones: HotZones, which: tuple[Collection[Kind], Collection[Direction]], first: date, last: date
     ) -> list[int]:
         """Counts of days with the zones, of SIMs of the same account and model of device."""
+
+    async def hotzones(self, account_id: str, names: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """What is in the account's lists of these names; those that there are not are missing."""
 
     async def device_dates(self, sim: Sim) -> DeviceDates:
         """When a SIM came into devices."""
@@ -66,7 +79,7 @@ class FraudHotzone:
             raise PermissionDenied
         if wanted.look_back_days > self._kept:
             raise OutOfRange(f"lookBackDays must not exceed the {self._kept} days for which traffic is known")
-        zones = _zones(wanted.fraud_hot_zone)
+        zones = await self._zones(request.caller.account_id, wanted.fraud_hot_zone)
         asked = Question(
             today=self._clock().astimezone(UTC).date(),
             look_back=wanted.look_back_days,
@@ -77,6 +90,18 @@ class FraudHotzone:
         )
         verdict = await self._judge(await self._callers.sim(request, wanted.phone_number), zones, asked)
         return Answer(200, _told(verdict, detail=wanted.detail))
+
+    async def _zones(self, account_id: str, texts: Collection[str]) -> HotZones:
+        """Raises InvalidArgument for a country or a list that there is not."""
+        wanted = {text.removeprefix(_LIST) for text in texts if text.startswith(_LIST)}
+        found = await self._history.hotzones(account_id, wanted) if wanted else {}
+        if missing := sorted(wanted - found.keys()):
+            raise InvalidArgument(f"fraudHotZone: there is no list {missing[0]}")
+        own = [text for text in texts if not text.startswith(_LIST)]
+        try:
+            return parse_zones([*own, *chain.from_iterable(found.values())])
+        except InvalidZone as error:
+            raise InvalidArgument(f"fraudHotZone: {error.message}") from error
 
     async def _judge(self, sim: Sim, zones: HotZones, asked: Question) -> Verdict:
         """Raises ServiceNotApplicable where nothing would tell."""
@@ -96,16 +121,6 @@ class FraudHotzone:
             )
             others = baseline_of(counts)
         return judge(asked, traffic, seen, others)
-
-
-def _zones(texts: Collection[str]) -> HotZones:
-    """Raises InvalidArgument for a country that there is not."""
-    prefixes = frozenset(text.removeprefix("+") for text in texts if text.startswith("+"))
-    countries = frozenset(text for text in texts if not text.startswith("+"))
-    for code in sorted(countries):
-        if not is_country(code):
-            raise InvalidArgument(f"fraudHotZone: {code} is no country")
-    return HotZones(countries, prefixes)
 
 
 def _day(at: datetime) -> date:

@@ -17,7 +17,9 @@ from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.northbound.kernel.numbers import INVALID_NUMBER, NumberRequest
 
 MOST_DAYS = 90
-HotZone = Annotated[str, Meta(max_length=6, pattern=r"^([A-Z]{2}|001|\+[1-9][0-9]{0,4})\Z")]
+HotZone = Annotated[
+    str, Meta(max_length=68, pattern=r"^([A-Z]{2}|001|\+[1-9][0-9]{0,4}|list:[A-Za-z0-9][A-Za-z0-9._-]{0,62})\Z")
+]
 
 
 class CheckType(enum.StrEnum):
@@ -82,7 +84,7 @@ WORDING = Wording(
         "lookBackDays": (InvalidArgument, "lookBackDays must be a whole number of days"),
         "fraudHotZone": (
             InvalidArgument,
-            "fraudHotZone must be 1 to 50 countries (ISO 3166-1 alpha-2, or 001) or prefixes (+ and up to 5 digits)",
+            "fraudHotZone must be 1 to 50 of: a country (ISO 3166-1 alpha-2, or 001), + and up to 5 digits, list:NAME",
         ),
         "thresholdRatio": (InvalidArgument, "thresholdRatio must be a number above 1, and 100 at most"),
     },

@@ -43,6 +43,9 @@ delete from subscription_tally where account_id = $1
 -- name: ranges
 delete from account_range where account_id = $1
 
+-- name: hotzones
+delete from hotzone_list where account_id = $1
+
 -- name: areas
 delete from area where account_id = $1
 
