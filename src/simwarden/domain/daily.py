@@ -16,7 +16,7 @@ LONGEST = timedelta(days=7)
 """More than this is counted of no call."""
 
 
-class Kind(enum.StrEnum):
+class TrafficKind(enum.StrEnum):
     """What is counted."""
 
     CALL = "CALL"
@@ -37,7 +37,7 @@ class DayKey(msgspec.Struct, frozen=True, order=True):
 
     imsi: str
     day: date
-    kind: Kind
+    kind: TrafficKind
     direction: Direction
     zone: str
     prefix: str
@@ -73,7 +73,7 @@ class DayCounts:
     ) -> None:
         """A message was stored that was not before. Delivery reports and outcomes of tasks are no messages."""
         if direction in (Direction.INBOUND, Direction.OUTBOUND) and self._counts(at, received_at):
-            self._records[DayKey(imsi, _day(at), Kind.SMS, Direction(direction), zone, prefix)] += 1
+            self._records[DayKey(imsi, _day(at), TrafficKind.SMS, Direction(direction), zone, prefix)] += 1
 
     def replace_call(self, before: StoredCall | None, after: StoredCall) -> None:
         """What is stored of a call has changed; `before`: None where nothing was."""
@@ -95,7 +95,9 @@ class DayCounts:
         if not self._counts(call.begin_at, call.received_at):
             return None
         direction = Direction.CALLED_BACK if call.called_back else Direction(call.direction)
-        return DayKey(call.imsi, _day(call.begin_at), Kind.CALL, direction, call.zone or NOWHERE, call.prefix or "")
+        return DayKey(
+            call.imsi, _day(call.begin_at), TrafficKind.CALL, direction, call.zone or NOWHERE, call.prefix or ""
+        )
 
     def _counts(self, at: datetime, received_at: datetime) -> bool:
         return received_at - self._back <= at <= received_at + EARLY

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain.daily import Direction, Kind
+from simwarden.domain.daily import Direction, TrafficKind
 from simwarden.domain.errors import InvalidValue
 from simwarden.domain.hotzone import (
     BASELINE_DAYS,
@@ -78,7 +78,7 @@ class DayCount(msgspec.Struct, frozen=True):
     """What a SIM had on a day with a country."""
 
     day: date
-    kind: Kind
+    kind: TrafficKind
     direction: Direction
     country: str
     count: int
@@ -105,7 +105,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """The last of the days."""
     look_back: int
     """How many days there are."""
-    kinds: frozenset[Kind]
+    kinds: frozenset[TrafficKind]
     side: Side
     method: Method
     threshold: float
@@ -136,7 +136,7 @@ class DayDetail(msgspec.Struct, frozen=True):
     """Its mean on the days before; None where they do not tell."""
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class HotzoneVerdict(msgspec.Struct, frozen=True):
     """The answer."""
 
     anomalous: bool | None
@@ -158,7 +158,7 @@ def baseline_days(asked: Question, traffic: SimTraffic, seen: tuple[date, date])
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
-def judge(asked: Question, traffic: SimTraffic, seen: tuple[date, date], others: Baseline) -> Verdict:
+def judge(asked: Question, traffic: SimTraffic, seen: tuple[date, date], others: Baseline) -> HotzoneVerdict:
     """Compare. `seen`: the first and the last day on which the SIM was seen. `others`: what is usual among its like,
     which counts where the SIM itself is too new to tell (`baseline_days` are fewer than `FEWEST_BASELINE_DAYS`).
     """
@@ -184,7 +184,7 @@ def judge(asked: Question, traffic: SimTraffic, seen: tuple[date, date], others:
         for (day, country), count in sorted(by_country.items())
         if count > 0 and day >= asked.first
     )
-    return Verdict(
+    return HotzoneVerdict(
         anomalous=bool(found.days) if recorded else None,
         days=found.days if recorded else (),
         risk=found.risk if recorded else None,

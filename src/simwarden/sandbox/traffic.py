@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from simwarden.domain.daily import Direction, Kind
+from simwarden.domain.daily import Direction, TrafficKind
 from simwarden.domain.hot_traffic import DayCount, HotZones, SimTraffic
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def counted(sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
         day = first + timedelta(days=n)
         hot = many if many and day == last - timedelta(days=ago) else _USUAL.get(digit, 0)
         for direction in (Direction.INBOUND, Direction.OUTBOUND):
-            rows.append(DayCount(day, Kind.CALL, direction, "DE", 1, 0))
-            rows.append(DayCount(day, Kind.SMS, direction, "DE", 1, 0))
+            rows.append(DayCount(day, TrafficKind.CALL, direction, "DE", 1, 0))
+            rows.append(DayCount(day, TrafficKind.SMS, direction, "DE", 1, 0))
             if hot:
-                rows.append(DayCount(day, Kind.CALL, direction, country, hot, hot))
+                rows.append(DayCount(day, TrafficKind.CALL, direction, country, hot, hot))
     return SimTraffic(since, since, tuple(rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from simwarden.domain.daily import Direction, Kind
+from simwarden.domain.daily import Direction, TrafficKind
 from simwarden.domain.hot_traffic import DayCount, SimTraffic
 from simwarden.domain.hotzone import FEWEST_BASELINE_DAYS
 from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
@@ -43,7 +43,9 @@ class Days:
             Q["days"], sim.bucket, sim.imsi, max(first, counted), last, list(zones.countries), list(zones.prefixes)
         )
         days = [
-            DayCount(row["day"], Kind(row["kind"]), Direction(row["direction"]), row["zone"], row["count"], row["hot"])
+            DayCount(
+                row["day"], TrafficKind(row["kind"]), Direction(row["direction"]), row["zone"], row["count"], row["hot"]
+            )
             for row in rows
         ]
         return SimTraffic(counted, since["first_day"], tuple(days))
@@ -52,7 +54,7 @@ class Days:
         self,
         sim: Sim,
         zones: HotZones,
-        kinds: Collection[Kind],
+        kinds: Collection[TrafficKind],
         directions: Collection[Direction],
         first: date,
         last: date,

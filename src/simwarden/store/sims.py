@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import date, timedelta
 
-    from simwarden.domain.daily import Direction, Kind
+    from simwarden.domain.daily import Direction, TrafficKind
     from simwarden.domain.events import Cause
     from simwarden.domain.hot_traffic import HotZones, SimTraffic
     from simwarden.domain.numbers import Assignment
@@ -165,7 +165,12 @@ class Sims:
         return await self._days.of_sim(sim, zones, first, last)
 
     async def traffic_of_its_like(
-        self, sim: Sim, zones: HotZones, which: tuple[Collection[Kind], Collection[Direction]], first: date, last: date
+        self,
+        sim: Sim,
+        zones: HotZones,
+        which: tuple[Collection[TrafficKind], Collection[Direction]],
+        first: date,
+        last: date,
     ) -> list[int]:
         """Counts of each day with the zones, of SIMs of its account in devices of its model."""
         return await self._days.of_its_like(sim, zones, *which, first, last)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from simwarden.domain.daily import Direction, Kind
+from simwarden.domain.daily import Direction, TrafficKind
 from simwarden.domain.hot_traffic import DayCount, DayDetail, Question, Side, SimTraffic, baseline_days, judge
 from simwarden.domain.hotzone import Baseline, Method, Risk
 
@@ -17,7 +17,9 @@ LONG_AGO = TODAY - timedelta(days=400)
 ALWAYS = LONG_AGO, TODAY
 """The SIM has been seen all the time."""
 NOBODY = Baseline()
-ASKED = Question(today=TODAY, look_back=7, kinds=frozenset(Kind), side=Side.VICTIM, method=Method.RATIO, threshold=2.0)
+ASKED = Question(
+    today=TODAY, look_back=7, kinds=frozenset(TrafficKind), side=Side.VICTIM, method=Method.RATIO, threshold=2.0
+)
 
 
 def ago(days: int) -> date:
@@ -25,7 +27,12 @@ def ago(days: int) -> date:
 
 
 def count(days_ago: int, hot: int, **fields: Any) -> DayCount:
-    given: dict[str, Any] = {"kind": Kind.CALL, "direction": Direction.INBOUND, "country": "KH", "count": hot + 1}
+    given: dict[str, Any] = {
+        "kind": TrafficKind.CALL,
+        "direction": Direction.INBOUND,
+        "country": "KH",
+        "count": hot + 1,
+    }
     return DayCount(day=ago(days_ago), hot=hot, **(given | fields))
 
 
@@ -50,8 +57,8 @@ def test_traffic_with_others_is_no_anomaly_but_shows_that_something_is_recorded(
     [
         ({}, (4 + 8) * 1),  # inbound calls, calls back
         ({"side": Side.SCAMMER}, 4 + 16),  # calls made, back or not
-        ({"kinds": frozenset({Kind.SMS})}, 32),
-        ({"kinds": frozenset({Kind.SMS}), "side": Side.SCAMMER}, 64),
+        ({"kinds": frozenset({TrafficKind.SMS})}, 32),
+        ({"kinds": frozenset({TrafficKind.SMS}), "side": Side.SCAMMER}, 64),
     ],
 )
 def test_what_is_looked_at(asked: dict[str, Any], seen: int) -> None:
@@ -59,10 +66,10 @@ def test_what_is_looked_at(asked: dict[str, Any], seen: int) -> None:
         count(1, 8, direction=Direction.INBOUND),
         count(1, 4, direction=Direction.CALLED_BACK),
         count(1, 16, direction=Direction.OUTBOUND),
-        count(1, 32, kind=Kind.SMS),
-        count(1, 64, kind=Kind.SMS, direction=Direction.OUTBOUND),
+        count(1, 32, kind=TrafficKind.SMS),
+        count(1, 64, kind=TrafficKind.SMS, direction=Direction.OUTBOUND),
     )
-    one_kind = {"kinds": frozenset({Kind.CALL})} | asked
+    one_kind = {"kinds": frozenset({TrafficKind.CALL})} | asked
     found = judge(msgspec.structs.replace(ASKED, **one_kind), traffic(*rows), ALWAYS, NOBODY)
     assert [each.count for each in found.details] == [seen]
 
@@ -70,8 +77,8 @@ def test_what_is_looked_at(asked: dict[str, Any], seen: int) -> None:
 def test_nothing_recorded_is_not_nothing_unusual() -> None:
     found = judge(ASKED, traffic(count(20, 9)), ALWAYS, NOBODY)
     assert (found.anomalous, found.days, found.risk, found.complete) == (None, (), None, False)
-    of_calls = msgspec.structs.replace(ASKED, kinds=frozenset({Kind.CALL}))
-    assert judge(of_calls, traffic(count(1, 9, kind=Kind.SMS)), ALWAYS, NOBODY).anomalous is None
+    of_calls = msgspec.structs.replace(ASKED, kinds=frozenset({TrafficKind.CALL}))
+    assert judge(of_calls, traffic(count(1, 9, kind=TrafficKind.SMS)), ALWAYS, NOBODY).anomalous is None
 
 
 def test_the_days_before_are_those_on_which_the_sim_was_seen_and_counted() -> None:

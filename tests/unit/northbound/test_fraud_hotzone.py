@@ -11,7 +11,7 @@ import pytest
 from tests.unit.northbound.test_sim_swap import sandboxed, served
 from tests.unit.northbound.world import NOW, Client, World, sim
 
-from simwarden.domain.daily import Direction, Kind
+from simwarden.domain.daily import Direction, TrafficKind
 from simwarden.domain.hot_traffic import DayCount, SimTraffic
 from simwarden.domain.standing import ShownSlot, Standing
 from simwarden.domain.usage import Usage
@@ -28,7 +28,7 @@ def asked(number: str | None = NUMBER, **more: Any) -> dict[str, Any]:
     return named | {"lookBackDays": 7, "fraudHotZone": ["KH"]} | more
 
 
-def had(world: World, *hot: int, number: str = NUMBER, kind: Kind = Kind.CALL) -> None:
+def had(world: World, *hot: int, number: str = NUMBER, kind: TrafficKind = TrafficKind.CALL) -> None:
     """A SIM that has long been in use had so many calls from hotzones, the last number today's."""
     found = sim(number)
     first = TODAY - timedelta(days=len(hot) - 1)

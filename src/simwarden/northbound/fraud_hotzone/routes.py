@@ -13,9 +13,9 @@ from simwarden.accounts.scopes import of_operations
 from simwarden.domain.hot_traffic import (
     DIRECTIONS,
     HotZones,
+    HotzoneVerdict,
     InvalidZone,
     Question,
-    Verdict,
     baseline_days,
     judge,
     parse_zones,
@@ -31,7 +31,7 @@ from simwarden.northbound.kernel.ports import NetworkView
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from simwarden.domain.daily import Direction, Kind
+    from simwarden.domain.daily import Direction, TrafficKind
     from simwarden.domain.hot_traffic import SimTraffic
     from simwarden.domain.sim import Sim
     from simwarden.northbound.kernel.services import Services
@@ -51,7 +51,12 @@ class TrafficHistory(NetworkView, Protocol):
         """What is counted of a SIM."""
 
     async def traffic_of_its_like(
-        self, sim: Sim, zones: HotZones, which: tuple[Collection[Kind], Collection[Direction]], first: date, last: date
+        self,
+        sim: Sim,
+        zones: HotZones,
+        which: tuple[Collection[TrafficKind], Collection[Direction]],
+        first: date,
+        last: date,
     ) -> list[int]:
         """Counts of days with the zones, of SIMs of the same account and model of device."""
 
@@ -103,7 +108,7 @@ class FraudHotzone:
         except InvalidZone as error:
             raise InvalidArgument(f"fraudHotZone: {error.message}") from error
 
-    async def _judge(self, sim: Sim, zones: HotZones, asked: Question) -> Verdict:
+    async def _judge(self, sim: Sim, zones: HotZones, asked: Question) -> HotzoneVerdict:
         """Raises ServiceNotApplicable where nothing would tell."""
         traffic = await self._history.traffic(sim, zones, asked.baseline_first, asked.today)
         if traffic.first_day is None and (await self._history.shown(sim)).slot is None:
@@ -127,14 +132,16 @@ def _day(at: datetime) -> date:
     return at.astimezone(UTC).date()
 
 
-def _told(verdict: Verdict, *, detail: bool) -> schemas.HotzoneResponse:
+def _told(verdict: HotzoneVerdict, *, detail: bool) -> schemas.HotzoneResponse:
     return schemas.HotzoneResponse(
         anomaly_detected=verdict.anomalous,
         anomaly_date=verdict.days,
         coverage=schemas.Coverage(verdict.known_from, verdict.known_to, verdict.complete),
         risk_level=verdict.risk or UNSET,
         detail=tuple(
-            schemas.Detail(each.day, each.country, each.count, None if each.usual is None else round(each.usual, 2))
+            schemas.HotzoneDetail(
+                each.day, each.country, each.count, None if each.usual is None else round(each.usual, 2)
+            )
             for each in verdict.details
         )
         if detail

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from simwarden.domain.daily import Kind
+from simwarden.domain.daily import TrafficKind
 from simwarden.domain.hot_traffic import Side
 from simwarden.domain.hotzone import Method, Risk
 from simwarden.northbound.kernel.bodies import Wording
@@ -30,9 +30,9 @@ class CheckType(enum.StrEnum):
     BOTH = "BOTH"
 
     @property
-    def kinds(self) -> frozenset[Kind]:
+    def kinds(self) -> frozenset[TrafficKind]:
         """In the words of the counts."""
-        return frozenset(Kind) if self is CheckType.BOTH else frozenset({Kind(self.value)})
+        return frozenset(TrafficKind) if self is CheckType.BOTH else frozenset({TrafficKind(self.value)})
 
 
 class HotzoneRequest(NumberRequest, frozen=True, rename="camel", kw_only=True, forbid_unknown_fields=True):
@@ -55,7 +55,7 @@ class Coverage(msgspec.Struct, frozen=True):
     complete: bool
 
 
-class Detail(msgspec.Struct, frozen=True):
+class HotzoneDetail(msgspec.Struct, frozen=True):
     """DayDetail."""
 
     date: date
@@ -71,7 +71,7 @@ class HotzoneResponse(msgspec.Struct, frozen=True, rename="camel"):
     anomaly_date: tuple[date, ...]
     coverage: Coverage
     risk_level: Risk | UnsetType = UNSET
-    detail: tuple[Detail, ...] | UnsetType = UNSET
+    detail: tuple[HotzoneDetail, ...] | UnsetType = UNSET
 
 
 WORDING = Wording(
