@@ -127,7 +127,7 @@ def plain(spec: Plain) -> click.Command:
             if endpoint.is_list:
                 return await remote.rows(target, output["limit"], **query)
             if spec.rows:
-                return (await remote.call("GET", target))[spec.rows], False
+                return (await remote.call("GET", target, **query))[spec.rows], False
             return await remote.call(endpoint.method, target, body if endpoint.has_body else None, **query)
 
         answer = with_server(work, access)
