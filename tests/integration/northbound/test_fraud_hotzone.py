@@ -214,7 +214,7 @@ async def test_lists_of_hotzones(house: House, traffic: Traffic) -> None:
     await traffic.seen(50)
     await traffic.had(1, *[CAMBODIA] * 4)
     await traffic.seen(0)
-    zones = {"fraudHotZone": ["list:asia"]}
+    zones: dict[str, Any] = {"fraudHotZone": ["list:asia"]}
     assert await check(house, **zones) == (400, "INVALID_ARGUMENT")
     await hotzones.change(house.db, house.account.id, "asia", ["MM", "KH"], traffic.now)
     assert (await check(house, **zones))["anomalyDate"] == days_ago(traffic, 1)
