@@ -17,6 +17,7 @@ from tests.unit.northbound.world import NOW, Caller, Client, Settings, World
 
 from simwarden import northbound
 from simwarden.accounts.scopes import KNOWN, NEEDS
+from simwarden.domain.hot_traffic import SimTraffic
 from simwarden.domain.payments import SCOPE, PaymentRules
 from simwarden.domain.place import Place, PlaceSource
 from simwarden.domain.sim import ALL_FUNCTIONS, Bar, BarCause, IdentifierKind, Lifecycle, SimRef
@@ -137,6 +138,14 @@ async def test_a_scope_needs_what_its_api_answers_from(client: Client, world: Wo
     world.standing[imsi] = Standing(slot)
     in_its_sim(world, NOW)
     assert await eligible() == set(SOURCES)
+
+
+async def test_records_of_long_ago_are_a_source_too(client: Client, world: World) -> None:
+    scope = "fraud-hotzone:check"
+    assert await check(client, scope) == {scope: "SUBSCRIBER_NOT_SUPPORTED"}
+    found = world.sims[SimRef(IdentifierKind.MSISDN, NUMBER)]
+    world.traffic_of[found.imsi] = SimTraffic(NOW.date(), first_day=NOW.date() - timedelta(days=99))
+    assert await check(client, scope) == {scope: True}
 
 
 def test_whatever_a_document_says_is_needed_can_be_looked_for() -> None:

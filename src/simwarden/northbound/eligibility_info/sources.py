@@ -9,8 +9,10 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from simwarden.domain.hot_traffic import HotZones
 from simwarden.northbound.kernel.numbers import NumberHistory
 from simwarden.northbound.kernel.ports import NetworkView
+from simwarden.northbound.kernel.traffic import TrafficHistory, is_reported
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -38,8 +40,21 @@ async def _number_history(services: Services, sim: Sim) -> bool:
     return isinstance(services.sims, NumberHistory) and await services.sims.assignment(sim) is not None
 
 
+async def _traffic(services: Services, sim: Sim) -> bool:
+    if not isinstance(services.sims, TrafficHistory):
+        return False
+    today = services.edge.clock().date()
+    return await is_reported(services.sims, sim, await services.sims.traffic(sim, HotZones(), today, today))
+
+
 SOURCES: Mapping[str, Callable[[Services, Sim], Awaitable[bool]]] = MappingProxyType(
-    {"place": _place, "network": _network, "device": _device, "number-history": _number_history}
+    {
+        "place": _place,
+        "network": _network,
+        "device": _device,
+        "number-history": _number_history,
+        "traffic": _traffic,
+    }
 )
 """By what a document calls it."""
 MISSING: Mapping[str, str] = MappingProxyType(
@@ -48,6 +63,7 @@ MISSING: Mapping[str, str] = MappingProxyType(
         "network": "No network element shows this subscription",
         "device": "It is not known in which device this subscription is",
         "number-history": "It is not recorded since when this subscription has its phone number",
+        "traffic": "No source reports calls or messages of this subscription",
     }
 )
 """What is told where it is not known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from itertools import chain
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 from msgspec.json import Decoder
@@ -26,45 +26,18 @@ from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import InvalidArgument, OutOfRange, PermissionDenied, ServiceNotApplicable
 from simwarden.northbound.kernel.numbers import Callers
-from simwarden.northbound.kernel.ports import NetworkView
+from simwarden.northbound.kernel.traffic import TrafficHistory, is_reported
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection
 
-    from simwarden.domain.daily import Direction, TrafficKind
-    from simwarden.domain.hot_traffic import SimTraffic
     from simwarden.domain.sim import Sim
     from simwarden.northbound.kernel.services import Services
-    from simwarden.store.sims import DeviceDates
 
 NAME = "fraud-hotzone"
 DETAIL = "fraud-hotzone:check-detail"
 _LIST = "list:"
 _NO_SOURCE = "No source reports calls or messages of this phone number"
-
-
-@runtime_checkable
-class TrafficHistory(NetworkView, Protocol):
-    """Knows how many calls and messages SIMs had, and since when they are in use. Days are those of UTC."""
-
-    async def traffic(self, sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
-        """What is counted of a SIM."""
-
-    async def traffic_of_its_like(
-        self,
-        sim: Sim,
-        zones: HotZones,
-        which: tuple[Collection[TrafficKind], Collection[Direction]],
-        first: date,
-        last: date,
-    ) -> list[int]:
-        """Counts of days with the zones, of SIMs of the same account and model of device."""
-
-    async def hotzones(self, account_id: str, names: Collection[str]) -> Mapping[str, Sequence[str]]:
-        """What is in the account's lists of these names; those that there are not are missing."""
-
-    async def device_dates(self, sim: Sim) -> DeviceDates:
-        """When a SIM came into devices."""
 
 
 class FraudHotzone:
@@ -111,7 +84,7 @@ class FraudHotzone:
     async def _judge(self, sim: Sim, zones: HotZones, asked: Question) -> HotzoneVerdict:
         """Raises ServiceNotApplicable where nothing would tell."""
         traffic = await self._history.traffic(sim, zones, asked.baseline_first, asked.today)
-        if traffic.first_day is None and (await self._history.shown(sim)).slot is None:
+        if not await is_reported(self._history, sim, traffic):
             raise ServiceNotApplicable(_NO_SOURCE)
         dates = await self._history.device_dates(sim)
         last_seen = None if sim.seen is None else sim.seen.at
