@@ -101,8 +101,8 @@ async def test_the_image_runs_as_nobody_in_particular_and_is_healthy(tmp_path: P
     finally:
         if server.returncode is None:
             server.terminate()
-        await server.communicate()
-    assert server.returncode == 0
+        _, said = await server.communicate()
+    assert server.returncode == 0, said.decode()[-4000:]
     assert not (image.root / "opt/simwarden/bin/pip").exists()
 
 

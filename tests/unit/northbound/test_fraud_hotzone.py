@@ -154,6 +154,7 @@ async def test_counts_are_given_with_their_scope_alone(client: Client, world: Wo
         ({"fraudHotZone": "KH"}, "INVALID_ARGUMENT", None),
         ({"thresholdRatio": 1}, "INVALID_ARGUMENT", "thresholdRatio must be a number above 1, and 100 at most"),
         ({"thresholdRatio": 100.1}, "INVALID_ARGUMENT", "thresholdRatio must be a number above 1, and 100 at most"),
+        ({"thresholdRatio": None}, "INVALID_ARGUMENT", "thresholdRatio must be a number above 1, and 100 at most"),
         ({"thresholdRatio": "2"}, "INVALID_ARGUMENT", "thresholdRatio must be a number above 1, and 100 at most"),
         ({"method": "ratio"}, "INVALID_ARGUMENT", None),
         ({"checkType": "ANY"}, "INVALID_ARGUMENT", None),

@@ -43,7 +43,7 @@ class HotzoneRequest(NumberRequest, frozen=True, rename="camel", kw_only=True, f
     check_type: CheckType = CheckType.BOTH
     check_target: Side = Side.VICTIM
     method: Method = Method.RATIO
-    threshold_ratio: Annotated[float, Meta(gt=1, le=100)] | None = None
+    threshold_ratio: Annotated[float, Meta(gt=1, le=100)] | UnsetType = UNSET
     detail: bool = False
 
 
