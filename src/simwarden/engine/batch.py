@@ -255,6 +255,7 @@ class Batch:
                 continue
             if upholder is not None and (sim.binding is not None or sim.functions_off):
                 self._doubts.of_sim(DoubtKind.CONFLICT, item.report, sighting, against=upholder.gateway_id)
+            # A wrong device is barred at once wherever it is shown, and lifts nothing.
             barred_anyhow = decision.sim.bar(BarCause.IMEI_MISMATCH) is not None
             if upholder is not None and not barred_anyhow and self._proof.lets_in(sim, sighting, item.report):
                 continue
