@@ -300,7 +300,7 @@ class Container:
             self.polls,
             self.operate,
             self.watching,
-            self.customers.player,
+            *(self.customers.player, self.customers.waiting),
         ):
             each.start()
             stack.push_async_callback(each.stop)

@@ -13,6 +13,7 @@ from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.eligibility import Eligibility
 from simwarden.engine.function_status import Functions
 from simwarden.engine.idempotency import IdempotencyStore
+from simwarden.engine.messages import WaitingMessages
 from simwarden.engine.quota import Quotas
 from simwarden.engine.subscriptions import SubscriptionLimits, Subscriptions
 from simwarden.engine.usage import Reads
@@ -25,6 +26,7 @@ from simwarden.notify.settings import NotifySettings
 from simwarden.sandbox.ports import VirtualModels, VirtualSims
 from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
 from simwarden.store.lines import Lines
+from simwarden.store.messages import Messages
 from simwarden.store.places import Places
 from simwarden.store.pseudonyms import Pseudonyms
 from simwarden.store.tacs import Tacs
@@ -110,6 +112,7 @@ class Customers:
         }
         self.subscriptions = Subscriptions(db, vault, **subscribing)
         self.player = Player(db)
+        self.waiting = WaitingMessages(db, vault, committed=committed)
         self.sandboxed = SandboxSubscriptions(self.player, db, vault, **subscribing)
 
     def apis(self) -> dict[str, Api]:
@@ -130,6 +133,7 @@ class Customers:
             pseudonyms=Pseudonyms(self._vault),
             swaps_monitored_days=self._settings.swaps_monitored_days,
             traffic_kept_days=self._settings.traffic_kept_days,
+            messages=Messages(self._db, self._vault),
             operations=self.operations,
             allow_private_sinks=self._settings.allow_private_sinks,
             subscriptions_async=self._settings.subscriptions_async,
@@ -146,6 +150,7 @@ class Customers:
             places=virtual,
             subscriptions=self.sandboxed,
             models=VirtualModels(),
+            messages=virtual,
             operations=None,
         )
         return northbound.apis(live, sandbox)

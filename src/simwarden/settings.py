@@ -19,6 +19,7 @@ from simwarden.domain.countries import InvalidCountry, parse_country
 from simwarden.domain.errors import SimwardenError
 from simwarden.domain.intake import Intake
 from simwarden.edge.clients import InvalidNetwork, Proxies
+from simwarden.kit.addresses import AbsoluteUri, HttpUrl, MailAddress, MailAddresses, WebhookSecret
 from simwarden.kit.quantities import Days, Hours, Port, Positive, Seconds
 from simwarden.southbound import registry
 
@@ -44,18 +45,6 @@ def _default_data_dir() -> str:
     if os.geteuid() == 0:
         return "/var/lib/simwarden"
     return str(Path(os.environ.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser()) / "simwarden")
-
-
-AbsoluteUri = Annotated[
-    str, msgspec.Meta(max_length=2048, pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+\Z")
-]
-HttpUrl = Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^https?://[^\s/@]+(/\S*)?\Z")]
-WebhookSecret = Annotated[
-    str, msgspec.Meta(max_length=256, pattern=r"^whsec_([A-Za-z0-9+/]{4})+([A-Za-z0-9+/=]{4})?\Z")
-]
-_ADDRESS = r"[^\s@,<>]+@[^\s@,<>]+"
-MailAddress = Annotated[str, msgspec.Meta(max_length=320, pattern=rf"^{_ADDRESS}\Z")]
-MailAddresses = Annotated[str, msgspec.Meta(max_length=2048, pattern=rf"^{_ADDRESS}(\s*,\s*{_ADDRESS})*\Z")]
 
 
 class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,6 +116,8 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Active subscriptions that an application may have; about 1 KB each in the database."""
     subscriptions_per_account: Positive = 2_000_000
     """Active subscriptions that an account may have."""
+    subscriptions_to_all_devices: Positive = 10
+    """Active subscriptions of an account to all its SIMs; each event of any of them is written into their queues."""
     nai_identification: bool = False
     """Accept networkAccessIdentifier to name a device (CAMARA does not currently allow it)."""
     smallest_area_radius: Positive = 1

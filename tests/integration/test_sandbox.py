@@ -198,6 +198,22 @@ async def test_virtual_sims_cross_geofences_when_their_device_would_change(trial
         assert gone.status == 204
 
 
+async def test_virtual_sims_receive_messages_when_their_device_would_change(trial: Trial) -> None:
+    async with Sink() as sink:
+        body = {
+            "protocol": "HTTP",
+            "sink": sink.url,
+            "types": ["org.camaraproject.short-message-subscriptions.v0.sms-received"],
+            "config": {"subscriptionDetail": {"allDevices": True, "keyword": "TEMP"}},
+        }
+        reply = await trial.call("short-message-subscriptions", "POST", "/subscriptions", body, version="vwip")
+        assert reply.status == 201
+        await sink.until_received(2, 15)
+        assert [one.kind for one in sink.received] == ["subscription-started", "sms-received"]
+        told = sink.received[1].event["data"]
+        assert (told["text"], told["device"]) == ("temp 21.5", {"phoneNumber": "+491700000001"})
+
+
 async def test_virtual_numbers_come_to_another_sim_when_their_device_would_change(trial: Trial) -> None:
     async with Sink() as sink:
         body = {

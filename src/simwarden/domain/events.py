@@ -65,6 +65,9 @@ class EventType(enum.StrEnum):
     ROAMING_CHANGED = "ROAMING_CHANGED"
     """The SIM began or ended to roam (`switched`), or roams in another country: `roaming`, `network` (MCC and MNC), and
     while it roams `countryCode` and `countryName`. Only while somebody subscribes to that."""
+    SMS_RECEIVED = "SMS_RECEIVED"
+    """It received a short message: `short_message` is its id, and `subscriptions`, by id, wait for it. Only while some
+    do."""
     LIFECYCLE_CHANGED = "LIFECYCLE_CHANGED"
     """`from` and `to`; to SUSPENDED it raises the bar SUSPENDED, away from there it lifts it."""
     ENFORCEMENT_COMMANDED = "ENFORCEMENT_COMMANDED"

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from simwarden.domain.session import SessionNote
+from simwarden.domain.texts import Segment
 
 
 class PortObservation(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +71,8 @@ class SmsRecord(msgspec.Struct, frozen=True, kw_only=True):
     status: int | None = None
     detail: Any = None
     """Whatever else the source said; stored as JSON."""
+    carried: Segment | None = None
+    """What the carrier says of its form, where it does."""
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):

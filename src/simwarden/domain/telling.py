@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 _CORRELATOR = re.compile(r"[a-zA-Z0-9\-_:;./<>{}]{1,256}")
 
-_OF_SOME = frozenset({EventType.GEOFENCE_ENTERED, EventType.GEOFENCE_LEFT})
+SHORT_MESSAGE = "short_message"
+"""In the data of a delivery: the id of the received message to be sent, whose text lies sealed elsewhere."""
+_OF_SOME = frozenset({EventType.GEOFENCE_ENTERED, EventType.GEOFENCE_LEFT, EventType.SMS_RECEIVED})
 """Events that say for which subscriptions they are, of those that wait for their type."""
 
 
@@ -30,6 +32,8 @@ def data_of(event: Event) -> dict[str, Any]:
         return {"imei": event.data["imei"]}
     if event.type is EventType.AREA_CHANGED:
         return {"area": event.data["circle"]}
+    if event.type is EventType.SMS_RECEIVED:
+        return {SHORT_MESSAGE: event.data[SHORT_MESSAGE]}
     if event.type in _OF_SOME:
         return {}
     return dict(event.data)

@@ -19,6 +19,7 @@ from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.reports import CallRecord, Evidence, SmsRecord
 from simwarden.domain.sim import ALL_FUNCTIONS, BarCause, CardSlot, Function, NetworkTarget, Sighting
 from simwarden.engine import areas, geofences, standing_watch, traffic
+from simwarden.engine import messages as received
 from simwarden.engine.doubts import Doubts, settle
 from simwarden.engine.places import PlaceBook
 from simwarden.engine.proof import BatchedSighting, Proof
@@ -293,15 +294,17 @@ class Batch:
         messages = await self._without_foreign([(r, _with_sim(sms, r.gateway_id, there)) for r, sms in messages])
         calls = await self._without_foreign([(r, _with_sim(call, r.gateway_id, there)) for r, call in calls])
         counts = DayCounts(self._counted_back)
+        came: list[tuple[int, SmsRecord, datetime]] = []
         if messages:
             items = [(report.gateway_id, sms, report.received_at) for report, sms in messages]
-            await records.add_sms(self._connection, vault, items, counts)
+            came = await records.add_sms(self._connection, vault, items, counts)
         if calls:
             made = [(report.gateway_id, call, report.received_at) for report, call in calls]
             await records.save_calls(self._connection, vault, made, counts)
         stored: list[tuple[Report, SmsRecord | CallRecord]] = [*messages, *calls]
         newest = {record.imsi: _cause(report, None) for report, record in stored if record.imsi}
         outcome = await traffic.judge(self._connection, newest, self._now)
+        outcome = outcome.plus(await received.take_in(self._connection, vault, came, newest, self._now))
         await daily.add(self._connection, counts)
         self._tally.outcome = self._tally.outcome.plus(outcome)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
-from simwarden.store import daily, eligibility, personal, places, sessions, sim_names
+from simwarden.store import daily, eligibility, messages, personal, places, sessions, sim_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,5 +65,6 @@ class Keeping(Worker):
         await eligibility.prune(self._db, self._clock())
         await sessions.prune(self._db, self._clock() - self._kept)
         await places.prune(self._db, self._clock() - self._places_kept, DELETED_AT_ONCE)
+        await messages.prune(self._db, self._clock() - self._kept, DELETED_AT_ONCE)
         await daily.prune(self._db, (self._clock() - self._traffic_kept).date(), DELETED_AT_ONCE)
         return EVERY

@@ -13,6 +13,14 @@ from simwarden.domain.geofence import Geofence
 from simwarden.domain.sim import Sim
 from simwarden.domain.usage import Usage
 
+_WHOLE = "account:"
+
+
+def whole_account(account_id: str) -> Sim:
+    """What subscriptions to all SIMs of an account stand under, in the place of one. No network has such an IMSI."""
+    subject = f"{_WHOLE}{account_id}"
+    return Sim(bucket=identifiers.bucket_of(subject), imsi=subject, account_id=account_id)
+
 
 class Credential(msgspec.Struct, frozen=True):
     """What the sink wants to see (CAMARA sinkCredential ACCESSTOKEN)."""
@@ -44,6 +52,8 @@ class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
     initial_event: bool
     fence: Geofence | None = None
     """The circle that it is about, where it is about one."""
+    all_devices: bool = False
+    """It is about every SIM of the account, and `sim` stands for that (`whole_account`)."""
     usage: Usage | None = None
     """What making it counts as."""
 

@@ -23,9 +23,14 @@ class SubscriptionLimits(msgspec.Struct, frozen=True, kw_only=True):
     subscriptions_per_sim: int = 100
     subscriptions_per_app: int = 1_000_000
     subscriptions_per_account: int = 2_000_000
+    subscriptions_to_all_devices: int = 10
 
-    def check(self, active: Active) -> None:
-        """Whether there may be one more. Raises TooManySubscriptions."""
+    def check(self, active: Active, *, all_devices: bool = False) -> None:
+        """Whether there may be one more, to all SIMs of the account or to one. Raises TooManySubscriptions."""
+        if all_devices and active.sim >= self.subscriptions_to_all_devices:
+            setting = "subscriptions_to_all_devices"
+            text = f"At most {active.sim} subscriptions of this account to all its devices may be active ({setting})"
+            raise TooManySubscriptions(text, setting)
         for count, setting, whose in (
             (active.app_and_sim, "subscriptions_per_app_and_sim", "of this application to this SIM"),
             (active.sim, "subscriptions_per_sim", "of this account to this SIM"),

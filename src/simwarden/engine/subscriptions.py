@@ -179,10 +179,10 @@ class Subscriptions:
             active = await store.active(connection, made.bucket, made.imsi, made.account_id, made.app_key)
             if not alone and self._limits.is_near(active):
                 raise _NearLimit
-            self._limits.check(active)
+            self._limits.check(active, all_devices=new.all_devices)
             place = None if new.fence is None else await self._place(connection, new)
             stand = await self._stand(connection, new) if str(new.topic) in standing_store.TOPICS else None
-            device, last_event = await self._device(connection, new)
+            device, last_event = (None, 0) if new.all_devices else await self._device(connection, new)
             outbox = await store.insert(
                 connection,
                 made,

@@ -12,16 +12,17 @@ from yarl import URL
 
 from simwarden import __version__
 from simwarden.domain.sink import is_own_header, parse_sink
+from simwarden.domain.telling import SHORT_MESSAGE
 from simwarden.notify import cloudevents
 from simwarden.notify.signature import sign
-from simwarden.store import targets
+from simwarden.store import messages, targets
 from simwarden.store.sink_secrets import SigningSecret, unseal_credential, unseal_secrets
+from simwarden.store.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from simwarden.store.deliveries import ClaimedQueue, Head
-    from simwarden.store.vault import Vault
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")
 _VALUE = re.compile(r"[\x20-\x7e\t]{0,512}")
@@ -47,6 +48,7 @@ class OpenedQueue(msgspec.Struct, frozen=True):
     secrets: list[SigningSecret]
     custom: dict[str, str]
     source: str
+    vault: Vault
 
     def request(self, head: Head, now: datetime) -> SinkRequest:
         """The request that hands out this delivery now."""
@@ -56,7 +58,7 @@ class OpenedQueue(msgspec.Struct, frozen=True):
             type=head.type,
             time=head.time,
             subscription_id=self.queue.id,
-            data=head.data,
+            data=self._data(head),
         )
         headers = {
             **self.custom,
@@ -70,6 +72,16 @@ class OpenedQueue(msgspec.Struct, frozen=True):
             headers["x-correlator"] = head.correlator
         return SinkRequest(self.url, headers, body, now)
 
+    def _data(self, head: Head) -> dict[str, Any]:
+        """The data of an event. Of a message that was deleted for its age there is the id alone. Raises WrongKey."""
+        message_id = head.data.get(SHORT_MESSAGE)
+        if message_id is None:
+            return head.data
+        rest = {name: value for name, value in head.data.items() if name != SHORT_MESSAGE}
+        if head.sealed is None:
+            return {"messageId": message_id, **rest}
+        return {**messages.opened(self.vault, message_id, head.sealed), **rest}
+
 
 def open_queue(queue: ClaimedQueue, vault: Vault, *, source: str, allow_private: bool) -> OpenedQueue:
     """Open what is needed to send. Raises WrongKey, InvalidSink (a sink that is not allowed any more)."""
@@ -81,6 +93,7 @@ def open_queue(queue: ClaimedQueue, vault: Vault, *, source: str, allow_private:
         unseal_secrets(vault, queue.id, queue.signing_secrets),
         custom_headers(queue.protocol_settings),
         source,
+        vault,
     )
 
 

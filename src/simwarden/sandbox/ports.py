@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from simwarden.domain import rules as domain_rules
 from simwarden.domain.errors import InvalidBinding, SimNotFound
+from simwarden.domain.events import EventType
 from simwarden.domain.rules.area import LimitArea
 from simwarden.domain.rules.device import Bind
+from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine.function_status import function_views
 from simwarden.kit.clock import now_utc
-from simwarden.sandbox import rules, traffic
+from simwarden.sandbox import messages, rules, traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from simwarden.domain.hot_traffic import HotZones, SimTraffic
     from simwarden.domain.numbers import Assignment
     from simwarden.domain.place import Place
-    from simwarden.domain.sim import Sim, SimRef
+    from simwarden.domain.sim import Sim
     from simwarden.domain.standing import Standing
     from simwarden.engine.commands.command import SimCommand
     from simwarden.engine.function_status import FunctionView
@@ -69,6 +71,16 @@ class VirtualSims:
     async def hotzones(self, _account_id: str, names: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Every name is known."""
         return dict.fromkeys(names, ("001",))
+
+    async def received(
+        self, account_id: str, sim: Sim | None, *, since: datetime | None, after: int, limit: int
+    ) -> Sequence[tuple[int, dict[str, Any]]]:
+        """MessageReader: a message for each change that its number stands for."""
+        now = self._clock()
+        sim = sim or rules.virtual(account_id, SimRef(IdentifierKind.MSISDN, messages.ANY_SIM), now)
+        assert sim is not None
+        count = len(rules.changes_of(sim.imsi, EventType.SMS_RECEIVED))
+        return messages.kept(sim, count, now, since, after)[:limit]
 
     async def place(self, sim: Sim) -> Place | None:
         """PlaceFinder."""

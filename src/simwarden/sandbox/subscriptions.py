@@ -10,15 +10,22 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+import msgspec
 
+from simwarden.domain.events import EventType
+from simwarden.domain.messages import Wish
+from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.domain.standing import remembered
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
-from simwarden.sandbox import rules
+from simwarden.sandbox import messages, rules
 from simwarden.store import sandbox as store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from simwarden.domain.place import Place
     from simwarden.domain.standing import Remembered
     from simwarden.engine.subscriptions import NewSubscription
@@ -54,10 +61,24 @@ class SandboxSubscriptions(Subscriptions):
     async def _begun(self, connection: asyncpg.Connection, new: NewSubscription, outbox: Outbox) -> None:
         now = self._clock()
         # What a virtual SIM is called by stands at the end of its IMSI.
-        changes = rules.changes_of(new.sim.imsi, new.topic)
-        played = [(now + one.after, rules.played(new.topic, new.type, n, one)) for n, one in enumerate(changes, 1)]
+        changes = rules.changes_of(messages.ANY_SIM if new.all_devices else new.sim.imsi, new.topic)
+        if new.topic is EventType.SMS_RECEIVED:
+            played = self._messages(new, [now + one.after for one in changes])
+        else:
+            played = [(now + one.after, rules.played(new.topic, new.type, n, one)) for n, one in enumerate(changes, 1)]
         await store.write_down(connection, outbox.bucket, outbox.id, played)
         self._player.wake()
+
+    def _messages(self, new: NewSubscription, times: Sequence[datetime]) -> list[tuple[datetime, dict[str, Any]]]:
+        """A message at each of these times, of those that the subscription is about."""
+        sim = new.sim
+        if new.all_devices:
+            found = rules.virtual(new.account_id, SimRef(IdentifierKind.MSISDN, messages.ANY_SIM), self._clock())
+            assert found is not None
+            sim = found
+        wish, named = Wish.of_config(new.config), {"device": {"phoneNumber": sim.msisdn}} if new.all_devices else {}
+        came = [(at, messages.message(sim, n, at)) for n, at in enumerate(times, 1)]
+        return [(at, {**msgspec.to_builtins(each), **named}) for at, each in came if wish.wants(each)]
 
 
 class Player(Worker):

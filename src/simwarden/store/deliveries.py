@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from simwarden.store import delivery_alarms, subscriptions
+from simwarden.domain.telling import SHORT_MESSAGE
+from simwarden.store import delivery_alarms, messages, subscriptions
 from simwarden.store.outbox import EndReason, Outbox, save_outboxes
 from simwarden.store.queries import load
 
@@ -38,6 +39,11 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     queued_at: datetime
     attempts: int
+    sealed: bytes | None = None
+    """The message that `data` stands for; None where it stands for none, or for one that is deleted."""
+
+
+HEAD = tuple(name for name in Head.__struct_fields__ if name != "sealed")
 
 
 class ClaimedQueue(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,9 +167,12 @@ async def heads(db: Database, queues: Sequence[ClaimedQueue], limit: int) -> lis
         [queue.lane_next for queue in queues],
         limit,
     )
+    ids = [row["data"][SHORT_MESSAGE] for row in rows if SHORT_MESSAGE in row["data"]]
+    kept = await messages.texts(db, ids) if ids else {}
     found: list[list[Head]] = [[] for _ in queues]
     for row in rows:
-        found[row["ord"] - 1].append(Head(**{name: row[name] for name in Head.__struct_fields__}))
+        sealed = kept.get(row["data"].get(SHORT_MESSAGE, ""))
+        found[row["ord"] - 1].append(Head(**{name: row[name] for name in HEAD}, sealed=sealed))
     return [msgspec.structs.replace(queue, heads=tuple(items)) for queue, items in zip(queues, found, strict=True)]
 
 

@@ -59,14 +59,15 @@ async def add_sms(
     vault: Vault,
     items: Sequence[tuple[int, SmsRecord, datetime]],
     counts: DayCounts | None = None,
-) -> None:
+) -> list[tuple[int, SmsRecord, datetime]]:
     """Store messages (gateway id, message, time of receipt); one that is stored already stays as it is.
 
-    `counts` is given those that are new.
+    Returns those that are new, in their order; `counts` is given them too.
     """
-    items = list(
-        {(gateway_id, record.key): (gateway_id, record, at) for gateway_id, record, at in reversed(items)}.values()
-    )
+    first: dict[tuple[int, bytes], tuple[int, SmsRecord, datetime]] = {}
+    for item in items:
+        first.setdefault((item[0], item[1].key), item)
+    items = list(first.values())
     records = [record for _, record, _ in items]
     keys = [sms_key(vault, record.key) for record in records]
     rows = await connection.fetch(
@@ -89,11 +90,10 @@ async def add_sms(
             for (gateway_id, r, _), key in zip(items, keys, strict=True)
         ],
     )
-    if counts is None or not rows:
-        return
-    new = {(row["gateway_id"], row["key"]) for row in rows}
-    for (gateway_id, record, received_at), key in zip(items, keys, strict=True):
-        if record.imsi is not None and (gateway_id, key) in new:
+    stored = {(row["gateway_id"], row["key"]) for row in rows}
+    new = [item for item, key in zip(items, keys, strict=True) if (item[0], key) in stored]
+    for _, record, received_at in new:
+        if counts is not None and record.imsi is not None:
             zone = zone_of(record.sender if record.direction == Direction.INBOUND else record.receiver, record.imsi)
             counts.add_sms(
                 imsi=record.imsi,
@@ -103,6 +103,7 @@ async def add_sms(
                 zone=zone.country,
                 prefix=zone.prefix,
             )
+    return new
 
 
 async def save_calls(

@@ -162,7 +162,7 @@ async def test_both_are_counted_as_reads(client: Client, world: World) -> None:
 def sandboxed(world: World) -> Client:
     """What callers in sandbox mode act upon."""
     virtual = VirtualSims(clock=lambda: NOW)
-    return served(world, sims=virtual, devices=Devices(virtual), operations=None)
+    return served(world, sims=virtual, messages=virtual, devices=Devices(virtual), operations=None)
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ class World:
         *,
         refusals: HeldBack | None = None,
         nai_identification: bool = False,
-        **options: bool,
+        **options: Any,
     ) -> None:
         self.settings_of: dict[str, Settings] = {}
         self.failure: Exception | None = None
@@ -121,6 +121,8 @@ class World:
         """Hotzones by account and name."""
         self.counts_of_others: list[int] = []
         """What SIMs of the same model have each day."""
+        self.messages: list[tuple[Sim, dict[str, Any]]] = []
+        """What SIMs received, in order."""
         self.places: dict[str, Place] = {}
         """By IMSI: where the SIM was seen last."""
         self.standing: dict[str, Standing] = {}
@@ -165,6 +167,7 @@ class World:
             commands=self,
             functions=self,
             places=self,
+            messages=self,
             subscriptions=cast("Subscriptions", Book(self)),
             operations=cast("BulkJobs", self.operations),
             inboxes=Inboxes(cast("Database", None), Vault(bytes(32)), base_url="https://warden.example"),
@@ -210,6 +213,20 @@ class World:
     async def hotzones(self, account_id: str, names: Collection[str]) -> Mapping[str, Sequence[str]]:
         """TrafficHistory."""
         return {name: self.lists[account_id, name] for name in names if (account_id, name) in self.lists}
+
+    async def received(
+        self, account_id: str, sim: Sim | None, *, since: datetime | None, after: int, limit: int
+    ) -> Sequence[tuple[int, dict[str, Any]]]:
+        """MessageReader."""
+        found = [
+            (n, message)
+            for n, (whose, message) in enumerate(self.messages, 1)
+            if whose.account_id == account_id
+            and n > after
+            and (sim is None or sim.imsi == whose.imsi)
+            and (since is None or datetime.fromisoformat(message["receivedAt"]) >= since)
+        ]
+        return found[:limit]
 
     async def place(self, sim: Sim) -> Place | None:
         """PlaceFinder."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 import msgspec
+from msgspec import Meta
 
 from simwarden.northbound.kernel.errors import InvalidArgument
+
+Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""A place that is the number of a row."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -22,8 +26,12 @@ class Page(msgspec.Struct, frozen=True):
 
     def next(self, place: Any) -> list[tuple[bytes, bytes]]:
         """The header that leads to the page behind `place`: a reference relative to the list itself."""
-        cursor = base64.urlsafe_b64encode(msgspec.json.encode(place)).rstrip(b"=").decode()
-        return [(b"link", f'<?perPage={self.rows}&cursor={cursor}>; rel="next"'.encode())]
+        return [(b"link", f'<?perPage={self.rows}&cursor={cursor(place)}>; rel="next"'.encode())]
+
+
+def cursor(place: Any) -> str:
+    """What names a place in a list."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).rstrip(b"=").decode()
 
 
 def read(query: str, most: int, form: Any) -> Page:
@@ -42,10 +50,11 @@ def read(query: str, most: int, form: Any) -> Page:
     rows = values.get("perPage", str(most))
     if not (rows.isascii() and rows.isdecimal() and len(rows) <= 9 and 1 <= int(rows) <= most):
         raise InvalidArgument(f"perPage must be a whole number from 1 to {most}")
-    return Page(int(rows), _place(values["cursor"], form) if "cursor" in values else None)
+    return Page(int(rows), place(values["cursor"], form) if "cursor" in values else None)
 
 
-def _place(cursor: str, form: Any) -> Any:
+def place(cursor: str, form: Any) -> Any:
+    """The place that a cursor names, of a type. Raises InvalidArgument."""
     if len(cursor) > 512:
         raise InvalidArgument("cursor is none that this server made")
     try:

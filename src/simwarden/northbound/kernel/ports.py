@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from simwarden.domain.decision import Decision
     from simwarden.domain.device_model import DeviceModel
@@ -50,6 +51,15 @@ class TokenHolder(Protocol):
     @property
     def daily_quota(self) -> int | None:
         """Counted calls that the application may make in a day (UTC); None: as many as it likes."""
+
+
+class MessageReader(Protocol):
+    """Knows the short messages that SIMs received."""
+
+    async def received(
+        self, account_id: str, sim: Sim | None, *, since: datetime | None, after: int, limit: int
+    ) -> Sequence[tuple[int, dict[str, Any]]]:
+        """An account's messages, of one SIM or of all, behind the one at place `after`, with their places."""
 
 
 class TokenCheck(Protocol):

@@ -11,7 +11,14 @@ if TYPE_CHECKING:
     from simwarden.engine.subscriptions import Subscriptions
     from simwarden.northbound.kernel.devices import Devices
     from simwarden.northbound.kernel.edge import Edge
-    from simwarden.northbound.kernel.ports import Commands, FunctionSource, ModelTable, PlaceFinder, SimFinder
+    from simwarden.northbound.kernel.ports import (
+        Commands,
+        FunctionSource,
+        MessageReader,
+        ModelTable,
+        PlaceFinder,
+        SimFinder,
+    )
     from simwarden.notify.inbox import Inboxes
     from simwarden.store.accounts import Accounts
     from simwarden.store.pseudonyms import Pseudonyms
@@ -40,6 +47,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """How far back the swap APIs may tell; None for no limit."""
     traffic_kept_days: int = 400
     """How far back it is known how many calls and messages a SIM had."""
+    messages: MessageReader | None = None
+    """None: no received messages are kept here, and there is no API for them."""
     operations: BulkJobs | None = None
     """None: there is no work in the background here, and no API for it."""
     allow_private_sinks: bool = False

@@ -6,6 +6,7 @@ The folder of such an API holds its `openapi.yaml`, its contract with the forms 
 from __future__ import annotations
 
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -13,6 +14,7 @@ from msgspec import UNSET, Meta
 
 from simwarden.accounts.scopes import of_operations
 from simwarden.domain.errors import SubscriptionNotFound
+from simwarden.engine.new_subscription import whole_account
 from simwarden.engine.subscriptions import NewSubscription
 from simwarden.northbound.kernel import paging, sinks
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
@@ -21,6 +23,7 @@ from simwarden.northbound.kernel.devices import as_written, counted
 from simwarden.northbound.kernel.errors import (
     InvalidArgument,
     MultipleEventTypes,
+    PermissionDenied,
     ServiceNotApplicable,
     SubscriptionMismatch,
 )
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.events import EventType
     from simwarden.domain.geofence import Geofence
+    from simwarden.domain.sim import Sim
     from simwarden.engine.subscriptions import Subscription
     from simwarden.northbound.kernel.ports import TokenHolder
     from simwarden.northbound.kernel.services import Services
@@ -136,14 +140,18 @@ class SubscriptionOperations:
             credential = sinks.credential(wanted.sink_credential, now, private_key_jwt=contract.private_key_jwt)
         config = wanted.config
         device = config.subscription_detail.named()
-        ref = self._devices.name(request.caller, device)
-        sim = await self._devices.find(request.caller, ref)
+        ref, all_devices = None, getattr(config.subscription_detail, "all_devices", UNSET) is True
+        if all_devices:
+            sim = self._every_sim(request.caller)
+        else:
+            ref = self._devices.name(request.caller, device)
+            sim = await self._devices.find(request.caller, ref)
         [kind] = wanted.types
         topic = contract.kinds[kind]
         if topic is None:
             raise ServiceNotApplicable(contract.unavailable)
         named, written = as_written(device), msgspec.to_builtins(config)
-        if contract.one_identifier and (used := as_written(counted(device, ref))) is not None:
+        if contract.one_identifier and ref is not None and (used := as_written(counted(device, ref))) is not None:
             named = written["subscriptionDetail"]["device"] = used
         of_token = request.caller.device if contract.names_sim_of_token else None
         settings = wanted.protocol_settings
@@ -166,6 +174,7 @@ class SubscriptionOperations:
             max_events=None if config.subscription_max_events is UNSET else config.subscription_max_events,
             initial_event=getattr(config, "initial_event", False) is True,
             fence=self.fence(wanted),
+            all_devices=all_devices,
             usage=request.usage,
         )
 
@@ -174,6 +183,12 @@ class SubscriptionOperations:
             return msgspec.structs.replace(created(made), headers=[(SECRET_HEADER, secret.encode("ascii"))])
 
         return await execute(request, lambda once: self._subscriptions.create(new, once), answered)
+
+    def _every_sim(self, caller: TokenHolder) -> Sim:
+        """What stands for all SIMs of the account. Raises PermissionDenied for a caller who may see a single one."""
+        if caller.device is not None or caller.sims is not None:
+            raise PermissionDenied
+        return whole_account(caller.account_id)
 
     def fence(self, wanted: AnyRequest) -> Geofence | None:
         """The circle that a subscription is about: none here."""
@@ -256,9 +271,11 @@ def build(
     services: Services,
     package: str,
     operations: type[SubscriptionOperations] = SubscriptionOperations,
+    more: Mapping[str, dict[str, Endpoint]] = MappingProxyType({}),
 ) -> Api:
-    """The API of a contract, to be mounted at its name. `package`: the folder that holds its `openapi.yaml`."""
-    endpoints: dict[str, dict[str, Endpoint]] = {}
+    """The API of a contract, to be mounted at its name. `package`: the folder that holds its `openapi.yaml`; `more`:
+    operations of its own, by path and method."""
+    endpoints: dict[str, dict[str, Endpoint]] = dict(more)
     names = contract.operations
     for version, request in contract.requests.items():
         served = operations(contract, services, request)

@@ -55,6 +55,15 @@ delete from number_assignment where bucket = any ($2::smallint[]) and account_id
 -- name: eligibility
 delete from eligibility where bucket = any ($2::smallint[]) and account_id = $1
 
+-- name: short_messages
+delete from short_message where bucket = any ($2::smallint[]) and account_id = $1
+
+-- name: short_message_turn
+delete from short_message_turn where account_id = $1
+
+-- name: opt_outs
+delete from opt_out where bucket = any ($2::smallint[]) and account_id = $1
+
 -- name: alarms
 delete from alarm where account_id = $1
 

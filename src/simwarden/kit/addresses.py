@@ -1,0 +1,18 @@
+"""The forms of addresses and secrets in settings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+AbsoluteUri = Annotated[
+    str, msgspec.Meta(max_length=2048, pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+\Z")
+]
+HttpUrl = Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^https?://[^\s/@]+(/\S*)?\Z")]
+WebhookSecret = Annotated[
+    str, msgspec.Meta(max_length=256, pattern=r"^whsec_([A-Za-z0-9+/]{4})+([A-Za-z0-9+/=]{4})?\Z")
+]
+_ADDRESS = r"[^\s@,<>]+@[^\s@,<>]+"
+MailAddress = Annotated[str, msgspec.Meta(max_length=320, pattern=rf"^{_ADDRESS}\Z")]
+MailAddresses = Annotated[str, msgspec.Meta(max_length=2048, pattern=rf"^{_ADDRESS}(\s*,\s*{_ADDRESS})*\Z")]
