@@ -57,7 +57,9 @@ def sms(text: str, number: int | None = 1, **fields: Any) -> SmsRecord:
     return SmsRecord(**({"key": f"{number} {text}".encode()} | given | fields))
 
 
-async def subscribe(world: World, *, all_devices: bool = False, limits: Any = None, **detail: Any) -> Subscription:
+async def subscribe(
+    world: World, detail: dict[str, Any] | None = None, *, all_devices: bool = False, limits: Any = None
+) -> Subscription:
     made = Subscriptions(world.db, world.vault, allow_private_sinks=True, clock=world.clock, limits=limits)
     device = None if all_devices else {"phoneNumber": NUMBER}
     shown = {"allDevices": True} if all_devices else {"device": device}
@@ -72,7 +74,7 @@ async def subscribe(world: World, *, all_devices: bool = False, limits: Any = No
         sink="http://127.0.0.1:9/sink",
         protocol_settings=None,
         device=device,
-        config={"subscriptionDetail": shown | detail},
+        config={"subscriptionDetail": shown | (detail or {})},
         credential=None,
         expires_at=None,
         max_events=None,
@@ -157,9 +159,9 @@ async def test_no_text_lies_in_clear(world: World, box: Box) -> None:
 
 
 async def test_filters_and_a_thousand_messages_in_order(world: World, box: Box) -> None:
-    keyword = await subscribe(world, keyword="TEMP")
-    sender = await subscribe(world, **{"from": ["+4915"]})
-    wide = await subscribe(world, all_devices=True, keyword="temp")
+    keyword = await subscribe(world, {"keyword": "TEMP"})
+    sender = await subscribe(world, {"from": ["+4915"]})
+    wide = await subscribe(world, {"keyword": "temp"}, all_devices=True)
     many = [sms(f"{'temp' if n % 2 else 'other'} {n}") for n in range(1000)]
     await world.take(box.records(sms=[*many, sms("temp from afar", sender="+4915112345678")]))
     odd = [f"temp {n}" for n in range(1, 1000, 2)]
@@ -170,7 +172,7 @@ async def test_filters_and_a_thousand_messages_in_order(world: World, box: Box) 
 
 async def test_in_order_through_two_processes_and_many_subscriptions(world: World, box: Box) -> None:
     """More subscriptions than are written in the commit: the rest follows behind it, and nothing twice."""
-    made = [await subscribe(world, keyword="a" if n % 2 else "b") for n in range(INLINE + 4)]
+    made = [await subscribe(world, {"keyword": "a" if n % 2 else "b"}) for n in range(INLINE + 4)]
     wide = await subscribe(world, all_devices=True)
     other = world.another_ingest()
     for n in range(10):
