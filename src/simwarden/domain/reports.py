@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from simwarden.domain.counters import CounterSource
 from simwarden.domain.session import SessionNote
 from simwarden.domain.texts import Segment
 
@@ -31,6 +32,8 @@ class PortObservation(msgspec.Struct, frozen=True, kw_only=True):
     plmn: str | None = None
     operator: str | None = None
     signal: int | None = None
+    counters: CounterSource | None = None
+    """What it counts of the SIM; None where it counts nothing."""
     detail: Any = None
     """Whatever else the source said; stored as JSON."""
 
@@ -69,6 +72,19 @@ class SmsRecord(msgspec.Struct, frozen=True, kw_only=True):
     receiver: str | None = None
     content: str | None = None
     status: int | None = None
+    """The source's code: of a delivery report, of sending."""
+    status_text: str | None = None
+    """The same in words."""
+    sent_at: datetime | None = None
+    """As the message centre says."""
+    smsc: str | None = None
+    """Number of the message centre."""
+    task: int | None = None
+    """The source's number of the order to send."""
+    took_ms: int | None = None
+    """How long sending took, in milliseconds."""
+    encoding: str | None = None
+    """How the source gave the text."""
     detail: Any = None
     """Whatever else the source said; stored as JSON."""
     carried: Segment | None = None
@@ -94,6 +110,10 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     end_at: datetime | None = None
     reason_code: int | None = None
     reason: str | None = None
+    """Why it ended, as the source says."""
+    cause_code: int | None = None
+    cause: str | None = None
+    """Why it ended, as the network or the modem says."""
     detail: Any = None
     """Whatever else the source said; stored as JSON."""
 

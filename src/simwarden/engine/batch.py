@@ -20,6 +20,7 @@ from simwarden.domain.reports import CallRecord, Evidence, SmsRecord
 from simwarden.domain.sim import ALL_FUNCTIONS, BarCause, CardSlot, Function, NetworkTarget, Sighting
 from simwarden.engine import areas, geofences, standing_watch, traffic
 from simwarden.engine import messages as received
+from simwarden.engine.counters import CounterBook, CounterMarks
 from simwarden.engine.doubts import Doubts, settle
 from simwarden.engine.places import PlaceBook
 from simwarden.engine.proof import BatchedSighting, Proof
@@ -29,7 +30,7 @@ from simwarden.engine.unit_of_work import Outcome, TargetView, UnitOfWork
 from simwarden.store import alarms, attachments, daily, ports, records, sim_names, sims
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import timedelta
 
     import asyncpg
@@ -70,6 +71,7 @@ class Batch:
         known: Numbers,
         vault: Vault | None,
         counted_back: timedelta,
+        marks: CounterMarks,
     ) -> None:
         self._connection = connection
         self._reports = reports
@@ -87,11 +89,17 @@ class Batch:
         self._counted_back = counted_back
         self._sessions = SessionBook(connection, self._gateways, refresh)
         self._places = PlaceBook(connection, refresh, self._now)
+        self._counters = CounterBook(connection, self._gateways, marks)
 
     @property
     def numbers(self) -> Numbers:
         """The newest numbers that were read, for the next batch."""
         return self._slots.numbers
+
+    @property
+    def marks(self) -> CounterMarks:
+        """What slots show of their SIMs' counters, for the next batch."""
+        return self._counters.marks
 
     async def run(self) -> Tally:
         await self._slots.hear()
@@ -103,6 +111,7 @@ class Batch:
         await self._change_sims(seen)
         await self._slots.save()
         await self._tell_standing(seen)
+        await self._counters.follow(self._slots.ports, self._slots.newest)
         await self._store_records()
         if self._doubts:
             self._tally.doubts = await self._doubts.write(self._connection, self._now)
@@ -291,8 +300,11 @@ class Batch:
         nameless += [(r.gateway_id, call.port, call.slot) for r, call in calls if call.imsi is None]
         slots = {CardSlot(gateway_id, port, slot or 0) for gateway_id, port, slot in nameless if port is not None}
         there = await ports.sims_at(self._connection, [slot.target for slot in slots]) if slots else {}
-        messages = await self._without_foreign([(r, _with_sim(sms, r.gateway_id, there)) for r, sms in messages])
-        calls = await self._without_foreign([(r, _with_sim(call, r.gateway_id, there)) for r, call in calls])
+        told: list[SmsRecord | CallRecord] = [record for _, record in (*messages, *calls)]
+        lost = sorted({record.iccid for record in told if record.imsi is None and record.iccid is not None})
+        imsis = await sim_names.imsi_of_iccid(self._connection, lost) if lost else {}
+        messages = await self._without_foreign([(r, _with_sim(sms, r.gateway_id, there, imsis)) for r, sms in messages])
+        calls = await self._without_foreign([(r, _with_sim(call, r.gateway_id, there, imsis)) for r, call in calls])
         counts = DayCounts(self._counted_back)
         came: list[tuple[int, SmsRecord, datetime]] = []
         if messages:
@@ -328,12 +340,18 @@ class Batch:
         return None if gateway is None else gateway.account_id
 
 
-def _with_sim(record: R, gateway_id: int, there: dict[NetworkTarget, tuple[str, str | None]]) -> R:
-    """Fill in the SIM of a record that names none: the one last reported in that slot."""
-    if record.imsi is not None or record.port is None:
+def _with_sim(
+    record: R, gateway_id: int, there: Mapping[NetworkTarget, tuple[str, str | None]], imsis: Mapping[str, str]
+) -> R:
+    """Fill in the SIM of a record without an IMSI: the one with its ICCID, else the one last reported in that slot."""
+    if record.imsi is not None:
         return record
-    known = there.get(CardSlot(gateway_id, record.port, record.slot or 0).target)
-    return record if known is None else msgspec.structs.replace(record, imsi=known[0])
+    imsi = None if record.iccid is None else imsis.get(record.iccid)
+    if imsi is None and record.port is not None:
+        known = there.get(CardSlot(gateway_id, record.port, record.slot or 0).target)
+        if known is not None and (record.iccid is None or known[1] in (None, record.iccid)):
+            imsi = known[0]
+    return record if imsi is None else msgspec.structs.replace(record, imsi=imsi)
 
 
 def _off(*, locked: bool | None) -> int | None:

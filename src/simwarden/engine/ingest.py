@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from simwarden.domain.reports import Report
+    from simwarden.engine.counters import CounterMarks
     from simwarden.store.database import Database
     from simwarden.store.vault import Vault
 
@@ -86,6 +87,7 @@ class Ingest:
         self._suspects: dict[int, float] = {}
         """Until when the reports of gateways, by id, are taken in apart."""
         self._numbers: Numbers = {}
+        self._marks: CounterMarks = {}
 
     async def submit(self, *reports: Report) -> None:
         """Take in reports of one gateway that came together, all or none; returns when their effects are committed.
@@ -110,12 +112,21 @@ class Ingest:
         """Take in a batch. Raises what the database raises."""
         async with self._db.transaction() as connection:
             batch = Batch(
-                connection, reports, self._refresh, self._clock, self._numbers, self._vault, self._counted_back
+                connection,
+                reports,
+                self._refresh,
+                self._clock,
+                self._numbers,
+                self._vault,
+                self._counted_back,
+                self._marks,
             )
             tally = await batch.run()
-        if len(self._numbers) > _NUMBERS_KEPT:
+        if max(len(self._numbers), len(self._marks)) > _NUMBERS_KEPT:
             self._numbers.clear()
+            self._marks.clear()
         self._numbers |= batch.numbers
+        self._marks |= batch.marks
         self._committed(tally)
 
     def refuse(self, batch: Sequence[_Together], error: Exception) -> Exception:

@@ -1,6 +1,6 @@
 """What is kept of personal data: sealed if it came before it was, deleted when it is old. A bit at a time.
 
-What else is old is deleted with it: eligibility responses that have expired, counts of days."""
+What else is old is deleted with it: eligibility responses that have expired, counts and counters of days."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
-from simwarden.store import daily, eligibility, messages, personal, places, sessions, sim_names
+from simwarden.store import counters, daily, eligibility, messages, personal, places, sessions, sim_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,8 @@ class Keeping(Worker):
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         """Messages, calls, sessions and unreadable bodies are deleted when they are older than `kept`, places and cells
-        of SIMs when they are older than `places_kept` (None: `kept`), counts of days after `traffic_kept`."""
+        of SIMs when they are older than `places_kept` (None: `kept`), counts and counters of days after
+        `traffic_kept`."""
         super().__init__()
         self._db = db
         self._vault = vault
@@ -66,5 +67,7 @@ class Keeping(Worker):
         await sessions.prune(self._db, self._clock() - self._kept)
         await places.prune(self._db, self._clock() - self._places_kept, DELETED_AT_ONCE)
         await messages.prune(self._db, self._clock() - self._kept, DELETED_AT_ONCE)
-        await daily.prune(self._db, (self._clock() - self._traffic_kept).date(), DELETED_AT_ONCE)
+        first_day = (self._clock() - self._traffic_kept).date()
+        await daily.prune(self._db, first_day, DELETED_AT_ONCE)
+        await counters.prune(self._db, first_day, DELETED_AT_ONCE)
         return EVERY

@@ -32,6 +32,12 @@ _encoder = msgspec.json.Encoder()
 _SMS = ("sender", "receiver", "content", "detail")
 _CALL = ("caller", "callee", "detail")
 _PEER_BYTES = 16
+_MOVED = (
+    *("gateway_id", "key", "call_id", "imsi", "port", "slot", "direction", "begin_at", "alert_at", "answer_at"),
+    *("update_at", "end_at", "reason_code", "reason", "received_at", "sealed_caller", "sealed_callee"),
+    *("sealed_detail", "zone", "prefix", "peer", "iccid", "at", "cause_code", "cause", "progress", "called_back"),
+)
+"""All columns of a call but its bucket and those that lie empty since it is sealed."""
 
 
 def bucket_for(imsi: str | None, gateway_id: int) -> int:
@@ -89,12 +95,20 @@ async def add_sms(
             seal_sms(vault, gateway_id, key, (r.sender, r.receiver, r.content, r.detail))
             for (gateway_id, r, _), key in zip(items, keys, strict=True)
         ],
+        [r.iccid for r in records],
+        [r.sent_at for r in records],
+        [r.smsc for r in records],
+        [r.task for r in records],
+        [r.took_ms for r in records],
+        [r.encoding for r in records],
+        [r.status_text for r in records],
+        [peer_of(vault, r.imsi, other_side(r)) for r in records],
     )
     stored = {(row["gateway_id"], row["key"]) for row in rows}
     new = [item for item, key in zip(items, keys, strict=True) if (item[0], key) in stored]
     for _, record, received_at in new:
         if counts is not None and record.imsi is not None:
-            zone = zone_of(record.sender if record.direction == Direction.INBOUND else record.receiver, record.imsi)
+            zone = zone_of(other_side(record), record.imsi)
             counts.add_sms(
                 imsi=record.imsi,
                 direction=record.direction,
@@ -112,7 +126,8 @@ async def save_calls(
     items: Sequence[tuple[int, CallRecord, datetime]],
     counts: DayCounts | None = None,
 ) -> None:
-    """Store calls as far as they have come. A call stays in the bucket in which its first report put it.
+    """Store calls as far as they have come. A call stays with the SIM that was named first; until one is, it is in its
+    gateway's bucket.
 
     `counts` is given what changes by that.
     """
@@ -123,8 +138,11 @@ async def save_calls(
     peers: dict[bytes, int] = {}
     for (gateway_id, call, received_at), key in zip(items, keys, strict=True):
         bucket, before = known.get((gateway_id, key)) or (bucket_for(call.imsi, gateway_id), None)
+        if before is not None and before.imsi is None and call.imsi is not None and bucket != bucket_of(call.imsi):
+            await _move_call(connection, bucket, bucket_of(call.imsi), gateway_id, key)
+            bucket = bucket_of(call.imsi)
         zone = _zone(call)
-        peer = _peer(vault, call.imsi, zone)
+        peer = None if zone is None or zone.country == NOWHERE else _peer(vault, call.imsi, zone.number)
         row = await connection.fetchrow(
             *(Q["save_call"], bucket, gateway_id, key, call.call_id, call.imsi, call.port, call.slot, call.direction),
             *(call.begin_at, call.alert_at, call.answer_at, call.update_at, call.end_at),
@@ -132,6 +150,7 @@ async def save_calls(
             *(seal_call(vault, gateway_id, key, name, getattr(call, name)) for name in _CALL),
             *((None, None) if zone is None else (zone.country, zone.prefix)),
             peer,
+            *(call.iccid, _first_time(call), call.cause_code, call.cause, _progress(call)),
         )
         after = _stored(row)
         known[gateway_id, key] = bucket, after
@@ -154,11 +173,49 @@ def _zone(call: CallRecord) -> Zone | None:
     return None if other is None or call.imsi is None else zone_of(other, call.imsi)
 
 
-def _peer(vault: Vault, imsi: str | None, zone: Zone | None) -> bytes | None:
-    """The other side of a SIM's call, to know it again; of no use to compare SIMs with each other."""
-    if imsi is None or zone is None or zone.country == NOWHERE:
+def other_side(message: SmsRecord) -> str | None:
+    """The other side of a message. The sender of a delivery report is a message centre."""
+    return message.sender if message.direction == Direction.INBOUND else message.receiver
+
+
+def peer_of(vault: Vault, imsi: str | None, text: str | None) -> bytes | None:
+    """The other side of a SIM's messages and calls, as it is written, to know it again. Names are written alike in
+    capitals and small letters."""
+    if imsi is None or not text or not text.strip():
         return None
-    return vault.fingerprint(f"{imsi} {zone.number}".encode(), "call-peer")[:_PEER_BYTES]
+    zone = zone_of(text, imsi)
+    return _peer(vault, imsi, zone.number or text.strip().casefold())
+
+
+def _peer(vault: Vault, imsi: str | None, number: str) -> bytes | None:
+    """Of no use to compare SIMs with each other."""
+    if imsi is None or not number:
+        return None
+    return vault.fingerprint(f"{imsi} {number}".encode(), "call-peer")[:_PEER_BYTES]
+
+
+def _times(call: CallRecord) -> list[datetime]:
+    told = (call.begin_at, call.alert_at, call.answer_at, call.update_at, call.end_at)
+    return [at for at in told if at is not None]
+
+
+def _first_time(call: CallRecord) -> datetime | None:
+    return min(_times(call), default=None)
+
+
+def _progress(call: CallRecord) -> int:
+    """How far a call has come by what a report tells of it: by its newest time, then by how much it tells."""
+    times = _times(call)
+    newest = max(times, default=None)
+    told = len(times) + sum(each is not None for each in (call.reason_code, call.reason, call.caller, call.callee))
+    return (0 if newest is None else int(newest.timestamp())) * 16 + told
+
+
+async def _move_call(connection: asyncpg.Connection, old: int, new: int, gateway_id: int, key: bytes) -> None:
+    """To where the records of its SIM are, which is known now."""
+    row = await connection.fetchrow(Q["take_call"], old, gateway_id, key)
+    if row is not None:
+        await connection.execute(Q["put_call"], new, *(row[name] for name in _MOVED))
 
 
 def call_key(call_id: str) -> bytes:

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from simwarden.southbound.ejoin.counters import mark_of, reading_of
 from simwarden.southbound.ejoin.sms_messages import ReceivedSms, SentSms, SmsTaskStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from simwarden.domain.counters import Reading
 
 
 class Undecodable(Exception):
@@ -148,6 +151,15 @@ class PortReport(msgspec.Struct, frozen=True):
     def state(self) -> PortUse:
         """What `status` means for the platform."""
         return port_state(self.status)
+
+    @property
+    def counter_mark(self) -> object:
+        """For `domain.counters`: equal as long as card, balance and counters are."""
+        return mark_of(self.imsi, self.balance, self.counters)
+
+    def read_counters(self) -> Reading:
+        """For `domain.counters`: the counters in the house's words."""
+        return reading_of(self.balance, self.counters)
 
 
 class PortStatus(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from simwarden.domain.identifiers import parse_imei
 from simwarden.domain.reports import CallRecord, Evidence, GatewayFacts, PortObservation, Report, SmsRecord
 from simwarden.domain.texts import Segment
 from simwarden.southbound.ejoin import codec as ejoin
+from simwarden.southbound.ejoin import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,6 +66,7 @@ def observe(report: ejoin.PortReport, dropped: Dropped) -> PortObservation:
         plmn=report.plmn,
         operator=report.operator,
         signal=_fits(report.signal, "sig", dropped),
+        counters=None if report.counters is None and report.balance is None else report,
         detail=report,
     )
 
@@ -174,6 +176,7 @@ def _key(*parts: object) -> bytes:
 def _received(row: ejoin.SmsRow, now: datetime, dropped: Dropped) -> SmsRecord:
     """Document 4.3; idempotent on (device, position, time, sender, SHA-256 of the content)."""
     is_report = row.kind is ejoin.SmsKind.REPORT
+    headers = row.headers or {}
     return SmsRecord(
         # Old devices send no time: the minute of receipt tells a retry from the same words said again.
         key=_key(row.kind, *ejoin.idempotency_key(row), "" if row.at else now.replace(second=0, microsecond=0)),
@@ -189,6 +192,10 @@ def _received(row: ejoin.SmsRow, now: datetime, dropped: Dropped) -> SmsRecord:
         receiver=row.receiver,
         content=row.text,
         status=_fits(row.report_code, "status", dropped),
+        status_text=words.DELIVERY_CODES.get(row.report_code) if row.report_code is not None else None,
+        sent_at=words.centre_time(row.report_time if is_report else headers.get("scts"), row.at),
+        smsc=row.sender if is_report else headers.get("smsc"),
+        encoding=None if is_report else str(row.encoding_flag),
         detail=row,
         carried=None if is_report else Segment(sent_at=_centre_time(row.headers)),
     )
@@ -225,6 +232,11 @@ def _sent(message: ejoin.SentSms, now: datetime, dropped: Dropped) -> SmsRecord:
         receiver=message.recipient,
         content=message.text,
         status=_fits(message.status, "status", dropped),
+        status_text=_in_words(message.status, message.status_text),
+        smsc=message.smsc,
+        task=message.task_id,
+        took_ms=message.duration_ms,
+        encoding=message.charset,
         detail=message,
     )
 
@@ -242,6 +254,9 @@ def _outcomes(message: ejoin.SmsTaskStatus, now: datetime, dropped: Dropped) -> 
                     slot=outcome.slot,
                     receiver=outcome.number,
                     status=_fits(outcome.code, "code", dropped) if failed else 0,
+                    status_text=_outcome_in_words(outcome) if failed else words.TASK_CODES[0],
+                    task=task.task_id,
+                    took_ms=outcome.cost_ms,
                     detail=outcome,
                 )
 
@@ -265,5 +280,18 @@ def _call(call: ejoin.CallDetailRecord, dropped: Dropped) -> CallRecord:
         end_at=_time(call.end_at),
         reason_code=_fits(call.reason_code, "reason", dropped),
         reason=call.reason,
+        cause_code=_fits(call.gw_reason_code, "gw_reason", dropped),
+        cause=call.gw_reason or words.CALL_CAUSES.get(call.gw_reason_code or 0),
         detail=call,
     )
+
+
+def _in_words(code: int | None, text: str | None) -> str | None:
+    """What the gateway says of a code, else what its documents say."""
+    return text or (None if code is None else words.TASK_CODES.get(code))
+
+
+def _outcome_in_words(outcome: ejoin.SmsOutcome) -> str | None:
+    found = _in_words(outcome.code, outcome.reason)
+    carrier = f"carrier: {outcome.cause}" if outcome.cause else None
+    return "; ".join(part for part in (found, carrier) if part) or None

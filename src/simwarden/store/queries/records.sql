@@ -1,11 +1,17 @@
 -- name: add_sms
 -- `plain` is the key that a message was stored under before messages were sealed. A message that is stored in another
 -- bucket is known too: its SIM may be known by the slot only, and the slot may hold another card by now.
-insert into sms (bucket, gateway_id, key, direction, imsi, port, slot, pool, pool_slot, at, status, received_at, sealed)
-select bucket, gateway_id, key, direction, imsi, port, slot, pool, pool_slot, at, status, received_at, sealed
+insert into sms (bucket, gateway_id, key, direction, imsi, port, slot, pool, pool_slot, at, status, received_at, sealed,
+                 iccid, sent_at, smsc, task, took_ms, encoding, status_text, peer, account_id)
+select i.bucket, i.gateway_id, i.key, i.direction, i.imsi, i.port, i.slot, i.pool, i.pool_slot, i.at, i.status,
+       i.received_at, i.sealed, i.iccid, i.sent_at, i.smsc, i.task, i.took_ms, i.encoding, i.status_text, i.peer,
+       s.account_id
 from unnest($1::smallint[], $2::int[], $3::bytea[], $4::bytea[], $5::text[], $6::text[], $7::int[], $8::int[],
-            $9::text[], $10::int[], $11::timestamptz[], $12::int[], $13::timestamptz[], $14::bytea[])
-     as i (bucket, gateway_id, key, plain, direction, imsi, port, slot, pool, pool_slot, at, status, received_at, sealed)
+            $9::text[], $10::int[], $11::timestamptz[], $12::int[], $13::timestamptz[], $14::bytea[], $15::text[],
+            $16::timestamptz[], $17::text[], $18::bigint[], $19::bigint[], $20::text[], $21::text[], $22::bytea[])
+     as i (bucket, gateway_id, key, plain, direction, imsi, port, slot, pool, pool_slot, at, status, received_at, sealed,
+           iccid, sent_at, smsc, task, took_ms, encoding, status_text, peer)
+left join sim s on s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
 where not exists (
     select 1 from sms p where p.gateway_id = i.gateway_id and p.key in (i.key, i.plain)
 )
@@ -19,29 +25,64 @@ from call_record
 join unnest($1::int[], $2::bytea[]) as i (gateway_id, key) using (gateway_id, key)
 
 -- name: save_call
+-- Whichever report comes first, the row is the same: times are the earliest (an end the latest) of all reports, anything
+-- else is what the report that tells most has, where it tells it.
 insert into call_record as c (bucket, gateway_id, key, call_id, imsi, port, slot, direction, begin_at, alert_at, answer_at,
                               update_at, end_at, reason_code, reason, received_at, sealed_caller, sealed_callee,
-                              sealed_detail, zone, prefix, peer)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+                              sealed_detail, zone, prefix, peer, iccid, at, cause_code, cause, progress, account_id)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
+        $26, $27, (select s.account_id from sim s where s.bucket = $1 and s.imsi = $5))
 on conflict (bucket, gateway_id, key) do update
 set imsi = coalesce(c.imsi, excluded.imsi),
+    account_id = coalesce(c.account_id, excluded.account_id),
+    iccid = coalesce(c.iccid, excluded.iccid),
     port = coalesce(c.port, excluded.port), slot = coalesce(c.slot, excluded.slot),
-    direction = coalesce(excluded.direction, c.direction),
-    sealed_caller = coalesce(excluded.sealed_caller, c.sealed_caller),
-    sealed_callee = coalesce(excluded.sealed_callee, c.sealed_callee),
-    sealed_detail = coalesce(excluded.sealed_detail, c.sealed_detail),
-    begin_at = coalesce(c.begin_at, excluded.begin_at),
-    alert_at = coalesce(c.alert_at, excluded.alert_at),
-    answer_at = coalesce(c.answer_at, excluded.answer_at),
+    begin_at = least(c.begin_at, excluded.begin_at),
+    alert_at = least(c.alert_at, excluded.alert_at),
+    answer_at = least(c.answer_at, excluded.answer_at),
     update_at = greatest(c.update_at, excluded.update_at),
-    end_at = coalesce(c.end_at, excluded.end_at),
-    reason_code = coalesce(excluded.reason_code, c.reason_code),
-    reason = coalesce(excluded.reason, c.reason),
-    zone = coalesce(excluded.zone, c.zone),
-    prefix = coalesce(excluded.prefix, c.prefix),
-    peer = coalesce(excluded.peer, c.peer),
-    received_at = excluded.received_at
+    end_at = greatest(c.end_at, excluded.end_at),
+    at = least(c.at, excluded.at),
+    direction = case when excluded.progress >= coalesce(c.progress, 0) then coalesce(excluded.direction, c.direction)
+                     else coalesce(c.direction, excluded.direction) end,
+    sealed_caller = case when excluded.progress >= coalesce(c.progress, 0)
+                         then coalesce(excluded.sealed_caller, c.sealed_caller)
+                         else coalesce(c.sealed_caller, excluded.sealed_caller) end,
+    sealed_callee = case when excluded.progress >= coalesce(c.progress, 0)
+                         then coalesce(excluded.sealed_callee, c.sealed_callee)
+                         else coalesce(c.sealed_callee, excluded.sealed_callee) end,
+    sealed_detail = case when excluded.progress >= coalesce(c.progress, 0)
+                         then coalesce(excluded.sealed_detail, c.sealed_detail)
+                         else coalesce(c.sealed_detail, excluded.sealed_detail) end,
+    reason_code = case when excluded.progress >= coalesce(c.progress, 0)
+                       then coalesce(excluded.reason_code, c.reason_code)
+                       else coalesce(c.reason_code, excluded.reason_code) end,
+    reason = case when excluded.progress >= coalesce(c.progress, 0) then coalesce(excluded.reason, c.reason)
+                  else coalesce(c.reason, excluded.reason) end,
+    cause_code = case when excluded.progress >= coalesce(c.progress, 0)
+                      then coalesce(excluded.cause_code, c.cause_code)
+                      else coalesce(c.cause_code, excluded.cause_code) end,
+    cause = case when excluded.progress >= coalesce(c.progress, 0) then coalesce(excluded.cause, c.cause)
+                 else coalesce(c.cause, excluded.cause) end,
+    zone = case when excluded.progress >= coalesce(c.progress, 0) then coalesce(excluded.zone, c.zone)
+                else coalesce(c.zone, excluded.zone) end,
+    prefix = case when excluded.progress >= coalesce(c.progress, 0) then coalesce(excluded.prefix, c.prefix)
+                  else coalesce(c.prefix, excluded.prefix) end,
+    peer = case when excluded.progress >= coalesce(c.progress, 0) then coalesce(excluded.peer, c.peer)
+                else coalesce(c.peer, excluded.peer) end,
+    progress = greatest(c.progress, excluded.progress),
+    received_at = greatest(c.received_at, excluded.received_at)
 returning imsi, direction, begin_at, answer_at, update_at, end_at, received_at, zone, prefix, called_back
+
+-- name: take_call
+delete from call_record where bucket = $1 and gateway_id = $2 and key = $3 returning *
+
+-- name: put_call
+insert into call_record (bucket, gateway_id, key, call_id, imsi, port, slot, direction, begin_at, alert_at, answer_at,
+                         update_at, end_at, reason_code, reason, received_at, sealed_caller, sealed_callee,
+                         sealed_detail, zone, prefix, peer, iccid, at, cause_code, cause, progress, called_back)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
+        $26, $27, $28)
 
 -- name: call_back
 -- Calls that a SIM made to numbers that had called it before; in whichever order the two came to be known.

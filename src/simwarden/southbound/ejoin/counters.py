@@ -1,0 +1,69 @@
+"""The counters of a port object (4.1) in the house's words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simwarden.domain.counters import LARGEST, Amounts, Reading, believable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simwarden.southbound.ejoin.messages import Counter
+
+_METERS = {
+    "call_minutes": ("tot_dur", "mon_dur", "day_dur"),
+    "calls": ("men_tot", "men_mon", "men_day"),
+    "talks": ("mtn_tot", "mtn_mon", "mtn_day"),
+    "messages": ("smsctl_tot", "smsctl_mon", "smsctl_day"),
+}
+_SPANS = ("total", "month", "day")
+_FLOWS = {
+    "total": "dataflow_tot",
+    "day": "dataflow_day",
+    "last_24_hours": "dataflow_24hours",
+    "last_hour": "dataflow_1hour",
+    "last_access": "dataflow_last",
+}
+_LASTING = ("dataflow_tot", "dataflow_day")
+
+
+def mark_of(imsi: str | None, balance: str | None, counters: Mapping[str, Counter | str] | None) -> object:
+    """Changes with each counter that grows by use. Volumes of the last hours do so by the mere passing of time."""
+    if counters is None:
+        return imsi, balance
+    if not any(name.startswith("dataflow") for name in counters):
+        return imsi, balance, *counters.values()
+    kept = (value for name, value in counters.items() if name in _LASTING or not name.startswith("dataflow"))
+    return imsi, balance, *kept
+
+
+def reading_of(balance: str | None, counters: Mapping[str, Counter | str] | None) -> Reading:
+    """All counters. Which page was opened last (`dataflow_url`) is none of our business."""
+    shown = counters or {}
+    found: dict[str, Amounts] = {}
+    for meter, names in _METERS.items():
+        values: dict[str, int | float] = {}
+        for span, name in zip(_SPANS, names, strict=True):
+            counter = shown.get(name)
+            if counter is None or isinstance(counter, str) or believable(counter.used) is None:
+                continue
+            values[span] = counter.used
+            if counter.limit is not None and counter.limit <= LARGEST:
+                values[f"{span}_limit"] = counter.limit
+        if values:
+            found[meter] = Amounts(**values)  # type: ignore[arg-type]
+    flows = {name: _volume(shown.get(key)) for name, key in _FLOWS.items()}
+    if any(value is not None for value in flows.values()):
+        found["megabytes"] = Amounts(**flows)
+    return Reading(balance=_money(balance), **found)
+
+
+def _volume(value: Counter | str | None) -> int | float | None:
+    return believable(float(value)) if isinstance(value, str) else None
+
+
+def _money(value: str | None) -> float | None:
+    """A debt is a balance too."""
+    found = None if value is None else float(value)
+    return found if found is not None and abs(found) <= LARGEST else None
