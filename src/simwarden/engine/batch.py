@@ -300,8 +300,10 @@ class Batch:
         nameless += [(r.gateway_id, call.port, call.slot) for r, call in calls if call.imsi is None]
         slots = {CardSlot(gateway_id, port, slot or 0) for gateway_id, port, slot in nameless if port is not None}
         there = await ports.sims_at(self._connection, [slot.target for slot in slots]) if slots else {}
-        told: list[SmsRecord | CallRecord] = [record for _, record in (*messages, *calls)]
-        lost = sorted({record.iccid for record in told if record.imsi is None and record.iccid is not None})
+        lost = sorted(
+            {sms.iccid for _, sms in messages if sms.imsi is None and sms.iccid is not None}
+            | {call.iccid for _, call in calls if call.imsi is None and call.iccid is not None}
+        )
         imsis = await sim_names.imsi_of_iccid(self._connection, lost) if lost else {}
         messages = await self._without_foreign([(r, _with_sim(sms, r.gateway_id, there, imsis)) for r, sms in messages])
         calls = await self._without_foreign([(r, _with_sim(call, r.gateway_id, there, imsis)) for r, call in calls])

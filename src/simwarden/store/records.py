@@ -15,7 +15,7 @@ from simwarden.domain.zones import NOWHERE, Zone, zone_of
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import asyncpg
@@ -31,6 +31,8 @@ REJECT = "gateway-reject"
 _encoder = msgspec.json.Encoder()
 _SMS = ("sender", "receiver", "content", "detail")
 _CALL = ("caller", "callee", "detail")
+SEALED = frozenset({*_SMS, *_CALL})
+"""What is personal, by the names of the fields."""
 _PEER_BYTES = 16
 _MOVED = (
     *("gateway_id", "key", "call_id", "imsi", "port", "slot", "direction", "begin_at", "alert_at", "answer_at"),
@@ -150,7 +152,7 @@ async def save_calls(
             *(seal_call(vault, gateway_id, key, name, getattr(call, name)) for name in _CALL),
             *((None, None) if zone is None else (zone.country, zone.prefix)),
             peer,
-            *(call.iccid, _first_time(call), call.cause_code, call.cause, _progress(call)),
+            *(call.iccid, _first_time(call), call.cause_code, call.cause, progress_of(call)),
         )
         after = _stored(row)
         known[gateway_id, key] = bucket, after
@@ -203,7 +205,7 @@ def _first_time(call: CallRecord) -> datetime | None:
     return min(_times(call), default=None)
 
 
-def _progress(call: CallRecord) -> int:
+def progress_of(call: CallRecord) -> int:
     """How far a call has come by what a report tells of it: by its newest time, then by how much it tells."""
     times = _times(call)
     newest = max(times, default=None)
@@ -225,26 +227,30 @@ def call_key(call_id: str) -> bytes:
 
 async def sms_of(db: Database, vault: Vault, sim: Sim, limit: int = 50) -> list[dict[str, Any]]:
     """The newest messages of a SIM. Raises WrongKey."""
-    found = []
-    for row in await db.fetch(Q["sms_of"], sim.bucket, sim.imsi, limit):
-        message = dict(row)
-        sealed = message.pop("sealed")
-        if sealed is not None:
-            opened = vault.open(sealed, f"sms:{row['gateway_id']}:{row['key'].hex()}")
-            message.update(zip(_SMS, msgspec.json.decode(opened), strict=True))
-        found.append(message)
-    return found
+    return [{**row, **opened_sms(vault, row)} for row in await db.fetch(Q["sms_of"], sim.bucket, sim.imsi, limit)]
 
 
 async def calls_of(db: Database, vault: Vault, sim: Sim, limit: int = 50) -> list[dict[str, Any]]:
     """The newest calls of a SIM. Raises WrongKey."""
-    found = []
-    for row in await db.fetch(Q["calls_of"], sim.bucket, sim.imsi, limit):
-        call = dict(row)
-        for name in _CALL:
-            sealed = call.pop(f"sealed_{name}")
-            if sealed is not None:
-                opened = vault.open(sealed, f"call:{row['gateway_id']}:{row['key'].hex()}:{name}")
-                call[name] = msgspec.json.decode(opened)
-        found.append(call)
-    return found
+    return [{**row, **opened_call(vault, row)} for row in await db.fetch(Q["calls_of"], sim.bucket, sim.imsi, limit)]
+
+
+def opened_sms(vault: Vault, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What is personal in a stored message. Raises WrongKey."""
+    if row["sealed"] is None:  # from before messages were sealed
+        return {name: row[name] for name in _SMS}
+    opened = msgspec.json.decode(vault.open(row["sealed"], f"sms:{row['gateway_id']}:{row['key'].hex()}"))
+    return dict(zip(_SMS, opened, strict=True))
+
+
+def opened_call(vault: Vault, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What is personal in a stored call. Raises WrongKey."""
+    opened = {}
+    for name in _CALL:
+        sealed = row[f"sealed_{name}"]
+        opened[name] = row[name]
+        if sealed is not None:
+            opened[name] = msgspec.json.decode(
+                vault.open(sealed, f"call:{row['gateway_id']}:{row['key'].hex()}:{name}")
+            )
+    return opened

@@ -18,7 +18,7 @@ from simwarden.store import counters, sims
 if TYPE_CHECKING:
     from tests.support.world import Box, World
 
-    from simwarden.domain.reports import Report
+    from simwarden.domain.reports import PortObservation, Report
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -57,6 +57,14 @@ def status(box: Box, *sent: int, **more: Any) -> Report:
         for port in report.ports
     )
     return msgspec.structs.replace(report, ports=ports)
+
+
+def told(port: PortObservation) -> int:
+    assert port.counters is not None
+    messages = port.counters.read_counters().messages
+    assert messages is not None
+    assert isinstance(messages.total, int)
+    return messages.total
 
 
 async def days(world: World) -> dict[tuple[str, date], tuple[int, int]]:
@@ -221,9 +229,9 @@ async def test_however_reports_are_batched_and_repeated_the_rows_are_the_same(
         await ingest.submit(*part)
     found: dict[tuple[str, date], tuple[int, int]] = {}
     for card in (1, 2):
-        before = None
+        before: int | None = None
         for report in reports:
-            (now,) = (port.counters.read_counters().messages.total for port in report.ports if port.port == card)  # type: ignore[union-attr]
+            (now,) = (told(port) for port in report.ports if port.port == card)
             if before is not None and now != before:
                 key = imsi(card), report.received_at.date()
                 total, resets = found.get(key, (0, 0))

@@ -55,7 +55,7 @@ def reading_of(balance: str | None, counters: Mapping[str, Counter | str] | None
             found[meter] = Amounts(**values)  # type: ignore[arg-type]
     flows = {name: _volume(shown.get(key)) for name, key in _FLOWS.items()}
     if any(value is not None for value in flows.values()):
-        found["megabytes"] = Amounts(**flows)
+        found["megabytes"] = Amounts(**flows)  # type: ignore[arg-type]
     return Reading(balance=_money(balance), **found)
 
 
