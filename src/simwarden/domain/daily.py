@@ -81,7 +81,7 @@ class DayCounts:
             key = None if call is None else self._key(call)
             if call is not None and key is not None:
                 self._records[key] += sign
-                self._seconds[key] += sign * _seconds(call)
+                self._seconds[key] += sign * connected_seconds(call)
 
     def changes(self) -> list[tuple[DayKey, int, int]]:
         """What is to be added, in one order for everybody: records and seconds of calls by count."""
@@ -107,7 +107,7 @@ def _day(at: datetime) -> date:
     return at.astimezone(UTC).date()
 
 
-def _seconds(call: StoredCall) -> int:
+def connected_seconds(call: StoredCall) -> int:
     """How long a call has been connected, as far as that is reported."""
     until = call.end_at or call.update_at
     if call.answer_at is None or until is None:

@@ -68,6 +68,9 @@ class EventType(enum.StrEnum):
     SMS_RECEIVED = "SMS_RECEIVED"
     """It received a short message: `short_message` is its id, and `subscriptions`, by id, wait for it. Only while some
     do."""
+    RULE_FIRED = "RULE_FIRED"
+    """A rule of its account was met: `rule`, `version`, what was `counted` in how many `minutes`. What the rule does to
+    the SIM follows. With `alert` subscribers are told."""
     LIFECYCLE_CHANGED = "LIFECYCLE_CHANGED"
     """`from` and `to`; to SUSPENDED it raises the bar SUSPENDED, away from there it lifts it."""
     ENFORCEMENT_COMMANDED = "ENFORCEMENT_COMMANDED"

@@ -71,13 +71,18 @@ def transition(sim: Sim, wanted: Transition, now: datetime, cause: Cause) -> Dec
             f"The SIM is {sim.lifecycle}; to {wanted.step} it, it must be {' or '.join(str(each) for each in needed)}"
         )
     change = SimMutation(sim, now, cause)
-    n = change.record(EventType.LIFECYCLE_CHANGED, **{"from": str(sim.lifecycle), "to": str(state)})
-    change.update(lifecycle=state, lifecycle_since=now)
+    enter(change, state)
+    return change.decision()
+
+
+def enter(change: SimMutation, state: Lifecycle) -> None:
+    """Write down that the SIM is in this state from now on, whatever it was in."""
+    n = change.record(EventType.LIFECYCLE_CHANGED, **{"from": str(change.sim.lifecycle), "to": str(state)})
+    change.update(lifecycle=state, lifecycle_since=change.now)
     if state is Lifecycle.SUSPENDED:
         change.add_bar(BarCause.SUSPENDED, ALL_FUNCTIONS, n)
     else:
         change.drop_bar(BarCause.SUSPENDED)
-    return change.decision()
 
 
 RULES: Mapping[type, object] = MappingProxyType({Transition: transition})

@@ -1,0 +1,78 @@
+"""What a batch of stored records means to the rules, by SIM. Pure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from simwarden.domain.daily import Direction, StoredCall, connected_seconds
+from simwarden.domain.risk import Signal
+from simwarden.domain.risk_windows import Fact
+from simwarden.domain.visited import countries_of
+from simwarden.domain.zones import NOWHERE
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from simwarden.domain.zones import Zone
+
+_COUNTED = {
+    Direction.OUTBOUND: (Signal.SMS_SENT, Signal.CALLS_MADE),
+    Direction.INBOUND: (Signal.SMS_RECEIVED, Signal.CALLS_RECEIVED),
+}
+
+
+class Facts:
+    """Collects. A record of a time to come counts as of its receipt."""
+
+    def __init__(self, back: timedelta) -> None:
+        """`back`: how old a record may be when it is received. See `domain.daily.DayCounts`."""
+        self._back = back
+        self.by_sim: dict[str, list[Fact]] = {}
+        """By IMSI. The `what` of receivers is their number in clear: seal it before anything is kept."""
+
+    def add_sms(self, *, imsi: str, direction: str, at: datetime, received_at: datetime, zone: Zone) -> None:
+        """A message was stored that was not before."""
+        if direction not in _COUNTED or at < received_at - self._back:
+            return
+        second = _second(at, received_at)
+        facts = self.by_sim.setdefault(imsi, [])
+        facts.append(Fact(_COUNTED[Direction(direction)][0], second))
+        if direction == Direction.OUTBOUND:
+            facts += _reached(imsi, second, zone)
+
+    def replace_call(self, before: StoredCall | None, after: StoredCall, zone: Zone | None) -> None:
+        """What is stored of a call has changed; `before`: None where nothing was. `zone`: of the other side, where
+        this report tells."""
+        for call, sign in ((before, -1), (after, 1)):
+            if call is None or call.imsi is None or call.begin_at is None or call.direction not in _COUNTED:
+                continue
+            if call.begin_at < call.received_at - self._back:
+                continue
+            second = _second(call.begin_at, call.received_at)
+            facts = self.by_sim.setdefault(call.imsi, [])
+            facts.append(Fact(_COUNTED[Direction(call.direction)][1], second, sign))
+            if call.direction == Direction.OUTBOUND:
+                seconds = connected_seconds(call)
+                if seconds:
+                    facts.append(Fact(Signal.CALL_MINUTES, second, sign * seconds))
+                if zone is not None and call is after:
+                    facts += _reached(call.imsi, second, zone)
+
+    def add(self, imsi: str, fact: Fact) -> None:
+        """Something else of a SIM."""
+        self.by_sim.setdefault(imsi, []).append(fact)
+
+
+def _reached(imsi: str, second: int, zone: Zone) -> list[Fact]:
+    found = [Fact(Signal.RECEIVERS, second, what=zone.number.encode())] if zone.number else []
+    if zone.country != NOWHERE:
+        country = zone.country.encode()
+        found.append(Fact(Signal.COUNTRIES, second, what=country))
+        if zone.country not in countries_of(imsi[:3]):
+            found.append(Fact(Signal.NEW_COUNTRIES, second, what=country))
+    return found
+
+
+def _second(at: datetime, received_at: datetime) -> int:
+    return int(min(at, received_at).timestamp())
