@@ -28,7 +28,7 @@ QUIETEST = 60
 Minutes = Annotated[int, Meta(ge=1, le=MOST_MINUTES)]
 Count = Annotated[int, Meta(ge=1, le=MOST_COUNTED)]
 Hours = Annotated[int, Meta(ge=1, le=8760)]
-Tag = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]*\Z")]
+Tag = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.:/-]{0,62}\Z")]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
 
 

@@ -17,8 +17,9 @@ from simwarden.domain.decision import Verdict
 from simwarden.domain.doubt import DoubtKind
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.reports import CallRecord, Evidence, SmsRecord
+from simwarden.domain.risk_facts import Facts
 from simwarden.domain.sim import ALL_FUNCTIONS, BarCause, CardSlot, Function, NetworkTarget, Sighting
-from simwarden.engine import areas, geofences, standing_watch, traffic
+from simwarden.engine import areas, geofences, risk_records, standing_watch, traffic
 from simwarden.engine import messages as received
 from simwarden.engine.counters import CounterBook, CounterMarks
 from simwarden.engine.doubts import Doubts, settle
@@ -203,8 +204,8 @@ class Batch:
         causes = self._causes_of_moves(moved, news) if moved else {}
         if moved:
             areas.see(changes, moved, self._now, causes)
-        self._switched = changes.switched()
         outcome = await changes.write(shown_later=True)
+        self._switched = changes.switched()
         if moved:
             outcome = outcome.plus(await geofences.judge(self._connection, moved, self._now, causes))
         if lifted:
@@ -307,18 +308,21 @@ class Batch:
         imsis = await sim_names.imsi_of_iccid(self._connection, lost) if lost else {}
         messages = await self._without_foreign([(r, _with_sim(sms, r.gateway_id, there, imsis)) for r, sms in messages])
         calls = await self._without_foreign([(r, _with_sim(call, r.gateway_id, there, imsis)) for r, call in calls])
-        counts = DayCounts(self._counted_back)
+        counts, facts = DayCounts(self._counted_back), Facts(self._counted_back)
         came: list[tuple[int, SmsRecord, datetime]] = []
         if messages:
             items = [(report.gateway_id, sms, report.received_at) for report, sms in messages]
             came = await records.add_sms(self._connection, vault, items, counts)
+            facts.add_messages(came)
         if calls:
             made = [(report.gateway_id, call, report.received_at) for report, call in calls]
-            await records.save_calls(self._connection, vault, made, counts)
+            await records.save_calls(self._connection, vault, made, counts, facts)
         stored: list[tuple[Report, SmsRecord | CallRecord]] = [*messages, *calls]
         newest = {record.imsi: _cause(report, None) for report, record in stored if record.imsi}
         outcome = await traffic.judge(self._connection, newest, self._now)
         outcome = outcome.plus(await received.take_in(self._connection, vault, came, newest, self._now))
+        causes = dict.fromkeys(facts.by_sim, _cause(stored[-1][0], None)) | newest  # a call's SIM may be known already
+        outcome = outcome.plus(await risk_records.judge(self._connection, vault, facts, causes, self._now))
         await daily.add(self._connection, counts)
         self._tally.outcome = self._tally.outcome.plus(outcome)
 

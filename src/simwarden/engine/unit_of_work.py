@@ -11,7 +11,7 @@ from simwarden.domain import attachment as rules
 from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.sim import ALL_FUNCTIONS, Lifecycle
-from simwarden.engine import standing, subscriptions
+from simwarden.engine import risk, standing, subscriptions
 from simwarden.store import alarms, attachments, ports, sims
 
 if TYPE_CHECKING:
@@ -224,6 +224,11 @@ class UnitOfWork:
         Those who are told whether SIMs can be reached are told what was decided here; with `shown_later` the caller
         sees to it, who has still to store what was reported of these SIMs.
         """
+        facts = risk.facts_of(self._events)
+        if facts:
+            causes = {imsi: self._events[imsi][-1].cause for imsi in facts}
+            for decision in await risk.decide(self._connection, facts, causes, self._now, self._held):
+                self.decide(decision)
         switched = {} if shown_later else self.switched()
         if switched:
             sims_ = [self.sims[imsi] for imsi in sorted(switched)]
@@ -252,6 +257,9 @@ class UnitOfWork:
         if due:
             await attachments.wake(self._connection)
         return Outcome(len(changed), len(events), due, deliveries)
+
+    async def _held(self, _imsis: Collection[str]) -> Mapping[str, Sim]:
+        return self.sims
 
     async def _raise_alarms(self) -> None:
         """An enforcement that failed is an alarm until the network matches, or nothing is to be done any more."""

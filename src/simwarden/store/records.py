@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from simwarden.domain.reports import CallRecord, SmsRecord
+    from simwarden.domain.risk_facts import Facts
     from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
     from simwarden.store.vault import Vault
@@ -127,11 +128,12 @@ async def save_calls(
     vault: Vault,
     items: Sequence[tuple[int, CallRecord, datetime]],
     counts: DayCounts | None = None,
+    facts: Facts | None = None,
 ) -> None:
     """Store calls as far as they have come. A call stays with the SIM that was named first; until one is, it is in its
     gateway's bucket.
 
-    `counts` is given what changes by that.
+    `counts` and `facts` are given what changes by that.
     """
     counts = DayCounts(timedelta(0)) if counts is None else counts
     keys = [call_key(call.call_id) for _, call, _ in items]
@@ -157,6 +159,8 @@ async def save_calls(
         after = _stored(row)
         known[gateway_id, key] = bucket, after
         counts.replace_call(before, after)
+        if facts is not None:
+            facts.replace_call(before, after, zone)
         if peer is not None and (before is None or before.zone is None):
             peers[peer] = bucket
     if peers:

@@ -46,6 +46,15 @@ delete from account_range where account_id = $1
 -- name: hotzones
 delete from hotzone_list where account_id = $1
 
+-- name: risk_stamp
+delete from risk_account where account_id = $1
+
+-- name: risk_versions
+delete from risk_rule_version where account_id = $1
+
+-- name: risk_rules
+delete from risk_rule where account_id = $1
+
 -- name: areas
 delete from area where account_id = $1
 

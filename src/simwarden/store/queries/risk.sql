@@ -1,0 +1,81 @@
+-- name: lock_account
+select id from account where id = $1 for update
+
+-- name: count
+select count(*) from risk_rule where account_id = $1
+
+-- name: insert
+insert into risk_rule (id, account_id, name, is_on, rule, created_at, changed_at) values ($1, $2, $3, $4, $5, $6, $6)
+on conflict do nothing
+returning id, account_id, name, version, is_on, rule, created_at, changed_at
+
+-- name: page
+select id, account_id, name, version, is_on, rule, created_at, changed_at from risk_rule
+where ($1::text is null or account_id = $1) and (name, id) > ($2::text, $3::text)
+order by name, id limit $4
+
+-- name: find
+-- By id, else by its name where only one account has such a rule: more than one row says that several do.
+select id, account_id, name, version, is_on, rule, created_at, changed_at from risk_rule
+where id = $1 or name = $1 order by (id = $1) desc, id limit 2
+
+-- name: change
+update risk_rule set name = $2, version = $3, is_on = $4, rule = $5, changed_at = $6 where id = $1 and version = $3 - 1
+returning id, account_id, name, version, is_on, rule, created_at, changed_at
+
+-- name: delete
+delete from risk_rule where id = $1
+
+-- name: add_version
+insert into risk_rule_version (rule_id, version, account_id, name, is_on, rule, set_at, set_by)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- name: forget_versions
+delete from risk_rule_version where rule_id = $1 and version <= $2
+
+-- name: versions
+select version, name, is_on, rule, set_at, set_by from risk_rule_version where rule_id = $1 order by version
+
+-- name: of_accounts
+select id, account_id, name, version, is_on, rule, created_at, changed_at from risk_rule
+where account_id = any ($1::text[]) and is_on order by id
+
+-- name: stamp
+insert into risk_account (account_id, stamp, counts, watches) values ($1, $2, $3, $4)
+on conflict (account_id) do update set stamp = excluded.stamp, counts = excluded.counts, watches = excluded.watches
+
+-- name: ruled
+-- Of these SIMs, those whose account has rules. Where no account has any, no SIM is looked at.
+select s.imsi, s.account_id, r.stamp
+from sim s join risk_account r on r.account_id = s.account_id and r.counts
+where s.bucket = any ($1::smallint[]) and s.imsi = any ($2::text[])
+  and exists (select 1 from risk_account where counts)
+
+-- name: lock_states
+select imsi, state from risk_state
+where bucket = any ($1::smallint[]) and imsi = any ($2::text[])
+order by bucket, imsi for update
+
+-- name: begin_states
+-- The SIMs are held: one that is deleted now leaves nothing behind.
+with held as materialized (
+    select s.bucket, s.imsi from sim s
+    where s.bucket = any ($1::smallint[]) and s.imsi = any ($2::text[])
+    order by s.bucket, s.imsi for key share
+)
+insert into risk_state (bucket, imsi, state) select bucket, imsi, ''::bytea from held order by bucket, imsi
+on conflict do nothing
+
+-- name: save_states
+update risk_state t set state = i.state
+from unnest($1::smallint[], $2::text[], $3::bytea[]) as i (bucket, imsi, state)
+where t.bucket = any ($1::smallint[]) and t.bucket = i.bucket and t.imsi = i.imsi
+
+-- name: forget_states
+delete from risk_state t
+using unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
+where t.bucket = any ($1::smallint[]) and t.bucket = i.bucket and t.imsi = i.imsi
+
+-- name: tag
+update sim set tags = tags || $3::text
+where bucket = $1 and imsi = $2 and not tags @> array[$3::text] and cardinality(tags) < 32

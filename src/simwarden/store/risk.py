@@ -1,0 +1,166 @@
+"""Rules of accounts with their history, and what they remember of SIMs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import asyncpg
+import msgspec
+
+from simwarden.domain.errors import AlreadyExists
+from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.risk import RiskRule, StoredRule
+from simwarden.domain.risk_windows import SimWindows
+from simwarden.kit.ids import uuid4_text
+from simwarden.store.queries import load
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from simwarden.store.database import Database
+
+Q = load("risk")
+MOST_VERSIONS = 100
+"""Of a rule that are kept, the newest ones."""
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(SimWindows)
+
+
+class RuleVersion(msgspec.Struct, frozen=True):
+    """What a rule was once."""
+
+    version: int
+    name: str
+    is_on: bool
+    rule: RiskRule | None
+    """None: it was removed."""
+    set_at: datetime
+    set_by: str
+
+
+def _rule(row: asyncpg.Record) -> StoredRule:
+    return msgspec.convert(dict(row), StoredRule)
+
+
+async def count_alone(connection: asyncpg.Connection, account_id: str) -> int:
+    """How many rules an account has; nobody else changes them until the transaction ends."""
+    await hold(connection, account_id)
+    found: int = await connection.fetchval(Q["count"], account_id)
+    return found
+
+
+async def hold(connection: asyncpg.Connection, account_id: str) -> None:
+    """Nobody else changes the account's rules until the transaction ends."""
+    await connection.execute(Q["lock_account"], account_id)
+
+
+async def add(connection: asyncpg.Connection, made: StoredRule, by: str) -> StoredRule:
+    """Add a rule, its account being held. Raises AlreadyExists when the account has one of this name."""
+    row = await connection.fetchrow(
+        Q["insert"], made.id, made.account_id, made.name, made.is_on, made.rule, made.created_at
+    )
+    if row is None:
+        raise AlreadyExists(f"The account has a rule named {made.name!r} already")
+    await _remember(connection, made, by)
+    return _rule(row)
+
+
+async def change(connection: asyncpg.Connection, made: StoredRule, by: str) -> StoredRule | None:
+    """Write the next version of a rule, its account being held; None when that is not the next one any more.
+
+    Raises AlreadyExists.
+    """
+    try:
+        row = await connection.fetchrow(
+            Q["change"], made.id, made.name, made.version, made.is_on, made.rule, made.changed_at
+        )
+    except asyncpg.UniqueViolationError as error:
+        raise AlreadyExists(f"The account has a rule named {made.name!r} already") from error
+    if row is None:
+        return None
+    await _remember(connection, made, by)
+    return _rule(row)
+
+
+async def delete(connection: asyncpg.Connection, rule: StoredRule, now: datetime, by: str) -> None:
+    """Delete a rule, its account being held. Its history stays."""
+    await connection.execute(Q["delete"], rule.id)
+    said = (rule.id, rule.version + 1, rule.account_id, rule.name, False, None, now, by)
+    await connection.execute(Q["add_version"], *said)
+    await _stamp(connection, rule.account_id)
+
+
+async def _remember(connection: asyncpg.Connection, made: StoredRule, by: str) -> None:
+    said = (made.id, made.version, made.account_id, made.name, made.is_on, made.rule, made.changed_at, by)
+    await connection.execute(Q["add_version"], *said)
+    await connection.execute(Q["forget_versions"], made.id, made.version - MOST_VERSIONS)
+    await _stamp(connection, made.account_id)
+
+
+async def _stamp(connection: asyncpg.Connection, account_id: str) -> None:
+    """From this commit on reports go by the rules as they are."""
+    on = [_rule(row).rule for row in await connection.fetch(Q["of_accounts"], [account_id])]
+    counts, watches = any(not each.is_silence for each in on), any(each.is_silence for each in on)
+    await connection.execute(Q["stamp"], account_id, uuid4_text(), counts, watches)
+
+
+async def page(db: Database, account_id: str | None, after: tuple[str, str], limit: int) -> list[StoredRule]:
+    """Rules of one account or of all, by name and id, from behind the one at `after`."""
+    return [_rule(row) for row in await db.fetch(Q["page"], account_id, *after, limit)]
+
+
+async def find(db: Database | asyncpg.Connection, name_or_id: str) -> list[StoredRule]:
+    """The rule with this id; else those with this name, at most two, each of another account."""
+    found = [_rule(row) for row in await db.fetch(Q["find"], name_or_id)]
+    return found[:1] if found and found[0].id == name_or_id else found
+
+
+async def versions(db: Database, rule_id: str) -> list[RuleVersion]:
+    """What a rule was, oldest first."""
+    return [msgspec.convert(dict(row), RuleVersion) for row in await db.fetch(Q["versions"], rule_id)]
+
+
+async def on(source: Database | asyncpg.Connection, account_ids: Collection[str]) -> list[StoredRule]:
+    """The rules of these accounts that are on."""
+    return [_rule(row) for row in await source.fetch(Q["of_accounts"], sorted(account_ids))]
+
+
+async def ruled(connection: asyncpg.Connection, imsis: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Of these SIMs, those whose account has rules that count: the account, and the stamp of its rules."""
+    rows = await connection.fetch(Q["ruled"], [bucket_of(imsi) for imsi in imsis], imsis)
+    return {row["imsi"]: (row["account_id"], row["stamp"]) for row in rows}
+
+
+async def lock_states(connection: asyncpg.Connection, imsis: Collection[str]) -> dict[str, SimWindows]:
+    """Lock what is remembered of SIMs, in one order for everybody. SIMs that are deleted meanwhile are missing."""
+    wanted = sorted(imsis)
+    found = await _lock(connection, wanted)
+    missing = [imsi for imsi in wanted if imsi not in found]
+    if missing:
+        await connection.execute(Q["begin_states"], [bucket_of(imsi) for imsi in missing], missing)
+        found |= await _lock(connection, missing)
+    return found
+
+
+async def _lock(connection: asyncpg.Connection, imsis: Sequence[str]) -> dict[str, SimWindows]:
+    rows = await connection.fetch(Q["lock_states"], [bucket_of(imsi) for imsi in imsis], imsis)
+    return {row["imsi"]: _decoder.decode(row["state"]) if row["state"] else SimWindows() for row in rows}
+
+
+async def save_states(connection: asyncpg.Connection, states: Mapping[str, SimWindows]) -> None:
+    """Write what is remembered of SIMs; it is locked."""
+    imsis = list(states)
+    encoded = [_encoder.encode(state) for state in states.values()]
+    await connection.execute(Q["save_states"], [bucket_of(imsi) for imsi in imsis], imsis, encoded)
+
+
+async def forget(connection: asyncpg.Connection, imsis: Sequence[str]) -> None:
+    """Nothing of these SIMs is remembered."""
+    await connection.execute(Q["forget_states"], [bucket_of(imsi) for imsi in imsis], list(imsis))
+
+
+async def tag(connection: asyncpg.Connection, tags: Sequence[tuple[str, str]]) -> None:
+    """Give locked SIMs, by IMSI, one more tag each; not beyond as many as a SIM may have."""
+    for imsi, name in tags:
+        await connection.execute(Q["tag"], bucket_of(imsi), imsi, name)
