@@ -39,6 +39,7 @@ from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.keeping import Keeping
 from simwarden.engine.place_review import PlaceReview
 from simwarden.engine.polling import Polls
+from simwarden.engine.risk_rules import RiskRules
 from simwarden.engine.standing_watch import StandingWatch
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
@@ -297,9 +298,7 @@ class Container:
             self.notifier,
             self.enforcement,
             *(self.expiry, self.place_review, self.areas, self.standing),
-            self.polls,
-            self.operate,
-            self.watching,
+            *(self.polls, self.operate, self.watching),
             *(self.customers.player, self.customers.waiting),
         ):
             each.start()
@@ -354,6 +353,7 @@ class Container:
             keys=self.keys,
             preview=lambda queue, at: preview(queue, at, self.vault, source=self._settings.event_source),
             areas=NamedAreas(self.db, most=self._settings.areas_per_account, changed=self.areas.wake),
+            rules=RiskRules(self.db, most=self._settings.rules_per_account),
         )
 
     async def _metrics_page(self) -> bytes:

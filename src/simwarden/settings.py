@@ -128,6 +128,8 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Such answers that an account may have at a time; beyond that 429. About 400 bytes each in the database."""
     areas_per_account: Positive = 1000
     """Named areas that an account may have; beyond that 429."""
+    rules_per_account: Positive = 50
+    """Rules (risk) that an account may have; beyond that 429."""
     swaps_monitored_days: Positive | None = None
     """Days for which `sim-swap` and `device-swap` may tell of swaps, where a law limits that; default: no limit."""
     token_seconds: Positive = 3600

@@ -21,6 +21,7 @@ _COMMANDS = {
     "account": ("simwarden.cli.account:account", "Accounts (tenants), and their number ranges."),
     "app": ("simwarden.cli.application:app", "Applications and their credentials."),
     "area": ("simwarden.cli.area:area", "Named areas of accounts, to which SIMs can be limited."),
+    "rule": ("simwarden.cli.rule:rule", "What SIMs of accounts may not do in a time."),
     "gateway": ("simwarden.cli.gateway:gateway", "SIM gateways: what they report, and what they are commanded."),
     "sim": ("simwarden.cli.sim:sim", "SIMs: register, list, show, explain, bind, open, close, suspend."),
     "line": ("simwarden.cli.line:line", "Fixed lines: numbers and addresses that do not move."),

@@ -1,4 +1,4 @@
-"""`simwarden sim open|close|activate|suspend|restore|deactivate|delete|bind|unbind|resume`: one SIM."""
+"""`simwarden sim open|close|activate|suspend|restore|deactivate|delete|bind|unbind|resume|release`: one SIM."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ _STEPS = {
     "unbind": "Remove a SIM's binding, and the bar that it raised.",
     "resume": "Lift the mismatch bar by hand.\n\n"
     "For a SIM that is back in its device and whose policy is --resume manual.",
+    "release": "Lift the bars RISK, which rules raised. The rules count anew from then on.",
 }
 HIDDEN = ("functions", "imei", "imeis", "tac", "firstSeen", "policy", "limits", "area")
 """Properties of an action that its command does not ask for."""

@@ -30,6 +30,7 @@ _METAVARS = {
     "operatorId": "APPKEY",
     "simId": "ID",
     "areaId": "AREA",
+    "ruleId": "RULE",
     "gatewayId": "NAME",
     "subscriptionId": "ID",
     "deliveryId": "EVENT",

@@ -172,7 +172,8 @@ def _said(step: EventView) -> str:
             count, verb = len(data["subscriptions"]), "entered" if step.type == "GEOFENCE_ENTERED" else "left"
             return f"{verb} the circle of {count} subscription{'s' if count > 1 else ''}"
         case "BAR_RAISED":
-            facts = ", ".join(f"{name} {human(data[name])}" for name in ("limit", "counted", "until") if name in data)
+            names = ("rule", "limit", "counted", "until")
+            facts = ", ".join(f"{name} {human(data[name])}" for name in names if name in data)
             facts = facts or (_where(data).lstrip(", ") if "source" in data else "")
             return f"barred: {_BARS.get(data['bar'], data['bar'])}" + (f" ({facts})" if facts else "")
         case "BAR_LIFTED":
@@ -192,6 +193,9 @@ def _said(step: EventView) -> str:
         case "LIMITS_CHANGED":
             limits = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in data["limits"].items())
             return f"hourly limits: {limits or 'none'}"
+        case "RULE_FIRED":
+            counted = ", ".join(f"{name} {count}" for name, count in data["counted"].items())
+            return f"met the rule {data['rule']} (version {data['version']}): {counted} in {data['minutes']} minutes"
         case "LIFECYCLE_CHANGED":
             return f"{data.get('from')} becomes {data.get('to')}"
         case "ENFORCEMENT_COMMANDED":

@@ -9,11 +9,13 @@ from simwarden.domain.daily import Direction, StoredCall, connected_seconds
 from simwarden.domain.risk import Signal
 from simwarden.domain.risk_windows import Fact
 from simwarden.domain.visited import countries_of
-from simwarden.domain.zones import NOWHERE
+from simwarden.domain.zones import NOWHERE, zone_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
+    from simwarden.domain.reports import SmsRecord
     from simwarden.domain.zones import Zone
 
 _COUNTED = {
@@ -31,15 +33,16 @@ class Facts:
         self.by_sim: dict[str, list[Fact]] = {}
         """By IMSI. The `what` of receivers is their number in clear: seal it before anything is kept."""
 
-    def add_sms(self, *, imsi: str, direction: str, at: datetime, received_at: datetime, zone: Zone) -> None:
-        """A message was stored that was not before."""
-        if direction not in _COUNTED or at < received_at - self._back:
-            return
-        second = _second(at, received_at)
-        facts = self.by_sim.setdefault(imsi, [])
-        facts.append(Fact(_COUNTED[Direction(direction)][0], second))
-        if direction == Direction.OUTBOUND:
-            facts += _reached(imsi, second, zone)
+    def add_messages(self, items: Iterable[tuple[int, SmsRecord, datetime]]) -> None:
+        """Messages (gateway id, message, time of receipt) were stored that were not before."""
+        for _, message, received_at in items:
+            if message.imsi is None or message.direction not in _COUNTED or message.at < received_at - self._back:
+                continue
+            second = _second(message.at, received_at)
+            facts = self.by_sim.setdefault(message.imsi, [])
+            facts.append(Fact(_COUNTED[Direction(message.direction)][0], second))
+            if message.direction == Direction.OUTBOUND:
+                facts += _reached(message.imsi, second, zone_of(message.receiver, message.imsi))
 
     def replace_call(self, before: StoredCall | None, after: StoredCall, zone: Zone | None) -> None:
         """What is stored of a call has changed; `before`: None where nothing was. `zone`: of the other side, where

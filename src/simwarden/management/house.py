@@ -11,6 +11,7 @@ from simwarden.domain.intake import Intake
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine.areas import NamedAreas
 from simwarden.engine.commands.command import SimCommand
+from simwarden.engine.risk_rules import RiskRules
 from simwarden.kit.clock import now_utc
 from simwarden.management.journal import Audit
 from simwarden.northbound.kernel.bodies import Wording, decode
@@ -65,6 +66,7 @@ class House:
         intake: Intake = _AS_WRITTEN,
         clock: Callable[[], datetime] = now_utc,
         areas: NamedAreas | None = None,
+        rules: RiskRules | None = None,
     ) -> None:
         """`kinds`: how network elements of each kind are registered. `base_url`: how gateways reach this server.
 
@@ -86,6 +88,7 @@ class House:
         self.intake = intake
         self.clock = clock
         self.areas = areas or NamedAreas(db, clock=clock)
+        self.rules = rules or RiskRules(db, clock=clock)
         self.audit = Audit(db, accounts, clock=clock)
 
     async def sim(self, name: str) -> Sim:

@@ -19,6 +19,7 @@ from simwarden.management.outbox import OutboxRoutes
 from simwarden.management.payments import PaymentRoutes
 from simwarden.management.places import PlaceRoutes
 from simwarden.management.ranges import RangeRoutes
+from simwarden.management.risk import RiskRoutes
 from simwarden.management.schemas import MAX_CSV
 from simwarden.management.sims import SimRoutes
 from simwarden.management.tacs import TacRoutes
@@ -84,7 +85,7 @@ def api(house: House, edge: Edge) -> Api:
     sims, gateways = SimRoutes(house), GatewayRoutes(house)
     outbox, bulk = OutboxRoutes(house), BulkRoutes(house)
     ranges, alarms, areas = RangeRoutes(house), AlarmRoutes(house), AreaRoutes(house)
-    tacs, payments = TacRoutes(house), PaymentRoutes(house)
+    tacs, payments, risk = TacRoutes(house), PaymentRoutes(house), RiskRoutes(house)
     accounts, applications, journal = AccountRoutes(house), ApplicationRoutes(house), JournalRoutes(house)
     where, lines, hotzones = PlaceRoutes(house), LineRoutes(house), HotzoneRoutes(house)
     table = (
@@ -117,6 +118,13 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/areas/{}", "getArea", areas.show),
         ("PATCH", "/areas/{}", "changeArea", areas.change),
         ("DELETE", "/areas/{}", "deleteArea", areas.delete),
+        ("GET", "/rules", "listRules", risk.page),
+        ("POST", "/rules", "createRule", risk.create),
+        ("GET", "/rules/{}", "getRule", risk.show),
+        ("PATCH", "/rules/{}", "changeRule", risk.change),
+        ("DELETE", "/rules/{}", "deleteRule", risk.delete),
+        ("GET", "/rules/{}/versions", "listRuleVersions", risk.versions),
+        ("GET", "/rule-templates", "listRuleTemplates", risk.templates),
         ("GET", "/gateways", "listGateways", gateways.page),
         ("POST", "/gateways", "createGateway", gateways.create),
         ("GET", "/gateways/{}", "getGateway", gateways.show),

@@ -21,6 +21,7 @@ from simwarden.domain.rules.device import Bind, LiftMismatch, Unbind
 from simwarden.domain.rules.functions import FunctionState, SetFunctions
 from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.rules.quota import Limit, SetLimits
+from simwarden.domain.rules.risk import Release
 from simwarden.domain.sim import Function, OnMismatch, OnUnknown, Policy, Resume
 from simwarden.management.area_forms import AreaName, AreaWish
 
@@ -52,6 +53,7 @@ Verb = Literal[
     "limit-area",
     "unlimit-area",
     "resume-area",
+    "release",
 ]
 
 
@@ -254,6 +256,7 @@ _BARE: dict[str, Command] = {
     "resume": LiftMismatch(),
     "unlimit-area": UnlimitArea(),
     "resume-area": LiftAreaExit(),
+    "release": Release(),
 }
 """Actions that need nothing but the SIM, beside the steps of its life."""
 

@@ -25,6 +25,7 @@ BY_HAND = {
     "actOnSim": "a command for each action",
     "confirmOperation": "a conversation: asks, and follows",
     "changeArea": "reads a GeoJSON file",
+    "createRule": "conditions and actions in words",
     "createArea": "reads a GeoJSON file",
     "createLine": "a point and a radius",
     "createOperator": "writes a file",

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simwarden.domain.daily import StoredCall
+from simwarden.domain.reports import SmsRecord
 from simwarden.domain.risk import UNITS, RiskRule, Signal, StoredRule
 from simwarden.domain.risk_facts import Facts
 from simwarden.domain.risk_windows import MOST_COUNTRIES, STEPS, Fact, Plan, SimWindows, key_of, step_seconds
@@ -219,12 +220,10 @@ def test_a_call_counts_once_with_the_minutes_that_it_has_come_to() -> None:
 
 def test_what_is_too_old_or_no_message_is_not_counted_and_what_is_to_come_counts_now() -> None:
     found = Facts(timedelta(days=2))
-    zone = zone_of("+22212345678", IMSI)
 
     def sms(**parts: Any) -> None:
-        said: dict[str, Any] = {"imsi": IMSI, "direction": "outbound", "at": NOW, "received_at": NOW, "zone": zone}
-        said |= parts
-        found.add_sms(**said)
+        said = {"key": b"k", "imsi": IMSI, "direction": "outbound", "at": NOW, "receiver": "+22212345678"} | parts
+        found.add_messages([(1, SmsRecord(**said), NOW)])
 
     sms(at=NOW - timedelta(days=3))
     sms(direction="report")
