@@ -72,7 +72,7 @@ async def test_what_is_no_rule_is_refused_with_the_place_and_stores_nothing(hous
         ({"rule": MASS | {"when": [{"signal": "silence"}], "inMinutes": 5}}, 400, "60"),
         ({"name": "a b"}, 400, "name"),
     ):
-        refused = await add(house, **more)  # type: ignore[arg-type]
+        refused = await add(house, **more)
         assert (refused.status, says in refused.json["message"]) == (status, True), (more, refused.json)
     assert (await house.manage("GET", "/rules")).json == {"rules": []}
     assert (await house.manage("PATCH", "/rules/nothing", {})).status == 400

@@ -222,8 +222,8 @@ def test_what_is_too_old_or_no_message_is_not_counted_and_what_is_to_come_counts
     found = Facts(timedelta(days=2))
 
     def sms(**parts: Any) -> None:
-        said = {"key": b"k", "imsi": IMSI, "direction": "outbound", "at": NOW, "receiver": "+22212345678"} | parts
-        found.add_messages([(1, SmsRecord(**said), NOW)])
+        said: dict[str, Any] = {"key": b"k", "imsi": IMSI, "direction": "outbound", "at": NOW}
+        found.add_messages([(1, SmsRecord(receiver="+22212345678", **(said | parts)), NOW)])
 
     sms(at=NOW - timedelta(days=3))
     sms(direction="report")
