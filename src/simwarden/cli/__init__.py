@@ -24,6 +24,7 @@ _COMMANDS = {
     "rule": ("simwarden.cli.rule:rule", "What SIMs of accounts may not do in a time."),
     "gateway": ("simwarden.cli.gateway:gateway", "SIM gateways: what they report, and what they are commanded."),
     "sim": ("simwarden.cli.sim:sim", "SIMs: register, list, show, explain, bind, open, close, suspend."),
+    "record": ("simwarden.cli.record:record", "What SIMs did: messages, calls, counters."),
     "line": ("simwarden.cli.line:line", "Fixed lines: numbers and addresses that do not move."),
     "cell": ("simwarden.cli.cell:cell", "Cells of mobile networks, and where they are."),
     "tac": ("simwarden.cli.tac:tac", "Models of devices by type allocation code."),

@@ -1,41 +1,106 @@
-"""Messages and calls of a SIM, as the management API shows them: masked, unless they are to be revealed."""
+"""Messages, calls and counters, as the management API shows them: masked, unless they are to be revealed."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from simwarden.domain.counters import Meter
+    from simwarden.domain.records import StoredCallRecord, StoredMessage, StoredRecord
+    from simwarden.store.counters import CounterDay, LastReading
 
-def message(row: Mapping[str, Any], *, reveal: bool) -> dict[str, Any]:
-    """A short message."""
-    content = row["content"]
+
+def message(row: StoredMessage, names: Mapping[int, str], *, reveal: bool) -> dict[str, Any]:
+    """A short message. `names`: of the gateways, by id."""
     return _there(
         {
-            "at": row["at"],
-            "direction": row["direction"],
-            "sender": _number(row["sender"], reveal=reveal),
-            "receiver": _number(row["receiver"], reveal=reveal),
-            "content": content if reveal or content is None else f"({len(content)} characters)",
-            "status": row["status"],
+            "at": row.at,
+            "direction": row.direction,
+            "sender": _number(row.sender, reveal=reveal),
+            "receiver": _number(row.receiver, reveal=reveal),
+            "content": row.content if reveal or row.content is None else f"({len(row.content)} characters)",
+            "status": row.status,
+            "statusText": row.status_text,
+            "sentAt": row.sent_at,
+            "smsc": row.smsc,
+            "task": row.task,
+            "tookMs": row.took_ms,
+            "encoding": row.encoding,
+            "pool": row.pool,
+            "poolSlot": row.pool_slot,
+            **_common(row, names, reveal=reveal),
         }
     )
 
 
-def call(row: Mapping[str, Any], *, reveal: bool) -> dict[str, Any]:
-    """A call."""
+def call(row: StoredCallRecord, names: Mapping[int, str], *, reveal: bool) -> dict[str, Any]:
+    """A call. `names`: of the gateways, by id."""
     return _there(
         {
-            "beginAt": row["begin_at"],
-            "direction": row["direction"],
-            "caller": _number(row["caller"], reveal=reveal),
-            "callee": _number(row["callee"], reveal=reveal),
-            "answerAt": row["answer_at"],
-            "endAt": row["end_at"],
-            "reason": row["reason"],
+            "beginAt": row.begin_at,
+            "direction": row.direction,
+            "state": row.state,
+            "caller": _number(row.caller, reveal=reveal),
+            "callee": _number(row.callee, reveal=reveal),
+            "alertAt": row.alert_at,
+            "answerAt": row.answer_at,
+            "updateAt": row.update_at,
+            "endAt": row.end_at,
+            "seconds": row.seconds,
+            "ringingSeconds": row.ringing_seconds,
+            "reasonCode": row.reason_code,
+            "reason": row.reason,
+            "causeCode": row.cause_code,
+            "cause": row.cause,
+            **_common(row, names, reveal=reveal),
         }
     )
+
+
+def counter_day(row: CounterDay, names: Mapping[int, str]) -> dict[str, Any]:
+    """What a SIM used on a day."""
+    return {
+        "imsi": row.imsi,
+        "account": row.account_id,
+        "gateway": names.get(row.element_id, ""),
+        "day": row.day,
+        "at": row.at,
+        "used": used(row.used),
+        "resets": row.resets,
+        "readings": msgspec.to_builtins(row.reading),
+    }
+
+
+def last_reading(row: LastReading, names: Mapping[int, str]) -> dict[str, Any]:
+    """What a gateway showed last."""
+    return {
+        "gateway": names.get(row.element_id, ""),
+        "at": row.at,
+        "readings": msgspec.to_builtins(row.reading),
+    }
+
+
+def used(amounts: Mapping[Meter, Decimal]) -> dict[str, int | float]:
+    """Amounts as JSON has them."""
+    return {str(meter): int(amount) if amount % 1 == 0 else float(amount) for meter, amount in amounts.items()}
+
+
+def _common(row: StoredRecord, names: Mapping[int, str], *, reveal: bool) -> dict[str, Any]:
+    return {
+        "gateway": names.get(row.gateway_id),
+        "port": row.port,
+        "slot": row.slot,
+        "imsi": row.imsi,
+        "iccid": row.iccid,
+        "account": row.account_id,
+        "receivedAt": row.received_at,
+        "detail": row.detail if reveal and isinstance(row.detail, dict) else None,
+    }
 
 
 def _number(number: str | None, *, reveal: bool) -> str | None:

@@ -19,6 +19,7 @@ from simwarden.management.outbox import OutboxRoutes
 from simwarden.management.payments import PaymentRoutes
 from simwarden.management.places import PlaceRoutes
 from simwarden.management.ranges import RangeRoutes
+from simwarden.management.records import RecordRoutes
 from simwarden.management.risk import RiskRoutes
 from simwarden.management.schemas import MAX_CSV
 from simwarden.management.sims import SimRoutes
@@ -88,6 +89,7 @@ def api(house: House, edge: Edge) -> Api:
     tacs, payments, risk = TacRoutes(house), PaymentRoutes(house), RiskRoutes(house)
     accounts, applications, journal = AccountRoutes(house), ApplicationRoutes(house), JournalRoutes(house)
     where, lines, hotzones = PlaceRoutes(house), LineRoutes(house), HotzoneRoutes(house)
+    records = RecordRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
         ("POST", "/sims", "createSim", sims.create),
@@ -98,6 +100,9 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/sims/{}/events", "listEvents", sims.events),
         ("GET", "/sims/{}/lifecycle", "getLifecycle", sims.life),
         ("GET", "/sims/{}/records", "getRecords", sims.records),
+        ("GET", "/sms", "listMessages", records.messages),
+        ("GET", "/calls", "listCalls", records.calls),
+        ("GET", "/counters", "listCounters", records.counted),
         ("GET", "/accounts", "listAccounts", accounts.page),
         ("POST", "/accounts", "createAccount", accounts.create),
         ("GET", "/accounts/{}", "getAccount", accounts.show),

@@ -24,6 +24,7 @@ from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument, PermissionDenied
 from simwarden.store import listing, ranges, records
 from simwarden.store.listing import SimFilter
+from simwarden.store.record_lists import call_of, message_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -180,9 +181,10 @@ class SimRoutes:
             raise PermissionDenied
         messages = await records.sms_of(self._house.db, self._house.vault, sim, RECORDS)
         calls = await records.calls_of(self._house.db, self._house.vault, sim, RECORDS)
+        names = await self._house.gateways.names() if messages or calls else {}
         shown = {
-            "messages": [record_views.message(row, reveal=reveal) for row in messages],
-            "calls": [record_views.call(row, reveal=reveal) for row in calls],
+            "messages": [record_views.message(message_of(row), names, reveal=reveal) for row in messages],
+            "calls": [record_views.call(call_of(row), names, reveal=reveal) for row in calls],
         }
         return Answer(200, shown, [(b"cache-control", b"no-store")])
 

@@ -41,6 +41,7 @@ class CounterDay(msgspec.Struct, frozen=True, kw_only=True):
     day: date
     element_id: int
     account_id: str
+    bucket: int = 0
     at: datetime
     """Of the last reading that is in it."""
     used: Mapping[Meter, Decimal]
@@ -162,6 +163,7 @@ async def shown_last(db: Database, sim: Sim) -> list[LastReading]:
 def _day(row: asyncpg.Record) -> CounterDay:
     return CounterDay(
         imsi=row["imsi"],
+        bucket=row["bucket"],
         day=row["day"],
         element_id=row["element_id"],
         account_id=row["account_id"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,14 +13,14 @@ from simwarden.store import records
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from simwarden.domain.records import StoredRecord
+    import asyncpg
+
     from simwarden.store.database import Database
     from simwarden.store.vault import Vault
 
 Q = load("record_lists")
-T = TypeVar("T", bound="StoredRecord")
 
 
 class Behind(msgspec.Struct, frozen=True, array_like=True):
@@ -78,13 +78,15 @@ class RecordLists:
 
     async def messages(self, wanted: RecordQuery) -> list[StoredMessage]:
         """Messages, delivery reports and outcomes of orders. Raises WrongKey."""
-        return await self._read("sms", wanted, self._message)
+        rows = await self._read("sms", wanted)
+        return [message_of({**row, **records.opened_sms(self._vault, row)}) for row in rows]
 
     async def calls(self, wanted: RecordQuery) -> list[StoredCallRecord]:
         """Calls. Raises WrongKey."""
-        return await self._read("calls", wanted, self._call)
+        rows = await self._read("calls", wanted)
+        return [call_of({**row, **records.opened_call(self._vault, row)}) for row in rows]
 
-    async def _read(self, kind: str, wanted: RecordQuery, opened: Callable[[Mapping[str, Any]], T]) -> list[T]:
+    async def _read(self, kind: str, wanted: RecordQuery) -> Sequence[asyncpg.Record]:
         peer = None
         if wanted.other_party is not None:
             assert isinstance(wanted.of, OfSim), "hashes of other parties tell nothing across SIMs"
@@ -96,20 +98,23 @@ class RecordLists:
         place: Sequence[object] = (None, None, None, None)
         if behind is not None:
             place = behind.when, behind.bucket, behind.gateway_id, bytes.fromhex(behind.key)
-        rows = await self._db.fetch(
+        return await self._db.fetch(
             Q[f"{kind}_of_{name}"],
             *scope,
             *(wanted.since, wanted.until, wanted.direction, peer),
             *place,
             wanted.limit,
         )
-        return [opened(row) for row in rows]
 
-    def _message(self, row: Mapping[str, Any]) -> StoredMessage:
-        return StoredMessage(**_named(row, StoredMessage), **records.opened_sms(self._vault, row))
 
-    def _call(self, row: Mapping[str, Any]) -> StoredCallRecord:
-        return StoredCallRecord(**_named(row, StoredCallRecord), **records.opened_call(self._vault, row))
+def message_of(row: Mapping[str, Any]) -> StoredMessage:
+    """A row, with what was sealed in it."""
+    return StoredMessage(**{name: row[name] for name in StoredMessage.__struct_fields__})
+
+
+def call_of(row: Mapping[str, Any]) -> StoredCallRecord:
+    """A row, with what was sealed in it."""
+    return StoredCallRecord(**{name: row[name] for name in StoredCallRecord.__struct_fields__})
 
 
 def behind(record: StoredMessage | StoredCallRecord) -> Behind:
@@ -125,7 +130,3 @@ def _scope(of: OfSim | OfAccount | OfGateway) -> tuple[str, tuple[object, object
             return "account", (list(ALL_BUCKETS), of.account_id, of.gateway_id)
         case OfGateway():
             return "gateway", (list(ALL_BUCKETS), of.gateway_id, of.unknown)
-
-
-def _named(row: Mapping[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
-    return {name: row[name] for name in kind.__struct_fields__ if name not in records.SEALED}

@@ -32,8 +32,6 @@ REJECT = "gateway-reject"
 _encoder = msgspec.json.Encoder()
 _SMS = ("sender", "receiver", "content", "detail")
 _CALL = ("caller", "callee", "detail")
-SEALED = frozenset({*_SMS, *_CALL})
-"""What is personal, by the names of the fields."""
 _PEER_BYTES = 16
 _MOVED = (
     *("gateway_id", "key", "call_id", "imsi", "port", "slot", "direction", "begin_at", "alert_at", "answer_at"),

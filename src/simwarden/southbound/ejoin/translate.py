@@ -234,8 +234,8 @@ def _sent(message: ejoin.SentSms, now: datetime, dropped: Dropped) -> SmsRecord:
         status=_fits(message.status, "status", dropped),
         status_text=_in_words(message.status, message.status_text),
         smsc=message.smsc,
-        task=message.task_id,
-        took_ms=message.duration_ms,
+        task=_fits(message.task_id, "sms_tid", dropped),
+        took_ms=_fits(message.duration_ms, "dur", dropped),
         encoding=message.charset,
         detail=message,
     )
@@ -255,8 +255,8 @@ def _outcomes(message: ejoin.SmsTaskStatus, now: datetime, dropped: Dropped) -> 
                     receiver=outcome.number,
                     status=_fits(outcome.code, "code", dropped) if failed else 0,
                     status_text=_outcome_in_words(outcome) if failed else words.TASK_CODES[0],
-                    task=task.task_id,
-                    took_ms=outcome.cost_ms,
+                    task=_fits(task.task_id, "tid", dropped),
+                    took_ms=_fits(outcome.cost_ms, "cost", dropped),
                     detail=outcome,
                 )
 

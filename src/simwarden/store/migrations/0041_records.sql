@@ -5,8 +5,8 @@ alter table sms
     add column iccid        text collate "C",
     add column sent_at      timestamptz,        -- as the message centre says
     add column smsc         text,
-    add column task         bigint,             -- of the gateway
-    add column took_ms      bigint,
+    add column task         integer,            -- of the gateway
+    add column took_ms      integer,
     add column encoding     text,
     add column status_text  text,
     add column peer         bytea;              -- keyed hash of SIM and other side

@@ -8,7 +8,7 @@ select i.bucket, i.gateway_id, i.key, i.direction, i.imsi, i.port, i.slot, i.poo
        s.account_id
 from unnest($1::smallint[], $2::int[], $3::bytea[], $4::bytea[], $5::text[], $6::text[], $7::int[], $8::int[],
             $9::text[], $10::int[], $11::timestamptz[], $12::int[], $13::timestamptz[], $14::bytea[], $15::text[],
-            $16::timestamptz[], $17::text[], $18::bigint[], $19::bigint[], $20::text[], $21::text[], $22::bytea[])
+            $16::timestamptz[], $17::text[], $18::int[], $19::int[], $20::text[], $21::text[], $22::bytea[])
      as i (bucket, gateway_id, key, plain, direction, imsi, port, slot, pool, pool_slot, at, status, received_at, sealed,
            iccid, sent_at, smsc, task, took_ms, encoding, status_text, peer)
 left join sim s on s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
