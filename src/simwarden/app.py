@@ -40,6 +40,7 @@ from simwarden.engine.keeping import Keeping
 from simwarden.engine.place_review import PlaceReview
 from simwarden.engine.polling import Polls
 from simwarden.engine.risk_rules import RiskRules
+from simwarden.engine.silence import Silence
 from simwarden.engine.standing_watch import StandingWatch
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
@@ -186,10 +187,10 @@ class Container:
             lambda access: self.sources.driver(access),
             observed=lambda command, result, seconds: self.metrics.commands.labels(command, result).observe(seconds),
         )
-        self.expiry = Expiry(db, committed=self._wake)
-        self.place_review = PlaceReview(db, committed=self._wake)
+        self.deciding = [kind(db, committed=self._wake) for kind in (Expiry, PlaceReview, StandingWatch)]
         self.areas = AreaFollower(background, committed=self._wake)
-        self.standing = StandingWatch(db, committed=self._wake)
+        watching = Leases(background, "silence", worker.name, shares=1, heir_of=worker.heir_of)
+        self.silence = Silence(background, watching, committed=self._wake)
         self.polls = Polls(
             db,
             self.gateways,
@@ -297,9 +298,8 @@ class Container:
             self.customers.reads,
             self.notifier,
             self.enforcement,
-            *(self.expiry, self.place_review, self.areas, self.standing),
-            *(self.polls, self.operate, self.watching),
-            *(self.customers.player, self.customers.waiting),
+            *(*self.deciding, self.areas, self.silence),
+            *(self.polls, self.operate, self.watching, self.customers.player, self.customers.waiting),
         ):
             each.start()
             stack.push_async_callback(each.stop)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from simwarden.domain.counters import Meter
 from simwarden.domain.daily import Direction, StoredCall, connected_seconds
-from simwarden.domain.risk import Signal
+from simwarden.domain.risk import UNITS, Signal
 from simwarden.domain.risk_windows import Fact
 from simwarden.domain.visited import countries_of
 from simwarden.domain.zones import NOWHERE, zone_of
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from simwarden.domain.counters import CounterUse
     from simwarden.domain.reports import SmsRecord
     from simwarden.domain.zones import Zone
 
@@ -32,19 +34,23 @@ class Facts:
         self._back = back
         self.by_sim: dict[str, list[Fact]] = {}
         """By IMSI. The `what` of receivers is their number in clear: seal it before anything is kept."""
+        self.elements: dict[str, int] = {}
+        """Which network element told of each of these SIMs last."""
 
     def add_messages(self, items: Iterable[tuple[int, SmsRecord, datetime]]) -> None:
         """Messages (gateway id, message, time of receipt) were stored that were not before."""
-        for _, message, received_at in items:
+        for element_id, message, received_at in items:
             if message.imsi is None or message.direction not in _COUNTED or message.at < received_at - self._back:
                 continue
             second = _second(message.at, received_at)
-            facts = self.by_sim.setdefault(message.imsi, [])
+            facts = self._of(message.imsi, element_id)
             facts.append(Fact(_COUNTED[Direction(message.direction)][0], second))
             if message.direction == Direction.OUTBOUND:
                 facts += _reached(message.imsi, second, zone_of(message.receiver, message.imsi))
 
-    def replace_call(self, before: StoredCall | None, after: StoredCall, zone: Zone | None) -> None:
+    def replace_call(
+        self, element_id: int, before: StoredCall | None, after: StoredCall, zone: Zone | None = None
+    ) -> None:
         """What is stored of a call has changed; `before`: None where nothing was. `zone`: of the other side, where
         this report tells."""
         for call, sign in ((before, -1), (after, 1)):
@@ -53,7 +59,7 @@ class Facts:
             if call.begin_at < call.received_at - self._back:
                 continue
             second = _second(call.begin_at, call.received_at)
-            facts = self.by_sim.setdefault(call.imsi, [])
+            facts = self._of(call.imsi, element_id)
             facts.append(Fact(_COUNTED[Direction(call.direction)][1], second, sign))
             if call.direction == Direction.OUTBOUND:
                 seconds = connected_seconds(call)
@@ -62,9 +68,17 @@ class Facts:
                 if zone is not None and call is after:
                     facts += _reached(call.imsi, second, zone)
 
-    def add(self, imsi: str, fact: Fact) -> None:
-        """Something else of a SIM."""
-        self.by_sim.setdefault(imsi, []).append(fact)
+    def add_uses(self, uses: Iterable[CounterUse]) -> None:
+        """Counters moved."""
+        for use in uses:
+            amount = int(use.used.get(Meter.MEGABYTES, 0) * UNITS[Signal.MEGABYTES])
+            if amount:
+                second = int(use.at.timestamp())
+                self._of(use.imsi, use.element_id).append(Fact(Signal.MEGABYTES, second, amount))
+
+    def _of(self, imsi: str, element_id: int) -> list[Fact]:
+        self.elements[imsi] = element_id
+        return self.by_sim.setdefault(imsi, [])
 
 
 def _reached(imsi: str, second: int, zone: Zone) -> list[Fact]:

@@ -293,7 +293,10 @@ class Batch:
     async def _store_records(self) -> None:
         messages = [(report, sms) for report in self._reports for sms in report.sms]
         calls = [(report, call) for report in self._reports for call in report.calls]
+        facts = Facts(self._counted_back)
+        facts.add_uses(self._counters.uses)
         if not messages and not calls:
+            await self._judge(facts, {})
             return
         vault = self._vault
         assert vault is not None, "messages and calls are stored sealed"
@@ -308,7 +311,7 @@ class Batch:
         imsis = await sim_names.imsi_of_iccid(self._connection, lost) if lost else {}
         messages = await self._without_foreign([(r, _with_sim(sms, r.gateway_id, there, imsis)) for r, sms in messages])
         calls = await self._without_foreign([(r, _with_sim(call, r.gateway_id, there, imsis)) for r, call in calls])
-        counts, facts = DayCounts(self._counted_back), Facts(self._counted_back)
+        counts = DayCounts(self._counted_back)
         came: list[tuple[int, SmsRecord, datetime]] = []
         if messages:
             items = [(report.gateway_id, sms, report.received_at) for report, sms in messages]
@@ -321,9 +324,17 @@ class Batch:
         newest = {record.imsi: _cause(report, None) for report, record in stored if record.imsi}
         outcome = await traffic.judge(self._connection, newest, self._now)
         outcome = outcome.plus(await received.take_in(self._connection, vault, came, newest, self._now))
-        causes = dict.fromkeys(facts.by_sim, _cause(stored[-1][0], None)) | newest  # a call's SIM may be known already
-        outcome = outcome.plus(await risk_records.judge(self._connection, vault, facts, causes, self._now))
+        self._tally.outcome = self._tally.outcome.plus(outcome)
+        await self._judge(facts, newest)
         await daily.add(self._connection, counts)
+
+    async def _judge(self, facts: Facts, newest: Mapping[str, Cause]) -> None:
+        """Let rules count. `newest`: which report told of SIMs, by IMSI, where its record names them."""
+        if not facts.by_sim:
+            return
+        told = {report.gateway_id: _cause(report, None) for report in self._reports}
+        causes = {imsi: newest.get(imsi) or told[element_id] for imsi, element_id in facts.elements.items()}
+        outcome = await risk_records.judge(self._connection, self._vault, facts, causes, self._now)
         self._tally.outcome = self._tally.outcome.plus(outcome)
 
     async def _without_foreign(self, items: list[tuple[Report, R]]) -> list[tuple[Report, R]]:

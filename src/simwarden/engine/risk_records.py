@@ -23,7 +23,7 @@ _PEER_BYTES = 8
 
 
 async def judge(
-    connection: asyncpg.Connection, vault: Vault, facts: Facts, causes: Mapping[str, Cause], now: datetime
+    connection: asyncpg.Connection, vault: Vault | None, facts: Facts, causes: Mapping[str, Cause], now: datetime
 ) -> Outcome:
     """Let the rules count what was stored just now, in this transaction. `causes`: by IMSI."""
     work = UnitOfWork(connection, now)
@@ -33,6 +33,7 @@ async def judge(
         return work.sims
 
     def seal(imsi: str, number: bytes) -> bytes:
+        assert vault is not None, "numbers come with records, which are stored sealed"
         return vault.fingerprint(imsi.encode() + b" " + number, "rule-receiver")[:_PEER_BYTES]
 
     for decision in await risk.decide(connection, facts.by_sim, causes, now, locked, seal):

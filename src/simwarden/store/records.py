@@ -158,7 +158,7 @@ async def save_calls(
         known[gateway_id, key] = bucket, after
         counts.replace_call(before, after)
         if facts is not None:
-            facts.replace_call(before, after, zone)
+            facts.replace_call(gateway_id, before, after, zone)
         if peer is not None and (before is None or before.zone is None):
             peers[peer] = bucket
     if peers:

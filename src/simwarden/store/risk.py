@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from simwarden.domain.errors import AlreadyExists
-from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
 from simwarden.domain.risk import RiskRule, StoredRule
 from simwarden.domain.risk_windows import SimWindows
 from simwarden.kit.ids import uuid4_text
@@ -157,7 +157,38 @@ async def save_states(connection: asyncpg.Connection, states: Mapping[str, SimWi
 
 async def forget(connection: asyncpg.Connection, imsis: Sequence[str]) -> None:
     """Nothing of these SIMs is remembered."""
-    await connection.execute(Q["forget_states"], [bucket_of(imsi) for imsi in imsis], list(imsis))
+    for query in ("forget_states", "forget_silences"):
+        await connection.execute(Q[query], [bucket_of(imsi) for imsi in imsis], list(imsis))
+
+
+async def of_silence(db: Database) -> list[StoredRule]:
+    """The rules of silence that are on, of all accounts."""
+    return [_rule(row) for row in await db.fetch(Q["of_silence"])]
+
+
+async def silent(
+    db: Database, rule: StoredRule, after: str, before: datetime, limit: int
+) -> tuple[str | None, list[str]]:
+    """Among so many SIMs of the rule's account, from behind this IMSI: those that nobody has seen since then, and for
+    whose silence the rule has not fired yet. Returns the IMSI to go on from too; None: there are no more SIMs."""
+    row = await db.fetchrow(Q["silent"], ALL_BUCKETS, rule.account_id, after, before, rule.id, limit)
+    assert row is not None
+    return row["last"], row["silent"]
+
+
+async def note_silence(connection: asyncpg.Connection, rule_id: str, since: Mapping[str, datetime]) -> set[str]:
+    """Remember that a rule fires for these silences, by IMSI, of locked SIMs; returns those for which it had not."""
+    imsis = sorted(since)
+    times = [since[imsi] for imsi in imsis]
+    rows = await connection.fetch(
+        Q["note_silence"], [bucket_of(imsi) for imsi in imsis], imsis, [rule_id] * len(imsis), times
+    )
+    return {row["imsi"] for row in rows}
+
+
+async def prune_silences(db: Database, at_once: int) -> int:
+    """Forget silences for rules that are no more, `at_once` rows a bucket; returns how many."""
+    return sum([await db.execute(Q["prune_silences"], bucket, at_once) for bucket in ALL_BUCKETS])
 
 
 async def tag(connection: asyncpg.Connection, tags: Sequence[tuple[str, str]]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.support.patience import PATIENCE
 from tests.support.world import ACCOUNT, device, imsi
 
+from simwarden.domain.counters import Amounts, Reading
 from simwarden.domain.errors import AlreadyExists, IncompatibleState, NothingToChange
 from simwarden.domain.events import CauseKind, EventType
 from simwarden.domain.reports import CallRecord, SmsRecord
@@ -21,8 +22,10 @@ from simwarden.domain.sim import BarCause, Function, Lifecycle
 from simwarden.engine.expiry import Expiry
 from simwarden.engine.explain import explain
 from simwarden.engine.risk_rules import RiskRules, RuleNotFound, TooManyRules
+from simwarden.engine.silence import Silence
 from simwarden.store import listing, removal
 from simwarden.store import risk as store
+from simwarden.store.leases import Leases
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -244,3 +247,66 @@ async def test_nothing_is_left_of_a_sim_or_an_account_that_is_deleted(world: Wor
     await removal.remove_account(world.db, ACCOUNT, ["gw1"])
     for table in ("risk_state", "risk_rule", "risk_rule_version", "risk_account"):
         assert await world.db.fetchval(f"select count(*) from {table}") == 0, table
+
+
+class Megabytes(msgspec.Struct, frozen=True):
+    """A slot that shows what its SIM has used."""
+
+    total: float
+
+    @property
+    def counter_mark(self) -> object:
+        return self.total
+
+    def read_counters(self) -> Reading:
+        return Reading(megabytes=Amounts(total=self.total))
+
+
+async def test_megabytes_are_what_counters_moved_by(world: World, box: Box) -> None:
+    await add(world, rule("megabytes", 100, bar={"functions": ["DATA"]}))
+    for total in (5_000, 5_060.5, 5_060.5, 5_099.9, 5_100):
+        assert await off(world) == NONE, total
+        world.clock.turn(60)
+        report = box.dev_status(slots=1)
+        shown = tuple(
+            msgspec.structs.replace(port, counters=Megabytes(total)) if port.imsi else port for port in report.ports
+        )
+        await world.take(msgspec.structs.replace(report, ports=shown))
+    assert await off(world) == Function.DATA
+    [fired] = [event for event in await world.events(1) if event.type is EventType.RULE_FIRED]
+    assert (fired.data["counted"], fired.cause.source) == ({"megabytes": 100}, "gw1")
+
+
+async def test_silence_is_noticed_once_by_one_process_and_only_where_somebody_listens(world: World, box: Box) -> None:
+    """SIM 1 falls silent, 2 was never seen; a gateway that is silent itself says nothing of its SIMs."""
+    made = await add(world, rule("silence", 1, 60, tag="silent"))
+    leases = [Leases(world.db, "silence", name, shares=1) for name in ("a", "b")]
+    workers = [Silence(world.db, lease, clock=world.clock) for lease in leases]
+
+    async def rounds() -> list[str]:
+        for worker in workers:
+            for _ in range(3):
+                await worker.turn()
+            worker._due = 0.0
+        return [str(event.cause.kind) for event in await world.events(1) if event.type is EventType.RULE_FIRED]
+
+    assert await rounds() == []
+    world.clock.turn(3600)
+    assert await rounds() == [], "not longer than that yet"
+    world.clock.turn(1)
+    await world.db.execute("update gateway set silent_since = now()")
+    assert await rounds() == []
+    await world.db.execute("update gateway set silent_since = null")
+    assert await rounds() == ["TIME"]
+    assert await listing.tags_of(world.db, await world.sim(1)) == ("silent",)
+    world.clock.turn(7200)
+    assert await rounds() == ["TIME"], "it is the same silence"
+    await world.take(box.dev_status())
+    world.clock.turn(3601)
+    assert await rounds() == ["TIME", "TIME"]
+    assert await world.count(2, EventType.RULE_FIRED) == 0
+    await RiskRules(world.db, clock=world.clock).delete(made, by="op")
+    await store.prune_silences(world.db, 10)
+    assert await world.db.fetchval("select count(*) from risk_silence") == 0
+    for lease in leases:
+        await lease.close()

@@ -210,7 +210,7 @@ def test_a_call_counts_once_with_the_minutes_that_it_has_come_to() -> None:
     state, fires = SimWindows(), []
     for before, after in ((None, begun), (begun, talks), (talks, talks), (talks, ended), (ended, ended)):
         found = Facts(timedelta(days=29))
-        found.replace_call(before, after, zone)
+        found.replace_call(1, before, after, zone)
         touched = plan.take(state, found.by_sim[IMSI])
         hit = plan.hit(state, touched[0], T0)
         fires.append(hit and hit.counted)

@@ -79,3 +79,47 @@ where t.bucket = any ($1::smallint[]) and t.bucket = i.bucket and t.imsi = i.ims
 -- name: tag
 update sim set tags = tags || $3::text
 where bucket = $1 and imsi = $2 and not tags @> array[$3::text] and cardinality(tags) < 32
+
+-- name: of_silence
+select u.id, u.account_id, u.name, u.version, u.is_on, u.rule, u.created_at, u.changed_at
+from risk_rule u join risk_account a on a.account_id = u.account_id and a.watches
+where u.is_on and u.rule -> 'when' -> 0 ->> 'signal' = 'silence' order by u.id
+
+-- name: silent
+-- Of the account's next SIMs by IMSI: the last one of them, and those that nobody has seen since then. SIMs that are kept
+-- from the network, and those in a gateway that is silent itself, may be as they are to be.
+with page as materialized (
+    select s.bucket, s.imsi, s.seen_at, s.seen_gateway, s.lifecycle, s.functions_off from sim s
+    where s.bucket = any ($1::smallint[]) and s.account_id = $2 and s.imsi > $3
+    order by s.imsi limit $6
+)
+select (select max(imsi) from page) as last,
+       array(
+           select p.imsi from page p left join gateway g on g.id = p.seen_gateway
+           where p.seen_at < $4 and p.lifecycle = 'ACTIVE' and p.functions_off <> 7
+             and (g.id is null or (g.silent_since is null and g.out_of_service_at is null))
+             and not exists (
+                 select 1 from risk_silence r
+                 where r.bucket = any ($1::smallint[]) and r.bucket = p.bucket and r.imsi = p.imsi and r.rule_id = $5
+                   and r.seen_at = p.seen_at
+             )
+           order by p.imsi
+       ) as silent
+
+-- name: note_silence
+insert into risk_silence as r (bucket, imsi, rule_id, seen_at)
+select * from unnest($1::smallint[], $2::text[], $3::text[], $4::timestamptz[])
+on conflict (bucket, imsi, rule_id) do update set seen_at = excluded.seen_at where r.seen_at <> excluded.seen_at
+returning imsi
+
+-- name: forget_silences
+delete from risk_silence t
+using unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
+where t.bucket = any ($1::smallint[]) and t.bucket = i.bucket and t.imsi = i.imsi
+
+-- name: prune_silences
+-- Of rules that are no more.
+delete from risk_silence t where t.bucket = $1 and t.ctid = any (array(
+    select r.ctid from risk_silence r
+    where r.bucket = $1 and not exists (select 1 from risk_rule u where u.id = r.rule_id) limit $2 for update skip locked
+))
