@@ -39,6 +39,7 @@ def data_of(event: Event) -> dict[str, Any]:
     return dict(event.data)
 
 
+_OF_RULE = ("rule", "version", "counted", "minutes")
 _REACH = {
     str(Reach.DATA): "reachability-data",
     str(Reach.SMS): "reachability-sms",
@@ -55,6 +56,8 @@ def told(event: Event, kind: str) -> dict[str, Any] | None:
         return {} if _name(kind) == _REACH[event.data["reach"]] else None
     if event.type is EventType.ROAMING_CHANGED:
         return _of_roaming(event.data, _name(kind))
+    if event.type is EventType.RULE_FIRED:
+        return {name: event.data[name] for name in _OF_RULE} if event.data["alert"] else None
     return data_of(event)
 
 

@@ -21,8 +21,10 @@ from simwarden.domain.rules.risk import Release
 from simwarden.domain.sim import BarCause, Function, Lifecycle
 from simwarden.engine.expiry import Expiry
 from simwarden.engine.explain import explain
+from simwarden.engine.new_subscription import NewSubscription
 from simwarden.engine.risk_rules import RiskRules, RuleNotFound, TooManyRules
 from simwarden.engine.silence import Silence
+from simwarden.engine.subscriptions import Subscriptions
 from simwarden.store import listing, removal
 from simwarden.store import risk as store
 from simwarden.store.leases import Leases
@@ -260,6 +262,37 @@ class Megabytes(msgspec.Struct, frozen=True):
 
     def read_counters(self) -> Reading:
         return Reading(megabytes=Amounts(total=self.total))
+
+
+async def test_subscribers_are_told_of_rules_that_alert_and_of_no_others(world: World, box: Box) -> None:
+    kind = "io.simwarden.rule-alert-subscriptions.v0.rule-fired"
+    await Subscriptions(world.db, world.vault, allow_private_sinks=True, clock=world.clock).create(
+        NewSubscription(
+            sim=await world.sim(1),
+            account_id=ACCOUNT,
+            app_key="app-1",
+            api="rule-alert-subscriptions",
+            topic=EventType.RULE_FIRED,
+            type=kind,
+            protocol="HTTP",
+            sink="http://127.0.0.1:9/",
+            protocol_settings=None,
+            device={"phoneNumber": "+8613800000001"},
+            config={},
+            credential=None,
+            expires_at=None,
+            max_events=None,
+            initial_event=False,
+        )
+    )
+    await add(world, rule(at_least=2), "loud")
+    await add(world, rule(at_least=1, tag="quiet"), "quiet")
+    await world.take(box.records(sms=[sms(world, 1), sms(world, 2), sms(world, 3, card=2)]))
+    assert await world.count(1, EventType.RULE_FIRED) == 2
+    [told] = await world.db.fetch("select type, data from delivery where event is not null")
+    assert told["type"] == kind
+    said = {"rule": "loud", "version": 1, "counted": {"smsSent": 2}, "minutes": 60}
+    assert told["data"] == {"device": {"phoneNumber": "+8613800000001"}} | said
 
 
 async def test_megabytes_are_what_counters_moved_by(world: World, box: Box) -> None:

@@ -1,4 +1,4 @@
-"""Subscriptions to reachability and roaming as a client meets them; every answer is held against both documents. What
+"""Subscriptions to reachability, roaming and rules as a client meets them; answers are held against the documents. What
 the scenarios of CAMARA's event-subscription template ask for, derived from the documents."""
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from tests.unit.northbound.world import Client, World
 from simwarden.domain.events import EventType
 
 REACH, ROAM = "device-reachability-status-subscriptions", "device-roaming-status-subscriptions"
+RULES = "rule-alert-subscriptions"
 TYPES = {
     REACH: ("reachability-data", "reachability-sms", "reachability-disconnected"),
     ROAM: ("roaming-status", "roaming-on", "roaming-off", "roaming-change-country"),
+    RULES: ("rule-fired",),
 }
+TOPICS = {REACH: EventType.REACHABILITY_CHANGED, ROAM: EventType.ROAMING_CHANGED, RULES: EventType.RULE_FIRED}
 EVERY = [(api, name) for api, names in TYPES.items() for name in names]
 PHONE = {"phoneNumber": "+8613800000001"}
-BOTH = pytest.mark.parametrize("api", TYPES)
+ALL = pytest.mark.parametrize("api", TYPES)
+BOTH = pytest.mark.parametrize("api", [REACH, ROAM])
 
 
 @pytest.fixture
@@ -33,11 +37,11 @@ def client(world: World) -> Client:
 
 
 def path(api: str) -> str:
-    return f"/{api}/v0.8/subscriptions"
+    return f"/{api}/{'v0.1' if api == RULES else 'v0.8'}/subscriptions"
 
 
 def kind(api: str, name: str = "") -> str:
-    return f"org.camaraproject.{api}.v0.{name or TYPES[api][0]}"
+    return f"{'io.simwarden' if api == RULES else 'org.camaraproject'}.{api}.v0.{name or TYPES[api][0]}"
 
 
 def body(api: str, **changes: Any) -> dict[str, Any]:
@@ -72,7 +76,7 @@ async def test_each_type_is_subscribed_to_and_shown_as_it_was_asked_for(
     assert made.json["types"] == [kind(api, name)]
     assert made.json["config"]["subscriptionDetail"] == {"device": PHONE}
     assert "sinkCredential" not in made.json
-    topic = EventType.REACHABILITY_CHANGED if api == REACH else EventType.ROAMING_CHANGED
+    topic = TOPICS[api]
     new = world.created[-1]
     assert (new.topic, new.type, new.initial_event, new.max_events) == (topic, kind(api, name), True, 5)
     one = await client("GET", f"{path(api)}/{made.json['id']}")
@@ -144,7 +148,7 @@ async def test_a_scope_for_each_type(client: Client, world: World, api: str) -> 
         assert (await client("POST", path(api), body(api), token=token)).status == 401
 
 
-@BOTH
+@ALL
 async def test_whose_subscriptions_they_are(client: Client, world: World, api: str) -> None:
     made = (await client("POST", path(api), body(api))).json
     for token in ("colleague", "stranger", "other-device"):
@@ -158,7 +162,7 @@ async def test_whose_subscriptions_they_are(client: Client, world: World, api: s
     assert (await client("GET", f"{path(api)}/{'0' * 34}")).status == 404
 
 
-@BOTH
+@ALL
 async def test_a_token_of_a_device_never_sees_how_the_device_is_named(client: Client, world: World, api: str) -> None:
     reply = await client("POST", path(api), body(api), token="device")
     assert (reply.status, reply.json["code"]) == (422, "UNNECESSARY_IDENTIFIER")
@@ -169,7 +173,7 @@ async def test_a_token_of_a_device_never_sees_how_the_device_is_named(client: Cl
     assert one.json["config"]["subscriptionDetail"] == {}
 
 
-@BOTH
+@ALL
 async def test_of_several_identifiers_the_one_that_counted_is_shown_and_told(
     client: Client, world: World, api: str
 ) -> None:
@@ -179,7 +183,7 @@ async def test_of_several_identifiers_the_one_that_counted_is_shown_and_told(
     assert world.created[-1].device == PHONE
 
 
-@BOTH
+@ALL
 async def test_the_asynchronous_form(api: str) -> None:
     client = Client(World(subscriptions_async=True).app)
     made = await client("POST", path(api), body(api))
@@ -188,7 +192,7 @@ async def test_the_asynchronous_form(api: str) -> None:
     assert (ended.status, ended.json) == (202, {"id": made.json["id"]})
 
 
-@BOTH
+@ALL
 async def test_the_same_call_again_makes_one_subscription(client: Client, world: World, api: str) -> None:
     headers = [("idempotency-key", "k-1")]
     first = await client("POST", path(api), body(api), headers=headers)
@@ -197,7 +201,7 @@ async def test_the_same_call_again_makes_one_subscription(client: Client, world:
     assert len(world.created) == 1
 
 
-@BOTH
+@ALL
 async def test_making_is_counted_as_usage_and_reading_is_not(client: Client, world: World, api: str) -> None:
     made = await client("POST", path(api), body(api))
     await client("GET", f"{path(api)}/{made.json['id']}")
@@ -207,7 +211,7 @@ async def test_making_is_counted_as_usage_and_reading_is_not(client: Client, wor
     assert world.read_only == []
 
 
-@BOTH
+@ALL
 async def test_the_secret_is_renewed(client: Client, api: str) -> None:
     made = await client("POST", path(api), body(api))
     reply = await client("POST", f"{path(api)}/{made.json['id']}/rotate-secret", {})
