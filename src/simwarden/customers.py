@@ -134,6 +134,7 @@ class Customers:
             swaps_monitored_days=self._settings.swaps_monitored_days,
             traffic_kept_days=self._settings.traffic_kept_days,
             messages=Messages(self._db, self._vault),
+            hotzone_baselines_per_minute=self._settings.hotzone_baselines_per_minute,
             operations=self.operations,
             allow_private_sinks=self._settings.allow_private_sinks,
             subscriptions_async=self._settings.subscriptions_async,

@@ -180,6 +180,8 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Days for which it is kept where a SIM was."""
     traffic_kept_days: Days = 400
     """Days for which it is kept how many calls and messages a SIM had on a day, by country of the other side."""
+    hotzone_baselines_per_minute: Positive = 300
+    """Questions about new SIMs in a minute that `fraud-hotzone` has not answered an account before; beyond that 429."""
     home_country: str | None = None
     """Country (CN, or its calling code 86) of phone numbers that operators write without a plus sign."""
     strict_identifiers: bool = False

@@ -1,116 +1,213 @@
-"""Whether the traffic of a SIM with some countries was out of the ordinary, and on which days. Pure.
-
-A day is compared with the 28 days before the days that are looked at. Days are those of UTC.
-"""
+"""Whether a SIM's traffic with some countries and number ranges, the hotzones, was out of the ordinary. Pure."""
 
 from __future__ import annotations
 
 import enum
-from datetime import date, timedelta
-from math import sqrt
-from statistics import fmean, pstdev
+import re
+from collections import Counter
+from datetime import UTC, date, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from simwarden.domain.daily import Direction, TrafficKind
+from simwarden.domain.errors import InvalidValue
+from simwarden.domain.outliers import (
+    BASELINE_DAYS,
+    FEWEST_BASELINE_DAYS,
+    Baseline,
+    Method,
+    Risk,
+    baseline_of,
+    counts_of,
+    find,
+)
+from simwarden.domain.zones import is_country
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable
+    from datetime import datetime
 
-BASELINE_DAYS = 28
-FEWEST_BASELINE_DAYS = 7
-"""With fewer days on which the SIM was seen, other SIMs are its measure."""
-FEWEST = 3
-"""Fewer calls and messages than this are never out of the ordinary."""
-FAR_ABOVE = 10
-"""So many times the usual count is a high risk by itself."""
-_WEIGHT = 0.3
-"""Of the newest day in the moving average."""
-_SMOOTHED = sqrt(_WEIGHT / (2 - _WEIGHT))
-"""What the deviation of a moving average is of that of its days."""
+_COUNTRY = re.compile(r"[A-Z]{2}|001")
+_PREFIX = re.compile(r"\+[1-9][0-9]{0,4}")
 
 
-class Method(enum.StrEnum):
-    """How a day is compared."""
+class HotZones(msgspec.Struct, frozen=True):
+    """Where fraud is expected to come from, or to go to."""
 
-    RATIO = "RATIO"
-    ZSCORE = "ZSCORE"
-    EWMA = "EWMA"
-
-
-DEFAULT_THRESHOLD = {Method.RATIO: 2.0, Method.ZSCORE: 3.0, Method.EWMA: 3.0}
+    countries: frozenset[str] = frozenset()
+    """As in `zones.Zone.country`."""
+    prefixes: frozenset[str] = frozenset()
+    """First digits of numbers in international form, without plus sign; at most `zones.PREFIX_DIGITS`."""
 
 
-class Risk(enum.StrEnum):
-    """How much speaks for fraud."""
-
-    LOW = "LOW"
-    """No method finds anything, but it was more than usual."""
-    MEDIUM = "MEDIUM"
-    """One method finds it."""
-    HIGH = "HIGH"
-    """Two methods find the same day, or it was far more than usual."""
+class InvalidZone(InvalidValue):
+    """This is no hotzone."""
 
 
-class Baseline(msgspec.Struct, frozen=True):
-    """What is usual on a day."""
+def parse_zones(texts: Iterable[str]) -> HotZones:
+    """Countries, `001`, and prefixes with a plus sign. Raises InvalidZone."""
+    countries, prefixes = set(), set()
+    for text in texts:
+        if _PREFIX.fullmatch(text):
+            prefixes.add(text.removeprefix("+"))
+        elif _COUNTRY.fullmatch(text) and is_country(text):
+            countries.add(text)
+        else:
+            raise InvalidZone(
+                f"{text[:80]!r} is neither a country (ISO 3166-1 alpha-2, or 001) nor a prefix (+ and up to 5 digits)"
+            )
+    return HotZones(frozenset(countries), frozenset(prefixes))
 
-    mean: float = 0.0
-    deviation: float = 0.0
-    """Of the population."""
+
+class Side(enum.StrEnum):
+    """What the subscriber is suspected to be."""
+
+    VICTIM = "VICTIM"
+    """Who is called or written to, and calls back."""
+    SCAMMER = "SCAMMER"
+    """Who calls and writes."""
+
+
+DIRECTIONS = {
+    Side.VICTIM: frozenset({Direction.INBOUND, Direction.CALLED_BACK}),
+    Side.SCAMMER: frozenset({Direction.OUTBOUND, Direction.CALLED_BACK}),
+}
+
+
+class DayCount(msgspec.Struct, frozen=True):
+    """What a SIM had on a day with a country."""
+
+    day: date
+    kind: TrafficKind
+    direction: Direction
+    country: str
+    count: int
+    """Of all calls or messages."""
+    hot: int
+    """Of those with the hotzones."""
+
+
+class SimTraffic(msgspec.Struct, frozen=True):
+    """What is counted of a SIM."""
+
+    counted_since: date
+    """Since when its traffic is counted here."""
+    first_day: date | None = None
+    """The first day with any traffic; None: there never was any."""
+    days: tuple[DayCount, ...] = ()
+    """Of the days that were asked for; none where there was no traffic."""
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked about a SIM."""
+
+    today: date
+    """The last of the days."""
+    look_back: int
+    """How many days there are."""
+    kinds: frozenset[TrafficKind]
+    side: Side
+    method: Method
+    threshold: float
 
     @property
-    def spread(self) -> float:
-        """The deviation, but not less than counts have by chance (Poisson), and not less than one."""
-        return max(self.deviation, sqrt(self.mean), 1.0)
+    def first(self) -> date:
+        """The first of the days."""
+        return self.today - timedelta(days=self.look_back - 1)
+
+    @property
+    def before(self) -> date:
+        """The day before the first."""
+        return self.first - timedelta(days=1)
+
+    @property
+    def baseline_first(self) -> date:
+        """The first of the days before, which tell what is usual."""
+        return self.first - timedelta(days=BASELINE_DAYS)
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """What a comparison shows."""
+class DayDetail(msgspec.Struct, frozen=True):
+    """A country of the hotzones on a day."""
 
+    day: date
+    country: str
+    count: int
+    usual: float | None
+    """Its mean on the days before; None where they do not tell."""
+
+
+class HotzoneVerdict(msgspec.Struct, frozen=True):
+    """The answer."""
+
+    anomalous: bool | None
+    """None: of the days asked for nothing is recorded at all."""
     days: tuple[date, ...]
-    """Out of the ordinary by the method that was asked for, ascending."""
     risk: Risk | None
-    """Of the days looked at, by all methods; None: on none of them was more than usual."""
+    """The highest of the days."""
+    last_risk: Risk | None
+    """Of the last day."""
+    known_from: date
+    known_to: date
+    """Between these days traffic was recorded."""
+    complete: bool
+    """It was on all of the days asked for."""
+    details: tuple[DayDetail, ...] = ()
 
 
-def baseline_of(counts: Sequence[int]) -> Baseline:
-    """The usual, by the counts of some days."""
-    return Baseline(fmean(counts), pstdev(counts)) if counts else Baseline()
+def in_use(asked: Question, traffic: SimTraffic, seen: Iterable[datetime | None]) -> tuple[date, date]:
+    """The first and the last day on which a SIM is known to have been in use; `seen`: when it was in a device."""
+    days = [at.astimezone(UTC).date() for at in seen if at is not None]
+    days += [each.day for each in traffic.days]
+    days += [] if traffic.first_day is None else [traffic.first_day]
+    return min(days, default=asked.today), max(days, default=asked.today)
 
 
-def outliers(counts: Sequence[int], usual: Baseline, method: Method, threshold: float) -> list[int]:
-    """Which of these days, by index, are out of the ordinary."""
-    if method is Method.RATIO:
-        return [n for n, x in enumerate(counts) if x >= FEWEST and (x + 0.5) / (usual.mean + 0.5) >= threshold]
-    if method is Method.ZSCORE:
-        return [n for n, x in enumerate(counts) if x >= FEWEST and (x - usual.mean) / usual.spread >= threshold]
-    found = []
-    average = usual.mean
-    for n, x in enumerate(counts):
-        average = _WEIGHT * x + (1 - _WEIGHT) * average
-        if x >= FEWEST and average > usual.mean + threshold * usual.spread * _SMOOTHED:
-            found.append(n)
-    return found
+def is_new(asked: Question, traffic: SimTraffic, seen: tuple[date, date]) -> bool:
+    """Whether a SIM was in use on too few days before those asked for to be its own measure."""
+    return len(baseline_days(asked, traffic, seen)) < FEWEST_BASELINE_DAYS
 
 
-def find(first: date, counts: Sequence[int], usual: Baseline, method: Method, threshold: float) -> Finding:
-    """Compare the days from `first` on with the usual, by every method; `threshold` is that of `method`."""
-    found = {
-        each: set(outliers(counts, usual, each, threshold if each is method else DEFAULT_THRESHOLD[each]))
-        for each in Method
-    }
-    risk = None
-    for n, x in enumerate(counts):
-        agreeing = sum(n in days for days in found.values())
-        if agreeing >= 2 or (x >= FEWEST and x >= FAR_ABOVE * (usual.mean + 0.5)):
-            risk = Risk.HIGH
-        elif agreeing == 1 and risk is not Risk.HIGH:
-            risk = Risk.MEDIUM
-        elif x > usual.mean and risk is None:
-            risk = Risk.LOW
-    return Finding(tuple(first + timedelta(days=n) for n in sorted(found[method])), risk)
+def baseline_days(asked: Question, traffic: SimTraffic, seen: tuple[date, date]) -> list[date]:
+    """The days before those asked for on which the SIM was seen and counted; `seen`: from when to when it was."""
+    first = max(asked.baseline_first, traffic.counted_since, seen[0])
+    last = min(asked.before, seen[1])
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
-def counts_of(by_day: Mapping[date, int], first: date, days: int) -> list[int]:
-    """The counts of consecutive days."""
-    return [by_day.get(first + timedelta(days=n), 0) for n in range(days)]
+def judge(asked: Question, traffic: SimTraffic, seen: tuple[date, date], others: Baseline) -> HotzoneVerdict:
+    """Compare. `seen`: as of `in_use`. `others`: what is usual among its like, which counts where the SIM itself
+    `is_new`.
+    """
+    kinds = [each for each in traffic.days if each.kind in asked.kinds]
+    concerned = [each for each in kinds if each.direction in DIRECTIONS[asked.side]]
+    by_day: Counter[date] = Counter()
+    by_country: Counter[tuple[date, str]] = Counter()
+    for each in concerned:
+        by_day[each.day] += each.hot
+        by_country[each.day, each.country] += each.hot
+    before = baseline_days(asked, traffic, seen)
+    own = not is_new(asked, traffic, seen)
+    usual = baseline_of([by_day[day] for day in before]) if own else others
+    counts = counts_of(by_day, asked.first, asked.look_back)
+    found = find(asked.first, counts, usual, asked.method, asked.threshold)
+    recorded = any(each.day >= asked.first for each in kinds)
+    known_from = max(asked.first, traffic.counted_since, seen[0])
+    known_to = asked.today if seen[1] >= asked.today - timedelta(days=1) else seen[1]
+    if known_to < known_from:
+        known_from, known_to, recorded = asked.first, asked.today, False
+    details = tuple(
+        DayDetail(day, country, count, sum(by_country[each, country] for each in before) / len(before) if own else None)
+        for (day, country), count in sorted(by_country.items())
+        if count > 0 and day >= asked.first
+    )
+    return HotzoneVerdict(
+        anomalous=bool(found.days) if recorded else None,
+        days=found.days if recorded else (),
+        risk=found.risk if recorded else None,
+        last_risk=found.risks[-1] if recorded else None,
+        known_from=known_from,
+        known_to=known_to,
+        complete=recorded and (known_from, known_to) == (asked.first, asked.today),
+        details=details if recorded else (),
+    )

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.json import Decoder
 
-from simwarden.domain.hot_traffic import parse_zones
+from simwarden.domain.hotzone import parse_zones
 from simwarden.management.house import House, read
 from simwarden.management.query import Query
 from simwarden.northbound.kernel.api import Answer, Request

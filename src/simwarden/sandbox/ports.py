@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.decision import Decision
     from simwarden.domain.device_model import DeviceModel
-    from simwarden.domain.hot_traffic import HotZones, SimTraffic
+    from simwarden.domain.hotzone import HotZones, SimTraffic
     from simwarden.domain.numbers import Assignment
     from simwarden.domain.place import Place
     from simwarden.domain.sim import Sim
@@ -62,9 +62,7 @@ class VirtualSims:
         """What is counted of its calls."""
         return traffic.counted(sim, zones, first, last)
 
-    async def traffic_of_its_like(
-        self, _sim: Sim, _zones: HotZones, _which: object, _first: date, _last: date
-    ) -> list[int]:
+    async def traffic_of_its_like(self, _sim: Sim, _zones: HotZones, _asked: object) -> list[int]:
         """Every virtual SIM is its own measure."""
         return []
 

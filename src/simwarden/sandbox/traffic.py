@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from simwarden.domain.daily import Direction, TrafficKind
-from simwarden.domain.hot_traffic import DayCount, HotZones, SimTraffic
+from simwarden.domain.hotzone import DayCount, HotZones, SimTraffic
 
 if TYPE_CHECKING:
     from simwarden.domain.sim import Sim

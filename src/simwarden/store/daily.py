@@ -6,18 +6,18 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from simwarden.domain.daily import Direction, TrafficKind
-from simwarden.domain.hot_traffic import DayCount, SimTraffic
-from simwarden.domain.hotzone import FEWEST_BASELINE_DAYS
+from simwarden.domain.hotzone import DIRECTIONS, DayCount, SimTraffic
 from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
+from simwarden.domain.outliers import FEWEST_BASELINE_DAYS
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     import asyncpg
 
     from simwarden.domain.daily import DayCounts
-    from simwarden.domain.hot_traffic import HotZones
+    from simwarden.domain.hotzone import HotZones, Question
     from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
 
@@ -50,19 +50,11 @@ class Days:
         ]
         return SimTraffic(counted, since["first_day"], tuple(days))
 
-    async def of_its_like(
-        self,
-        sim: Sim,
-        zones: HotZones,
-        kinds: Collection[TrafficKind],
-        directions: Collection[Direction],
-        first: date,
-        last: date,
-    ) -> list[int]:
-        """Counts of each day from the first to the last, of SIMs of the same account whose devices are of the same
+    async def of_its_like(self, sim: Sim, zones: HotZones, asked: Question) -> list[int]:
+        """Counts of each of the days before those asked for, of SIMs of the same account whose devices are of the same
         model, and that are registered for so long; none where counting began later."""
-        begin = max(first, (await self._begin()).astimezone(UTC).date())
-        days = [begin + timedelta(days=n) for n in range((last - begin).days + 1)]
+        begin = max(asked.baseline_first, (await self._begin()).astimezone(UTC).date())
+        days = [begin + timedelta(days=n) for n in range((asked.before - begin).days + 1)]
         if sim.seen is None or sim.seen.imei is None or len(days) < FEWEST_BASELINE_DAYS:
             return []
         registered = datetime.combine(begin + timedelta(days=1), time(), UTC)
@@ -75,11 +67,11 @@ class Days:
             sorted({row["bucket"] for row in like}),
             imsis,
             begin,
-            last,
+            asked.before,
             list(zones.countries),
             list(zones.prefixes),
-            list(kinds),
-            list(directions),
+            list(asked.kinds),
+            list(DIRECTIONS[asked.side]),
         )
         hot = {(row["imsi"], row["day"]): row["hot"] for row in rows}
         return [max(hot.get((imsi, day), 0), 0) for imsi in imsis for day in days]

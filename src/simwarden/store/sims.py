@@ -38,9 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import date, timedelta
 
-    from simwarden.domain.daily import Direction, TrafficKind
     from simwarden.domain.events import Cause
-    from simwarden.domain.hot_traffic import HotZones, SimTraffic
+    from simwarden.domain.hotzone import HotZones, Question, SimTraffic
     from simwarden.domain.numbers import Assignment
     from simwarden.domain.sim import Sighting
     from simwarden.store.database import Database
@@ -164,16 +163,9 @@ class Sims:
         """What is counted of its calls and messages from the first to the last day, in UTC."""
         return await self._days.of_sim(sim, zones, first, last)
 
-    async def traffic_of_its_like(
-        self,
-        sim: Sim,
-        zones: HotZones,
-        which: tuple[Collection[TrafficKind], Collection[Direction]],
-        first: date,
-        last: date,
-    ) -> list[int]:
-        """Counts of each day with the zones, of SIMs of its account in devices of its model."""
-        return await self._days.of_its_like(sim, zones, *which, first, last)
+    async def traffic_of_its_like(self, sim: Sim, zones: HotZones, asked: Question) -> list[int]:
+        """Counts of the days before those asked for, of SIMs of its account in devices of its model."""
+        return await self._days.of_its_like(sim, zones, asked)
 
     async def hotzones(self, account_id: str, names: Collection[str]) -> Mapping[str, Sequence[str]]:
         """What is in an account's lists of hotzones; those that it has not are missing."""

@@ -1,107 +1,127 @@
-"""The formulas of the hotzone check against values that were worked out by hand."""
+"""From counts of days to the answer: what is compared, and what is known."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
+import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from simwarden.domain.hotzone import (
-    DEFAULT_THRESHOLD,
-    Baseline,
-    Finding,
-    Method,
-    Risk,
-    baseline_of,
-    counts_of,
-    find,
-    outliers,
+from simwarden.domain.daily import Direction, TrafficKind
+from simwarden.domain.hotzone import DayCount, DayDetail, Question, Side, SimTraffic, baseline_days, judge
+from simwarden.domain.outliers import Baseline, Method, Risk
+
+TODAY = date(2026, 11, 21)
+LONG_AGO = TODAY - timedelta(days=400)
+ALWAYS = LONG_AGO, TODAY
+"""The SIM has been seen all the time."""
+NOBODY = Baseline()
+ASKED = Question(
+    today=TODAY, look_back=7, kinds=frozenset(TrafficKind), side=Side.VICTIM, method=Method.RATIO, threshold=2.0
 )
 
-FIRST = date(2026, 11, 1)
-WEEK = [1, 1, 1, 1, 1, 6, 6]
-RATIO, ZSCORE, EWMA = Method.RATIO, Method.ZSCORE, Method.EWMA
+
+def ago(days: int) -> date:
+    return TODAY - timedelta(days=days)
+
+
+def count(days_ago: int, hot: int, **fields: Any) -> DayCount:
+    given: dict[str, Any] = {
+        "kind": TrafficKind.CALL,
+        "direction": Direction.INBOUND,
+        "country": "KH",
+        "count": hot + 1,
+    }
+    return DayCount(day=ago(days_ago), hot=hot, **(given | fields))
+
+
+def traffic(*days: DayCount, since: date = LONG_AGO) -> SimTraffic:
+    return SimTraffic(since, LONG_AGO, days)
+
+
+def test_a_quiet_meter_that_is_called_by_a_zone() -> None:
+    found = judge(ASKED, traffic(count(2, 4)), ALWAYS, NOBODY)
+    assert (found.anomalous, found.days, found.risk) == (True, (ago(2),), Risk.HIGH)
+    assert (found.known_from, found.known_to, found.complete) == (ago(6), TODAY, True)
+    assert found.details == (DayDetail(ago(2), "KH", 4, 0.0),)
+
+
+def test_traffic_with_others_is_no_anomaly_but_shows_that_something_is_recorded() -> None:
+    found = judge(ASKED, traffic(count(2, 0, count=50)), ALWAYS, NOBODY)
+    assert (found.anomalous, found.days, found.risk, found.complete, found.details) == (False, (), None, True, ())
 
 
 @pytest.mark.parametrize(
-    ("baseline", "counts", "days", "risk"),
+    ("asked", "seen"),
     [
-        pytest.param([0] * 28, [0, 0, 0, 0, 4, 0, 0], {RATIO: [5], ZSCORE: [5], EWMA: []}, Risk.HIGH, id="quiet"),
-        pytest.param([2] * 28, [2, 2, 5, 2, 2, 2, 2], {RATIO: [3], ZSCORE: [], EWMA: []}, Risk.MEDIUM, id="steady"),
-        pytest.param(WEEK * 4, WEEK, {RATIO: [6, 7], ZSCORE: [], EWMA: []}, Risk.MEDIUM, id="weekly wave"),
-        pytest.param(
-            [1] * 28,
-            [2, 2, 3, 3, 4, 4, 5],
-            {RATIO: [3, 4, 5, 6, 7], ZSCORE: [5, 6, 7], EWMA: [4, 5, 6, 7]},
-            Risk.HIGH,
-            id="slow creep",
-        ),
-        pytest.param([0] * 28, [0, 0, 1, 0, 0, 0, 0], {RATIO: [], ZSCORE: [], EWMA: []}, Risk.LOW, id="one call"),
-        pytest.param([2] * 28, [2, 1, 0, 2, 2, 0, 0], {RATIO: [], ZSCORE: [], EWMA: []}, None, id="never more"),
+        ({}, (4 + 8) * 1),  # inbound calls, calls back
+        ({"side": Side.SCAMMER}, 4 + 16),  # calls made, back or not
+        ({"kinds": frozenset({TrafficKind.SMS})}, 32),
+        ({"kinds": frozenset({TrafficKind.SMS}), "side": Side.SCAMMER}, 64),
     ],
 )
-def test_worked_values(
-    baseline: list[int], counts: list[int], days: dict[Method, list[int]], risk: Risk | None
-) -> None:
-    usual = baseline_of(baseline)
-    for method, expected in days.items():
-        found = find(FIRST, counts, usual, method, DEFAULT_THRESHOLD[method])
-        assert found == Finding(tuple(FIRST + timedelta(days=day - 1) for day in expected), risk), method
+def test_what_is_looked_at(asked: dict[str, Any], seen: int) -> None:
+    rows = (
+        count(1, 8, direction=Direction.INBOUND),
+        count(1, 4, direction=Direction.CALLED_BACK),
+        count(1, 16, direction=Direction.OUTBOUND),
+        count(1, 32, kind=TrafficKind.SMS),
+        count(1, 64, kind=TrafficKind.SMS, direction=Direction.OUTBOUND),
+    )
+    one_kind = {"kinds": frozenset({TrafficKind.CALL})} | asked
+    found = judge(msgspec.structs.replace(ASKED, **one_kind), traffic(*rows), ALWAYS, NOBODY)
+    assert [each.count for each in found.details] == [seen]
+
+
+def test_nothing_recorded_is_not_nothing_unusual() -> None:
+    found = judge(ASKED, traffic(count(20, 9)), ALWAYS, NOBODY)
+    assert (found.anomalous, found.days, found.risk, found.complete) == (None, (), None, False)
+    of_calls = msgspec.structs.replace(ASKED, kinds=frozenset({TrafficKind.CALL}))
+    assert judge(of_calls, traffic(count(1, 9, kind=TrafficKind.SMS)), ALWAYS, NOBODY).anomalous is None
+
+
+def test_the_days_before_are_those_on_which_the_sim_was_seen_and_counted() -> None:
+    assert len(baseline_days(ASKED, traffic(), ALWAYS)) == 28
+    assert baseline_days(ASKED, traffic(), (ago(9), TODAY)) == [ago(9), ago(8), ago(7)]
+    assert baseline_days(ASKED, traffic(since=ago(8)), ALWAYS) == [ago(8), ago(7)]
+    assert baseline_days(ASKED, traffic(), (LONG_AGO, ago(33))) == [ago(34), ago(33)]
+    assert baseline_days(ASKED, traffic(since=ago(2)), ALWAYS) == []
+    assert baseline_days(ASKED, traffic(), (LONG_AGO, ago(60))) == []
 
 
 @pytest.mark.parametrize(
-    ("mean", "deviation", "count", "method", "value"),
+    ("days", "others", "anomalous"),
     [
-        (0.0, 0.0, 4, RATIO, 9.0),
-        (0.0, 0.0, 4, ZSCORE, 4.0),
-        (2.0, 0.0, 5, RATIO, 2.2),
-        (2.0, 0.0, 5, ZSCORE, 2.1213),
-        (1.0, 0.0, 3, RATIO, 2.3333),
-        (1.0, 0.0, 5, RATIO, 3.6667),
-        (17 / 7, 2.2588, 6, RATIO, 2.2195),
-        (17 / 7, 2.2588, 6, ZSCORE, 1.5811),
+        (6, NOBODY, True),
+        (6, Baseline(20.0, 1.0), False),  # too new: its like have as much
+        (7, Baseline(20.0, 1.0), True),  # old enough: it had none itself
     ],
 )
-def test_a_day_is_found_up_to_the_value_and_not_beyond(
-    mean: float, deviation: float, count: int, method: Method, value: float
-) -> None:
-    usual = Baseline(mean, deviation)
-    assert outliers([count], usual, method, value - 0.001) == [0]
-    assert outliers([count], usual, method, value + 0.001) == []
+def test_a_new_sim_is_measured_by_its_like(days: int, others: Baseline, anomalous: bool) -> None:
+    seen = ago(6 + days), TODAY
+    found = judge(ASKED, traffic(count(0, 10)), seen, others)
+    assert found.anomalous is anomalous
+    assert found.details == (DayDetail(TODAY, "KH", 10, 0.0 if days >= 7 else None),)
 
 
-def test_the_moving_average_rises_with_each_day() -> None:
-    usual = baseline_of([0] * 28)
-    limit = 3 * 1.0 * (0.3 / 1.7) ** 0.5
-    assert limit == pytest.approx(1.2603, abs=1e-4)
-    assert outliers([4], usual, EWMA, 3.0) == [], "0.3 x 4 = 1.2 stays below"
-    assert outliers([4, 4], usual, EWMA, 3.0) == [1], "0.3 x 4 + 0.7 x 1.2 = 2.04"
-    assert outliers([5], usual, EWMA, 3.0) == [0], "1.5"
-
-
-def test_ten_times_the_usual_is_a_high_risk_whatever_the_threshold() -> None:
-    assert find(FIRST, [5], Baseline(), RATIO, 100.0).risk is Risk.HIGH
-    assert find(FIRST, [5], Baseline(), RATIO, 100.0).days == ()
-
-
-def test_no_days_are_usual_as_nothing_is() -> None:
-    assert baseline_of([]) == Baseline(0.0, 0.0)
-    assert counts_of({FIRST: 2, FIRST + timedelta(days=9): 1}, FIRST, 3) == [2, 0, 0]
-
-
-@given(
-    st.lists(st.integers(0, 50), min_size=7, max_size=28),
-    st.lists(st.integers(0, 100), min_size=1, max_size=90),
-    st.sampled_from(Method),
-    st.floats(1.01, 100),
-    st.floats(0, 10),
+@pytest.mark.parametrize(
+    ("since", "seen", "covered"),
+    [
+        (LONG_AGO, (ago(3), TODAY), (ago(3), TODAY, False)),
+        (ago(2), ALWAYS, (ago(2), TODAY, False)),
+        (LONG_AGO, (LONG_AGO, ago(1)), (ago(6), TODAY, True)),  # seen before midnight
+        (LONG_AGO, (LONG_AGO, ago(2)), (ago(6), ago(2), False)),
+        (LONG_AGO, (LONG_AGO, ago(30)), (ago(6), TODAY, False)),  # nothing is known of these days
+    ],
 )
-def test_a_higher_threshold_never_finds_more(
-    before: list[int], counts: list[int], method: Method, threshold: float, more: float
-) -> None:
-    usual = baseline_of(before)
-    found = set(outliers(counts, usual, method, threshold))
-    assert set(outliers(counts, usual, method, threshold + more)) <= found
-    assert all(counts[n] >= 3 and counts[n] > usual.mean for n in found if method is not EWMA)
+def test_coverage(since: date, seen: tuple[date, date], covered: tuple[date, date, bool]) -> None:
+    found = judge(ASKED, traffic(count(2, 1), since=since), seen, NOBODY)
+    assert (found.known_from, found.known_to, found.complete) == covered
+
+
+def test_countries_of_a_day_count_together_and_are_told_apart() -> None:
+    rows = (count(1, 2), count(1, 2, country="MM"), count(10, 28, country="MM"))
+    found = judge(ASKED, traffic(*rows), ALWAYS, NOBODY)
+    assert found.details == (DayDetail(ago(1), "KH", 2, 0.0), DayDetail(ago(1), "MM", 2, 1.0))
+    assert found.days == (ago(1),), "(4 + 0.5) / (1 + 0.5) = 3"

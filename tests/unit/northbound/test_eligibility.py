@@ -17,7 +17,7 @@ from tests.unit.northbound.world import NOW, Caller, Client, Settings, World
 
 from simwarden import northbound
 from simwarden.accounts.scopes import KNOWN, NEEDS
-from simwarden.domain.hot_traffic import SimTraffic
+from simwarden.domain.hotzone import SimTraffic
 from simwarden.domain.payments import SCOPE, PaymentRules
 from simwarden.domain.place import Place, PlaceSource
 from simwarden.domain.sim import ALL_FUNCTIONS, Bar, BarCause, IdentifierKind, Lifecycle, SimRef

@@ -3,6 +3,7 @@ by the client."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.unit.northbound.test_sim_swap import sandboxed, served
 from tests.unit.northbound.world import NOW, Client, World, sim
 
 from simwarden.domain.daily import Direction, TrafficKind
-from simwarden.domain.hot_traffic import DayCount, SimTraffic
+from simwarden.domain.hotzone import DayCount, SimTraffic
 from simwarden.domain.standing import ShownSlot, Standing
 from simwarden.domain.usage import Usage
 from simwarden.store.sims import DeviceDates
@@ -108,7 +109,53 @@ async def test_a_new_sim_is_measured_by_its_like(client: Client, world: World) -
     )
     assert (await client("POST", CHECK, asked())).json["anomalyDetected"] is True
     world.counts_of_others = [8, 9, 10]
-    assert (await client("POST", CHECK, asked())).json["anomalyDetected"] is False
+    assert (await client("POST", CHECK, asked())).json["anomalyDetected"] is True, "what was read is kept for an hour"
+    assert (await client("POST", CHECK, asked(fraudHotZone=["KH", "MM"]))).json["anomalyDetected"] is False
+
+
+def brand_new(world: World, number: str) -> None:
+    """A SIM that was never anywhere before today."""
+    found = sim(number)
+    world.add(found)
+    had(world, 9, number=number)
+    world.dates[found.imsi] = DeviceDates(first_seen=NOW)
+    world.traffic_of[found.imsi] = msgspec.structs.replace(world.traffic_of[found.imsi], first_day=TODAY)
+
+
+async def test_what_is_usual_among_new_sims_is_read_once_for_their_account_and_model(
+    client: Client, world: World
+) -> None:
+    numbers = [NUMBER, "+8613800000051", "+8613800000052"]
+    for number in numbers:
+        brand_new(world, number)
+    world.counts_of_others = [8, 9, 10]
+    replies = await asyncio.gather(*(client("POST", CHECK, asked(number)) for number in numbers * 2))
+    assert {reply.json["anomalyDetected"] for reply in replies} == {False}
+    assert world.baselines_read == 1
+    await client("POST", CHECK, asked(checkTarget="SCAMMER"))
+    await client("POST", CHECK, asked(fraudHotZone=["KH", "MM"]))
+    await client("POST", CHECK, asked(lookBackDays=8))
+    assert world.baselines_read == 4, "other questions"
+
+
+async def test_an_account_that_asks_new_questions_about_new_sims_all_the_time_is_held_back(world: World) -> None:
+    brand_new(world, NUMBER)
+    brand_new(world, "+8613800000009")
+    foreign = sim("+8613800000009", "acc_stranger")
+    world.add(foreign)
+    client = served(world, hotzone_baselines_per_minute=3)
+    zones = ("KH", "MM", "LA", "TH", "VN", "KH")
+    statuses = [(await client("POST", CHECK, asked(fraudHotZone=[zone]))).status for zone in zones]
+    assert statuses == [200, 200, 200, 429, 429, 200], "what is kept costs nothing"
+    reply = await client("POST", CHECK, asked(fraudHotZone=["PH"]))
+    assert reply.json["code"] == "TOO_MANY_REQUESTS"
+    assert "hotzone_baselines_per_minute" in reply.json["message"]
+    assert int(reply.headers["retry-after"]) > 0
+    assert world.baselines_read == 3
+    reply = await client("POST", CHECK, asked("+8613800000009", fraudHotZone=["PH"]), token="stranger")
+    assert reply.status == 200, "another account has an allowance of its own"
+    had(world, *[1] * 40)
+    assert (await client("POST", CHECK, asked(fraudHotZone=["PH"]))).status == 200, "it has days of its own"
 
 
 async def test_counts_are_given_with_their_scope_alone(client: Client, world: World) -> None:

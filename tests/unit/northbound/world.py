@@ -19,7 +19,7 @@ from simwarden.domain import rules
 from simwarden.domain.device_model import DeviceModel
 from simwarden.domain.eligibility import NotEligible
 from simwarden.domain.errors import KeyReused, SimNotFound, SimwardenError, SubscriptionNotFound
-from simwarden.domain.hot_traffic import HotZones, SimTraffic
+from simwarden.domain.hotzone import HotZones, SimTraffic
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.payments import PaymentRules
 from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
@@ -119,6 +119,7 @@ class World:
         """By IMSI: what is counted of the SIM; every count is one with the hotzones."""
         self.lists: dict[tuple[str, str], tuple[str, ...]] = {}
         """Hotzones by account and name."""
+        self.baselines_read = 0
         self.counts_of_others: list[int] = []
         """What SIMs of the same model have each day."""
         self.messages: list[tuple[Sim, dict[str, Any]]] = []
@@ -204,10 +205,9 @@ class World:
         found = self.traffic_of.get(sim.imsi, SimTraffic(first))
         return msgspec.structs.replace(found, days=tuple(each for each in found.days if first <= each.day <= last))
 
-    async def traffic_of_its_like(
-        self, sim: Sim, zones: HotZones, which: tuple[object, object], first: date, last: date
-    ) -> list[int]:
+    async def traffic_of_its_like(self, sim: Sim, zones: HotZones, asked: object) -> list[int]:
         """TrafficHistory."""
+        self.baselines_read += 1
         return self.counts_of_others
 
     async def hotzones(self, account_id: str, names: Collection[str]) -> Mapping[str, Sequence[str]]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from simwarden.domain.hot_traffic import HotZones
+from simwarden.domain.hotzone import HotZones
 from simwarden.northbound.kernel.numbers import NumberHistory
 from simwarden.northbound.kernel.ports import NetworkView
-from simwarden.northbound.kernel.traffic import TrafficHistory, is_reported
+from simwarden.northbound.kernel.traffic import TrafficView, is_reported
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -41,7 +41,7 @@ async def _number_history(services: Services, sim: Sim) -> bool:
 
 
 async def _traffic(services: Services, sim: Sim) -> bool:
-    if not isinstance(services.sims, TrafficHistory):
+    if not isinstance(services.sims, TrafficView):
         return False
     today = services.edge.clock().date()
     return await is_reported(services.sims, sim, await services.sims.traffic(sim, HotZones(), today, today))

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from simwarden.domain.daily import TrafficKind
-from simwarden.domain.hot_traffic import Side
-from simwarden.domain.hotzone import Method, Risk
+from simwarden.domain.hotzone import Side
+from simwarden.domain.outliers import Method, Risk
 from simwarden.northbound.kernel.bodies import Wording
 from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.northbound.kernel.numbers import INVALID_NUMBER, NumberRequest

@@ -49,6 +49,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """How far back it is known how many calls and messages a SIM had."""
     messages: MessageReader | None = None
     """None: no received messages are kept here, and there is no API for them."""
+    hotzone_baselines_per_minute: int = 300
+    """How often `fraud-hotzone` reads in a minute, for an account, what is usual among SIMs of one model."""
     operations: BulkJobs | None = None
     """None: there is no work in the background here, and no API for it."""
     allow_private_sinks: bool = False

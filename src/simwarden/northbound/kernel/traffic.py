@@ -2,44 +2,49 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from simwarden.domain.hotzone import HotZones, InvalidZone, parse_zones
+from simwarden.engine.hotzones import TrafficHistory
+from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.northbound.kernel.ports import NetworkView
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from datetime import date
 
-    from simwarden.domain.daily import Direction, TrafficKind
-    from simwarden.domain.hot_traffic import HotZones, SimTraffic
+    from simwarden.domain.hotzone import SimTraffic
     from simwarden.domain.sim import Sim
-    from simwarden.store.sims import DeviceDates
+
+LIST = "list:"
 
 
 @runtime_checkable
-class TrafficHistory(NetworkView, Protocol):
-    """Knows how many calls and messages SIMs had, and since when they are in use. Days are those of UTC."""
-
-    async def traffic(self, sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
-        """What is counted of a SIM."""
-
-    async def traffic_of_its_like(
-        self,
-        sim: Sim,
-        zones: HotZones,
-        which: tuple[Collection[TrafficKind], Collection[Direction]],
-        first: date,
-        last: date,
-    ) -> list[int]:
-        """Counts of days with the zones, of SIMs of the same account and model of device."""
+class TrafficView(NetworkView, TrafficHistory, Protocol):
+    """Knows how many calls and messages SIMs had, and accounts' lists of hotzones."""
 
     async def hotzones(self, account_id: str, names: Collection[str]) -> Mapping[str, Sequence[str]]:
         """What is in the account's lists of these names; those that there are not are missing."""
 
-    async def device_dates(self, sim: Sim) -> DeviceDates:
-        """When a SIM came into devices."""
+
+def lists_in(texts: Collection[str]) -> set[str]:
+    """The names of lists among what a request gives as hotzones."""
+    return {text.removeprefix(LIST) for text in texts if text.startswith(LIST)}
 
 
-async def is_reported(history: TrafficHistory, sim: Sim, traffic: SimTraffic) -> bool:
+async def zones_of(view: TrafficView, account_id: str, texts: Collection[str], name: str) -> HotZones:
+    """What a request gives as hotzones, by its property `name`. Raises InvalidArgument for what there is not."""
+    wanted = lists_in(texts)
+    found = await view.hotzones(account_id, wanted) if wanted else {}
+    if missing := sorted(wanted - found.keys()):
+        raise InvalidArgument(f"{name}: there is no list {missing[0]}")
+    own = [text for text in texts if not text.startswith(LIST)]
+    try:
+        return parse_zones([*own, *chain.from_iterable(found.values())])
+    except InvalidZone as error:
+        raise InvalidArgument(f"{name}: {error.message}") from error
+
+
+async def is_reported(view: NetworkView, sim: Sim, traffic: SimTraffic) -> bool:
     """Whether anything reports calls or messages of a SIM: there were some, or a gateway shows its card."""
-    return traffic.first_day is not None or (await history.shown(sim)).slot is not None
+    return traffic.first_day is not None or (await view.shown(sim)).slot is not None
