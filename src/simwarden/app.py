@@ -31,17 +31,15 @@ from simwarden.edge.bodies import Limits as BodyLimits
 from simwarden.edge.clients import Proxies
 from simwarden.edge.door import FrontDoor
 from simwarden.edge.throttle import Allowance, Guard
-from simwarden.engine.areas import AreaFollower, NamedAreas
+from simwarden.engine.areas import NamedAreas
 from simwarden.engine.bulk_worker import CHANNEL, BulkWorker
+from simwarden.engine.deciders import Deciders
 from simwarden.engine.enforcement import Enforcement
-from simwarden.engine.expiry import Expiry
 from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.keeping import Keeping
-from simwarden.engine.place_review import PlaceReview
 from simwarden.engine.polling import Polls
 from simwarden.engine.risk_rules import RiskRules
 from simwarden.engine.silence import Silence
-from simwarden.engine.standing_watch import StandingWatch
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
 from simwarden.management.journal import RequestLog
@@ -187,8 +185,7 @@ class Container:
             lambda access: self.sources.driver(access),
             observed=lambda command, result, seconds: self.metrics.commands.labels(command, result).observe(seconds),
         )
-        self.deciding = [kind(db, committed=self._wake) for kind in (Expiry, PlaceReview, StandingWatch)]
-        self.areas = AreaFollower(background, committed=self._wake)
+        self.deciders = Deciders(db, background, self.sims, self._wake)
         watching = Leases(background, "silence", worker.name, shares=1, heir_of=worker.heir_of)
         self.silence = Silence(background, watching, committed=self._wake)
         self.polls = Polls(
@@ -248,6 +245,7 @@ class Container:
                 "simwarden_application": self.tokens.invalidate,
                 CHANNEL: lambda _payload: self.operate.wake(),
                 "simwarden_delivery": lambda _payload: self.customers.inboxes.wake(),
+                **self.deciders.handlers,
             },
         )
 
@@ -298,7 +296,7 @@ class Container:
             self.customers.reads,
             self.notifier,
             self.enforcement,
-            *(*self.deciding, self.areas, self.silence),
+            *(self.deciders, self.silence),
             *(self.polls, self.operate, self.watching, self.customers.player, self.customers.waiting),
         ):
             each.start()
@@ -352,7 +350,7 @@ class Container:
             vault=self.vault,
             keys=self.keys,
             preview=lambda queue, at: preview(queue, at, self.vault, source=self._settings.event_source),
-            areas=NamedAreas(self.db, most=self._settings.areas_per_account, changed=self.areas.wake),
+            areas=NamedAreas(self.db, most=self._settings.areas_per_account, changed=self.deciders.areas.wake),
             rules=RiskRules(self.db, most=self._settings.rules_per_account),
         )
 

@@ -18,7 +18,7 @@ from tests.integration.notify.sink import Sink as MockSink
 from tests.unit.northbound.asgi import Reply
 
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
-from simwarden.engine.subscriptions import publish
+from simwarden.engine.publishing import publish
 from simwarden.notify.notifier import Notifier
 from simwarden.simulator.sink import Behaviour, SinkServer
 from simwarden.store.database import Listener

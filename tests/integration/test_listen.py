@@ -19,7 +19,7 @@ from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import Sim
 from simwarden.engine import provision
-from simwarden.engine.subscriptions import publish
+from simwarden.engine.publishing import publish
 from simwarden.kit.clock import now_utc
 from simwarden.store.accounts import Accounts
 

@@ -71,6 +71,9 @@ class EventType(enum.StrEnum):
     RULE_FIRED = "RULE_FIRED"
     """A rule of its account was met: `rule`, `version`, what was `counted` in how many `minutes`. What the rule does to
     the SIM follows. With `alert` subscribers are told."""
+    HOTZONE_ANOMALY = "HOTZONE_ANOMALY"
+    """On a day (UTC), `anomalyDate`, it had more traffic with hotzones than usual, as `subscriptions`, by id, wait for:
+    `count` calls and messages (`checkType`) with `zones`. Only while somebody subscribes to that."""
     LIFECYCLE_CHANGED = "LIFECYCLE_CHANGED"
     """`from` and `to`; to SUSPENDED it raises the bar SUSPENDED, away from there it lifts it."""
     ENFORCEMENT_COMMANDED = "ENFORCEMENT_COMMANDED"

@@ -6,7 +6,7 @@ import enum
 import re
 from collections import Counter
 from datetime import UTC, date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -127,6 +127,20 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         return self.first - timedelta(days=BASELINE_DAYS)
 
 
+class HotzoneWatch(msgspec.Struct, frozen=True, kw_only=True):
+    """What a subscription waits for."""
+
+    zones: HotZones
+    lists: frozenset[str] = frozenset()
+    """Names of lists of the account, whose zones count too."""
+    kinds: frozenset[TrafficKind]
+    side: Side
+    method: Method
+    threshold: float
+    since: date
+    """Days before it are not told."""
+
+
 class DayDetail(msgspec.Struct, frozen=True):
     """A country of the hotzones on a day."""
 
@@ -211,3 +225,27 @@ def judge(asked: Question, traffic: SimTraffic, seen: tuple[date, date], others:
         complete=recorded and (known_from, known_to) == (asked.first, asked.today),
         details=details if recorded else (),
     )
+
+
+def anomaly(watch: HotzoneWatch, zones: HotZones, day: date, verdict: HotzoneVerdict) -> dict[str, Any] | None:
+    """What is told of a day that stands out, which is the last one that the verdict is about; None: it does not.
+
+    `count` and `zones` are for the SIM's history.
+    """
+    if day not in verdict.days or verdict.last_risk is None:
+        return None
+    return {
+        **alert(watch, day, verdict.last_risk),
+        "count": sum(each.count for each in verdict.details if each.day == day),
+        "zones": [*sorted(zones.countries), *(f"+{each}" for each in sorted(zones.prefixes))],
+    }
+
+
+def alert(watch: HotzoneWatch, day: date, risk: Risk) -> dict[str, Any]:
+    """What subscribers are told of a day."""
+    return {
+        "anomalyDate": day.isoformat(),
+        "checkType": "BOTH" if len(watch.kinds) > 1 else str(next(iter(watch.kinds))),
+        "checkTarget": str(watch.side),
+        "riskLevel": str(risk),
+    }

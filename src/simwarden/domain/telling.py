@@ -17,7 +17,8 @@ _CORRELATOR = re.compile(r"[a-zA-Z0-9\-_:;./<>{}]{1,256}")
 
 SHORT_MESSAGE = "short_message"
 """In the data of a delivery: the id of the received message to be sent, whose text lies sealed elsewhere."""
-_OF_SOME = frozenset({EventType.GEOFENCE_ENTERED, EventType.GEOFENCE_LEFT, EventType.SMS_RECEIVED})
+_GEOFENCES = frozenset({EventType.GEOFENCE_ENTERED, EventType.GEOFENCE_LEFT})
+_OF_SOME = _GEOFENCES | {EventType.SMS_RECEIVED, EventType.HOTZONE_ANOMALY}
 """Events that say for which subscriptions they are, of those that wait for their type."""
 
 
@@ -34,8 +35,10 @@ def data_of(event: Event) -> dict[str, Any]:
         return {"area": event.data["circle"]}
     if event.type is EventType.SMS_RECEIVED:
         return {SHORT_MESSAGE: event.data[SHORT_MESSAGE]}
-    if event.type in _OF_SOME:
+    if event.type in _GEOFENCES:
         return {}
+    if event.type is EventType.HOTZONE_ANOMALY:
+        return {name: event.data[name] for name in ("anomalyDate", "checkType", "checkTarget", "riskLevel")}
     return dict(event.data)
 
 

@@ -28,7 +28,7 @@ from simwarden.engine.proof import BatchedSighting, Proof
 from simwarden.engine.sessions import SessionBook
 from simwarden.engine.slots import Numbers, SlotReports
 from simwarden.engine.unit_of_work import Outcome, TargetView, UnitOfWork
-from simwarden.store import alarms, attachments, daily, ports, records, sim_names, sims
+from simwarden.store import alarms, attachments, daily, hotzone_alerts, ports, records, sim_names, sims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -327,6 +327,8 @@ class Batch:
         self._tally.outcome = self._tally.outcome.plus(outcome)
         await self._judge(facts, newest)
         await daily.add(self._connection, counts)
+        other = _cause(stored[-1][0], None)  # a call's SIM may be known already
+        await hotzone_alerts.note(self._connection, counts, newest, other, self._now)
 
     async def _judge(self, facts: Facts, newest: Mapping[str, Cause]) -> None:
         """Let rules count. `newest`: which report told of SIMs, by IMSI, where its record names them."""

@@ -8,7 +8,7 @@ import msgspec
 
 from simwarden.domain.errors import SimExists, SimNotFound
 from simwarden.domain.events import Event, EventType
-from simwarden.engine import following, subscriptions
+from simwarden.engine import following, publishing
 from simwarden.kit.clock import now_utc
 from simwarden.store import sim_names, sims
 
@@ -41,6 +41,6 @@ async def rename(db: Database, imsi: str, names: dict[str, str | None], cause: C
         data = {"before": {name: getattr(before, name) for name in names}, "after": dict(names)}
         event = Event(after.event_count, EventType.SIM_CHANGED, now, cause, data)
         await sims.add_events(connection, [(after, event)])
-        await subscriptions.publish(connection, [(after, [event])])
+        await publishing.publish(connection, [(after, [event])])
         await following.publish(connection, moved, cause)
     return after

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
-from simwarden.store import counters, daily, eligibility, messages, personal, places, sessions, sim_names
+from simwarden.store import (
+    counters,
+    daily,
+    eligibility,
+    hotzone_alerts,
+    messages,
+    personal,
+    places,
+    sessions,
+    sim_names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +30,7 @@ if TYPE_CHECKING:
 
 SEALED_AT_ONCE = 200
 DELETED_AT_ONCE = 1_000
+_SPARE = timedelta(days=2)
 PAUSE = 0.1
 """Seconds between two bits of work."""
 EVERY = 600.0
@@ -70,4 +81,6 @@ class Keeping(Worker):
         first_day = (self._clock() - self._traffic_kept).date()
         await daily.prune(self._db, first_day, DELETED_AT_ONCE)
         await counters.prune(self._db, first_day, DELETED_AT_ONCE)
+        # As long as a record of that day may still come and be counted.
+        await hotzone_alerts.prune(self._db, (self._clock() - self._kept - _SPARE).date(), DELETED_AT_ONCE)
         return EVERY

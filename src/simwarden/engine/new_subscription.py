@@ -10,6 +10,7 @@ import msgspec
 from simwarden.domain import identifiers
 from simwarden.domain.events import EventType
 from simwarden.domain.geofence import Geofence
+from simwarden.domain.hotzone import HotzoneWatch
 from simwarden.domain.sim import Sim
 from simwarden.domain.usage import Usage
 
@@ -54,6 +55,8 @@ class NewSubscription(msgspec.Struct, frozen=True, kw_only=True):
     """The circle that it is about, where it is about one."""
     all_devices: bool = False
     """It is about every SIM of the account, and `sim` stands for that (`whole_account`)."""
+    watch: HotzoneWatch | None = None
+    """The traffic that it is about, where it is about some."""
     usage: Usage | None = None
     """What making it counts as."""
 

@@ -1,8 +1,4 @@
-"""Subscribing to what happens to a SIM, and writing the deliveries of what happened.
-
-`publish` runs inside the transaction that commits the events, so a committed event always has its deliveries, or the
-row that says that they are to be written (promises 2 and 3). Handing them out is the work of `simwarden.notify`.
-"""
+"""Subscribing to what happens to a SIM."""
 
 from __future__ import annotations
 
@@ -13,10 +9,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.domain.errors import SecretOfInbox, SimNotFound, SubscriptionNotFound, TooManySubscriptions
-from simwarden.domain.events import Event, EventType
+from simwarden.domain.events import EventType
 from simwarden.domain.geofence import at_begin
 from simwarden.domain.identifiers import full_imei
-from simwarden.domain.sim import Sim
 from simwarden.domain.sink import InvalidSink, parse_sink
 from simwarden.domain.standing import Remembered
 from simwarden.domain.telling import initially
@@ -27,7 +22,7 @@ from simwarden.engine.subscription_limits import SubscriptionLimits
 from simwarden.kit.clock import now_utc
 from simwarden.kit.gate import Gate
 from simwarden.kit.ids import signing_secret, uuid7
-from simwarden.store import fanout, geofences, places, sims, targets, usage
+from simwarden.store import fanout, geofences, hotzone_alerts, places, sims, targets, usage
 from simwarden.store import standing as standing_store
 from simwarden.store import subscriptions as store
 from simwarden.store.outbox import EndReason, Outbox, Status, save_outboxes
@@ -36,10 +31,11 @@ from simwarden.store.subscriptions import Subscription
 from simwarden.store.targets import SinkAddress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import asyncpg
 
+    from simwarden.domain.hotzone import HotzoneWatch
     from simwarden.domain.place import Place
     from simwarden.engine.idempotency import IdempotentRequest
     from simwarden.engine.ports import InboxSinks
@@ -55,7 +51,6 @@ __all__ = [
     "Subscription",
     "SubscriptionLimits",
     "Subscriptions",
-    "publish",
 ]
 
 MAX_LISTED = 1000
@@ -203,6 +198,8 @@ class Subscriptions:
                 await geofences.add(connection, made.bucket, made.imsi, made.id, fence)
                 if is_so:
                     outbox.append({}, now, event=None)
+            if new.watch is not None:
+                await self._watch(connection, new, made.id, new.watch)
             if new.initial_event and stand is not None and (told := initially(new.type, stand)) is not None:
                 outbox.append(told, now, event=None)
             await save_outboxes(connection, [outbox])
@@ -248,6 +245,11 @@ class Subscriptions:
         if not await standing_store.watched(connection, [sim.imsi]):
             await standing_store.remember(connection, {sim.imsi: stand})
         return stand
+
+    async def _watch(self, connection: asyncpg.Connection, new: NewSubscription, id_: str, watch: HotzoneWatch) -> None:
+        """From now on reports leave behind what it waits for."""
+        subject = new.account_id if new.all_devices else new.sim.imsi
+        await hotzone_alerts.add(connection, new.sim.bucket, id_, subject, watch, everyone=new.all_devices)
 
     async def _begun(self, connection: asyncpg.Connection, new: NewSubscription, outbox: Outbox) -> None:
         """What else belongs to the transaction that makes a subscription: nothing here."""
@@ -328,64 +330,6 @@ class Subscriptions:
             remaining = max(new.credential.expires_at - now, timedelta(0))
             limits.append(new.credential.expires_at - min(self._credential_lead, remaining / 2))
         return min(limits, default=None)
-
-
-async def publish(connection: asyncpg.Connection, changes: Sequence[tuple[Sim, Sequence[Event]]]) -> int:
-    """See to it that every live subscription that waits for these events gets them; returns how many deliveries of
-    them there are by now.
-
-    Call it inside the transaction that commits the events, after the rows of the SIMs are locked; then wake the
-    notifier. The queues of a SIM with a handful of subscriptions are written here, those of one with more behind the
-    commit, by the notifier. One statement when nobody waits, five more when somebody does, for the whole batch. On a
-    cluster a batch holds the SIMs of one shard.
-    """
-    changed = {(sim.bucket, sim.imsi): (sim, events) for sim, events in changes if events}
-    if not changed:
-        return 0
-    topics = sorted({str(event.type) for _, events in changed.values() for event in events})
-    few, many = await fanout.survey(connection, sorted(changed), topics)
-    if many:
-        intents = [
-            fanout.Intent(
-                bucket=sim.bucket, imsi=sim.imsi, first=events[0].n, last=events[-1].n, account_id=sim.account_id
-            )
-            for sim, events in (changed[key] for key in sorted(many))
-        ]
-        await fanout.defer(connection, intents)
-    if not few:
-        return 0
-    outboxes = await store.lock_listening(connection, sorted(few), topics)
-    for outbox in outboxes:
-        fanout.append([outbox], changed[outbox.bucket, outbox.imsi][1])
-    return await save_outboxes(connection, [outbox for outbox in outboxes if outbox.added])
-
-
-async def end_of_sims(connection: asyncpg.Connection, sims: Sequence[Sim], now: datetime) -> int:
-    """End all live subscriptions of SIMs that are no more, with subscription-ended to each.
-
-    Returns how many deliveries were made by now.
-
-    Call it after `publish`, inside the transaction that deletes the SIMs; then wake the notifier.
-    """
-    by_key = {(sim.bucket, sim.imsi): sim for sim in sims}
-    few, many = await fanout.survey(connection, sorted(by_key), None)
-    if many:
-        intents = [
-            fanout.Intent(
-                bucket=sim.bucket,
-                imsi=sim.imsi,
-                first=sim.event_count,
-                last=sim.event_count,
-                account_id=sim.account_id,
-                ends=True,
-            )
-            for sim in (by_key[key] for key in sorted(many))
-        ]
-        await fanout.defer(connection, intents)
-    outboxes = await store.lock_living(connection, sorted(few)) if few else []
-    for outbox in outboxes:
-        outbox.end(EndReason.NETWORK_TERMINATED, now)
-    return await save_outboxes(connection, outboxes)
 
 
 def new_id(bucket: int, now: datetime) -> str:

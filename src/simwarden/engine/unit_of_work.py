@@ -11,7 +11,7 @@ from simwarden.domain import attachment as rules
 from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.sim import ALL_FUNCTIONS, Lifecycle
-from simwarden.engine import risk, standing, subscriptions
+from simwarden.engine import publishing, risk, standing
 from simwarden.store import alarms, attachments, ports, sims
 
 if TYPE_CHECKING:
@@ -250,9 +250,9 @@ class UnitOfWork:
         deliveries = 0
         if events:
             told = [(self.sims[imsi], items) for imsi, items in self._events.items() if items]
-            deliveries = await subscriptions.publish(self._connection, told)
+            deliveries = await publishing.publish(self._connection, told)
         if gone:
-            deliveries += await subscriptions.end_of_sims(self._connection, gone, self._now)
+            deliveries += await publishing.end_of_sims(self._connection, gone, self._now)
         await self._raise_alarms()
         if due:
             await attachments.wake(self._connection)

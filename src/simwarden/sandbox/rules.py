@@ -133,9 +133,12 @@ def kind_of(number: str) -> Kind:
 
 
 def changes_of(number: str, topic: EventType) -> tuple[VirtualChange, ...]:
-    """What is sent to a subscription. A SIM that is limited to an area is outside of it while in another device."""
+    """What is sent to a subscription. A SIM that is limited to an area is outside of it while in another device. Of
+    unusual traffic there is one event a day."""
     kind = kind_of(number)
-    return () if topic is EventType.AREA_CHANGED and kind.binding is None else kind.changes
+    if topic is EventType.AREA_CHANGED and kind.binding is None:
+        return ()
+    return kind.changes[:1] if topic is EventType.HOTZONE_ANOMALY else kind.changes
 
 
 def device_dates(sim: Sim, now: datetime) -> DeviceDates:

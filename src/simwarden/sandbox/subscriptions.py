@@ -13,7 +13,9 @@ import asyncpg
 import msgspec
 
 from simwarden.domain.events import EventType
+from simwarden.domain.hotzone import alert
 from simwarden.domain.messages import Wish
+from simwarden.domain.outliers import Risk
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.domain.standing import remembered
 from simwarden.engine.subscriptions import Subscriptions
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from simwarden.domain.hotzone import HotzoneWatch
     from simwarden.domain.place import Place
     from simwarden.domain.standing import Remembered
     from simwarden.engine.subscriptions import NewSubscription
@@ -58,6 +61,9 @@ class SandboxSubscriptions(Subscriptions):
         now = self._clock()
         return remembered(new.sim, rules.shown(new.sim, now), now)
 
+    async def _watch(self, connection: asyncpg.Connection, new: NewSubscription, id_: str, watch: HotzoneWatch) -> None:
+        """Nothing is counted of virtual SIMs, and the account's own are none of the sandbox's."""
+
     async def _begun(self, connection: asyncpg.Connection, new: NewSubscription, outbox: Outbox) -> None:
         now = self._clock()
         # What a virtual SIM is called by stands at the end of its IMSI.
@@ -66,6 +72,9 @@ class SandboxSubscriptions(Subscriptions):
             played = self._messages(new, [now + one.after for one in changes])
         else:
             played = [(now + one.after, rules.played(new.topic, new.type, n, one)) for n, one in enumerate(changes, 1)]
+        if new.watch is not None:
+            named = {"device": {"phoneNumber": messages.ANY_SIM}} if new.all_devices else {}
+            played = [(at, {**alert(new.watch, at.date(), Risk.HIGH), **named}) for at, _ in played]
         await store.write_down(connection, outbox.bucket, outbox.id, played)
         self._player.wake()
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.identifiers import bucket_of, full_imei
 from simwarden.domain.sim import Sim
-from simwarden.engine.subscriptions import Credential, NewSubscription, Subscription, Subscriptions, publish
+from simwarden.engine.publishing import publish
+from simwarden.engine.subscriptions import Credential, NewSubscription, Subscription, Subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

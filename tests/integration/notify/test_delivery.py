@@ -14,7 +14,7 @@ from tests.integration.notify.running import eventually, running
 from tests.integration.notify.sink import Sink
 
 from simwarden.domain.events import CauseKind
-from simwarden.engine.subscriptions import publish
+from simwarden.engine.publishing import publish
 from simwarden.notify.request_preview import preview
 from simwarden.notify.retry import Schedule
 from simwarden.store import delivery_history

@@ -13,7 +13,7 @@ from tests.integration.notify.running import running
 
 from simwarden.domain.errors import SubscriptionNotFound
 from simwarden.domain.identifiers import ALL_BUCKETS
-from simwarden.engine.subscriptions import end_of_sims, publish
+from simwarden.engine.publishing import end_of_sims, publish
 from simwarden.notify import fanout as fan_out_worker
 from simwarden.notify.metrics import NotifyMetrics
 from simwarden.store import delivery_maintenance, fanout, sims

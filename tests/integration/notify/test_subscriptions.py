@@ -13,7 +13,8 @@ from simwarden.domain.errors import SimNotFound, SubscriptionNotFound
 from simwarden.domain.events import CauseKind
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Sim
-from simwarden.engine.subscriptions import OLD_SECRETS, InvalidSink, Subscriptions, publish
+from simwarden.engine.publishing import publish
+from simwarden.engine.subscriptions import OLD_SECRETS, InvalidSink, Subscriptions
 from simwarden.store.sink_secrets import unseal_secrets
 
 if TYPE_CHECKING:

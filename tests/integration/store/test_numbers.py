@@ -15,7 +15,7 @@ from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import Lifecycle
-from simwarden.engine import following, identity, imports, provision, subscriptions
+from simwarden.engine import following, identity, imports, provision, publishing
 from simwarden.store import numbers as store
 from simwarden.store import removal, sims
 from simwarden.store.numbers import Q, lock_followers
@@ -180,7 +180,7 @@ async def test_the_record_stands_or_falls_with_the_sim(world: World, monkeypatch
     before = await rows_of(world)
     with monkeypatch.context() as patch:
         # The last thing that each of them does.
-        patch.setattr(*((following, "publish", broken) if way != "delete" else (subscriptions, "end_of_sims", broken)))
+        patch.setattr(*((following, "publish", broken) if way != "delete" else (publishing, "end_of_sims", broken)))
         with pytest.raises(Injected):
             await act()
     assert await rows_of(world) == before

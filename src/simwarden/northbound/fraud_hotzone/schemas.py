@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from simwarden.domain.daily import TrafficKind
 from simwarden.domain.hotzone import Side
 from simwarden.domain.outliers import Method, Risk
-from simwarden.northbound.kernel.bodies import Wording
+from simwarden.northbound.kernel.bodies import Problem, Wording
 from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.northbound.kernel.numbers import INVALID_NUMBER, NumberRequest
 
@@ -74,6 +74,14 @@ class HotzoneResponse(msgspec.Struct, frozen=True, rename="camel"):
     detail: tuple[HotzoneDetail, ...] | UnsetType = UNSET
 
 
+HOTZONE_WORDING: dict[str, Problem] = {
+    "fraudHotZone": (
+        InvalidArgument,
+        "fraudHotZone must be 1 to 50 of: a country (ISO 3166-1 alpha-2, or 001), + and up to 5 digits, list:NAME",
+    ),
+    "thresholdRatio": (InvalidArgument, "thresholdRatio must be a number above 1, and 100 at most"),
+}
+"""What is wrong with properties that the subscriptions have too."""
 WORDING = Wording(
     missing={
         "lookBackDays": "lookBackDays must be specified",
@@ -82,11 +90,7 @@ WORDING = Wording(
     invalid={
         **INVALID_NUMBER,
         "lookBackDays": (InvalidArgument, "lookBackDays must be a whole number of days"),
-        "fraudHotZone": (
-            InvalidArgument,
-            "fraudHotZone must be 1 to 50 of: a country (ISO 3166-1 alpha-2, or 001), + and up to 5 digits, list:NAME",
-        ),
-        "thresholdRatio": (InvalidArgument, "thresholdRatio must be a number above 1, and 100 at most"),
+        **HOTZONE_WORDING,
     },
     limits={"lookBackDays": f"lookBackDays must be from 1 to {MOST_DAYS}"},
 )

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.events import EventType
     from simwarden.domain.geofence import Geofence
+    from simwarden.domain.hotzone import HotzoneWatch
     from simwarden.domain.sim import Sim
     from simwarden.engine.subscriptions import Subscription
     from simwarden.northbound.kernel.ports import TokenHolder
@@ -175,6 +176,7 @@ class SubscriptionOperations:
             initial_event=getattr(config, "initial_event", False) is True,
             fence=self.fence(wanted),
             all_devices=all_devices,
+            watch=self.watch(wanted, now),
             usage=request.usage,
         )
 
@@ -189,6 +191,10 @@ class SubscriptionOperations:
         if caller.device is not None or caller.sims is not None:
             raise PermissionDenied
         return whole_account(caller.account_id)
+
+    def watch(self, wanted: AnyRequest, now: datetime) -> HotzoneWatch | None:
+        """The traffic that a subscription is about: none here."""
+        return None
 
     def fence(self, wanted: AnyRequest) -> Geofence | None:
         """The circle that a subscription is about: none here."""
