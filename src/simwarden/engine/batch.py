@@ -322,13 +322,11 @@ class Batch:
             await records.save_calls(self._connection, vault, made, counts, facts)
         stored: list[tuple[Report, SmsRecord | CallRecord]] = [*messages, *calls]
         newest = {record.imsi: _cause(report, None) for report, record in stored if record.imsi}
-        outcome = await traffic.judge(self._connection, newest, self._now)
-        outcome = outcome.plus(await received.take_in(self._connection, vault, came, newest, self._now))
-        self._tally.outcome = self._tally.outcome.plus(outcome)
+        outcome = self._tally.outcome.plus(await traffic.judge(self._connection, newest, self._now))
+        self._tally.outcome = outcome.plus(await received.take_in(self._connection, vault, came, newest, self._now))
         await self._judge(facts, newest)
         await daily.add(self._connection, counts)
-        other = _cause(stored[-1][0], None)  # a call's SIM may be known already
-        await hotzone_alerts.note(self._connection, counts, newest, other, self._now)
+        await hotzone_alerts.note(self._connection, counts, newest, _cause(stored[-1][0], None), self._now)
 
     async def _judge(self, facts: Facts, newest: Mapping[str, Cause]) -> None:
         """Let rules count. `newest`: which report told of SIMs, by IMSI, where its record names them."""
