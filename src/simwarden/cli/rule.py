@@ -274,3 +274,12 @@ add_all(
         ),
     ],
 )
+
+
+def _dry_run() -> click.Command:
+    from simwarden.cli.rule_trial import dry_run
+
+    return dry_run
+
+
+rule.later("dry-run", _dry_run)

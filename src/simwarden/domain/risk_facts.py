@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from simwarden.domain.counters import Meter
@@ -40,13 +41,23 @@ class Facts:
     def add_messages(self, items: Iterable[tuple[int, SmsRecord, datetime]]) -> None:
         """Messages (gateway id, message, time of receipt) were stored that were not before."""
         for element_id, message, received_at in items:
-            if message.imsi is None or message.direction not in _COUNTED or message.at < received_at - self._back:
+            if message.imsi is None or message.direction not in _COUNTED:
                 continue
-            second = _second(message.at, received_at)
-            facts = self._of(message.imsi, element_id)
-            facts.append(Fact(_COUNTED[Direction(message.direction)][0], second))
-            if message.direction == Direction.OUTBOUND:
-                facts += _reached(message.imsi, second, zone_of(message.receiver, message.imsi))
+            sent = message.direction == Direction.OUTBOUND
+            zone = zone_of(message.receiver, message.imsi) if sent else None
+            self.add_message(element_id, message.imsi, message.direction, message.at, received_at, zone)
+
+    def add_message(
+        self, element_id: int, imsi: str, direction: str, at: datetime, received_at: datetime, zone: Zone | None
+    ) -> None:
+        """One that was sent or received. `zone`: of the receiver."""
+        if at < received_at - self._back:
+            return
+        second = _second(at, received_at)
+        facts = self._of(imsi, element_id)
+        facts.append(Fact(_COUNTED[Direction(direction)][0], second))
+        if zone is not None:
+            facts += _reached(imsi, second, zone)
 
     def replace_call(
         self, element_id: int, before: StoredCall | None, after: StoredCall, zone: Zone | None = None
@@ -71,10 +82,17 @@ class Facts:
     def add_uses(self, uses: Iterable[CounterUse]) -> None:
         """Counters moved."""
         for use in uses:
-            amount = int(use.used.get(Meter.MEGABYTES, 0) * UNITS[Signal.MEGABYTES])
-            if amount:
-                second = int(use.at.timestamp())
-                self._of(use.imsi, use.element_id).append(Fact(Signal.MEGABYTES, second, amount))
+            self.add_megabytes(use.element_id, use.imsi, use.at, use.used.get(Meter.MEGABYTES, Decimal(0)))
+
+    def add_megabytes(self, element_id: int, imsi: str, at: datetime, megabytes: Decimal) -> None:
+        """Data that was used by then."""
+        amount = int(megabytes * UNITS[Signal.MEGABYTES])
+        if amount:
+            self._of(imsi, element_id).append(Fact(Signal.MEGABYTES, int(at.timestamp()), amount))
+
+    def add(self, imsi: str, fact: Fact) -> None:
+        """Something else."""
+        self._of(imsi, 0).append(fact)
 
     def _of(self, imsi: str, element_id: int) -> list[Fact]:
         self.elements[imsi] = element_id

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec.json import Decoder
 
 from simwarden.domain import risk
 from simwarden.domain.risk_shipped import SHIPPED, shipped
+from simwarden.engine import risk_trial
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
 from simwarden.management.schemas import Name
@@ -40,13 +42,24 @@ class ChangeRule(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     rule: risk.RiskRule | None = None
 
 
+class TryRule(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """TryRule."""
+
+    account: Name | None = None
+    template: Name | None = None
+    rule: risk.RiskRule | None = None
+    rule_id: Name | None = None
+    days: Annotated[int, msgspec.Meta(ge=1, le=31)] = 7
+
+
 class RiskRoutes:
-    """The operations under `/rules` and `/rule-templates`."""
+    """The operations under `/rules`, `/rule-templates` and `/rule-trials`."""
 
     def __init__(self, house: House) -> None:
         self._house = house
         self._create = Decoder(CreateRule)
         self._change = Decoder(ChangeRule)
+        self._try = Decoder(TryRule)
 
     async def page(self, request: Request) -> Answer:
         """listRules, by name."""
@@ -107,6 +120,58 @@ class RiskRoutes:
         """listRuleTemplates."""
         told = [{"name": name, "text": each.text, "rule": each.rule} for name, each in SHIPPED.items()]
         return Answer(200, {"templates": told})
+
+    async def dry_run(self, request: Request) -> Answer:
+        """tryRule: on a page of SIMs. Nothing is changed."""
+        wanted: TryRule = read(self._try, request)
+        stored, now = await self._tried(wanted), self._house.clock()
+        query = Query(request.query, (), f"trial of {stored.account_id}")
+        since = now - timedelta(days=wanted.days)
+        after: str = query.cursor(Text) or ""
+        found = await risk_trial.page(self._house.db, self._house.vault, stored, since, now, after, query.limit)
+        answer: dict[str, object] = {
+            "account": stored.account_id,
+            "rule": stored.rule,
+            "since": since,
+            "sims": found.sims,
+            "records": found.facts,
+            "cut": found.cut,
+            "met": [
+                {
+                    "imsi": imsi,
+                    "times": met.times,
+                    "first": datetime.fromtimestamp(met.first, UTC),
+                    "last": datetime.fromtimestamp(met.last, UTC),
+                    "counted": met.counted,
+                }
+                for imsi, met in found.met
+            ],
+        }
+        if found.last is not None:
+            answer["nextCursor"] = query.next(found.last)
+        return Answer(200, answer)
+
+    async def _tried(self, wanted: TryRule) -> StoredRule:
+        """The rule to be tried. Raises InvalidArgument, InvalidRule, RuleNotFound."""
+        if sum(each is not None for each in (wanted.rule, wanted.rule_id, wanted.template)) != 1:
+            raise InvalidArgument("Give one of rule, ruleId and template")
+        if wanted.rule_id is not None:
+            return await self._house.rules.get(wanted.rule_id)
+        if wanted.account is None:
+            raise InvalidArgument("account must be specified")
+        rule = wanted.rule or shipped(wanted.template or "").rule
+        risk.check(rule)
+        account, now = await self._house.account(wanted.account), self._house.clock()
+        return risk.StoredRule(
+            id="trial",
+            account_id=account.id,
+            name="trial",
+            version=1,
+            is_on=True,
+            rule=rule,
+            created_at=now,
+            changed_at=now,
+        )
 
 
 def shown(found: StoredRule) -> dict[str, Any]:

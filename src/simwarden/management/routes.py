@@ -130,6 +130,7 @@ def api(house: House, edge: Edge) -> Api:
         ("DELETE", "/rules/{}", "deleteRule", risk.delete),
         ("GET", "/rules/{}/versions", "listRuleVersions", risk.versions),
         ("GET", "/rule-templates", "listRuleTemplates", risk.templates),
+        ("POST", "/rule-trials", "tryRule", risk.dry_run),
         ("GET", "/gateways", "listGateways", gateways.page),
         ("POST", "/gateways", "createGateway", gateways.create),
         ("GET", "/gateways/{}", "getGateway", gateways.show),

@@ -123,3 +123,49 @@ async def test_one_command_switches_shipped_rules_on(shell: Shell) -> None:
     assert (await shell("rule", "delete", "far")).exit_code == 0
     assert [each["name"] for each in await shell.told("rule", "list")] == ["mass-sms", "phone-use"]
     assert len(await shell.told("rule", "history", made["id"])) == 4
+
+
+async def test_a_rule_is_tried_before_it_is_switched_on(house: House) -> None:
+    for body, status in (
+        ({}, 400),
+        ({"rule": MASS}, 400),
+        ({"account": "meters", "template": "mass-sms", "rule": MASS}, 400),
+        ({"account": "meters", "template": "none"}, 404),
+        ({"account": "nobody", "template": "mass-sms"}, 404),
+        ({"ruleId": "nothing"}, 404),
+        ({"account": "meters", "template": "mass-sms", "days": 32}, 400),
+        ({"account": "meters", "rule": MASS | {"then": {}}}, 400),
+    ):
+        assert (await house.manage("POST", "/rule-trials", body)).status == status, body
+    await house.db.execute(
+        """insert into sms (bucket, gateway_id, key, direction, imsi, at, received_at)
+           select s.bucket, 1, decode(lpad(to_hex(n), 8, '0'), 'hex'), 'outbound', s.imsi, now(), now()
+           from sim s, generate_series(1, 40) n where s.imsi = $1""",
+        imsi(3),
+    )
+    seen, met, path = 0, [], "/rule-trials?limit=7"
+    while True:
+        body = {"account": "meters", "template": "mass-sms", "days": 1}
+        page = await house.manage("POST", path, body)
+        assert page.status == 200, page.json
+        seen, met = seen + page.json["sims"], met + page.json["met"]
+        if "nextCursor" not in page.json:
+            break
+        path = f"/rule-trials?limit=7&cursor={page.json['nextCursor']}"
+    assert (seen, [(each["imsi"], each["times"], each["counted"]) for each in met]) == (
+        20,
+        [(imsi(3), 1, {"smsSent": 30})],
+    )
+    made = (await add(house, rule=MASS | {"when": MASS["when"][:1]}, on=False)).json  # type: ignore[index]
+    by_id = (await house.manage("POST", "/rule-trials", {"ruleId": made["id"]})).json
+    assert [each["imsi"] for each in by_id["met"]] == [imsi(3)]
+    assert await house.db.fetchval("select count(*) from risk_state") == 0
+
+
+async def test_the_command_that_tries_a_rule(shell: Shell) -> None:
+    told = await shell.told("rule", "dry-run", "ACME", "--template", "mass-sms")
+    assert (told["days"], told["met"], told["cut"]) == (7, [], 0)
+    said = await shell("rule", "dry-run", "ACME", "--when", "callsMade:5", "--in", "1h", "--tag", "calls")
+    assert "calls made >= 5" in said.output
+    assert (await shell("rule", "dry-run", "ACME")).exit_code == 2
+    assert (await shell("rule", "dry-run", "ACME", "--template", "x", "--rule", "y")).exit_code == 2

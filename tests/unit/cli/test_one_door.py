@@ -51,6 +51,7 @@ BY_HAND = {
     "setAddress": "a point and a radius",
     "setGatewaySite": "a point and a radius",
     "testSubscription": "waits for the sink's answer",
+    "tryRule": "page by page",
 }
 """Operations whose commands are not built from the document, and why."""
 
