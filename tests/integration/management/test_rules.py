@@ -143,7 +143,8 @@ async def test_a_rule_is_tried_before_it_is_switched_on(house: House) -> None:
            from sim s, generate_series(1, 40) n where s.imsi = $1""",
         imsi(3),
     )
-    seen, met, path = 0, [], "/rule-trials?limit=7"
+    seen, path = 0, "/rule-trials?limit=7"
+    met: list[Any] = []
     while True:
         body = {"account": "meters", "template": "mass-sms", "days": 1}
         page = await house.manage("POST", path, body)
