@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from simwarden.domain.decision import Decision
     from simwarden.domain.device_model import DeviceModel
     from simwarden.domain.hotzone import HotZones, SimTraffic
+    from simwarden.domain.live_call import SeenCall
     from simwarden.domain.numbers import Assignment
     from simwarden.domain.place import Place
     from simwarden.domain.sim import Sim
@@ -79,6 +80,10 @@ class VirtualSims:
         assert sim is not None
         count = len(rules.changes_of(sim.imsi, EventType.SMS_RECEIVED))
         return messages.kept(sim, count, now, since, after)[:limit]
+
+    async def calls(self, sim: Sim) -> Sequence[SeenCall]:
+        """CallView."""
+        return traffic.calls(sim, self._clock())
 
     async def place(self, sim: Sim) -> Place | None:
         """PlaceFinder."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from simwarden.domain.daily import Direction, TrafficKind
 from simwarden.domain.hotzone import DayCount, HotZones, SimTraffic
+from simwarden.domain.live_call import SeenCall
 
 if TYPE_CHECKING:
     from simwarden.domain.sim import Sim
@@ -18,6 +19,8 @@ _OUTBREAK = {"1": (0, 12), "2": (3, 4), "3": (3, 5)}
 _SILENT = frozenset({"5", "7", "8"})
 """Of these nothing is recorded; 8 has calls of long ago."""
 _COUNTED = timedelta(days=300)
+_TALKING = "1"
+"""In a call for two minutes."""
 
 
 def counted(sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
@@ -38,3 +41,11 @@ def counted(sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
             if hot:
                 rows.append(DayCount(day, TrafficKind.CALL, direction, country, hot, hot))
     return SimTraffic(since, since, tuple(rows))
+
+
+def calls(sim: Sim, now: datetime) -> list[SeenCall]:
+    """The newest call of a virtual SIM."""
+    if sim.imsi[-1] != _TALKING:
+        return []
+    answered = now - timedelta(minutes=2)
+    return [SeenCall(answered - timedelta(seconds=9), answered, None, now)]

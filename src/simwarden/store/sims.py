@@ -27,7 +27,7 @@ from simwarden.domain.sim import (
 )
 from simwarden.domain.standing import Standing
 from simwarden.domain.traffic import TrafficLimits
-from simwarden.store import counters, daily, hotzone_alerts, hotzones, places, risk, sim_names, standing
+from simwarden.store import counters, daily, hotzone_alerts, hotzones, live_calls, places, risk, sim_names, standing
 from simwarden.store import numbers as assignments
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.columns import lines, numbers, texts
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.events import Cause
     from simwarden.domain.hotzone import HotZones, Question, SimTraffic
+    from simwarden.domain.live_call import SeenCall
     from simwarden.domain.numbers import Assignment
     from simwarden.domain.sim import Sighting
     from simwarden.store.database import Database
@@ -108,6 +109,7 @@ class Sims:
         self._device_dates: Coalescer[tuple[int, str, int], DeviceDates] = Coalescer(self._all_device_dates)
         self._numbers = assignments.Numbers(db)
         self._days = daily.Days(db)
+        self._calls = live_calls.LiveCalls(db)
         self._shown: Coalescer[standing.Whose, Standing] = Coalescer(partial(standing.shown, db))
 
     async def find(self, account_id: str, ref: SimRef) -> Sim | None:
@@ -170,6 +172,10 @@ class Sims:
     async def hotzones(self, account_id: str, names: Collection[str]) -> Mapping[str, Sequence[str]]:
         """What is in an account's lists of hotzones; those that it has not are missing."""
         return await hotzones.named(self._db, account_id, names)
+
+    async def calls(self, sim: Sim) -> Sequence[SeenCall]:
+        """Its newest calls."""
+        return await self._calls.of_sim(sim)
 
     async def shown(self, sim: Sim) -> Standing:
         """What network elements show of a SIM now."""

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from simwarden.domain.command import Command
     from simwarden.domain.decision import Decision
     from simwarden.domain.events import Cause, Event
+    from simwarden.domain.live_call import SeenCall
     from simwarden.domain.numbers import Assignment
     from simwarden.domain.place import Place
     from simwarden.domain.usage import Usage
@@ -124,6 +125,8 @@ class World:
         """What SIMs of the same model have each day."""
         self.messages: list[tuple[Sim, dict[str, Any]]] = []
         """What SIMs received, in order."""
+        self.calls_of: dict[str, list[SeenCall]] = {}
+        """By IMSI: its newest calls."""
         self.places: dict[str, Place] = {}
         """By IMSI: where the SIM was seen last."""
         self.standing: dict[str, Standing] = {}
@@ -227,6 +230,10 @@ class World:
             and (since is None or datetime.fromisoformat(message["receivedAt"]) >= since)
         ]
         return found[:limit]
+
+    async def calls(self, sim: Sim) -> Sequence[SeenCall]:
+        """CallView."""
+        return self.calls_of.get(sim.imsi, ())
 
     async def place(self, sim: Sim) -> Place | None:
         """PlaceFinder."""
