@@ -15,8 +15,8 @@ TYPES = frozenset(
     for name in ("imei-change", "area-change", "subscription-started", "subscription-updated", "subscription-ended")
 )
 """The event types of IoT SIM Fraud Prevention Subscriptions 0.1.0 (CAMARA r1.2)."""
-_OTHERS = re.compile(r"org\.camaraproject\.[a-z0-9]+(?:-[a-z0-9]+)*\.v[0-9]+\.[a-z]+(?:-[a-z]+)*")
-"""The form that CAMARA's Event Guide gives the types of every API."""
+_OTHERS = re.compile(r"org\.(?:camaraproject|simwarden)\.[a-z0-9]+(?:-[a-z0-9]+)*\.v[0-9]+\.[a-z]+(?:-[a-z]+)*")
+"""The form that CAMARA's Event Guide gives the types of every API, ours among them."""
 TEST = "org.simwarden.v1.subscription-test"
 """What an operator sends to try a sink (`simwarden subscription test`)."""
 

@@ -265,7 +265,7 @@ class Megabytes(msgspec.Struct, frozen=True):
 
 
 async def test_subscribers_are_told_of_rules_that_alert_and_of_no_others(world: World, box: Box) -> None:
-    kind = "io.simwarden.rule-alert-subscriptions.v0.rule-fired"
+    kind = "org.simwarden.rule-alert-subscriptions.v0.rule-fired"
     await Subscriptions(world.db, world.vault, allow_private_sinks=True, clock=world.clock).create(
         NewSubscription(
             sim=await world.sim(1),

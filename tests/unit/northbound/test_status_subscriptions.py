@@ -41,7 +41,7 @@ def path(api: str) -> str:
 
 
 def kind(api: str, name: str = "") -> str:
-    return f"{'io.simwarden' if api == RULES else 'org.camaraproject'}.{api}.v0.{name or TYPES[api][0]}"
+    return f"{'org.simwarden' if api == RULES else 'org.camaraproject'}.{api}.v0.{name or TYPES[api][0]}"
 
 
 def body(api: str, **changes: Any) -> dict[str, Any]:

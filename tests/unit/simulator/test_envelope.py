@@ -25,7 +25,7 @@ DOCUMENTED = sorted(
         type_
         for path in Path(northbound.__path__[0]).glob("*/openapi.yaml")
         for type_ in re.findall(
-            r"\borg\.camaraproject\.[a-z0-9.-]*\.v[0-9]+\.[a-z-]+[a-z](?![\w.:-])", path.read_text()
+            r"\borg\.(?:camaraproject|simwarden)\.[a-z0-9.-]*\.v[0-9]+\.[a-z-]+[a-z](?![\w.:-])", path.read_text()
         )
     }
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from simwarden.northbound.kernel.services import Services
 
 NAME = "rule-alert-subscriptions"
-RULE_FIRED = f"io.simwarden.{NAME}.v0.rule-fired"
+RULE_FIRED = f"org.simwarden.{NAME}.v0.rule-fired"
 CONTRACT = subscriptions.Contract(
     name=NAME,
     requests={"v0.1": NamedDeviceRequest},
