@@ -23,7 +23,6 @@ from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.tokens import Tokens
 from simwarden.claim import Claim, claim
 from simwarden.customers import Customers, delivery_settings
-from simwarden.domain.errors import StoreUnavailable
 from simwarden.edge import errors, tls
 from simwarden.edge.admin import AdminListener
 from simwarden.edge.bodies import Bodies
@@ -31,6 +30,7 @@ from simwarden.edge.bodies import Limits as BodyLimits
 from simwarden.edge.clients import Proxies
 from simwarden.edge.door import FrontDoor
 from simwarden.edge.throttle import Allowance, Guard
+from simwarden.engine import texting
 from simwarden.engine.areas import NamedAreas
 from simwarden.engine.bulk_worker import CHANNEL, BulkWorker
 from simwarden.engine.deciders import Deciders
@@ -49,12 +49,13 @@ from simwarden.notify.notifier import Notifier
 from simwarden.notify.request_preview import preview
 from simwarden.opening import Opening
 from simwarden.probes import Probes
+from simwarden.ready import ready
 from simwarden.reference import routes as reference
 from simwarden.reference.documents import Documents
 from simwarden.southbound import registry
 from simwarden.southbound.registry import Sources
 from simwarden.southbound.source import SourceServices
-from simwarden.store import attachments, doubts, key_check, migrate
+from simwarden.store import attachments, doubts
 from simwarden.store.accounts import Accounts
 from simwarden.store.database import Database, Listener
 from simwarden.store.gateways import Gateways
@@ -176,6 +177,9 @@ class Container:
             committed=self._wake,
             accepted=lambda: self.operate.wake(),
             refused=lambda limit: self.metrics.subscriptions_refused.labels(limit).inc(),
+            worker=worker,
+            carriers=[kind.name for kind in registry.kinds() if kind.sends],
+            driver_for=lambda access: self.sources.driver(access),
         )
         self.enforcement = Enforcement(
             db,
@@ -244,6 +248,7 @@ class Container:
                 doubts.CHANNEL: lambda _payload: self.polls.wake(),
                 "simwarden_application": self.tokens.invalidate,
                 CHANNEL: lambda _payload: self.operate.wake(),
+                texting.CHANNEL: lambda _payload: self.customers.texting.wake(),
                 "simwarden_delivery": lambda _payload: self.customers.inboxes.wake(),
                 **self.deciders.handlers,
             },
@@ -258,7 +263,7 @@ class Container:
         """
         assert settings.database_url is not None, "the command that serves names the database"
         async with contextlib.AsyncExitStack() as stack:
-            await _ready_for_us(settings)
+            await ready(settings)
             worker = stack.enter_context(claim(Path(settings.data_dir)))
             reads_only = standby.is_standby(settings)
             db = await Database.connect(settings.database_url, size=settings.database_connections, read_only=reads_only)
@@ -297,7 +302,14 @@ class Container:
             self.notifier,
             self.enforcement,
             *(self.deciders, self.silence),
-            *(self.polls, self.operate, self.watching, self.customers.player, self.customers.waiting),
+            *(
+                self.polls,
+                self.operate,
+                self.watching,
+                self.customers.player,
+                self.customers.waiting,
+                self.customers.texting,
+            ),
         ):
             each.start()
             stack.push_async_callback(each.stop)
@@ -378,19 +390,6 @@ class Container:
             self.enforcement.wake()
         if outcome.deliveries:
             self.notifier.wake()
-
-
-async def _ready_for_us(settings: Settings) -> None:
-    """The database can be worked with: it is there, has this program's tables, and belongs to our master key.
-
-    Raises StoreUnavailable, DatabaseRefuses, WrongMasterKey.
-    """
-    assert settings.database_url is not None
-    found = await migrate.status(settings.database_url)
-    if found.version < found.target:
-        raise StoreUnavailable(f"The database is at migration {found.version} of {found.target} and waits for the rest")
-    vault = Vault(settings_module.master_key(settings))
-    await key_check.check(settings.database_url, vault, claim=not standby.is_standby(settings))
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -15,7 +15,9 @@ from simwarden.engine.function_status import Functions
 from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.messages import WaitingMessages
 from simwarden.engine.quota import Quotas
+from simwarden.engine.sending import Sending, SendingLimits
 from simwarden.engine.subscriptions import SubscriptionLimits, Subscriptions
+from simwarden.engine.texting import Texting
 from simwarden.engine.usage import Reads
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
@@ -23,8 +25,10 @@ from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
 from simwarden.notify.retry import Schedule
 from simwarden.notify.settings import NotifySettings
-from simwarden.sandbox.ports import VirtualModels, VirtualSims
+from simwarden.sandbox.ports import VirtualModels, VirtualSending, VirtualSims
 from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
+from simwarden.store.gateways import Gateways
+from simwarden.store.leases import Leases
 from simwarden.store.lines import Lines
 from simwarden.store.messages import Messages
 from simwarden.store.places import Places
@@ -32,9 +36,11 @@ from simwarden.store.pseudonyms import Pseudonyms
 from simwarden.store.tacs import Tacs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from simwarden.accounts.tokens import Tokens
+    from simwarden.claim import Claim
+    from simwarden.engine.ports import DriverFactory
     from simwarden.engine.unit_of_work import Outcome
     from simwarden.northbound.kernel.api import Api
     from simwarden.northbound.kernel.ports import Answered
@@ -72,9 +78,13 @@ class Customers:
         committed: Callable[[Outcome], None],
         accepted: Callable[[], None],
         refused: Callable[[str], None],
+        worker: Claim,
+        carriers: Collection[str],
+        driver_for: DriverFactory,
     ) -> None:
-        """`meter` is given each answered call, `refused` the name of a limit that refused a subscription; `committed`
-        is called after each commit of a command, `accepted` after each operation to be done in the background.
+        """`meter` is given each answered call, `refused` the name of a limit that refused a subscription or a
+        message; `committed` is called after each commit of a command, `accepted` after each operation to be done in the
+        background. `carriers`: the kinds of network elements that can send messages.
         """
         self._settings = settings
         self._db = db
@@ -112,6 +122,22 @@ class Customers:
         }
         self.subscriptions = Subscriptions(db, vault, **subscribing)
         self.player = Player(db)
+        self.sending = Sending(
+            db,
+            vault,
+            self.answers,
+            carriers,
+            limits=SendingLimits(**{name: getattr(settings, name) for name in SendingLimits.__struct_fields__}),
+            refused=refused,
+        )
+        self.texting = Texting(
+            db,
+            vault,
+            Gateways(db, vault),
+            Leases(db, "texting", worker.name, heir_of=worker.heir_of),
+            driver_for,
+            committed=committed,
+        )
         self.waiting = WaitingMessages(db, vault, committed=committed)
         self.sandboxed = SandboxSubscriptions(self.player, db, vault, **subscribing)
 
@@ -135,6 +161,7 @@ class Customers:
             traffic_kept_days=self._settings.traffic_kept_days,
             messages=Messages(self._db, self._vault),
             hotzone_baselines_per_minute=self._settings.hotzone_baselines_per_minute,
+            sending=self.sending,
             operations=self.operations,
             allow_private_sinks=self._settings.allow_private_sinks,
             subscriptions_async=self._settings.subscriptions_async,
@@ -152,6 +179,7 @@ class Customers:
             subscriptions=self.sandboxed,
             models=VirtualModels(),
             messages=virtual,
+            sending=VirtualSending(),
             operations=None,
         )
         return northbound.apis(live, sandbox)

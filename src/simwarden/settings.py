@@ -118,6 +118,12 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Active subscriptions that an account may have."""
     subscriptions_to_all_devices: Positive = 10
     """Active subscriptions of an account to all its SIMs; each event of any of them is written into their queues."""
+    messages_waiting_per_account: Positive = 10_000
+    """Short messages of an account that may be on their way out; beyond that 429."""
+    messages_per_account_and_minute: Positive = 6_000
+    """Short messages that an account may send within a minute; beyond that 429."""
+    opt_out_spares_transactions: bool = False
+    """Messages of category TRANSACTION go to receivers who opted out too."""
     nai_identification: bool = False
     """Accept networkAccessIdentifier to name a device (CAMARA does not currently allow it)."""
     smallest_area_radius: Positive = 1

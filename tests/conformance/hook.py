@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
 
-_VERSION = re.compile(r"v(wip|[0-9]{1,2}(\.[0-9]{1,2})?)")
+_VERSION = re.compile(r"v(wip|[0-9]{1,2}(alpha[0-9]|\.[0-9]{1,2})?)")
 
 
 class Watch:

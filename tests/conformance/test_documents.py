@@ -18,10 +18,12 @@ from simwarden.reference.bundle import bundled
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KEBAB = {"activate-communication-function", "deactivate-communication-function"}
+KEBAB = {"activate-communication-function", "deactivate-communication-function", "send-sms"}
 """Names of operations that CAMARA wrote against its own rules, and that are served as they are written."""
 BY_EVENT_TYPE = re.compile(r"[a-z-]+-subscriptions:org\.camaraproject\..+:create")
 """Scopes that Commonalities wants for each event type, beside that of the document."""
+EARLY = {"sms": "v0alpha1", "sms-delivery-notification-subscriptions": "v0alpha1"}
+"""APIs of CAMARA's first years, with versions of an alpha, and scopes that do not begin with the API's name."""
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
@@ -64,13 +66,14 @@ def schemas(node: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
 def test_the_head_is_as_camara_wants_it(name: str, document: dict[str, Any]) -> None:
     assert document["openapi"] == "3.0.3"
     version = document["info"]["version"]
-    major, minor, _ = (version if version != "wip" else "wip.0.0").split(".")
+    major, minor, *_ = (version if version != "wip" else "wip.0.0").split(".")
     assert document["info"]["license"] == {
         "name": "Apache 2.0",
         "url": "https://www.apache.org/licenses/LICENSE-2.0.html",
     }
     assert document["info"]["x-camara-commonalities"]
-    assert document["servers"][0]["url"] == f"{{apiRoot}}/{name}/v{major if major != '0' else f'0.{minor}'}"
+    served = EARLY.get(name) or f"v{major if major != '0' else f'0.{minor}'}"
+    assert document["servers"][0]["url"] == f"{{apiRoot}}/{name}/{served}"
 
 
 def test_every_operation_is_fully_described(name: str, document: dict[str, Any]) -> None:
@@ -87,7 +90,7 @@ def test_every_operation_is_fully_described(name: str, document: dict[str, Any])
         assert ("requestBody" in operation) == (method == "post")
         for requirement in operation["security"]:
             [scope] = requirement["openId"]
-            assert scope == name or scope.startswith(f"{name}:")
+            assert name in EARLY or scope == name or scope.startswith(f"{name}:")
             assert scope in KNOWN
         held = contract.ours(name)
         for response in operation["responses"].values():

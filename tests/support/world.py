@@ -31,7 +31,7 @@ from simwarden.engine.commands.command import SimCommand
 from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.ingest import Ingest, Tally
 from simwarden.engine.polling import Polls
-from simwarden.engine.ports import Capabilities, CommandFailed, ProvenBy
+from simwarden.engine.ports import Capabilities, CommandFailed, OutgoingText, ProvenBy
 from simwarden.store import attachments, ports
 from simwarden.store import sims as sim_store
 from simwarden.store.gateways import GatewayRef, Gateways
@@ -102,6 +102,12 @@ class Box:
         self.fault = ""
         """refuse, dead, lie (says yes, does nothing), silent (does it, reports nothing) or hang."""
         self.commands: list[tuple[str, list[tuple[int, int]]]] = []
+        self.texts: dict[int, OutgoingText] = {}
+        """Messages that were taken, by task,"""
+        self.told: list[int] = []
+        """and the numbers of tasks that were, as often as they were told."""
+        self.refusals: dict[str, str] = {}
+        """By receiver, why a message is not taken."""
         self.asked = 0
         self.released = asyncio.Event()
 
@@ -189,6 +195,37 @@ class Box:
     def capabilities(self) -> Capabilities:
         """All or nothing; the status can be asked for."""
         return Capabilities((ALL_FUNCTIONS,), ProvenBy.READ_BACK)
+
+    async def send(self, texts: Sequence[OutgoingText]) -> dict[int, str | None]:
+        """MessageCarrier: a task that is known is taken."""
+        await self._reach()
+        if self.fault == "refuse":
+            raise CommandFailed("The gateway refused: code 7, Server Error.")
+        answers: dict[int, str | None] = {}
+        for text in texts:
+            answers[text.task] = self.refusals.get(text.to)
+            if answers[text.task] is None:
+                self.texts.setdefault(text.task, text)
+                self.told.append(text.task)
+        if self.fault == "mute":
+            raise CommandFailed("The gateway did not answer within 5 s.", reached=False)
+        return answers
+
+    def sent(self, text: OutgoingText, code: int = 0) -> Report:
+        """What is pushed when a message was sent, or could not be."""
+        self.sequence += 1
+        port, slot = _where(text.target)
+        record = SmsRecord(
+            key=f"sent {text.task} {self.sequence}".encode(),
+            direction="outbound",
+            at=self.world.clock(),
+            port=port,
+            slot=slot,
+            receiver=text.to.removeprefix("+"),
+            status=code,
+            task=text.task,
+        )
+        return self._report(message="sent-sms", sms=(record,))
 
     async def apply(self, states: Sequence[TargetState]) -> None:
         """Lock or unlock slots, as the fault of the day has it."""

@@ -43,11 +43,24 @@ MAY: dict[str, set[str]] = {
     "fleet_page": KERNEL,
     "telemetry": KERNEL | {"engine", "fleet_page", "northbound"},
     "watching": KERNEL | {"claim", "edge", "engine", "notify", "settings", "telemetry"},
-    "customers": KERNEL | {"accounts", "engine", "northbound", "notify", "sandbox", "settings"},
+    "customers": KERNEL | {"accounts", "claim", "engine", "northbound", "notify", "sandbox", "settings"},
+    "ready": KERNEL | {"settings", "standby"},
     "probes": KERNEL | {"accounts", "edge", "management", "northbound"},
     "app": KERNEL
     | SERVER
-    | {"access", "claim", "customers", "logs", "opening", "probes", "settings", "standby", "telemetry", "watching"},
+    | {
+        "access",
+        "claim",
+        "customers",
+        "logs",
+        "opening",
+        "probes",
+        "ready",
+        "settings",
+        "standby",
+        "telemetry",
+        "watching",
+    },
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -184,6 +184,31 @@ class TooManySubscriptions(SimwardenError):
         """Name of the limit."""
 
 
+class TooManyMessages(SimwardenError):
+    """An account sends as much as it may for now. The message names the limit."""
+
+    status, code = 429, "TOO_MANY_REQUESTS"
+    retry_after = 10
+
+
+class SendingBarred(SimwardenError):
+    """Short messages of this SIM are barred, or it is not active."""
+
+    status, code = 409, "INCOMPATIBLE_STATE"
+
+
+class NothingSends(SimwardenError):
+    """No network element can send a message from this SIM now."""
+
+    status, code = 422, "SERVICE_NOT_APPLICABLE"
+
+
+class RecipientOptedOut(SimwardenError):
+    """A receiver wants no messages from this number."""
+
+    status, code = 422, "SHORT_MESSAGE.RECIPIENT_OPTED_OUT"
+
+
 class TooManyOperations(SimwardenError):
     """An application has begun as much as it may for now. The message names the limit."""
 

@@ -68,6 +68,9 @@ class EventType(enum.StrEnum):
     SMS_RECEIVED = "SMS_RECEIVED"
     """It received a short message: `short_message` is its id, and `subscriptions`, by id, wait for it. Only while some
     do."""
+    SMS_STATUS = "SMS_STATUS"
+    """A message that the customer sent from it came to its end, or to the network: `msgId`, `recipient` (from 1),
+    `status` (SUCCESS or FAIL) and `detail`. Only while somebody subscribes to that."""
     RULE_FIRED = "RULE_FIRED"
     """A rule of its account was met: `rule`, `version`, what was `counted` in how many `minutes`. What the rule does to
     the SIM follows. With `alert` subscribers are told."""

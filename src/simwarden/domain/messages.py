@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from simwarden.domain.sim import SimRef
 from simwarden.domain.texts import Encoding, OptOut, Segment, encoding_of, keyword_of, opt_out_of, parts_of
 from simwarden.domain.zones import zone_of
 
@@ -75,6 +76,13 @@ class ReceivedMessage(msgspec.Struct, frozen=True, omit_defaults=True, rename="c
     sent_at: datetime | UnsetType = UNSET
 
 
+class MessageOrigin(msgspec.Struct, frozen=True):
+    """Where a message came from and went to."""
+
+    sim: SimRef
+    sender: str
+
+
 class Wish(msgspec.Struct, frozen=True):
     """Which received messages a subscription is about."""
 
@@ -100,7 +108,7 @@ class Wish(msgspec.Struct, frozen=True):
 
 def arrived(record: SmsRecord, received_at: datetime) -> Arrived:
     """What a gateway reported."""
-    carried = record.carried or Segment()
+    carried = record.carried or Segment(sent_at=record.sent_at)
     return Arrived(record.sender, record.receiver, record.content, received_at, carried)
 
 

@@ -17,6 +17,7 @@ from simwarden.store import (
     messages,
     personal,
     places,
+    sending,
     sessions,
     sim_names,
 )
@@ -77,6 +78,7 @@ class Keeping(Worker):
         await eligibility.prune(self._db, self._clock())
         await sessions.prune(self._db, self._clock() - self._kept)
         await places.prune(self._db, self._clock() - self._places_kept, DELETED_AT_ONCE)
+        await sending.prune(self._db, self._clock() - self._kept, DELETED_AT_ONCE)
         await messages.prune(self._db, self._clock() - self._kept, DELETED_AT_ONCE)
         first_day = (self._clock() - self._traffic_kept).date()
         await daily.prune(self._db, first_day, DELETED_AT_ONCE)

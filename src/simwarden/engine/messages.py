@@ -10,6 +10,7 @@ from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.messages import INBOUND, Arrived, Recipient, arrived, received
 from simwarden.domain.telling import SHORT_MESSAGE
 from simwarden.domain.texts import OptOut
+from simwarden.engine import sending
 from simwarden.engine.deciding import AT_ONCE, DecidingWorker
 from simwarden.engine.new_subscription import whole_account
 from simwarden.engine.subscriptions import new_id
@@ -46,11 +47,13 @@ async def take_in(
 ) -> Outcome:
     """Messages that were stored just now for the first time (with gateway and time of receipt), in their order.
 
-    Those that a SIM received are its customer's from here on; one of an unknown SIM waits. `causes`: by IMSI.
+    Those that a SIM received are its customer's from here on; one of an unknown SIM waits. What is reported of messages
+    that were sent brings those forward. `causes`: by IMSI.
     """
+    settled = await sending.settle(connection, vault, records, causes, now)
     came = [(gateway, record, arrived(record, at)) for gateway, record, at in records if record.direction == INBOUND]
     if not came:
-        return Outcome()
+        return settled
     sims = await store.recipients(connection, {record.imsi for _, record, _ in came if record.imsi})
     known: list[tuple[Recipient, Arrived]] = []
     unknown = []
@@ -61,7 +64,7 @@ async def take_in(
         elif record.imsi is not None or record.port is not None:
             unknown.append((gateway, record, message))
     await store.wait(connection, vault, unknown)
-    return await _hand_on(connection, vault, known, causes, now) if known else Outcome()
+    return settled.plus(await _hand_on(connection, vault, known, causes, now)) if known else settled
 
 
 async def _hand_on(

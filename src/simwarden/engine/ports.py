@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
@@ -12,7 +12,7 @@ from simwarden.domain.errors import SimwardenError
 from simwarden.domain.sim import Function
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from simwarden.domain.reports import Report
     from simwarden.store.gateways import CommandAccess
@@ -99,6 +99,33 @@ class Driver(Protocol):
     @property
     def generation(self) -> str | None:
         """Which of several command interfaces answered, to be remembered for the next driver; None: not known."""
+
+
+class OutgoingText(msgspec.Struct, frozen=True):
+    """A short message that a network element is to send."""
+
+    LATER: ClassVar[str] = "later"
+    """Said in the place of a reason: it may be taken later."""
+
+    task: int
+    """Its number, the same however often it is told: an element that knows it already has taken it."""
+    target: str
+    """From which of its targets."""
+    to: str
+    """E.164."""
+    text: str
+
+
+@runtime_checkable
+class MessageCarrier(Driver, Protocol):
+    """A driver that can send short messages."""
+
+    async def send(self, texts: Sequence[OutgoingText]) -> Mapping[int, str | None]:
+        """Tell the element to send. Returns by task None where it has taken it, else why not: `OutgoingText.LATER`, or
+        words where it never will. What it then does shows in its reports (`SmsRecord.task`).
+
+        Raises CommandFailed: then none was taken if it was reached, else nobody knows.
+        """
 
 
 class InboxSinks(Protocol):

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 _TEXTS = "temp 21.5", "STOP", "Grüße aus dem Schacht 🔋", "START"
 """In turn: a keyword, a word that opts out, a text in UCS-2, a word that opts in."""
-_PEER = "+491700000042"
+PEER = "+491700000042"
+REPLIED = "00" + "5" * 32
+"""The one received message that can be replied to."""
+OPTED_OUT = "0000"
+"""Receivers whose numbers end so want no messages."""
 ANY_SIM = "+491700000001"
 """The one that gets the messages to all SIMs of an account."""
 _NAMES = UUID("8e0f5f0a-6f9d-4d0c-9d53-6f6a3d8f3a51")
@@ -28,7 +32,7 @@ def message(sim: Sim, n: int, at: datetime) -> ReceivedMessage:
     """Message number `n` (from 1) that a virtual SIM receives; its id is always the same."""
     to = Recipient(sim.bucket, sim.imsi, sim.account_id, sim.msisdn, sim.nai)
     text = _TEXTS[(n - 1) % len(_TEXTS)]
-    return received(f"{sim.bucket:02x}{uuid5(_NAMES, f'{sim.imsi} {n}').hex}", Arrived(_PEER, None, text, at), to)
+    return received(f"{sim.bucket:02x}{uuid5(_NAMES, f'{sim.imsi} {n}').hex}", Arrived(PEER, None, text, at), to)
 
 
 def kept(sim: Sim, count: int, now: datetime, since: datetime | None, after: int) -> list[tuple[int, dict[str, Any]]]:

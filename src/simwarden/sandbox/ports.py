@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.domain import rules as domain_rules
-from simwarden.domain.errors import InvalidBinding, SimNotFound
+from simwarden.domain.errors import InvalidBinding, NothingSends, RecipientOptedOut, SendingBarred, SimNotFound
 from simwarden.domain.events import EventType
+from simwarden.domain.messages import MessageOrigin
 from simwarden.domain.rules.area import LimitArea
 from simwarden.domain.rules.device import Bind
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine.function_status import function_views
+from simwarden.engine.sending import QueuedMessage, may_send
+from simwarden.engine.subscriptions import new_id
 from simwarden.kit.clock import now_utc
 from simwarden.sandbox import messages, rules, traffic
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from simwarden.engine.commands.command import SimCommand
     from simwarden.engine.function_status import FunctionView
     from simwarden.engine.idempotency import IdempotentRequest
+    from simwarden.engine.sending import NewMessage
     from simwarden.store.sims import DeviceDates
 
     Clock = Callable[[], datetime]
@@ -85,6 +89,12 @@ class VirtualSims:
         """CallView."""
         return traffic.calls(sim, self._clock())
 
+    async def origin(self, _account_id: str, message_id: str) -> MessageOrigin | None:
+        """MessageReader: nothing is kept, so no id is known but one."""
+        if message_id != messages.REPLIED:
+            return None
+        return MessageOrigin(SimRef(IdentifierKind.MSISDN, messages.ANY_SIM), messages.PEER)
+
     async def place(self, sim: Sim) -> Place | None:
         """PlaceFinder."""
         return rules.place(sim, self._clock())
@@ -109,6 +119,24 @@ class VirtualSims:
     async def read(self, sim: Sim) -> Sequence[FunctionView]:
         """FunctionSource; a virtual SIM is attached nowhere."""
         return function_views(sim, [], {})
+
+
+class VirtualSending:
+    """MessageSender of the sandbox. Nothing is kept."""
+
+    def __init__(self, clock: Clock = now_utc) -> None:
+        self._clock = clock
+
+    async def submit(self, new: NewMessage, _once: IdempotentRequest | None = None) -> QueuedMessage:
+        """A message is taken unless the SIM's number, or that of a receiver, stands for something else."""
+        if rules.kind_of(new.sim.imsi).conflict or not may_send(new.sim):
+            raise SendingBarred
+        if new.sim.seen is None:
+            raise NothingSends
+        if any(to.endswith(messages.OPTED_OUT) for to in new.to):
+            raise RecipientOptedOut
+        now = self._clock()
+        return QueuedMessage(new_id(new.sim.bucket, now), now)
 
 
 class VirtualModels:

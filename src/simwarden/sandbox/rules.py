@@ -204,6 +204,9 @@ def played(topic: EventType, kind: str, n: int, change: VirtualChange) -> dict[s
     if topic is EventType.AREA_CHANGED:
         center = {"latitude": AREA.latitude, "longitude": AREA.longitude}
         return {"area": {"areaType": "CIRCLE", "center": center, "radius": int(AREA.radius)}}
+    if topic is EventType.SMS_STATUS:
+        status, detail = ("SUCCESS", "SENT") if n % 2 else ("FAIL", "NOT_SENT")
+        return {"msgId": f"{n:034x}", "status": status, "detail": detail, "recipient": 1}
     if topic is EventType.ROAMING_CHANGED:
         if kind.endswith(".roaming-change-country"):
             return {name: value for name, value in _AWAY[n % 2].told.items() if name != "roaming"}

@@ -29,6 +29,7 @@ REASONS = {
     9: "TO Expected",
     11: "TID Expected",
     12: "FROM Expected",
+    13: "Duplicated TaskId",
     15: "Invalid CMD",
     200: "OK",
 }
@@ -76,6 +77,8 @@ class Executor:
         self.fault = Fault()
         self.log: deque[ReceivedCommand] = deque(maxlen=HISTORY)
         self.received = 0
+        self.tasks: set[int] = set()
+        """SMS tasks that were taken, by number."""
         self.on_command: Callable[[ReceivedCommand], None] = lambda _command: None
         self._timers: set[asyncio.TimerHandle] = set()
 

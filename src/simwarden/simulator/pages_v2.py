@@ -110,7 +110,7 @@ class PagesV2(Pages):
             return finish(command, answer(15, "tasks must be a list of objects"))
         results = []
         for task in tasks:
-            code = check_task(task, keys=("tid", "to"))
+            code = check_task(task, self.executor.tasks, keys=("tid", "to"))
             if code == 0:
                 place = sending_slot(self.executor, self.every_slot(str(task["from"])))
                 command.slots.append(str(place))

@@ -109,7 +109,7 @@ class PagesV3(Pages):
         command = self.executor.record("submit_sms_tasks", request.path, fault=fault)
         results = []
         for task in tasks:
-            code = check_task(task, keys=("id", "recipients"))
+            code = check_task(task, self.executor.tasks, keys=("id", "recipients"))
             if code == 0:
                 place = sending_slot(self.executor, self.every_slot(str(task["from"])))
                 command.slots.append(str(place))

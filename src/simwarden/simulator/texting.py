@@ -13,16 +13,24 @@ from simwarden.simulator.errors import InvalidRequest
 from simwarden.simulator.slot_addresses import SlotAddress
 
 
-def check_task(task: dict[str, Any], *, keys: tuple[str, str]) -> int:
-    """The vendor code for one task (0 = OK); `keys` name the id and the recipients in this generation."""
+def check_task(task: dict[str, Any], known: set[int], *, keys: tuple[str, str]) -> int:
+    """The vendor code for one task (0 = OK), which is `known` from then on.
+
+    `keys` name the id and the recipients in this generation.
+    """
     task_id, recipients = keys
     if not isinstance(task.get(task_id), int):
         return 11
+    if task[task_id] in known:
+        return 13
     if not task.get("from"):
         return 12
     if not task.get(recipients):
         return 9
-    return 0 if task.get("sms") else 8
+    if not task.get("sms"):
+        return 8
+    known.add(task[task_id])
+    return 0
 
 
 def read_text(task: dict[str, Any]) -> str:

@@ -72,5 +72,7 @@ class ElementKind(msgspec.Struct, frozen=True, kw_only=True):
     """Its own settings. Each field becomes a setting of the server under its name, so begin it with the kind's name."""
     rules: ElementRules
     """How operators register elements of this kind."""
+    sends: bool = False
+    """Its drivers are MessageCarriers."""
     build: Callable[[SourceServices, Any], Source]
     """Makes the source, of the services and of an instance of `settings`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
-from simwarden.domain.messages import Arrived, ReceivedMessage, Recipient, Wish
+from simwarden.domain.messages import Arrived, MessageOrigin, ReceivedMessage, Recipient, Wish
+from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.store.outbox import Outbox
 from simwarden.store.queries import load
 from simwarden.store.records import bucket_for, sms_key
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from simwarden.store.vault import Vault
 
 Q = load("messages")
+_ID = re.compile(r"[0-9a-f]{34}")
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _encoder = msgspec.json.Encoder()
 Place = tuple[datetime, int, bytes]
@@ -238,6 +241,16 @@ class Messages:
         else:
             rows = await self._db.fetch(Q["of_sim"], *common, sim.bucket, sim.imsi)
         return [(row["n"], opened(self._vault, row["id"], row["sealed"])) for row in rows]
+
+    async def origin(self, account_id: str, message_id: str) -> MessageOrigin | None:
+        """Which SIM received a message, and from whom; None: the account has no such message. Raises WrongKey."""
+        if not _ID.fullmatch(message_id):
+            return None
+        row = await self._db.fetchrow(Q["find"], int(message_id[:2], 16), message_id, account_id)
+        if row is None:
+            return None
+        sender = opened(self._vault, message_id, row["sealed"])["from"]
+        return MessageOrigin(SimRef(IdentifierKind.IMSI, row["imsi"]), sender)
 
 
 def _waiting_purpose(gateway_id: int, key: bytes) -> str:

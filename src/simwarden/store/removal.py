@@ -88,7 +88,7 @@ async def remove_account(db: Database, account_id: str, gateways: Collection[str
         for query in _OF_ACCOUNT:
             await connection.execute(Q[query], account_id)
         await connection.execute(Q["numbers"], account_id, ALL_BUCKETS)
-        for query in ("eligibility", "short_messages", "opt_outs"):
+        for query in ("eligibility", "short_messages", "outgoing_messages", "opt_outs"):
             await connection.execute(Q[query], account_id, ALL_BUCKETS)
         await connection.execute(Q["gateway_alarms"], list(gateways))
         await connection.execute(Q["gateways"], list(gateways))

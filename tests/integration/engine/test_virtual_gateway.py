@@ -52,7 +52,7 @@ class Street:
         self.world = world
         self.db = world.db
         self.session = session
-        self.ingest = Ingest(self.db, committed=self._took_in)
+        self.ingest = Ingest(self.db, world.vault, committed=self._took_in)
         self.commands = CommandBatcher(self.db, committed=lambda _outcome: self.worker.wake())
         self.receiver = Receiver(world.gateways, self.ingest)
         self.app = Starlette(routes=self.receiver.routes())

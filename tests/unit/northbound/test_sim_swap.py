@@ -15,7 +15,7 @@ from simwarden import northbound
 from simwarden.domain.numbers import Assignment
 from simwarden.domain.usage import Usage
 from simwarden.northbound.kernel.devices import Devices
-from simwarden.sandbox.ports import VirtualSims
+from simwarden.sandbox.ports import VirtualSending, VirtualSims
 
 DATE, CHECK = "/sim-swap/v2/retrieve-date", "/sim-swap/v2/check"
 NUMBER = "+8613800000001"
@@ -162,7 +162,14 @@ async def test_both_are_counted_as_reads(client: Client, world: World) -> None:
 def sandboxed(world: World) -> Client:
     """What callers in sandbox mode act upon."""
     virtual = VirtualSims(clock=lambda: NOW)
-    return served(world, sims=virtual, messages=virtual, devices=Devices(virtual), operations=None)
+    return served(
+        world,
+        sims=virtual,
+        messages=virtual,
+        sending=VirtualSending(lambda: NOW),
+        devices=Devices(virtual),
+        operations=None,
+    )
 
 
 @pytest.mark.parametrize(

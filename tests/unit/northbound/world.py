@@ -21,6 +21,7 @@ from simwarden.domain.eligibility import NotEligible
 from simwarden.domain.errors import KeyReused, SimNotFound, SimwardenError, SubscriptionNotFound
 from simwarden.domain.hotzone import HotZones, SimTraffic
 from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.messages import MessageOrigin
 from simwarden.domain.payments import PaymentRules
 from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
 from simwarden.domain.sink import parse_sink
@@ -28,6 +29,7 @@ from simwarden.domain.standing import Standing
 from simwarden.edge.throttle import HeldBack
 from simwarden.engine.eligibility import KeptEligibility
 from simwarden.engine.function_status import function_views
+from simwarden.engine.sending import QueuedMessage
 from simwarden.engine.subscriptions import NewSubscription, Subscription
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from simwarden.engine.function_status import FunctionView
     from simwarden.engine.idempotency import CallKey, IdempotencyStore, IdempotentRequest, StoredResponse
     from simwarden.engine.quota import Quotas
+    from simwarden.engine.sending import NewMessage
     from simwarden.engine.subscriptions import Subscriptions
     from simwarden.northbound.kernel.ports import Answered
     from simwarden.store.accounts import Accounts
@@ -127,6 +130,10 @@ class World:
         """What SIMs received, in order."""
         self.calls_of: dict[str, list[SeenCall]] = {}
         """By IMSI: its newest calls."""
+        self.texts: list[NewMessage] = []
+        """What was sent."""
+        self.refusal: SimwardenError | None = None
+        """Why nothing is sent."""
         self.places: dict[str, Place] = {}
         """By IMSI: where the SIM was seen last."""
         self.standing: dict[str, Standing] = {}
@@ -172,6 +179,7 @@ class World:
             functions=self,
             places=self,
             messages=self,
+            sending=Texts(self),
             subscriptions=cast("Subscriptions", Book(self)),
             operations=cast("BulkJobs", self.operations),
             inboxes=Inboxes(cast("Database", None), Vault(bytes(32)), base_url="https://warden.example"),
@@ -235,6 +243,13 @@ class World:
         """CallView."""
         return self.calls_of.get(sim.imsi, ())
 
+    async def origin(self, account_id: str, message_id: str) -> MessageOrigin | None:
+        """MessageReader."""
+        for whose, message in self.messages:
+            if (whose.account_id, message["messageId"]) == (account_id, message_id):
+                return MessageOrigin(SimRef(IdentifierKind.IMSI, whose.imsi), message["from"])
+        return None
+
     async def place(self, sim: Sim) -> Place | None:
         """PlaceFinder."""
         return self.places.get(sim.imsi)
@@ -283,6 +298,23 @@ class World:
     def _fail(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+
+class Texts:
+    """MessageSender in memory."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def submit(self, new: NewMessage, once: IdempotentRequest | None = None) -> QueuedMessage:
+        """Remember a message."""
+        return self._world.answers.do(once, lambda: self._queued(new))
+
+    def _queued(self, new: NewMessage) -> QueuedMessage:
+        if self._world.refusal is not None:
+            raise self._world.refusal
+        self._world.texts.append(new)
+        return QueuedMessage(f"{len(self._world.texts):034x}", NOW)
 
 
 class ModelsInMemory(dict[str, DeviceModel]):

@@ -26,6 +26,7 @@ from simwarden.northbound.kernel.errors import (
     PermissionDenied,
     QuotaExceeded,
     Unauthenticated,
+    detailed,
     info,
 )
 from simwarden.northbound.kernel.ports import Answered, TokenHolder
@@ -117,10 +118,12 @@ class Api:
         edge: Edge,
         *,
         for_operators: bool = False,
+        with_detail: bool = False,
     ) -> None:
         """`scopes`: by operationId, those of which any one allows the call (`accounts.scopes.of_operations`).
 
         `for_operators`: errors are answered in their own words, which may say more than a customer should know.
+        `with_detail`: the text of an error stands in `detail` too, where the document had it first.
         """
         self.name = name
         self.sandbox: Api | None = None
@@ -129,6 +132,7 @@ class Api:
         self._scopes = {each.name: scopes[each.name] for methods in endpoints.values() for each in methods.values()}
         self._edge = edge
         self._for_operators = for_operators
+        self._with_detail = with_detail
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -162,6 +166,8 @@ class Api:
         counted = endpoint is not None and (endpoint.reads or answer.only_read) and answer.status < 300
         if counted and call.edge.reads is not None and caller is not None and endpoint is not None:
             call.edge.reads(self._usage(caller, endpoint, "/query" if answer.only_read else ""))
+        if self._with_detail and isinstance(answer.body, ErrorInfo):
+            answer = msgspec.structs.replace(answer, body=detailed(answer.body))
         if answer.status == 429 and caller is not None:
             await self._edge.refusals.wait(caller.app_key)
         await _send(answer, call.correlator, send)

@@ -24,6 +24,17 @@ def info(error: SimwardenError, *, for_operators: bool = False) -> ErrorInfo:
     return ErrorInfo(error.status, error.code, (error.message if own else error.public)[:MAX_MESSAGE])
 
 
+class DetailedErrorInfo(ErrorInfo, frozen=True):
+    """The body of an error answer in documents that call the text `detail`."""
+
+    detail: str
+
+
+def detailed(given: ErrorInfo) -> DetailedErrorInfo:
+    """The same with its text under both names."""
+    return DetailedErrorInfo(given.status, given.code, given.message, given.message)
+
+
 class CamaraError(SimwardenError):
     """A request is refused as such. Each class below is one code; its docstring is the default message."""
 

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from simwarden.domain.decision import Decision
     from simwarden.domain.device_model import DeviceModel
     from simwarden.domain.fixed_line import FixedLine
+    from simwarden.domain.messages import MessageOrigin
     from simwarden.domain.place import Place
     from simwarden.domain.sim import Sim, SimRef
     from simwarden.domain.standing import Standing
     from simwarden.engine.commands.command import SimCommand
     from simwarden.engine.function_status import FunctionView
     from simwarden.engine.idempotency import IdempotentRequest
+    from simwarden.engine.sending import NewMessage, QueuedMessage
 
 
 class TokenHolder(Protocol):
@@ -60,6 +62,16 @@ class MessageReader(Protocol):
         self, account_id: str, sim: Sim | None, *, since: datetime | None, after: int, limit: int
     ) -> Sequence[tuple[int, dict[str, Any]]]:
         """An account's messages, of one SIM or of all, behind the one at place `after`, with their places."""
+
+    async def origin(self, account_id: str, message_id: str) -> MessageOrigin | None:
+        """Which SIM received a message, and from whom; None: the account has no such message (any more)."""
+
+
+class MessageSender(Protocol):
+    """Sends short messages from SIMs."""
+
+    async def submit(self, new: NewMessage, once: IdempotentRequest | None = None) -> QueuedMessage:
+        """Queue a message. Raises SimwardenError."""
 
 
 class TokenCheck(Protocol):

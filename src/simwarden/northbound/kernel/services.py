@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Commands,
         FunctionSource,
         MessageReader,
+        MessageSender,
         ModelTable,
         PlaceFinder,
         SimFinder,
@@ -51,6 +52,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """None: no received messages are kept here, and there is no API for them."""
     hotzone_baselines_per_minute: int = 300
     """How often `fraud-hotzone` reads in a minute, for an account, what is usual among SIMs of one model."""
+    sending: MessageSender | None = None
+    """None: nothing is sent here."""
     operations: BulkJobs | None = None
     """None: there is no work in the background here, and no API for it."""
     allow_private_sinks: bool = False

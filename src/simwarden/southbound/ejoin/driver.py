@@ -25,10 +25,13 @@ from simwarden.southbound.ejoin.commands import (
     Generation,
     Slot,
     SlotOperation,
+    SmsOrder,
     command_request,
     credentials,
     is_passing,
     read_answer,
+    read_task_answers,
+    sms_request,
     status_request,
 )
 from simwarden.southbound.ejoin.normalise import Unreadable
@@ -147,6 +150,22 @@ class EjoinDriver:
     async def read_status(self) -> bytes:
         """The gateway's `dev-status` of all slots as it sent it, to be read the same way as a pushed one."""
         return await self._perform(self._status)
+
+    async def send_sms(self, orders: Sequence[SmsOrder]) -> dict[int, CommandAnswer]:
+        """Have short messages sent, in one request; returns what the gateway says to each task, as far as it does."""
+
+        async def send(generation: Generation) -> dict[int, CommandAnswer]:
+            body = await self._fetch(sms_request(orders, generation), generation)
+            try:
+                answers = read_task_answers(body)
+            except Unreadable:
+                answers = {}
+            if not answers:
+                self._check(body, generation)  # it may say why
+                raise EjoinCommandFailed("The gateway's answer names no task.", retryable=True)
+            return answers
+
+        return await self._perform(send)
 
     async def _change(self, operation: SlotOperation, slots: Sequence[Slot]) -> None:
         async def change(generation: Generation) -> None:

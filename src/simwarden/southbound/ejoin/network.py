@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simwarden.domain.sim import ALL_FUNCTIONS
-from simwarden.engine.ports import Capabilities, CommandFailed, ProvenBy
+from simwarden.engine.ports import Capabilities, CommandFailed, OutgoingText, ProvenBy
 from simwarden.kit.clock import now_utc
 from simwarden.southbound.ejoin import translate
 from simwarden.southbound.ejoin.codec import decode
-from simwarden.southbound.ejoin.commands import Generation, Slot
+from simwarden.southbound.ejoin.commands import KNOWN_TASK, REASONS, Generation, Slot, SmsOrder, is_passing
 from simwarden.southbound.ejoin.driver import EjoinDriver
 from simwarden.southbound.ejoin.messages import DeviceStatus, Undecodable
 from simwarden.store.gateways import GatewayRef
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.reports import Report
     from simwarden.engine.ports import TargetState
+    from simwarden.southbound.ejoin.commands import CommandAnswer
     from simwarden.store.gateways import CommandAccess
 
 CAPABILITIES = Capabilities((ALL_FUNCTIONS,), ProvenBy.READ_BACK)
@@ -76,6 +77,24 @@ class EjoinNetwork:
             if isinstance(message, DeviceStatus):
                 return translate.to_report(self._ref, message, body, asked, polled=True)
         raise CommandFailed("The gateway answered something else than its status")
+
+    async def send(self, texts: Sequence[OutgoingText]) -> dict[int, str | None]:
+        """MessageCarrier. Raises CommandFailed.
+
+        Whether the network took a message shows in the gateway's reports of sent messages, to be switched on there.
+        """
+        orders = [SmsOrder(each.task, _slot(each.target), each.to, each.text) for each in texts]
+        answers = await self._driver.send_sms(orders)
+        return {task: _said(answer) for task, answer in answers.items()}
+
+
+def _said(answer: CommandAnswer) -> str | None:
+    """What a gateway's answer to a task means; a task that it knows is one that was told it before."""
+    if answer.succeeded or answer.code == KNOWN_TASK:
+        return None
+    if is_passing(answer.code):
+        return OutgoingText.LATER
+    return f"code {answer.code}, {REASONS.get(answer.code, 'no reason known')}"
 
 
 def _slot(target: str) -> Slot:

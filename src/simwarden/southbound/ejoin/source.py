@@ -71,5 +71,9 @@ def check(wanted: Registration) -> None:
 
 
 SOURCE = ElementKind(
-    name="ejoin", settings=EjoinSettings, rules=ElementRules(check=check, reports_to_url=True), build=EjoinSource
+    name="ejoin",
+    settings=EjoinSettings,
+    rules=ElementRules(check=check, reports_to_url=True),
+    sends=True,
+    build=EjoinSource,
 )

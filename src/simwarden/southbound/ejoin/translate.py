@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from simwarden.domain.errors import InvalidIdentifier
 from simwarden.domain.identifiers import parse_imei
 from simwarden.domain.reports import CallRecord, Evidence, GatewayFacts, PortObservation, Report, SmsRecord
-from simwarden.domain.texts import Segment
 from simwarden.southbound.ejoin import codec as ejoin
 from simwarden.southbound.ejoin import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from simwarden.store.gateways import GatewayRef
 
 _LOCKED = frozenset({7, 12})
 _REMOVED = 0
-_SCTS = re.compile(r"([0-9]{12})([0-9A-Fa-f]{2})")
-_EASTMOST = 56
-"""Quarter hours."""
 _INT32 = range(-(2**31), 2**31)
 Dropped = list[str]
 """Names of numbers that were left out, because no column can hold them. As reported they stand in `detail`."""
@@ -197,25 +192,7 @@ def _received(row: ejoin.SmsRow, now: datetime, dropped: Dropped) -> SmsRecord:
         smsc=row.sender if is_report else headers.get("smsc"),
         encoding=None if is_report else str(row.encoding_flag),
         detail=row,
-        carried=None if is_report else Segment(sent_at=_centre_time(row.headers)),
     )
-
-
-def _centre_time(headers: Mapping[str, str] | None) -> datetime | None:
-    """SCTS of the header block, `yymmddHHMMSS` and the zone in quarter hours; None where it cannot be read.
-
-    Whether the zone is written in decimal or hexadecimal digits is not documented: where it could be both it is read as
-    decimal, up to 14 hours east; the sign of TS 23.040 9.2.3.11 is not to be told apart.
-    """
-    found = _SCTS.fullmatch((headers or {}).get("scts", "").strip())
-    if found is None:
-        return None
-    zone = int(found[2], 10 if found[2].isdecimal() else 16)
-    try:
-        at = datetime.strptime(found[1], "%y%m%d%H%M%S").replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    return at - timedelta(minutes=15 * zone) if zone <= _EASTMOST else None
 
 
 def _sent(message: ejoin.SentSms, now: datetime, dropped: Dropped) -> SmsRecord:

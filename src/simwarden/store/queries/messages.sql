@@ -40,6 +40,9 @@ select n, id, sealed from short_message
 where bucket = $5 and imsi = $6 and account_id = $1 and n > $2 and received_at >= $3
 order by n limit $4
 
+-- name: find
+select imsi, sealed from short_message where bucket = $1 and id = $2 and account_id = $3
+
 -- name: wait
 insert into short_message_waiting (bucket, gateway_id, key, imsi, port, slot, received_at, sealed)
 select * from unnest($1::smallint[], $2::int[], $3::bytea[], $4::text[], $5::int[], $6::int[], $7::timestamptz[],

@@ -67,6 +67,9 @@ delete from eligibility where bucket = any ($2::smallint[]) and account_id = $1
 -- name: short_messages
 delete from short_message where bucket = any ($2::smallint[]) and account_id = $1
 
+-- name: outgoing_messages
+delete from outgoing_message where bucket = any ($2::smallint[]) and account_id = $1
+
 -- name: short_message_turn
 delete from short_message_turn where account_id = $1
 

@@ -11,9 +11,12 @@ from simwarden.southbound.ejoin.commands import (
     Generation,
     Slot,
     SlotOperation,
+    SmsOrder,
     encode_command,
     is_passing,
     read_answer,
+    read_task_answers,
+    sms_request,
 )
 from simwarden.southbound.ejoin.normalise import Unreadable, position
 
@@ -90,3 +93,40 @@ def test_which_refusals_pass() -> None:
     assert is_passing(503)
     assert is_passing(99)
     assert not is_passing(404)
+
+
+ORDERS = [SmsOrder(7, Slot(2, 27), "+491", "Grüße"), SmsOrder(8, Slot(3), "+492", "x")]
+
+
+def test_orders_to_send() -> None:
+    v2 = sms_request(ORDERS, Generation.V2)
+    assert (v2.method, v2.path) == ("POST", "goip_post_sms.html")
+    first, second = json.loads(v2.body or b"")["tasks"]
+    assert {name: first[name] for name in ("tid", "from", "to", "sms", "chs", "sdr", "fdr", "dr")} == {
+        "tid": 7,
+        "from": "2.27",
+        "to": "+491",
+        "sms": "Grüße",
+        "chs": "utf8",
+        "sdr": 1,
+        "fdr": 1,
+        "dr": 1,
+    }
+    assert second["from"] == "3"
+    v3 = sms_request(ORDERS, Generation.V3)
+    assert v3.path == "submit_sms_tasks"
+    first = json.loads(v3.body or b"")[0]
+    assert (first["id"], first["from"], first["recipients"], first["charset"]) == (7, "2.27", ["+491"], "UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"code":200,"status":[{"tid":7,"status":"0 OK"},{"tid":8,"status":"13 Duplicated TaskId"}]}', {7: 0, 8: 13}),
+        (b'[{"id":7,"code":0,"reason":"OK"},{"id":"8","code":5},{"code":1},7,{"id":9}]', {7: 0, 8: 5}),
+        (b'{"code":1,"reason":"Invalid User"}', {}),
+        (b"null", {}),
+    ],
+)
+def test_what_is_said_to_each_task(body: bytes, expected: dict[int, int]) -> None:
+    assert {task: answer.code for task, answer in read_task_answers(body).items()} == expected

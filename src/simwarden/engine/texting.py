@@ -1,0 +1,230 @@
+"""Handing queued messages to the network elements in which their SIMs are.
+
+One lane per element: a dead one waits alone. A message has its task's number before the element is told, so that
+telling it again, after a crash or where no answer came, sends it once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from simwarden.domain.errors import SimwardenError, StoreUnavailable
+from simwarden.domain.events import Cause, CauseKind
+from simwarden.domain.sending import AGAIN, TIMEOUT, UNANSWERED, FailureReason, MessageMove, Stage, task_of
+from simwarden.engine.ports import CommandFailed, MessageCarrier, OutgoingText
+from simwarden.engine.sending import advance, may_send
+from simwarden.engine.unit_of_work import Outcome, UnitOfWork
+from simwarden.kit.clock import now_utc
+from simwarden.kit.worker import Worker
+from simwarden.store import sending as store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from simwarden.engine.ports import DriverFactory
+    from simwarden.store.database import Database
+    from simwarden.store.gateways import Gateways
+    from simwarden.store.leases import Leases
+    from simwarden.store.sending import DueMessage
+    from simwarden.store.vault import Vault
+
+CHANNEL = "simwarden_sending"
+BATCH = 500
+"""Messages looked at in one turn,"""
+AT_ONCE = 50
+"""and told to an element in one request."""
+IDLE = timedelta(seconds=5)
+"""How long to sleep at most."""
+_log = structlog.get_logger()
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """A message with the task that it is about to be."""
+
+    message: DueMessage
+    text: OutgoingText
+
+
+class Texting(Worker):
+    """Works on the buckets that this worker leases: no message is told to two elements."""
+
+    worker_name = "texting"
+
+    def __init__(
+        self,
+        db: Database,
+        vault: Vault,
+        gateways: Gateways,
+        leases: Leases,
+        driver_for: DriverFactory,
+        *,
+        committed: Callable[[Outcome], None] = lambda _outcome: None,
+        clock: Callable[[], datetime] = now_utc,
+    ) -> None:
+        super().__init__()
+        self._db = db
+        self._vault = vault
+        self._gateways = gateways
+        self._leases = leases
+        self._driver_for = driver_for
+        self._committed = committed
+        self._clock = clock
+        self._lanes: dict[int, asyncio.Task[None]] = {}
+        self._shares: dict[int, frozenset[int]] = {}
+
+    async def stop(self) -> None:
+        """Stop at once: what is under way is told again, under the same numbers, by whoever takes over."""
+        await super().stop()
+        lanes = list(self._lanes.values())
+        for lane in lanes:
+            lane.cancel()
+        await asyncio.gather(*lanes, return_exceptions=True)
+        await self._leases.leave()
+
+    async def turn(self) -> float:
+        """Begin what is due at every element at which nothing is under way; returns the seconds until more is."""
+        buckets = sorted(await self._leases.refresh())
+        if self._leases.leaving:
+            await self._leases.release(self._leases.leaving.difference(*self._shares.values()))
+        pause = await self._begin(buckets) if buckets else IDLE
+        return max(min(pause.total_seconds(), self._leases.interval), 0.01)
+
+    async def _begin(self, buckets: Sequence[int]) -> timedelta:
+        now = self._clock()
+        due = await store.due(self._db, buckets, now, list(self._lanes), BATCH)
+        upcoming = await store.next_due(self._db, buckets)
+        over, homeless = [], []
+        work: dict[int, list[DueMessage]] = defaultdict(list)
+        for one in due:
+            if not one.is_there:
+                over.append(_failed(one, FailureReason.SIM_REMOVED))
+            elif one.stage is Stage.SUBMITTED or one.queued_at + TIMEOUT <= now:
+                over.append(_failed(one, FailureReason.TIMEOUT))
+            elif one.gateway_id is not None:
+                work[one.gateway_id].append(one)
+            elif one.slot is not None:
+                work[one.slot.gateway_id].append(one)
+            else:
+                homeless.append(one.key)
+        if homeless:
+            await store.put_off(self._db, homeless, now + AGAIN)
+        if over:
+            await self._advance(over, Cause(CauseKind.TIME, "clock", now, "send"))
+        for gateway_id, items in work.items():
+            lane = asyncio.create_task(self._lane(gateway_id, items), name=f"texting-{gateway_id}")
+            self._lanes[gateway_id] = lane
+            self._shares[gateway_id] = frozenset(self._leases.share_of(one.key.bucket) for one in items)
+            lane.add_done_callback(partial(self._lane_done, gateway_id))
+        if len(due) == BATCH:
+            return timedelta(0)
+        return IDLE if upcoming is None or upcoming <= now else min(IDLE, upcoming - now)
+
+    def _lane_done(self, gateway_id: int, _task: asyncio.Task[None]) -> None:
+        self._lanes.pop(gateway_id, None)
+        self._shares.pop(gateway_id, None)
+        self.wake()
+
+    async def _lane(self, gateway_id: int, items: Sequence[DueMessage]) -> None:
+        try:
+            for at in range(0, len(items), AT_ONCE):
+                await self._send(gateway_id, items[at : at + AT_ONCE])
+        except StoreUnavailable as error:
+            _log.warning("sending interrupted", gateway=gateway_id, reason=str(error))
+            await asyncio.sleep(1)
+        except Exception:
+            _log.exception("sending by a gateway failed, retrying", gateway=gateway_id)
+            await asyncio.sleep(1)
+
+    async def _send(self, gateway_id: int, items: Sequence[DueMessage]) -> None:
+        try:
+            access = await self._gateways.access(gateway_id)
+            driver = self._driver_for(access)
+            if not isinstance(driver, MessageCarrier):
+                raise CommandFailed("Elements of this kind send no messages")
+        except StoreUnavailable:
+            raise
+        except SimwardenError as error:  # removed, or cannot be commanded as it is registered
+            _log.debug("sending failed", gateway=gateway_id, reason=error.message)
+            await store.put_off(self._db, [one.key for one in items], self._clock() + AGAIN)
+            return
+        ready = await self._prepare(gateway_id, access.name, items)
+        if not ready:
+            return
+        try:
+            answers = await driver.send([one.text for one in ready])
+        except CommandFailed as error:
+            _log.info("sending failed", gateway=access.name, messages=len(ready), reason=error.message)
+            if error.reached:
+                await store.put_off(self._db, [one.message.key for one in ready], self._clock() + AGAIN)
+            return  # whether it took them nobody knows: they keep their numbers
+        await self._answered(access.name, ready, answers)
+        if driver.generation is not None and driver.generation != access.generation:
+            await self._gateways.remember_generation(access.id, driver.generation)
+
+    async def _prepare(self, gateway_id: int, name: str, items: Sequence[DueMessage]) -> list[Ready]:
+        """Give messages their numbers; those whose SIM may not send any more fail."""
+        now = self._clock()
+        async with self._db.transaction() as connection:
+            changes = UnitOfWork(connection, now)
+            await changes.lock({one.imsi for one in items})
+            sims = changes.sims
+            barred = [one for one in items if one.imsi not in sims or not may_send(sims[one.imsi])]
+            wanted = [one for one in items if one not in barred]
+            fresh = [one for one in wanted if one.task is None]
+            begin = random.randrange(1 << 22)  # noqa: S311 - not to begin with numbers that others use
+            numbers = iter(await store.new_tasks(connection, gateway_id, len(fresh), begin) if fresh else ())
+            told = []
+            for one in wanted:
+                if one.task is not None and one.target is not None:
+                    told.append((one, one.target, one.task))
+                elif one.slot is not None:
+                    told.append((one, one.slot.target.key, task_of(next(numbers), one.key.bucket)))
+            assigned = [(one.key, gateway_id, target, task) for one, target, task in told]
+            queued = await store.assign(connection, assigned, now + UNANSWERED) if assigned else set()
+            cause = Cause(CauseKind.ENFORCEMENT, name, now, "send")
+            outcome = Outcome()
+            if barred:
+                moves = [_failed(one, FailureReason.BARRED) for one in barred]
+                outcome = await advance(connection, moves, {one.imsi: cause for one in barred}, now)
+        self._committed(outcome)
+        ready = []
+        for one, target, task in told:
+            if one.key in queued:
+                content = store.opened(self._vault, one)
+                ready.append(Ready(one, OutgoingText(task, target, content.to, content.text)))
+        return ready
+
+    async def _answered(self, name: str, ready: Sequence[Ready], answers: Mapping[int, str | None]) -> None:
+        now = self._clock()
+        moves, later = [], []
+        for one in ready:
+            key, imsi = one.message.key, one.message.imsi
+            refusal = answers.get(one.text.task, OutgoingText.LATER)
+            if refusal is None:
+                moves.append(MessageMove(key, imsi, Stage.SUBMITTED, now + TIMEOUT))
+            elif refusal == OutgoingText.LATER:
+                later.append(key)
+            else:
+                moves.append(_failed(one.message, f"{FailureReason.REFUSED}: {refusal}"))
+        if later:
+            await store.put_off(self._db, later, now + AGAIN)
+        if moves:
+            await self._advance(moves, Cause(CauseKind.ENFORCEMENT, name, now, "send"))
+
+    async def _advance(self, moves: Sequence[MessageMove], cause: Cause) -> None:
+        async with self._db.transaction() as connection:
+            outcome = await advance(connection, moves, {one.imsi: cause for one in moves}, cause.at)
+        self._committed(outcome)
+
+
+def _failed(message: DueMessage, reason: str) -> MessageMove:
+    return MessageMove(message.key, message.imsi, Stage.FAILED, None, str(reason))

@@ -1,0 +1,257 @@
+"""Messages that customers send: told to the gateway once, brought forward by its reports, limited for each account."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from tests.conformance import contract
+from tests.integration.engine.test_messages import NUMBER, PEER, sms
+from tests.integration.engine.test_messages import box as box
+from tests.support.world import ACCOUNT, START, Box, World, imsi
+
+from simwarden.domain.errors import NothingSends, RecipientOptedOut, SendingBarred, TooManyMessages
+from simwarden.domain.events import EventType
+from simwarden.domain.reports import SmsRecord
+from simwarden.domain.rules.functions import FunctionState, SetFunctions
+from simwarden.domain.sending import AGAIN, TIMEOUT, UNANSWERED
+from simwarden.domain.sim import Function
+from simwarden.engine.idempotency import IdempotencyStore
+from simwarden.engine.sending import NewMessage, QueuedMessage, Sending, SendingLimits
+from simwarden.engine.subscriptions import NewSubscription, Subscriptions
+from simwarden.engine.texting import Texting
+from simwarden.store.leases import Leases
+
+if TYPE_CHECKING:
+    from simwarden.engine.ports import OutgoingText
+    from simwarden.engine.subscriptions import Subscription
+
+OTHER = "+4915112345678"
+STATUS = "org.camaraproject.sms.v0.sms-delivery-status"
+
+
+class Office:
+    """Takes messages and hands them to boxes, a turn at a time."""
+
+    def __init__(self, world: World, owner: str = "w1", **limits: Any) -> None:
+        self.world = world
+        answers = IdempotencyStore(world.db, world.vault, clock=world.clock)
+        given = SendingLimits(**limits)
+        self.sending = Sending(world.db, world.vault, answers, ["ejoin"], limits=given, clock=world.clock)
+        leases = Leases(world.db, "texting", owner)
+        self.texting = Texting(world.db, world.vault, world.gateways, leases, world._driver_for, clock=world.clock)
+
+    async def send(self, text: str = "temp 21.5", *to: str, **fields: Any) -> QueuedMessage:
+        sim = await self.world.sim(1)
+        given: dict[str, Any] = {"sim": sim, "app_key": "app-1", "to": to or (PEER,), "text": text}
+        return await self.sending.submit(NewMessage(**(given | fields)))
+
+    async def turn(self, seconds: float = 0) -> None:
+        """Let time pass, and everything happen that is due."""
+        self.world.clock.turn(seconds)
+        await self.texting.turn()
+        await asyncio.gather(*self.texting._lanes.values())
+
+    async def stages(self) -> list[tuple[int, str | None]]:
+        rows = await self.world.db.fetch("select stage, reason from outgoing_message order by queued_at, id, recipient")
+        return [(row["stage"], row["reason"]) for row in rows]
+
+
+@pytest.fixture
+def office(world: World) -> Office:
+    return Office(world)
+
+
+async def subscribe(world: World) -> Subscription:
+    made = Subscriptions(world.db, world.vault, allow_private_sinks=True, clock=world.clock)
+    new = NewSubscription(
+        sim=await world.sim(1),
+        account_id=ACCOUNT,
+        app_key="app-1",
+        api="sms-delivery-notification-subscriptions",
+        topic=EventType.SMS_STATUS,
+        type=STATUS,
+        protocol="HTTP",
+        sink="http://127.0.0.1:9/sink",
+        protocol_settings=None,
+        device={"phoneNumber": NUMBER},
+        config={"subscriptionDetail": {"senderId": NUMBER, "type": STATUS}},
+        credential=None,
+        expires_at=None,
+        max_events=None,
+        initial_event=False,
+    )
+    return (await made.create(new))[0]
+
+
+async def told(world: World, made: Subscription) -> list[tuple[str, str, str, int]]:
+    """What subscribers are told, held against CAMARA's document and ours."""
+    rows = await world.db.fetch("select * from delivery where subscription_id = $1 order by n", made.id)
+    found = []
+    for row in rows[1:]:
+        data = {"subscriptionId": made.id, **row["data"]}
+        name = "sms-delivery-notification-subscriptions"
+        for document in (contract.ours(name), contract.camaras(name)):
+            if document is not None:
+                assert list(document.schema("DeliveryStatus").iter_errors(data)) == []
+        assert row["type"] == STATUS
+        found.append((data["msgId"], data["status"], data["detail"], data["recipient"]))
+    return found
+
+
+def reported(text: OutgoingText, status: int) -> SmsRecord:
+    """The network's report of a delivery, which names the receiver alone."""
+    receiver = text.to.removeprefix("+")
+    key = f"report {text.task} {status}".encode()
+    return SmsRecord(
+        key=key,
+        direction="report",
+        at=START,
+        imsi=imsi(1),
+        sender="1",
+        receiver=receiver,
+        status=status,
+        port=1,
+        slot=1,
+    )
+
+
+async def test_from_the_queue_to_the_receiver(world: World, box: Box, office: Office) -> None:
+    made = await subscribe(world)
+    queued = await office.send("temp 21.5", PEER, OTHER)
+    await office.turn()
+    first, second = box.texts.values()
+    assert [(text.target, text.to, text.text) for text in (first, second)] == [
+        ("1.01", PEER, "temp 21.5"),
+        ("1.01", OTHER, "temp 21.5"),
+    ]
+    assert await office.stages() == [(1, None), (1, None)]
+    assert await told(world, made) == []
+    await world.take(box.sent(first), box.sent(second, 5))
+    await world.take(box.sent(first))  # the same once more
+    await world.take(box.records(sms=[reported(first, 0), reported(second, 0)]))
+    assert await office.stages() == [(3, None), (4, "NOT_SENT")]
+    assert sorted(await told(world, made)) == [
+        (queued.id, "FAIL", "NOT_SENT", 2),
+        (queued.id, "SUCCESS", "DELIVERED", 1),
+        (queued.id, "SUCCESS", "SENT", 1),
+    ]
+    assert (await world.types(1)).count(EventType.SMS_STATUS) == 3
+    rows = await world.db.fetch("select t::text as row from outgoing_message t")
+    assert not [row for row in rows if "temp 21" in row["row"] or PEER[1:] in row["row"]]
+
+
+async def test_a_crash_between_telling_and_writing_sends_once(world: World, box: Box, office: Office) -> None:
+    await office.send()
+    box.fault = "mute"  # it took the message, and nobody heard that
+    await office.turn()
+    assert await office.stages() == [(0, None)]
+    box.fault = ""
+    await office.texting.stop()
+    again = Office(world, "w2")
+    await again.turn(1)
+    assert len(box.told) == 1  # not before it could have been answered
+    await again.turn(UNANSWERED.total_seconds())
+    assert box.told == [next(iter(box.texts))] * 2
+    assert await again.stages() == [(1, None)]
+
+
+async def test_the_report_may_come_before_the_answer(world: World, box: Box, office: Office) -> None:
+    await office.send()
+    box.fault = "mute"
+    await office.turn()
+    [text] = box.texts.values()
+    await world.take(box.sent(text))
+    assert await office.stages() == [(2, None)]
+    box.fault = ""
+    await office.turn(2 * TIMEOUT.total_seconds())
+    assert (await office.stages(), len(box.told)) == ([(2, None)], 1)
+
+
+async def test_what_is_not_taken_waits_or_fails(world: World, box: Box, office: Office) -> None:
+    box.refusals = {PEER: "code 9, TO Expected", OTHER: "later"}
+    made = await subscribe(world)
+    queued = await office.send("x", PEER, OTHER)
+    await office.turn()
+    assert await office.stages() == [(4, "REFUSED: code 9, TO Expected"), (0, None)]
+    assert await told(world, made) == [(queued.id, "FAIL", "REFUSED: code 9, TO Expected", 1)]
+    box.refusals = {}
+    await office.turn(AGAIN.total_seconds())
+    assert (await office.stages())[1] == (1, None)
+    await office.turn(TIMEOUT.total_seconds())  # no word of it
+    assert (await office.stages())[1] == (4, "TIMEOUT")
+
+
+async def test_an_unreachable_gateway_is_tried_for_ten_minutes(world: World, box: Box, office: Office) -> None:
+    box.fault = "dead"
+    await office.send()
+    await office.turn()
+    await office.turn(UNANSWERED.total_seconds())
+    assert await office.stages() == [(0, None)]
+    await office.turn(TIMEOUT.total_seconds())
+    assert await office.stages() == [(4, "TIMEOUT")]
+    assert box.told == []
+
+
+async def test_a_bar_stops_what_waits_and_what_comes(world: World, box: Box, office: Office) -> None:
+    made = await subscribe(world)
+    queued = await office.send()
+    await world.do(1, SetFunctions(state=FunctionState.CLOSED, functions=int(Function.SMS)))
+    await office.turn()
+    assert await told(world, made) == [(queued.id, "FAIL", "BARRED", 1)]
+    assert box.told == []
+    with pytest.raises(SendingBarred):
+        await office.send()
+
+
+async def test_a_sim_in_no_slot_sends_nothing(world: World, box: Box, office: Office) -> None:
+    with pytest.raises(NothingSends):
+        await office.send(sim=msgspec.structs.replace(await world.sim(1), seen=None))
+    await world.db.execute("update gateway set command_url = null")
+    with pytest.raises(NothingSends):
+        await office.send()
+    assert await office.stages() == []
+
+
+async def test_who_opted_out_gets_nothing(world: World, box: Box, office: Office) -> None:
+    await world.take(box.records(sms=[sms("STOP")]))
+    with pytest.raises(RecipientOptedOut, match="2 of the list"):
+        await office.send("x", OTHER, PEER)
+    with pytest.raises(RecipientOptedOut):
+        await office.send("x", category="TRANSACTION")
+    assert await office.stages() == []
+    await Office(world, opt_out_spares_transactions=True).send("x", category="TRANSACTION")
+    await world.take(box.records(sms=[sms("START")]))
+    await office.send()
+
+
+async def test_the_tasks_of_others_change_nothing(world: World, box: Box, office: Office) -> None:
+    await office.send()
+    await office.turn()
+    [text] = box.texts.values()
+    await world.take(box.sent(msgspec.structs.replace(text, to=OTHER)))  # somebody else's of the same number
+    await world.take(box.sent(msgspec.structs.replace(text, task=text.task + 256)))
+    await world.take(box.records(sms=[reported(msgspec.structs.replace(text, to=OTHER), 0)]))
+    assert await office.stages() == [(1, None)]
+    await world.take(box.records(sms=[reported(text, 0x21), reported(text, 0x41)]))  # still trying, then given up
+    assert await office.stages() == [(4, "NOT_DELIVERED")]
+
+
+async def test_an_account_that_sends_without_end_is_held_up(world: World, box: Box) -> None:
+    office = Office(world, messages_waiting_per_account=3, messages_per_account_and_minute=5)
+    await office.send("x", PEER, OTHER)
+    with pytest.raises(TooManyMessages, match="messages_waiting_per_account"):
+        await office.send("x", PEER, OTHER)
+    await office.turn()
+    await world.take(*(box.sent(text) for text in box.texts.values()))
+    await office.send("x", PEER, OTHER)
+    await office.turn()
+    await world.take(*(box.sent(text) for text in box.texts.values()))
+    with pytest.raises(TooManyMessages, match="messages_per_account_and_minute"):
+        await office.send("x", PEER, OTHER)
+    await office.send()
+    world.clock.turn(timedelta(minutes=1).total_seconds())
+    await office.send("x", PEER, OTHER)
