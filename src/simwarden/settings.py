@@ -5,10 +5,8 @@ A flag beats the environment (`SIMWARDEN_<NAME>`), which beats the TOML file.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import secrets
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -20,6 +18,7 @@ from simwarden.domain.errors import SimwardenError
 from simwarden.domain.intake import Intake
 from simwarden.edge.clients import InvalidNetwork, Proxies
 from simwarden.kit.addresses import AbsoluteUri, HttpUrl, MailAddress, MailAddresses, WebhookSecret
+from simwarden.kit.files import write_once
 from simwarden.kit.quantities import Days, Hours, Port, Positive, Seconds
 from simwarden.southbound import registry
 
@@ -361,26 +360,12 @@ def read_key(path: Path) -> bytes:
 
 def write_key(path: Path, key: bytes) -> None:
     """Write a master key into a new file, mode 0600. One that exists stays as it is."""
-    _make_key(path, key.hex() + "\n")
+    write_once(path, key.hex() + "\n")
 
 
 def has_master_key(settings: Settings) -> bool:
     """Whether there is a master key already."""
     return bool(settings.secret_key) or key_path(settings).exists()
-
-
-def _make_key(path: Path, text: str) -> None:
-    """The file appears under its name with the key in it, or not at all; of two programs the first one's stays."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - mode 0600
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _key_of(text: str) -> bytes | None:
