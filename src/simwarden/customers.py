@@ -26,6 +26,7 @@ from simwarden.notify.inbox import Inboxes
 from simwarden.notify.retry import Schedule
 from simwarden.notify.settings import NotifySettings
 from simwarden.sandbox.ports import VirtualModels, VirtualSending, VirtualSims
+from simwarden.sandbox.records import VirtualRecords
 from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
 from simwarden.store.gateways import Gateways
 from simwarden.store.leases import Leases
@@ -33,6 +34,7 @@ from simwarden.store.lines import Lines
 from simwarden.store.messages import Messages
 from simwarden.store.places import Places
 from simwarden.store.pseudonyms import Pseudonyms
+from simwarden.store.record_lists import RecordLists
 from simwarden.store.tacs import Tacs
 
 if TYPE_CHECKING:
@@ -162,6 +164,7 @@ class Customers:
             messages=Messages(self._db, self._vault),
             hotzone_baselines_per_minute=self._settings.hotzone_baselines_per_minute,
             sending=self.sending,
+            records=RecordLists(self._db, self._vault),
             operations=self.operations,
             allow_private_sinks=self._settings.allow_private_sinks,
             subscriptions_async=self._settings.subscriptions_async,
@@ -180,6 +183,7 @@ class Customers:
             models=VirtualModels(),
             messages=virtual,
             sending=VirtualSending(),
+            records=VirtualRecords(),
             operations=None,
         )
         return northbound.apis(live, sandbox)

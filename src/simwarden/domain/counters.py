@@ -8,9 +8,12 @@ from __future__ import annotations
 import enum
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LARGEST = 10**12
 """A counter that shows more is not believed: no SIM has that many calls, and no column of ours is to overflow."""
@@ -91,6 +94,29 @@ class CounterUse(msgspec.Struct, frozen=True):
     """How many counters began anew."""
 
 
+class CounterDay(msgspec.Struct, frozen=True, kw_only=True):
+    """What a SIM used on a day at an element, or at a part of it."""
+
+    imsi: str
+    day: date
+    element_id: int
+    account_id: str
+    bucket: int = 0
+    at: datetime
+    """Of the last reading that is in it."""
+    used: Mapping[Meter, Decimal]
+    resets: int
+    reading: Reading
+
+
+class LastReading(msgspec.Struct, frozen=True):
+    """What an element showed last."""
+
+    element_id: int
+    at: datetime
+    reading: Reading
+
+
 def completed(before: Reading | None, now: Reading) -> Reading:
     """A reading with what it leaves out as it was last shown: an element can be told to show fewer counters."""
     if before is None:
@@ -133,6 +159,11 @@ def day_of(at: datetime) -> date:
 def believable(number: float | None) -> int | float | None:
     """A number that a counter can show; None for any other."""
     return number if number is not None and 0 <= number <= LARGEST else None
+
+
+def as_numbers(amounts: Mapping[Meter, Decimal]) -> dict[str, int | float]:
+    """Amounts as JSON has them."""
+    return {str(meter): int(amount) if amount % 1 == 0 else float(amount) for meter, amount in amounts.items()}
 
 
 def _exact(number: float) -> Decimal:

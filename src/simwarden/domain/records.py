@@ -112,3 +112,54 @@ class StoredCallRecord(StoredRecord, frozen=True, kw_only=True):
         if self.alert_at is None or until is None:
             return None
         return int(max(until - self.alert_at, timedelta(0)).total_seconds())
+
+
+class Behind(msgspec.Struct, frozen=True, array_like=True):
+    """The last record of the page before."""
+
+    when: datetime
+    bucket: int
+    gateway_id: int
+    key: str
+    """In hexadecimal digits."""
+
+
+class OfSim(msgspec.Struct, frozen=True):
+    """Records of an IMSI, also of one that is not registered."""
+
+    imsi: str
+    account_id: str | None = None
+    """Only those of when the SIM was this account's."""
+
+
+class OfAccount(msgspec.Struct, frozen=True):
+    """Records of an account's SIMs."""
+
+    account_id: str
+    gateway_id: int | None = None
+
+
+class OfGateway(msgspec.Struct, frozen=True):
+    """Whatever a gateway reported."""
+
+    gateway_id: int
+    unknown: bool = False
+    """Only of cards that were nobody's."""
+
+
+class RecordQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which records are wanted."""
+
+    of: OfSim | OfAccount | OfGateway
+    since: datetime
+    until: datetime
+    direction: str | None = None
+    other_party: str | None = None
+    """As it is written; only with OfSim."""
+    behind: Behind | None = None
+    limit: int
+
+
+def behind(record: StoredMessage | StoredCallRecord) -> Behind:
+    """Where the page that ends with this record goes on."""
+    return Behind(record.when, record.bucket, record.gateway_id, record.key.hex())

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain.counters import CounterUse, completed, day_of, used_between
+from simwarden.domain.counters import CounterDay, CounterUse, LastReading, completed, day_of, used_between
 from simwarden.store import counters
-from simwarden.store.counters import CounterDay, LastReading
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from simwarden.domain.counters import as_numbers
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simwarden.domain.counters import Meter
+    from simwarden.domain.counters import CounterDay, LastReading
     from simwarden.domain.records import StoredCallRecord, StoredMessage, StoredRecord
-    from simwarden.store.counters import CounterDay, LastReading
 
 
 def message(row: StoredMessage, names: Mapping[int, str], *, reveal: bool) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def counter_day(row: CounterDay, names: Mapping[int, str]) -> dict[str, Any]:
         "gateway": names.get(row.element_id, ""),
         "day": row.day,
         "at": row.at,
-        "used": used(row.used),
+        "used": as_numbers(row.used),
         "resets": row.resets,
         "readings": msgspec.to_builtins(row.reading),
     }
@@ -83,11 +83,6 @@ def last_reading(row: LastReading, names: Mapping[int, str]) -> dict[str, Any]:
         "at": row.at,
         "readings": msgspec.to_builtins(row.reading),
     }
-
-
-def used(amounts: Mapping[Meter, Decimal]) -> dict[str, int | float]:
-    """Amounts as JSON has them."""
-    return {str(meter): int(amount) if amount % 1 == 0 else float(amount) for meter, amount in amounts.items()}
 
 
 def _common(row: StoredRecord, names: Mapping[int, str], *, reveal: bool) -> dict[str, Any]:

@@ -7,22 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from simwarden.domain.errors import InvalidIdentifier, SimNotFound
 from simwarden.domain.identifiers import parse_imsi
+from simwarden.domain.records import Behind, OfAccount, OfGateway, OfSim, RecordQuery, behind
 from simwarden.management import record_views
 from simwarden.management.query import Bucket, Number, Query, Text, Time
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument, PermissionDenied
 from simwarden.store import counters
-from simwarden.store.record_lists import (
-    Behind,
-    OfAccount,
-    OfGateway,
-    OfSim,
-    RecordLists,
-    RecordQuery,
-    behind,
-)
+from simwarden.store.record_lists import RecordLists
 
 if TYPE_CHECKING:
+    from simwarden.domain.counters import CounterDay
     from simwarden.domain.sim import Sim
     from simwarden.management.house import House
 
@@ -86,7 +80,7 @@ class RecordRoutes:
 
     async def _counters_of_sim(self, sim: Sim, query: Query, first: date, last: date) -> Answer:
         rows = await counters.of_sim(
-            self._house.db, sim, first, last, before=query.cursor(SimPlace), limit=query.limit + 1
+            self._house.db, sim.imsi, sim.account_id, first, last, before=query.cursor(SimPlace), limit=query.limit + 1
         )
         answer = await self._days(rows[: query.limit])
         names = await self._house.gateways.names()
@@ -97,7 +91,7 @@ class RecordRoutes:
             answer["nextCursor"] = query.next((end.day, end.element_id))
         return Answer(200, answer)
 
-    async def _days(self, rows: list[counters.CounterDay]) -> dict[str, Any]:
+    async def _days(self, rows: list[CounterDay]) -> dict[str, Any]:
         names = await self._house.gateways.names() if rows else {}
         return {"counters": [record_views.counter_day(row, names) for row in rows]}
 

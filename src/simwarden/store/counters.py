@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain.counters import Meter, Reading
+from simwarden.domain.counters import CounterDay, LastReading, Meter, Reading
 from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
 from simwarden.store.queries import load
 
@@ -32,29 +32,6 @@ class KnownCounters(msgspec.Struct, frozen=True):
     at: datetime | None
     """When one of them moved last; None: no reading is stored."""
     reading: Reading | None
-
-
-class CounterDay(msgspec.Struct, frozen=True, kw_only=True):
-    """What a SIM used on a day at an element, or at a part of it."""
-
-    imsi: str
-    day: date
-    element_id: int
-    account_id: str
-    bucket: int = 0
-    at: datetime
-    """Of the last reading that is in it."""
-    used: Mapping[Meter, Decimal]
-    resets: int
-    reading: Reading
-
-
-class LastReading(msgspec.Struct, frozen=True):
-    """What an element showed last."""
-
-    element_id: int
-    at: datetime
-    reading: Reading
 
 
 async def last(
@@ -129,11 +106,18 @@ async def prune(db: Database, before: date, at_once: int) -> int:
 
 
 async def of_sim(
-    db: Database, sim: Sim, first: date, last_: date, *, before: tuple[date, int] | None, limit: int
+    db: Database,
+    imsi: str,
+    account_id: str,
+    first: date,
+    last_: date,
+    *,
+    before: tuple[date, int] | None,
+    limit: int,
 ) -> list[CounterDay]:
-    """Days of a SIM from the first to the last, the newest first, from behind `before` (day, element) on."""
+    """Days of an account's SIM from the first to the last, the newest first, from behind `before` (day, element) on."""
     rows = await db.fetch(
-        Q["of_sim"], sim.bucket, sim.imsi, sim.account_id, first, last_, *(before or (None, None)), limit
+        Q["of_sim"], bucket_of(imsi), imsi, account_id, first, last_, *(before or (None, None)), limit
     )
     return [_day(row) for row in rows]
 

@@ -2,71 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
-from simwarden.domain.records import StoredCallRecord, StoredMessage
-from simwarden.store import records
+from simwarden.domain.records import OfAccount, OfGateway, OfSim, RecordQuery, StoredCallRecord, StoredMessage
+from simwarden.store import counters, records
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import date
 
     import asyncpg
 
+    from simwarden.domain.counters import CounterDay, LastReading
+    from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
     from simwarden.store.vault import Vault
 
 Q = load("record_lists")
-
-
-class Behind(msgspec.Struct, frozen=True, array_like=True):
-    """The last record of the page before."""
-
-    when: datetime
-    bucket: int
-    gateway_id: int
-    key: str
-    """In hexadecimal digits."""
-
-
-class OfSim(msgspec.Struct, frozen=True):
-    """Records of an IMSI, also of one that is not registered."""
-
-    imsi: str
-    account_id: str | None = None
-    """Only those of when the SIM was this account's."""
-
-
-class OfAccount(msgspec.Struct, frozen=True):
-    """Records of an account's SIMs."""
-
-    account_id: str
-    gateway_id: int | None = None
-
-
-class OfGateway(msgspec.Struct, frozen=True):
-    """Whatever a gateway reported."""
-
-    gateway_id: int
-    unknown: bool = False
-    """Only of cards that were nobody's."""
-
-
-class RecordQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which records are wanted."""
-
-    of: OfSim | OfAccount | OfGateway
-    since: datetime
-    until: datetime
-    direction: str | None = None
-    other_party: str | None = None
-    """As it is written; only with OfSim."""
-    behind: Behind | None = None
-    limit: int
 
 
 class RecordLists:
@@ -85,6 +39,25 @@ class RecordLists:
         """Calls. Raises WrongKey."""
         rows = await self._read("calls", wanted)
         return [call_of({**row, **records.opened_call(self._vault, row)}) for row in rows]
+
+    async def days(
+        self, of: OfSim | OfAccount, first: date, last: date, *, behind: tuple[date, int, str, int] | None, limit: int
+    ) -> list[CounterDay]:
+        """What was used on each day, the newest first, from behind (day, bucket, IMSI, element) on."""
+        if isinstance(of, OfAccount):
+            return await counters.of_account(self._db, of.account_id, first, last, before=behind, limit=limit)
+        assert of.account_id is not None
+        place = None if behind is None else (behind[0], behind[3])
+        return await counters.of_sim(self._db, of.imsi, of.account_id, first, last, before=place, limit=limit)
+
+    async def last_readings(self, sim: Sim) -> list[LastReading]:
+        """What elements showed last."""
+        return await counters.shown_last(self._db, sim)
+
+    async def names(self, account_id: str, imsis: Collection[str]) -> dict[str, tuple[str | None, str | None]]:
+        """Phone number and network access identifier of those that are the account's SIMs now, by IMSI."""
+        rows = await self._db.fetch(Q["names"], sorted({bucket_of(imsi) for imsi in imsis}), sorted(imsis), account_id)
+        return {row["imsi"]: (row["msisdn"], row["nai"]) for row in rows}
 
     async def _read(self, kind: str, wanted: RecordQuery) -> Sequence[asyncpg.Record]:
         peer = None
@@ -115,11 +88,6 @@ def message_of(row: Mapping[str, Any]) -> StoredMessage:
 def call_of(row: Mapping[str, Any]) -> StoredCallRecord:
     """A row, with what was sealed in it."""
     return StoredCallRecord(**{name: row[name] for name in StoredCallRecord.__struct_fields__})
-
-
-def behind(record: StoredMessage | StoredCallRecord) -> Behind:
-    """Where the page that ends with this record goes on."""
-    return Behind(record.when, record.bucket, record.gateway_id, record.key.hex())
 
 
 def _scope(of: OfSim | OfAccount | OfGateway) -> tuple[str, tuple[object, object, object]]:

@@ -84,7 +84,7 @@ async def test_what_is_used_is_counted_by_day_and_resets_are_understood(world: W
     world.clock.turn(86400)
     await world.take(status(box, 3, 8))
     assert await days(world) == {(imsi(1), today): (6, 1), (imsi(1), tomorrow): (1, 0), (imsi(2), tomorrow): (1, 0)}
-    (newest, first) = await counters.of_sim(world.db, await world.sim(1), today, tomorrow, before=None, limit=10)
+    (newest, first) = await counters.of_sim(world.db, imsi(1), "acme", today, tomorrow, before=None, limit=10)
     assert (newest.day, newest.reading.messages, first.reading.messages) == (
         tomorrow,
         Amounts(total=3),

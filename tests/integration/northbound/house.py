@@ -39,6 +39,7 @@ from simwarden.store.gateways import Gateways
 from simwarden.store.lines import Lines
 from simwarden.store.places import Places
 from simwarden.store.pseudonyms import Pseudonyms
+from simwarden.store.record_lists import RecordLists
 from simwarden.store.sims import Sims
 from simwarden.store.tacs import Tacs
 
@@ -105,6 +106,7 @@ class House:
                     inboxes=self.inboxes,
                     models=Tacs(database),
                     pseudonyms=Pseudonyms(vault),
+                    records=RecordLists(database, vault),
                     accounts=self.accounts,
                     allow_private_sinks=allow_private_sinks,
                     subscriptions_async=subscriptions_async,

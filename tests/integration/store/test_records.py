@@ -12,9 +12,10 @@ from tests.support.fixtures import world, world_database
 from tests.support.world import START, World, imsi
 
 from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.records import OfAccount, OfGateway, OfSim, RecordQuery, behind
 from simwarden.domain.reports import CallRecord, SmsRecord
 from simwarden.store import records, sims
-from simwarden.store.record_lists import OfAccount, OfGateway, OfSim, RecordLists, RecordQuery, behind
+from simwarden.store.record_lists import RecordLists
 
 __all__ = ["world", "world_database"]
 

@@ -13,7 +13,7 @@ from tests.unit.northbound.world import Client, World
 
 from simwarden import northbound
 
-OTHERS = {"iot-device-management", "listen", "short-message-subscriptions/vwip/retrieve-received"}
+OTHERS = {"iot-device-management", "listen", "records", "short-message-subscriptions/vwip/retrieve-received"}
 """Whose requests may name nothing, and be right."""
 EXAMPLES = {
     f"/{name}{path}": next(

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from tests.conformance import contract
 from tests.unit.northbound.asgi import Reply, call
 from tests.unit.northbound.operations import OperationsInMemory
+from tests.unit.northbound.recorded import RecordsInMemory
 
 from simwarden import northbound
 from simwarden.accounts.scopes import KNOWN
@@ -126,6 +127,7 @@ class World:
         self.baselines_read = 0
         self.counts_of_others: list[int] = []
         """What SIMs of the same model have each day."""
+        self.recorded = RecordsInMemory(self.sims)
         self.messages: list[tuple[Sim, dict[str, Any]]] = []
         """What SIMs received, in order."""
         self.calls_of: dict[str, list[SeenCall]] = {}
@@ -180,6 +182,7 @@ class World:
             places=self,
             messages=self,
             sending=Texts(self),
+            records=self.recorded,
             subscriptions=cast("Subscriptions", Book(self)),
             operations=cast("BulkJobs", self.operations),
             inboxes=Inboxes(cast("Database", None), Vault(bytes(32)), base_url="https://warden.example"),

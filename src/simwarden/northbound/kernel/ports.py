@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import date, datetime
 
+    from simwarden.domain.counters import CounterDay, LastReading
     from simwarden.domain.decision import Decision
     from simwarden.domain.device_model import DeviceModel
     from simwarden.domain.fixed_line import FixedLine
     from simwarden.domain.messages import MessageOrigin
     from simwarden.domain.place import Place
+    from simwarden.domain.records import OfAccount, OfSim, RecordQuery, StoredCallRecord, StoredMessage
     from simwarden.domain.sim import Sim, SimRef
     from simwarden.domain.standing import Standing
     from simwarden.engine.commands.command import SimCommand
@@ -72,6 +74,28 @@ class MessageSender(Protocol):
 
     async def submit(self, new: NewMessage, once: IdempotentRequest | None = None) -> QueuedMessage:
         """Queue a message. Raises SimwardenError."""
+
+
+class RecordReader(Protocol):
+    """Knows what SIMs did: their messages, calls and counters."""
+
+    async def messages(self, wanted: RecordQuery, /) -> Sequence[StoredMessage]:
+        """The newest first."""
+
+    async def calls(self, wanted: RecordQuery, /) -> Sequence[StoredCallRecord]:
+        """The newest first."""
+
+    async def days(
+        self, of: OfSim | OfAccount, first: date, last: date, *, behind: tuple[date, int, str, int] | None, limit: int
+    ) -> Sequence[CounterDay]:
+        """What was used on each day (UTC), the newest first. `behind`: day, bucket, IMSI and element of the last one
+        that is known."""
+
+    async def last_readings(self, sim: Sim, /) -> Sequence[LastReading]:
+        """What elements showed last."""
+
+    async def names(self, account_id: str, imsis: Collection[str], /) -> Mapping[str, tuple[str | None, str | None]]:
+        """Phone number and network access identifier of those that are the account's SIMs now, by IMSI."""
 
 
 class TokenCheck(Protocol):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         MessageSender,
         ModelTable,
         PlaceFinder,
+        RecordReader,
         SimFinder,
     )
     from simwarden.notify.inbox import Inboxes
@@ -54,6 +55,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """How often `fraud-hotzone` reads in a minute, for an account, what is usual among SIMs of one model."""
     sending: MessageSender | None = None
     """None: nothing is sent here."""
+    records: RecordReader | None = None
+    """None: nothing is kept of what SIMs did, and there is no API for it."""
     operations: BulkJobs | None = None
     """None: there is no work in the background here, and no API for it."""
     allow_private_sinks: bool = False

@@ -1,6 +1,9 @@
 -- Messages and calls, the newest first: of a SIM, of an account's SIMs, of a gateway. Of a SIM nothing is listed of whoever
 -- had its IMSI before.
 
+-- name: names
+select imsi, msisdn, nai from sim where bucket = any ($1::smallint[]) and imsi = any ($2::text[]) and account_id = $3
+
 -- name: sms_of_sim
 select r.* from sms r
 where r.bucket = $1 and r.imsi = $2 and ($3::text is null or r.account_id = $3)
