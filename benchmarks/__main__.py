@@ -18,6 +18,7 @@ from benchmarks import (
     machine,
     place,
     pool,
+    retention,
     sightings,
     twins,
 )
@@ -150,6 +151,13 @@ async def measure_pool(_given: argparse.Namespace) -> None:
     await pool.measure()
 
 
+async def measure_retention(given: argparse.Namespace) -> None:
+    """How fast old records are deleted, and what storing new ones feels of it."""
+    async with bench() as world:
+        await world.fill(0)
+        await retention.measure(world, given.records)
+
+
 SECTIONS = {
     "pool": measure_pool,
     "calls": measure_calls,
@@ -160,6 +168,7 @@ SECTIONS = {
     "isolation": measure_isolation,
     "bulk": measure_bulk,
     "place": measure_place,
+    "retention": measure_retention,
     "growth": measure_growth,
 }
 
@@ -169,6 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("sections", nargs="*", help=f"what to measure: {', '.join(SECTIONS)} (default: all)")
     parser.add_argument("--sims", type=int, default=1_000_000, help="SIMs in the register (default 1,000,000)")
+    parser.add_argument("--records", type=int, default=2_000_000, help="messages, and half as many calls (retention)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each throughput figure (default 3)")
     parser.add_argument("--seconds", type=float, default=8.0, help="length of a round (default 8)")
     parser.add_argument("--moves", type=int, default=100, help="moves for the latency figures (default 100)")

@@ -281,7 +281,7 @@ async def test_every_operation_of_every_api_heeds_it(world: World) -> None:
         assert all(400 <= reply.status < 500 for reply in replies), url
         refused = [reply.json["message"] for reply in replies if reply.status == 403]
         assert refused, (url, [reply.body for reply in replies])
-        assert all("eligibility response" in message for message in refused), refused
+        assert all("eligibility response" in message for message in refused), (url, refused)
     assert len(operations) > 60
     assert (world.commands, world.created, world.operations.begun) == ([], [], {})
 
