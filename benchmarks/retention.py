@@ -76,7 +76,8 @@ async def measure(world: Bench, rows: int) -> None:
 
 async def _delete(db: Database, kept: timedelta) -> tuple[int, list[float]]:
     """How many rows, and the seconds of each step."""
-    before, count, steps = now_utc() - kept, 0, []
+    before, count = now_utc() - kept, 0
+    steps: list[float] = []
     while True:
         began = time.monotonic()
         deleted = await personal.prune(db, before, DELETED_AT_ONCE)
