@@ -12,6 +12,7 @@ import asyncpg
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.edge import tls
 from simwarden.engine.census import Census
+from simwarden.engine.hotspots import Hotspots
 from simwarden.engine.watch import Watch, WatchSettings
 from simwarden.kit.clock import now_utc
 from simwarden.notify.alarms.log import LogPush
@@ -47,6 +48,7 @@ class Watching:
         self._reading = asyncio.Lock()
         self._sampler: asyncio.Task[None] | None = None
         self.census = Census(db, Leases(db, "census", worker.name, shares=1, heir_of=worker.heir_of))
+        self.hotspots = Hotspots(db, Leases(db, "hotspots", worker.name, shares=1, heir_of=worker.heir_of))
         self._settings = settings
         self._sender: Sender | None = None
         self.watch = Watch(
@@ -72,6 +74,7 @@ class Watching:
         """Begin; inside the running loop."""
         self.watch.start()
         self.census.start()
+        self.hotspots.start()
         self._sampler = asyncio.create_task(self._sample(), name="sampler")
         self.pusher.start()
 
@@ -80,6 +83,7 @@ class Watching:
         if self._sampler is not None:
             self._sampler.cancel()
             await asyncio.gather(self._sampler, return_exceptions=True)
+        await self.hotspots.stop()
         await self.census.stop()
         await self.watch.stop()
         await self.pusher.stop()

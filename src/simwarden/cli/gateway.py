@@ -46,6 +46,18 @@ add_all(
     gateway,
     [
         Plain(
+            verb="hotzones",
+            operation="listDiscoveredHotzones",
+            help="List sites at which more SIMs show signs of fraud than chance explains.",
+            examples=("gateway hotzones",),
+            columns=(
+                *("gateways", "hours=windowHours", "since", "sims", "simsWithSign", "expected", "probability"),
+                *("coolingSince", "endedAt"),
+            ),
+            empty="No site stands out.",
+            rows="hotzones",
+        ),
+        Plain(
             verb="list",
             operation="listGateways",
             examples=("gateway list",),

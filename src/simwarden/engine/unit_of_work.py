@@ -12,7 +12,7 @@ from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.sim import ALL_FUNCTIONS, Lifecycle
 from simwarden.engine import publishing, risk, standing
-from simwarden.store import alarms, attachments, ports, sims
+from simwarden.store import alarms, attachments, hotspots, ports, sims
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -246,6 +246,7 @@ class UnitOfWork:
         events = [(self.sims[imsi], event) for imsi, items in self._events.items() for event in items]
         if events:
             await sims.add_events(self._connection, events)
+            await hotspots.add_signs(self._connection, events)
         due = await self._write_attachments()
         deliveries = 0
         if events:

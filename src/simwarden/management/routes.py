@@ -12,6 +12,7 @@ from simwarden.management.alarms import AlarmRoutes
 from simwarden.management.areas import AreaRoutes
 from simwarden.management.bulk import BulkRoutes
 from simwarden.management.gateways import GatewayRoutes
+from simwarden.management.hotspots import HotspotRoutes
 from simwarden.management.hotzones import HotzoneRoutes
 from simwarden.management.journal import JournalRoutes
 from simwarden.management.lines import LineRoutes
@@ -114,6 +115,7 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/accounts/{}/hotzones", "listHotzones", hotzones.page),
         ("POST", "/accounts/{}/hotzones", "setHotzone", hotzones.set),
         ("DELETE", "/accounts/{}/hotzones", "removeHotzone", hotzones.remove),
+        ("GET", "/hotzones/discovered", "listDiscoveredHotzones", HotspotRoutes(house).page),
         ("POST", "/accounts/{}/payment-rules", "setPaymentRules", payments.set),
         ("DELETE", "/accounts/{}/payment-rules", "removePaymentRules", payments.remove),
         ("GET", "/accounts/{}/payment-eligibility", "countPayments", payments.count),

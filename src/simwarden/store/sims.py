@@ -27,7 +27,18 @@ from simwarden.domain.sim import (
 )
 from simwarden.domain.standing import Standing
 from simwarden.domain.traffic import TrafficLimits
-from simwarden.store import counters, daily, hotzone_alerts, hotzones, live_calls, places, risk, sim_names, standing
+from simwarden.store import (
+    counters,
+    daily,
+    hotspots,
+    hotzone_alerts,
+    hotzones,
+    live_calls,
+    places,
+    risk,
+    sim_names,
+    standing,
+)
 from simwarden.store import numbers as assignments
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.columns import lines, numbers, texts
@@ -301,6 +312,7 @@ async def delete(connection: asyncpg.Connection, sims: Sequence[Sim], now: datet
     await counters.forget(connection, keys[1])
     await risk.forget(connection, keys[1])
     await hotzone_alerts.forget(connection, keys[1])
+    await hotspots.forget(connection, keys[1])
     await sim_names.delete(connection, ordered)
 
 

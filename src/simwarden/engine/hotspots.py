@@ -1,0 +1,81 @@
+"""Hotzones on the map: sites of gateways where more SIMs show signs of fraud than chance explains.
+
+One worker at a time looks. What it reads grows with the signs and the gateways that there are, not with the SIMs.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from simwarden.domain.hotspot import COMPARED, Counted, Window, count, follow, usual_rate
+from simwarden.kit.clock import now_utc
+from simwarden.kit.worker import SoleWorker
+from simwarden.store import fleet
+from simwarden.store import hotspots as store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from simwarden.store.database import Database
+    from simwarden.store.hotspots import HeldSite
+    from simwarden.store.leases import Leases
+
+EVERY = 60.0
+"""Seconds between two looks."""
+_PRUNE_EVERY = timedelta(hours=1)
+_PRUNED = 1_000
+
+
+class Hotspots(SoleWorker):
+    """`leases` has a single share."""
+
+    worker_name = "hotspots"
+
+    def __init__(self, db: Database, leases: Leases, *, clock: Callable[[], datetime] = now_utc) -> None:
+        super().__init__(leases)
+        self._db = db
+        self._clock = clock
+        self._pruned: datetime | None = None
+
+    async def look(self) -> float:
+        """One look at all sites; returns the seconds until the next."""
+        now = self._clock()
+        await look(self._db, now)
+        if self._pruned is None or now - self._pruned > _PRUNE_EVERY:
+            await store.prune(self._db, now, _PRUNED)
+            self._pruned = now
+        return EVERY
+
+
+async def look(db: Database, now: datetime) -> None:
+    """Compare what was seen at each site in the last hour and day with what is usual, and remember what is hot."""
+    sites, known = await store.sites(db), await store.open_ones(db)
+    if not sites and not known:
+        return
+    there = await store.cards(db, [id_ for site in sites.values() for id_ in site.gateways])
+    sims = sum(each.count for each in (await fleet.read(db)).sims)
+    for window in Window:
+        seen = await _counted(db, sites, there, window, now, sims)
+        occupied = sum(counted.sims > 0 for counted in seen.values())
+        for place in sorted(seen.keys() | {place for place, kept in known if kept is window}):
+            before = known.get((place, window))
+            after = follow(before, place, window, seen.get(place, Counted(0, 0, 0.0, 1.0)), occupied, now)
+            if after is not None and after != before:
+                await store.save(db, after)
+
+
+async def _counted(
+    db: Database, sites: Mapping[str, HeldSite], there: Mapping[int, int], window: Window, now: datetime, sims: int
+) -> dict[str, Counted]:
+    """What is seen at each site in the window that ends now."""
+    begin = now - window.value
+    signs = await store.signs(db, begin, now)
+    usual = await store.sims_with_sign(db, begin - COMPARED, begin, window.hours)
+    rate = usual_rate(usual, max(sims, sum(there.values())), window)
+    found = {}
+    for place, site in sites.items():
+        with_sign = len({sign.imsi for sign in signs if sign.gateway_id in site.gateways})
+        found[place] = count(sum(there.get(id_, 0) for id_ in site.gateways), with_sign, rate)
+    return found

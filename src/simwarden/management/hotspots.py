@@ -1,0 +1,63 @@
+"""Hotzones that were found on the map: list."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from simwarden.management.query import Query
+from simwarden.northbound.kernel.api import Answer, Request
+from simwarden.store import hotspots
+
+if TYPE_CHECKING:
+    from simwarden.domain.hotspot import Hotspot
+    from simwarden.management.house import House
+    from simwarden.store.hotspots import HeldSite, Sign
+
+MOST = 1000
+"""In an answer."""
+ENDED_WITHIN = timedelta(days=1)
+"""Those that ended so lately are listed too."""
+
+
+class HotspotRoutes:
+    """The operation under `/hotzones`."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def page(self, request: Request) -> Answer:
+        """listDiscoveredHotzones: those that are hot, and those that ended a day ago at most, newest first."""
+        Query(request.query, (), "discovered hotzones")
+        now = self._house.clock()
+        found = await hotspots.recent(self._house.db, now - ENDED_WITHIN, MOST)
+        sites = await hotspots.sites(self._house.db) if found else {}
+        signs = {
+            window: await hotspots.signs(self._house.db, now - window.value, now)
+            for window in {each.window for each in found}
+        }
+        return Answer(200, {"hotzones": [_shown(each, sites.get(each.place), signs[each.window]) for each in found]})
+
+
+def _shown(spot: Hotspot, site: HeldSite | None, signs: list[Sign]) -> dict[str, Any]:
+    latitude, _, longitude = spot.place.partition(",")
+    here = set() if site is None else site.gateways.keys()
+    kinds: dict[str, set[str]] = {}
+    for sign in signs:
+        if sign.gateway_id in here:
+            kinds.setdefault(sign.type, set()).add(sign.imsi)
+    times = {"coolingSince": spot.calm_since, "endedAt": spot.ended_at}
+    return {
+        "latitude": float(latitude),
+        "longitude": float(longitude),
+        "gateways": [] if site is None else sorted(site.gateways.values()),
+        "windowHours": spot.window.hours,
+        "since": spot.since,
+        "assessedAt": spot.at,
+        "sims": spot.counted.sims,
+        "simsWithSign": spot.counted.with_sign,
+        "expected": spot.counted.expected,
+        "probability": spot.counted.chance,
+        "signs": {kind: len(imsis) for kind, imsis in sorted(kinds.items())},
+        **{name: at for name, at in times.items() if at is not None},
+    }

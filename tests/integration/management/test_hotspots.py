@@ -1,0 +1,63 @@
+"""Hotzones that were found on the map, through the management API."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from simwarden.domain.hotspot import Counted, Hotspot, Window
+from simwarden.domain.locating import Site
+from simwarden.kit.clock import now_utc
+from simwarden.store import hotspots, sites
+from simwarden.store.gateways import Gateways
+
+if TYPE_CHECKING:
+    from tests.integration.management.house import House
+
+    from simwarden.store.vault import Vault
+
+PATH = "/hotzones/discovered"
+
+
+async def test_what_is_hot_and_what_was_a_day_ago_is_listed(house: House, vault: Vault) -> None:
+    assert (await house.manage("GET", PATH)).json == {"hotzones": []}
+    gateways = Gateways(house.db, vault)
+    ids = [
+        (await gateways.add(name, kind="ejoin", command_url=None, username=None, password=None))[0]
+        for name in ("hot-2", "hot-1")
+    ]
+    now = now_utc()
+    async with house.db.transaction() as connection:
+        await sites.set_sites(connection, dict.fromkeys(("hot-1", "hot-2"), Site(52.52, 13.405, 500.0)), now)
+    for n, type_ in enumerate(("RULE_FIRED", "RULE_FIRED", "BINDING_DIFFERED"), 1):
+        await house.db.execute(
+            "insert into fraud_sign (bucket, imsi, n, at, type, gateway_id) values ($1, $2, 1, $3, $4, $5)",
+            *(n, f"46000000000000{n}", now - timedelta(minutes=n), type_, ids[n % 2]),
+        )
+    spot = Hotspot(
+        place="52.52000,13.40500",
+        window=Window.HOUR,
+        since=now - timedelta(hours=3),
+        counted=Counted(40, 3, 0.004, 1e-8),
+        at=now - timedelta(hours=2),
+    )
+    await hotspots.save(house.db, spot)
+    for days in (0.9, 1.1):
+        ended = now - timedelta(days=days)
+        over = Hotspot(
+            place="1.00000,-2.00000", window=Window.DAY, since=ended, counted=spot.counted, at=ended, ended_at=ended
+        )
+        await hotspots.save(house.db, over)
+    reply = await house.manage("GET", PATH)
+    hot, was = reply.json["hotzones"]
+    assert (hot["gateways"], hot["latitude"], hot["longitude"]) == (["hot-1", "hot-2"], 52.52, 13.405)
+    assert (hot["windowHours"], hot["sims"], hot["simsWithSign"], hot["probability"]) == (1, 40, 3, 1e-8)
+    assert hot["signs"] == {"BINDING_DIFFERED": 1, "RULE_FIRED": 2}
+    assert hot.keys().isdisjoint({"coolingSince", "endedAt"})
+    assert (was["gateways"], was["windowHours"], was["signs"], was["longitude"]) == ([], 24, {}, -2.0)
+    assert was["endedAt"]
+
+
+async def test_what_is_refused(house: House) -> None:
+    reply = await house.manage("GET", f"{PATH}?place=x")
+    assert (reply.status, reply.json["code"]) == (400, "INVALID_ARGUMENT")
