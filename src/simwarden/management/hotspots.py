@@ -58,6 +58,6 @@ def _shown(spot: Hotspot, site: HeldSite | None, signs: list[Sign]) -> dict[str,
         "simsWithSign": spot.counted.with_sign,
         "expected": spot.counted.expected,
         "probability": spot.counted.chance,
-        "signs": {kind: len(imsis) for kind, imsis in sorted(kinds.items())},
+        "signs": [{"type": kind, "sims": len(imsis)} for kind, imsis in sorted(kinds.items())],
         **{name: at for name, at in times.items() if at is not None},
     }

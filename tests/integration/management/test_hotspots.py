@@ -52,9 +52,9 @@ async def test_what_is_hot_and_what_was_a_day_ago_is_listed(house: House, vault:
     hot, was = reply.json["hotzones"]
     assert (hot["gateways"], hot["latitude"], hot["longitude"]) == (["hot-1", "hot-2"], 52.52, 13.405)
     assert (hot["windowHours"], hot["sims"], hot["simsWithSign"], hot["probability"]) == (1, 40, 3, 1e-8)
-    assert hot["signs"] == {"BINDING_DIFFERED": 1, "RULE_FIRED": 2}
+    assert hot["signs"] == [{"type": "BINDING_DIFFERED", "sims": 1}, {"type": "RULE_FIRED", "sims": 2}]
     assert hot.keys().isdisjoint({"coolingSince", "endedAt"})
-    assert (was["gateways"], was["windowHours"], was["signs"], was["longitude"]) == ([], 24, {}, -2.0)
+    assert (was["gateways"], was["windowHours"], was["signs"], was["longitude"]) == ([], 24, [], -2.0)
     assert was["endedAt"]
 
 
