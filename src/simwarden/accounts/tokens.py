@@ -46,6 +46,8 @@ class Caller(msgspec.Struct, frozen=True):
     """The application sees virtual SIMs, and nothing else."""
     daily_quota: int | None = None
     """Counted calls that the application may make in a day (UTC); None: as many as it likes."""
+    granted: frozenset[str] = frozenset()
+    """The scopes that the application has, whatever this token allows."""
     sims: frozenset[SimRef] | None = None
     """The names of the one SIM that the call may be about, by an eligibility response; None: of any."""
 
@@ -58,12 +60,6 @@ class _Header(msgspec.Struct, frozen=True):
 _header_decoder = msgspec.json.Decoder(_Header)
 
 
-class _Checked(msgspec.Struct, frozen=True):
-    caller: Caller
-    expires_at: int
-    issued_at: int
-
-
 class _Status(msgspec.Struct, frozen=True):
     account_id: str | None
     """None: revoked, or never there."""
@@ -72,6 +68,15 @@ class _Status(msgspec.Struct, frozen=True):
     daily_quota: int | None = None
     tokens_from: int = 0
     """In seconds since 1970: tokens issued before are refused."""
+    granted: frozenset[str] = frozenset()
+
+
+class _Checked(msgspec.Struct, frozen=True):
+    caller: Caller
+    status: _Status
+    """By which the caller was made."""
+    expires_at: int
+    issued_at: int
 
 
 class Tokens:
@@ -131,10 +136,10 @@ class Tokens:
         status = await self._current(caller.app_key)
         if status.account_id != caller.account_id or checked.issued_at < status.tokens_from:
             return None
-        if status.daily_quota != caller.daily_quota:  # it was changed since the token was first seen
-            caller = msgspec.structs.replace(caller, daily_quota=status.daily_quota)
+        if status is not checked.status:  # it was read again since
+            caller = msgspec.structs.replace(caller, daily_quota=status.daily_quota, granted=status.granted)
             if token in self._checked:
-                self._checked[token] = _Checked(caller, checked.expires_at, checked.issued_at)
+                self._checked[token] = _Checked(caller, status, checked.expires_at, checked.issued_at)
         return caller
 
     def invalidate(self, app_key: str) -> None:
@@ -172,9 +177,15 @@ class Tokens:
         if status.account_id is None:
             return None
         caller = Caller(
-            app_key, status.account_id, frozenset(scope.split()), device, status.sandbox, status.daily_quota
+            app_key,
+            status.account_id,
+            frozenset(scope.split()),
+            device,
+            status.sandbox,
+            status.daily_quota,
+            status.granted,
         )
-        checked = _Checked(caller, expires_at, issued_at)
+        checked = _Checked(caller, status, expires_at, issued_at)
         while len(self._checked) >= self._remembered:
             del self._checked[next(iter(self._checked))]
         self._checked[token] = checked
@@ -223,4 +234,5 @@ class Tokens:
             return _Status(None, read_at)
         account_id = None if application.revoked_at else application.account_id
         since = int(application.tokens_from.timestamp()) if application.tokens_from else 0
-        return _Status(account_id, read_at, application.sandbox, application.daily_quota, since)
+        granted = frozenset(application.scopes)
+        return _Status(account_id, read_at, application.sandbox, application.daily_quota, since, granted)

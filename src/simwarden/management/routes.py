@@ -71,6 +71,7 @@ class NoOperator:
     """A caller of the customers' APIs, here without any scope."""
 
     scopes: frozenset[str] = frozenset()
+    granted = scopes
     daily_quota = None
     sandbox = False
     sims = None

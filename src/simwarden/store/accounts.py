@@ -100,7 +100,6 @@ class Accounts:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._settings: Coalescer[str, AccountSettings] = Coalescer(self._settings_of)
-        self._scopes: Coalescer[str, frozenset[str]] = Coalescer(self._scopes_of)
 
     async def add(self, id: str, name: str, settings: AccountSettings) -> Account:  # noqa: A002 - the column's name
         """Store a new account. Raises AlreadyExists when the name is taken."""
@@ -187,14 +186,6 @@ class Accounts:
         if row is None:
             raise ApplicationNotFound
         return _application(row)
-
-    async def scopes(self, app_key: str) -> frozenset[str]:
-        """The scopes that an application has, whatever a token of it allows; none of one that does not exist."""
-        return await self._scopes.get(app_key) or frozenset()
-
-    async def _scopes_of(self, app_keys: Sequence[str]) -> Mapping[str, frozenset[str]]:
-        rows = await self._db.fetch(Q["application_scopes"], app_keys)
-        return {row["app_key"]: frozenset(row["scopes"]) for row in rows}
 
     async def named(self, name: str) -> Application:
         """A tenant's live application by `ACCOUNT/APP` or APPKEY. Raises ApplicationNotFound."""

@@ -69,7 +69,8 @@ async def forged(world: World, **changes: object) -> str:
 
 async def test_a_token_says_who_calls(world: World) -> None:
     token = await world.tokens.issue(world.application, SCOPES)
-    expected = Caller(world.application.app_key, world.application.account_id, frozenset(SCOPES))
+    granted = frozenset(world.application.scopes)
+    expected = Caller(world.application.app_key, world.application.account_id, frozenset(SCOPES), granted=granted)
     assert await world.tokens.check(token) == expected
     assert await world.tokens.check(token) == expected  # remembered
 

@@ -94,7 +94,7 @@ async def test_the_application_must_have_the_scope_and_not_its_token(client: Cli
     narrow = frozenset({"eligibility-info:check"})
     world.callers["short"] = Caller("swk_meters", "acc_meters", narrow)
     assert await check(client, QUERY, token="short") == {QUERY: True}
-    world.callers["poor"] = Caller("swk_poor", "acc_meters", narrow)
+    world.callers["poor"] = Caller("swk_poor", "acc_meters", narrow, granted=narrow)
     assert await check(client, QUERY, *narrow, token="poor") == {
         QUERY: "SUBSCRIBER_NOT_SUPPORTED",
         "eligibility-info:check": True,

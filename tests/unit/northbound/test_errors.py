@@ -117,6 +117,7 @@ class Caller(msgspec.Struct, frozen=True):
     device: str | None = None
     sandbox: bool = False
     daily_quota: int | None = None
+    granted: frozenset[str] = SCOPES
     sims: frozenset[SimRef] | None = None
 
     async def check(self, token: str) -> Caller | None:

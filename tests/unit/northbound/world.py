@@ -81,6 +81,7 @@ class Caller(msgspec.Struct, frozen=True):
     device: str | None = None
     sandbox: bool = False
     daily_quota: int | None = None
+    granted: frozenset[str] = SCOPES
     sims: frozenset[SimRef] | None = None
 
 
@@ -264,10 +265,6 @@ class World:
     async def assignment(self, sim: Sim) -> Assignment | None:
         """NumberHistory."""
         return self.assignments.get(sim.imsi)
-
-    async def scopes(self, app_key: str) -> frozenset[str]:
-        """What the application may do (Accounts)."""
-        return frozenset().union(*(each.scopes for each in self.callers.values() if each.app_key == app_key))
 
     async def life(self, sim: Sim, *, limit: int = 200) -> list[Event]:
         """Nothing has happened."""

@@ -48,7 +48,7 @@ class EligibilityInfo:
         number = wanted.phone_number
         sim = await self._devices.find(caller, self._devices.name(caller, Device(phone_number=number)))
         scopes = dict.fromkeys(wanted.scopes)
-        found = await self._obstacles(sim, scopes, await self._accounts.scopes(caller.app_key))
+        found = await self._obstacles(sim, scopes, caller.granted)
         eligible = [scope for scope, against in found.items() if against is None]
         kept = await self._responses.keep(caller.app_key, sim, number, eligible)
         items = [schemas.item(scope, wanted.purpose, against) for scope, against in found.items()]

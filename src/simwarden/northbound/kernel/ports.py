@@ -53,6 +53,10 @@ class TokenHolder(Protocol):
         """The names of the one SIM that the call may be about, by an eligibility response; None: of any."""
 
     @property
+    def granted(self) -> frozenset[str]:
+        """The scopes that its application has, whatever the token allows."""
+
+    @property
     def daily_quota(self) -> int | None:
         """Counted calls that the application may make in a day (UTC); None: as many as it likes."""
 

@@ -57,9 +57,6 @@ select changed.*, pg_notify('simwarden_application', changed.app_key) as told fr
 -- name: application
 select app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota, previous_secret_until, tokens_from from application where app_key = $1
 
--- name: application_scopes
-select app_key, scopes from application where app_key = any ($1::text[])
-
 -- name: credentials
 select app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota, previous_secret_until, tokens_from, secret_hash,
        previous_secret_hash from application where app_key = $1
