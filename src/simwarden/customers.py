@@ -35,7 +35,7 @@ from simwarden.store.messages import Messages
 from simwarden.store.places import Places
 from simwarden.store.pseudonyms import Pseudonyms
 from simwarden.store.record_lists import RecordLists
-from simwarden.store.tacs import Tacs
+from simwarden.store.tacs import RememberedTacs, Tacs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -157,7 +157,7 @@ class Customers:
             inboxes=self.inboxes,
             places=Places(self._db),
             smallest_area_radius=self._settings.smallest_area_radius,
-            models=Tacs(self._db),
+            models=RememberedTacs(Tacs(self._db)),
             pseudonyms=Pseudonyms(self._vault),
             swaps_monitored_days=self._settings.swaps_monitored_days,
             traffic_kept_days=self._settings.traffic_kept_days,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from simwarden.domain.device_model import DeviceModel
@@ -9,12 +10,16 @@ from simwarden.store.coalesce import Coalescer
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from simwarden.store.database import Database
 
 Q = load("tacs")
+REMEMBERED_FOR = 10.0
+"""Seconds after which customers' calls look a TAC up again: so late they may see an import."""
+REMEMBERED = 20_000
+"""TACs that are remembered at most. A fleet has some hundreds."""
 
 
 class Tacs:
@@ -43,3 +48,24 @@ class Tacs:
     async def _load(self, tacs: Sequence[str]) -> Mapping[str, DeviceModel]:
         rows = await self._db.fetch(Q["find"], tacs)
         return {row["tac"]: DeviceModel(row["tac"], row["manufacturer"], row["model"]) for row in rows}
+
+
+class RememberedTacs:
+    """The table as customers' calls see it: what was found is remembered for REMEMBERED_FOR."""
+
+    def __init__(self, tacs: Tacs, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._tacs = tacs
+        self._now = now
+        self._found: dict[str, tuple[float, DeviceModel | None]] = {}
+
+    async def find(self, tac: str) -> DeviceModel | None:
+        """What the table says of a TAC, if anything. Raises StoreUnavailable."""
+        found = self._found.get(tac)
+        if found is not None and self._now() - found[0] < REMEMBERED_FOR:
+            return found[1]
+        at, model = self._now(), await self._tacs.find(tac)
+        self._found.pop(tac, None)
+        while len(self._found) >= REMEMBERED:
+            del self._found[next(iter(self._found))]
+        self._found[tac] = at, model
+        return model
