@@ -80,17 +80,27 @@ async def _prepare(connection: asyncpg.Connection) -> None:
     )
 
 
+def _unavailable(error: BaseException) -> StoreUnavailable | None:
+    """What the loss of the database is to the rest of the house; None: the error is none."""
+    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        return ReadOnly()
+    if isinstance(error, AGAIN):
+        return TryAgain(f"The database had to drop this at the moment ({type(error).__name__})")
+    if isinstance(error, UNAVAILABLE):
+        return StoreUnavailable(f"The database cannot be reached at the moment ({type(error).__name__})")
+    return None
+
+
 @contextlib.contextmanager
 def available() -> Any:
     """Turn the loss of the database into StoreUnavailable; let every other error through."""
     try:
         yield
-    except asyncpg.ReadOnlySQLTransactionError as error:
-        raise ReadOnly from error
-    except AGAIN as error:
-        raise TryAgain(f"The database had to drop this at the moment ({type(error).__name__})") from error
-    except UNAVAILABLE as error:
-        raise StoreUnavailable(f"The database cannot be reached at the moment ({type(error).__name__})") from error
+    except Exception as error:
+        lost = _unavailable(error)
+        if lost is None:
+            raise
+        raise lost from error
 
 
 async def connect(url: str) -> asyncpg.Connection:
@@ -166,27 +176,118 @@ async def _pool(url: str, size: int, *, read_only: bool = False) -> asyncpg.Pool
     return pool
 
 
-async def _close(pool: asyncpg.Pool) -> None:
+class _Connections:
+    """The connections of a pool. Those that were used last are kept at hand, out of asyncpg's own queue: to take one
+    from there and to give it back is a third of the time of a short statement (docs/measurements.md).
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._at_hand: list[asyncpg.pool.PoolConnectionProxy] = []
+        self._closed = False
+        self.waiting = 0
+        """Tasks that wait for a connection."""
+
+    @property
+    def usage(self) -> PoolUsage:
+        size, idle = self._pool.get_size(), self._pool.get_idle_size() + len(self._at_hand)
+        return PoolUsage(size - idle, idle, self.waiting)
+
+    async def take(self) -> asyncpg.Connection:
+        while self._at_hand:
+            connection = self._at_hand.pop()
+            if not _is_lost(connection):
+                return connection
+            await self._pool.release(connection)
+        self.waiting += 1
+        try:
+            return await self._pool.acquire(timeout=10)
+        finally:
+            self.waiting -= 1
+
+    async def give_back(self, connection: asyncpg.Connection, *, ended_well: bool) -> None:
+        if (
+            ended_well
+            and not self.waiting
+            and not self._closed
+            and not _is_lost(connection)
+            and not connection.is_in_transaction()
+        ):
+            self._at_hand.append(connection)
+        else:
+            await self._pool.release(connection)
+
+    async def close(self) -> None:
+        """Close all; whatever hangs is cut after five seconds."""
+        self._closed = True
+        try:
+            async with asyncio.timeout(5):
+                while self._at_hand:
+                    await self._pool.release(self._at_hand.pop())
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+
+def _is_lost(connection: asyncpg.pool.PoolConnectionProxy) -> bool:
     try:
-        await asyncio.wait_for(pool.close(), 5)
-    except TimeoutError:
-        pool.terminate()
+        closed: bool = connection.is_closed()
+    except asyncpg.InterfaceError:  # asyncpg has taken it back when it was lost
+        return True
+    return closed
+
+
+class _Use:
+    """A connection while it is used: `async with`."""
+
+    __slots__ = ("_connection", "_connections", "_suspect")
+
+    def __init__(self, connections: _Connections) -> None:
+        self._connections = connections
+        self._connection: asyncpg.Connection
+        self._suspect: Callable[[], None]
+
+    async def __aenter__(self) -> asyncpg.Connection:
+        try:
+            connection = self._connection = await self._connections.take()
+        except Exception as error:
+            lost = _unavailable(error)
+            if lost is None:
+                raise
+            raise lost from error
+        self._suspect = connection.suspect  # of the connection behind the proxy, which forgets it when it is lost
+        return connection
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None:
+            with available():
+                await self._connections.give_back(self._connection, ended_well=True)
+            return
+        self._suspect()
+        try:
+            await self._connections.give_back(self._connection, ended_well=False)
+        except Exception as other:
+            lost = _unavailable(other)
+            if lost is None:
+                raise
+            raise lost from error
+        lost = _unavailable(error)
+        if lost is not None:
+            raise lost from error
 
 
 class Database:
     """A pool of connections to one PostgreSQL."""
 
     def __init__(self, pool: asyncpg.Pool, url: str, size: int) -> None:
-        self._pool = pool
-        self._waiting = 0
+        self._connections = _Connections(pool)
         self._size = size
         self.url = url
 
     @property
     def usage(self) -> PoolUsage:
         """How the pool is used now."""
-        size, idle = self._pool.get_size(), self._pool.get_idle_size()
-        return PoolUsage(size - idle, idle, self._waiting)
+        return self._connections.usage
 
     @classmethod
     async def connect(cls, url: str, *, size: int = 6, read_only: bool = False) -> Database:
@@ -201,30 +302,16 @@ class Database:
 
         Raises StoreUnavailable.
         """
-        old, self._pool = self._pool, await _pool(self.url, self._size)
-        await _close(old)
+        old, self._connections = self._connections, _Connections(await _pool(self.url, self._size))
+        await old.close()
 
     async def close(self) -> None:
         """Close all connections; whatever hangs is cut after five seconds."""
-        await _close(self._pool)
+        await self._connections.close()
 
-    @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection of the pool. Raises StoreUnavailable, also when it is lost while in use."""
-        with available():
-            self._waiting += 1
-            try:
-                connection = await self._pool.acquire(timeout=10)
-            finally:
-                self._waiting -= 1
-            suspect = connection.suspect  # of the connection behind the pool's proxy, which forgets it when it is lost
-            try:
-                yield connection
-            except BaseException:
-                suspect()
-                raise
-            finally:
-                await self._pool.release(connection)
+    def connection(self) -> _Use:
+        """A connection of the pool, for `async with`. Raises StoreUnavailable, also when it is lost while in use."""
+        return _Use(self._connections)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
