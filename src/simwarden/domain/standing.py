@@ -140,14 +140,14 @@ def reachability(sim: Sim, shown: Standing, now: datetime) -> Reachability | Non
     if not times:
         return None
     off = sim.functions_off
-    known = [(works and not off & function, _since(sim, at, function)) for works, at, function in times]
+    if not off:  # as of most SIMs
+        known = [(works, at) for works, at, _ in times]
+    else:
+        known = [(works and function not in off, _since(sim, at, function)) for works, at, function in times]
+        data = data and Function.DATA not in off
+        sms = sms and Function.SMS not in off
     able = any(works for works, _ in known)
-    at = max(at for works, at in known if works == able)
-    return Reachability(
-        None if data is None else data and not off & Function.DATA,
-        None if sms is None else sms and not off & Function.SMS,
-        min(at, now),
-    )
+    return Reachability(data, sms, min(max(at for works, at in known if works == able), now))
 
 
 def serving(sim: Sim, shown: Standing, home: Collection[str] = ()) -> ServingNetwork | None:

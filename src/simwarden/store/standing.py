@@ -44,51 +44,46 @@ def whose(sim: Sim) -> Whose:
 
 async def shown(reader: Reader, sims: Sequence[Whose]) -> dict[Whose, Standing]:
     """What is shown of each of these SIMs, where anything is."""
-    slots, sessions = await _slots(reader, sims), await _sessions(reader, sims)
-    return {
-        sim: Standing(slots.get(sim), sessions.get(sim.imsi)) for sim in sims if sim in slots or sim.imsi in sessions
-    }
-
-
-async def _slots(reader: Reader, sims: Sequence[Whose]) -> dict[Whose, ShownSlot]:
-    seen = [(sim, sim.slot) for sim in sims if sim.slot is not None]
-    if not seen:
-        return {}
+    slots = [sim.slot for sim in sims]
+    buckets = [sim.bucket for sim in sims]
     rows = await reader.fetch(
-        Q["slots"],
-        [slot.gateway_id for _, slot in seen],
-        [slot.port for _, slot in seen],
-        [slot.slot for _, slot in seen],
+        Q["shown"],
+        sorted(set(buckets)),
+        buckets,
+        [sim.imsi for sim in sims],
+        [slot and slot.gateway_id for slot in slots],
+        [slot and slot.port for slot in slots],
+        [slot and slot.slot for slot in slots],
     )
-    found = {}
-    for row in rows:
-        sim = seen[row["ord"] - 1][0]
-        here = row["imsi"] == sim.imsi if row["imsi"] else row["iccid"] is not None and row["iccid"] == sim.iccid
-        found[sim] = ShownSlot(
-            status=row["status"] if here else None,
-            plmn=row["plmn"] if here else None,
-            imei=row["imei"] if here else None,
-            at=row["at"],
-            heard_at=row["heard_at"],
-            period=timedelta(seconds=row["report_interval"]),
-        )
-    return found
+    return {sim: Standing(_slot(row, sim), _session(row)) for row in rows for sim in (sims[row["ord"] - 1],)}
 
 
-async def _sessions(reader: Reader, sims: Sequence[Whose]) -> dict[str, ShownSession]:
-    rows = await reader.fetch(Q["sessions"], [sim.bucket for sim in sims], [sim.imsi for sim in sims])
-    return {
-        row["imsi"]: ShownSession(
-            live=row["live"],
-            at=row["at"],
-            plmn=row["plmn"],
-            imei=row["imei"],
-            svn=row["svn"],
-            heard_at=row["heard_at"],
-            period=timedelta(seconds=row["report_interval"]),
-        )
-        for row in rows
-    }
+def _slot(row: asyncpg.Record, sim: Whose) -> ShownSlot | None:
+    if row["report_interval"] is None:
+        return None
+    here = row["imsi"] == sim.imsi if row["imsi"] else row["iccid"] is not None and row["iccid"] == sim.iccid
+    return ShownSlot(
+        status=row["status"] if here else None,
+        plmn=row["plmn"] if here else None,
+        imei=row["imei"] if here else None,
+        at=row["at"],
+        heard_at=row["heard_at"],
+        period=timedelta(seconds=row["report_interval"]),
+    )
+
+
+def _session(row: asyncpg.Record) -> ShownSession | None:
+    if row["session_interval"] is None:
+        return None
+    return ShownSession(
+        live=row["live"],
+        at=row["session_at"],
+        plmn=row["session_plmn"],
+        imei=row["session_imei"],
+        svn=row["svn"],
+        heard_at=row["session_heard_at"],
+        period=timedelta(seconds=row["session_interval"]),
+    )
 
 
 TOPICS = [str(EventType.REACHABILITY_CHANGED), str(EventType.ROAMING_CHANGED)]
