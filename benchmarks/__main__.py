@@ -57,7 +57,7 @@ async def measure_reads(given: argparse.Namespace) -> None:
         await growth.fill(world, given.sims)
         await world.log_in(app_key, app_secret)
         for operation in ("query", *calls.READS):
-            await calls.measure(world, operation, given.sims, given.seconds, given.rounds)
+            await calls.measure(world, operation, given.sims, given.seconds, given.rounds, given.connections)
 
 
 async def measure_sightings(given: argparse.Namespace) -> None:
@@ -143,7 +143,7 @@ async def measure_bulk(given: argparse.Namespace) -> None:
 async def measure_place(given: argparse.Namespace) -> None:
     """What area limits cost a sighting, cells imported and verification calls a second."""
     async with bench() as world:
-        await place.measure(world, given.sims, given.seconds, given.rounds)
+        await place.measure(world, given.sims, given.seconds, given.rounds, given.connections)
 
 
 async def measure_pool(_given: argparse.Namespace) -> None:
@@ -181,6 +181,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=2_000_000, help="messages, and half as many calls (retention)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each throughput figure (default 3)")
     parser.add_argument("--seconds", type=float, default=8.0, help="length of a round (default 8)")
+    parser.add_argument("--connections", type=int, default=128, help="reads and place: HTTP connections (default 128)")
     parser.add_argument("--moves", type=int, default=100, help="moves for the latency figures (default 100)")
     parser.add_argument("--large", action="store_true", help="growth up to 10 million SIMs too (12 GB of disk)")
     parser.add_argument("--plot", type=Path, help="draw growth into this SVG file")

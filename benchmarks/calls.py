@@ -80,20 +80,20 @@ def _manage(world: Bench, sims: int) -> tuple[str, Callable[[int], bytes]]:
     return url, make
 
 
-async def measure(world: Bench, operation: str, sims: int, seconds: float, rounds: int) -> float:
+async def measure(world: Bench, operation: str, sims: int, seconds: float, rounds: int, connections: int = 48) -> float:
     """Print the most that goes through, and the times at a steady rate: that of the busy hour, for reads READS_RATE.
 
-    Returns the most, in requests/s.
+    `connections`: kept ones over which the most is asked for. Returns the most, in requests/s.
     """
     url, make = requests(world, operation, sims)
     await http_load.run(url, make, seconds=2, connections=16)
-    runs = [await http_load.run(url, make, seconds=seconds, connections=48) for _ in range(rounds)]
+    runs = [await http_load.run(url, make, seconds=seconds, connections=connections) for _ in range(rounds)]
     _check(operation, runs)
     middle, ceiling = machine.median([run.rate for run in runs]), CEILING.get(operation, CEILING["query"])
     aim = READS_AIM if operation in READS else AIM.get(operation)
     each = ", ".join(f"{run.rate:,.0f}" for run in runs)
     print(
-        f"CAMARA {operation}, most: {middle:,.0f} requests/s (rounds {each}; 48 connections, "
+        f"CAMARA {operation}, most: {middle:,.0f} requests/s (rounds {each}; {connections} connections, "
         f"{machine.percentiles(runs[0].latencies)}); ceiling {ceiling:,}/s, ratio {middle / ceiling:.2f}"
         + (f"; aim {aim}" if aim else ""),
         flush=True,

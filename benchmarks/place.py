@@ -170,7 +170,7 @@ def _table(count: int, shift: float) -> Iterator[str]:
         yield f"LTE,262,{number % 4 + 1},{cell >> 12},{cell},0,{site},7,1,1459692342,1488347104,0\n"
 
 
-async def verify(world: Bench, sims: int, seconds: float, rounds: int) -> None:
+async def verify(world: Bench, sims: int, seconds: float, rounds: int, connections: int) -> None:
     """Print CAMARA location-verification calls/s, token checked."""
     url = f"{world.url}/location-verification/v3/verify"
     headers = {"Authorization": f"Bearer {world.token}"}
@@ -180,24 +180,24 @@ async def verify(world: Bench, sims: int, seconds: float, rounds: int) -> None:
     ready = [http_load.request(url, json.dumps(body).encode(), headers) for body in bodies]
     make: Callable[[int], bytes] = lambda n: ready[n % len(ready)]  # noqa: E731
     await http_load.run(url, make, seconds=2, connections=16)
-    results = [await http_load.run(url, make, seconds=seconds, connections=48) for _ in range(rounds)]
+    results = [await http_load.run(url, make, seconds=seconds, connections=connections) for _ in range(rounds)]
     for result in results:
         assert set(result.statuses) == {200}, result.statuses
     rates = [result.rate for result in results]
     print(
         f"CAMARA location-verification, most: {machine.median(rates):,.0f} calls/s "
-        f"(rounds {', '.join(f'{rate:,.0f}' for rate in rates)}; 48 connections, "
+        f"(rounds {', '.join(f'{rate:,.0f}' for rate in rates)}; {connections} connections, "
         f"{machine.percentiles(results[0].latencies)}); aim 5,000/s",
         flush=True,
     )
 
 
-async def measure(world: Bench, sims: int, seconds: float, rounds: int) -> None:
+async def measure(world: Bench, sims: int, seconds: float, rounds: int, connections: int) -> None:
     """All of it on one register."""
     app_key, secret = await world.fill(0)
     await growth.fill(world, sims)
     await world.log_in(app_key, secret)
     async with world.database() as db:
         await limits(db, sims, seconds, rounds)
-        await verify(world, sims, seconds, rounds)
+        await verify(world, sims, seconds, rounds, connections)
         await cells(db, sims)
