@@ -25,7 +25,17 @@ Q = load("numbers")
 
 
 def _assignment(row: asyncpg.Record) -> Assignment:
-    return Assignment(**dict(row))
+    number, imsi, account_id, since, until, sim_since, owner_since, begin_known = row
+    return Assignment(
+        number=number,
+        imsi=imsi,
+        account_id=account_id,
+        since=since,
+        until=until,
+        sim_since=sim_since,
+        owner_since=owner_since,
+        begin_known=begin_known,
+    )
 
 
 class Numbers:

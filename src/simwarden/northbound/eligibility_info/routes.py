@@ -37,6 +37,7 @@ class EligibilityInfo:
         self._devices = services.devices
         self._accounts = services.accounts
         self._responses = responses
+        self._sources = {name: make(services) for name, make in SOURCES.items()}
         self._request = Decoder(schemas.EligibilityRequest)
 
     async def check(self, request: Request) -> Answer:
@@ -71,7 +72,7 @@ class EligibilityInfo:
                 found[scope] = whole
             else:
                 if needs not in known:
-                    known[needs] = await SOURCES[needs](self._services, sim)
+                    known[needs] = await self._sources[needs](sim)
                 missing = Obstacle(ContextCode.SUBSCRIBER_NOT_SUPPORTED, MISSING[needs])
                 found[scope] = None if known[needs] else missing
         return found

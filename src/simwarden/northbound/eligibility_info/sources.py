@@ -6,6 +6,7 @@ does not know (422), now.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -15,39 +16,72 @@ from simwarden.northbound.kernel.ports import NetworkView
 from simwarden.northbound.kernel.traffic import TrafficView, is_reported
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
     from simwarden.domain.sim import Sim
     from simwarden.northbound.kernel.services import Services
 
 
-async def _place(services: Services, sim: Sim) -> bool:
-    return services.places is not None and await services.places.place(sim) is not None
+Source = Callable[["Sim"], Awaitable[bool]]
+"""Whether what has to be known of a SIM is."""
 
 
-async def _network(services: Services, sim: Sim) -> bool:
-    if not isinstance(services.sims, NetworkView):
-        return False
-    shown = await services.sims.shown(sim)
-    return shown.slot is not None or shown.session is not None
+async def _nothing(_sim: Sim) -> bool:
+    return False
 
 
-async def _device(_services: Services, sim: Sim) -> bool:
-    return sim.seen is not None and sim.seen.imei is not None
+def _place(services: Services) -> Source:
+    places = services.places
+
+    async def known(sim: Sim) -> bool:
+        return places is not None and await places.place(sim) is not None
+
+    return known
 
 
-async def _number_history(services: Services, sim: Sim) -> bool:
-    return isinstance(services.sims, NumberHistory) and await services.sims.assignment(sim) is not None
+def _network(services: Services) -> Source:
+    sims = services.sims
+    if not isinstance(sims, NetworkView):
+        return _nothing
+
+    async def known(sim: Sim) -> bool:
+        shown = await sims.shown(sim)
+        return shown.slot is not None or shown.session is not None
+
+    return known
 
 
-async def _traffic(services: Services, sim: Sim) -> bool:
-    if not isinstance(services.sims, TrafficView):
-        return False
-    today = services.edge.clock().date()
-    return await is_reported(services.sims, sim, await services.sims.traffic(sim, HotZones(), today, today))
+def _device(_services: Services) -> Source:
+    async def known(sim: Sim) -> bool:
+        return sim.seen is not None and sim.seen.imei is not None
+
+    return known
 
 
-SOURCES: Mapping[str, Callable[[Services, Sim], Awaitable[bool]]] = MappingProxyType(
+def _number_history(services: Services) -> Source:
+    sims = services.sims
+    if not isinstance(sims, NumberHistory):
+        return _nothing
+
+    async def known(sim: Sim) -> bool:
+        return await sims.assignment(sim) is not None
+
+    return known
+
+
+def _traffic(services: Services) -> Source:
+    sims, clock = services.sims, services.edge.clock
+    if not isinstance(sims, TrafficView):
+        return _nothing
+
+    async def known(sim: Sim) -> bool:
+        today = clock().date()
+        return await is_reported(sims, sim, await sims.traffic(sim, HotZones(), today, today))
+
+    return known
+
+
+SOURCES: Mapping[str, Callable[[Services], Source]] = MappingProxyType(
     {
         "place": _place,
         "network": _network,
