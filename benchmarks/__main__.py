@@ -19,6 +19,7 @@ from benchmarks import (
     place,
     pool,
     retention,
+    rules,
     sightings,
     twins,
 )
@@ -146,6 +147,12 @@ async def measure_place(given: argparse.Namespace) -> None:
         await place.measure(world, given.sims, given.seconds, given.rounds, given.connections)
 
 
+async def measure_rules(given: argparse.Namespace) -> None:
+    """What ten rules cost a record."""
+    async with bench() as world:
+        await rules.measure(world, given.sims, given.seconds, given.rounds)
+
+
 async def measure_pool(_given: argparse.Namespace) -> None:
     """What releasing a pool's connection costs."""
     await pool.measure()
@@ -169,6 +176,7 @@ SECTIONS = {
     "bulk": measure_bulk,
     "place": measure_place,
     "retention": measure_retention,
+    "rules": measure_rules,
     "growth": measure_growth,
 }
 

@@ -87,6 +87,8 @@ class Plan:
         """So many different things are remembered."""
         self.by_key: dict[Key, list[str]] = {}
         """Who looks at a window."""
+        self._needs: dict[str, list[tuple[Key, int, Signal]]] = {}
+        """Of a rule: windows, and what they must come up to."""
         for each in self.rules.values():
             for condition in each.rule.when:
                 key = key_of(condition.signal, each.rule.in_minutes)
@@ -94,6 +96,8 @@ class Plan:
                     self.by_key[key] = []
                     self.signals.setdefault(condition.signal, []).append((key, step_seconds(each.rule.in_minutes)))
                 self.by_key[key].append(each.id)
+                need = condition.at_least * UNITS.get(condition.signal, 1)
+                self._needs.setdefault(each.id, []).append((key, need, condition.signal))
                 if condition.signal in DISTINCT:
                     self.most[key] = max(self.most.get(key, 0), condition.at_least)
 
@@ -120,32 +124,36 @@ class Plan:
 
     def hit(self, state: SimWindows, rule_id: str, now: int) -> Hit | None:
         """Whether a rule fires, at our time in seconds since 1970; None: not, or it rests after it did."""
-        stored = self.rules[rule_id]
-        rule = stored.rule
-        fired = state.fired.get(rule_id)
-        if fired is not None and (fired.event or now < fired.at + rule.in_minutes * 60):
+        needs, sums, sets = self._needs[rule_id], state.sums, state.sets
+        for key, need, _ in needs:  # nearly always one of them is far from it, whatever the window is
+            if key in sums:
+                if sum([amount for amount in sums[key].values() if amount > 0]) < need:
+                    return None
+            elif len(sets.get(key, ())) < need:
+                return None
+        stored, fired = self.rules[rule_id], state.fired.get(rule_id)
+        if fired is not None and (fired.event or now < fired.at + stored.rule.in_minutes * 60):
             return None
-        newest = self._newest(state, stored)
+        newest = self._newest(state, rule_id)
         first = newest - STEPS if fired is None else max(newest - STEPS, fired.floor)
         counted = {}
-        for condition in rule.when:
-            key = key_of(condition.signal, rule.in_minutes)
-            if key in state.sums:
-                found = sum(amount for step, amount in state.sums[key].items() if step > first)
+        for key, need, signal in needs:
+            if key in sums:
+                found = sum(amount for step, amount in sums[key].items() if step > first)
             else:
-                found = sum(step > first for what, step in state.sets.get(key, {}).items() if what != ANY)
-            if found < condition.at_least * UNITS.get(condition.signal, 1):
+                found = sum(step > first for what, step in sets[key].items() if what != ANY)
+            if found < need:
                 return None
-            counted[str(condition.signal)] = found // UNITS.get(condition.signal, 1)
+            counted[str(signal)] = found // UNITS.get(signal, 1)
         return Hit(stored, counted)
 
     def rest(self, state: SimWindows, rule_id: str, now: int, event: int) -> None:
         """Remember that a rule fired. `event`: see Fired."""
-        state.fired[rule_id] = Fired(now, event, self._newest(state, self.rules[rule_id]))
+        state.fired[rule_id] = Fired(now, event, self._newest(state, rule_id))
 
     def resume(self, state: SimWindows, rule_id: str) -> None:
         """What a rule kept the SIM from is over: it counts anew, what came until now left out."""
-        state.fired[rule_id] = Fired(0, 0, self._newest(state, self.rules[rule_id]))
+        state.fired[rule_id] = Fired(0, 0, self._newest(state, rule_id))
 
     def held(self, state: SimWindows) -> list[tuple[str, int]]:
         """Rules that rest while what they raised stands: id, and the event that raised it."""
@@ -159,10 +167,9 @@ class Plan:
         for id_ in [id_ for id_ in state.fired if id_ not in self.rules]:
             del state.fired[id_]
 
-    def _newest(self, state: SimWindows, stored: StoredRule) -> int:
+    def _newest(self, state: SimWindows, rule_id: str) -> int:
         steps = [0]
-        for condition in stored.rule.when:
-            key = key_of(condition.signal, stored.rule.in_minutes)
+        for key, _, _ in self._needs[rule_id]:
             steps += state.sums.get(key, ())
             steps += state.sets.get(key, {}).values()
         return max(steps)
@@ -176,8 +183,12 @@ class Plan:
                     del sums[step]
             return
         seen = state.sets[key]
+        if len(seen) == 1:
+            return
         if key in self.most:
             first = max(seen.values()) - STEPS
+            if len(seen) <= self.most[key] and min(seen.values()) > first:
+                return
             kept = sorted(((step, what) for what, step in seen.items() if step > first), reverse=True)
             state.sets[key] = {what: step for step, what in kept[: self.most[key]]}
         elif len(seen) > MOST_COUNTRIES:
