@@ -134,7 +134,7 @@ async def _compare(db: Database, vault: Vault, sims: int, seconds: float, rounds
             pair[on] = await _turn(ingest, traffic, 200)
         pairs.append(pair)
     ratio = machine.median([pair[False] / pair[True] for pair in pairs])
-    states = await db.fetchrow("select count(*) as sims, avg(length(state))::int as bytes from risk_state")
+    [states] = await db.fetch("select count(*) as sims, avg(length(state))::int as bytes from risk_state")
     fired = await db.fetchval("select count(*) from event where type = 'RULE_FIRED'")
     print(
         f"Records in process, durable, {sims:,} SIMs: {machine.median([pair[True] for pair in pairs]):,.0f}/s with "

@@ -386,6 +386,7 @@ class Container:
             self.polls.wake()
 
     def _wake(self, outcome: Outcome) -> None:
+        self.metrics.rules_fired.inc(outcome.fired)
         if outcome.enforcement_due:
             self.enforcement.wake()
         if outcome.deliveries:

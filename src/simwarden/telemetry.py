@@ -86,6 +86,7 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
+        self.rules_fired = Counter("simwarden_rules_fired", "Rules that SIMs met", registry=self.registry)
         self.subscriptions_refused = Counter(
             "simwarden_subscriptions_refused",
             "Subscriptions refused because as many are active as a setting allows",

@@ -1,12 +1,14 @@
 """What is kept of personal data: sealed if it came before it was, deleted when it is old. A bit at a time.
 
-What else is old is deleted with it: eligibility responses that have expired, counts and counters of days."""
+What else is old is deleted with it: eligibility responses that have expired, counts and counters of days, and
+what rules remember of SIMs."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from simwarden.domain.risk import MOST_MINUTES
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import (
@@ -17,6 +19,7 @@ from simwarden.store import (
     messages,
     personal,
     places,
+    risk,
     sending,
     sessions,
     sim_names,
@@ -34,6 +37,8 @@ DELETED_AT_ONCE = 1_000
 _SPARE = timedelta(days=2)
 PAUSE = 0.1
 """Seconds between two bits of work."""
+_WINDOW = timedelta(minutes=MOST_MINUTES) + timedelta(days=1)
+"""What rules remember is kept at least for so long."""
 EVERY = 600.0
 """Seconds between two looks when there was nothing to do."""
 
@@ -83,6 +88,7 @@ class Keeping(Worker):
         first_day = (self._clock() - self._traffic_kept).date()
         await daily.prune(self._db, first_day, DELETED_AT_ONCE)
         await counters.prune(self._db, first_day, DELETED_AT_ONCE)
+        await risk.prune(self._db, (self._clock() - max(self._kept, _WINDOW)).date(), DELETED_AT_ONCE)
         # As long as a record of that day may still come and be counted.
         await hotzone_alerts.prune(self._db, (self._clock() - self._kept - _SPARE).date(), DELETED_AT_ONCE)
         return EVERY

@@ -59,7 +59,7 @@ async def decide(
     counted = {imsi: some for imsi, some in counted.items() if some}
     if not counted:
         return []
-    states = await store.lock_states(connection, counted)
+    states = await store.lock_states(connection, counted, now.date())
     counted = {imsi: some for imsi, some in counted.items() if imsi in states}
     plan_of = {imsi: plans[owners[imsi][1]] for imsi in counted}
     held = {imsi: found for imsi, plan in plan_of.items() if (found := plan.held(states[imsi]))}
@@ -79,7 +79,7 @@ async def decide(
         if met:
             hits[imsi] = met
     decisions = await _fire(hits, plan_of, states, causes, now, locked) if hits else []
-    await store.save_states(connection, {imsi: states[imsi] for imsi in counted})
+    await store.save_states(connection, {imsi: states[imsi] for imsi in counted}, now.date())
     tags = [(each.sim.imsi, event.data["tag"]) for each in decisions for event in each.events if "tag" in event.data]
     await store.tag(connection, tags)
     return decisions

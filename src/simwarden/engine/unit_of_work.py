@@ -40,11 +40,14 @@ class Outcome(msgspec.Struct, frozen=True):
     events: int = 0
     enforcement_due: bool = False
     deliveries: int = 0
+    fired: int = 0
+    """Rules that fired."""
 
     def plus(self, more: Outcome) -> Outcome:
         """Of this and more in one commit."""
         due = self.enforcement_due or more.enforcement_due
-        return Outcome(self.changed + more.changed, self.events + more.events, due, self.deliveries + more.deliveries)
+        changed, events = self.changed + more.changed, self.events + more.events
+        return Outcome(changed, events, due, self.deliveries + more.deliveries, self.fired + more.fired)
 
 
 class UnitOfWork:
@@ -257,7 +260,8 @@ class UnitOfWork:
         await self._raise_alarms()
         if due:
             await attachments.wake(self._connection)
-        return Outcome(len(changed), len(events), due, deliveries)
+        fired = sum(event.type is EventType.RULE_FIRED for _, event in events)
+        return Outcome(len(changed), len(events), due, deliveries, fired)
 
     async def _held(self, _imsis: Collection[str]) -> Mapping[str, Sim]:
         return self.sims

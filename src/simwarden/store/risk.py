@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import asyncpg
 import msgspec
+import structlog
 
 from simwarden.domain.errors import AlreadyExists
 from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
 
 Q = load("risk")
+_log = structlog.get_logger()
 MOST_VERSIONS = 100
 """Of a rule that are kept, the newest ones."""
 _encoder = msgspec.msgpack.Encoder()
@@ -132,27 +134,36 @@ async def ruled(connection: asyncpg.Connection, imsis: Sequence[str]) -> dict[st
     return {row["imsi"]: (row["account_id"], row["stamp"]) for row in rows}
 
 
-async def lock_states(connection: asyncpg.Connection, imsis: Collection[str]) -> dict[str, SimWindows]:
+async def lock_states(connection: asyncpg.Connection, imsis: Collection[str], day: date) -> dict[str, SimWindows]:
     """Lock what is remembered of SIMs, in one order for everybody. SIMs that are deleted meanwhile are missing."""
     wanted = sorted(imsis)
     found = await _lock(connection, wanted)
     missing = [imsi for imsi in wanted if imsi not in found]
     if missing:
-        await connection.execute(Q["begin_states"], [bucket_of(imsi) for imsi in missing], missing)
+        await connection.execute(Q["begin_states"], [bucket_of(imsi) for imsi in missing], missing, day)
         found |= await _lock(connection, missing)
     return found
 
 
 async def _lock(connection: asyncpg.Connection, imsis: Sequence[str]) -> dict[str, SimWindows]:
     rows = await connection.fetch(Q["lock_states"], [bucket_of(imsi) for imsi in imsis], imsis)
-    return {row["imsi"]: _decoder.decode(row["state"]) if row["state"] else SimWindows() for row in rows}
+    return {row["imsi"]: _state(row) for row in rows}
 
 
-async def save_states(connection: asyncpg.Connection, states: Mapping[str, SimWindows]) -> None:
-    """Write what is remembered of SIMs; it is locked."""
+def _state(row: asyncpg.Record) -> SimWindows:
+    """What cannot be read, by whatever accident, is forgotten: records are to be stored all the same."""
+    try:
+        return _decoder.decode(row["state"]) if row["state"] else SimWindows()
+    except msgspec.MsgspecError:
+        _log.exception("what rules remember cannot be read, they begin anew", imsi=row["imsi"])
+        return SimWindows()
+
+
+async def save_states(connection: asyncpg.Connection, states: Mapping[str, SimWindows], day: date) -> None:
+    """Write what is remembered of SIMs; it is locked. `day`: in UTC."""
     imsis = list(states)
     encoded = [_encoder.encode(state) for state in states.values()]
-    await connection.execute(Q["save_states"], [bucket_of(imsi) for imsi in imsis], imsis, encoded)
+    await connection.execute(Q["save_states"], [bucket_of(imsi) for imsi in imsis], imsis, encoded, day)
 
 
 async def forget(connection: asyncpg.Connection, imsis: Sequence[str]) -> None:
@@ -189,6 +200,17 @@ async def note_silence(connection: asyncpg.Connection, rule_id: str, since: Mapp
 async def prune_silences(db: Database, at_once: int) -> int:
     """Forget silences for rules that are no more, `at_once` rows a bucket; returns how many."""
     return sum([await db.execute(Q["prune_silences"], bucket, at_once) for bucket in ALL_BUCKETS])
+
+
+async def prune(db: Database, before: date, at_once: int) -> int:
+    """Forget SIMs of which nothing was counted since this day, `at_once` rows a statement; returns how many."""
+    count = 0
+    for bucket in ALL_BUCKETS:
+        done = at_once
+        while done >= at_once:
+            done = await db.execute(Q["prune_states"], bucket, before, at_once)
+            count += done
+    return count
 
 
 async def tag(connection: asyncpg.Connection, tags: Sequence[tuple[str, str]]) -> None:

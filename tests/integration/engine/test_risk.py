@@ -239,7 +239,24 @@ async def test_of_two_reports_that_race_the_second_counts_on(world: World, box: 
 async def store_nothing(world: World) -> None:
     """Let something be remembered of card 1 already."""
     async with world.db.transaction() as connection:
-        await store.lock_states(connection, [imsi(1)])
+        await store.lock_states(connection, [imsi(1)], world.clock().date())
+
+
+async def test_what_is_remembered_goes_when_records_would_and_what_cannot_be_read_at_once(
+    world: World, box: Box
+) -> None:
+    await add(world, barring())
+    await world.take(box.records(sms=[sms(world, 1), sms(world, 2), sms(world, 3, card=2)]))
+    assert await store.prune(world.db, world.clock().date(), 1) == 0
+    world.clock.turn(86_400)
+    await world.take(box.records(sms=[sms(world, 4, card=2)]))
+    assert await store.prune(world.db, world.clock().date(), 1) == 1
+    assert [row["imsi"] for row in await world.db.fetch("select imsi from risk_state")] == [imsi(2)]
+    await world.db.execute("update risk_state set state = $1", b"\xc1")
+    await world.take(box.records(sms=[sms(world, n, card=2) for n in range(5, 7)]))
+    assert await off(world, 2) == NONE
+    await world.take(box.records(sms=[sms(world, 7, card=2)]))
+    assert await off(world, 2) == SMS
 
 
 async def test_nothing_is_left_of_a_sim_or_an_account_that_is_deleted(world: World, box: Box) -> None:

@@ -63,13 +63,18 @@ with held as materialized (
     where s.bucket = any ($1::smallint[]) and s.imsi = any ($2::text[])
     order by s.bucket, s.imsi for key share
 )
-insert into risk_state (bucket, imsi, state) select bucket, imsi, ''::bytea from held order by bucket, imsi
+insert into risk_state (bucket, imsi, state, day) select bucket, imsi, ''::bytea, $3 from held order by bucket, imsi
 on conflict do nothing
 
 -- name: save_states
-update risk_state t set state = i.state
+update risk_state t set state = i.state, day = $4
 from unnest($1::smallint[], $2::text[], $3::bytea[]) as i (bucket, imsi, state)
 where t.bucket = any ($1::smallint[]) and t.bucket = i.bucket and t.imsi = i.imsi
+
+-- name: prune_states
+delete from risk_state where bucket = $1 and ctid = any (array(
+    select ctid from risk_state where bucket = $1 and day < $2 limit $3 for update skip locked
+))
 
 -- name: forget_states
 delete from risk_state t
