@@ -47,7 +47,7 @@ class Signal(enum.StrEnum):
     COUNTRIES = "countries"
     """Different countries of those numbers."""
     NEW_COUNTRIES = "newCountries"
-    """Countries of those numbers, other than its home, which it did not reach before as far as rules have looked."""
+    """Countries of those numbers, other than its home, which it did not reach before as far as that is counted."""
     MEGABYTES = "megabytes"
     """Of data, both ways (10^6 bytes)."""
     DEVICE_CHANGES = "deviceChanges"

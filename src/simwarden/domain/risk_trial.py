@@ -9,7 +9,7 @@ import msgspec
 from simwarden.domain.risk_windows import Plan, SimWindows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from simwarden.domain.risk import StoredRule
     from simwarden.domain.risk_windows import Fact
@@ -26,12 +26,15 @@ class Met(msgspec.Struct, frozen=True):
     """The first time."""
 
 
-def tried(rule: StoredRule, facts: Sequence[Fact]) -> Met | None:
+def tried(rule: StoredRule, facts: Sequence[Fact], reached: Iterable[str] = ()) -> Met | None:
     """Let a rule that is on see facts of one SIM in the order of their times; None: it would not have fired.
+
+    `reached`: countries that the SIM had reached before them.
 
     A bar that has an end ends then; without one, and with a suspension, the rule fires once.
     """
     plan, state = Plan([rule]), SimWindows()
+    plan.remember(state, reached)
     then = rule.rule.then
     hours = then.bar.hours if then.bar is not None and not then.suspend else None
     fired: list[tuple[int, dict[str, int]]] = []

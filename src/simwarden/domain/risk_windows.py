@@ -122,6 +122,17 @@ class Plan:
             self._prune(state, key)
         return list(dict.fromkeys(id_ for key in touched for id_ in self.by_key[key]))
 
+    def is_new_to(self, state: SimWindows) -> bool:
+        """Whether it is to be told which countries the SIM has reached: it asks for new ones, and knows of none yet."""
+        return any(key not in state.sets for key, _ in self.signals.get(_FIRST_SEEN, ()))
+
+    def remember(self, state: SimWindows, countries: Iterable[str]) -> None:
+        """Countries that the SIM has reached long ago."""
+        for key, _ in self.signals.get(_FIRST_SEEN, ()):
+            seen = state.sets.setdefault(key, {ANY: 0})
+            for country in countries:
+                seen[country.encode()] = 0
+
     def hit(self, state: SimWindows, rule_id: str, now: int) -> Hit | None:
         """Whether a rule fires, at our time in seconds since 1970; None: not, or it rests after it did."""
         needs, sums, sets = self._needs[rule_id], state.sums, state.sets

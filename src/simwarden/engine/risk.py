@@ -7,6 +7,7 @@ left.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 _EVENTS = {EventType.DEVICE_CHANGED: Signal.DEVICE_CHANGES, EventType.AREA_CHANGED: Signal.AREA_CHANGES}
+_DAY = timedelta(days=1)
 _KEPT = 1000
 """Accounts whose rules are kept ready."""
 _plans: dict[str, Plan] = {}
@@ -69,6 +71,11 @@ async def decide(
             for rule_id, event in resting:
                 if imsi in sims and not stands(sims[imsi], event):
                     plan_of[imsi].resume(states[imsi], rule_id)
+    new = [imsi for imsi, plan in plan_of.items() if plan.is_new_to(states[imsi])]
+    if new:
+        known = await store.reached(connection, new, now.date() + _DAY)  # this batch is not counted by day yet
+        for imsi in new:
+            plan_of[imsi].remember(states[imsi], known.get(imsi, ()))
     second = int(now.timestamp())
     hits: dict[str, list[Hit]] = {}
     for imsi, some in counted.items():

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from simwarden.domain.risk import Signal
 from simwarden.domain.risk_trial import Met, tried
 from simwarden.domain.sim import ALL_FUNCTIONS, Lifecycle
+from simwarden.store import risk
 from simwarden.store import risk_records as store
 
 if TYPE_CHECKING:
@@ -54,9 +56,10 @@ async def page(
     signals = [each.signal for each in rule.rule.when]
     imsis = [each.imsi for each in listed]
     facts, cut = await store.facts(db, vault, rule.account_id, imsis, since, signals) if imsis else ({}, set())
+    reached = await risk.reached(db, facts, since.date()) if Signal.NEW_COUNTRIES in signals else {}
     met = []
     for imsi in sorted(facts):
-        found = tried(rule, facts[imsi])
+        found = tried(rule, facts[imsi], reached.get(imsi, ()))
         if found is not None:
             met.append((imsi, found))
         await asyncio.sleep(0)  # others are served meanwhile

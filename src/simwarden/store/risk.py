@@ -182,9 +182,20 @@ async def silent(
 ) -> tuple[str | None, list[str]]:
     """Among so many SIMs of the rule's account, from behind this IMSI: those that nobody has seen since then, and for
     whose silence the rule has not fired yet. Returns the IMSI to go on from too; None: there are no more SIMs."""
-    row = await db.fetchrow(Q["silent"], ALL_BUCKETS, rule.account_id, after, before, rule.id, limit)
-    assert row is not None
-    return row["last"], row["silent"]
+    last = await db.fetchval(Q["next_sims"], ALL_BUCKETS, rule.account_id, after, limit)
+    if last is None:
+        return None, []
+    rows = await db.fetch(Q["silent"], ALL_BUCKETS, rule.account_id, after, before, rule.id, last)
+    return last, [row["imsi"] for row in rows]
+
+
+async def reached(source: Database | asyncpg.Connection, imsis: Collection[str], before: date) -> dict[str, set[str]]:
+    """Countries that SIMs, by IMSI, wrote to or called before this day, as far as the days are counted."""
+    wanted = sorted(imsis)
+    found: dict[str, set[str]] = {}
+    for row in await source.fetch(Q["reached"], [bucket_of(imsi) for imsi in wanted], wanted, before):
+        found.setdefault(row["imsi"], set()).add(row["zone"])
+    return found
 
 
 async def note_silence(connection: asyncpg.Connection, rule_id: str, since: Mapping[str, datetime]) -> set[str]:

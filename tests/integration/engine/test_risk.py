@@ -158,6 +158,18 @@ async def test_different_receivers_are_known_by_what_nobody_can_read(world: Worl
     assert await off(world) == SMS
 
 
+async def test_countries_of_days_before_are_not_new(world: World, box: Box) -> None:
+    await world.take(box.records(sms=[sms(world, 1, to="+4915112345678"), sms(world, 2, to="+4915112345678", card=2)]))
+    world.clock.turn(86_400)
+    await add(world, barring("newCountries", 1))
+    await world.take(box.records(sms=[sms(world, 3, to="+4915112345679"), sms(world, 4, to="+8613900000001")]))
+    assert await off(world) == NONE, "it wrote to Germany the day before, and China is its home"
+    await world.take(box.records(sms=[sms(world, 5, to="+33612345678")]))
+    assert await off(world) == SMS
+    await world.take(box.records(sms=[sms(world, 6, to="+4915112345678", card=2)]))
+    assert await off(world, 2) == NONE
+
+
 async def test_a_call_counts_once_with_its_minutes_and_an_alert_rests_for_its_window(world: World, box: Box) -> None:
     await add(world, rule("callMinutes", 5))
     begun = call(world, 1, answer_at=world.clock())

@@ -90,26 +90,24 @@ select u.id, u.account_id, u.name, u.version, u.is_on, u.rule, u.created_at, u.c
 from risk_rule u join risk_account a on a.account_id = u.account_id and a.watches
 where u.is_on and u.rule -> 'when' -> 0 ->> 'signal' = 'silence' order by u.id
 
+-- name: next_sims
+-- The last of the account's next SIMs by IMSI.
+select max(imsi) from (
+    select s.imsi from sim s
+    where s.bucket = any ($1::smallint[]) and s.account_id = $2 and s.imsi > $3 order by s.imsi limit $4
+) p
+
 -- name: silent
--- Of the account's next SIMs by IMSI: the last one of them, and those that nobody has seen since then. SIMs that are kept
--- from the network, and those in a gateway that is silent itself, may be as they are to be.
-with page as materialized (
-    select s.bucket, s.imsi, s.seen_at, s.seen_gateway, s.lifecycle, s.functions_off from sim s
-    where s.bucket = any ($1::smallint[]) and s.account_id = $2 and s.imsi > $3
-    order by s.imsi limit $6
-)
-select (select max(imsi) from page) as last,
-       array(
-           select p.imsi from page p left join gateway g on g.id = p.seen_gateway
-           where p.seen_at < $4 and p.lifecycle = 'ACTIVE' and p.functions_off <> 7
-             and (g.id is null or (g.silent_since is null and g.out_of_service_at is null))
-             and not exists (
-                 select 1 from risk_silence r
-                 where r.bucket = any ($1::smallint[]) and r.bucket = p.bucket and r.imsi = p.imsi and r.rule_id = $5
-                   and r.seen_at = p.seen_at
-             )
-           order by p.imsi
-       ) as silent
+-- Of the account's SIMs between two IMSIs, those that nobody has seen since then. SIMs that are kept from the network, and
+-- those in a gateway that is silent itself, may be as they are to be.
+select s.imsi from sim s
+left join risk_silence r
+  on r.bucket = s.bucket and r.imsi = s.imsi and r.rule_id = $5 and r.seen_at = s.seen_at and r.bucket = any ($1::smallint[])
+left join gateway g on g.id = s.seen_gateway
+where s.bucket = any ($1::smallint[]) and s.account_id = $2 and s.imsi > $3 and s.imsi <= $6
+  and s.seen_at < $4 and s.lifecycle = 'ACTIVE' and s.functions_off <> 7 and r.imsi is null
+  and (g.id is null or (g.silent_since is null and g.out_of_service_at is null))
+order by s.imsi
 
 -- name: note_silence
 insert into risk_silence as r (bucket, imsi, rule_id, seen_at)
@@ -128,3 +126,9 @@ delete from risk_silence t where t.bucket = $1 and t.ctid = any (array(
     select r.ctid from risk_silence r
     where r.bucket = $1 and not exists (select 1 from risk_rule u where u.id = r.rule_id) limit $2 for update skip locked
 ))
+
+-- name: reached
+-- Countries that SIMs wrote to or called, by the counts of days before this one.
+select imsi, zone from traffic_day
+where bucket = any ($1::smallint[]) and imsi = any ($2::text[]) and day < $3 and direction <> 'inbound' and count > 0
+group by imsi, zone
