@@ -13,6 +13,7 @@ from benchmarks import (
     calls,
     deliveries,
     growth,
+    hotzone,
     isolation,
     latency,
     machine,
@@ -59,6 +60,15 @@ async def measure_reads(given: argparse.Namespace) -> None:
         await world.log_in(app_key, app_secret)
         for operation in ("query", *calls.READS):
             await calls.measure(world, operation, given.sims, given.seconds, given.rounds, given.connections)
+
+
+async def measure_hotzone(given: argparse.Namespace) -> None:
+    """Whether traffic was unusual, on a million counts of days (as many as there are SIMs)."""
+    async with bench() as world:
+        app_key, app_secret = await world.fill(0)
+        await growth.fill(world, given.sims)
+        await world.log_in(app_key, app_secret)
+        await hotzone.measure(world, given.sims, given.sims, given.seconds, given.rounds)
 
 
 async def measure_sightings(given: argparse.Namespace) -> None:
@@ -169,6 +179,7 @@ SECTIONS = {
     "pool": measure_pool,
     "calls": measure_calls,
     "reads": measure_reads,
+    "hotzone": measure_hotzone,
     "sightings": measure_sightings,
     "latency": measure_latency,
     "deliveries": measure_deliveries,

@@ -52,7 +52,7 @@ def samples() -> list[Any]:
         found.append(gateway.sent_sms(SlotAddress(1, 2), tid=7, to="10086", text="out", at=1_700_000_000, form=form))
     for end in (0, 1_700_000_060):
         times = (1_700_000_000, 1_700_000_003, end)
-        found.append(gateway.cdr(SlotAddress(4, 4), cid="abc.1", callee="10010", times=times))
+        found.append(gateway.cdr(SlotAddress(4, 4), cid="abc.1", other="10010", times=times))
     report = base64.b64encode(b"\x01\x02\x0b").decode()
     row = [1, "1.02", 1_700_000_000, "10086", "16465550100", base64.b64encode(TEXT).decode()]
     found += [

@@ -96,7 +96,8 @@ class SimTraffic(msgspec.Struct, frozen=True):
     first_day: date | None = None
     """The first day with any traffic; None: there never was any."""
     days: tuple[DayCount, ...] = ()
-    """Of the days that were asked for; none where there was no traffic."""
+    """Of the days that were asked for; none where there was no traffic. Of traffic without any of the hotzones the
+    last day of each kind is enough."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,8 +211,12 @@ def judge(asked: Question, traffic: SimTraffic, seen: tuple[date, date], others:
     known_to = asked.today if seen[1] >= asked.today - timedelta(days=1) else seen[1]
     if known_to < known_from:
         known_from, known_to, recorded = asked.first, asked.today, False
+    usually: Counter[str] = Counter()
+    known = frozenset(before)
+    for (day, country), count in by_country.items():
+        usually[country] += count if day in known else 0
     details = tuple(
-        DayDetail(day, country, count, sum(by_country[each, country] for each in before) / len(before) if own else None)
+        DayDetail(day, country, count, usually[country] / len(before) if own else None)
         for (day, country), count in sorted(by_country.items())
         if count > 0 and day >= asked.first
     )

@@ -267,11 +267,15 @@ class VirtualGateway:
             view, mac=self.mac, seq=self.next_port_seq(), tid=tid, to=to, text=text, at=at, code=code
         )
 
-    def cdr(self, place: SlotAddress, *, cid: str, callee: str, times: tuple[int, int, int]) -> Message:
-        """A `cdr` of an outgoing call; `times` are begin, answer, end in epoch seconds, 0 = not yet."""
+    def cdr(
+        self, place: SlotAddress, *, cid: str, other: str, times: tuple[int, int, int], incoming: bool = False
+    ) -> Message:
+        """A `cdr` of a call with `other`; `times` are begin, answer, end in epoch seconds, 0 = not yet."""
         view = self.view(place)
         seq = self.next_port_seq()
-        return messages.cdr(view, mac=self.mac, ip=self.ip, seq=seq, cid=cid, callee=callee, times=times)
+        return messages.cdr(
+            view, mac=self.mac, ip=self.ip, seq=seq, cid=cid, other=other, times=times, incoming=incoming
+        )
 
     # -- inner -----------------------------------------------------------------------------------------------------
 

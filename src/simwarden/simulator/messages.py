@@ -205,13 +205,24 @@ def sms_sent_status(view: SlotState, *, tid: int, numbers: Sequence[str], at: in
     return {"type": "sms-sent-status", "statuses": [status]}
 
 
-def cdr(view: SlotState, *, mac: str, ip: str, seq: int, cid: str, callee: str, times: tuple[int, int, int]) -> Message:
-    """`cdr` of an outgoing call (document section 4.4, where MT means outgoing).
+def cdr(
+    view: SlotState,
+    *,
+    mac: str,
+    ip: str,
+    seq: int,
+    cid: str,
+    other: str,
+    times: tuple[int, int, int],
+    incoming: bool = False,
+) -> Message:
+    """`cdr` of a call with `other` (document section 4.4, where MT means outgoing and MO incoming).
 
     `times` are begin, answer and end; 0 = not yet, so (t, 0, 0) is dialling and (t, u, 0) connected.
     """
     begin, answer, end = times
     sim = view.sim
+    own = sim.msisdn if sim else ""
     return {
         "type": "cdr",
         "port": str(view.place),
@@ -225,9 +236,9 @@ def cdr(view: SlotState, *, mac: str, ip: str, seq: int, cid: str, callee: str, 
         "ip": ip,
         "sip_usr": "",
         "cid": cid,
-        "cdir": "MT",
-        "caller": sim.msisdn if sim else "",
-        "callee": callee,
+        "cdir": "MO" if incoming else "MT",
+        "caller": other if incoming else own,
+        "callee": own if incoming else other,
         "begin": begin,
         "alert": answer,
         "answer": answer,

@@ -1,4 +1,4 @@
-"""An infected device and a broken one: many messages, many calls, damaged reports."""
+"""An infected device, a broken one, a site that a call centre has found: many messages and calls, damaged reports."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import asyncio
 import base64
 import binascii
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from simwarden.simulator.errors import Conflict, InvalidRequest
 from simwarden.simulator.fleet import SimulatedFleet
 from simwarden.simulator.garbage import DAMAGED_BODIES
+from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.messages import REGISTERED, Message
 from simwarden.simulator.operations import PATIENCE, Instruction
 from simwarden.simulator.server import GatewayServer
@@ -101,11 +102,54 @@ class MassCalls(Mass, kw_only=True):
             begin = answered - 3
             gateway.use(place, calls=1, talks=1, minutes=-(-self.seconds // 60))
             for times in ((begin, 0, 0), (begin, answered, 0), (begin, answered, end)):
-                message = gateway.cdr(place, cid=f"{gateway.name}-{stamp}-{index}", callee=number, times=times)
+                message = gateway.cdr(place, cid=f"{gateway.name}-{stamp}-{index}", other=number, times=times)
                 server.reporter.push("cdr", message, [str(place)])
 
         count = await self.pace(fleet, server, place, call)
         return {"gateway": server.name, "slot": str(place), "queued": count}
+
+
+class ZoneCalls(Instruction, kw_only=True):
+    """The cards of a gateway are called from numbers of a zone, and answer."""
+
+    cards: int = 40
+    """At most so many of its registered cards."""
+    calls: int = 6
+    """To each of them."""
+    prefix: str = "855"
+    """With which the numbers begin: the calling code of a country, or more."""
+    seconds: int = 20
+    """Length of each call."""
+
+    async def perform(self, fleet: SimulatedFleet) -> Message:
+        server = fleet.server(self.gateway)
+        if not 1 <= self.cards * self.calls <= MOST or not self.prefix.isdecimal() or len(self.prefix) > 10:
+            raise InvalidRequest(f"cards times calls must be from 1 to {MOST}, and prefix up to 10 digits")
+        begin = int(time.time()) - self.seconds - 5
+        called = 0
+        for batch in zone_calls(server.gateway, self.cards, self.calls, self.prefix, self.seconds, begin):
+            for place, message in batch:
+                server.reporter.push("cdr", message, [str(place)])
+            called += 1
+        return {"gateway": server.name, "cards": called, "calls": self.calls}
+
+
+def zone_calls(
+    gateway: VirtualGateway, cards: int, calls: int, prefix: str, seconds: int, begin: int
+) -> Iterator[list[tuple[SlotAddress, Message]]]:
+    """What the gateway tells of calls to its registered cards, card by card: each is told twice, connected and ended.
+
+    `begin`: of all of them, in epoch seconds.
+    """
+    places = [place for place in gateway.cards() if gateway.state(place) == REGISTERED]
+    for place in places[:cards]:
+        told = []
+        for n in range(calls):
+            number = f"{prefix}{(place.port * 1000 + place.slot * 100 + n):0{11 - min(len(prefix), 4)}d}"
+            for times in ((begin, begin + 3, 0), (begin, begin + 3, begin + 3 + seconds)):
+                cid = f"{gateway.name}-{prefix}-{begin}-{place}-{n}"
+                told.append((place, gateway.cdr(place, cid=cid, other=number, times=times, incoming=True)))
+        yield told
 
 
 class Garbage(Instruction, kw_only=True):

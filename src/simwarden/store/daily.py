@@ -34,7 +34,8 @@ class Days:
         self._began: datetime | None = None
 
     async def of_sim(self, sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
-        """What is counted of a SIM from the first to the last day."""
+        """What is counted of a SIM from the first to the last day: what it had with the zones, and of each kind, with
+        none of them, the last day on which it had anything."""
         since = await self._db.fetchrow(Q["counted_since"], sim.bucket, sim.imsi, await self._begin())
         if since is None:  # deleted meanwhile
             return SimTraffic(last)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tests.attacks.attackers import Answers, clients
+from tests.attacks.subscribing import COUNTED, EXPECTS, SIMS, most_of_one_sim, ports, subscribing
 
-from simwarden.domain.identifiers import full_imei
 from simwarden.domain.locating import Site
 from simwarden.kit.clock import now_utc
 from simwarden.settings import Settings, master_key
@@ -19,67 +17,28 @@ from simwarden.store.vault import Vault
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from tests.attacks.attackers import Answers
     from tests.attacks.target import Target
 
-EXPECTS = ((201, ""), (429, "QUOTA_EXCEEDED"), (200, "200"))
-COUNTED = (
-    'simwarden_subscriptions_refused_total{limit="subscriptions_per_app_and_sim"}',
-    "simwarden_notify_fanned_out_total",
-)
-SIMS = 20
-SINK = "http://127.0.0.1:9/"
-"""Nobody listens there."""
+__all__ = ["COUNTED", "EXPECTS"]
 TYPES = tuple(f"org.camaraproject.geofencing-subscriptions.v0.area-{name}" for name in ("entered", "left"))
 HERE, THERE = Site(52.52, 13.405, 500.0), Site(48.857, 2.352, 500.0)
 
 
 @contextlib.asynccontextmanager
 async def attack(target: Target) -> AsyncIterator[Answers]:
-    """Three clients subscribe, one reports: all its SIMs at the one gateway, then at the other."""
-    answers = Answers()
+    """Each report shows all its SIMs at the other one of two gateways."""
     gateways = (target.attacker_reports, await _second_gateway(target))
-    async with target.session() as session:
-        turns = [0, 0, 0, 0]
 
-        async def work(n: int) -> None:
-            turns[n] += 1
-            if n == 0:
-                async with session.post(gateways[turns[0] % 2], json=_ports(target)) as answer:
-                    await answers.of(answer)
-                await asyncio.sleep(0.2)
-                return
-            card = target.attacker.cards[turns[n] % SIMS]
-            area = {
-                "areaType": "CIRCLE",
-                "center": {"latitude": HERE.latitude, "longitude": HERE.longitude},
-                "radius": 2_000 + turns[n] % 1_000,
-            }
-            body = {
-                "protocol": "HTTP",
-                "sink": SINK,
-                "types": [TYPES[turns[n] // SIMS % 2]],
-                "config": {"subscriptionDetail": {"device": {"phoneNumber": card.phone}, "area": area}},
-            }
-            url = f"{target.url}/geofencing-subscriptions/v0.5/subscriptions"
-            async with session.post(url, json=body, headers=target.attacker.bearer) as answer:
-                await answers.of(answer)
+    def wanted(n: int) -> tuple[str, dict[str, Any]]:
+        center = {"latitude": HERE.latitude, "longitude": HERE.longitude}
+        return TYPES[n // SIMS % 2], {"area": {"areaType": "CIRCLE", "center": center, "radius": 2_000 + n % 1_000}}
 
-        async with clients(4, work, answers, pause=0.02):
-            yield answers
+    def report(n: int) -> tuple[str, list[dict[str, object]]]:
+        return gateways[n % 2], ports(target, "36000000")
 
-
-def _ports(target: Target) -> list[dict[str, object]]:
-    return [
-        {
-            "type": "port-status",
-            "port": f"{place + 1}.01",
-            "st": 3,
-            "imei": full_imei(f"36000000{place:06}"),
-            "imsi": card.imsi,
-            "iccid": card.iccid,
-        }
-        for place, card in enumerate(target.attacker.cards[:SIMS])
-    ]
+    async with subscribing(target, "/geofencing-subscriptions/v0.5", wanted, report) as answers:
+        yield answers
 
 
 async def _second_gateway(target: Target) -> str:
@@ -99,9 +58,6 @@ async def check(target: Target, answers: Answers) -> None:
     """No SIM has more than the limit, and its circles were crossed."""
     del answers
     async with target.database() as db:
-        most = await db.fetchval(
-            "select max(count) from (select count(*) from subscription where ended_at is null group by imsi) s"
-        )
         crossed = await db.fetchval("select count(*) from event where type in ('GEOFENCE_ENTERED', 'GEOFENCE_LEFT')")
-    assert most == 20
+    assert await most_of_one_sim(target) == 20
     assert crossed > SIMS

@@ -157,6 +157,15 @@ async def test_a_mass_of_calls_tells_each_call_three_times(control: Control, rec
     assert len({call["cid"] for call in calls}) == 2
 
 
+async def test_a_site_is_called_from_a_zone(control: Control, receiver: Receiver) -> None:
+    await control.post("/zone-calls", {"gateway": "gw1", "cards": 1, "calls": 2, "prefix": "855"})
+    await receiver.wait_for(lambda _name, body: body.get("cid", "").endswith("-1") and body["end"] > 0)
+    calls = [body for _name, body in receiver.reports if body.get("type") == "cdr"]
+    assert {call["cdir"] for call in calls} == {"MO"}
+    assert all(call["caller"].startswith("855") and len(call["caller"]) == 11 for call in calls)
+    assert len({call["caller"] for call in calls}) == len({call["cid"] for call in calls}) == 2
+
+
 async def test_an_sms_arrives(control: Control, receiver: Receiver) -> None:
     await control.post("/gateways/gw1/receive-sms", {"port": 1, "slot": 1, "sender": "10086", "text": "hello"})
     assert (await receiver.wait_for(lambda _name, body: body.get("type") == "recv-sms"))["sms"][0][1] == "1.01"

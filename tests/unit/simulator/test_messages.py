@@ -34,7 +34,7 @@ def test_received_sms_of_v3_has_numbers_for_port_and_slot_and_the_bare_text() ->
 
 
 def test_cdr_has_exactly_the_fields_of_the_sample() -> None:
-    message = device().cdr(PLACE, cid="c", callee="10086", times=(NOW, NOW + 3, NOW + 10))
+    message = device().cdr(PLACE, cid="c", other="10086", times=(NOW, NOW + 3, NOW + 10))
     fields = (
         "type port seq st imei iccid imsi bal mac ip sip_usr cid cdir caller callee begin alert answer update end "
         "reason gw_reason"

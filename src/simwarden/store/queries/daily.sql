@@ -24,12 +24,18 @@ select greatest(s.created_at, $3) as since,
 from sim s where s.bucket = $1 and s.imsi = $2
 
 -- name: days
-select day, kind, direction, zone, sum(count)::bigint as count,
-       coalesce(sum(count) filter (where zone = any ($5::text[]) or prefix ^@ any ($6::text[])), 0)::bigint as hot
-from traffic_day
-where bucket = $1 and imsi = $2 and day between $3 and $4
-group by day, kind, direction, zone
-having sum(count) > 0
+-- What there was with the hotzones; and of each kind the last day with anything at all.
+with t as materialized (
+    select day, kind, direction, zone, sum(count)::bigint as count,
+           coalesce(sum(count) filter (where zone = any ($5::text[]) or prefix ^@ any ($6::text[])), 0)::bigint as hot
+    from traffic_day
+    where bucket = $1 and imsi = $2 and day between $3 and $4
+    group by day, kind, direction, zone
+    having sum(count) > 0
+)
+select day, kind, direction, zone, count, hot from t where hot > 0
+union all
+select max(day), kind, min(direction), '', 1, 0 from t group by kind
 
 -- name: like_it
 -- SIMs of an account with the same model of device, among the 250 on either side by IMSI, which mostly came together.
