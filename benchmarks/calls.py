@@ -40,7 +40,7 @@ HOTZONE_BODY = {"lookBackDays": 90, "fraudHotZone": ["KH", "MM", "+8821"]}
 HOTZONE_AIM = "p99 under 20 ms on a million counts of days"
 READS_AIM = "5,000/s; p99 under 10 ms at 1,000/s"
 READS_RATE = 1_000
-HOTZONE_RATE = 300
+HOTZONE_RATE = 100
 _MANAGE = "/device-communication-function-mgmt/v1/manage"
 
 
