@@ -36,13 +36,14 @@ class Days:
     async def of_sim(self, sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
         """What is counted of a SIM from the first to the last day: what it had with the zones, and of each kind, with
         none of them, the last day on which it had anything."""
-        since = await self._db.fetchrow(Q["counted_since"], sim.bucket, sim.imsi, await self._begin())
-        if since is None:  # deleted meanwhile
-            return SimTraffic(last)
-        counted = since["since"].astimezone(UTC).date()
-        rows = await self._db.fetch(
-            Q["days"], sim.bucket, sim.imsi, max(first, counted), last, list(zones.countries), list(zones.prefixes)
-        )
+        begin = await self._begin()
+        async with self._db.connection() as connection:
+            since = await connection.fetchrow(Q["counted_since"], sim.bucket, sim.imsi, begin)
+            if since is None:  # deleted meanwhile
+                return SimTraffic(last)
+            counted = since["since"].astimezone(UTC).date()
+            wanted = max(first, counted), last, list(zones.countries), list(zones.prefixes)
+            rows = await connection.fetch(Q["days"], sim.bucket, sim.imsi, *wanted)
         days = [
             DayCount(
                 row["day"], TrafficKind(row["kind"]), Direction(row["direction"]), row["zone"], row["count"], row["hot"]

@@ -242,6 +242,30 @@ async def test_late_records_tell_their_own_day_but_none_before_the_subscription(
     assert (await days(world, early), await days(world, late)) == ([after(-1)], [])
 
 
+async def test_who_hides_its_number_and_sims_of_ones_own_are_in_no_hotzone(world: World, lines: Lines) -> None:
+    every = await watch(world, None, "KH,US,RU,GB,+1")
+    await lines.ring(*["", "anonymous", "unknown", "Restricted"] * 3)
+    for n in range(6):  # card 1 calls card 3: a call of each of them
+        made = CallRecord(
+            call_id=f"own-{n}", direction="outbound", imsi=imsi(1), caller="", callee="13800000003", begin_at=START
+        )
+        taken = msgspec.structs.replace(
+            made, call_id=f"peer-{n}", direction="inbound", imsi=imsi(3), caller="13800000001", callee=""
+        )
+        await world.take(lines.box.records(calls=[made, taken]))
+    await settle(world)
+    assert await told(world, every) == []
+    found = await world.db.fetch("select imsi, direction, zone, count from traffic_day order by imsi, zone desc")
+    assert [tuple(row) for row in found] == [
+        (imsi(1), "outbound", "CN", 6),
+        (imsi(1), "inbound", "?", 12),
+        (imsi(3), "inbound", "CN", 6),
+    ]
+    await lines.ring(*["+12125550123", "+14165550123"] * 2)  # one code, two countries
+    await settle(world)
+    assert await days(world, every) == [TODAY]
+
+
 async def test_a_call_whose_sim_was_told_before_counts_too(world: World, lines: Lines) -> None:
     made = await watch(world)
     known = [CallRecord(call_id=f"k-{n}", imsi=imsi(1), direction="inbound", caller=CAMBODIA) for n in range(4)]
