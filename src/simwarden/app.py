@@ -179,6 +179,7 @@ class Container:
             refused=lambda limit: self.metrics.subscriptions_refused.labels(limit).inc(),
             worker=worker,
             carriers=[kind.name for kind in registry.kinds() if kind.sends],
+            centres=[kind.name for kind in registry.kinds() if kind.sends_from_numbers],
             driver_for=lambda access: self.sources.driver(access),
         )
         self.enforcement = Enforcement(
@@ -232,6 +233,7 @@ class Container:
                 ingest=self.ingest,
                 db=self.db,
                 session=session,
+                vault=vault,
                 guesses=Allowance(settings.failed_logins_per_address),
                 counted=lambda outcome, type_: self.metrics.southbound.labels(outcome, type_).inc(),
                 refused=self._refused,

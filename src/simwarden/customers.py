@@ -82,11 +82,13 @@ class Customers:
         refused: Callable[[str], None],
         worker: Claim,
         carriers: Collection[str],
+        centres: Collection[str],
         driver_for: DriverFactory,
     ) -> None:
         """`meter` is given each answered call, `refused` the name of a limit that refused a subscription or a
         message; `committed` is called after each commit of a command, `accepted` after each operation to be done in the
-        background. `carriers`: the kinds of network elements that can send messages.
+        background. `carriers`, `centres`: the kinds of network elements that can send
+        messages, from slots or from any number.
         """
         self._settings = settings
         self._db = db
@@ -129,6 +131,7 @@ class Customers:
             vault,
             self.answers,
             carriers,
+            centres,
             limits=SendingLimits(**{name: getattr(settings, name) for name in SendingLimits.__struct_fields__}),
             refused=refused,
         )

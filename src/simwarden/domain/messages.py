@@ -136,7 +136,7 @@ def received(message_id: str, message: Arrived, sim: Recipient, words: frozenset
         received_at=message.received_at,
         encoding=encoding,
         parts=carried.parts or len(parts_of(read)),
-        to=sim.msisdn or UNSET,
+        to=(message.receiver if carried.uplink else sim.msisdn) or UNSET,
         text=UNSET if text is None else text,
         binary=UNSET if carried.binary is None else base64.b64encode(carried.binary).decode(),
         udh=UNSET if carried.udh is None else base64.b64encode(carried.udh).decode(),

@@ -45,6 +45,8 @@ class FailureReason(enum.StrEnum):
     """Nothing took it, or proved that it was sent, in time."""
     REFUSED = "REFUSED"
     """By the carrier."""
+    UNANSWERED = "UNANSWERED"
+    """It was told to a carrier that knows no numbers of tasks, and that did not answer: it may have been sent."""
     NOT_SENT = "NOT_SENT"
     """By the network."""
     NOT_DELIVERED = "NOT_DELIVERED"

@@ -73,6 +73,8 @@ class Segment(msgspec.Struct, frozen=True, omit_defaults=True):
     """Some of them never came."""
     sent_at: datetime | None = None
     """The message centre's own time stamp."""
+    uplink: bool = False
+    """The SIM sent it, to the platform: what a customer receives of it is its own."""
 
 
 STOP_WORDS = frozenset(

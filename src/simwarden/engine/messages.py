@@ -51,7 +51,7 @@ async def take_in(
     that were sent brings those forward. `causes`: by IMSI.
     """
     settled = await sending.settle(connection, vault, records, causes, now)
-    came = [(gateway, record, arrived(record, at)) for gateway, record, at in records if record.direction == INBOUND]
+    came = [(gateway, record, arrived(record, at)) for gateway, record, at in records if _is_received(record)]
     if not came:
         return settled
     sims = await store.recipients(connection, {record.imsi for _, record, _ in came if record.imsi})
@@ -65,6 +65,11 @@ async def take_in(
             unknown.append((gateway, record, message))
     await store.wait(connection, vault, unknown)
     return settled.plus(await _hand_on(connection, vault, known, causes, now)) if known else settled
+
+
+def _is_received(record: SmsRecord) -> bool:
+    """By the SIM, or by the platform from it."""
+    return record.direction == INBOUND or (record.carried is not None and record.carried.uplink)
 
 
 async def _hand_on(

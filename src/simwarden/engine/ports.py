@@ -122,7 +122,8 @@ class MessageCarrier(Driver, Protocol):
 
     async def send(self, texts: Sequence[OutgoingText]) -> Mapping[int, str | None]:
         """Tell the element to send. Returns by task None where it has taken it, else why not: `OutgoingText.LATER`, or
-        words where it never will. What it then does shows in its reports (`SmsRecord.task`).
+        words where it never will; a task of which nothing is known is missing. What the element then does shows in its
+        reports (`SmsRecord.task`).
 
         Raises CommandFailed: then none was taken if it was reached, else nobody knows.
         """

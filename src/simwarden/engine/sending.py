@@ -71,16 +71,19 @@ class Sending:
         vault: Vault,
         answers: IdempotencyStore,
         carriers: Collection[str],
+        centres: Collection[str] = (),
         *,
         limits: SendingLimits | None = None,
         refused: Callable[[str], None] = lambda _limit: None,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
-        """`carriers`: kinds of network elements that can send. `refused` is called with the name of a limit."""
+        """`carriers`: kinds of network elements that send from the slot that a SIM is in, `centres` from any number.
+        `refused` is called with the name of a limit."""
         self._db = db
         self._vault = vault
         self._answers = answers
         self._carriers = frozenset(carriers)
+        self._centres = frozenset(centres)
         self._limits = limits or SendingLimits()
         self._refused = refused
         self._clock = clock
@@ -90,10 +93,7 @@ class Sending:
         with `once` ReplayedResponse, KeyReused."""
         if not may_send(new.sim):
             raise SendingBarred
-        slot = new.sim.seen.slot if new.sim.seen is not None else None
-        found = None if slot is None else await store.carrier(self._db, slot.gateway_id)
-        if found is None or found[0] not in self._carriers or found[1] is None:
-            raise NothingSends
+        centre = None if await self._has_slot(new.sim) else await self._centre(new.sim)
         now, sim = self._clock(), new.sim
         queued = QueuedMessage(new_id(sim.bucket, now), now)
         contents = [
@@ -104,12 +104,27 @@ class Sending:
             if once is not None:
                 await self._answers.claim_one(connection, once)
             await self._check(connection, new, now)
-            await store.add(connection, self._vault, sim, new.app_key, queued.id, contents, now)
+            await store.add(connection, self._vault, sim, new.app_key, queued.id, contents, now, centre)
             if once is not None:
                 await self._answers.keep(connection, [(once, queued)])
             if new.usage is not None:
                 await usage.count(connection, {(now.astimezone(UTC).date(), sim.bucket, new.usage): len(new.to)})
         return queued
+
+    async def _has_slot(self, sim: Sim) -> bool:
+        """Whether it was seen last in a slot that can be told to send."""
+        slot = sim.seen.slot if sim.seen is not None else None
+        found = None if slot is None else await store.carrier(self._db, slot.gateway_id)
+        return found is not None and found[0] in self._carriers and found[1] is not None
+
+    async def _centre(self, sim: Sim) -> int:
+        """The message centre that sends from its number. Raises NothingSends."""
+        found = None
+        if sim.msisdn is not None and self._centres:
+            found = await store.centre(self._db, self._centres, sim.account_id)
+        if found is None:
+            raise NothingSends
+        return found
 
     async def _check(self, connection: asyncpg.Connection, new: NewMessage, now: datetime) -> None:
         limits, account = self._limits, new.sim.account_id

@@ -19,7 +19,7 @@ import structlog
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.sending import AGAIN, TIMEOUT, UNANSWERED, FailureReason, MessageMove, Stage, task_of
-from simwarden.engine.ports import CommandFailed, MessageCarrier, OutgoingText
+from simwarden.engine.ports import CommandFailed, MessageCarrier, OutgoingText, ProvenBy
 from simwarden.engine.sending import advance, may_send
 from simwarden.engine.unit_of_work import Outcome, UnitOfWork
 from simwarden.kit.clock import now_utc
@@ -156,7 +156,8 @@ class Texting(Worker):
             _log.debug("sending failed", gateway=gateway_id, reason=error.message)
             await store.put_off(self._db, [one.key for one in items], self._clock() + AGAIN)
             return
-        ready = await self._prepare(gateway_id, access.name, items)
+        proves = driver.capabilities.proof is ProvenBy.ANSWER
+        ready = await self._prepare(gateway_id, access.name, items, repeats=not proves)
         if not ready:
             return
         try:
@@ -166,19 +167,21 @@ class Texting(Worker):
             if error.reached:
                 await store.put_off(self._db, [one.message.key for one in ready], self._clock() + AGAIN)
             return  # whether it took them nobody knows: they keep their numbers
-        await self._answered(access.name, ready, answers)
+        await self._answered(access.name, ready, answers, Stage.SENT if proves else Stage.SUBMITTED)
         if driver.generation is not None and driver.generation != access.generation:
             await self._gateways.remember_generation(access.id, driver.generation)
 
-    async def _prepare(self, gateway_id: int, name: str, items: Sequence[DueMessage]) -> list[Ready]:
-        """Give messages their numbers; those whose SIM may not send any more fail."""
+    async def _prepare(self, gateway_id: int, name: str, items: Sequence[DueMessage], *, repeats: bool) -> list[Ready]:
+        """Give messages their numbers; those whose SIM may not send any more fail, and without `repeats` those that
+        were told before."""
         now = self._clock()
         async with self._db.transaction() as connection:
             changes = UnitOfWork(connection, now)
             await changes.lock({one.imsi for one in items})
             sims = changes.sims
             barred = [one for one in items if one.imsi not in sims or not may_send(sims[one.imsi])]
-            wanted = [one for one in items if one not in barred]
+            lost = [one for one in items if one not in barred and one.task is not None and not repeats]
+            wanted = [one for one in items if one not in barred and one not in lost]
             fresh = [one for one in wanted if one.task is None]
             begin = random.randrange(1 << 22)  # noqa: S311 - not to begin with numbers that others use
             numbers = iter(await store.new_tasks(connection, gateway_id, len(fresh), begin) if fresh else ())
@@ -186,15 +189,18 @@ class Texting(Worker):
             for one in wanted:
                 if one.task is not None and one.target is not None:
                     told.append((one, one.target, one.task))
+                elif one.target is not None:
+                    told.append((one, one.target, task_of(next(numbers), one.key.bucket)))
                 elif one.slot is not None:
                     told.append((one, one.slot.target.key, task_of(next(numbers), one.key.bucket)))
             assigned = [(one.key, gateway_id, target, task) for one, target, task in told]
             queued = await store.assign(connection, assigned, now + UNANSWERED) if assigned else set()
             cause = Cause(CauseKind.ENFORCEMENT, name, now, "send")
             outcome = Outcome()
-            if barred:
-                moves = [_failed(one, FailureReason.BARRED) for one in barred]
-                outcome = await advance(connection, moves, {one.imsi: cause for one in barred}, now)
+            moves = [_failed(one, FailureReason.BARRED) for one in barred]
+            moves += [_failed(one, FailureReason.UNANSWERED) for one in lost]
+            if moves:
+                outcome = await advance(connection, moves, {one.imsi: cause for one in moves}, now)
         self._committed(outcome)
         ready = []
         for one, target, task in told:
@@ -203,14 +209,19 @@ class Texting(Worker):
                 ready.append(Ready(one, OutgoingText(task, target, content.to, content.text)))
         return ready
 
-    async def _answered(self, name: str, ready: Sequence[Ready], answers: Mapping[int, str | None]) -> None:
+    async def _answered(
+        self, name: str, ready: Sequence[Ready], answers: Mapping[int, str | None], taken: Stage
+    ) -> None:
+        """What was said to each is so; of what nothing was said nobody knows whether it was taken."""
         now = self._clock()
         moves, later = [], []
         for one in ready:
             key, imsi = one.message.key, one.message.imsi
-            refusal = answers.get(one.text.task, OutgoingText.LATER)
+            if one.text.task not in answers:
+                continue
+            refusal = answers[one.text.task]
             if refusal is None:
-                moves.append(MessageMove(key, imsi, Stage.SUBMITTED, now + TIMEOUT))
+                moves.append(MessageMove(key, imsi, taken, None if taken is Stage.SENT else now + TIMEOUT))
             elif refusal == OutgoingText.LATER:
                 later.append(key)
             else:

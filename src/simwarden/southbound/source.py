@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from simwarden.engine.ports import Driver, ElementRules
     from simwarden.store.database import Database
     from simwarden.store.gateways import CommandAccess, Gateways
+    from simwarden.store.vault import Vault
 
 
 class SourceServices(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +33,8 @@ class SourceServices(msgspec.Struct, frozen=True, kw_only=True):
     """For commands over HTTP."""
     guesses: Allowance
     """How many unknown secrets (report URLs, for instance) one address may try."""
+    vault: Vault | None = None
+    """Seals what is kept of messages."""
     counted: Callable[[str, str], None] = lambda _outcome, _type: None
     """`counted(outcome, message type)`: once for each message, and for each request or packet that held none.
 
@@ -73,6 +76,8 @@ class ElementKind(msgspec.Struct, frozen=True, kw_only=True):
     rules: ElementRules
     """How operators register elements of this kind."""
     sends: bool = False
-    """Its drivers are MessageCarriers."""
+    """Its drivers are MessageCarriers, which send from the slots of an element,"""
+    sends_from_numbers: bool = False
+    """or from any phone number. These prove by their answers (ProvenBy.ANSWER), and are told each message once."""
     build: Callable[[SourceServices, Any], Source]
     """Makes the source, of the services and of an instance of `settings`."""

@@ -79,12 +79,23 @@ async def add(
     message_id: str,
     contents: Sequence[tuple[MessageContent, bytes]],
     now: datetime,
+    centre: int | None = None,
 ) -> None:
-    """Queue a text to receivers, each with the hash of its number."""
+    """Queue a text to receivers, each with the hash of its number. `centre`: the element that sends it from the SIM's
+    phone number; None: the one in which the SIM is."""
     numbers = range(1, len(contents) + 1)
     await connection.execute(
         Q["add"],
-        *(sim.bucket, message_id, sim.imsi, sim.account_id, app_key, now),
+        *(
+            sim.bucket,
+            message_id,
+            sim.imsi,
+            sim.account_id,
+            app_key,
+            now,
+            centre,
+            None if centre is None else sim.msisdn,
+        ),
         list(numbers),
         [peer for _, peer in contents],
         [
@@ -111,6 +122,12 @@ async def carrier(db: Database, gateway_id: int) -> tuple[str, str | None] | Non
     """Kind and command URL of a network element; None: there is none of this id."""
     row = await db.fetchrow(Q["carrier"], gateway_id)
     return None if row is None else (row["kind"], row["command_url"])
+
+
+async def centre(db: Database, kinds: Collection[str], account_id: str) -> int | None:
+    """A network element of these kinds that reports for the account; one that is the account's own first."""
+    found: int | None = await db.fetchval(Q["centre"], list(kinds), account_id)
+    return found
 
 
 async def due(

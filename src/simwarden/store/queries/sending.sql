@@ -2,9 +2,9 @@
 
 -- name: add
 insert into outgoing_message (bucket, id, recipient, imsi, account_id, app_key, stage, peer, sealed, queued_at, moved_at,
-                              due_at)
-select $1, $2, i.recipient, $3, $4, $5, 0, i.peer, i.sealed, $6, $6, $6
-from unnest($7::smallint[], $8::bytea[], $9::bytea[]) as i (recipient, peer, sealed)
+                              due_at, gateway_id, target)
+select $1, $2, i.recipient, $3, $4, $5, 0, i.peer, i.sealed, $6, $6, $6, $7, $8
+from unnest($9::smallint[], $10::bytea[], $11::bytea[]) as i (recipient, peer, sealed)
 on conflict do nothing
 
 -- name: wake
@@ -26,6 +26,13 @@ select count(*) from (
 
 -- name: carrier
 select kind, command_url from gateway where id = $1
+
+-- name: centre
+-- A network element that sends from any number, and reports for this account.
+select id from gateway
+where kind = any ($1::text[]) and command_url is not null and (account_id is null or account_id = $2)
+order by account_id nulls last, id
+limit 1
 
 -- name: due
 -- What is to be tried or has run out of time, with where the SIM is now; none that goes by the elements $3.
@@ -56,9 +63,10 @@ where o.bucket = any ($1::smallint[]) and o.bucket = i.bucket and o.id = i.id an
 returning o.bucket, o.id, o.recipient
 
 -- name: put_off
--- Still queued, and nobody's task any more.
+-- Still queued, and nobody's task any more. Who sends from a number, not from a slot, stays the one who does.
 update outgoing_message o
-set gateway_id = null, target = null, task = null, due_at = i.due_at
+set gateway_id = case when o.target like '+%' then o.gateway_id end, target = case when o.target like '+%' then o.target end,
+    task = null, due_at = i.due_at
 from unnest($1::smallint[], $2::text[], $3::smallint[], $4::timestamptz[]) as i (bucket, id, recipient, due_at)
 where o.bucket = any ($1::smallint[]) and o.bucket = i.bucket and o.id = i.id and o.recipient = i.recipient and o.stage = 0
 
