@@ -280,7 +280,7 @@ async def test_old_records_are_deleted_bit_by_bit_and_younger_ones_stay(world: W
         await records.add_sms(connection, world.vault, [(1, SMS, START)])
         young = SmsRecord(key=b"young", direction="inbound", at=START, imsi=imsi(1))
         await records.add_sms(connection, world.vault, [(1, young, world.clock())])
-    assert await personal.prune(world.db, world.clock() - timedelta(days=30), 100) == 102
+    assert await personal.Pruning(world.db).step(world.clock() - timedelta(days=30), 100) == 102
     assert await world.db.fetchval("select count(*) from sms") == 351
     while await keeping(world).step():
         pass
@@ -288,6 +288,18 @@ async def test_old_records_are_deleted_bit_by_bit_and_younger_ones_stay(world: W
     assert left["key"] == records.sms_key(world.vault, b"young")
     for table in ("call_record", "gateway_reject"):
         assert await world.db.fetch(f"select * from {table}") == []
+
+
+async def test_what_somebody_works_on_is_deleted_in_the_next_round(world: World) -> None:
+    async with world.db.transaction() as connection:
+        for n in range(5):
+            message = SmsRecord(key=b"%d" % n, direction="inbound", at=START, imsi=imsi(1))
+            await records.add_sms(connection, world.vault, [(1, message, START + timedelta(seconds=n))])
+    pruning, late = personal.Pruning(world.db), START + timedelta(days=1)
+    async with world.db.transaction() as connection:
+        await connection.fetch("select 1 from sms where received_at = $1 for update", START)
+        assert [await pruning.step(late, 2) for _ in range(3)] == [2, 2, 0]
+    assert [await pruning.step(late, 2) for _ in range(2)] == [1, 0]
 
 
 async def test_where_a_sim_was_goes_with_it_and_with_time(world: World) -> None:

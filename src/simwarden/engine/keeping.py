@@ -63,6 +63,7 @@ class Keeping(Worker):
         `traffic_kept`."""
         super().__init__()
         self._db = db
+        self._pruning = personal.Pruning(db)
         self._vault = vault
         self._kept = kept
         self._places_kept = kept if places_kept is None else places_kept
@@ -72,7 +73,7 @@ class Keeping(Worker):
     async def step(self) -> bool:
         """Do a bit of it; returns whether there may be more. Raises StoreUnavailable."""
         sealed = await personal.seal_some(self._db, self._vault, SEALED_AT_ONCE)
-        deleted = await personal.prune(self._db, self._clock() - self._kept, DELETED_AT_ONCE)
+        deleted = await self._pruning.step(self._clock() - self._kept, DELETED_AT_ONCE)
         names = await sim_names.forget_imsi_names(self._db, DELETED_AT_ONCE)
         return sealed > 0 or deleted > 0 or names > 0
 

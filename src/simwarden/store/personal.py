@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from simwarden.store import records, targets
@@ -9,14 +10,14 @@ from simwarden.store.queries import load
 from simwarden.store.targets import SinkAddress
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import asyncpg
 
     from simwarden.store.database import Database
     from simwarden.store.vault import Vault
 
 Q = load("personal")
+_PRUNED = ("prune_sms", "prune_calls", "prune_rejects")
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def seal_some(db: Database, vault: Vault, limit: int) -> int:
@@ -28,9 +29,23 @@ async def seal_some(db: Database, vault: Vault, limit: int) -> int:
     return sealed
 
 
-async def prune(db: Database, before: datetime, limit: int) -> int:
-    """Delete up to `limit` messages, calls and unreadable bodies each that came before this; returns how many."""
-    return sum([await db.execute(Q[name], before, limit) for name in ("prune_sms", "prune_calls", "prune_rejects")])
+class Pruning:
+    """Deletes what is old, a bit at a time."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._reached = dict.fromkeys(_PRUNED, _BEGINNING)
+        """Up to where each table is done; what others had locked is left behind, and done in the next round."""
+
+    async def step(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` messages, calls and unreadable bodies each that came before this, the oldest first;
+        returns how many. Zero: there is nothing more, but for what somebody else works on."""
+        deleted = 0
+        for name in _PRUNED:
+            row = await self._db.fetchrow(Q[name], before, limit, self._reached[name])
+            deleted += row["count"]
+            self._reached[name] = row["reached"] if row["count"] == limit else _BEGINNING
+        return deleted
 
 
 async def _seal_sms(connection: asyncpg.Connection, vault: Vault, limit: int) -> int:

@@ -56,13 +56,29 @@ from unnest($1::bigint[], $2::bytea[]) as i (id, body)
 where r.id = i.id
 
 -- name: prune_sms
-delete from sms where received_at < $1
-  and ctid = any (array(select ctid from sms where received_at < $1 limit $2 for update skip locked))
+-- The oldest first, from $3 on: where the step before ended, as all before that is dead and in the way until the vacuum.
+with gone as (
+    delete from sms where received_at < $1
+      and ctid = any (array(select ctid from sms where received_at < $1 and received_at >= $3
+                            order by received_at limit $2 for update skip locked))
+    returning received_at
+)
+select count(*) as count, max(received_at) as reached from gone
 
 -- name: prune_calls
-delete from call_record where received_at < $1
-  and ctid = any (array(select ctid from call_record where received_at < $1 limit $2 for update skip locked))
+with gone as (
+    delete from call_record where received_at < $1
+      and ctid = any (array(select ctid from call_record where received_at < $1 and received_at >= $3
+                            order by received_at limit $2 for update skip locked))
+    returning received_at
+)
+select count(*) as count, max(received_at) as reached from gone
 
 -- name: prune_rejects
-delete from gateway_reject where received_at < $1
-  and ctid = any (array(select ctid from gateway_reject where received_at < $1 limit $2 for update skip locked))
+with gone as (
+    delete from gateway_reject where received_at < $1
+      and ctid = any (array(select ctid from gateway_reject where received_at < $1 and received_at >= $3
+                            order by received_at limit $2 for update skip locked))
+    returning received_at
+)
+select count(*) as count, max(received_at) as reached from gone
