@@ -56,8 +56,8 @@ class CounterBook:
             if source is None or port.imsi is None:
                 continue
             mark = source.counter_mark
-            before = marks[slot] if slot in marks else known.get(slot)
-            if before != mark or slot in written:
+            before = marks[slot] if marks and slot in marks else known.get(slot)
+            if before != mark or (written and slot in written):
                 marks[slot] = mark
                 moved.append((port.imsi, slot, port, report.received_at))
         if moved:

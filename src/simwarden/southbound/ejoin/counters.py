@@ -25,17 +25,12 @@ _FLOWS = {
     "last_hour": "dataflow_1hour",
     "last_access": "dataflow_last",
 }
-_LASTING = ("dataflow_tot", "dataflow_day")
+_PASSING = ("dataflow_24hours", "dataflow_1hour", "dataflow_last", "dataflow_url")
 
 
-def mark_of(imsi: str | None, balance: str | None, counters: Mapping[str, Counter | str] | None) -> object:
-    """Changes with each counter that grows by use. Volumes of the last hours do so by the mere passing of time."""
-    if counters is None:
-        return imsi, balance
-    if not any(name.startswith("dataflow") for name in counters):
-        return imsi, balance, *counters.values()
-    kept = (value for name, value in counters.items() if name in _LASTING or not name.startswith("dataflow"))
-    return imsi, balance, *kept
+def lasting(counters: Mapping[str, Counter | str]) -> list[Counter | str]:
+    """The counters that grow by use alone. Volumes of the last hours move by the mere passing of time."""
+    return [value for name, value in counters.items() if name not in _PASSING]
 
 
 def reading_of(balance: str | None, counters: Mapping[str, Counter | str] | None) -> Reading:

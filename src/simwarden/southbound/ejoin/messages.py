@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.southbound.ejoin.counters import mark_of, reading_of
+from simwarden.southbound.ejoin.counters import lasting, reading_of
 from simwarden.southbound.ejoin.sms_messages import ReceivedSms, SentSms, SmsTaskStatus
 
 if TYPE_CHECKING:
@@ -154,8 +154,13 @@ class PortReport(msgspec.Struct, frozen=True):
 
     @property
     def counter_mark(self) -> object:
-        """For `domain.counters`: equal as long as card, balance and counters are."""
-        return mark_of(self.imsi, self.balance, self.counters)
+        """For `domain.counters`: equal as long as card, balance and counters are; what moves as time passes is left out."""
+        counters = self.counters
+        if counters is None:
+            return self.imsi, self.balance
+        if "dataflow" not in next(reversed(counters)):  # they stand behind the others
+            return self.imsi, self.balance, *counters.values()
+        return self.imsi, self.balance, *lasting(counters)
 
     def read_counters(self) -> Reading:
         """For `domain.counters`: the counters in the house's words."""
