@@ -154,7 +154,8 @@ class PortReport(msgspec.Struct, frozen=True):
 
     @property
     def counter_mark(self) -> object:
-        """For `domain.counters`: equal as long as card, balance and counters are; what moves as time passes is left out."""
+        """For `domain.counters`: equal as long as card, balance and counters are. What moves as time passes is left
+        out."""
         counters = self.counters
         if counters is None:
             return self.imsi, self.balance
