@@ -42,7 +42,7 @@ class Pruning:
         returns how many. Zero: there is nothing more, but for what somebody else works on."""
         deleted = 0
         for name in _PRUNED:
-            row = await self._db.fetchrow(Q[name], before, limit, self._reached[name])
+            [row] = await self._db.fetch(Q[name], before, limit, self._reached[name])
             deleted += row["count"]
             self._reached[name] = row["reached"] if row["count"] == limit else _BEGINNING
         return deleted
