@@ -83,6 +83,10 @@ def test_any_order_and_any_batches_give_the_same_windows(
     assert windows(plan, shuffled, batch) == windows(plan, items, len(items))
 
 
+def _when(rule: StoredRule) -> list[tuple[Signal, int]]:
+    return [(each.signal, each.at_least) for each in rule.rule.when]
+
+
 class Naive:
     """Keeps every record, and counts them all anew."""
 
@@ -91,17 +95,28 @@ class Naive:
         self.seen: list[Fact] = []
         self.floor: int | None = None
         self.fired_at: int | None = None
+        self.is_held = False
+
+    def mine(self) -> list[Fact]:
+        return [fact for fact in self.seen if any(fact.signal is each.signal for each in self.rule.rule.when)]
+
+    def newest(self) -> int:
+        return max(fact.at // step_seconds(self.rule.rule.in_minutes) for fact in self.mine())
+
+    def release(self) -> None:
+        """What it raised is over: nothing of what came until now counts any more, and it need not rest."""
+        if self.is_held:
+            self.is_held, self.floor, self.fired_at = False, self.newest(), None
 
     def take(self, items: Sequence[Fact], now: int) -> dict[str, int] | None:
         self.seen += items
         rule = self.rule.rule
-        length = step_seconds(rule.in_minutes)
-        mine = [fact for fact in self.seen if any(fact.signal is each.signal for each in rule.when)]
-        if not any(fact in mine for fact in items):
+        length, mine = step_seconds(rule.in_minutes), self.mine()
+        if self.is_held or not any(fact in mine for fact in items):
             return None
         if self.fired_at is not None and now < self.fired_at + rule.in_minutes * 60:
             return None
-        newest = max(fact.at // length for fact in mine)
+        newest = self.newest()
         first = newest - STEPS if self.floor is None else max(newest - STEPS, self.floor)
         found = {}
         for each in rule.when:
@@ -115,27 +130,35 @@ class Naive:
                 found[str(each.signal)] = sum(fact.amount for fact in within) // UNITS.get(each.signal, 1)
             if found[str(each.signal)] < each.at_least:
                 return None
-        self.floor, self.fired_at = newest, now
+        self.floor, self.fired_at, self.is_held = newest, now, rule.then.holds
         return found
 
 
-@given(rules, facts(), st.integers(1, 5), st.booleans())
+@given(rules, facts(), st.integers(1, 5), st.booleans(), st.sets(st.integers(0, 40)), st.booleans())
 def test_a_rule_fires_exactly_when_a_naive_count_of_all_records_says_so(
-    drawn: list[StoredRule], items: list[Fact], batch: int, in_time: bool
+    drawn: list[StoredRule], items: list[Fact], batch: int, in_time: bool, released: set[int], holding: bool
 ) -> None:
-    """`in_time`: records come in the order of their times; else in any."""
+    """`in_time`: records come in the order of their times; else in any. `holding`: the rules bar, and a person releases
+    the SIM before some of the batches."""
     items = sorted(items, key=lambda fact: fact.at) if in_time else items
+    if holding:
+        drawn = [stored(each.id, _when(each), each.rule.in_minutes, bar={"functions": ["SMS"]}) for each in drawn]
     plan, state = Plan(drawn), SimWindows()
     naive = {each.id: Naive(each) for each in drawn}
     for begin in range(0, len(items), batch):
         some = items[begin : begin + batch]
         now = max(fact.at for fact in items[: begin + batch])
+        if begin in released:
+            for id_, _ in plan.held(state):
+                plan.resume(state, id_)
+            for model in naive.values():
+                model.release()
         touched = plan.take(state, some)
         for id_, model in naive.items():
             hit = plan.hit(state, id_, now) if id_ in touched else None
             expected = model.take(some, now)
             if hit is not None:
-                plan.rest(state, id_, now, 0)
+                plan.rest(state, id_, now, int(holding))
             assert (hit is not None) == (expected is not None)
             if hit is not None and expected is not None:
                 for name, counted in hit.counted.items():
