@@ -214,6 +214,24 @@ async def test_virtual_sims_receive_messages_when_their_device_would_change(tria
         assert (told["text"], told["device"]) == ("temp 21.5", {"phoneNumber": "+491700000001"})
 
 
+@pytest.mark.parametrize("named", [{"device": {"phoneNumber": "+8613800007771"}}, {"allDevices": True}])
+async def test_virtual_sims_have_unusual_traffic_once(trial: Trial, named: dict[str, Any]) -> None:
+    async with Sink() as sink:
+        body = {
+            "protocol": "HTTP",
+            "sink": sink.url,
+            "types": ["org.camaraproject.fraud-hotzone-subscriptions.v0.anomaly-detected"],
+            "config": {"subscriptionDetail": {**named, "fraudHotZone": ["list:any", "KH"], "checkType": "CALL"}},
+        }
+        reply = await trial.call("fraud-hotzone-subscriptions", "POST", "/subscriptions", body, version="vwip")
+        assert reply.status == 201
+        await sink.until_received(2, 15)
+        assert [one.kind for one in sink.received] == ["subscription-started", "anomaly-detected"]
+        told = sink.received[1].event["data"]
+        assert (told["checkType"], told["checkTarget"], told["riskLevel"]) == ("CALL", "VICTIM", "HIGH")
+        assert told["device"] == named.get("device", {"phoneNumber": "+491700000001"})
+
+
 async def test_virtual_numbers_come_to_another_sim_when_their_device_would_change(trial: Trial) -> None:
     async with Sink() as sink:
         body = {

@@ -30,6 +30,7 @@ _OF_ACCOUNT = (
     "ranges",
     "areas",
     "hotzones",
+    "hotzone_watches",
     "short_message_turn",
     "risk_stamp",
     "risk_versions",

@@ -21,7 +21,7 @@ from simwarden.engine.hotzone_alerts import PER_TURN, POLL, HotzoneAlerts
 from simwarden.engine.keeping import EVERY, Keeping
 from simwarden.engine.new_subscription import NewSubscription, whole_account
 from simwarden.engine.subscriptions import Subscriptions
-from simwarden.store import fanout, hotzone_alerts, hotzones
+from simwarden.store import fanout, hotzone_alerts, hotzones, removal
 from simwarden.store import sims as sim_store
 from simwarden.store.fanout import INLINE
 
@@ -371,6 +371,21 @@ async def test_no_account_waits_for_anothers_backlog(world: World, lines: Lines)
     assert await days(world, other) == [TODAY]
     assert await world.db.fetchval("select count(*) from hotzone_due") == PER_TURN * 2
     await settle(world)
+
+
+async def test_with_an_account_all_of_it_goes(world: World, lines: Lines) -> None:
+    await watch(world)
+    await watch(world, None)
+    await lines.ring(*[CAMBODIA] * 4)
+    await settle(world)
+    await lines.ring(CAMBODIA)
+    tables = ("hotzone_watch", "hotzone_watch_all", "hotzone_due", "hotzone_told", "fraud_sign", "traffic_day")
+    counts = "select " + ", ".join(f"(select count(*) from {table}) as {table}" for table in tables)
+    [before] = await world.db.fetch(counts)
+    assert all(before.values())
+    await removal.remove_account(world.db, ACCOUNT, [])
+    [after_it] = await world.db.fetch(counts)
+    assert set(after_it.values()) == {0}
 
 
 async def test_what_was_told_is_forgotten_when_no_record_of_that_day_can_come(world: World, lines: Lines) -> None:

@@ -46,6 +46,9 @@ delete from account_range where account_id = $1
 -- name: hotzones
 delete from hotzone_list where account_id = $1
 
+-- name: hotzone_watches
+delete from hotzone_watch_all where account_id = $1
+
 -- name: risk_stamp
 delete from risk_account where account_id = $1
 
