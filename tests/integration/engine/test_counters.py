@@ -116,6 +116,23 @@ async def test_reports_that_show_nothing_new_ask_and_write_nothing(
         await world.take(status(box, 5, 7))
 
 
+async def test_what_was_not_committed_is_counted_when_it_comes_again(
+    world: World, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: Any) -> None:
+        raise RuntimeError("no more")
+
+    await world.take(status(box, 5))
+    report = status(box, 8)
+    with monkeypatch.context() as patched:
+        patched.setattr("simwarden.store.counters.save", refused)
+        with pytest.raises(Exception, match=r"."):
+            await world.take(report)
+    assert await days(world) == {}
+    await world.take(report)
+    assert await days(world) == {(imsi(1), START.date()): (3, 0)}
+
+
 async def test_another_process_goes_on_where_this_one_was(world: World, box: Box) -> None:
     other = world.another_ingest()
     for sent, ingest in ((5, world.ingest), (7, other), (5, world.ingest)):

@@ -9,7 +9,7 @@ from tests.support.world import ACCOUNT, World, device, imsi
 
 from simwarden.domain.events import EventType
 from simwarden.domain.reports import CallRecord
-from simwarden.engine import subscriptions
+from simwarden.engine import publishing
 from simwarden.engine.subscriptions import NewSubscription, Subscriptions
 from simwarden.store import attachments, gateways, ports, records, sims
 
@@ -74,7 +74,7 @@ WRITES = [
     (attachments, "save"),
     (attachments, "drop"),
     (ports, "remember_locks"),
-    (subscriptions, "publish"),
+    (publishing, "publish"),
     (ports, "save_ports"),
 ]
 
@@ -113,7 +113,7 @@ BINDING_WRITES = [
     (sims, "add_events"),
     (attachments, "save"),
     (ports, "remember_locks"),
-    (subscriptions, "publish"),
+    (publishing, "publish"),
 ]
 
 
