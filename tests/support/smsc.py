@@ -9,6 +9,11 @@ from simwarden.southbound.smpp import codec
 from simwarden.southbound.smpp.codec import RESPONSE, CommandId, CommandStatus, Pdu, ShortMessage
 
 
+def deliver_sm(sequence: int, message: ShortMessage) -> Pdu:
+    """deliver_sm (4.6.1), which message centres send."""
+    return Pdu(CommandId.DELIVER_SM, 0, sequence, codec.body_of(message))
+
+
 class MessageCentre:
     """Listens on a free port of the loopback address."""
 
@@ -48,7 +53,7 @@ class MessageCentre:
     def deliver(self, message: ShortMessage) -> int:
         """Hand a message over by the newest connection; returns its sequence number."""
         self._sequence += 1
-        self._writers[-1].write(codec.encode(codec.deliver_sm(self._sequence, message)))
+        self._writers[-1].write(codec.encode(deliver_sm(self._sequence, message)))
         return self._sequence
 
     async def delivered(self, message: ShortMessage) -> int:

@@ -29,11 +29,6 @@ class Stage(enum.IntEnum):
     """The receiver's device has it, as the network reports."""
     FAILED = 4
 
-    @property
-    def is_final(self) -> bool:
-        """Nothing will change it."""
-        return self >= Stage.DELIVERED
-
 
 class FailureReason(enum.StrEnum):
     """Why a message failed."""

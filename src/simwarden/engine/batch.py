@@ -296,7 +296,7 @@ class Batch:
         facts = Facts(self._counted_back)
         facts.add_uses(self._counters.uses)
         if not messages and not calls:
-            await self._judge(facts, {})
+            self._tally.outcome = self._tally.outcome.plus(await self._judge(facts, {}))
             return
         vault = self._vault
         assert vault is not None, "messages and calls are stored sealed"
@@ -323,19 +323,18 @@ class Batch:
         stored: list[tuple[Report, SmsRecord | CallRecord]] = [*messages, *calls]
         newest = {record.imsi: _cause(report, None) for report, record in stored if record.imsi}
         outcome = self._tally.outcome.plus(await traffic.judge(self._connection, newest, self._now))
+        outcome = outcome.plus(await self._judge(facts, newest))
         self._tally.outcome = outcome.plus(await received.take_in(self._connection, vault, came, newest, self._now))
-        await self._judge(facts, newest)
         await daily.add(self._connection, counts)
         await hotzone_alerts.note(self._connection, counts, newest, _cause(stored[-1][0], None), self._now)
 
-    async def _judge(self, facts: Facts, newest: Mapping[str, Cause]) -> None:
+    async def _judge(self, facts: Facts, newest: Mapping[str, Cause]) -> Outcome:
         """Let rules count. `newest`: which report told of SIMs, by IMSI, where its record names them."""
         if not facts.by_sim:
-            return
+            return Outcome()
         told = {report.gateway_id: _cause(report, None) for report in self._reports}
         causes = {imsi: newest.get(imsi) or told[element_id] for imsi, element_id in facts.elements.items()}
-        outcome = await risk_records.judge(self._connection, self._vault, facts, causes, self._now)
-        self._tally.outcome = self._tally.outcome.plus(outcome)
+        return await risk_records.judge(self._connection, self._vault, facts, causes, self._now)
 
     async def _without_foreign(self, items: list[tuple[Report, R]]) -> list[tuple[Report, R]]:
         """Records of gateways that are pinned to an account are not kept under SIMs of other accounts."""

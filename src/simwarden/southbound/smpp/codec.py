@@ -129,12 +129,7 @@ def bind_transceiver(sequence: int, system_id: str, password: str) -> Pdu:
 
 def submit_sm(sequence: int, message: ShortMessage) -> Pdu:
     """submit_sm (4.4.1)."""
-    return Pdu(CommandId.SUBMIT_SM, 0, sequence, _body(message))
-
-
-def deliver_sm(sequence: int, message: ShortMessage) -> Pdu:
-    """deliver_sm (4.6.1), which message centres send."""
-    return Pdu(CommandId.DELIVER_SM, 0, sequence, _body(message))
+    return Pdu(CommandId.SUBMIT_SM, 0, sequence, body_of(message))
 
 
 def answer(pdu: Pdu, status: int = CommandStatus.OK) -> Pdu:
@@ -195,7 +190,8 @@ def _options(body: bytes, at: int) -> dict[int, bytes]:
     return found
 
 
-def _body(message: ShortMessage) -> bytes:
+def body_of(message: ShortMessage) -> bytes:
+    """What `read_message` reads."""
     options: Mapping[int, bytes] = message.options
     short = message.message
     if len(short) > 254:

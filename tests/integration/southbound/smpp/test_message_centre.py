@@ -16,7 +16,7 @@ from tests.integration.engine.test_messages import NUMBER, polled, sent, subscri
 from tests.integration.engine.test_sending import Office
 from tests.support.fixtures import world, world_database
 from tests.support.patience import PATIENCE
-from tests.support.smsc import MessageCentre
+from tests.support.smsc import MessageCentre, deliver_sm
 from tests.support.world import ACCOUNT, START, World, imsi
 
 from simwarden.domain.errors import NothingSends
@@ -85,9 +85,7 @@ async def centre(world: World) -> AsyncIterator[Centre]:
 
 
 def body(message: ShortMessage) -> bytes:
-    from simwarden.southbound.smpp import codec
-
-    return codec.deliver_sm(1, message).body
+    return deliver_sm(1, message).body
 
 
 async def test_messages_to_and_from_a_sim(world: World, centre: Centre) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.smsc import deliver_sm
 
 from simwarden.domain.texts import BASIC, EXTENSION, Encoding, Segment
 from simwarden.southbound.smpp import codec, content
@@ -30,7 +31,7 @@ def test_a_delivery_reads_as_it_was_written_down() -> None:
     assert (pdu.command, pdu.status, pdu.sequence) == (CommandId.DELIVER_SM, 0, 1)
     message = codec.read_message(pdu.body)
     assert message == deliver(options={Tag.USER_MESSAGE_REFERENCE: b"\0\7"})
-    assert codec.encode(codec.deliver_sm(1, message)) == DELIVER
+    assert codec.encode(deliver_sm(1, message)) == DELIVER
     assert codec.encode(codec.answer(pdu)) == bytes.fromhex("00000011 80000005 00000000 00000001 00")
 
 
@@ -55,7 +56,7 @@ def test_a_length_that_cannot_be_ends_the_connection(length: int) -> None:
 
 @given(st.binary(max_size=120))
 def test_garbage_is_refused(body: bytes) -> None:
-    for raw in (body, codec.deliver_sm(1, deliver()).body[: len(body)], DELIVER[16:] + body):
+    for raw in (body, deliver_sm(1, deliver()).body[: len(body)], DELIVER[16:] + body):
         try:
             content.piece(codec.read_message(raw))
         except ProtocolError:
