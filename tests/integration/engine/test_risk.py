@@ -124,6 +124,29 @@ async def test_record_rule_bar_and_lock_are_one_chain_and_a_person_releases_the_
     assert await world.count(1, EventType.RULE_FIRED) == 2
 
 
+@pytest.mark.parametrize("name", ["lock_states", "save_states", "tag"])
+async def test_the_record_and_what_its_rule_does_stand_or_fall_together(
+    world: World, box: Box, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    await add(world, rule(at_least=1, bar={"functions": ["SMS"]}, tag="infected"))
+    real = getattr(store, name)
+
+    async def broken(*args: Any) -> None:
+        await real(*args)
+        raise RuntimeError("injected")
+
+    report = box.records(sms=[sms(world, 1)])
+    with monkeypatch.context() as patch:
+        patch.setattr(store, name, broken)
+        with pytest.raises(RuntimeError, match="injected"):
+            await world.take(report)
+    for table in ("sms", "risk_state"):
+        assert await world.db.fetchval(f"select count(*) from {table}") == 0, table
+    assert (await off(world), await world.count(1, EventType.RULE_FIRED)) == (NONE, 0)
+    await world.another_ingest().submit(box.records(sms=[sms(world, 1)]))
+    assert (await off(world), await world.count(1, EventType.RULE_FIRED)) == (SMS, 1)
+
+
 async def test_a_bar_ends_with_its_time_and_the_rule_counts_anew(world: World, box: Box) -> None:
     await add(world, barring(hours=1))
     await world.take(box.records(sms=[sms(world, n) for n in range(3)]))
