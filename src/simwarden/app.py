@@ -40,6 +40,7 @@ from simwarden.engine.keeping import Keeping
 from simwarden.engine.polling import Polls
 from simwarden.engine.risk_rules import RiskRules
 from simwarden.engine.silence import Silence
+from simwarden.kit.worker import ended
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
 from simwarden.management.journal import RequestLog
@@ -57,9 +58,10 @@ from simwarden.southbound.registry import Sources
 from simwarden.southbound.source import SourceServices
 from simwarden.store import attachments, doubts
 from simwarden.store.accounts import Accounts
-from simwarden.store.database import Database, Listener
+from simwarden.store.database import Database
 from simwarden.store.gateways import Gateways
 from simwarden.store.leases import Leases
+from simwarden.store.listener import Listener
 from simwarden.store.sims import Sims
 from simwarden.store.vault import Vault
 from simwarden.watching import Watching
@@ -285,7 +287,7 @@ class Container:
             work = await stack.enter_async_context(contextlib.AsyncExitStack())
             if reads_only:
                 container.metrics.standby.set(1)
-                stack.push_async_callback(_ended, asyncio.create_task(container._take_over(work), name="take-over"))
+                stack.push_async_callback(ended, asyncio.create_task(container._take_over(work), name="take-over"))
             else:
                 await container._work(work)
             _log.info(
@@ -393,8 +395,3 @@ class Container:
             self.enforcement.wake()
         if outcome.deliveries:
             self.notifier.wake()
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

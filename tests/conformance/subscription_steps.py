@@ -21,7 +21,7 @@ from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.engine.publishing import publish
 from simwarden.notify.notifier import Notifier
 from simwarden.simulator.sink import Behaviour, SinkServer
-from simwarden.store.database import Listener
+from simwarden.store.listener import Listener
 
 OUTSIDE = step
 """The library that these steps are in: the same one."""

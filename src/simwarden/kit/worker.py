@@ -119,3 +119,9 @@ class SoleWorker(Worker):
     async def look(self) -> float:
         """Do what is due; returns the seconds until more is. Raises StoreUnavailable."""
         raise NotImplementedError
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait until it is over, however it ends."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -146,7 +146,10 @@ async def lock_states(connection: asyncpg.Connection, imsis: Collection[str], da
 
 
 async def _lock(connection: asyncpg.Connection, imsis: Sequence[str]) -> dict[str, SimWindows]:
-    rows = await connection.fetch(Q["lock_states"], [bucket_of(imsi) for imsi in imsis], imsis)
+    by_bucket: dict[int, list[str]] = {}
+    for imsi in imsis:
+        by_bucket.setdefault(bucket_of(imsi), []).append(imsi)
+    rows = await connection.fetchmany(Q["lock_states"], sorted(by_bucket.items()))
     return {row["imsi"]: _state(row) for row in rows}
 
 
@@ -201,11 +204,13 @@ async def reached(source: Database | asyncpg.Connection, imsis: Collection[str],
 async def note_silence(connection: asyncpg.Connection, rule_id: str, since: Mapping[str, datetime]) -> set[str]:
     """Remember that a rule fires for these silences, by IMSI, of locked SIMs; returns those for which it had not."""
     imsis = sorted(since)
-    times = [since[imsi] for imsi in imsis]
-    rows = await connection.fetch(
-        Q["note_silence"], [bucket_of(imsi) for imsi in imsis], imsis, [rule_id] * len(imsis), times
-    )
-    return {row["imsi"] for row in rows}
+    rows = await connection.fetch(Q["noted_silences"], [bucket_of(imsi) for imsi in imsis], imsis, rule_id)
+    noted = {row["imsi"]: row["seen_at"] for row in rows}
+    new = [imsi for imsi in imsis if noted.get(imsi) != since[imsi]]
+    if new:
+        times = [since[imsi] for imsi in new]
+        await connection.execute(Q["note_silences"], [bucket_of(imsi) for imsi in new], new, times, rule_id)
+    return set(new)
 
 
 async def prune_silences(db: Database, at_once: int) -> int:

@@ -25,8 +25,8 @@ from simwarden.simulator.actions import perform
 from simwarden.simulator.operations import ReceiveSms
 from simwarden.simulator.serving import Serving
 from simwarden.simulator.slot_addresses import SlotAddress
-from simwarden.store.database import Listener
 from simwarden.store.leases import Leases
+from simwarden.store.listener import Listener
 from simwarden.store.messages import Messages
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from simwarden.accounts.scopes import SETS
 from simwarden.domain.errors import ApplicationNotFound
 from simwarden.domain.usage import Usage
 from simwarden.store import usage as store
-from simwarden.store.database import Listener
+from simwarden.store.listener import Listener
 
 if TYPE_CHECKING:
     from simwarden.accounts.applications import Issued

@@ -13,7 +13,7 @@ from tests.support.patience import PATIENCE
 from simwarden.notify.notifier import Notifier
 from simwarden.notify.retry import Schedule
 from simwarden.notify.settings import NotifySettings
-from simwarden.store.database import Listener
+from simwarden.store.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

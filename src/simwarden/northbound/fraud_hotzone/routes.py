@@ -10,6 +10,7 @@ from msgspec import UNSET
 from msgspec.json import Decoder
 
 from simwarden.accounts.scopes import of_operations
+from simwarden.domain.errors import SimwardenError
 from simwarden.domain.hotzone import HotZones, HotzoneVerdict, Question
 from simwarden.domain.outliers import DEFAULT_THRESHOLD
 from simwarden.edge.throttle import Allowance
@@ -17,7 +18,7 @@ from simwarden.engine.hotzones import HotzoneJudge
 from simwarden.northbound.fraud_hotzone import schemas
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
-from simwarden.northbound.kernel.errors import OutOfRange, PermissionDenied, ServiceNotApplicable, TooManyRequests
+from simwarden.northbound.kernel.errors import OutOfRange, PermissionDenied, ServiceNotApplicable
 from simwarden.northbound.kernel.numbers import Callers
 from simwarden.northbound.kernel.traffic import TrafficView, is_reported, zones_of
 
@@ -30,8 +31,10 @@ DETAIL = "fraud-hotzone:check-detail"
 _NO_SOURCE = "No source reports calls or messages of this phone number"
 
 
-class TooManyBaselines(TooManyRequests):
-    """Too many new SIMs were measured by others."""
+class TooManyBaselines(SimwardenError):
+    """Too many new SIMs were measured by others. The message names the limit."""
+
+    status, code = 429, "TOO_MANY_REQUESTS"
 
     def __init__(self, most: int, wait: float) -> None:
         self.retry_after = ceil(wait)

@@ -52,9 +52,10 @@ where s.bucket = any ($1::smallint[]) and s.imsi = any ($2::text[])
   and exists (select 1 from risk_account where counts)
 
 -- name: lock_states
+-- Of one bucket: rows of several shards are not locked in one statement.
 select imsi, state from risk_state
-where bucket = any ($1::smallint[]) and imsi = any ($2::text[])
-order by bucket, imsi for update
+where bucket = $1 and imsi = any ($2::text[])
+order by imsi for update
 
 -- name: begin_states
 -- The SIMs are held: one that is deleted now leaves nothing behind.
@@ -109,11 +110,14 @@ where s.bucket = any ($1::smallint[]) and s.account_id = $2 and s.imsi > $3 and 
   and (g.id is null or (g.silent_since is null and g.out_of_service_at is null))
 order by s.imsi
 
--- name: note_silence
-insert into risk_silence as r (bucket, imsi, rule_id, seen_at)
-select * from unnest($1::smallint[], $2::text[], $3::text[], $4::timestamptz[])
-on conflict (bucket, imsi, rule_id) do update set seen_at = excluded.seen_at where r.seen_at <> excluded.seen_at
-returning imsi
+-- name: noted_silences
+select imsi, seen_at from risk_silence
+where bucket = any ($1::smallint[]) and imsi = any ($2::text[]) and rule_id = $3
+
+-- name: note_silences
+insert into risk_silence (bucket, imsi, rule_id, seen_at)
+select i.bucket, i.imsi, $4, i.seen_at from unnest($1::smallint[], $2::text[], $3::timestamptz[]) as i (bucket, imsi, seen_at)
+on conflict (bucket, imsi, rule_id) do update set seen_at = excluded.seen_at
 
 -- name: forget_silences
 delete from risk_silence t
