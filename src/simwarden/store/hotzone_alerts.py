@@ -74,10 +74,10 @@ async def note(
     """Of counts that have just been added to, leave those days to be looked at that somebody waits for.
 
     `causes`: the newest report of each SIM, by IMSI; `other`: one of those that named none. Where nobody waits this
-    costs a probe of an index for each count.
+    costs a probe of an index.
     """
     keys = [key for key, count, _ in counts.changes() if count > 0]
-    if not keys:
+    if not keys or not await connection.fetchval(Q["anybody_waits"], sorted({bucket_of(key.imsi) for key in keys})):
         return
     left = await connection.execute(
         Q["note"],

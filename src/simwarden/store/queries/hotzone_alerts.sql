@@ -10,6 +10,10 @@ insert into hotzone_watch_all (subscription_id, account_id, countries, prefixes,
                                threshold, since)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 
+-- name: anybody_waits
+select exists (select 1 from hotzone_watch where bucket = any ($1::smallint[]))
+    or exists (select 1 from hotzone_watch_all)
+
 -- name: note
 -- Of counts that were just added to, the days that somebody waits for. What is in the account's lists is looked up later.
 insert into hotzone_due (bucket, imsi, day, batch, account_id, cause, at)
