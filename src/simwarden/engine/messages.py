@@ -35,7 +35,9 @@ TOPIC = EventType.SMS_RECEIVED
 WAIT = timedelta(hours=24)
 """So long a message waits until its SIM is known."""
 POLL = 5.0
-"""Seconds between two looks at messages that wait."""
+"""Seconds between two looks at messages that wait,"""
+BETWEEN = 0.1
+"""and between two pages of them."""
 
 
 async def take_in(
@@ -162,7 +164,7 @@ class WaitingMessages(DecidingWorker):
         if self._after is None:
             await store.forget_waiting(self._db, now - WAIT)
             return POLL
-        return 0.0
+        return BETWEEN
 
     async def _look(self, found: Sequence[WaitingMessage], now: datetime) -> None:
         slots = {
@@ -172,7 +174,7 @@ class WaitingMessages(DecidingWorker):
         names: dict[tuple[int, bytes], tuple[str, str | None]] = {}
         for one in found:
             if one.imsi is not None:
-                names[one.gateway_id, one.key] = one.imsi, None
+                names[one.gateway_id, one.key] = one.imsi, one.pinned
             elif held := there.get((one.gateway_id, one.port or 0, one.slot or 0)):
                 names[one.gateway_id, one.key] = held
         if not names:

@@ -53,6 +53,8 @@ class WaitingMessage(msgspec.Struct, frozen=True):
     port: int | None
     slot: int | None
     received_at: datetime
+    pinned: str | None
+    """The account for whose SIMs alone its gateway reports."""
 
     @property
     def place(self) -> Place:

@@ -243,6 +243,21 @@ async def test_a_gateway_of_one_account_does_not_speak_for_sims_of_others(world:
     assert await polled(world) == []
 
 
+async def test_nor_for_sims_that_others_register_later(world: World, box: Box) -> None:
+    await world.db.execute("update gateway set account_id = 'other' where id = $1", box.id)
+    wide = await subscribe(world, all_devices=True)
+    await world.take(box.records(sms=[sms("STOP", 7), sms("mine", 8)]))
+    await world.card(7)
+    await provision.add(
+        world.db, provision.new_sim("other", imsi=imsi(8)), Cause(CauseKind.OPERATOR, "test", world.clock())
+    )
+    await WaitingMessages(world.db, world.vault, clock=world.clock).turn()
+    assert await sent(world, wide) == []
+    assert await polled(world) == []
+    assert await world.db.fetchval("select count(*) from opt_out") == 0
+    assert texts(await polled(world, account="other")) == ["mine"]
+
+
 async def test_opting_out_and_in_again(world: World, box: Box) -> None:
     sim = Recipient((await world.sim(1)).bucket, imsi(1), ACCOUNT, NUMBER, None)
 

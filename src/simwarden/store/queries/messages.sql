@@ -50,11 +50,13 @@ select * from unnest($1::smallint[], $2::int[], $3::bytea[], $4::text[], $5::int
 on conflict do nothing
 
 -- name: waiting
--- The next ones in the order in which they came, behind $2, $3, $4.
-select bucket, gateway_id, key, imsi, port, slot, received_at
-from short_message_waiting
-where bucket = any ($1::smallint[]) and (received_at, gateway_id, key) > ($2::timestamptz, $3::int, $4::bytea)
-order by received_at, gateway_id, key
+-- The next ones in the order in which they came, behind $2, $3, $4, with the account for whose SIMs alone their gateways
+-- report. Of a deleted gateway nobody knows that: its messages go to nobody.
+select w.bucket, w.gateway_id, w.key, w.imsi, w.port, w.slot, w.received_at, g.account_id as pinned
+from short_message_waiting w
+join gateway g on g.id = w.gateway_id
+where w.bucket = any ($1::smallint[]) and (w.received_at, w.gateway_id, w.key) > ($2::timestamptz, $3::int, $4::bytea)
+order by w.received_at, w.gateway_id, w.key
 limit $5
 
 -- name: in_slots
