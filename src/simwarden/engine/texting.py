@@ -165,8 +165,8 @@ class Texting(Worker):
         except CommandFailed as error:
             _log.info("sending failed", gateway=access.name, messages=len(ready), reason=error.message)
             if error.reached:
-                await store.put_off(self._db, [one.message.key for one in ready], self._clock() + AGAIN)
-            return  # whether it took them nobody knows: they keep their numbers
+                await self._put_off(ready)
+            return  # else nobody knows whether it took them: they keep their numbers
         await self._answered(access.name, ready, answers, Stage.SENT if proves else Stage.SUBMITTED)
         if driver.generation is not None and driver.generation != access.generation:
             await self._gateways.remember_generation(access.id, driver.generation)
@@ -223,13 +223,19 @@ class Texting(Worker):
             if refusal is None:
                 moves.append(MessageMove(key, imsi, taken, None if taken is Stage.SENT else now + TIMEOUT))
             elif refusal == OutgoingText.LATER:
-                later.append(key)
+                later.append(one)
             else:
                 moves.append(_failed(one.message, f"{FailureReason.REFUSED}: {refusal}"))
-        if later:
-            await store.put_off(self._db, later, now + AGAIN)
+        await self._put_off(later)
         if moves:
             await self._advance(moves, Cause(CauseKind.ENFORCEMENT, name, now, "send"))
+
+    async def _put_off(self, refused: Sequence[Ready]) -> None:
+        """Messages that were not taken now go by any slot and under a new number next time. Those that were told before
+        may have been taken then: they keep their numbers, and are due when `_prepare` said."""
+        keys = [one.message.key for one in refused if one.message.task is None]
+        if keys:
+            await store.put_off(self._db, keys, self._clock() + AGAIN)
 
     async def _advance(self, moves: Sequence[MessageMove], cause: Cause) -> None:
         async with self._db.transaction() as connection:

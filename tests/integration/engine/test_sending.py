@@ -159,6 +159,32 @@ async def test_a_crash_between_telling_and_writing_sends_once(world: World, box:
     assert await again.stages() == [(1, None)]
 
 
+@pytest.mark.parametrize(("fault", "refusals"), [("refuse", {}), ("", {PEER: "later"})])
+async def test_a_refusal_after_silence_does_not_send_twice(
+    world: World, box: Box, office: Office, fault: str, refusals: dict[str, str]
+) -> None:
+    await office.send()
+    box.fault = "mute"  # it took the message
+    await office.turn()
+    box.fault, box.refusals = fault, refusals
+    await office.turn(UNANSWERED.total_seconds())
+    assert await office.stages() == [(0, None)]
+    box.fault, box.refusals = "", {}
+    await office.turn(UNANSWERED.total_seconds())
+    assert await office.stages() == [(1, None)]
+    assert len(box.texts) == 1
+
+
+async def test_a_refusal_gives_the_number_back(world: World, box: Box, office: Office) -> None:
+    await office.send()
+    box.fault = "refuse"
+    await office.turn()
+    assert await world.db.fetchval("select task from outgoing_message") is None
+    box.fault = ""
+    await office.turn(AGAIN.total_seconds())
+    assert await office.stages() == [(1, None)]
+
+
 async def test_the_report_may_come_before_the_answer(world: World, box: Box, office: Office) -> None:
     await office.send()
     box.fault = "mute"

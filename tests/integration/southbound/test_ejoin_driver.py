@@ -17,6 +17,7 @@ from aiohttp.test_utils import TestServer
 from tests.support.patience import PATIENCE
 
 from simwarden.southbound.ejoin.codec import DeviceStatus, decode
+from simwarden.southbound.ejoin.commands import SmsOrder
 from simwarden.southbound.ejoin.driver import EjoinCommandFailed, EjoinDriver, Generation, Slot, redact
 
 if TYPE_CHECKING:
@@ -240,6 +241,38 @@ async def test_v3_may_answer_with_the_http_status_alone() -> None:
 
         there.gateway.answer = answer
         await there.driver(Generation.V3).lock([Slot(1, 1)])
+
+
+ORDER = SmsOrder(258, Slot(1, 1), "+8613715266978", "x")
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+@pytest.mark.parametrize(
+    ("status", "body", "reached"),
+    [
+        (200, b'[{"id": 258, "co', False),
+        (200, b"", False),
+        (200, b"<html>OK</html>", False),
+        (200, b'{"code": 0}', False),
+        (200, b" " * (2 * 1024 * 1024 + 1), False),
+        (502, b"", False),
+        (504, b"", False),
+        (200, b'{"code": 7, "reason": "Server Error"}', True),
+        (200, b'{"code": 1}', True),
+        (400, b"", True),
+        (401, b"", True),
+    ],
+)
+async def test_messages_may_have_been_taken_unless_the_gateway_says_no(
+    generation: Generation, status: int, body: bytes, reached: bool
+) -> None:
+    async with house(generation) as there:
+
+        async def answer(_: web.Request) -> web.Response:
+            return web.Response(status=status, body=body)
+
+        there.gateway.answer = answer
+        assert (await failure(there.driver(generation).send_sms([ORDER]))).reached is reached
 
 
 async def test_an_endless_answer_is_cut() -> None:

@@ -75,7 +75,7 @@ class EjoinCommandFailed(ports.CommandFailed):
 
 
 class _NoAnswer(EjoinCommandFailed):
-    """The gateway could not be reached, or fell silent."""
+    """The gateway could not be reached, fell silent, or answered so that nobody knows what it did."""
 
 
 class EjoinDriver:
@@ -152,18 +152,32 @@ class EjoinDriver:
         return await self._perform(self._status)
 
     async def send_sms(self, orders: Sequence[SmsOrder]) -> dict[int, CommandAnswer]:
-        """Have short messages sent, in one request; returns what the gateway says to each task, as far as it does."""
+        """Have short messages sent, in one request; returns what the gateway says to each task, as far as it does.
+
+        A failure has `reached` only where the gateway says that it took none: after any other it may have.
+        """
 
         async def send(generation: Generation) -> dict[int, CommandAnswer]:
-            body = await self._fetch(sms_request(orders, generation), generation)
             try:
-                answers = read_task_answers(body)
-            except Unreadable:
-                answers = {}
-            if not answers:
-                self._check(body, generation)  # it may say why
-                raise EjoinCommandFailed("The gateway's answer names no task.", retryable=True)
-            return answers
+                body = await self._fetch(sms_request(orders, generation), generation)
+            except EjoinCommandFailed as failure:
+                if not failure.retryable and failure.gateway_code is not None:
+                    raise
+                unclear = _NoAnswer(failure.reason, retryable=failure.retryable, code=failure.gateway_code)
+            else:
+                try:
+                    answers = read_task_answers(body)
+                except Unreadable:
+                    answers = {}
+                if answers:
+                    return answers
+                try:
+                    self._check(body, generation)  # it may say why
+                except EjoinCommandFailed as failure:
+                    if failure.gateway_code is not None:
+                        raise
+                unclear = _NoAnswer("The gateway's answer names no task.", retryable=True)
+            raise unclear
 
         return await self._perform(send)
 
