@@ -60,7 +60,7 @@ class SmppDriver:
 
     async def _send(self, link: Link, text: OutgoingText) -> str | None:
         source, destination = text.target.removeprefix("+"), text.to.removeprefix("+")
-        for esm_class, coding, data in content.pack(text.text, text.task):
+        for esm_class, coding, data in content.pack(text.text, text.task >> 8):  # the bucket is in the lowest byte
             message = ShortMessage(
                 source=source,
                 destination=destination,

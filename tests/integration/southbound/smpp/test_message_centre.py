@@ -190,6 +190,17 @@ async def test_sending_through_a_message_centre(world: World, centre: Centre) ->
     assert (await office.stages())[1] == (2, None)
 
 
+async def test_long_messages_of_a_sim_are_told_apart(world: World, centre: Centre) -> None:
+    office = Office(world)
+    office.sending = Sending(world.db, world.vault, office.sending._answers, [], ["smpp"], clock=world.clock)
+    office.texting._driver_for = centre.source.driver
+    for _ in range(2):
+        await office.send("a" * 161)
+        await office.turn()
+    references = [message.message[3] for message in centre.smsc.submitted]
+    assert references[0] == references[1] != references[2] == references[3]
+
+
 async def test_without_an_answer_a_message_is_not_sent_twice(
     world: World, centre: Centre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
