@@ -5,7 +5,7 @@ One worker at a time looks. What it reads grows with the signs and the gateways 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from simwarden.domain.hotspot import COMPARED, Counted, Window, count, follow, usual_rate
@@ -16,7 +16,6 @@ from simwarden.store import hotspots as store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
     from simwarden.store.database import Database
     from simwarden.store.hotspots import HeldSite
@@ -26,6 +25,10 @@ EVERY = 60.0
 """Seconds between two looks."""
 _PRUNE_EVERY = timedelta(hours=1)
 _PRUNED = 1_000
+USUAL_FOR = timedelta(hours=1)
+"""So long it is taken for granted what was usual in the days before: to read that is the most of a look."""
+Usual = dict[Window, tuple[datetime, int]]
+"""When it was read, and how many SIMs showed a sign."""
 
 
 class Hotspots(SoleWorker):
@@ -38,26 +41,31 @@ class Hotspots(SoleWorker):
         self._db = db
         self._clock = clock
         self._pruned: datetime | None = None
+        self._usual: Usual = {}
 
     async def look(self) -> float:
         """One look at all sites; returns the seconds until the next."""
         now = self._clock()
-        await look(self._db, now)
+        await look(self._db, now, self._usual)
         if self._pruned is None or now - self._pruned > _PRUNE_EVERY:
             await store.prune(self._db, now, _PRUNED)
             self._pruned = now
         return EVERY
 
 
-async def look(db: Database, now: datetime) -> None:
-    """Compare what was seen at each site in the last hour and day with what is usual, and remember what is hot."""
+async def look(db: Database, now: datetime, kept: Usual | None = None) -> None:
+    """Compare what was seen at each site in the last hour and day with what is usual, and remember what is hot.
+
+    `kept`: what was usual at the last looks; it is read anew after USUAL_FOR.
+    """
+    usual_of = {} if kept is None else kept
     sites, known = await store.sites(db), await store.open_ones(db)
     if not sites and not known:
         return
     there = await store.cards(db, [id_ for site in sites.values() for id_ in site.gateways])
     sims = sum(each.count for each in (await fleet.read(db)).sims)
     for window in Window:
-        seen = await _counted(db, sites, there, window, now, sims)
+        seen = await _counted(db, sites, there, window, now, sims, usual_of)
         occupied = sum(counted.sims > 0 for counted in seen.values())
         for place in sorted(seen.keys() | {place for place, kept in known if kept is window}):
             before = known.get((place, window))
@@ -67,12 +75,21 @@ async def look(db: Database, now: datetime) -> None:
 
 
 async def _counted(
-    db: Database, sites: Mapping[str, HeldSite], there: Mapping[int, int], window: Window, now: datetime, sims: int
+    db: Database,
+    sites: Mapping[str, HeldSite],
+    there: Mapping[int, int],
+    window: Window,
+    now: datetime,
+    sims: int,
+    kept: Usual,
 ) -> dict[str, Counted]:
     """What is seen at each site in the window that ends now."""
     begin = now - window.value
     signs = await store.signs(db, begin, now)
-    usual = await store.sims_with_sign(db, begin - COMPARED, begin, window.hours)
+    read_at, usual = kept.get(window, (None, 0))
+    if read_at is None or not timedelta(0) <= now - read_at < USUAL_FOR:
+        usual = await store.sims_with_sign(db, begin - COMPARED, begin, window.hours)
+        kept[window] = now, usual
     rate = usual_rate(usual, max(sims, sum(there.values())), window)
     found = {}
     for place, site in sites.items():

@@ -116,15 +116,16 @@ async def _fire(
 
 async def _ready(connection: asyncpg.Connection, wanted: Mapping[str, str]) -> dict[str, Plan]:
     """The rules of accounts, by their stamp. `wanted`: the account of each stamp."""
-    missing = {account_id for stamp, account_id in wanted.items() if stamp not in _plans}
+    ready = {stamp: _plans[stamp] for stamp in wanted if stamp in _plans}
+    missing = {account_id for stamp, account_id in wanted.items() if stamp not in ready}
     if missing:
+        found = await store.on(connection, missing)
         if len(_plans) >= _KEPT:
             _plans.clear()
-        found = await store.on(connection, missing)
         for stamp, account_id in wanted.items():
-            if account_id in missing:
-                _plans[stamp] = Plan(each for each in found if each.account_id == account_id)
-    return {stamp: _plans[stamp] for stamp in wanted}
+            if stamp not in ready:
+                ready[stamp] = _plans[stamp] = Plan(each for each in found if each.account_id == account_id)
+    return ready
 
 
 def _sealed(facts: Iterable[Fact], plan: Plan, imsi: str, seal: Callable[[str, bytes], bytes]) -> list[Fact]:

@@ -91,6 +91,8 @@ class Silence(SoleWorker):
         async with self._db.transaction() as connection:
             work = UnitOfWork(connection, now)
             await work.lock(imsis)
+            if not await store.is_current(connection, rule):  # what was changed is looked at in the next round
+                return
             since = {imsi: sim.seen.at for imsi, sim in work.sims.items() if sim.seen and sim.seen.at < before}
             fires = await store.note_silence(connection, rule.id, since) if since else set()
             for imsi in sorted(fires):

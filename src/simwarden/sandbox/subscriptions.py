@@ -14,6 +14,7 @@ import msgspec
 
 from simwarden.domain.events import EventType
 from simwarden.domain.hotzone import alert
+from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.messages import Wish
 from simwarden.domain.outliers import Risk
 from simwarden.domain.sim import IdentifierKind, SimRef
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from simwarden.domain.hotzone import HotzoneWatch
     from simwarden.domain.place import Place
     from simwarden.domain.standing import Remembered
-    from simwarden.engine.subscriptions import NewSubscription
+    from simwarden.engine.idempotency import IdempotentRequest
+    from simwarden.engine.subscriptions import NewSubscription, Subscription
     from simwarden.store.database import Database
     from simwarden.store.outbox import Outbox
     from simwarden.store.vault import Vault
@@ -47,6 +49,14 @@ class SandboxSubscriptions(Subscriptions):
         """`player` plays what is written down; the rest is as for live subscriptions."""
         super().__init__(db, vault, **options)
         self._player = player
+
+    async def create(self, new: NewSubscription, once: IdempotentRequest | None = None) -> tuple[Subscription, str]:
+        """As for live ones. What stands for all virtual SIMs is not what stands for all of the account's own."""
+        if new.all_devices:
+            subject = f"sandbox:{new.sim.imsi}"
+            sim = msgspec.structs.replace(new.sim, imsi=subject, bucket=bucket_of(subject))
+            new = msgspec.structs.replace(new, sim=sim)
+        return await super().create(new, once)
 
     async def _device(self, connection: asyncpg.Connection, new: NewSubscription) -> tuple[str | None, int]:
         del connection

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from simwarden.domain.events import EventType
 from simwarden.domain.telling import naming
 from simwarden.store.queries import load
 
@@ -172,6 +173,10 @@ async def save_outboxes(connection: asyncpg.Connection, outboxes: Iterable[Outbo
     ended = [one for one in grown if one.ended_at is not None]
     if ended:
         await connection.execute(Q["uncount"], [one.bucket for one in ended], [one.id for one in ended])
+    watching = [one for one in ended if one.topic == EventType.HOTZONE_ANOMALY]
+    if watching:
+        await connection.execute(Q["unwatch"], [one.bucket for one in watching], [one.id for one in watching])
+        await connection.execute(Q["unwatch_all"], sorted(one.id for one in watching))
     rows = [
         (one.bucket, one.id, d.n, one.imsi, d.event, d.event_id, d.type, d.time, d.data, d.correlator, d.ends)
         for one in grown

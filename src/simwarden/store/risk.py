@@ -201,6 +201,11 @@ async def reached(source: Database | asyncpg.Connection, imsis: Collection[str],
     return found
 
 
+async def is_current(connection: asyncpg.Connection, rule: StoredRule) -> bool:
+    """Whether a rule is on, and still as it was read."""
+    return bool(await connection.fetchval(Q["stands"], rule.id, rule.version))
+
+
 async def note_silence(connection: asyncpg.Connection, rule_id: str, since: Mapping[str, datetime]) -> set[str]:
     """Remember that a rule fires for these silences, by IMSI, of locked SIMs; returns those for which it had not."""
     imsis = sorted(since)

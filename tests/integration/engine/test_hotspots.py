@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.world import START, World, imsi
@@ -119,3 +119,23 @@ async def test_a_site_that_is_no_more_cools(world: World, boxes: list[Box]) -> N
         await hotspots.look(world.db, world.clock.turn(hours * 3600))
     assert await hot(world) == {Window.DAY: 3}
     assert boxes
+
+
+async def test_what_is_usual_is_read_once_an_hour(
+    world: World, boxes: list[Box], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(boxes) == 3
+    read: list[int] = []
+    real = store.sims_with_sign
+
+    async def counted(*args: Any) -> int:
+        read.append(args[-1])
+        return await real(*args)
+
+    monkeypatch.setattr(store, "sims_with_sign", counted)
+    kept: hotspots.Usual = {}
+    await hotspots.look(world.db, world.clock(), kept)
+    await hotspots.look(world.db, world.clock.turn(3599), kept)
+    assert sorted(read) == [1, 24]
+    await hotspots.look(world.db, world.clock.turn(1), kept)
+    assert sorted(read) == [1, 1, 24, 24]

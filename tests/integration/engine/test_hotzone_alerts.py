@@ -222,6 +222,9 @@ async def test_all_sims_of_an_account_are_told_of_in_one_queue(world: World, lin
     assert await world.db.fetchval("select count(*) from hotzone_told where imsi = $1", imsi(1)) == 0
     subscriptions = Subscriptions(world.db, world.vault, allow_private_sinks=True, clock=world.clock)
     await subscriptions.delete("app-1", every.id)
+    assert await world.db.fetchval("select count(*) from hotzone_watch_all") == 1, "what it waited for goes with it"
+    await subscriptions.delete("app-1", alone.id)
+    assert await world.db.fetchval("select count(*) from hotzone_watch") == 0
     keeping = Keeping(world.db, world.vault, timedelta(days=30), clock=world.clock)
     while await keeping.turn() < EVERY:
         pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import msgspec
 import pytest
@@ -23,6 +24,7 @@ from simwarden.engine.new_subscription import whole_account
 from simwarden.engine.subscriptions import NewSubscription, SubscriptionLimits, Subscriptions
 from simwarden.notify import request_preview
 from simwarden.notify.request import open_queue
+from simwarden.sandbox.subscriptions import SandboxSubscriptions
 from simwarden.store import delivery_history, fanout, messages
 from simwarden.store.deliveries import ClaimedQueue, heads
 from simwarden.store.fanout import INLINE
@@ -58,9 +60,19 @@ def sms(text: str, number: int | None = 1, **fields: Any) -> SmsRecord:
 
 
 async def subscribe(
-    world: World, detail: dict[str, Any] | None = None, *, all_devices: bool = False, limits: Any = None
+    world: World,
+    detail: dict[str, Any] | None = None,
+    *,
+    all_devices: bool = False,
+    limits: Any = None,
+    sandbox: bool = False,
 ) -> Subscription:
-    made = Subscriptions(world.db, world.vault, allow_private_sinks=True, clock=world.clock, limits=limits)
+    options: dict[str, Any] = {"allow_private_sinks": True, "clock": world.clock, "limits": limits}
+    made = (
+        SandboxSubscriptions(mock.Mock(), world.db, world.vault, **options)
+        if sandbox
+        else Subscriptions(world.db, world.vault, **options)
+    )
     device = None if all_devices else {"phoneNumber": NUMBER}
     shown = {"allDevices": True} if all_devices else {"device": device}
     new = NewSubscription(
@@ -294,3 +306,11 @@ async def test_an_account_has_few_subscriptions_to_all_sims(world: World, box: B
         await subscribe(world, all_devices=True, limits=limits)
     assert refused.value.setting == "subscriptions_to_all_devices"
     await subscribe(world, limits=limits)
+
+
+async def test_the_sandbox_is_not_told_of_the_accounts_own_messages(world: World, box: Box) -> None:
+    virtual = await subscribe(world, all_devices=True, sandbox=True)
+    own = await subscribe(world, all_devices=True)
+    await world.take(box.records(sms=[sms("temp?")]))
+    assert texts(await sent(world, own)) == ["temp?"]
+    assert await sent(world, virtual) == []

@@ -13,12 +13,13 @@ from tests.support.world import ACCOUNT, device, imsi
 
 from simwarden.domain.counters import Amounts, Reading
 from simwarden.domain.errors import AlreadyExists, IncompatibleState, NothingToChange
-from simwarden.domain.events import CauseKind, EventType
+from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.reports import CallRecord, SmsRecord
 from simwarden.domain.risk import RiskRule
 from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.rules.risk import Release
 from simwarden.domain.sim import BarCause, Function, Lifecycle
+from simwarden.engine import provision, risk
 from simwarden.engine.expiry import Expiry
 from simwarden.engine.explain import explain
 from simwarden.engine.new_subscription import NewSubscription
@@ -395,3 +396,33 @@ async def test_silence_is_noticed_once_by_one_process_and_only_where_somebody_li
     assert await world.db.fetchval("select count(*) from risk_silence") == 0
     for lease in leases:
         await lease.close()
+
+
+async def test_a_silence_rule_that_is_deleted_in_the_middle_of_a_round_fires_no_more(world: World, box: Box) -> None:
+    made = await add(world, rule("silence", 1, 60, bar={"functions": ["SMS"]}))
+    lease = Leases(world.db, "silence", "a", shares=1)
+    worker = Silence(world.db, lease, clock=world.clock)
+    world.clock.turn(3601)
+    worker._round = await store.of_silence(world.db)
+    await RiskRules(world.db, clock=world.clock).delete(made, by="op")
+    for _ in range(3):
+        await worker.turn()
+    assert (await off(world), await world.count(1, EventType.RULE_FIRED)) == (NONE, 0)
+    assert await world.db.fetchval("select count(*) from risk_silence") == 0
+    await lease.close()
+
+
+async def test_rules_of_an_account_stay_ready_where_there_is_no_room_for_another_ones(
+    world: World, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(risk, "_KEPT", 1)
+    risk._plans.clear()
+    await add(world, barring(at_least=1))
+    await world.take(box.records(sms=[sms(world, 1)]))
+    await world.do(1, Release())
+    await RiskRules(world.db, clock=world.clock).add("other", "mass", barring(at_least=1), is_on=True, by="op")
+    other = provision.new_sim("other", imsi=imsi(3))
+    await provision.add(world.db, other, Cause(CauseKind.OPERATOR, "test", world.clock()))
+    world.clock.turn(3601)
+    await world.take(box.records(sms=[sms(world, 2), sms(world, 3, card=3)]))
+    assert (await off(world), await off(world, 3)) == (SMS, SMS)

@@ -30,3 +30,11 @@ where s.bucket = any ($1::smallint[]) and s.ended_at is null
 group by 1, 2, 3
 order by 1, 2, 3
 on conflict (account_id, app_key, slot) do update set active = greatest(subscription_tally.active + excluded.active, 0)
+
+-- name: unwatch
+-- What ended subscriptions waited for costs those who take in reports nothing any more.
+delete from hotzone_watch w using unnest($1::smallint[], $2::text[]) as i (bucket, id)
+where w.bucket = i.bucket and w.subscription_id = i.id and w.bucket = any ($1::smallint[])
+
+-- name: unwatch_all
+delete from hotzone_watch_all where subscription_id = any ($1::text[])

@@ -110,6 +110,9 @@ where s.bucket = any ($1::smallint[]) and s.account_id = $2 and s.imsi > $3 and 
   and (g.id is null or (g.silent_since is null and g.out_of_service_at is null))
 order by s.imsi
 
+-- name: stands
+select true from risk_rule where id = $1 and version = $2 and is_on
+
 -- name: noted_silences
 select imsi, seen_at from risk_silence
 where bucket = any ($1::smallint[]) and imsi = any ($2::text[]) and rule_id = $3
