@@ -46,6 +46,11 @@ class MessageCentre:
             writer.close()
         self._writers.clear()
 
+    def stop_reading(self) -> None:
+        """Leave what is sent by the connections that there are where it is."""
+        for writer in self._writers:
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+
     async def until_bound(self, count: int = 1) -> None:
         """Wait for so many binds in all."""
         await self._until(lambda: self.binds >= count)

@@ -23,6 +23,7 @@ from simwarden.store import (
     sending,
     sessions,
     sim_names,
+    smpp,
 )
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Keeping(Worker):
         await places.prune(self._db, self._clock() - self._places_kept, DELETED_AT_ONCE)
         await sending.prune(self._db, self._clock() - self._kept, DELETED_AT_ONCE)
         await messages.prune(self._db, self._clock() - self._kept, DELETED_AT_ONCE)
+        await smpp.forget(self._db, self._clock(), self._kept)
         first_day = (self._clock() - self._traffic_kept).date()
         await daily.prune(self._db, first_day, DELETED_AT_ONCE)
         await counters.prune(self._db, first_day, DELETED_AT_ONCE)

@@ -66,10 +66,13 @@ async def add_part(
 ) -> list[StoredPart]:
     """Store a part (number, total, payload); returns all of its message that there are, in order.
 
-    A reference counts anew when its message was handed on and is older than `within`.
+    A reference counts anew when its message was handed on and is older than `within`, or has not this part.
     """
     number_, total, payload = part
     await db.execute(Q["begin_set"], element_id, digest, now - within)
+    found = await parts(db, vault, element_id, digest)
+    if found and found[0].done and (number_, payload) not in {(each.part, each.payload) for each in found}:
+        await db.execute(Q["drop_done"], element_id, digest)
     sealed = vault.seal(payload, _purpose(element_id, digest, number_))
     await db.execute(Q["add_part"], element_id, digest, number_, total, sealed, now)
     return await parts(db, vault, element_id, digest)
@@ -99,10 +102,10 @@ async def done(db: Database, element_id: int, digest: bytes) -> None:
     await db.execute(Q["done"], element_id, digest)
 
 
-async def forget(db: Database, now: datetime) -> None:
-    """Forget what cannot come again."""
+async def forget(db: Database, now: datetime, kept: timedelta) -> None:
+    """Forget what cannot come again, and parts older than `kept` of which nothing was made."""
     await db.execute(Q["forget_messages"], now - KEPT)
-    await db.execute(Q["forget_parts"], now - KEPT)
+    await db.execute(Q["forget_parts"], now - KEPT, now - kept)
 
 
 def _purpose(element_id: int, digest: bytes, part: int) -> str:

@@ -112,7 +112,6 @@ class SmppIntake:
             found = await store.parts(self._db, self._vault, self._ref.id, digest)
             await self._submit([self._joined(digest, found)], now)
             await store.done(self._db, self._ref.id, digest)
-        await store.forget(self._db, now)
 
     async def answered(self, marks: Sequence[tuple[bytes, int]]) -> None:
         """These were answered. Raises StoreUnavailable."""
@@ -156,8 +155,9 @@ class SmppIntake:
 
     def _receipt(self, message: ShortMessage, now: datetime) -> SmsRecord:
         """A delivery report about a message from the SIM that is its receiver."""
+        options = sorted(message.options.items())  # they may be all that tells one from another
         return SmsRecord(
-            key=self._digest("receipt", message.source, message.destination, message.message),
+            key=self._digest("receipt", message.source, message.destination, message.message, options),
             direction="report",
             at=now,
             sender=message.destination,

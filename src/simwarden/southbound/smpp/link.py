@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 TIMEOUT = 10.0
 """Seconds for connecting, and for every answer."""
+FIRST_PAUSE = 1.0
+"""Seconds from the end of a connection to the next attempt to bind,"""
 LONGEST_PAUSE = 30.0
-"""Between two attempts to bind; the first comes after one second, each later one after twice the time before."""
+"""and at most between two attempts, each of which comes after twice the time before."""
 _READ = 64 * 1024
 _log = structlog.get_logger()
 
@@ -58,6 +60,7 @@ class Link:
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: dict[int, asyncio.Future[Pdu]] = {}
         self._sequence = 0
+        self._pause = FIRST_PAUSE
         self.is_bound = False
 
     def start(self) -> None:
@@ -80,19 +83,17 @@ class Link:
             raise CommandFailed("The message centre did not answer", reached=False) from error
 
     async def _stay(self) -> None:
-        pause = 1.0
         while True:
             try:
                 await self._connected()
-                pause = 1.0
             except (OSError, TimeoutError, ProtocolError, BindRefused, asyncio.IncompleteReadError) as error:
                 _log.warning("message centre not connected", element=self._name, reason=str(error) or repr(error))
             except StoreUnavailable as error:
                 _log.warning("message centre waits", element=self._name, reason=error.message)
             except Exception:
                 _log.exception("the connection to a message centre failed", element=self._name)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(self._pause)
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     async def _connected(self) -> None:
         """One connection, until it breaks."""
@@ -107,7 +108,7 @@ class Link:
             answer = await self._ask(codec.bind_transceiver(self._next(), *self._credentials))
             if answer.status != CommandStatus.OK:
                 raise BindRefused(f"bind_transceiver is answered with status {answer.status:#x}")
-            self.is_bound = True
+            self.is_bound, self._pause = True, FIRST_PAUSE
             _log.info("message centre connected", element=self._name)
             done, _ = await asyncio.wait({worker, idle, reading}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -125,13 +126,14 @@ class Link:
                 future.set_exception(ConnectionResetError("The connection broke off"))
                 future.exception()  # who waits is told; where nobody does, it is not logged
         self._waiting.clear()
-        if self._writer is not None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
             with contextlib.suppress(OSError):
-                self._writer.write(codec.encode(Pdu(CommandId.UNBIND, 0, self._next())))
-                self._writer.close()
+                writer.write(codec.encode(Pdu(CommandId.UNBIND, 0, self._next())))
+                writer.close()
                 async with asyncio.timeout(1):
-                    await self._writer.wait_closed()
-            self._writer = None
+                    await writer.wait_closed()
+            writer.transport.abort()  # if it still has something to write
 
     async def _read(self, reader: asyncio.StreamReader, work: asyncio.Queue[Pdu]) -> None:
         decoder = codec.Decoder()
@@ -173,8 +175,8 @@ class Link:
         future: asyncio.Future[Pdu] = asyncio.get_running_loop().create_future()
         self._waiting[pdu.sequence] = future
         try:
-            await self._write(pdu)
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(TIMEOUT):  # a centre that reads nothing holds up the writing
+                await self._write(pdu)
                 return await future
         finally:
             self._waiting.pop(pdu.sequence, None)

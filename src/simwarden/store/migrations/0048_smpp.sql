@@ -23,3 +23,4 @@ create table smpp_part (
     primary key (gateway_id, digest, part)
 );
 create index smpp_part_age on smpp_part (received_at);
+create index smpp_part_open on smpp_part (gateway_id, received_at) where not done;

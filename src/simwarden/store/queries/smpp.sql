@@ -21,6 +21,9 @@ delete from smpp_part p
 where p.gateway_id = $1 and p.digest = $2
   and exists (select 1 from smpp_part d where d.gateway_id = $1 and d.digest = $2 and d.done and d.received_at < $3)
 
+-- name: drop_done
+delete from smpp_part where gateway_id = $1 and digest = $2 and done
+
 -- name: add_part
 insert into smpp_part (gateway_id, digest, part, total, sealed, received_at) values ($1, $2, $3, $4, $5, $6)
 on conflict do nothing
@@ -40,4 +43,5 @@ update smpp_part set done = true where gateway_id = $1 and digest = $2
 delete from smpp_message where received_at < $1
 
 -- name: forget_parts
-delete from smpp_part where done and received_at < $1
+-- Those that are not done go too when they are old: their message centre was deleted.
+delete from smpp_part where (done and received_at < $1) or received_at < $2

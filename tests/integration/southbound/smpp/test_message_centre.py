@@ -24,8 +24,10 @@ from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.sending import AGAIN, UNANSWERED
 from simwarden.edge.throttle import Allowance
 from simwarden.engine import provision
+from simwarden.engine.keeping import EVERY, Keeping
+from simwarden.engine.ports import CommandFailed
 from simwarden.engine.sending import Sending
-from simwarden.southbound.smpp.codec import CommandStatus, ShortMessage
+from simwarden.southbound.smpp.codec import CommandStatus, ShortMessage, Tag
 from simwarden.southbound.smpp.intake import JOINED, SmppIntake
 from simwarden.southbound.smpp.settings import SmppSettings
 from simwarden.southbound.smpp.source import SmppSource
@@ -88,6 +90,11 @@ def body(message: ShortMessage) -> bytes:
     return deliver_sm(1, message).body
 
 
+def part(n: int, text: str, total: int = 2, reference: int = 7) -> ShortMessage:
+    data = bytes((5, 0, 3, reference, total, n)) + text.encode("utf-16-be")
+    return ShortMessage(source=PLAIN, destination="3601", esm_class=0x40, data_coding=8, message=data)
+
+
 async def test_messages_to_and_from_a_sim(world: World, centre: Centre) -> None:
     wide = await subscribe(world, all_devices=True)
     for message in (METER, TO_METER, ShortMessage(source="1", destination="2", message=b"nobody's")):
@@ -124,11 +131,6 @@ async def test_what_was_not_answered_comes_again_and_is_one(world: World, centre
 
 async def test_long_messages_are_joined_in_any_order(world: World, centre: Centre) -> None:
     wide = await subscribe(world, all_devices=True)
-
-    def part(n: int, text: str, total: int = 2, reference: int = 7) -> ShortMessage:
-        data = bytes((5, 0, 3, reference, total, n)) + text.encode("utf-16-be")
-        return ShortMessage(source=PLAIN, destination="3601", esm_class=0x40, data_coding=8, message=data)
-
     for message in (part(2, "Welt"), part(2, "Welt"), part(1, "Hallo "), part(1, "Hallo ")):
         assert await centre.smsc.delivered(message) == CommandStatus.OK
     [told] = await sent(world, wide)
@@ -148,9 +150,35 @@ async def test_long_messages_are_joined_in_any_order(world: World, centre: Centr
     rows = await world.db.fetch("select t::text as row from smpp_part t")
     assert rows
     assert not [row for row in rows if PLAIN in row["row"]]
+    await intake.take([body(METER)], "s")
     world.clock.turn(timedelta(days=2).total_seconds())
-    await intake.sweep()
+    await keep(world)
     assert await world.db.fetchval("select count(*) from smpp_part where received_at < $1", world.clock()) == 0
+    assert await world.db.fetchval("select count(*) from smpp_message where received_at < $1", world.clock()) == 0
+
+
+async def keep(world: World) -> None:
+    keeping = Keeping(world.db, world.vault, timedelta(days=30), clock=world.clock)
+    while await keeping.turn() != EVERY:
+        pass
+
+
+async def test_parts_of_a_centre_that_is_gone_go_when_records_go(world: World, centre: Centre) -> None:
+    await centre.intake().take([body(part(1, "half"))], "s")
+    await world.db.execute("delete from gateway")
+    for days, left in ((29, 1), (2, 0)):
+        world.clock.turn(timedelta(days=days).total_seconds())
+        await keep(world)
+        assert await world.db.fetchval("select count(*) from smpp_part") == left
+
+
+async def test_a_reference_that_comes_again_soon_is_another_message(world: World, centre: Centre) -> None:
+    intake = centre.intake()
+    for first, second in (("Hallo ", "Welt"), ("temp ", "21.5")):
+        for _ in range(2):  # each part comes again, as after a broken connection
+            await intake.take([body(part(1, first)), body(part(2, second))], "s")
+        world.clock.turn(60)
+    assert texts(await polled(world)) == ["Hallo Welt", "temp 21.5"]
 
 
 async def test_garbage_is_refused_and_spoils_nothing(world: World, centre: Centre) -> None:
@@ -188,6 +216,44 @@ async def test_sending_through_a_message_centre(world: World, centre: Centre) ->
     centre.smsc.status = CommandStatus.OK
     await office.turn(AGAIN.total_seconds())
     assert (await office.stages())[1] == (2, None)
+
+
+async def test_receipts_may_say_it_in_parameters_alone(world: World, centre: Centre) -> None:
+    office = Office(world)
+    office.sending = Sending(world.db, world.vault, office.sending._answers, [], ["smpp"], clock=world.clock)
+    office.texting._driver_for = centre.source.driver
+    await office.send("x", "+4915112345678")
+    await office.turn()
+    for state, stage in ((1, 2), (2, 3)):  # ENROUTE, DELIVERED
+        options = {int(Tag.MESSAGE_STATE): bytes((state,))}
+        receipt = ShortMessage(source="4915112345678", destination=PLAIN, esm_class=4, options=options)
+        assert await centre.smsc.delivered(receipt) == CommandStatus.OK
+        assert await office.stages() == [(stage, None)]
+
+
+async def test_a_centre_that_stops_reading_is_hung_up_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from simwarden.southbound.smpp import link
+
+    monkeypatch.setattr(link, "TIMEOUT", 1.0)
+    intake = SmppIntake(GatewayRef(1, "smsc", 0, None), world.db, world.vault, world.ingest)
+    async with MessageCentre() as smsc:
+        made = link.Link("smsc", ("127.0.0.1", smsc.port, None), ("meters", "s3cret"), intake, window=50, enquire=0.5)
+        made.start()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await smsc.until_bound()
+                while not made.is_bound:  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(0.01)
+                smsc.stop_reading()
+                long = ShortMessage(source=PLAIN, destination="3601", message=b"x" * 60_000)
+                for end in await asyncio.gather(*(made.submit(long) for _ in range(400)), return_exceptions=True):
+                    assert isinstance(end, CommandFailed)
+                await smsc.until_bound(2)
+                while not made.is_bound:  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(0.01)
+            assert made._pause == link.FIRST_PAUSE
+        finally:
+            await made.stop()
 
 
 async def test_long_messages_of_a_sim_are_told_apart(world: World, centre: Centre) -> None:
