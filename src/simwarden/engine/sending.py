@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -207,7 +208,8 @@ async def _by_report(
         for gateway, imsi, receiver, after in reports
         if imsi in sims
     ]
-    open_ = await store.unreported(connection, {(imsi, peer) for _, imsi, peer, _ in known}, now - REPORTED)
+    counts = Counter((imsi, peer) for _, imsi, peer, _ in known)
+    open_ = await store.unreported(connection, counts, now - REPORTED)
     moves = []
     for gateway, imsi, peer, (stage, reason) in known:
         if waiting := open_.get((imsi, peer)):

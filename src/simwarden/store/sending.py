@@ -200,14 +200,15 @@ async def of_tasks(
 
 
 async def unreported(
-    connection: asyncpg.Connection, sims_and_peers: Collection[tuple[str, bytes]], since: datetime
+    connection: asyncpg.Connection, reports: Mapping[tuple[str, bytes], int], since: datetime
 ) -> dict[tuple[str, bytes], list[MessageKey]]:
-    """Messages of which no delivery was reported, the oldest first, by SIM and receiver."""
+    """Messages of which no delivery was reported, the oldest first, by SIM and receiver. `reports`: how many of each
+    are wanted at most."""
     found: dict[tuple[str, bytes], list[MessageKey]] = {}
-    imsis = sorted({imsi for imsi, _ in sims_and_peers})
-    buckets = sorted({bucket_of(imsi) for imsi in imsis})
-    peers = sorted({peer for _, peer in sims_and_peers})
-    for row in await connection.fetch(Q["unreported"], buckets, imsis, peers, since):
+    buckets = [bucket_of(imsi) for imsi, _ in reports]
+    imsis, peers = [imsi for imsi, _ in reports], [peer for _, peer in reports]
+    most = list(reports.values())
+    for row in await connection.fetch(Q["unreported"], sorted(set(buckets)), buckets, imsis, peers, most, since):
         found.setdefault((row["imsi"], row["peer"]), []).append(_key(row))
     return found
 

@@ -23,6 +23,7 @@ from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.sending import NewMessage, QueuedMessage, Sending, SendingLimits
 from simwarden.engine.subscriptions import NewSubscription, Subscriptions
 from simwarden.engine.texting import Texting
+from simwarden.store import sending as store
 from simwarden.store.leases import Leases
 
 if TYPE_CHECKING:
@@ -264,6 +265,21 @@ async def test_the_tasks_of_others_change_nothing(world: World, box: Box, office
     assert await office.stages() == [(1, None)]
     await world.take(box.records(sms=[reported(text, 0x21), reported(text, 0x41)]))  # still trying, then given up
     assert await office.stages() == [(4, "NOT_DELIVERED")]
+
+
+async def test_reports_are_about_as_many_messages_as_there_are_reports(world: World, box: Box, office: Office) -> None:
+    for _ in range(4):
+        await office.send()
+        world.clock.turn(1)
+    await office.turn()
+    first, second, *_ = box.texts.values()
+    pair = imsi(1), await world.db.fetchval("select peer from outgoing_message limit 1")
+    async with world.db.connection() as connection:
+        found = await store.unreported(connection, {pair: 2}, START - TIMEOUT)
+    ids = [row["id"] for row in await world.db.fetch("select id from outgoing_message order by queued_at limit 2")]
+    assert [key.id for key in found[pair]] == ids
+    await world.take(box.records(sms=[reported(first, 0), reported(second, 0)]))
+    assert await office.stages() == [(3, None), (3, None), (1, None), (1, None)]
 
 
 async def test_an_account_that_sends_without_end_is_held_up(world: World, box: Box) -> None:

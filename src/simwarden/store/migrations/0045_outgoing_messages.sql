@@ -21,7 +21,7 @@ create table outgoing_message (
 );
 create index outgoing_message_due on outgoing_message (bucket, due_at) where due_at is not null;
 create index outgoing_message_task on outgoing_message (bucket, gateway_id, task) where task is not null;
-create index outgoing_message_peer on outgoing_message (bucket, imsi, peer, queued_at);
+create index outgoing_message_peer on outgoing_message (bucket, imsi, peer, queued_at) where stage in (1, 2);
 create index outgoing_message_open on outgoing_message (account_id) where due_at is not null;
 create index outgoing_message_account on outgoing_message (account_id, queued_at);
 create index outgoing_message_age on outgoing_message (bucket, queued_at);

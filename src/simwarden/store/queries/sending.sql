@@ -85,11 +85,17 @@ select bucket, id, recipient, imsi, account_id, gateway_id, task, peer from outg
 where bucket = any ($1::smallint[]) and gateway_id = any ($2::int[]) and task = any ($3::int[])
 
 -- name: unreported
--- Messages from these SIMs to these numbers of which no delivery was reported, the oldest first.
-select bucket, id, recipient, imsi, peer from outgoing_message
-where bucket = any ($1::smallint[]) and imsi = any ($2::text[]) and peer = any ($3::bytea[]) and queued_at > $4
-  and stage in (1, 2)
-order by queued_at, id, recipient
+-- Messages from these SIMs to these numbers of which no delivery was reported, the oldest first, so many of each pair.
+select m.bucket, m.id, m.recipient, m.imsi, m.peer
+from unnest($2::smallint[], $3::text[], $4::bytea[], $5::int[]) as i (bucket, imsi, peer, n)
+cross join lateral (
+    select o.bucket, o.id, o.recipient, o.imsi, o.peer, o.queued_at from outgoing_message o
+    where o.bucket = any ($1::smallint[]) and o.bucket = i.bucket and o.imsi = i.imsi and o.peer = i.peer
+      and o.queued_at > $6 and o.stage in (1, 2)
+    order by o.queued_at, o.id, o.recipient
+    limit i.n
+) m
+order by m.queued_at, m.id, m.recipient
 
 -- name: prune
 delete from outgoing_message
