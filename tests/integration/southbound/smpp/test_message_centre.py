@@ -37,6 +37,8 @@ from simwarden.store.gateways import GatewayRef
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from simwarden.southbound.smpp.link import Link
+
 __all__ = ["world", "world_database"]
 PLAIN = NUMBER.removeprefix("+")
 METER = ShortMessage(source=PLAIN, destination="3601", message=b"temp 21.5")
@@ -231,6 +233,11 @@ async def test_receipts_may_say_it_in_parameters_alone(world: World, centre: Cen
         assert await office.stages() == [(stage, None)]
 
 
+async def bound(link: Link) -> None:
+    while not link.is_bound:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.01)
+
+
 async def test_a_centre_that_stops_reading_is_hung_up_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from simwarden.southbound.smpp import link
 
@@ -242,15 +249,13 @@ async def test_a_centre_that_stops_reading_is_hung_up_on(world: World, monkeypat
         try:
             async with asyncio.timeout(PATIENCE):
                 await smsc.until_bound()
-                while not made.is_bound:  # noqa: ASYNC110 - it tells nobody
-                    await asyncio.sleep(0.01)
+                await bound(made)
                 smsc.stop_reading()
                 long = ShortMessage(source=PLAIN, destination="3601", message=b"x" * 60_000)
                 for end in await asyncio.gather(*(made.submit(long) for _ in range(400)), return_exceptions=True):
                     assert isinstance(end, CommandFailed)
                 await smsc.until_bound(2)
-                while not made.is_bound:  # noqa: ASYNC110 - it tells nobody
-                    await asyncio.sleep(0.01)
+                await bound(made)
             assert made._pause == link.FIRST_PAUSE
         finally:
             await made.stop()
