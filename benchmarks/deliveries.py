@@ -18,7 +18,8 @@ from simwarden.domain.reports import PortObservation, Report
 from simwarden.domain.sim import Sim
 from simwarden.engine.ingest import Ingest
 from simwarden.engine.subscriptions import NewSubscription, Subscriptions
-from simwarden.settings import Settings, master_key
+from simwarden.settings import Settings
+from simwarden.settings.keys import master_key
 from simwarden.store.embedded import EmbeddedPostgres
 from simwarden.store.gateways import Gateways
 from simwarden.store.vault import Vault

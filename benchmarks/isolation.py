@@ -18,7 +18,8 @@ from benchmarks.deliveries import Answering, subscribe
 from benchmarks.setup import IMSI_BASE, Bench
 from simwarden.domain.reports import PortObservation, Report
 from simwarden.engine.ingest import Ingest
-from simwarden.settings import Settings, master_key
+from simwarden.settings import Settings
+from simwarden.settings.keys import master_key
 from simwarden.store.gateways import Gateways
 from simwarden.store.vault import Vault
 

@@ -21,7 +21,8 @@ from simwarden.domain.risk import RiskRule
 from simwarden.engine.ingest import Ingest
 from simwarden.engine.risk_rules import RiskRules
 from simwarden.kit.clock import now_utc
-from simwarden.settings import Settings, master_key
+from simwarden.settings import Settings
+from simwarden.settings.keys import master_key
 from simwarden.store.database import Database
 from simwarden.store.vault import Vault
 

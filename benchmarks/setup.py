@@ -23,7 +23,8 @@ from simwarden.engine import imports, provision
 from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.commands.command import SimCommand
 from simwarden.kit.clock import now_utc
-from simwarden.settings import Settings, master_key
+from simwarden.settings import Settings
+from simwarden.settings.keys import master_key
 from simwarden.store.accounts import Accounts
 from simwarden.store.database import Database
 from simwarden.store.embedded import EmbeddedPostgres

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from simwarden import settings as settings_module
 from simwarden import standby
 from simwarden.domain.errors import StoreUnavailable
-from simwarden.settings import Settings
+from simwarden.settings import Settings, keys
 from simwarden.store import key_check, migrate
 from simwarden.store.vault import Vault
 
@@ -19,5 +18,5 @@ async def ready(settings: Settings) -> None:
     found = await migrate.status(settings.database_url)
     if found.version < found.target:
         raise StoreUnavailable(f"The database is at migration {found.version} of {found.target} and waits for the rest")
-    vault = Vault(settings_module.master_key(settings))
+    vault = Vault(keys.master_key(settings))
     await key_check.check(settings.database_url, vault, claim=not standby.is_standby(settings))

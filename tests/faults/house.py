@@ -23,7 +23,7 @@ from tests.support.family import children, command_line, is_postgres, workers
 from simwarden.demo.processes import Processes, StepFailed, free_port
 from simwarden.demo.story import IMEI_CHANGE, SUBSCRIPTIONS
 from simwarden.demo.world import until
-from simwarden.settings import read_key
+from simwarden.settings.keys import read_key
 from simwarden.store.embedded import EmbeddedPostgres
 from simwarden.store.vault import Vault
 

@@ -21,7 +21,7 @@ import structlog
 from starlette.applications import Starlette
 
 from simwarden import northbound
-from simwarden.app import Container
+from simwarden.container import Container
 from simwarden.claim import Claim
 from simwarden.edge.throttle import HeldBack
 from simwarden.settings import load

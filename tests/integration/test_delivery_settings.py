@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from simwarden.app import Container
+from simwarden.container import Container
 from simwarden.claim import Claim
 from simwarden.settings import load
 

@@ -33,7 +33,7 @@ MAY: dict[str, set[str]] = {
     "listener": {"accounts", "domain", "kit", "northbound", "notify"},
     "quickstart": KERNEL | {"accounts", "cli", "engine", "listener", "northbound", "simulator"},
     "cli": KERNEL | SERVER | {"demo", "listener", "logs", "quickstart", "settings", "simulator", "standby"},
-    # Modules beside the rooms: the server's own, put together by app.
+    # Modules beside the rooms: the server's own, put together by container.
     "settings": {"domain", "edge", "kit", "southbound"},
     "logs": {"settings"},
     "claim": set(),
@@ -46,14 +46,13 @@ MAY: dict[str, set[str]] = {
     "customers": KERNEL | {"accounts", "claim", "engine", "northbound", "notify", "sandbox", "settings"},
     "ready": KERNEL | {"settings", "standby"},
     "probes": KERNEL | {"accounts", "edge", "management", "northbound"},
-    "app": KERNEL
+    "container": KERNEL
     | SERVER
     | {
         "access",
         "claim",
         "customers",
         "logs",
-        "opening",
         "probes",
         "ready",
         "settings",
@@ -61,6 +60,7 @@ MAY: dict[str, set[str]] = {
         "telemetry",
         "watching",
     },
+    "app": {"container", "edge", "logs", "northbound", "opening", "settings", "telemetry"},
     "__main__": {"cli"},
     "__init__": set(),
 }

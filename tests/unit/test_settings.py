@@ -11,7 +11,8 @@ import pytest
 from tests.support.patience import PATIENCE
 
 from simwarden import settings as module
-from simwarden.settings import InvalidSettings, Settings, load, masked_url, master_key, shown
+from simwarden.settings import InvalidSettings, Settings, load, masked_url, shown
+from simwarden.settings.keys import master_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ SOURCE = Path(__file__).parent.parent.parent / "src" / "simwarden"
 MOST = 400
 TYPICAL = 110
 """The median of all modules."""
-LONGER = {"settings.py": 420}
+LONGER: dict[str, int] = {}
 """Modules that are longer today, with the lines that they may have. This list may only shrink."""
 
 

@@ -9,11 +9,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from simwarden import settings as settings_module
 from simwarden.cli.common import current_settings
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.kit.clock import now_utc
+from simwarden.settings import keys
 from simwarden.store import migrate
 from simwarden.store.database import Database
 from simwarden.store.embedded import EmbeddedPostgres
@@ -37,7 +37,7 @@ class Store:
     @property
     def vault(self) -> Vault:
         """Opens what is encrypted at rest."""
-        return Vault(settings_module.master_key(self.settings))
+        return Vault(keys.master_key(self.settings))
 
 
 @contextlib.asynccontextmanager

@@ -13,7 +13,7 @@ from simwarden.cli.building import examples
 from simwarden.cli.common import Group, current_settings, json_option
 from simwarden.cli.db_backup import backup, promote, restore
 from simwarden.cli.printing import print_json, print_table
-from simwarden.settings import has_master_key, master_key
+from simwarden.settings.keys import has_master_key, master_key
 from simwarden.store import key_check
 from simwarden.store import migrate as migrations
 from simwarden.store.embedded import EmbeddedPostgres

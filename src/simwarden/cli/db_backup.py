@@ -18,7 +18,8 @@ from simwarden.cli import first_key
 from simwarden.cli.common import current_settings, json_option
 from simwarden.cli.printing import print_json
 from simwarden.domain.errors import SimwardenError
-from simwarden.settings import key_path
+from simwarden.settings import keys
+from simwarden.settings.keys import key_path
 from simwarden.store import backup as backups
 from simwarden.store import migrate, promotion
 from simwarden.store.embedded import EmbeddedPostgres
@@ -53,7 +54,7 @@ def backup(file: Path, *, with_key: bool, force: bool, as_json: bool) -> None:
     """
     settings, _ = current_settings()
     _refuse_existing(file, file.with_name(f"{file.name}.key") if with_key else None, force=force)
-    key = settings_module.stored_key(settings)
+    key = keys.stored_key(settings)
     with _database(settings) as url:
         held = asyncio.run(backups.content(url))
         if held is None:
@@ -68,7 +69,7 @@ def backup(file: Path, *, with_key: bool, force: bool, as_json: bool) -> None:
         archive.check_key(Vault(key))
         key_file = file.with_name(f"{file.name}.key")
         key_file.unlink(missing_ok=True)
-        settings_module.write_key(key_file, key)
+        keys.write_key(key_file, key)
     if as_json:
         print_json(
             {"file": str(file), "bytes": size, "migration": archive.migration, "accounts": held.accounts,
@@ -158,11 +159,11 @@ def _key_for(archive: Archive, settings: Settings, key_file: Path | None, *, for
 
     That of --key-file, else what is in force here, else FILE.key beside the backup. Raises WrongBackupKey.
     """
-    here = settings_module.stored_key(settings)
+    here = keys.stored_key(settings)
     beside = archive.file.with_name(f"{archive.file.name}.key")
     if key_file is None and here is None and beside.exists():
         key_file = beside
-    key = here if key_file is None else settings_module.read_key(key_file)
+    key = here if key_file is None else keys.read_key(key_file)
     archive.check_key(Vault(key) if key else None)
     if here is not None and key != here:
         if settings.secret_key:
@@ -184,13 +185,13 @@ def _key_in_place(settings: Settings, key: bytes | None) -> Iterator[Callable[[]
 
     def install() -> None:
         nonlocal aside, made
-        if key is None or settings.secret_key or (path.exists() and settings_module.read_key(path) == key):
+        if key is None or settings.secret_key or (path.exists() and keys.read_key(path) == key):
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             aside = path.with_name(f"master.key.{time.strftime('%Y%m%dT%H%M%S')}")
             path.rename(aside)
-        settings_module.write_key(path, key)
+        keys.write_key(path, key)
         made = True
 
     try:

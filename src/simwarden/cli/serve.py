@@ -19,11 +19,11 @@ import click
 import msgspec
 
 from simwarden import __version__, logs, standby
-from simwarden import settings as settings_module
 from simwarden.cli import first_key, tls
 from simwarden.cli.common import current_settings
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
-from simwarden.settings import has_master_key, masked_url
+from simwarden.settings import keys, masked_url
+from simwarden.settings.keys import has_master_key
 from simwarden.store import key_check, migrate
 from simwarden.store.embedded import EmbeddedPostgres
 from simwarden.store.vault import Vault
@@ -85,7 +85,7 @@ def run(settings: Settings) -> None:
         if settings.standby and not has_master_key(settings):
             raise SimwardenError("A standby needs the master key of the server whose database it reads.")
         standby.begin(settings)
-        settings_module.master_key(settings)  # made before workers could race for it
+        keys.master_key(settings)  # made before workers could race for it
         if not _prepared(settings):
             threading.Thread(target=_keep_preparing, args=(settings, stop), daemon=True, name="prepare").start()
         _refuse_taken_ports(settings)  # again: the database took a while, and Granian panics when it cannot bind
@@ -104,7 +104,7 @@ async def _prepare(settings: Settings) -> None:
     Raises StoreUnavailable, and what waiting does not mend: DatabaseRefuses, DatabaseTooNew, WrongMasterKey.
     """
     assert settings.database_url is not None
-    vault = Vault(settings_module.master_key(settings))
+    vault = Vault(keys.master_key(settings))
     if settings.standby:
         found = await migrate.status(settings.database_url)
         migrate.refuse_newer(found)

@@ -9,7 +9,8 @@ from tests.attacks.subscribing import COUNTED, EXPECTS, SIMS, most_of_one_sim, p
 
 from simwarden.domain.locating import Site
 from simwarden.kit.clock import now_utc
-from simwarden.settings import Settings, master_key
+from simwarden.settings import Settings
+from simwarden.settings.keys import master_key
 from simwarden.store import sites
 from simwarden.store.gateways import Gateways
 from simwarden.store.vault import Vault

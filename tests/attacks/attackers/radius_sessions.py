@@ -11,7 +11,8 @@ from tests.support.nas import SECRET, TestNas, accounting
 
 from simwarden.demo.processes import free_port
 from simwarden.engine.sessions import MOST
-from simwarden.settings import Settings, master_key
+from simwarden.settings import Settings
+from simwarden.settings.keys import master_key
 from simwarden.southbound.radius.accounting import AccountingStatus
 from simwarden.southbound.radius.book import KIND, REFRESH
 from simwarden.store.gateways import Gateways

@@ -16,7 +16,8 @@ from tests.support.server import serving
 
 from simwarden.cli import main
 from simwarden.domain.usage import Usage
-from simwarden.settings import Settings, master_key
+from simwarden.settings import Settings
+from simwarden.settings.keys import master_key
 from simwarden.store import usage
 from simwarden.store.database import Database
 from simwarden.store.gateways import Gateways
