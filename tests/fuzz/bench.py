@@ -21,8 +21,8 @@ import structlog
 from starlette.applications import Starlette
 
 from simwarden import northbound
-from simwarden.container import Container
 from simwarden.claim import Claim
+from simwarden.container import Container
 from simwarden.edge.throttle import HeldBack
 from simwarden.settings import load
 from simwarden.store.database import Database

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from simwarden.container import Container
 from simwarden.claim import Claim
+from simwarden.container import Container
 from simwarden.settings import load
 
 if TYPE_CHECKING:
