@@ -102,7 +102,7 @@ async def trial(tmp_path_factory: pytest.TempPathFactory, template: str, postgre
     from simwarden.store.database import Database
 
     connection = await asyncpg.connect(postgres_url)
-    await connection.execute(f"create database sandbox_trial template {template}")
+    await connection.execute(f"create database sandbox_trial template {template} strategy file_copy")
     url = at_database(postgres_url, "sandbox_trial")
     database = await Database.connect(url)
     accounts = Accounts(database)

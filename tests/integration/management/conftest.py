@@ -29,7 +29,7 @@ async def still(postgres_url: str, template: str) -> AsyncIterator[House]:
     """One house for all tests in which nothing may change."""
     name = f"simwarden_still_{uuid.uuid4().hex[:8]}"
     connection = await asyncpg.connect(postgres_url)
-    await connection.execute(f"create database {name} template {template}")
+    await connection.execute(f"create database {name} template {template} strategy file_copy")
     database = await Database.connect(at_database(postgres_url, name))
     made = House(database, Vault(bytes(range(32))))
     await made.furnish()
