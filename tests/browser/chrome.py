@@ -124,9 +124,31 @@ class Page:
             await self._task
 
 
+class Browser:
+    """A browser that runs."""
+
+    def __init__(self, session: aiohttp.ClientSession, port: int) -> None:
+        self._session = session
+        self._url = f"http://127.0.0.1:{port}/json"
+
+    @contextlib.asynccontextmanager
+    async def tab(self) -> AsyncIterator[Page]:
+        """A new empty tab, closed at the end."""
+        async with self._session.put(f"{self._url}/new?about:blank") as answer:
+            tab = await answer.json()
+        async with self._session.ws_connect(tab["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+            page = Page(socket)
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                await page.send(f"{domain}.enable")
+            yield page
+            await page.close()
+        async with self._session.get(f"{self._url}/close/{tab['id']}"):
+            pass
+
+
 @contextlib.asynccontextmanager
-async def browser(program: str, directory: Path) -> AsyncIterator[Page]:
-    """A fresh browser with one empty tab; ended with all its processes."""
+async def browser(program: str, directory: Path) -> AsyncIterator[Browser]:
+    """A fresh browser; ended with all its processes."""
     profile = directory / "profile"
     process = await asyncio.create_subprocess_exec(
         *(program, *_OPTIONS, f"--user-data-dir={profile}", "about:blank"),
@@ -138,15 +160,7 @@ async def browser(program: str, directory: Path) -> AsyncIterator[Page]:
     try:
         port = await _port(profile / "DevToolsActivePort", process)
         async with aiohttp.ClientSession() as session:
-            async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
-                tabs = await answer.json()
-            address = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
-            async with session.ws_connect(address, max_msg_size=0) as socket:
-                page = Page(socket)
-                for domain in ("Page", "Runtime", "Log", "Network"):
-                    await page.send(f"{domain}.enable")
-                yield page
-                await page.close()
+            yield Browser(session, port)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # the group that was started for it: itself and its children

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+import pytest_asyncio
 
 from simwarden import northbound
 from simwarden.accounts import applications
@@ -35,14 +36,18 @@ async def picture(page: Page, name: str) -> None:
         (Path(PICTURES) / f"{name}.png").write_bytes(await page.picture())
 
 
-async def test_read_the_documents_get_a_token_and_call_query(page: Page, url: str, database: Database) -> None:
-    accounts = Accounts(database)
+@pytest_asyncio.fixture(scope="module")
+async def issued(world_database: Database) -> applications.Issued:
+    """The application of a customer who owns the SIM that the documents' samples name, bound to a device."""
+    accounts = Accounts(world_database)
     account = await applications.open_account(accounts, "ACME")
-    issued = await applications.issue(accounts, "ACME", "meters", SETS["all"])
     sim = provision.new_sim(account.id, imsi="460000990123698", msisdn=PHONE)
     cause = Cause(CauseKind.OPERATOR, "test", now_utc())
-    await provision.add(database, sim, cause, imei="352099001761481")
+    await provision.add(world_database, sim, cause, imei="352099001761481")
+    return await applications.issue(accounts, "ACME", "meters", SETS["all"])
 
+
+async def test_read_the_documents_get_a_token_and_call_query(page: Page, url: str, issued: applications.Issued) -> None:
     await page.open(f"{url}/docs?api=iot-sim-fraud-prevention")
     await page.until(f"document.querySelector('{QUERY}') !== null")
     listed = await page.evaluate("[...document.querySelector('#document').options].map(o => o.value)")
@@ -77,13 +82,8 @@ async def test_read_the_documents_get_a_token_and_call_query(page: Page, url: st
     assert [each for each in page.errors if "401" not in each] == []  # 401: the wrong secret
 
 
-async def test_a_changing_call_can_be_tried_again_and_again(page: Page, url: str, database: Database) -> None:
+async def test_a_changing_call_can_be_tried_again_and_again(page: Page, url: str, issued: applications.Issued) -> None:
     """No Idempotency-Key is filled in: with one, the second call would be 422, or the first answer again."""
-    accounts = Accounts(database)
-    account = await applications.open_account(accounts, "ACME")
-    issued = await applications.issue(accounts, "ACME", "meters")
-    sim = provision.new_sim(account.id, imsi="460000990123698", msisdn=PHONE)
-    await provision.add(database, sim, Cause(CauseKind.OPERATOR, "test", now_utc()))
     await page.open(f"{url}/docs")
     await page.until(f"document.querySelector('{BIND}') !== null")
     assert await page.evaluate("document.querySelector('#document').value") == "iot-sim-fraud-prevention"
