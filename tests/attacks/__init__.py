@@ -1,8 +1,8 @@
 """Attacks on a running server, beside an honest tenant who must not notice.
 
-`target.py` starts a server (`simwarden serve` in a process of its own, with its embedded PostgreSQL in a temporary
-directory) and sets up an honest tenant and an attacker's. `honest.py` is the honest tenant at work: its gateway
-reports, its application calls the APIs, its sink takes events. Each file in `attackers/` is one attacker.
+`target.py` starts a server (`simwarden serve` in a process of its own, on a database of the tests or, in the benchmark,
+an embedded PostgreSQL) and sets up an honest tenant and an attacker's. `honest.py` is the honest tenant at work: its
+gateway reports, its application calls the APIs, its sink takes events. Each file in `attackers/` is one attacker.
 `test_attacks.py` lets every attacker loose and asserts that the honest tenant loses nothing and is answered rightly,
 that the server's memory and log stay bounded, and that the attacker met the limits that are documented.
 `python -m benchmarks isolation` runs the same attackers, and prints what the honest tenant's latency becomes.

@@ -84,7 +84,8 @@ class Tenant(msgspec.Struct):
 class Target:
     """A running server and who uses it."""
 
-    def __init__(self, directory: Path, port: int, processes: Processes) -> None:
+    def __init__(self, directory: Path, port: int, processes: Processes, database_url: str | None = None) -> None:
+        self._database_url = database_url
         self.directory = directory
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
@@ -116,7 +117,7 @@ class Target:
     @contextlib.asynccontextmanager
     async def database(self) -> AsyncIterator[Database]:
         """A connection of our own to the server's database."""
-        db = await Database.connect(EmbeddedPostgres(self.directory / "data").url(), size=2)
+        db = await Database.connect(self._database_url or EmbeddedPostgres(self.directory / "data").url(), size=2)
         try:
             yield db
         finally:
@@ -188,8 +189,11 @@ def _cause() -> Cause:
 
 
 @contextlib.asynccontextmanager
-async def attacked(settings: Mapping[str, str] | None = None) -> AsyncIterator[Target]:
-    """A fresh server with both tenants; stopped and removed at the end. `settings` by name, as in `simwarden.toml`."""
+async def attacked(settings: Mapping[str, str] | None = None, database_url: str | None = None) -> AsyncIterator[Target]:
+    """A fresh server with both tenants; stopped and removed at the end. `settings` by name, as in `simwarden.toml`.
+
+    `database_url`: an empty migrated database; else the server has an embedded PostgreSQL of its own.
+    """
     with tempfile.TemporaryDirectory(prefix="simwarden-attacks-") as name:
         directory, port = Path(name), free_port()
         environment = {
@@ -200,7 +204,9 @@ async def attacked(settings: Mapping[str, str] | None = None) -> AsyncIterator[T
             "SIMWARDEN_LOG_FORMAT": "json",
             **{f"SIMWARDEN_{name.upper()}": value for name, value in (settings or {}).items()},
         }
-        target = Target(directory, port, Processes(directory, environment))
+        if database_url is not None:
+            environment["SIMWARDEN_DATABASE_URL"] = database_url
+        target = Target(directory, port, Processes(directory, environment), database_url)
         try:
             await target._start()
             await target._set_up()

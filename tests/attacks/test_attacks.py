@@ -20,8 +20,8 @@ LOG_BYTES = 256 * 1024
 
 
 @pytest.mark.parametrize("attacker", everyone(), ids=lambda attacker: attacker.name)
-async def test_the_honest_tenant_does_not_notice(attacker: Attacker) -> None:
-    async with attacked(attacker.settings) as target, Honest.at(target) as honest:
+async def test_the_honest_tenant_does_not_notice(attacker: Attacker, database_url: str) -> None:
+    async with attacked(attacker.settings, database_url) as target, Honest.at(target) as honest:
         await honest.work(6)
         before, log, memory = await target.metrics(), len(target.log()), Memory(target)
         async with memory.watched():
@@ -39,9 +39,9 @@ async def test_the_honest_tenant_does_not_notice(attacker: Attacker) -> None:
     assert len(added) < LOG_BYTES, added[:4000]
 
 
-async def test_a_probe_that_is_answered_wrongly_is_heard() -> None:
+async def test_a_probe_that_is_answered_wrongly_is_heard(database_url: str) -> None:
     """The harness itself can fail: a lost event, a doubled one and a wrong answer are each an error."""
-    async with attacked() as target, Honest.at(target) as honest:
+    async with attacked(database_url=database_url) as target, Honest.at(target) as honest:
         await honest.work(6)
         await honest.settle()
         event = next(iter(honest._taken))
