@@ -214,6 +214,32 @@ async def test_virtual_sims_receive_messages_when_their_device_would_change(tria
         assert (told["text"], told["device"]) == ("temp 21.5", {"phoneNumber": "+491700000001"})
 
 
+async def test_virtual_sims_have_records_when_their_device_would_change(trial: Trial) -> None:
+    async with Sink() as sink:
+        for kind, detail in (
+            ("message-recorded", {"allDevices": True, "kinds": ["SENT"]}),
+            ("call-ended", {"device": {"phoneNumber": "+8613800007771"}}),
+            ("usage-reached", {"allDevices": True, "meter": "megabytes", "amount": 3}),
+        ):
+            body = {
+                "protocol": "HTTP",
+                "sink": sink.url,
+                "types": [f"org.simwarden.record-subscriptions.v0.{kind}"],
+                "config": {"subscriptionDetail": detail},
+            }
+            reply = await trial.call("record-subscriptions", "POST", "/subscriptions", body, version="v0.1")
+            assert reply.status == 201
+        await sink.until_received(6, 15)
+        told = {one.kind: one.event["data"] for one in sink.received}
+        assert (told["message-recorded"]["kind"], told["message-recorded"]["textLength"]) == ("SENT", 4)
+        assert told["message-recorded"]["device"] == {"phoneNumber": "+491700000001"}
+        assert (told["call-ended"]["state"], told["call-ended"]["device"]) == (
+            "ENDED",
+            {"phoneNumber": "+8613800007771"},
+        )
+        assert told["usage-reached"]["used"] == {"megabytes": 3}
+
+
 @pytest.mark.parametrize("named", [{"device": {"phoneNumber": "+8613800007771"}}, {"allDevices": True}])
 async def test_virtual_sims_have_unusual_traffic_once(trial: Trial, named: dict[str, Any]) -> None:
     async with Sink() as sink:

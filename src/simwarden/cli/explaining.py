@@ -196,6 +196,12 @@ def _said(step: EventView) -> str:
         case "RULE_FIRED":
             counted = ", ".join(f"{name} {count}" for name, count in data["counted"].items())
             return f"met the rule {data['rule']} (version {data['version']}): {counted} in {data['minutes']} minutes"
+        case "MESSAGE_RECORDED":
+            return f"message recorded ({data['record']['kind']})"
+        case "CALL_ENDED":
+            return f"call ended ({data['record']['state']})"
+        case "USAGE_REACHED":
+            return f"used {human(data['used'])} on {data['day']}"
         case "LIFECYCLE_CHANGED":
             return f"{data.get('from')} becomes {data.get('to')}"
         case "ENFORCEMENT_COMMANDED":

@@ -77,6 +77,15 @@ class EventType(enum.StrEnum):
     HOTZONE_ANOMALY = "HOTZONE_ANOMALY"
     """On a day (UTC), `anomalyDate`, it had more traffic with hotzones than usual, as `subscriptions`, by id, wait for:
     `count` calls and messages (`checkType`) with `zones`. Only while somebody subscribes to that."""
+    MESSAGE_RECORDED = "MESSAGE_RECORDED"
+    """A message of it was stored, received, sent or reported of: `record` is the message without text and numbers,
+    `place` where these are, and `subscriptions`, by id, wait for it, of which those in `content` get all. Only while
+    some do."""
+    CALL_ENDED = "CALL_ENDED"
+    """A call of it is over; as MESSAGE_RECORDED."""
+    USAGE_REACHED = "USAGE_REACHED"
+    """What it used on a `day` (UTC) by a `meter` came up to what `subscriptions`, by id, wait for: `used`. Only while
+    some do."""
     LIFECYCLE_CHANGED = "LIFECYCLE_CHANGED"
     """`from` and `to`; to SUSPENDED it raises the bar SUSPENDED, away from there it lifts it."""
     ENFORCEMENT_COMMANDED = "ENFORCEMENT_COMMANDED"

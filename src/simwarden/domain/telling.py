@@ -17,8 +17,11 @@ _CORRELATOR = re.compile(r"[a-zA-Z0-9\-_:;./<>{}]{1,256}")
 
 SHORT_MESSAGE = "short_message"
 """In the data of a delivery: the id of the received message to be sent, whose text lies sealed elsewhere."""
+CONTENT = "record_place"
+"""In the data of a delivery: where the text and the numbers of the record are that it tells of, sealed."""
 _GEOFENCES = frozenset({EventType.GEOFENCE_ENTERED, EventType.GEOFENCE_LEFT})
-_OF_SOME = _GEOFENCES | {EventType.SMS_RECEIVED, EventType.HOTZONE_ANOMALY}
+_RECORDS = frozenset({EventType.MESSAGE_RECORDED, EventType.CALL_ENDED})
+_OF_SOME = _GEOFENCES | _RECORDS | {EventType.SMS_RECEIVED, EventType.HOTZONE_ANOMALY, EventType.USAGE_REACHED}
 """Events that say for which subscriptions they are, of those that wait for their type."""
 
 
@@ -39,6 +42,10 @@ def data_of(event: Event) -> dict[str, Any]:
         return {}
     if event.type is EventType.HOTZONE_ANOMALY:
         return {name: event.data[name] for name in ("anomalyDate", "checkType", "checkTarget", "riskLevel")}
+    if event.type in _RECORDS:
+        return dict(event.data["record"])
+    if event.type is EventType.USAGE_REACHED:
+        return {name: event.data[name] for name in ("day", "meter", "used")}
     return dict(event.data)
 
 
@@ -50,8 +57,10 @@ _REACH = {
 }
 
 
-def told(event: Event, kind: str) -> dict[str, Any] | None:
+def told(event: Event, kind: str, subscription_id: str = "") -> dict[str, Any] | None:
     """The data of the CloudEvent of this type, as `data_of` has it; None: the event is told by another type.
+
+    With text and numbers of a record for those subscriptions that get them.
 
     Of how a SIM can be reached and roams, CAMARA tells each change by types of its own.
     """
@@ -61,6 +70,8 @@ def told(event: Event, kind: str) -> dict[str, Any] | None:
         return _of_roaming(event.data, _name(kind))
     if event.type is EventType.RULE_FIRED:
         return {name: event.data[name] for name in _OF_RULE} if event.data["alert"] else None
+    if event.type in _RECORDS and subscription_id in event.data["content"]:
+        return data_of(event) | {CONTENT: event.data["place"]}
     return data_of(event)
 
 

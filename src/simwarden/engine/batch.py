@@ -25,6 +25,8 @@ from simwarden.engine.counters import CounterBook, CounterMarks
 from simwarden.engine.doubts import Doubts, settle
 from simwarden.engine.places import PlaceBook
 from simwarden.engine.proof import BatchedSighting, Proof
+from simwarden.engine.record_news import RecordBook
+from simwarden.engine.record_sims import with_sim
 from simwarden.engine.sessions import SessionBook
 from simwarden.engine.slots import Numbers, SlotReports
 from simwarden.engine.unit_of_work import Outcome, TargetView, UnitOfWork
@@ -295,8 +297,10 @@ class Batch:
         calls = [(report, call) for report in self._reports for call in report.calls]
         facts = Facts(self._counted_back)
         facts.add_uses(self._counters.uses)
+        book = RecordBook(self._connection, self._vault, self._now)
         if not messages and not calls:
-            self._tally.outcome = self._tally.outcome.plus(await self._judge(facts, {}))
+            judged = (await self._judge(facts, {}, book)).plus(await book.tell_accounts())
+            self._tally.outcome = self._tally.outcome.plus(judged)
             return
         vault = self._vault
         assert vault is not None, "messages and calls are stored sealed"
@@ -309,32 +313,36 @@ class Batch:
             | {call.iccid for _, call in calls if call.imsi is None and call.iccid is not None}
         )
         imsis = await sim_names.imsi_of_iccid(self._connection, lost) if lost else {}
-        messages = await self._without_foreign([(r, _with_sim(sms, r.gateway_id, there, imsis)) for r, sms in messages])
-        calls = await self._without_foreign([(r, _with_sim(call, r.gateway_id, there, imsis)) for r, call in calls])
+        messages = await self._without_foreign([(r, with_sim(sms, r.gateway_id, there, imsis)) for r, sms in messages])
+        calls = await self._without_foreign([(r, with_sim(call, r.gateway_id, there, imsis)) for r, call in calls])
         counts = DayCounts(self._counted_back)
         came: list[tuple[int, SmsRecord, datetime]] = []
         if messages:
             items = [(report.gateway_id, sms, report.received_at) for report, sms in messages]
-            came = await records.add_sms(self._connection, vault, items, counts)
+            came = await records.add_sms(self._connection, vault, items, counts, book.news)
             facts.add_messages(came)
         if calls:
             made = [(report.gateway_id, call, report.received_at) for report, call in calls]
-            await records.save_calls(self._connection, vault, made, counts, facts)
+            await records.save_calls(self._connection, vault, made, counts, facts, book.news)
         stored: list[tuple[Report, SmsRecord | CallRecord]] = [*messages, *calls]
         newest = {record.imsi: _cause(report, None) for report, record in stored if record.imsi}
         outcome = self._tally.outcome.plus(await traffic.judge(self._connection, newest, self._now))
-        outcome = outcome.plus(await self._judge(facts, newest))
-        self._tally.outcome = outcome.plus(await received.take_in(self._connection, vault, came, newest, self._now))
+        outcome = outcome.plus(await self._judge(facts, newest, book))
+        outcome = outcome.plus(await received.take_in(self._connection, vault, came, newest, self._now))
+        self._tally.outcome = outcome.plus(await book.tell_accounts())
         await daily.add(self._connection, counts)
         await hotzone_alerts.note(self._connection, counts, newest, _cause(stored[-1][0], None), self._now)
 
-    async def _judge(self, facts: Facts, newest: Mapping[str, Cause]) -> Outcome:
-        """Let rules count. `newest`: which report told of SIMs, by IMSI, where its record names them."""
-        if not facts.by_sim:
-            return Outcome()
+    async def _judge(self, facts: Facts, newest: Mapping[str, Cause], book: RecordBook) -> Outcome:
+        """Tell who waits for records of single SIMs, and let rules count. `newest`: which report told of SIMs, by IMSI,
+        where its record names them."""
         told = {report.gateway_id: _cause(report, None) for report in self._reports}
+        days = [day for day in self._counters.days if day.used]
+        outcome = await book.tell_sims(days, told) if days or book.news else Outcome()
+        if not facts.by_sim:
+            return outcome
         causes = {imsi: newest.get(imsi) or told[element_id] for imsi, element_id in facts.elements.items()}
-        return await risk_records.judge(self._connection, self._vault, facts, causes, self._now)
+        return outcome.plus(await risk_records.judge(self._connection, self._vault, facts, causes, self._now))
 
     async def _without_foreign(self, items: list[tuple[Report, R]]) -> list[tuple[Report, R]]:
         """Records of gateways that are pinned to an account are not kept under SIMs of other accounts."""
@@ -354,20 +362,6 @@ class Batch:
         """Which account the gateway that reports is pinned to."""
         gateway = self._gateways.get(report.gateway_id)
         return None if gateway is None else gateway.account_id
-
-
-def _with_sim(
-    record: R, gateway_id: int, there: Mapping[NetworkTarget, tuple[str, str | None]], imsis: Mapping[str, str]
-) -> R:
-    """Fill in the SIM of a record without an IMSI: the one with its ICCID, else the one last reported in that slot."""
-    if record.imsi is not None:
-        return record
-    imsi = None if record.iccid is None else imsis.get(record.iccid)
-    if imsi is None and record.port is not None:
-        known = there.get(CardSlot(gateway_id, record.port, record.slot or 0).target)
-        if known is not None and (record.iccid is None or known[1] in (None, record.iccid)):
-            imsi = known[0]
-    return record if imsi is None else msgspec.structs.replace(record, imsi=imsi)
 
 
 def _off(*, locked: bool | None) -> int | None:

@@ -42,6 +42,11 @@ class CounterBook:
         """What was used, in the order in which it was reported."""
         self._days: dict[tuple[str, date, int], CounterDay] = {}
 
+    @property
+    def days(self) -> list[CounterDay]:
+        """What was used, by SIM, day and element; also of SIMs of which nothing was."""
+        return list(self._days.values())
+
     async def follow(
         self, ports: Sequence[tuple[CardSlot, PortObservation, Report, int]], written: Collection[CardSlot]
     ) -> None:

@@ -12,7 +12,7 @@ from yarl import URL
 
 from simwarden import __version__
 from simwarden.domain.sink import is_own_header, parse_sink
-from simwarden.domain.telling import SHORT_MESSAGE
+from simwarden.domain.telling import CONTENT, SHORT_MESSAGE
 from simwarden.notify import cloudevents
 from simwarden.notify.signature import sign
 from simwarden.store import messages, targets
@@ -73,7 +73,11 @@ class OpenedQueue(msgspec.Struct, frozen=True):
         return SinkRequest(self.url, headers, body, now)
 
     def _data(self, head: Head) -> dict[str, Any]:
-        """The data of an event. Of a message that was deleted for its age there is the id alone. Raises WrongKey."""
+        """The data of an event. Of a message that was deleted for its age there is the id alone, of a record all but
+        its text and numbers. Raises WrongKey."""
+        if CONTENT in head.data:
+            shown = {name: value for name, value in head.data.items() if name != CONTENT}
+            return shown if head.record is None else {**shown, **head.record.opened(self.vault)}
         message_id = head.data.get(SHORT_MESSAGE)
         if message_id is None:
             return head.data

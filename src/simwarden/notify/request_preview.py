@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.domain.sink import parse_sink
-from simwarden.domain.telling import SHORT_MESSAGE
+from simwarden.domain.telling import CONTENT, SHORT_MESSAGE
 from simwarden.notify.request import OpenedQueue, custom_headers, open_queue
 from simwarden.store.targets import MASK, SinkAddress
 from simwarden.store.vault import WrongKey
@@ -38,7 +38,8 @@ def preview(queue: ClaimedQueue, at: datetime, vault: Vault, *, source: str) -> 
     """
     opened = _opened(queue, vault, source)
     then = [one for one in opened.secrets if one.since is None or one.since <= at]
-    if SHORT_MESSAGE in queue.heads[0].data:  # a message's text is not for the operator, and what was signed is longer
+    # Texts and numbers are not for the operator, and what was signed is longer than what is shown.
+    if not queue.heads[0].data.keys().isdisjoint({SHORT_MESSAGE, CONTENT}):
         then = []
     request = msgspec.structs.replace(opened, secrets=then).request(queue.heads[0], at)
     masked = dict.fromkeys(opened.custom, MASK)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from msgspec import UNSET
 
 from simwarden.domain.counters import Amounts, CounterDay, LastReading, Meter, Reading
+from simwarden.domain.events import EventType
 from simwarden.domain.identifiers import bucket_of
-from simwarden.domain.records import OfSim, StoredCallRecord, StoredMessage
+from simwarden.domain.record_news import DayUse
+from simwarden.domain.record_views import call_view, message_view
+from simwarden.domain.records import OfSim, RecordQuery, StoredCallRecord, StoredMessage
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.kit.clock import now_utc
 from simwarden.sandbox import messages, rules
@@ -17,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from datetime import date
 
-    from simwarden.domain.records import OfAccount, OfGateway, RecordQuery
+    from simwarden.domain.record_news import RecordWish
+    from simwarden.domain.records import OfAccount, OfGateway
     from simwarden.domain.sim import Sim
 
 T = TypeVar("T", StoredMessage, StoredCallRecord)
@@ -26,6 +33,7 @@ _SILENT = frozenset({"5", "7", "8"})
 _PEER = "+491700000042"
 _TEXTS = (("inbound", "temp?"), ("outbound", "21.5"), ("report", None))
 _DAYS = 3
+EVER, LATER = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class VirtualRecords:
@@ -148,6 +156,21 @@ class VirtualRecords:
     def _hour(self) -> datetime:
         """The beginning of the running hour, so that pages of a list fit together."""
         return self._clock().astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+async def told_of(records: VirtualRecords, of: OfSim | OfAccount, topic: EventType, wish: RecordWish) -> list[Any]:
+    """The data of events about what is listed of virtual SIMs, as far as a subscription is about it, oldest first."""
+    every = RecordQuery(of=of, since=EVER, until=LATER, limit=100)
+    if topic is EventType.MESSAGE_RECORDED:
+        views = [message_view(each, UNSET, clear=wish.content) for each in await records.messages(every)]
+        told = [view for view in reversed(views) if wish.wants_message(view.kind)]
+        return [msgspec.to_builtins(view) for view in told]
+    if topic is EventType.CALL_ENDED:
+        calls = [call_view(each, UNSET, clear=wish.content) for each in await records.calls(every)]
+        return [msgspec.to_builtins(view) for view in reversed(calls) if wish.wants_call(view.direction or None)]
+    days = await records.days(of, EVER.date(), LATER.date(), behind=None, limit=1)
+    meter = Meter(str(wish.meter))
+    return [DayUse(day.day, meter, Decimal(0), wish.amount).told for day in days]
 
 
 def _name(imsi: str) -> tuple[str | None, str | None]:

@@ -17,12 +17,15 @@ from simwarden.domain.hotzone import alert
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.messages import Wish
 from simwarden.domain.outliers import Risk
+from simwarden.domain.record_news import TOPICS, RecordWish
+from simwarden.domain.records import OfAccount, OfSim
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.domain.standing import remembered
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.sandbox import messages, rules
+from simwarden.sandbox.records import VirtualRecords, told_of
 from simwarden.store import sandbox as store
 
 if TYPE_CHECKING:
@@ -80,6 +83,8 @@ class SandboxSubscriptions(Subscriptions):
         changes = rules.changes_of(messages.ANY_SIM if new.all_devices else new.sim.imsi, new.topic)
         if new.topic is EventType.SMS_RECEIVED:
             played = self._messages(new, [now + one.after for one in changes])
+        elif new.topic in TOPICS:
+            played = await self._records(new, [now + one.after for one in changes])
         else:
             played = [(now + one.after, rules.played(new.topic, new.type, n, one)) for n, one in enumerate(changes, 1)]
         if new.watch is not None:
@@ -98,6 +103,13 @@ class SandboxSubscriptions(Subscriptions):
         wish, named = Wish.of_config(new.config), {"device": {"phoneNumber": sim.msisdn}} if new.all_devices else {}
         came = [(at, messages.message(sim, n, at)) for n, at in enumerate(times, 1)]
         return [(at, {**msgspec.to_builtins(each), **named}) for at, each in came if wish.wants(each)]
+
+    async def _records(self, new: NewSubscription, times: Sequence[datetime]) -> list[tuple[datetime, dict[str, Any]]]:
+        """Those of the list of records that the subscription is about, one at each of these times, in turn."""
+        of = OfAccount(new.account_id) if new.all_devices else OfSim(new.sim.imsi, new.account_id)
+        told = await told_of(VirtualRecords(self._clock), of, new.topic, RecordWish.of_config(new.config))
+        named = {"device": {"phoneNumber": messages.ANY_SIM}} if new.all_devices else {}
+        return [(at, {**told[n % len(told)], **named}) for n, at in enumerate(times)] if told else []
 
 
 class Player(Worker):

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from simwarden.domain.telling import SHORT_MESSAGE
-from simwarden.store import delivery_alarms, messages, subscriptions
+from simwarden.domain.telling import CONTENT, SHORT_MESSAGE
+from simwarden.store import delivery_alarms, messages, record_news, subscriptions
 from simwarden.store.outbox import EndReason, Outbox, save_outboxes
 from simwarden.store.queries import load
+from simwarden.store.record_news import SealedRecord
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -41,9 +42,11 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     sealed: bytes | None = None
     """The message that `data` stands for; None where it stands for none, or for one that is deleted."""
+    record: SealedRecord | None = None
+    """The record whose text and numbers go with `data`; None where there is none, or it is deleted."""
 
 
-HEAD = tuple(name for name in Head.__struct_fields__ if name != "sealed")
+HEAD = tuple(name for name in Head.__struct_fields__ if name not in {"sealed", "record"})
 
 
 class ClaimedQueue(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,10 +172,13 @@ async def heads(db: Database, queues: Sequence[ClaimedQueue], limit: int) -> lis
     )
     ids = [row["data"][SHORT_MESSAGE] for row in rows if SHORT_MESSAGE in row["data"]]
     kept = await messages.texts(db, ids) if ids else {}
+    places = [row["data"][CONTENT] for row in rows if CONTENT in row["data"]]
+    told = await record_news.sealed(db, places) if places else {}
     found: list[list[Head]] = [[] for _ in queues]
     for row in rows:
         sealed = kept.get(row["data"].get(SHORT_MESSAGE, ""))
-        found[row["ord"] - 1].append(Head(**{name: row[name] for name in HEAD}, sealed=sealed))
+        record = told.get(row["data"].get(CONTENT, ""))
+        found[row["ord"] - 1].append(Head(**{name: row[name] for name in HEAD}, sealed=sealed, record=record))
     return [msgspec.structs.replace(queue, heads=tuple(items)) for queue, items in zip(queues, found, strict=True)]
 
 

@@ -50,7 +50,7 @@ def append(outboxes: Iterable[Outbox], events: Sequence[Event]) -> None:
         for event in events:
             if outbox.topic != event.type or not concerns(event, outbox.id):
                 continue
-            data = told(event, outbox.type)
+            data = told(event, outbox.type, outbox.id)
             if data is not None:
                 outbox.append(data, event.at, event=event.n, correlator=correlator_of(event))
 

@@ -11,6 +11,7 @@ import msgspec
 
 from simwarden.domain.daily import DayCounts, Direction, StoredCall
 from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.record_news import NewRecord, RecordPlace
 from simwarden.domain.zones import NOWHERE, Zone, zone_of
 from simwarden.store.queries import load
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from simwarden.domain.record_news import RecordNews
     from simwarden.domain.reports import CallRecord, SmsRecord
     from simwarden.domain.risk_facts import Facts
     from simwarden.domain.sim import Sim
@@ -66,10 +68,11 @@ async def add_sms(
     vault: Vault,
     items: Sequence[tuple[int, SmsRecord, datetime]],
     counts: DayCounts | None = None,
+    news: RecordNews | None = None,
 ) -> list[tuple[int, SmsRecord, datetime]]:
     """Store messages (gateway id, message, time of receipt); one that is stored already stays as it is.
 
-    Returns those that are new, in their order; `counts` is given them too.
+    Returns those that are new, in their order; `counts` and `news` are given them too.
     """
     first: dict[tuple[int, bytes], tuple[int, SmsRecord, datetime]] = {}
     for item in items:
@@ -105,8 +108,14 @@ async def add_sms(
         [r.status_text for r in records],
         [peer_of(vault, r.imsi, other_side(r)) for r in records],
     )
-    stored = {(row["gateway_id"], row["key"]) for row in rows}
-    new = [item for item, key in zip(items, keys, strict=True) if (item[0], key) in stored]
+    stored = {(row["gateway_id"], row["key"]): row for row in rows}
+    new = []
+    for item, key in zip(items, keys, strict=True):
+        if (row := stored.get((item[0], key))) is not None:
+            new.append(item)
+            if news is not None and row["account_id"] is not None:
+                place = RecordPlace(row["bucket"], item[0], key)
+                news.messages.append(NewRecord(row["imsi"], row["account_id"], place))
     for _, record, received_at in new:
         if counts is not None and record.imsi is not None:
             zone = zone_of(other_side(record), record.imsi)
@@ -127,16 +136,18 @@ async def save_calls(
     items: Sequence[tuple[int, CallRecord, datetime]],
     counts: DayCounts | None = None,
     facts: Facts | None = None,
+    news: RecordNews | None = None,
 ) -> None:
     """Store calls as far as they have come. A call stays with the SIM that was named first; until one is, it is in its
     gateway's bucket.
 
-    `counts` and `facts` are given what changes by that.
+    `counts` and `facts` are given what changes by that, `news` calls that are over and somebody's since now.
     """
     counts = DayCounts(timedelta(0)) if counts is None else counts
     keys = [call_key(call.call_id) for _, call, _ in items]
     rows = await connection.fetch(Q["known_calls"], [gateway_id for gateway_id, _, _ in items], keys)
     known = {(row["gateway_id"], row["key"]): (row["bucket"], _stored(row)) for row in rows}
+    told = {(row["gateway_id"], row["key"]) for row in rows if _is_told(row)}
     peers: dict[bytes, int] = {}
     for (gateway_id, call, received_at), key in zip(items, keys, strict=True):
         bucket, before = known.get((gateway_id, key)) or (bucket_for(call.imsi, gateway_id), None)
@@ -157,6 +168,9 @@ async def save_calls(
         after = _stored(row)
         known[gateway_id, key] = bucket, after
         counts.replace_call(before, after)
+        if news is not None and _is_told(row) and (gateway_id, key) not in told:
+            told.add((gateway_id, key))
+            news.calls.append(NewRecord(row["imsi"], row["account_id"], RecordPlace(bucket, gateway_id, key)))
         if facts is not None:
             facts.replace_call(gateway_id, before, after, zone)
         if peer is not None and (before is None or before.zone is None):
@@ -165,6 +179,11 @@ async def save_calls(
         for row in await connection.fetch(Q["call_back"], sorted(set(peers.values())), list(peers)):
             after = _stored(row)
             counts.replace_call(msgspec.structs.replace(after, called_back=False), after)
+
+
+def _is_told(row: asyncpg.Record) -> bool:
+    """Whether a call is over, and of a SIM that was somebody's."""
+    return row["end_at"] is not None and row["imsi"] is not None and row["account_id"] is not None
 
 
 def _stored(row: asyncpg.Record) -> StoredCall:

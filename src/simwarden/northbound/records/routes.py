@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ from msgspec.json import Decoder
 
 from simwarden.accounts.scopes import of_operations
 from simwarden.domain.counters import as_numbers
+from simwarden.domain.record_views import DIRECTIONS, KINDS, call_view, message_view
 from simwarden.domain.records import Behind, OfAccount, OfSim, RecordQuery, behind
 from simwarden.northbound.kernel import paging, sinks
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from msgspec import UnsetType
 
     from simwarden.domain.counters import CounterDay
-    from simwarden.domain.records import StoredCallRecord, StoredMessage, StoredRecord
+    from simwarden.domain.records import StoredRecord
     from simwarden.domain.sim import Sim
     from simwarden.northbound.kernel.ports import RecordReader
     from simwarden.northbound.kernel.services import Services
@@ -35,8 +35,8 @@ CONTENT = "records:content:read"
 """Shows texts and the other parties' numbers."""
 _EVER = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _NO_STORE = [(b"cache-control", b"no-store")]
-_STORED_KIND = {kind: stored for stored, kind in schemas.KINDS.items()}
-_STORED_DIRECTION = {direction: stored for stored, direction in schemas.DIRECTIONS.items()}
+_STORED_KIND = {kind: stored for stored, kind in KINDS.items()}
+_STORED_DIRECTION = {direction: stored for stored, direction in DIRECTIONS.items()}
 Bucket = Annotated[int, Meta(ge=0, le=255)]
 Element = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Imsi = Annotated[str, Meta(max_length=400, pattern=r"^[^\x00]*\Z")]
@@ -66,7 +66,7 @@ class Records:
         found = await self._records.messages(asked)
         rows, cursor = _cut(found, wanted.limit)
         names = await self._names(request, rows)
-        shown = [_message(row, names, clear=CONTENT in request.caller.scopes) for row in rows]
+        shown = [message_view(row, _device(row.imsi, names), clear=CONTENT in request.caller.scopes) for row in rows]
         return Answer(200, schemas.MessagesPage(shown, cursor), _NO_STORE)
 
     async def calls(self, request: Request) -> Answer:
@@ -77,7 +77,7 @@ class Records:
         found = await self._records.calls(asked)
         rows, cursor = _cut(found, wanted.limit)
         names = await self._names(request, rows)
-        shown = [_call(row, names, clear=CONTENT in request.caller.scopes) for row in rows]
+        shown = [call_view(row, _device(row.imsi, names), clear=CONTENT in request.caller.scopes) for row in rows]
         return Answer(200, schemas.CallsPage(shown, cursor), _NO_STORE)
 
     async def counters(self, request: Request) -> Answer:
@@ -152,54 +152,12 @@ def _cut(found: Sequence[Any], limit: int) -> tuple[Sequence[Any], str | UnsetTy
     return rows, paging.cursor(behind(rows[-1])) if len(found) > limit else UNSET
 
 
-def _id(row: StoredRecord) -> str:
-    """The same however often it is asked for. Other gateways may use the same key."""
-    return hashlib.sha256(b"%d %s" % (row.gateway_id, row.key)).hexdigest()[:32]
-
-
-def _common(row: StoredRecord, names: Names, *, clear: bool, parties: tuple[str | None, str | None]) -> dict[str, Any]:
-    return {
-        "record_id": _id(row),
-        "device": _device(row.imsi, names),
-        "from_": parties[0] or UNSET if clear else UNSET,
-        "to": parties[1] or UNSET if clear else UNSET,
-    }
-
-
 def _device(imsi: str | None, names: Names) -> dict[str, str] | UnsetType:
     """By what the account calls it; nothing where the SIM has no such name, or is no longer there."""
     number, nai = names.get(imsi or "", (None, None))
     if number is not None:
         return {"phoneNumber": number}
     return UNSET if nai is None else {"networkAccessIdentifier": nai}
-
-
-def _message(row: StoredMessage, names: Names, *, clear: bool) -> schemas.MessageRecord:
-    return schemas.MessageRecord(
-        **_common(row, names, clear=clear, parties=(row.sender, row.receiver)),
-        kind=schemas.KINDS[str(row.direction)],
-        time=row.at,
-        sent_at=_set(row.sent_at),
-        text=_set(row.content) if clear else UNSET,
-        text_length=UNSET if row.content is None else len(row.content),
-        status=_explained(row.status, row.status_text),
-    )
-
-
-def _call(row: StoredCallRecord, names: Names, *, clear: bool) -> schemas.MadeCall:
-    return schemas.MadeCall(
-        **_common(row, names, clear=clear, parties=(row.caller, row.callee)),
-        state=row.state,
-        direction=_set(schemas.DIRECTIONS.get(row.direction or "")),
-        begin_at=_set(row.begin_at),
-        alert_at=_set(row.alert_at),
-        answer_at=_set(row.answer_at),
-        end_at=_set(row.end_at),
-        seconds=_set(row.seconds),
-        ringing_seconds=_set(row.ringing_seconds),
-        reason=_explained(row.reason_code, row.reason),
-        network_cause=_explained(row.cause_code, row.cause),
-    )
 
 
 def _day(row: CounterDay, names: Names) -> schemas.UsedDay:
@@ -210,14 +168,6 @@ def _day(row: CounterDay, names: Names) -> schemas.UsedDay:
         resets=row.resets,
         readings=msgspec.to_builtins(row.reading),
     )
-
-
-def _explained(code: int | None, text: str | None) -> schemas.Explained | UnsetType:
-    return UNSET if code is None and text is None else schemas.Explained(code, text)
-
-
-def _set(value: Any) -> Any:
-    return UNSET if value is None else value
 
 
 def build(services: Services) -> Api | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import enum
 from datetime import date, datetime
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from simwarden.domain.records import CallState
+from simwarden.domain.record_views import ListedCall, ListedMessage, MessageKind, RecordDirection
 from simwarden.northbound.kernel.bodies import Problem, Wording, device_wording
 from simwarden.northbound.kernel.devices import StrictDevice
 from simwarden.northbound.kernel.errors import InvalidArgument
@@ -20,32 +19,6 @@ MOST = 100
 Party = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00]*\Z")]
 Cursor = Annotated[str, Meta(max_length=256)]
 Limit = Annotated[int, Meta(ge=1, le=MOST)]
-
-
-class MessageKind(enum.StrEnum):
-    """What a record of a message is."""
-
-    RECEIVED = "RECEIVED"
-    SENT = "SENT"
-    DELIVERY_REPORT = "DELIVERY_REPORT"
-    SENDING_RESULT = "SENDING_RESULT"
-
-
-class RecordDirection(enum.StrEnum):
-    """Seen from the SIM."""
-
-    INBOUND = "INBOUND"
-    OUTBOUND = "OUTBOUND"
-
-
-KINDS = {
-    "inbound": MessageKind.RECEIVED,
-    "outbound": MessageKind.SENT,
-    "report": MessageKind.DELIVERY_REPORT,
-    "task": MessageKind.SENDING_RESULT,
-}
-DIRECTIONS = {"inbound": RecordDirection.INBOUND, "outbound": RecordDirection.OUTBOUND}
-"""By what is stored."""
 
 
 class RecordsQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True, forbid_unknown_fields=True):
@@ -83,46 +56,6 @@ class CountersQuery(RecordsQuery, frozen=True, kw_only=True, forbid_unknown_fiel
     to: date | UnsetType = UNSET
 
 
-class Explained(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A code, and what it means. Explained."""
-
-    code: int | None = None
-    text: str | None = None
-
-
-class _Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    record_id: str
-    device: dict[str, str] | UnsetType = UNSET
-    from_: str | UnsetType = msgspec.field(name="from", default=UNSET)
-    to: str | UnsetType = UNSET
-
-
-class MessageRecord(_Record, frozen=True, kw_only=True):
-    """Message."""
-
-    kind: MessageKind
-    time: datetime
-    sent_at: datetime | UnsetType = UNSET
-    text: str | UnsetType = UNSET
-    text_length: int | UnsetType = UNSET
-    status: Explained | UnsetType = UNSET
-
-
-class MadeCall(_Record, frozen=True, kw_only=True):
-    """Call."""
-
-    state: CallState
-    direction: RecordDirection | UnsetType = UNSET
-    begin_at: datetime | UnsetType = UNSET
-    alert_at: datetime | UnsetType = UNSET
-    answer_at: datetime | UnsetType = UNSET
-    end_at: datetime | UnsetType = UNSET
-    seconds: int | UnsetType = UNSET
-    ringing_seconds: int | UnsetType = UNSET
-    reason: Explained | UnsetType = UNSET
-    network_cause: Explained | UnsetType = UNSET
-
-
 class UsedDay(msgspec.Struct, frozen=True, kw_only=True):
     """CounterDay."""
 
@@ -143,14 +76,14 @@ class ShownReading(msgspec.Struct, frozen=True):
 class MessagesPage(msgspec.Struct, frozen=True):
     """RetrieveMessagesResponse."""
 
-    messages: list[MessageRecord]
+    messages: list[ListedMessage]
     cursor: str | UnsetType = UNSET
 
 
 class CallsPage(msgspec.Struct, frozen=True):
     """RetrieveCallsResponse."""
 
-    calls: list[MadeCall]
+    calls: list[ListedCall]
     cursor: str | UnsetType = UNSET
 
 

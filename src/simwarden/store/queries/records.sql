@@ -16,11 +16,11 @@ where not exists (
     select 1 from sms p where p.gateway_id = i.gateway_id and p.key in (i.key, i.plain)
 )
 on conflict do nothing
-returning gateway_id, key
+returning gateway_id, key, bucket, imsi, account_id
 
 -- name: known_calls
 select gateway_id, key, bucket, imsi, direction, begin_at, answer_at, update_at, end_at, received_at, zone, prefix,
-       called_back
+       called_back, account_id
 from call_record
 join unnest($1::int[], $2::bytea[]) as i (gateway_id, key) using (gateway_id, key)
 
@@ -72,7 +72,7 @@ set imsi = coalesce(c.imsi, excluded.imsi),
                 else coalesce(c.peer, excluded.peer) end,
     progress = greatest(c.progress, excluded.progress),
     received_at = greatest(c.received_at, excluded.received_at)
-returning imsi, direction, begin_at, answer_at, update_at, end_at, received_at, zone, prefix, called_back
+returning imsi, direction, begin_at, answer_at, update_at, end_at, received_at, zone, prefix, called_back, account_id
 
 -- name: take_call
 delete from call_record where bucket = $1 and gateway_id = $2 and key = $3 returning *
