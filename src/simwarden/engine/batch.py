@@ -336,9 +336,11 @@ class Batch:
     async def _judge(self, facts: Facts, newest: Mapping[str, Cause], book: RecordBook) -> Outcome:
         """Tell who waits for records of single SIMs, and let rules count. `newest`: which report told of SIMs, by IMSI,
         where its record names them."""
-        told = {report.gateway_id: _cause(report, None) for report in self._reports}
         days = [day for day in self._counters.days if day.used]
-        outcome = await book.tell_sims(days, told) if days or book.news else Outcome()
+        if not facts.by_sim and not days and not book.news:
+            return Outcome()
+        told = {report.gateway_id: _cause(report, None) for report in self._reports}
+        outcome = await book.tell_sims(days, told)
         if not facts.by_sim:
             return outcome
         causes = {imsi: newest.get(imsi) or told[element_id] for imsi, element_id in facts.elements.items()}

@@ -57,7 +57,11 @@ def call(n: int, card: int | None = 1, **fields: Any) -> CallRecord:
     return CallRecord(**({"call_id": f"call-{n}"} | given | fields))
 
 
-OVER: dict[str, Any] = {"answer_at": START + timedelta(seconds=5), "end_at": START + timedelta(seconds=65), "reason_code": 201}
+OVER: dict[str, Any] = {
+    "answer_at": START + timedelta(seconds=5),
+    "end_at": START + timedelta(seconds=65),
+    "reason_code": 201,
+}
 
 
 async def subscribe(world: World, kind: str, *, all_devices: bool = False, **detail: Any) -> Subscription:
