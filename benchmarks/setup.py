@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -33,12 +34,15 @@ from simwarden.store.vault import Vault
 
 IMSI_BASE = 460000990000000
 CAUSE = Cause(CauseKind.OPERATOR, "benchmark", now_utc())
+UNLIMITED = {"SIMWARDEN_CALLS_PER_SECOND": "1000000", "SIMWARDEN_SUBSCRIPTIONS_PER_SECOND": "1000000"}
+"""One application calls as fast as it can."""
 
 
 class Bench(World):
     """The demo's world, with means to fill it."""
 
     def __init__(self, session: aiohttp.ClientSession, directory: Path) -> None:
+        os.environ.update(UNLIMITED)
         super().__init__(session, directory)
         self.directory = directory
         self.session = session

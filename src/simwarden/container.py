@@ -47,7 +47,7 @@ from simwarden.settings import keys
 from simwarden.southbound import registry
 from simwarden.southbound.registry import Sources
 from simwarden.southbound.source import SourceServices
-from simwarden.store import attachments, doubts
+from simwarden.store import attachments, call_limits, doubts
 from simwarden.store.accounts import Accounts
 from simwarden.store.database import Database
 from simwarden.store.gateways import Gateways
@@ -112,6 +112,7 @@ class Container:
             committed=self._wake,
             accepted=lambda: self.operate.wake(),
             refused=lambda limit: self.metrics.subscriptions_refused.labels(limit).inc(),
+            limited=lambda limit: self.metrics.calls_limited.labels(limit).inc(),
             worker=worker,
             carriers=[kind.name for kind in registry.kinds() if kind.sends],
             centres=[kind.name for kind in registry.kinds() if kind.sends_from_numbers],
@@ -184,6 +185,7 @@ class Container:
                 attachments.CHANNEL: lambda _payload: self.enforcement.wake(),
                 doubts.CHANNEL: lambda _payload: self.polls.wake(),
                 "simwarden_application": self.tokens.invalidate,
+                call_limits.CHANNEL: self.customers.rates.invalidate,
                 CHANNEL: lambda _payload: self.operate.wake(),
                 texting.CHANNEL: lambda _payload: self.customers.texting.wake(),
                 "simwarden_delivery": lambda _payload: self.customers.inboxes.wake(),
@@ -232,7 +234,7 @@ class Container:
     async def _work(self, stack: contextlib.AsyncExitStack) -> None:
         """Start everything that changes or sends something by itself."""
         for each in (
-            self.customers.answers,
+            *(self.customers.rates, self.customers.answers),
             self.keeping,
             self.request_log,
             self.customers.reads,

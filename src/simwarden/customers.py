@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden import northbound
+from simwarden.domain.rates import rate_limit
 from simwarden.engine.bulk_jobs import BulkJobs, OperationLimits
 from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.eligibility import Eligibility
@@ -15,6 +16,7 @@ from simwarden.engine.function_status import Functions
 from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.messages import WaitingMessages
 from simwarden.engine.quota import Quotas
+from simwarden.engine.rates import DefaultRates, Rates
 from simwarden.engine.sending import Sending, SendingLimits
 from simwarden.engine.subscriptions import SubscriptionLimits, Subscriptions
 from simwarden.engine.texting import Texting
@@ -80,15 +82,16 @@ class Customers:
         committed: Callable[[Outcome], None],
         accepted: Callable[[], None],
         refused: Callable[[str], None],
+        limited: Callable[[str], None],
         worker: Claim,
         carriers: Collection[str],
         centres: Collection[str],
         driver_for: DriverFactory,
     ) -> None:
-        """`meter` is given each answered call, `refused` the name of a limit that refused a subscription or a
-        message; `committed` is called after each commit of a command, `accepted` after each operation to be done in the
-        background. `carriers`, `centres`: the kinds of network elements that can send
-        messages, from slots or from any number.
+        """`meter` is given each answered call, `refused` the name of a limit that refused a subscription or a message,
+        `limited` that of one that refused a call; `committed` is called after each commit of a command, `accepted`
+        after each operation to be done in the background. `carriers`, `centres`: the kinds of network elements that can
+        send messages, from slots or from any number.
         """
         self._settings = settings
         self._db = db
@@ -97,12 +100,21 @@ class Customers:
         self._sims = sims
         self.answers = IdempotencyStore(db, vault)
         self.reads = Reads(db)
+        subscribed = settings.subscriptions_per_second
+        self.rates = Rates(
+            db,
+            worker.name,
+            DefaultRates(rate_limit(settings.calls_per_second), rate_limit(subscribed, 10 * subscribed)),
+            heir_of=worker.heir_of,
+            refused=limited,
+        )
         self.edge = Edge(
             tokens=tokens,
             meter=meter,
             answers=self.answers,
             reads=self.reads.count,
             quota=Quotas(self.reads.used),
+            rates=self.rates,
             eligibility=self._eligibility(),
         )
         self.commands = CommandBatcher(db, self.answers, committed=committed)

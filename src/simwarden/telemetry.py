@@ -93,6 +93,9 @@ class Metrics:
             ["limit"],
             registry=registry,
         )
+        self.calls_limited = Counter(
+            "simwarden_limited_calls", "Calls refused by a rate limit or a quota", ["limit"], registry=registry
+        )
 
         self.refused = Counter(
             "simwarden_refused_requests", "Requests refused before any API saw them", ["reason"], registry=registry

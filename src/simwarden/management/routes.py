@@ -84,7 +84,7 @@ class NoOperator:
 
 def api(house: House, edge: Edge) -> Api:
     """The API, to be mounted at `/manage`."""
-    edge = msgspec.structs.replace(edge, tokens=OperatorsOnly(edge.tokens))
+    edge = msgspec.structs.replace(edge, tokens=OperatorsOnly(edge.tokens), rates=None)
     sims, gateways = SimRoutes(house), GatewayRoutes(house)
     outbox, bulk = OutboxRoutes(house), BulkRoutes(house)
     ranges, alarms, areas = RangeRoutes(house), AlarmRoutes(house), AreaRoutes(house)

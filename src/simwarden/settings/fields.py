@@ -89,6 +89,10 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Let customers' sinks be plain http and on private or loopback addresses (for tests and demos)."""
     subscriptions_async: bool = False
     """Answer 202 instead of 201 when a subscription is made."""
+    calls_per_second: Positive = 1000
+    """Calls that an application may make, over all workers, where no limit is set for it; twice as many at once."""
+    subscriptions_per_second: Positive = 50
+    """Subscriptions that it may make then; ten times as many at once."""
     subscriptions_per_app_and_sim: Positive = 20
     """Active subscriptions that an application may have to one SIM; beyond that 429."""
     subscriptions_per_sim: Positive = 100

@@ -44,6 +44,9 @@ _OF_ACCOUNT = (
     "usage",
     "requests",
     "inboxes",
+    "call_holds",
+    "call_allowances",
+    "call_limits",
     "applications",
     "account",
 )

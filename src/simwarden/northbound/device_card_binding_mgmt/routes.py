@@ -168,7 +168,8 @@ def build(services: Services) -> Api:
         ("query", served.query),
         ("subscribe", served.subscribe),
     ):
-        asks = path == "query"
-        endpoint = Endpoint(f"{path}DeviceCard", handle, has_body=True, once=not asks, reads=asks)
+        asks, subscribes = path == "query", path == "subscribe"
+        name = f"{path}DeviceCard"
+        endpoint = Endpoint(name, handle, has_body=True, once=not asks, reads=asks, subscribes=subscribes)
         endpoints[f"/v1/{path}"] = {"POST": endpoint}
     return Api(NAME, endpoints, of_operations(__package__), services.edge)

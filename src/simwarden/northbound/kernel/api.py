@@ -1,9 +1,9 @@
 """The ASGI edge of one CAMARA API: everything that happens to a request before and after its operation.
 
 Order of the checks: x-correlator (400), path (404), token (401), the API in the caller's mode (404), method (405),
-scope (403), Accept (406), media type (415), size of the body (400), Idempotency-Key (400, 422, or the answer given
-before), x-eligibility-response-id (400, 403), quota (429), then the operation's own, its body's content first. Every
-answer carries x-correlator.
+scope (403), rate (429), Accept (406), media type (415), size of the body (400), Idempotency-Key (400, 422, or the
+answer given before), x-eligibility-response-id (400, 403), quota (429), then the operation's own, its body's content
+first. Every answer carries x-correlator.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import msgspec
 import structlog
 
 from simwarden.domain.errors import ResourceNotFound, SimwardenError
+from simwarden.domain.rates import OverLimit
 from simwarden.domain.usage import Usage
 from simwarden.edge.bodies import read_body
-from simwarden.northbound.kernel import eligibility, keys
+from simwarden.northbound.kernel import eligibility, keys, rate_headers
 from simwarden.northbound.kernel import headers as header_rules
 from simwarden.northbound.kernel.errors import (
     ErrorInfo,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from simwarden.domain.rates import ServiceLimit
     from simwarden.engine.idempotency import StoredResponse
     from simwarden.northbound.kernel.edge import Edge
 
@@ -101,6 +103,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     """Its request names a SIM, by `Devices.name` or `Devices.covered`."""
     reads: bool = False
     """It reads what is known of a SIM, and is counted when it is answered."""
+    subscribes: bool = False
+    """It makes a subscription."""
 
 
 class Api:
@@ -146,6 +150,7 @@ class Api:
             if error.status == 500:
                 self._log_failure(call, scope, error)
             answer = refusal(error, call.allow, for_operators=self._for_operators)
+            call.over = error if isinstance(error, OverLimit) else None
         except Exception as error:  # the one place where whatever went wrong becomes an answer
             self._log_failure(call, scope, error)
             answer = refusal(SimwardenError())
@@ -170,7 +175,8 @@ class Api:
             answer = msgspec.structs.replace(answer, body=detailed(answer.body))
         if answer.status == 429 and caller is not None:
             await self._edge.refusals.wait(caller.app_key)
-        await _send(answer, call.correlator, send)
+        limits = () if caller is None or endpoint is None else call.limits(caller, self.name, endpoint.name)
+        await _send(answer, call.correlator, send, rate_headers.of(limits) if limits else ())
 
     async def _answer(self, call: _Call, scope: Scope, receive: Receive) -> Answer:
         headers = header_rules.read(scope["headers"])
@@ -193,6 +199,8 @@ class Api:
             raise MethodNotAllowed
         if caller.scopes.isdisjoint(self._scopes[endpoint.name]):
             raise PermissionDenied
+        if edge.rates is not None and not edge.rates.spend(caller.app_key, self.name, endpoint.name):
+            await edge.rates.admit(caller, self.name, endpoint.name, subscribes=endpoint.subscribes)
         header_rules.check_accept(headers.accept, endpoint.produces)
         body = b""
         if endpoint.has_body:
@@ -265,6 +273,13 @@ class _Call:
         self.caller: TokenHolder | None = None
         self.endpoint: Endpoint | None = None
         self.allow = ""
+        self.over: OverLimit | None = None
+        """Why it is refused."""
+
+    def limits(self, caller: TokenHolder, api: str, operation: str) -> Sequence[ServiceLimit]:
+        """What the client is shown: the limits that are set for it, or else the one that refused the call."""
+        shown = () if self.edge.rates is None else self.edge.rates.shown(caller.app_key, api, operation)
+        return shown or (() if self.over is None else (self.over.limit,))
 
 
 def replay(kept: StoredResponse) -> Answer:
@@ -287,9 +302,9 @@ def refusal(error: SimwardenError, allow: str = "", *, for_operators: bool = Fal
     return Answer(error.status, info(error, for_operators=for_operators), extra)
 
 
-async def _send(answer: Answer, correlator: str, send: Send) -> None:
+async def _send(answer: Answer, correlator: str, send: Send, more: Sequence[tuple[bytes, bytes]]) -> None:
     body = b"" if answer.body is None else _encoder.encode(answer.body)
-    headers = [(b"x-correlator", correlator.encode("ascii")), *answer.headers]
+    headers = [(b"x-correlator", correlator.encode("ascii")), *answer.headers, *more]
     if answer.stream is not None:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         async for piece in answer.stream:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from simwarden.domain.usage import Usage
     from simwarden.engine.idempotency import IdempotencyStore
     from simwarden.engine.quota import Quotas
+    from simwarden.engine.rates import Rates
     from simwarden.northbound.kernel.eligibility import EligibilityResponses
     from simwarden.northbound.kernel.ports import Answered, TokenCheck
 
@@ -33,6 +34,8 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     """Counts calls that only read. Without it no call is counted in the usage ledger."""
     quota: Quotas | None = None
     """Refuses calls that would be counted, when their application's quota is used up."""
+    rates: Rates | None = None
+    """Refuses calls of applications that call too fast."""
     eligibility: EligibilityResponses | None = None
     """Holds calls against the eligibility responses that they name; without it the header has no effect."""
     clock: Callable[[], datetime] = now_utc

@@ -290,7 +290,7 @@ def build(
     for version, request in contract.requests.items():
         served = operations(contract, services, request)
         endpoints[f"/{version}/subscriptions"] = {
-            "POST": Endpoint(names.create, served.create, has_body=True, once=True),
+            "POST": Endpoint(names.create, served.create, has_body=True, once=True, subscribes=True),
             "GET": Endpoint(names.list, served.list, has_body=False, about_sim=False),
         }
         endpoints[f"/{version}/subscriptions/{{}}"] = {

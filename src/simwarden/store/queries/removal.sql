@@ -120,3 +120,12 @@ delete from alarm a using gateway g where g.name = any ($1::text[]) and a.gatewa
 -- name: gateways
 with asked as (delete from gateway_poll p using gateway g where g.id = p.gateway_id and g.name = any ($1::text[]))
 delete from gateway where name = any ($1::text[])
+
+-- name: call_holds
+delete from call_hold h using call_allowance a where a.account_id = $1 and h.key = a.key
+
+-- name: call_allowances
+delete from call_allowance where account_id = $1
+
+-- name: call_limits
+delete from call_limit where account_id = $1
