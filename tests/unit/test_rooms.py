@@ -12,19 +12,21 @@ from simwarden.store import migrate
 
 SOURCE = Path(__file__).parent.parent.parent / "src" / "simwarden"
 KERNEL = {"domain", "kit", "store"}
-SERVER = {"accounts", "edge", "engine", "management", "northbound", "notify", "reference", "sandbox", "southbound"}
+SERVER = {"accounts", "billing", "edge", "engine", "management", "northbound", "notify", "reference", "sandbox"}
+SERVER |= {"southbound"}
 MAY: dict[str, set[str]] = {
     "domain": set(),
     "kit": {"domain"},
     "store": {"domain", "kit"},
     "engine": KERNEL,
     "notify": KERNEL,
+    "billing": KERNEL,
     "edge": {"domain", "settings"},
     "southbound": KERNEL | {"engine", "edge"},
     "accounts": KERNEL | {"edge"},
     # listen/ hosts inboxes: it hands events out in the notifier's place (decision 0009)
     "northbound": KERNEL | {"engine", "accounts", "notify", "edge"},
-    "management": KERNEL | {"engine", "accounts", "northbound", "edge"},
+    "management": KERNEL | {"billing", "engine", "accounts", "northbound", "edge"},
     "reference": {"accounts", "edge"},
     "sandbox": KERNEL | {"engine", "northbound", "notify"},
     # Programs of their own that speak to the server from outside.

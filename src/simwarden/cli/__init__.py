@@ -35,6 +35,7 @@ _COMMANDS = {
     "alarm": ("simwarden.cli.alarm:alarm", "What is wrong and needs a person."),
     "audit": ("simwarden.cli.journal:audit", "What operators did: who changed what, and when."),
     "request": ("simwarden.cli.journal:request", "Calls of the APIs that failed, by their correlator."),
+    "plan": ("simwarden.cli.plan:plan", "What customers are charged: plans, previews of bills."),
     "usage": ("simwarden.cli.usage:usage", "How often customers' applications did what."),
     "operator": ("simwarden.cli.operator:operator", "The operators' own keys."),
     "signing-key": ("simwarden.cli.signing_key:signing_key", "The keys that sign access tokens."),

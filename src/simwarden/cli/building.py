@@ -37,6 +37,7 @@ _METAVARS = {
     "alarmId": "ID",
     "cellId": "KEY",
     "lineId": "NUMBER",
+    "planName": "PLAN",
     "operationId": "ID",
 }
 _PAGING = ("limit", "cursor")

@@ -1,11 +1,11 @@
 """What is kept of personal data: sealed if it came before it was, deleted when it is old. A bit at a time.
 
 What else is old is deleted with it: eligibility responses that have expired, counts and counters of days, and
-what rules remember of SIMs."""
+what rules remember of SIMs. The usage ledger's days that are over are rolled up."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from simwarden.domain.risk import MOST_MINUTES
@@ -16,6 +16,7 @@ from simwarden.store import (
     daily,
     eligibility,
     hotzone_alerts,
+    ledger,
     messages,
     personal,
     places,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 SEALED_AT_ONCE = 200
 DELETED_AT_ONCE = 1_000
 _SPARE = timedelta(days=2)
+_OPEN = timedelta(days=1)
+"""A day is rolled up so long after its end, when hardly anybody counts for it any more. Who does is rolled up later."""
 PAUSE = 0.1
 """Seconds between two bits of work."""
 _WINDOW = timedelta(minutes=MOST_MINUTES) + timedelta(days=1)
@@ -88,6 +91,9 @@ class Keeping(Worker):
         await sending.prune(self._db, self._clock() - self._kept, DELETED_AT_ONCE)
         await messages.prune(self._db, self._clock() - self._kept, DELETED_AT_ONCE)
         await smpp.forget(self._db, self._clock(), self._kept)
+        today = self._clock().astimezone(UTC).date()
+        await ledger.roll_up(self._db, today - _OPEN)
+        await ledger.forget_ends(self._db, today.replace(month=1, day=1))
         first_day = (self._clock() - self._traffic_kept).date()
         await daily.prune(self._db, first_day, DELETED_AT_ONCE)
         await counters.prune(self._db, first_day, DELETED_AT_ONCE)

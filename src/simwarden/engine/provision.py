@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,10 +13,11 @@ from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.intake import Caution
 from simwarden.domain.locating import Site
 from simwarden.domain.rules.device import Bind, bind
+from simwarden.domain.service_days import changes as service_changes
 from simwarden.domain.sim import Lifecycle, Sim, SimRef
 from simwarden.engine import following
 from simwarden.kit.clock import now_utc
-from simwarden.store import places, sim_names, sims
+from simwarden.store import ledger, places, sim_names, sims
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,3 +154,6 @@ async def insert_free(connection: sims.Connection, account_id: str, rows: Sequen
     installed = [(row.sim, row.address) for row in ordered if row.address is not None]
     if installed:
         await places.add_addresses(connection, installed)
+    begun = [change for sim in made for change in service_changes(None, sim)]
+    if begun:
+        await ledger.count_services(connection, begun, now.astimezone(UTC).date())

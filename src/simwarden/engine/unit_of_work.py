@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,9 +11,10 @@ from simwarden.domain import alarm as alarm_rules
 from simwarden.domain import attachment as rules
 from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
+from simwarden.domain.service_days import changes as service_changes
 from simwarden.domain.sim import ALL_FUNCTIONS, Lifecycle
 from simwarden.engine import publishing, risk, standing
-from simwarden.store import alarms, attachments, hotspots, ports, sims
+from simwarden.store import alarms, attachments, hotspots, ledger, ports, sims
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -260,8 +262,18 @@ class UnitOfWork:
         await self._raise_alarms()
         if due:
             await attachments.wake(self._connection)
+        await self._count_services(changed)
         fired = sum(event.type is EventType.RULE_FIRED for _, event in events)
         return Outcome(len(changed), len(events), due, deliveries, fired)
+
+    async def _count_services(self, changed: Iterable[Sim]) -> None:
+        """The last rows that are locked: everybody of the account who does the same waits for them."""
+        counted = []
+        for sim in changed:
+            after = None if sim.lifecycle is Lifecycle.DELETED else sim
+            counted += service_changes(self._original[sim.imsi], after)
+        if counted:
+            await ledger.count_services(self._connection, counted, self._now.astimezone(UTC).date())
 
     async def _held(self, _imsis: Collection[str]) -> Mapping[str, Sim]:
         return self.sims

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from simwarden.billing.bills import Billing
 from simwarden.domain.errors import InvalidIdentifier, SimNotFound
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.intake import Intake
@@ -89,6 +90,7 @@ class House:
         self.clock = clock
         self.areas = areas or NamedAreas(db, clock=clock)
         self.rules = rules or RiskRules(db, clock=clock)
+        self.billing = Billing(db, clock=clock)
         self.audit = Audit(db, accounts, clock=clock)
 
     async def sim(self, name: str) -> Sim:

@@ -19,6 +19,7 @@ from simwarden.management.lines import LineRoutes
 from simwarden.management.outbox import OutboxRoutes
 from simwarden.management.payments import PaymentRoutes
 from simwarden.management.places import PlaceRoutes
+from simwarden.management.plans import PlanRoutes
 from simwarden.management.ranges import RangeRoutes
 from simwarden.management.records import RecordRoutes
 from simwarden.management.risk import RiskRoutes
@@ -91,7 +92,7 @@ def api(house: House, edge: Edge) -> Api:
     tacs, payments, risk = TacRoutes(house), PaymentRoutes(house), RiskRoutes(house)
     accounts, applications, journal = AccountRoutes(house), ApplicationRoutes(house), JournalRoutes(house)
     where, lines, hotzones = PlaceRoutes(house), LineRoutes(house), HotzoneRoutes(house)
-    records = RecordRoutes(house)
+    records, plans = RecordRoutes(house), PlanRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
         ("POST", "/sims", "createSim", sims.create),
@@ -190,6 +191,13 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/alarms/{}", "getAlarm", alarms.show),
         ("POST", "/alarms/{}/acknowledge", "acknowledgeAlarm", alarms.acknowledge),
         ("GET", "/usage", "listUsage", UsageRoutes(house).page),
+        ("GET", "/plans", "listPlans", plans.page),
+        ("POST", "/plans", "setPlan", plans.set),
+        ("GET", "/plans/{}", "getPlan", plans.show),
+        ("DELETE", "/plans/{}", "removePlan", plans.remove),
+        ("GET", "/accounts/{}/plan", "getAccountPlan", plans.of_account),
+        ("POST", "/accounts/{}/plan", "assignPlan", plans.assign),
+        ("GET", "/accounts/{}/bill", "previewBill", plans.preview),
         ("GET", "/audit", "listAudit", journal.acts),
         ("GET", "/requests", "listRequests", journal.requests),
     )

@@ -42,6 +42,9 @@ _OF_ACCOUNT = (
     "operations",
     "idempotency",
     "usage",
+    "usage_days",
+    "service_days",
+    "plans",
     "requests",
     "inboxes",
     "call_holds",
@@ -51,6 +54,8 @@ _OF_ACCOUNT = (
     "account",
 )
 """In the order that the references between the tables ask for."""
+_CHARGED = frozenset({"usage", "usage_days", "service_days", "plans"})
+"""What an account that is gone may still be charged for."""
 
 
 async def sims_of(db: Database, account_id: str) -> list[str]:
@@ -72,7 +77,7 @@ async def remove_empty_account(db: Database, account_id: str) -> str | None:
             if count := await connection.fetchval(Q[query], account_id):
                 return f"{count} {what}"
         for query in _OF_ACCOUNT:
-            if query != "usage":
+            if query not in _CHARGED:
                 await connection.execute(Q[query], account_id)
     return None
 
@@ -92,7 +97,7 @@ async def remove_account(db: Database, account_id: str, gateways: Collection[str
         for query in _OF_ACCOUNT:
             await connection.execute(Q[query], account_id)
         await connection.execute(Q["numbers"], account_id, ALL_BUCKETS)
-        for query in ("eligibility", "short_messages", "outgoing_messages", "opt_outs"):
+        for query in ("eligibility", "short_messages", "outgoing_messages", "opt_outs", "services", "service_ends"):
             await connection.execute(Q[query], account_id, ALL_BUCKETS)
         await connection.execute(Q["gateway_alarms"], list(gateways))
         await connection.execute(Q["gateways"], list(gateways))

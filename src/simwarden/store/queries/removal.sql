@@ -97,6 +97,21 @@ delete from idempotency i using application a where a.account_id = $1 and i.app_
 -- name: usage
 delete from usage_count where account_id = $1
 
+-- name: usage_days
+delete from usage_day where account_id = $1
+
+-- name: service_days
+delete from service_day where account_id = $1
+
+-- name: services
+delete from sim_service_day where bucket = any ($2::smallint[]) and account_id = $1
+
+-- name: service_ends
+delete from sim_service_end where bucket = any ($2::smallint[]) and account_id = $1
+
+-- name: plans
+delete from account_plan where account_id = $1
+
 -- name: assignments
 delete from number_assignment where bucket = any ($2::smallint[]) and account_id = $1
 

@@ -7,10 +7,14 @@ order by i.day, i.bucket, i.account_id, i.app_key, i.api, i.operation  -- as eve
 on conflict (bucket, account_id, app_key, api, operation, day) do update set count = u.count + excluded.count
 
 -- name: page
+-- Days that are over are moved to usage_day: the same row may stand in both, with a part of the count in each.
 select day, account_id, app_key, api, operation, sum(count)::bigint as count
-from usage_count
-where bucket = any ($1::smallint[])
-  and ($2::text is null or account_id = $2) and ($3::text is null or app_key = $3)
+from (
+    select day, account_id, app_key, api, operation, count from usage_count where bucket = any ($1::smallint[])
+    union all
+    select day, account_id, app_key, api, operation, count from usage_day
+) as u
+where ($2::text is null or account_id = $2) and ($3::text is null or app_key = $3)
   and ($4::date is null or day >= $4) and ($5::date is null or day <= $5)
   and (day, account_id, app_key, api, operation) > ($6::date, $7::text, $8::text, $9::text, $10::text)
 group by day, account_id, app_key, api, operation
@@ -19,9 +23,12 @@ limit $11
 
 -- name: totals
 select account_id, app_key, api, operation, sum(count)::bigint as count
-from usage_count
-where bucket = any ($1::smallint[])
-  and ($2::text is null or account_id = $2) and ($3::text is null or app_key = $3)
+from (
+    select day, account_id, app_key, api, operation, count from usage_count where bucket = any ($1::smallint[])
+    union all
+    select day, account_id, app_key, api, operation, count from usage_day
+) as u
+where ($2::text is null or account_id = $2) and ($3::text is null or app_key = $3)
   and ($4::date is null or day >= $4) and ($5::date is null or day <= $5)
 group by account_id, app_key, api, operation
 order by account_id, app_key, api, operation

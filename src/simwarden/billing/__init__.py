@@ -1,0 +1,1 @@
+"""What customers are charged: plans, bills of any month, invoices."""

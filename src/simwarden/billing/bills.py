@@ -1,0 +1,131 @@
+"""Bills of months: what has come together so far, or would by another plan."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from simwarden.domain.errors import IncompatibleState, ResourceNotFound
+from simwarden.domain.price import Month, Plan, check
+from simwarden.domain.price_bill import Bill, make_bill
+from simwarden.kit.clock import now_utc
+from simwarden.store import ledger, plans
+from simwarden.store.plans import Assignment, PlanVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from simwarden.store.database import Database
+
+
+class PlanNotFound(ResourceNotFound):
+    """No plan has this name, or no version of it is valid in this month."""
+
+
+class NoPlan(ResourceNotFound):
+    """The account is charged by no plan in this month."""
+
+
+class PlanInUse(IncompatibleState):
+    """The plan is an account's."""
+
+
+class MonthToCome(IncompatibleState):
+    """The month has not begun yet: nothing is counted for it."""
+
+
+class AccountBill(msgspec.Struct, frozen=True):
+    """The bill of an account, and by what it is made."""
+
+    account_id: str
+    plan: PlanVersion
+    bill: Bill
+    at: datetime
+    """What was counted until then is in it."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the month is over."""
+        return Month.parse(self.bill.month).last < self.at.date()
+
+
+class Billing:
+    """Plans, and the bills that they make of the ledger."""
+
+    def __init__(self, db: Database, *, clock: Callable[[], datetime] = now_utc) -> None:
+        self.db = db
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """The time in UTC, in which days and months are counted."""
+        return self._clock().astimezone(UTC)
+
+    async def put_plan(self, name: str, valid_from: Month, plan: Plan) -> PlanVersion:
+        """Store a version of a plan. Raises InvalidPlan."""
+        version = PlanVersion(name, valid_from, check(plan), self.now())
+        await plans.put(self.db, version)
+        return version
+
+    async def versions(self, name: str) -> list[PlanVersion]:
+        """Of a plan, the newest first. Raises PlanNotFound."""
+        found = await plans.versions(self.db, name)
+        if not found:
+            raise PlanNotFound(f"There is no plan {name!r}")
+        return found
+
+    async def remove_plan(self, name: str, valid_from: Month) -> None:
+        """Delete a version of a plan. Raises PlanNotFound, PlanInUse."""
+        if await plans.in_use(self.db, name):
+            raise PlanInUse(f"The plan {name} is an account's: what was charged by it must stay readable")
+        if not await plans.remove(self.db, name, valid_from):
+            raise PlanNotFound(f"The plan {name!r} has no version that begins with {valid_from}")
+
+    async def assign(self, account_id: str, plan: str | None, valid_from: Month) -> None:
+        """Charge an account by a plan, or by none, from a month on. Raises PlanNotFound."""
+        if plan is not None and await plans.valid(self.db, plan, valid_from) is None:
+            raise PlanNotFound(f"No version of a plan {plan!r} is valid in {valid_from}")
+        await plans.assign(self.db, account_id, Assignment(valid_from, plan))
+
+    async def preview(self, account_id: str, month: Month | None = None, *, plan: str | None = None) -> AccountBill:
+        """What a month, else the present one, comes to with all calls that are counted by now.
+
+        `plan`: as if the account were charged by this one. Raises MonthToCome, NoPlan, PlanNotFound.
+        """
+        month = month or Month.of(self.now().date())
+        if plan is not None:
+            version = await plans.valid(self.db, plan, month)
+            if version is None:
+                raise PlanNotFound(f"No version of a plan {plan!r} is valid in {month}")
+        else:
+            version = (await self._plans(month, [account_id])).get(account_id)
+            if version is None:
+                raise NoPlan(f"The account is charged by no plan in {month}: simwarden plan assign --help")
+        return (await self.bills(month, {account_id: version}))[0]
+
+    async def bills(self, month: Month, versions: Mapping[str, PlanVersion]) -> list[AccountBill]:
+        """The bills of accounts, each by its plan, in one reading of the ledger. Raises MonthToCome."""
+        now = self.now()
+        if month.first > now.date():
+            raise MonthToCome(f"{month} has not begun yet")
+        calls = await ledger.calls_of(self.db, versions, month.first, month.last)
+        services = await ledger.services_of(self.db, versions, month, now.date())
+        return [
+            AccountBill(
+                account_id,
+                version,
+                make_bill(version.plan, month, calls.get(account_id, ()), services.get(account_id, {})),
+                now,
+            )
+            for account_id, version in versions.items()
+        ]
+
+    async def _plans(self, month: Month, account_ids: Collection[str]) -> dict[str, PlanVersion]:
+        """The plans of accounts in a month. Raises PlanNotFound where one has no version that is valid then."""
+        found: dict[str, PlanVersion] = {}
+        for account_id, (name, version) in (await plans.assigned(self.db, month, account_ids)).items():
+            if version is None:
+                raise PlanNotFound(f"The plan {name} has no version that is valid in {month}")
+            found[account_id] = version
+        return found

@@ -1,0 +1,40 @@
+-- name: put
+insert into plan (name, valid_from, document, created_at) values ($1, $2, $3, $4)
+on conflict (name, valid_from) do update set document = excluded.document, created_at = excluded.created_at
+
+-- name: versions
+select name, valid_from, document, created_at from plan where name = $1 order by valid_from desc
+
+-- name: page
+select name, valid_from, document, created_at from plan
+where (name, valid_from) > ($1::text, $2::date) order by name, valid_from limit $3
+
+-- name: remove
+delete from plan where name = $1 and valid_from = $2
+
+-- name: assign
+insert into account_plan (account_id, valid_from, plan) values ($1, $2, $3)
+on conflict (account_id, valid_from) do update set plan = excluded.plan
+
+-- name: of_account
+select valid_from, plan from account_plan where account_id = $1 order by valid_from
+
+-- name: assigned
+-- Whose plan it is in the month that begins on $2, by account; no version of the plan that is valid then: null.
+select a.account_id, a.plan, p.valid_from, p.document
+from (
+    select distinct on (account_id) account_id, plan from account_plan
+    where ($1::text[] is null or account_id = any ($1)) and valid_from <= $2
+    order by account_id, valid_from desc
+) as a
+left join lateral (
+    select valid_from, document from plan where name = a.plan and valid_from <= $2 order by valid_from desc limit 1
+) as p on true
+where a.plan is not null
+order by a.account_id
+
+-- name: valid
+select valid_from, document from plan where name = $1 and valid_from <= $2 order by valid_from desc limit 1
+
+-- name: in_use
+select account_id from account_plan where plan = $1 limit 1
