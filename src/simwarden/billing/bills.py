@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.domain.errors import IncompatibleState, ResourceNotFound
-from simwarden.domain.price import Month, Plan, check
+from simwarden.domain.price import Month, PricePlan, check
 from simwarden.domain.price_bill import Bill, make_bill
 from simwarden.kit.clock import now_utc
 from simwarden.store import ledger, plans
-from simwarden.store.plans import Assignment, PlanVersion
+from simwarden.store.plans import PlanAssignment, PlanVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -62,7 +62,7 @@ class Billing:
         """The time in UTC, in which days and months are counted."""
         return self._clock().astimezone(UTC)
 
-    async def put_plan(self, name: str, valid_from: Month, plan: Plan) -> PlanVersion:
+    async def put_plan(self, name: str, valid_from: Month, plan: PricePlan) -> PlanVersion:
         """Store a version of a plan. Raises InvalidPlan."""
         version = PlanVersion(name, valid_from, check(plan), self.now())
         await plans.put(self.db, version)
@@ -86,7 +86,7 @@ class Billing:
         """Charge an account by a plan, or by none, from a month on. Raises PlanNotFound."""
         if plan is not None and await plans.valid(self.db, plan, valid_from) is None:
             raise PlanNotFound(f"No version of a plan {plan!r} is valid in {valid_from}")
-        await plans.assign(self.db, account_id, Assignment(valid_from, plan))
+        await plans.assign(self.db, account_id, PlanAssignment(valid_from, plan))
 
     async def preview(self, account_id: str, month: Month | None = None, *, plan: str | None = None) -> AccountBill:
         """What a month, else the present one, comes to with all calls that are counted by now.

@@ -37,7 +37,7 @@ _METAVARS = {
     "alarmId": "ID",
     "cellId": "KEY",
     "lineId": "NUMBER",
-    "planName": "PLAN",
+    "planId": "PLAN",
     "operationId": "ID",
 }
 _PAGING = ("limit", "cursor")

@@ -56,9 +56,9 @@ def schema() -> None:
     """Print the JSON Schema of plans."""
     import msgspec
 
-    from simwarden.domain.price import Plan
+    from simwarden.domain.price import PricePlan
 
-    print_json(msgspec.json.schema(Plan))
+    print_json(msgspec.json.schema(PricePlan))
 
 
 @plan.command(

@@ -82,7 +82,7 @@ class Month(msgspec.Struct, frozen=True, order=True):
         return f"{self.year}-{self.number:02}"
 
 
-class Service(enum.StrEnum):
+class SimService(enum.StrEnum):
     """What is done for a SIM as long as it lasts."""
 
     BINDING = "BINDING"
@@ -150,7 +150,7 @@ class SimPrice(_Plain, frozen=True, kw_only=True):
     """What it costs that a SIM has a binding, or an area limit."""
 
     name: Label
-    service: Service
+    service: SimService
     per: Per = Per.MONTH
     prorated: bool = True
     """By days, of `month` and `year`; else each SIM counts whole, once a month or once a year."""
@@ -191,7 +191,7 @@ class Tax(_Plain, frozen=True, kw_only=True):
 _MANY = Meta(max_length=200)
 
 
-class Plan(_Plain, frozen=True, kw_only=True):
+class PricePlan(_Plain, frozen=True, kw_only=True):
     """Prices, as they are valid from a month on."""
 
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
@@ -213,7 +213,7 @@ class Plan(_Plain, frozen=True, kw_only=True):
         return DECIMALS[self.currency]
 
 
-def check(plan: Plan) -> Plan:
+def check(plan: PricePlan) -> PricePlan:
     """The same plan. Raises InvalidPlan when no bill can be made of it, saying why."""
     if plan.currency not in DECIMALS:
         raise InvalidPlan(f"ISO 4217 has no currency {plan.currency}")

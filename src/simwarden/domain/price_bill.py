@@ -15,7 +15,7 @@ from fractions import Fraction
 
 import msgspec
 
-from simwarden.domain.price import CallPrice, Month, Per, Plan, Service, SimPrice, Tier, TierMode, rounded
+from simwarden.domain.price import CallPrice, Month, Per, PricePlan, SimService, SimPrice, Tier, TierMode, rounded
 
 
 class CountedCalls(msgspec.Struct, frozen=True, rename="camel"):
@@ -97,7 +97,9 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     total: Decimal
 
 
-def make_bill(plan: Plan, month: Month, calls: Iterable[CountedCalls], services: Mapping[Service, ServiceUse]) -> Bill:
+def make_bill(
+    plan: PricePlan, month: Month, calls: Iterable[CountedCalls], services: Mapping[SimService, ServiceUse]
+) -> Bill:
     """The bill of a month by a plan that `price.check` has let through."""
     decimals = plan.decimals
     zero = rounded(Fraction(0), decimals)
@@ -224,7 +226,7 @@ def _line(name: str, detail: str, quantity: int, unit: str, price: Decimal, per:
     return BillLine(name=name, detail=detail, quantity=quantity, unit=unit, price=price, per=per, amount=amount)
 
 
-def _discounts(plan: Plan, charged: Decimal) -> list[BillLine]:
+def _discounts(plan: PricePlan, charged: Decimal) -> list[BillLine]:
     """Percentages are of all that is charged, whatever comes off first; no more comes off than is charged."""
     made: list[BillLine] = []
     left = charged

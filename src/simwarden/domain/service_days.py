@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain.price import Month, Service
+from simwarden.domain.price import Month, SimService
 from simwarden.domain.price_bill import ServiceUse
 
 if TYPE_CHECKING:
@@ -36,15 +36,15 @@ class ServiceChange(msgspec.Struct, frozen=True):
     bucket: int
     imsi: str
     account_id: str
-    service: Service
+    service: SimService
     begins: bool
 
 
-def services_of(sim: Sim | None) -> frozenset[Service]:
+def services_of(sim: Sim | None) -> frozenset[SimService]:
     """What a SIM has; None: there is no SIM."""
     if sim is None:
         return frozenset()
-    here = ((Service.BINDING, sim.binding), (Service.AREA, sim.area))
+    here = ((SimService.BINDING, sim.binding), (SimService.AREA, sim.area))
     return frozenset(service for service, has in here if has is not None)
 
 
@@ -61,7 +61,7 @@ def changes(before: Sim | None, after: Sim | None) -> list[ServiceChange]:
     return found
 
 
-def _change(sim: Sim, service: Service, *, begins: bool) -> ServiceChange:
+def _change(sim: Sim, service: SimService, *, begins: bool) -> ServiceChange:
     return ServiceChange(sim.bucket, sim.imsi, sim.account_id, service, begins)
 
 

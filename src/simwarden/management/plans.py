@@ -10,7 +10,7 @@ from msgspec.json import Decoder
 
 from simwarden.billing import views
 from simwarden.domain.errors import InvalidValue
-from simwarden.domain.price import Month, MonthText, Plan, PlanName
+from simwarden.domain.price import Month, MonthText, PricePlan, PlanName
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
@@ -29,7 +29,7 @@ class SetPlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
 
     name: PlanName
     valid_from: MonthText
-    plan: Plan
+    plan: PricePlan
 
 
 class AssignPlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

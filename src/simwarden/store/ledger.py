@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from simwarden.domain.identifiers import ALL_BUCKETS
-from simwarden.domain.price import Month, Service
+from simwarden.domain.price import Month, SimService
 from simwarden.domain.price_bill import CountedCalls, ServiceUse
 from simwarden.domain.service_days import ServiceDay, use_of_month
 from simwarden.store.queries import load
@@ -102,18 +102,18 @@ async def calls_of(
 
 async def services_of(
     db: Database, account_ids: Collection[str], month: Month, until: date
-) -> Mapping[str, Mapping[Service, ServiceUse]]:
+) -> Mapping[str, Mapping[SimService, ServiceUse]]:
     """The services of accounts in a month, up to the day `until`; an account that never had one is missing."""
-    days: dict[tuple[str, Service], list[ServiceDay]] = {}
-    before: Counter[tuple[str, Service]] = Counter()
+    days: dict[tuple[str, SimService], list[ServiceDay]] = {}
+    before: Counter[tuple[str, SimService]] = Counter()
     for row in await db.fetch(Q["services"], ALL_BUCKETS, list(account_ids), month.first, min(month.last, until)):
         account_id, service, *rest = row.values()
         day = ServiceDay(*rest)
         if day.day < month.first:
-            before[account_id, Service(service)] += day.change
+            before[account_id, SimService(service)] += day.change
         else:
-            days.setdefault((account_id, Service(service)), []).append(day)
-    found: dict[str, dict[Service, ServiceUse]] = {}
+            days.setdefault((account_id, SimService(service)), []).append(day)
+    found: dict[str, dict[SimService, ServiceUse]] = {}
     for key in {*days, *before}:
         found.setdefault(key[0], {})[key[1]] = use_of_month(month, until, before[key], days.get(key, ()))
     return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain.price import Month, Plan
+from simwarden.domain.price import Month, PricePlan
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ class PlanVersion(msgspec.Struct, frozen=True):
 
     name: str
     valid_from: Month
-    plan: Plan
+    plan: PricePlan
     created_at: datetime | None = None
 
 
-class Assignment(msgspec.Struct, frozen=True):
+class PlanAssignment(msgspec.Struct, frozen=True):
     """By which plan an account is charged from a month on."""
 
     valid_from: Month
@@ -38,7 +38,7 @@ class Assignment(msgspec.Struct, frozen=True):
 
 
 def _version(row: asyncpg.Record) -> PlanVersion:
-    plan = msgspec.convert(row["document"], Plan)
+    plan = msgspec.convert(row["document"], PricePlan)
     return PlanVersion(row["name"], Month.of(row["valid_from"]), plan, row["created_at"])
 
 
@@ -67,15 +67,15 @@ async def in_use(db: Database, name: str) -> bool:
     return await db.fetchrow(Q["in_use"], name) is not None
 
 
-async def assign(db: Database, account_id: str, assignment: Assignment) -> None:
+async def assign(db: Database, account_id: str, assignment: PlanAssignment) -> None:
     """From this month on the account is charged by this plan."""
     await db.execute(Q["assign"], account_id, assignment.valid_from.first, assignment.plan)
 
 
-async def assignments(db: Database, account_id: str) -> list[Assignment]:
+async def assignments(db: Database, account_id: str) -> list[PlanAssignment]:
     """Of an account, the oldest first."""
     rows = await db.fetch(Q["of_account"], account_id)
-    return [Assignment(Month.of(row["valid_from"]), row["plan"]) for row in rows]
+    return [PlanAssignment(Month.of(row["valid_from"]), row["plan"]) for row in rows]
 
 
 async def assigned(
@@ -95,7 +95,7 @@ async def assigned(
             continue
         key = name, valid_from
         if key not in read:
-            read[key] = PlanVersion(name, Month.of(valid_from), msgspec.convert(row["document"], Plan))
+            read[key] = PlanVersion(name, Month.of(valid_from), msgspec.convert(row["document"], PricePlan))
         found[row["account_id"]] = name, read[key]
     return found
 
@@ -104,5 +104,7 @@ async def valid(db: Database, name: str, month: Month) -> PlanVersion | None:
     """The version of a plan in a month."""
     row = await db.fetchrow(Q["valid"], name, month.first)
     return (
-        None if row is None else PlanVersion(name, Month.of(row["valid_from"]), msgspec.convert(row["document"], Plan))
+        None
+        if row is None
+        else PlanVersion(name, Month.of(row["valid_from"]), msgspec.convert(row["document"], PricePlan))
     )

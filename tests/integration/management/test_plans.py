@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.integration.management.house import CAUSE, imsi, phone
 
-from simwarden.domain.price import Month, Service
+from simwarden.domain.price import Month, SimService
 from simwarden.domain.price_bill import CountedCalls, ServiceUse
 from simwarden.domain.usage import Usage
 from simwarden.engine import provision
@@ -41,7 +41,7 @@ async def act(house: House, number: int, action: str, **more: Any) -> None:
     assert reply.status == 200, reply.body
 
 
-async def uses(house: House) -> dict[Service, ServiceUse]:
+async def uses(house: House) -> dict[SimService, ServiceUse]:
     found = await ledger.services_of(house.db, [house.account.id], MONTH, TODAY)
     return dict(found.get(house.account.id, {}))
 
@@ -94,15 +94,15 @@ async def test_sims_are_counted_in_the_commits_that_bind_them(house: House) -> N
         await act(house, 0, "bind", imei="353689530707903")
     new = provision.new_sim(house.account.id, imsi=imsi(700))
     await provision.add(house.db, new, CAUSE, imei="353689530707903")
-    assert await uses(house) == {Service.BINDING: ServiceUse(3, 3, 3)}
+    assert await uses(house) == {SimService.BINDING: ServiceUse(3, 3, 3)}
     await act(house, 700, "deactivate")
     await act(house, 700, "delete")
     rows = await house.db.fetch("select sum(change)::int as n from sim_service_day")
     assert rows[0]["n"] == 2
-    assert await uses(house) == {Service.BINDING: ServiceUse(3, 3, 3)}
+    assert await uses(house) == {SimService.BINDING: ServiceUse(3, 3, 3)}
     await house.db.execute("update sim_service_day set day = day - 400")
     await house.db.execute("update sim_service_end set day = day - 400")
-    assert (await uses(house))[Service.BINDING].sims == 2  # they stand from long ago
+    assert (await uses(house))[SimService.BINDING].sims == 2  # they stand from long ago
     await ledger.forget_ends(house.db, TODAY.replace(month=1, day=1))
     assert await house.db.fetch("select 1 from sim_service_end") == []
 
@@ -123,7 +123,7 @@ async def test_what_is_rolled_up_is_counted_once(house: House) -> None:
     before = await seen()
     assert before[1] == [("query", 40)]
     assert before[2] == {house.account.id: [CountedCalls("api", "query", 40)]}
-    assert before[3][Service.BINDING].sims == 1
+    assert before[3][SimService.BINDING].sims == 1
     assert await ledger.roll_up(house.db, TODAY) == 4
     assert await seen() == before
     assert await ledger.roll_up(house.db, TODAY) == 0

@@ -43,6 +43,7 @@ BY_HAND = {
     "importSites": "reads a file",
     "importTacs": "reads a file, and sends it in pieces",
     "listPlaces": "with the place now",
+    "previewBill": "a table of lines, and totals",
     "previewBulk": "a conversation: sim bulk",
     "removeAddress": "one command with setAddress",
     "removeGatewaySite": "one command with setGatewaySite",
@@ -50,6 +51,7 @@ BY_HAND = {
     "replayDelivery": "one command with replayDeliveries",
     "setAddress": "a point and a radius",
     "setGatewaySite": "a point and a radius",
+    "setPlan": "reads a file",
     "testSubscription": "waits for the sink's answer",
     "tryRule": "page by page",
 }

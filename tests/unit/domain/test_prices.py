@@ -14,20 +14,20 @@ from hypothesis import strategies as st
 
 from simwarden.domain.currencies import DECIMALS
 from simwarden.domain.errors import InvalidValue
-from simwarden.domain.price import InvalidPlan, Month, Plan, Service, check, rounded
+from simwarden.domain.price import InvalidPlan, Month, PricePlan, SimService, check, rounded
 from simwarden.domain.price_bill import Bill, CountedCalls, ServiceUse, make_bill
 
 NOVEMBER = Month(2026, 11)
 CHEAP = settings(max_examples=40, deadline=None)
 
 
-def plan(currency: str = "CNY", **prices: Any) -> Plan:
-    return check(msgspec.convert({"currency": currency, **prices}, Plan))
+def plan(currency: str = "CNY", **prices: Any) -> PricePlan:
+    return check(msgspec.convert({"currency": currency, **prices}, PricePlan))
 
 
-def bill(made: Plan, calls: int = 0, use: ServiceUse | None = None, *, month: Month = NOVEMBER) -> Bill:
+def bill(made: PricePlan, calls: int = 0, use: ServiceUse | None = None, *, month: Month = NOVEMBER) -> Bill:
     counted = [CountedCalls("fraud", "query", calls)] if calls else []
-    return make_bill(made, month, counted, {} if use is None else {Service.BINDING: use})
+    return make_bill(made, month, counted, {} if use is None else {SimService.BINDING: use})
 
 
 TIERS = [{"upTo": 1000, "price": "0.10"}, {"upTo": 10000, "price": "0.05"}, {"price": "0.02"}]
@@ -228,7 +228,7 @@ def tiers(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @st.composite
-def plans(draw: st.DrawFn, modes: tuple[str, ...] = ("graduated", "volume")) -> Plan:
+def plans(draw: st.DrawFn, modes: tuple[str, ...] = ("graduated", "volume")) -> PricePlan:
     calls = [
         {
             "name": name,
@@ -257,9 +257,9 @@ COUNTS = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(0, 200
 
 @CHEAP
 @given(plans(), COUNTS, st.integers(0, 900))
-def test_the_parts_sum_to_the_whole(priced: Plan, counts: list[tuple[str, int]], sim_days: int) -> None:
+def test_the_parts_sum_to_the_whole(priced: PricePlan, counts: list[tuple[str, int]], sim_days: int) -> None:
     calls = [CountedCalls("api", name, count) for name, count in counts]
-    made = make_bill(priced, NOVEMBER, calls, {Service.BINDING: ServiceUse(sim_days, sim_days // 9, 1)})
+    made = make_bill(priced, NOVEMBER, calls, {SimService.BINDING: ServiceUse(sim_days, sim_days // 9, 1)})
     assert sum(line.amount for line in made.lines) == made.net
     assert sum(each.amount for each in made.charges) == made.charged
     assert made.net >= made.charged - made.discount >= 0
@@ -274,7 +274,9 @@ def test_the_parts_sum_to_the_whole(priced: Plan, counts: list[tuple[str, int]],
 
 @CHEAP
 @given(plans(), COUNTS, st.randoms(use_true_random=False))
-def test_any_split_of_the_month_gives_the_same_bill(priced: Plan, counts: list[tuple[str, int]], chance: Any) -> None:
+def test_any_split_of_the_month_gives_the_same_bill(
+    priced: PricePlan, counts: list[tuple[str, int]], chance: Any
+) -> None:
     split = []
     for name, count in counts:
         part = chance.randint(0, count)
@@ -287,9 +289,9 @@ def test_any_split_of_the_month_gives_the_same_bill(priced: Plan, counts: list[t
 
 @CHEAP
 @given(plans(modes=("graduated",)), st.integers(0, 400), st.integers(0, 100), st.integers(0, 900))
-def test_more_never_costs_less_where_tiers_are_graduated(priced: Plan, calls: int, more: int, days: int) -> None:
+def test_more_never_costs_less_where_tiers_are_graduated(priced: PricePlan, calls: int, more: int, days: int) -> None:
     def total(count: int, sim_days: int) -> Decimal:
-        use = {Service.BINDING: ServiceUse(sim_days, 0, 0)}
+        use = {SimService.BINDING: ServiceUse(sim_days, 0, 0)}
         return make_bill(priced, NOVEMBER, [CountedCalls("api", "a", count)], use).total
 
     assert total(calls, days) <= total(calls + more, days) <= total(calls + more, days + more)
