@@ -217,7 +217,8 @@ def check(plan: PricePlan) -> PricePlan:
     """The same plan. Raises InvalidPlan when no bill can be made of it, saying why."""
     if plan.currency not in DECIMALS:
         raise InvalidPlan(f"ISO 4217 has no currency {plan.currency}")
-    for price in (*plan.calls, *plan.sims):
+    tiered: tuple[CallPrice | SimPrice, ...] = (*plan.calls, *plan.sims)
+    for price in tiered:
         ends = [tier.up_to for tier in price.tiers]
         inner = [end for end in ends[:-1] if end is not None]
         if ends[-1] is not None or len(inner) != len(ends) - 1:
