@@ -15,7 +15,7 @@ from fractions import Fraction
 
 import msgspec
 
-from simwarden.domain.price import CallPrice, Month, Per, PricePlan, SimService, SimPrice, Tier, TierMode, rounded
+from simwarden.domain.price import CallPrice, Month, Per, PricePlan, SimPrice, SimService, Tier, TierMode, rounded
 
 
 class CountedCalls(msgspec.Struct, frozen=True, rename="camel"):

@@ -10,7 +10,7 @@ from msgspec.json import Decoder
 
 from simwarden.billing import views
 from simwarden.domain.errors import InvalidValue
-from simwarden.domain.price import Month, MonthText, PricePlan, PlanName
+from simwarden.domain.price import Month, MonthText, PlanName, PricePlan
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
