@@ -27,13 +27,14 @@ from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
 from simwarden.notify.retry import Schedule
 from simwarden.notify.settings import NotifySettings
-from simwarden.sandbox.ports import VirtualModels, VirtualSending, VirtualSims
+from simwarden.sandbox.ports import VirtualModels, VirtualOptOuts, VirtualSending, VirtualSims
 from simwarden.sandbox.records import VirtualRecords
 from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
 from simwarden.store.gateways import Gateways
 from simwarden.store.leases import Leases
 from simwarden.store.lines import Lines
 from simwarden.store.messages import Messages
+from simwarden.store.opt_outs import OptOutList
 from simwarden.store.places import Places
 from simwarden.store.pseudonyms import Pseudonyms
 from simwarden.store.record_lists import RecordLists
@@ -177,6 +178,7 @@ class Customers:
             swaps_monitored_days=self._settings.swaps_monitored_days,
             traffic_kept_days=self._settings.traffic_kept_days,
             messages=Messages(self._db, self._vault),
+            opt_outs=OptOutList(self._db, self._vault),
             hotzone_baselines_per_minute=self._settings.hotzone_baselines_per_minute,
             sending=self.sending,
             records=RecordLists(self._db, self._vault),
@@ -197,6 +199,7 @@ class Customers:
             subscriptions=self.sandboxed,
             models=VirtualModels(),
             messages=virtual,
+            opt_outs=VirtualOptOuts(),
             sending=VirtualSending(),
             records=VirtualRecords(),
             operations=None,

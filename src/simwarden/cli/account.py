@@ -111,6 +111,71 @@ add_all(
 )
 
 
+@account.group("opt-out", cls=Group)
+def opt_out() -> None:
+    """Receivers who want no messages from an account's SIMs.
+
+    They say so by a message that is nothing but a word such as STOP, or the customer or you set it. Nothing is sent to
+    them.
+    """
+
+
+add_all(
+    opt_out,
+    [
+        Plain(
+            verb="list",
+            operation="listOptOuts",
+            flags=("reveal",),
+            examples=("account opt-out list ACME", "account opt-out list ACME --sim +8613800000001 --reveal"),
+            columns=("receiver", "number", "allSims", "since", "source"),
+            empty="Nobody opted out",
+        ),
+        Plain(
+            verb="add",
+            operation="addAccountOptOut",
+            arguments=("receiver",),
+            help="Send a receiver no more messages: from one SIM, or from all.",
+            examples=(
+                "account opt-out add ACME +8613715266978",
+                "account opt-out add ACME +8613715266978 --sim +8613800000001",
+            ),
+            done="No more messages go to {receiver}",
+        ),
+        Plain(
+            verb="remove",
+            operation="removeAccountOptOut",
+            arguments=("receiver",),
+            help="Let a receiver have messages again.",
+            examples=("account opt-out remove ACME +8613715266978",),
+            done="Messages go to {receiver} again",
+        ),
+        Plain(
+            verb="words",
+            operation="getOptOutWords",
+            help="Show the words that opt out.",
+            examples=("account opt-out words ACME",),
+        ),
+        Plain(
+            verb="set-words",
+            operation="setOptOutWords",
+            names={"words": "word"},
+            splits=("words",),
+            help="Let these words opt out, in the place of the usual ones.",
+            examples=("account opt-out set-words ACME --word STOP,STOPP,ABMELDEN",),
+            done="{accountid} has words of its own",
+        ),
+        Plain(
+            verb="usual-words",
+            operation="removeOptOutWords",
+            help="Let the usual words opt out again.",
+            examples=("account opt-out usual-words ACME",),
+            done="{accountid} has the usual words",
+        ),
+    ],
+)
+
+
 @account.group("range", cls=Group)
 def range_() -> None:
     """Number ranges: which SIMs an account's applications may register.

@@ -16,6 +16,7 @@ from simwarden.engine.new_subscription import whole_account
 from simwarden.engine.subscriptions import new_id
 from simwarden.engine.unit_of_work import Outcome, UnitOfWork
 from simwarden.store import messages as store
+from simwarden.store import opt_outs
 from simwarden.store.outbox import save_outboxes
 
 if TYPE_CHECKING:
@@ -85,7 +86,10 @@ async def _hand_on(
 
     Rows are locked in this order: SIMs, turns of accounts, subscriptions to SIMs, subscriptions to accounts.
     """
-    ready = [(sim, received(new_id(sim.bucket, now), message, sim)) for sim, message in messages]
+    words = await opt_outs.words_of(connection, {sim.account_id for sim, _ in messages})
+    ready = [
+        (sim, received(new_id(sim.bucket, now), message, sim, words.get(sim.account_id))) for sim, message in messages
+    ]
     wide = {sim.account_id: whole_account(sim.account_id).imsi for sim, _ in ready}
     subjects = {sim.imsi for sim, _ in ready} | set(wide.values())
     waiting: dict[str, list[store.MessageListener]] = {}
@@ -139,9 +143,9 @@ async def _opt_out(
     connection: asyncpg.Connection, vault: Vault, sim: Recipient, message: ReceivedMessage, now: datetime
 ) -> None:
     if message.opt_out is OptOut.STOP:
-        await store.set_opt_out(connection, vault, sim, message.from_, now)
+        await opt_outs.opt_out(connection, vault, sim, message.from_, now)
     elif message.opt_out is OptOut.START:
-        await store.lift_opt_out(connection, vault, sim, message.from_)
+        await opt_outs.opt_in(connection, vault, sim, message.from_)
 
 
 class WaitingMessages(DecidingWorker):

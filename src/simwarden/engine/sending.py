@@ -17,7 +17,7 @@ from simwarden.domain.usage import Usage
 from simwarden.engine.subscriptions import new_id
 from simwarden.engine.unit_of_work import Outcome, UnitOfWork
 from simwarden.kit.clock import now_utc
-from simwarden.store import messages, usage
+from simwarden.store import messages, opt_outs, usage
 from simwarden.store import sending as store
 from simwarden.store.sending import MessageContent
 
@@ -98,7 +98,7 @@ class Sending:
         now, sim = self._clock(), new.sim
         queued = QueuedMessage(new_id(sim.bucket, now), now)
         contents = [
-            (MessageContent(to, new.text, new.category), messages.peer_key(self._vault, sim.account_id, to))
+            (MessageContent(to, new.text, new.category), opt_outs.peer_key(self._vault, sim.account_id, to))
             for to in new.to
         ]
         async with self._db.transaction() as connection:
@@ -131,7 +131,7 @@ class Sending:
         limits, account = self._limits, new.sim.account_id
         if not (limits.opt_out_spares_transactions and new.category == "TRANSACTION"):
             sim = Recipient(new.sim.bucket, new.sim.imsi, account, new.sim.msisdn, new.sim.nai)
-            gone = await messages.opted_out(connection, self._vault, sim, new.to)
+            gone = await opt_outs.opted_out(connection, self._vault, sim, new.to)
             if gone:
                 places = ", ".join(str(n) for n, to in enumerate(new.to, 1) if to in gone)
                 raise RecipientOptedOut(f"Receivers want no messages from this number: {places} of the list")
@@ -184,7 +184,7 @@ async def _by_task(
         record = told.get(place)
         if record is None:
             continue
-        peer = messages.peer_key(vault, message.account_id, peer_of(record.receiver, message.imsi))
+        peer = opt_outs.peer_key(vault, message.account_id, peer_of(record.receiver, message.imsi))
         if peer == message.peer:  # else the task of somebody else who uses the gateway
             stage, reason = after_sending(record.status)
             moves.append((place[0], MessageMove(message.key, message.imsi, stage, None, reason)))
@@ -204,7 +204,7 @@ async def _by_report(
         return []
     sims = await messages.recipients(connection, {imsi for _, imsi, _, _ in reports})
     known = [
-        (gateway, imsi, messages.peer_key(vault, sims[imsi].account_id, peer_of(receiver, imsi)), after)
+        (gateway, imsi, opt_outs.peer_key(vault, sims[imsi].account_id, peer_of(receiver, imsi)), after)
         for gateway, imsi, receiver, after in reports
         if imsi in sims
     ]

@@ -21,8 +21,8 @@ def message(row: StoredMessage, names: Mapping[int, str], *, reveal: bool) -> di
         {
             "at": row.at,
             "direction": row.direction,
-            "sender": _number(row.sender, reveal=reveal),
-            "receiver": _number(row.receiver, reveal=reveal),
+            "sender": masked(row.sender, reveal=reveal),
+            "receiver": masked(row.receiver, reveal=reveal),
             "content": row.content if reveal or row.content is None else f"({len(row.content)} characters)",
             "status": row.status,
             "statusText": row.status_text,
@@ -45,8 +45,8 @@ def call(row: StoredCallRecord, names: Mapping[int, str], *, reveal: bool) -> di
             "beginAt": row.begin_at,
             "direction": row.direction,
             "state": row.state,
-            "caller": _number(row.caller, reveal=reveal),
-            "callee": _number(row.callee, reveal=reveal),
+            "caller": masked(row.caller, reveal=reveal),
+            "callee": masked(row.callee, reveal=reveal),
             "alertAt": row.alert_at,
             "answerAt": row.answer_at,
             "updateAt": row.update_at,
@@ -98,7 +98,7 @@ def _common(row: StoredRecord, names: Mapping[int, str], *, reveal: bool) -> dic
     }
 
 
-def _number(number: str | None, *, reveal: bool) -> str | None:
+def masked(number: str | None, *, reveal: bool) -> str | None:
     """A number; masked, what tells two of them apart is left."""
     return number if reveal or not number else "*" * (len(number) - 2) + number[-2:]
 

@@ -43,7 +43,7 @@ class RecordRoutes:
     async def messages(self, request: Request) -> Answer:
         """listMessages: the newest first."""
         query = Query(request.query, _FILTERS, "sms")
-        reveal = _reveal(request, query)
+        reveal = reveals(request, query)
         wanted = await self._wanted(query, _KINDS)
         found = await self._lists.messages(wanted)
         names = await self._house.gateways.names() if found else {}
@@ -53,7 +53,7 @@ class RecordRoutes:
     async def calls(self, request: Request) -> Answer:
         """listCalls: the newest first."""
         query = Query(request.query, _FILTERS, "calls")
-        reveal = _reveal(request, query)
+        reveal = reveals(request, query)
         wanted = await self._wanted(query, _DIRECTIONS)
         found = await self._lists.calls(wanted)
         names = await self._house.gateways.names() if found else {}
@@ -140,7 +140,7 @@ class RecordRoutes:
                 raise error from None
 
 
-def _reveal(request: Request, query: Query) -> bool:
+def reveals(request: Request, query: Query) -> bool:
     """Texts and numbers in clear are for who may write, on demand. Raises PermissionDenied."""
     reveal = query.choice("reveal", ("true", "false")) == "true"
     if reveal and "manage:write" not in request.caller.scopes:

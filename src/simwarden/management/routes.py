@@ -16,6 +16,7 @@ from simwarden.management.hotspots import HotspotRoutes
 from simwarden.management.hotzones import HotzoneRoutes
 from simwarden.management.journal import JournalRoutes
 from simwarden.management.lines import LineRoutes
+from simwarden.management.opt_outs import OptOutRoutes
 from simwarden.management.outbox import OutboxRoutes
 from simwarden.management.payments import PaymentRoutes
 from simwarden.management.places import PlaceRoutes
@@ -92,7 +93,7 @@ def api(house: House, edge: Edge) -> Api:
     tacs, payments, risk = TacRoutes(house), PaymentRoutes(house), RiskRoutes(house)
     accounts, applications, journal = AccountRoutes(house), ApplicationRoutes(house), JournalRoutes(house)
     where, lines, hotzones = PlaceRoutes(house), LineRoutes(house), HotzoneRoutes(house)
-    records, plans = RecordRoutes(house), PlanRoutes(house)
+    records, plans, opt_outs = RecordRoutes(house), PlanRoutes(house), OptOutRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
         ("POST", "/sims", "createSim", sims.create),
@@ -117,6 +118,12 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/accounts/{}/hotzones", "listHotzones", hotzones.page),
         ("POST", "/accounts/{}/hotzones", "setHotzone", hotzones.set),
         ("DELETE", "/accounts/{}/hotzones", "removeHotzone", hotzones.remove),
+        ("GET", "/accounts/{}/opt-outs", "listOptOuts", opt_outs.page),
+        ("POST", "/accounts/{}/opt-outs", "addAccountOptOut", opt_outs.add),
+        ("DELETE", "/accounts/{}/opt-outs", "removeAccountOptOut", opt_outs.remove),
+        ("GET", "/accounts/{}/opt-out-words", "getOptOutWords", opt_outs.words),
+        ("POST", "/accounts/{}/opt-out-words", "setOptOutWords", opt_outs.set_words),
+        ("DELETE", "/accounts/{}/opt-out-words", "removeOptOutWords", opt_outs.usual_words),
         ("GET", "/hotzones/discovered", "listDiscoveredHotzones", HotspotRoutes(house).page),
         ("POST", "/accounts/{}/payment-rules", "setPaymentRules", payments.set),
         ("DELETE", "/accounts/{}/payment-rules", "removePaymentRules", payments.remove),

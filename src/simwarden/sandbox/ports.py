@@ -10,6 +10,7 @@ from simwarden.domain import rules as domain_rules
 from simwarden.domain.errors import InvalidBinding, NothingSends, RecipientOptedOut, SendingBarred, SimNotFound
 from simwarden.domain.events import EventType
 from simwarden.domain.messages import MessageOrigin
+from simwarden.domain.opt_outs import ANY_NUMBER, OptOutEntry, OptOutSource
 from simwarden.domain.rules.area import LimitArea
 from simwarden.domain.rules.device import Bind
 from simwarden.domain.sim import IdentifierKind, SimRef
@@ -137,6 +138,28 @@ class VirtualSending:
             raise RecipientOptedOut
         now = self._clock()
         return QueuedMessage(new_id(new.sim.bucket, now), now)
+
+
+class VirtualOptOuts:
+    """OptOutBook of the sandbox: one receiver wants nothing from any virtual SIM. What is changed is forgotten."""
+
+    def __init__(self, clock: Clock = now_utc) -> None:
+        self._clock = clock
+
+    async def page(
+        self, account_id: str, number: str | None, *, behind: tuple[datetime, str, str] | None, limit: int
+    ) -> Sequence[OptOutEntry]:
+        """OptOutBook."""
+        since = self._clock().replace(hour=0, minute=0, second=0, microsecond=0)
+        receiver = messages.PEER[: -len(messages.OPTED_OUT)] + messages.OPTED_OUT
+        one = OptOutEntry(ANY_NUMBER, receiver, since, OptOutSource.MESSAGE, bytes(16))
+        return [one][:limit] if behind is None else []
+
+    async def add(self, account_id: str, number: str, receiver: str, source: OptOutSource) -> None:
+        """OptOutBook."""
+
+    async def remove(self, account_id: str, number: str, receiver: str) -> None:
+        """OptOutBook."""
 
 
 class VirtualModels:

@@ -73,11 +73,6 @@ def opened(vault: Vault, message_id: str, sealed: bytes) -> dict[str, Any]:
     return found
 
 
-def peer_key(vault: Vault, account_id: str, peer: str) -> bytes:
-    """What the other side of an account's messages is compared by."""
-    return vault.fingerprint(f"{account_id} {peer}".encode(), "sms-peer")[:16]
-
-
 async def recipients(connection: asyncpg.Connection, imsis: Collection[str]) -> dict[str, Recipient]:
     """Those of these SIMs that are registered, by IMSI."""
     if not imsis:
@@ -194,25 +189,6 @@ async def lives(connection: asyncpg.Connection, imsis: Collection[str]) -> Mappi
 async def forget_waiting(db: Database, before: datetime) -> int:
     """Drop messages that have waited since before this; returns how many."""
     return await db.execute(Q["forget_waiting"], ALL_BUCKETS, before)
-
-
-async def set_opt_out(connection: asyncpg.Connection, vault: Vault, sim: Recipient, peer: str, since: datetime) -> None:
-    """The other side wants no more messages from the number."""
-    key = peer_key(vault, sim.account_id, peer)
-    await connection.execute(Q["opt_out"], bucket_of(sim.number), sim.account_id, sim.number, key, since)
-
-
-async def lift_opt_out(connection: asyncpg.Connection, vault: Vault, sim: Recipient, peer: str) -> None:
-    """The other side wants them again."""
-    key = peer_key(vault, sim.account_id, peer)
-    await connection.execute(Q["opt_in"], bucket_of(sim.number), sim.account_id, sim.number, key)
-
-
-async def opted_out(connection: asyncpg.Connection, vault: Vault, sim: Recipient, peers: Collection[str]) -> set[str]:
-    """Those of these numbers that want no messages from the SIM's."""
-    keys = {peer_key(vault, sim.account_id, peer): peer for peer in peers}
-    rows = await connection.fetch(Q["opted_out"], bucket_of(sim.number), sim.account_id, sim.number, list(keys))
-    return {keys[row["peer"]] for row in rows}
 
 
 async def prune(db: Database, before: datetime, at_once: int) -> int:

@@ -31,6 +31,7 @@ _OF_ACCOUNT = (
     "areas",
     "hotzones",
     "hotzone_watches",
+    "opt_out_words",
     "short_message_turn",
     "risk_stamp",
     "risk_versions",

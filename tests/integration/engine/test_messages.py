@@ -25,7 +25,7 @@ from simwarden.engine.subscriptions import NewSubscription, SubscriptionLimits, 
 from simwarden.notify import request_preview
 from simwarden.notify.request import open_queue
 from simwarden.sandbox.subscriptions import SandboxSubscriptions
-from simwarden.store import delivery_history, fanout, messages
+from simwarden.store import delivery_history, fanout, opt_outs
 from simwarden.store.deliveries import ClaimedQueue, heads
 from simwarden.store.fanout import INLINE
 from simwarden.store.messages import Messages
@@ -275,7 +275,7 @@ async def test_opting_out_and_in_again(world: World, box: Box) -> None:
 
     async def out() -> bool:
         async with world.db.connection() as connection:
-            return bool(await messages.opted_out(connection, world.vault, sim, [PEER]))
+            return bool(await opt_outs.opted_out(connection, world.vault, sim, [PEER]))
 
     for text, word, is_out in ((" Stop \r\n", "STOP", True), ("HELP", "HELP", True), ("unstop", "START", False)):
         await world.take(box.records(sms=[sms(text)]))

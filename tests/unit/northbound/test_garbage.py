@@ -13,7 +13,10 @@ from tests.unit.northbound.world import Client, World
 
 from simwarden import northbound
 
-OTHERS = {"iot-device-management", "listen", "records", "short-message-subscriptions/vwip/retrieve-received"}
+OTHERS = {
+    *("iot-device-management", "listen", "records"),
+    *(f"short-message-subscriptions/vwip/retrieve-{what}" for what in ("received", "opt-outs")),
+}
 """Whose requests may name nothing, and be right."""
 EXAMPLES = {
     f"/{name}{path}": next(

@@ -36,6 +36,7 @@ from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
+from simwarden.sandbox.ports import VirtualOptOuts
 from simwarden.store.pseudonyms import Pseudonyms
 from simwarden.store.sims import DeviceDates
 from simwarden.store.vault import Vault
@@ -182,6 +183,7 @@ class World:
             functions=self,
             places=self,
             messages=self,
+            opt_outs=VirtualOptOuts(lambda: NOW),
             sending=Texts(self),
             records=self.recorded,
             subscriptions=cast("Subscriptions", Book(self)),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from simwarden.domain.device_model import DeviceModel
     from simwarden.domain.fixed_line import FixedLine
     from simwarden.domain.messages import MessageOrigin
+    from simwarden.domain.opt_outs import OptOutEntry, OptOutSource
     from simwarden.domain.place import Place
     from simwarden.domain.records import OfAccount, OfSim, RecordQuery, StoredCallRecord, StoredMessage
     from simwarden.domain.sim import Sim, SimRef
@@ -59,6 +60,21 @@ class TokenHolder(Protocol):
     @property
     def daily_quota(self) -> int | None:
         """Counted calls that the application may make in a day (UTC); None: as many as it likes."""
+
+
+class OptOutBook(Protocol):
+    """Knows who wants no messages, and is told."""
+
+    async def page(
+        self, account_id: str, number: str | None, *, behind: tuple[datetime, str, str] | None, limit: int
+    ) -> Sequence[OptOutEntry]:
+        """Of one of the account's numbers or of all, the newest first."""
+
+    async def add(self, account_id: str, number: str, receiver: str, source: OptOutSource) -> None:
+        """Send no more messages from the number to this receiver. Raises TooManyOptOuts."""
+
+    async def remove(self, account_id: str, number: str, receiver: str) -> None:
+        """Allow it again."""
 
 
 class MessageReader(Protocol):

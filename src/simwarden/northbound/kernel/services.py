@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         MessageReader,
         MessageSender,
         ModelTable,
+        OptOutBook,
         PlaceFinder,
         RecordReader,
         SimFinder,
@@ -51,6 +52,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """How far back it is known how many calls and messages a SIM had."""
     messages: MessageReader | None = None
     """None: no received messages are kept here, and there is no API for them."""
+    opt_outs: OptOutBook | None = None
+    """None: nobody opts out here, and there are no operations for it."""
     hotzone_baselines_per_minute: int = 300
     """How often `fraud-hotzone` reads in a minute, for an account, what is usual among SIMs of one model."""
     sending: MessageSender | None = None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from simwarden.domain.opt_outs import OptOutSource
 from simwarden.domain.texts import KEYWORD
 from simwarden.northbound.kernel import sinks
 from simwarden.northbound.kernel.bodies import Wording, device_wording
-from simwarden.northbound.kernel.devices import StrictDevice
+from simwarden.northbound.kernel.devices import PhoneNumber, StrictDevice
 from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.northbound.kernel.sinks import DateTime
 from simwarden.northbound.kernel.subscription_forms import BareConfig, BareRequest, StrictDeviceDetail, wording
@@ -68,6 +70,38 @@ class ReceivedPage(msgspec.Struct, frozen=True):
     cursor: str | UnsetType = UNSET
 
 
+class OptOutQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """RetrieveOptOutsRequest."""
+
+    device: StrictDevice | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=MOST)] = MOST
+    cursor: Annotated[str, Meta(max_length=256)] | UnsetType = UNSET
+
+
+class OptOutChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """OptOutRequest."""
+
+    receiver: PhoneNumber
+    device: StrictDevice | UnsetType = UNSET
+
+
+class ShownOptOut(msgspec.Struct, frozen=True, rename="camel"):
+    """OptOut."""
+
+    since: datetime
+    source: OptOutSource
+    device: dict[str, str] | UnsetType = UNSET
+    all_devices: bool | UnsetType = UNSET
+    receiver: str | UnsetType = UNSET
+
+
+class OptOutPage(msgspec.Struct, frozen=True, rename="camel"):
+    """RetrieveOptOutsResponse."""
+
+    opt_outs: list[ShownOptOut]
+    cursor: str | UnsetType = UNSET
+
+
 WORDING = msgspec.structs.replace(
     wording(
         {
@@ -89,4 +123,13 @@ RETRIEVE_WORDING = Wording(
         "limit": (InvalidArgument, f"limit must be a whole number from 1 to {MOST}"),
         "cursor": (InvalidArgument, "cursor is none that this server made"),
     }
+)
+OPT_OUT_WORDING = Wording(
+    missing={"receiver": "receiver must be specified"},
+    invalid={
+        **device_wording(),
+        "receiver": (InvalidArgument, "receiver must be a phone number by E.164, as +8613715266978"),
+        "limit": (InvalidArgument, f"limit must be a whole number from 1 to {MOST}"),
+        "cursor": (InvalidArgument, "cursor is none that this server made"),
+    },
 )

@@ -82,15 +82,6 @@ group by imsi
 -- name: forget_waiting
 delete from short_message_waiting where bucket = any ($1::smallint[]) and received_at < $2
 
--- name: opt_out
-insert into opt_out (bucket, account_id, number, peer, since) values ($1, $2, $3, $4, $5) on conflict do nothing
-
--- name: opt_in
-delete from opt_out where bucket = $1 and account_id = $2 and number = $3 and peer = $4
-
--- name: opted_out
-select peer from opt_out where bucket = $1 and account_id = $2 and number = $3 and peer = any ($4::bytea[])
-
 -- name: prune
 delete from short_message
 where bucket = $1 and received_at < $2

@@ -76,6 +76,9 @@ delete from outgoing_message where bucket = any ($2::smallint[]) and account_id 
 -- name: short_message_turn
 delete from short_message_turn where account_id = $1
 
+-- name: opt_out_words
+delete from opt_out_words where account_id = $1
+
 -- name: opt_outs
 delete from opt_out where bucket = any ($2::smallint[]) and account_id = $1
 
