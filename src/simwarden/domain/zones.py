@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,8 @@ _SHORT = 6
 _LONG = 10
 """Digits from which on a number without plus sign that fits no numbering plan is read with its calling code."""
 _UNKNOWN_REGION = "ZZ"
+_SHORTEST, _LONGEST = 2, 17
+"""Digits of a number without its calling code."""
 
 
 class Zone(msgspec.Struct, frozen=True):
@@ -67,8 +69,41 @@ def is_country(code: str) -> bool:
 
 
 def _international(text: str) -> Zone | None:
+    """Of a plus sign and digits. Nearly all are read at a glance, by the numbering plan of their calling code; the
+    library takes twenty times as long for the same."""
+    plan = _plan_of(text[1:4])
+    if plan is not None:
+        national = text[1 + plan.code_digits :]
+        if _SHORTEST <= len(national) <= _LONGEST and (plan.prefix is None or not plan.prefix.match(national)):
+            return Zone(plan.country, text[1 : 1 + PREFIX_DIGITS], text)
     read = _read(text, None)
     return None if read is None else _placed(read)
+
+
+class _Plan(NamedTuple):
+    """Of a calling code that one country has."""
+
+    code_digits: int
+    country: str
+    prefix: re.Pattern[str] | None
+    """What may stand before a number when it is dialled at home: the library knows whether it is part of this one."""
+
+
+@lru_cache(maxsize=1024)
+def _plan_of(begin: str) -> _Plan | None:
+    """By the first digits, of which a calling code has one to three. None: it is of no country, or of several."""
+    library = _library()
+    for digits in range(1, len(begin) + 1):
+        regions = library.COUNTRY_CODE_TO_REGION_CODE.get(int(begin[:digits])) if begin[0] != "0" else None
+        if regions is not None:
+            break
+    else:
+        return None
+    if len(regions) > 1:
+        return None
+    plan = library.PhoneMetadata.metadata_for_region_or_calling_code(int(begin[:digits]), regions[0])
+    before = plan.national_prefix_for_parsing
+    return _Plan(digits, regions[0], re.compile(before) if before else None)
 
 
 def _library() -> Any:

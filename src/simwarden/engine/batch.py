@@ -6,43 +6,38 @@ A SIM seen again where it was costs a probe of an index; only what may change so
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from simwarden.domain import rules
 from simwarden.domain.alarm import AlarmKind, Trouble, gateway_key, of_gateway
-from simwarden.domain.daily import DayCounts
 from simwarden.domain.decision import Verdict
 from simwarden.domain.doubt import DoubtKind
-from simwarden.domain.events import Cause, CauseKind, EventType
-from simwarden.domain.reports import CallRecord, Evidence, SmsRecord
-from simwarden.domain.risk_facts import Facts
+from simwarden.domain.events import EventType
+from simwarden.domain.reports import Evidence
 from simwarden.domain.sim import ALL_FUNCTIONS, BarCause, CardSlot, Function, NetworkTarget, Sighting
-from simwarden.engine import areas, geofences, risk_records, standing_watch, traffic
-from simwarden.engine import messages as received
+from simwarden.engine import areas, geofences, standing_watch
 from simwarden.engine.counters import CounterBook, CounterMarks
 from simwarden.engine.doubts import Doubts, settle
 from simwarden.engine.places import PlaceBook
 from simwarden.engine.proof import BatchedSighting, Proof
-from simwarden.engine.record_news import RecordBook
-from simwarden.engine.record_sims import with_sim
+from simwarden.engine.records import BatchRecords, cause_of
 from simwarden.engine.sessions import SessionBook
 from simwarden.engine.slots import Numbers, SlotReports
 from simwarden.engine.unit_of_work import Outcome, TargetView, UnitOfWork
-from simwarden.store import alarms, attachments, daily, hotzone_alerts, ports, records, sim_names, sims
+from simwarden.store import alarms, attachments, ports, sim_names, sims
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import timedelta
 
     import asyncpg
 
+    from simwarden.domain.events import Cause
     from simwarden.domain.reports import PortObservation, Report
     from simwarden.store.gateways import LockedGateway
     from simwarden.store.vault import Vault
-
-R = TypeVar("R", bound=SmsRecord | CallRecord)
 
 
 class Tally(msgspec.Struct):
@@ -88,8 +83,7 @@ class Batch:
         self._doubts = Doubts()
         self._proof = Proof(connection, self._gateways, self._doubts)
         self._slots = SlotReports(connection, reports, self._gateways, self._doubts, self._proof, known)
-        self._vault = vault
-        self._counted_back = counted_back
+        self._records = BatchRecords(connection, self._gateways, self._doubts, vault, counted_back, self._now)
         self._sessions = SessionBook(connection, self._gateways, refresh)
         self._places = PlaceBook(connection, refresh, self._now)
         self._counters = CounterBook(connection, self._gateways, marks)
@@ -115,7 +109,8 @@ class Batch:
         await self._slots.save()
         await self._tell_standing(seen)
         await self._counters.follow(self._slots.ports, self._slots.newest)
-        await self._store_records()
+        stored = await self._records.store(self._reports, self._counters)
+        self._tally.outcome = self._tally.outcome.plus(stored)
         if self._doubts:
             self._tally.doubts = await self._doubts.write(self._connection, self._now)
         for report in self._reports:
@@ -193,12 +188,12 @@ class Batch:
         await self._decide(changes, news, views)
         self._proof.object(changes)
         for slot, (port, report) in watched.items():
-            changes.observe(slot.target, views[slot.target], _cause(report, _where(slot, port)))
+            changes.observe(slot.target, views[slot.target], cause_of(report, _where(slot, port)))
         for slot, (port, _, _) in newest.items():
             changes.vacate(slot.target, port.imsi, port.iccid)
         for imsi, element_id, report in shown:
             off = 0 if (imsi, element_id) in self._sessions.live else int(Function.DATA)
-            changes.show(imsi, NetworkTarget(element_id, imsi), (Function.DATA,), off, _cause(report, None))
+            changes.show(imsi, NetworkTarget(element_id, imsi), (Function.DATA,), off, cause_of(report))
         here = {slot.target for slot in watched}
         lifted = [target for target in here if views[target].ours and changes.is_done_with(target, views[target])]
         moved = await self._places.follow(changes, {item.sighting.imsi for item in news if not item.timed})
@@ -216,22 +211,22 @@ class Batch:
 
     def _causes_of_moves(self, moved: Collection[str], news: list[BatchedSighting]) -> dict[str, Cause]:
         """What showed that SIMs, by IMSI, are elsewhere: a report of a session, or a sighting."""
-        causes = {imsi: _cause(report, None) for imsi, report in self._sessions.carried().items() if imsi in moved}
+        causes = {imsi: cause_of(report) for imsi, report in self._sessions.carried().items() if imsi in moved}
         seen = [item for item in news if item.sighting.imsi in moved]
         return causes | {
-            item.sighting.imsi: _cause(item.report, _where(item.sighting.slot, item.source)) for item in seen
+            item.sighting.imsi: cause_of(item.report, _where(item.sighting.slot, item.source)) for item in seen
         }
 
     async def _tell_standing(self, seen: list[BatchedSighting]) -> None:
         """Whose slot or session shows something else, or whose functions were switched, may be reached otherwise."""
-        causes = {imsi: _cause(report, where) for imsi, (report, where) in self._sessions.written.items()}
+        causes = {imsi: cause_of(report, where) for imsi, (report, where) in self._sessions.written.items()}
         for slot, (port, report, _) in self._slots.newest.items():
             left = self._slots.changed[slot]
             for imsi in {port.imsi, left.imsi if left is not None else None} - {None}:
-                causes[str(imsi)] = _cause(report, _where(slot, port))
+                causes[str(imsi)] = cause_of(report, _where(slot, port))
         for item in seen:
             if item.sighting.slot in self._slots.newest:
-                causes.setdefault(item.sighting.imsi, _cause(item.report, _where(item.sighting.slot, item.source)))
+                causes.setdefault(item.sighting.imsi, cause_of(item.report, _where(item.sighting.slot, item.source)))
         causes |= self._switched
         outcome = await standing_watch.judge(self._connection, causes, self._now)
         self._tally.outcome = self._tally.outcome.plus(outcome)
@@ -255,7 +250,7 @@ class Batch:
                 # A time still to come is from before the clock was set back: what is received now is newer.
                 sim = msgspec.structs.replace(sim, seen=msgspec.structs.replace(sim.seen, at=sighting.at))
             upholder = self._proof.upholder(sim, sighting, item.report, there, self._slots.newest)
-            decision = rules.decide(sim, sighting, self._now, _cause(item.report, _where(sighting.slot, item.source)))
+            decision = rules.decide(sim, sighting, self._now, cause_of(item.report, _where(sighting.slot, item.source)))
             if decision.verdict is Verdict.STALE:
                 self._tally.late += 1
                 continue
@@ -292,79 +287,6 @@ class Batch:
         ours |= {slot.target for slot, known in changed.items() if known and known.locked_by_us}
         return {slot.target: TargetView(_off(locked=locked.get(slot, False)), slot.target in ours) for slot in wanted}
 
-    async def _store_records(self) -> None:
-        messages = [(report, sms) for report in self._reports for sms in report.sms]
-        calls = [(report, call) for report in self._reports for call in report.calls]
-        facts = Facts(self._counted_back)
-        facts.add_uses(self._counters.uses)
-        book = RecordBook(self._connection, self._vault, self._now)
-        if not messages and not calls:
-            judged = (await self._judge(facts, {}, book)).plus(await book.tell_accounts())
-            self._tally.outcome = self._tally.outcome.plus(judged)
-            return
-        vault = self._vault
-        assert vault is not None, "messages and calls are stored sealed"
-        nameless = [(r.gateway_id, sms.port, sms.slot) for r, sms in messages if sms.imsi is None]
-        nameless += [(r.gateway_id, call.port, call.slot) for r, call in calls if call.imsi is None]
-        slots = {CardSlot(gateway_id, port, slot or 0) for gateway_id, port, slot in nameless if port is not None}
-        there = await ports.sims_at(self._connection, [slot.target for slot in slots]) if slots else {}
-        lost = sorted(
-            {sms.iccid for _, sms in messages if sms.imsi is None and sms.iccid is not None}
-            | {call.iccid for _, call in calls if call.imsi is None and call.iccid is not None}
-        )
-        imsis = await sim_names.imsi_of_iccid(self._connection, lost) if lost else {}
-        messages = await self._without_foreign([(r, with_sim(sms, r.gateway_id, there, imsis)) for r, sms in messages])
-        calls = await self._without_foreign([(r, with_sim(call, r.gateway_id, there, imsis)) for r, call in calls])
-        counts = DayCounts(self._counted_back)
-        came: list[tuple[int, SmsRecord, datetime]] = []
-        if messages:
-            items = [(report.gateway_id, sms, report.received_at) for report, sms in messages]
-            came = await records.add_sms(self._connection, vault, items, counts, book.news)
-            facts.add_messages(came)
-        if calls:
-            made = [(report.gateway_id, call, report.received_at) for report, call in calls]
-            await records.save_calls(self._connection, vault, made, counts, facts, book.news)
-        stored: list[tuple[Report, SmsRecord | CallRecord]] = [*messages, *calls]
-        newest = {record.imsi: _cause(report, None) for report, record in stored if record.imsi}
-        outcome = self._tally.outcome.plus(await traffic.judge(self._connection, newest, self._now))
-        outcome = outcome.plus(await self._judge(facts, newest, book))
-        outcome = outcome.plus(await received.take_in(self._connection, vault, came, newest, self._now))
-        self._tally.outcome = outcome.plus(await book.tell_accounts())
-        await daily.add(self._connection, counts)
-        await hotzone_alerts.note(self._connection, counts, newest, _cause(stored[-1][0], None), self._now)
-
-    async def _judge(self, facts: Facts, newest: Mapping[str, Cause], book: RecordBook) -> Outcome:
-        """Tell who waits for records of single SIMs, and let rules count. `newest`: which report told of SIMs, by IMSI,
-        where its record names them."""
-        days = [day for day in self._counters.days if day.used]
-        if not facts.by_sim and not days and not book.news:
-            return Outcome()
-        told = {report.gateway_id: _cause(report, None) for report in self._reports}
-        outcome = await book.tell_sims(days, told)
-        if not facts.by_sim:
-            return outcome
-        causes = {imsi: newest.get(imsi) or told[element_id] for imsi, element_id in facts.elements.items()}
-        return outcome.plus(await risk_records.judge(self._connection, self._vault, facts, causes, self._now))
-
-    async def _without_foreign(self, items: list[tuple[Report, R]]) -> list[tuple[Report, R]]:
-        """Records of gateways that are pinned to an account are not kept under SIMs of other accounts."""
-        named = {r.imsi for report, r in items if r.imsi and self._account_of(report) is not None}
-        owners = await sims.accounts_of(self._connection, sorted(named)) if named else {}
-        kept = []
-        for report, record in items:
-            pinned, owner = self._account_of(report), owners.get(record.imsi or "")
-            if record.imsi and pinned is not None and owner not in (None, pinned):
-                self._doubts.of_record(DoubtKind.FOREIGN, report, record)
-                kept.append((report, msgspec.structs.replace(record, imsi=None)))
-            else:
-                kept.append((report, record))
-        return kept
-
-    def _account_of(self, report: Report) -> str | None:
-        """Which account the gateway that reports is pinned to."""
-        gateway = self._gateways.get(report.gateway_id)
-        return None if gateway is None else gateway.account_id
-
 
 def _off(*, locked: bool | None) -> int | None:
     """What a lock keeps off; None where the slot does not show whether it is locked."""
@@ -388,8 +310,3 @@ def _where(slot: CardSlot | None, told: PortObservation | Evidence) -> str | Non
     sequence = None if isinstance(told, Evidence) else told.sequence
     where = f"port {slot.port}" + (f".{slot.slot:02}" if slot.slot else "")
     return where + ("" if sequence is None else f" seq {sequence}")
-
-
-def _cause(report: Report, where: str | None) -> Cause:
-    """What an event says about the report that led to it."""
-    return Cause(CauseKind.REPORT, report.gateway_name, report.received_at, report.message, where)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from simwarden.domain.messages import ReceivedMessage
     from simwarden.domain.reports import SmsRecord
     from simwarden.store.database import Database
+    from simwarden.store.holders import Holder
     from simwarden.store.messages import WaitingMessage
     from simwarden.store.vault import Vault
 
@@ -47,23 +48,23 @@ async def take_in(
     records: Sequence[tuple[int, SmsRecord, datetime]],
     causes: Mapping[str, Cause],
     now: datetime,
+    registered: Mapping[str, Holder],
 ) -> Outcome:
     """Messages that were stored just now for the first time (with gateway and time of receipt), in their order.
 
     Those that a SIM received are its customer's from here on; one of an unknown SIM waits. What is reported of messages
-    that were sent brings those forward. `causes`: by IMSI.
+    that were sent brings those forward. `causes`, and the SIMs that are `registered`: by IMSI.
     """
     settled = await sending.settle(connection, vault, records, causes, now)
     came = [(gateway, record, arrived(record, at)) for gateway, record, at in records if _is_received(record)]
     if not came:
         return settled
-    sims = await store.recipients(connection, {record.imsi for _, record, _ in came if record.imsi})
     known: list[tuple[Recipient, Arrived]] = []
     unknown = []
     for gateway, record, message in came:
-        sim = sims.get(record.imsi or "")
+        sim = registered.get(record.imsi or "")
         if sim is not None:
-            known.append((sim, message))
+            known.append((Recipient(sim.bucket, sim.imsi, sim.account_id, sim.msisdn, sim.nai), message))
         elif record.imsi is not None or record.port is not None:
             unknown.append((gateway, record, message))
     await store.wait(connection, vault, unknown)

@@ -1,8 +1,8 @@
 """The rules of accounts, in the commit that stores what they count.
 
 SIMs of accounts without rules cost one probe for all of a batch, and nothing where no account has any. What is
-remembered of a SIM is locked before it is counted, so of two transactions the second one counts on what the first one
-left.
+remembered of a SIM is read without a lock, and written if nobody else wrote it since: else it is counted again, on what
+the other transaction left. SIMs that rules do something to are locked before anything is written.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     from simwarden.domain.decision import Decision
     from simwarden.domain.events import Cause, Event
-    from simwarden.domain.risk_windows import Hit, SimWindows
+    from simwarden.domain.risk_windows import Hit
     from simwarden.domain.sim import Sim
+    from simwarden.store.holders import Holder
 
 _log = structlog.get_logger()
 _EVENTS = {EventType.DEVICE_CHANGED: Signal.DEVICE_CHANGES, EventType.AREA_CHANGED: Signal.AREA_CHANGES}
@@ -43,6 +44,7 @@ _plans: dict[str, Plan] = {}
 async def decide(
     connection: asyncpg.Connection,
     facts: Mapping[str, Sequence[Fact]],
+    sims: Mapping[str, Holder | Sim],
     causes: Mapping[str, Cause],
     now: datetime,
     locked: Callable[[Collection[str]], Awaitable[Mapping[str, Sim]]],
@@ -50,68 +52,100 @@ async def decide(
 ) -> list[Decision]:
     """Count facts of SIMs, by IMSI; returns what rules that fire do to them, in the order in which it happens.
 
-    `locked` locks SIMs and returns them as they are to be stored. `seal`: makes of a SIM's receiver what may be
-    remembered. `causes`: by IMSI.
+    `sims`: those that are registered. `locked` locks SIMs and returns them as they are to be stored. `seal`: makes of a
+    SIM's receiver what may be remembered. `causes`: by IMSI.
     """
-    owners = await store.ruled(connection, sorted(facts)) if facts else {}
-    if not owners:
+    stamps = await store.stamps(connection, {sims[imsi].account_id for imsi in facts}) if facts else {}
+    if not stamps:
         return []
-    plans = await _ready(connection, {stamp: account_id for account_id, stamp in owners.values()})
-    counted = {imsi: _sealed(facts[imsi], plans[stamp], imsi, seal) for imsi, (_, stamp) in owners.items()}
-    counted = {imsi: some for imsi, some in counted.items() if some}
-    if not counted:
-        return []
-    states = await store.lock_states(connection, counted, now.date())
-    counted = {imsi: some for imsi, some in counted.items() if imsi in states}
-    plan_of = {imsi: plans[owners[imsi][1]] for imsi in counted}
-    held = {imsi: found for imsi, plan in plan_of.items() if (found := plan.held(states[imsi]))}
-    if held:
+    plans = await _ready(connection, {stamp: account_id for account_id, stamp in stamps.items()})
+    counted: dict[str, tuple[Plan, list[Fact]]] = {}
+    for imsi, each in facts.items():
+        stamp = stamps.get(sims[imsi].account_id)
+        if stamp is not None and (some := _sealed(each, plans[stamp], imsi, seal)):
+            counted[imsi] = plans[stamp], some
+    done: list[Decision] = []
+    while counted:
+        states = await store.states(connection, {imsi: sims[imsi].first_event for imsi in counted})
+        attempt = _Attempt(counted, states)
+        await attempt.remember_countries(connection, now)
+        decisions = await attempt.count(causes, now, locked)
+        written = await store.save_states(connection, states, now.date())
+        for imsi in decisions.keys() & written:
+            done += decisions[imsi]
+        counted = {imsi: some for imsi, some in counted.items() if imsi not in written}
+    fired = [(each.sim, event.data) for each in done for event in each.events if event.type is EventType.RULE_FIRED]
+    for sim, data in fired:
+        _log.info("rule fired", rule=data["rule"], account=sim.account_id, imsi=sim.imsi)
+    await store.tag(connection, [(sim.imsi, data["tag"]) for sim, data in fired if "tag" in data])
+    return done
+
+
+class _Attempt:
+    """SIMs of which rules count something, as they were read."""
+
+    def __init__(self, counted: Mapping[str, tuple[Plan, list[Fact]]], states: Mapping[str, store.Remembered]) -> None:
+        self._counted = counted
+        self._states = states
+
+    async def remember_countries(self, connection: asyncpg.Connection, now: datetime) -> None:
+        """Of SIMs of which nothing was remembered."""
+        new = [imsi for imsi, (plan, _) in self._counted.items() if plan.is_new_to(self._states[imsi].state)]
+        if new:
+            known = await store.reached(connection, new, now.date() + _DAY)  # this batch is not counted by day yet
+            for imsi in new:
+                self._counted[imsi][0].remember(self._states[imsi].state, known.get(imsi, ()))
+
+    async def count(
+        self,
+        causes: Mapping[str, Cause],
+        now: datetime,
+        locked: Callable[[Collection[str]], Awaitable[Mapping[str, Sim]]],
+    ) -> dict[str, list[Decision]]:
+        """Count the facts; returns what rules that fire do, by IMSI."""
+        await self._resume(locked)
+        second = int(now.timestamp())
+        hits: dict[str, list[Hit]] = {}
+        for imsi, (plan, facts) in self._counted.items():
+            state = self._states[imsi].state
+            plan.forget(state)
+            touched = plan.take(state, facts)
+            met = [hit for rule_id in touched if (hit := plan.hit(state, rule_id, second)) is not None]
+            if met:
+                hits[imsi] = met
+        return await self._fire(hits, causes, now, locked) if hits else {}
+
+    async def _resume(self, locked: Callable[[Collection[str]], Awaitable[Mapping[str, Sim]]]) -> None:
+        """Rules rest while what they raised stands."""
+        plans = {imsi: plan for imsi, (plan, _) in self._counted.items()}
+        held = {imsi: found for imsi, plan in plans.items() if (found := plan.held(self._states[imsi].state))}
+        if not held:
+            return
         sims = await locked(held)
         for imsi, resting in held.items():
             for rule_id, event in resting:
                 if imsi in sims and not stands(sims[imsi], event):
-                    plan_of[imsi].resume(states[imsi], rule_id)
-    new = [imsi for imsi, plan in plan_of.items() if plan.is_new_to(states[imsi])]
-    if new:
-        known = await store.reached(connection, new, now.date() + _DAY)  # this batch is not counted by day yet
-        for imsi in new:
-            plan_of[imsi].remember(states[imsi], known.get(imsi, ()))
-    second = int(now.timestamp())
-    hits: dict[str, list[Hit]] = {}
-    for imsi, some in counted.items():
-        plan, state = plan_of[imsi], states[imsi]
-        plan.forget(state)
-        touched = plan.take(state, some)
-        met = [hit for rule_id in touched if (hit := plan.hit(state, rule_id, second)) is not None]
-        if met:
-            hits[imsi] = met
-    decisions = await _fire(hits, plan_of, states, causes, now, locked) if hits else []
-    await store.save_states(connection, {imsi: states[imsi] for imsi in counted}, now.date())
-    tags = [(each.sim.imsi, event.data["tag"]) for each in decisions for event in each.events if "tag" in event.data]
-    await store.tag(connection, tags)
-    return decisions
+                    plans[imsi].resume(self._states[imsi].state, rule_id)
 
-
-async def _fire(
-    hits: Mapping[str, Sequence[Hit]],
-    plan_of: Mapping[str, Plan],
-    states: Mapping[str, SimWindows],
-    causes: Mapping[str, Cause],
-    now: datetime,
-    locked: Callable[[Collection[str]], Awaitable[Mapping[str, Sim]]],
-) -> list[Decision]:
-    decisions = []
-    sims = dict(await locked(hits))
-    for imsi, met in hits.items():
-        for hit in met:
-            if imsi not in sims:
-                continue
-            decision = rules.decide(sims[imsi], hit, now, causes[imsi])
-            sims[imsi] = decision.sim
-            plan_of[imsi].rest(states[imsi], hit.rule.id, int(now.timestamp()), raised(decision))
-            decisions.append(decision)
-            _log.info("rule fired", rule=hit.rule.name, account=hit.rule.account_id, imsi=imsi)
-    return decisions
+    async def _fire(
+        self,
+        hits: Mapping[str, Sequence[Hit]],
+        causes: Mapping[str, Cause],
+        now: datetime,
+        locked: Callable[[Collection[str]], Awaitable[Mapping[str, Sim]]],
+    ) -> dict[str, list[Decision]]:
+        decisions: dict[str, list[Decision]] = {}
+        sims = await locked(hits)
+        for imsi, met in hits.items():
+            sim, remembered = sims.get(imsi), self._states[imsi]
+            if sim is None or sim.first_event != remembered.first_event:
+                continue  # deleted meanwhile
+            for hit in met:
+                decision = rules.decide(sim, hit, now, causes[imsi])
+                sim = decision.sim
+                self._counted[imsi][0].rest(remembered.state, hit.rule.id, int(now.timestamp()), raised(decision))
+                decisions.setdefault(imsi, []).append(decision)
+        return decisions
 
 
 async def _ready(connection: asyncpg.Connection, wanted: Mapping[str, str]) -> dict[str, Plan]:

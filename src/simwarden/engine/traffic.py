@@ -19,19 +19,17 @@ if TYPE_CHECKING:
 
 
 async def judge(connection: asyncpg.Connection, sims: Mapping[str, Cause], now: datetime) -> Outcome:
-    """Let the rules see the running hour's traffic of those SIMs, by IMSI, of which records were stored just now.
+    """Let the rules see the running hour's traffic of SIMs, by IMSI, whose traffic is limited and of which records were
+    stored just now.
 
-    Only SIMs whose traffic is limited are looked at. They are locked before their records are counted, so of two
+    They are locked before their records are counted, so of two
     transactions the second one counts those of both. What is counted is what is stored: each record once, however
     often it was reported.
     """
     if not sims:
         return Outcome()
-    limited = await limits.limited(connection, sorted(sims))
-    if not limited:
-        return Outcome()
     work = UnitOfWork(connection, now)
-    await work.lock(limited)
+    await work.lock(sims)
     for imsi, traffic in (await limits.traffic(connection, sorted(work.sims), hour_of(now))).items():
         decision = rules.decide(work.sims[imsi], traffic, now, sims[imsi])
         if decision.events:

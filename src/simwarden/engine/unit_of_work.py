@@ -232,7 +232,7 @@ class UnitOfWork:
         facts = risk.facts_of(self._events)
         if facts:
             causes = {imsi: self._events[imsi][-1].cause for imsi in facts}
-            for decision in await risk.decide(self._connection, facts, causes, self._now, self._held):
+            for decision in await risk.decide(self._connection, facts, self.sims, causes, self._now, self._held):
                 self.decide(decision)
         switched = {} if shown_later else self.switched()
         if switched:

@@ -29,3 +29,8 @@ def texts(values: Sequence[str | None]) -> str:
     if joined.count("\n") != max(len(values) - 1, 0):
         raise ValueError("A value holds a line break")
     return joined
+
+
+def sparse(values: Sequence[object]) -> Sequence[object] | None:
+    """For `unnest`, which fills up columns that are shorter than others: none where every value is None."""
+    return None if all(value is None for value in values) else values

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from simwarden.domain.daily import DayCounts
+    from simwarden.domain.daily import DayKey
     from simwarden.domain.hotzone import HotZones, Question
     from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
@@ -86,12 +86,11 @@ class Days:
         return self._began
 
 
-async def add(connection: asyncpg.Connection, counts: DayCounts) -> None:
-    """Add to the counts of registered SIMs, in the transaction that stores the records.
+async def add(connection: asyncpg.Connection, changes: Sequence[tuple[DayKey, int, int]]) -> None:
+    """Add records and seconds to counts of registered SIMs, in the transaction that stores the records.
 
     Call it after everything that locks SIMs: whoever waits here holds those locks already, in one order for everybody.
     """
-    changes = counts.changes()
     if not changes:
         return
     keys = [key for key, _, _ in changes]

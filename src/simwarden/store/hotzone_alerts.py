@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from simwarden.domain.daily import DayCounts
+    from simwarden.domain.daily import DayKey
     from simwarden.store.database import Database
 
 Q = load("hotzone_alerts")
@@ -69,14 +69,18 @@ async def add(
 
 
 async def note(
-    connection: asyncpg.Connection, counts: DayCounts, causes: Mapping[str, Cause], other: Cause, now: datetime
+    connection: asyncpg.Connection,
+    changes: Sequence[tuple[DayKey, int, int]],
+    causes: Mapping[str, Cause],
+    other: Cause,
+    now: datetime,
 ) -> None:
     """Of counts that have just been added to, leave those days to be looked at that somebody waits for.
 
     `causes`: the newest report of each SIM, by IMSI; `other`: one of those that named none. Where nobody waits this
     costs a probe of an index.
     """
-    keys = [key for key, count, _ in counts.changes() if count > 0]
+    keys = [key for key, count, _ in changes if count > 0]
     if not keys or not await connection.fetchval(Q["anybody_waits"], sorted({bucket_of(key.imsi) for key in keys})):
         return
     left = await connection.execute(

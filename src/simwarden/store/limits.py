@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 Q = load("limits")
 
 
-async def limited(connection: asyncpg.Connection, imsis: Sequence[str]) -> set[str]:
-    """Those of these SIMs whose traffic is limited."""
-    rows = await connection.fetch(Q["limited"], [bucket_of(imsi) for imsi in imsis], imsis)
-    return {row["imsi"] for row in rows}
-
-
 async def traffic(connection: asyncpg.Connection, imsis: Sequence[str], since: datetime) -> dict[str, Traffic]:
     """What is stored of these SIMs' traffic in the hour that begins then: messages sent, and calls made, in it."""
     hour = Traffic(since, 0, 0)

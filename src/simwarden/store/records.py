@@ -13,6 +13,8 @@ from simwarden.domain.daily import DayCounts, Direction, StoredCall
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.record_news import NewRecord, RecordPlace
 from simwarden.domain.zones import NOWHERE, Zone, zone_of
+from simwarden.store import holders
+from simwarden.store.columns import sparse
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from simwarden.domain.risk_facts import Facts
     from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
+    from simwarden.store.holders import Holder
     from simwarden.store.vault import Vault
 
 Q = load("records")
@@ -68,12 +71,17 @@ async def add_sms(
     vault: Vault,
     items: Sequence[tuple[int, SmsRecord, datetime]],
     counts: DayCounts | None = None,
+    registered: Mapping[str, Holder] | None = None,
     news: RecordNews | None = None,
 ) -> list[tuple[int, SmsRecord, datetime]]:
     """Store messages (gateway id, message, time of receipt); one that is stored already stays as it is.
 
-    Returns those that are new, in their order; `counts` and `news` are given them too.
+    Returns those that are new, in their order; `counts` and `news` are given them too. `registered`: whose the SIMs
+    are, by IMSI, if that was read already.
     """
+    if not items:
+        return []
+    registered = await _registered(connection, items) if registered is None else registered
     first: dict[tuple[int, bytes], tuple[int, SmsRecord, datetime]] = {}
     for item in items:
         first.setdefault((item[0], item[1].key), item)
@@ -87,26 +95,27 @@ async def add_sms(
         keys,
         [r.key for r in records],
         [r.direction for r in records],
-        [r.imsi for r in records],
-        [r.port for r in records],
-        [r.slot for r in records],
-        [r.pool for r in records],
-        [r.pool_slot for r in records],
+        sparse([r.imsi for r in records]),
+        sparse([r.port for r in records]),
+        sparse([r.slot for r in records]),
+        sparse([r.pool for r in records]),
+        sparse([r.pool_slot for r in records]),
         [r.at for r in records],
-        [r.status for r in records],
+        sparse([r.status for r in records]),
         [received_at for _, _, received_at in items],
         [
             seal_sms(vault, gateway_id, key, (r.sender, r.receiver, r.content, r.detail))
             for (gateway_id, r, _), key in zip(items, keys, strict=True)
         ],
-        [r.iccid for r in records],
-        [r.sent_at for r in records],
-        [r.smsc for r in records],
-        [r.task for r in records],
-        [r.took_ms for r in records],
-        [r.encoding for r in records],
-        [r.status_text for r in records],
+        sparse([r.iccid for r in records]),
+        sparse([r.sent_at for r in records]),
+        sparse([r.smsc for r in records]),
+        sparse([r.task for r in records]),
+        sparse([r.took_ms for r in records]),
+        sparse([r.encoding for r in records]),
+        sparse([r.status_text for r in records]),
         [peer_of(vault, r.imsi, other_side(r)) for r in records],
+        [_account(registered, r.imsi) for r in records],
     )
     stored = {(row["gateway_id"], row["key"]): row for row in rows}
     new = []
@@ -136,52 +145,104 @@ async def save_calls(
     items: Sequence[tuple[int, CallRecord, datetime]],
     counts: DayCounts | None = None,
     facts: Facts | None = None,
+    registered: Mapping[str, Holder] | None = None,
     news: RecordNews | None = None,
 ) -> None:
     """Store calls as far as they have come. A call stays with the SIM that was named first; until one is, it is in its
     gateway's bucket.
 
     `counts` and `facts` are given what changes by that, `news` calls that are over and somebody's since now.
+    `registered`: whose the SIMs are, by IMSI, if that was read already.
     """
+    if not items:
+        return
+    registered = await _registered(connection, items) if registered is None else registered
     counts = DayCounts(timedelta(0)) if counts is None else counts
-    keys = [call_key(call.call_id) for _, call, _ in items]
-    rows = await connection.fetch(Q["known_calls"], [gateway_id for gateway_id, _, _ in items], keys)
-    known = {(row["gateway_id"], row["key"]): (row["bucket"], _stored(row)) for row in rows}
-    told = {(row["gateway_id"], row["key"]) for row in rows if _is_told(row)}
+    told = [_ToldCall(gateway_id, call, received_at) for gateway_id, call, received_at in items]
+    found = await connection.fetch(Q["known_calls"], [one.gateway_id for one in told], [one.key for one in told])
+    known: dict[_CallName, tuple[int, StoredCall]] = {
+        (row["gateway_id"], row["key"]): (row["bucket"], _stored(row)) for row in found
+    }
+    over = {(row["gateway_id"], row["key"]) for row in found if _is_over(row)}
     peers: dict[bytes, int] = {}
-    for (gateway_id, call, received_at), key in zip(items, keys, strict=True):
-        bucket, before = known.get((gateway_id, key)) or (bucket_for(call.imsi, gateway_id), None)
-        if before is not None and before.imsi is None and call.imsi is not None and bucket != bucket_of(call.imsi):
-            await _move_call(connection, bucket, bucket_of(call.imsi), gateway_id, key)
-            bucket = bucket_of(call.imsi)
-        zone = _zone(call)
-        peer = None if zone is None or zone.country == NOWHERE else _peer(vault, call.imsi, zone.number)
-        row = await connection.fetchrow(
-            *(Q["save_call"], bucket, gateway_id, key, call.call_id, call.imsi, call.port, call.slot, call.direction),
-            *(call.begin_at, call.alert_at, call.answer_at, call.update_at, call.end_at),
-            *(call.reason_code, call.reason, received_at),
-            *(seal_call(vault, gateway_id, key, name, getattr(call, name)) for name in _CALL),
-            *((None, None) if zone is None else (zone.country, zone.prefix)),
-            peer,
-            *(call.iccid, _first_time(call), call.cause_code, call.cause, progress_of(call)),
-        )
-        after = _stored(row)
-        known[gateway_id, key] = bucket, after
-        counts.replace_call(before, after)
-        if news is not None and _is_told(row) and (gateway_id, key) not in told:
-            told.add((gateway_id, key))
-            news.calls.append(NewRecord(row["imsi"], row["account_id"], RecordPlace(bucket, gateway_id, key)))
-        if facts is not None:
-            facts.replace_call(gateway_id, before, after, zone)
-        if peer is not None and (before is None or before.zone is None):
-            peers[peer] = bucket
+    while told:
+        now: dict[_CallName, _ToldCall] = {}
+        # Several reports of a batch that are about one call go one after the other.
+        later = [one for one in told if now.setdefault(one.name, one) is not one]
+        for name, one in now.items():
+            one.bucket, before = known.get(name) or (bucket_for(one.call.imsi, one.gateway_id), None)
+            if before is not None and before.imsi is None and one.call.imsi is not None:
+                old, one.bucket = one.bucket, bucket_of(one.call.imsi)
+                if one.bucket != old:
+                    await _move_call(connection, old, one.bucket, *name)
+            one.seal(vault, _account(registered, one.call.imsi))
+        for row in await connection.fetch(
+            Q["save_call"], *map(sparse, zip(*[one.row for one in now.values()], strict=True))
+        ):
+            name = row["gateway_id"], row["key"]
+            one, after = now[name], _stored(row)
+            before = known[name][1] if name in known else None
+            known[name] = one.bucket, after
+            counts.replace_call(before, after)
+            if news is not None and _is_over(row) and name not in over:
+                over.add(name)
+                news.calls.append(NewRecord(row["imsi"], row["account_id"], RecordPlace(one.bucket, *name)))
+            if facts is not None:
+                facts.replace_call(one.gateway_id, before, after, one.zone)
+            if one.peer is not None and (before is None or before.zone is None):
+                peers[one.peer] = one.bucket
+        told = later
     if peers:
         for row in await connection.fetch(Q["call_back"], sorted(set(peers.values())), list(peers)):
             after = _stored(row)
             counts.replace_call(msgspec.structs.replace(after, called_back=False), after)
 
 
-def _is_told(row: asyncpg.Record) -> bool:
+_CallName = tuple[int, bytes]
+"""Of a call: its gateway, and its key."""
+
+
+class _ToldCall:
+    """What a report tells of a call."""
+
+    def __init__(self, gateway_id: int, call: CallRecord, received_at: datetime) -> None:
+        self.gateway_id = gateway_id
+        self.call = call
+        self.received_at = received_at
+        self.key = call_key(call.call_id)
+        self.name = gateway_id, self.key
+        self.zone = _zone(call)
+        self.bucket = 0
+        self.peer: bytes | None = None
+        self.row: tuple[object, ...] = ()
+
+    def seal(self, vault: Vault, account_id: str | None) -> None:
+        """Make the row; `bucket` is set."""
+        call, zone = self.call, self.zone
+        self.peer = None if zone is None or zone.country == NOWHERE else _peer(vault, call.imsi, zone.number)
+        self.row = (
+            *(self.bucket, self.gateway_id, self.key, call.call_id, call.imsi, call.port, call.slot, call.direction),
+            *(call.begin_at, call.alert_at, call.answer_at, call.update_at, call.end_at),
+            *(call.reason_code, call.reason, self.received_at),
+            *(seal_call(vault, self.gateway_id, self.key, name, getattr(call, name)) for name in _CALL),
+            *((None, None) if zone is None else (zone.country, zone.prefix)),
+            self.peer,
+            *(call.iccid, _first_time(call), call.cause_code, call.cause, progress_of(call), account_id),
+        )
+
+
+async def _registered(
+    connection: asyncpg.Connection, items: Sequence[tuple[int, SmsRecord | CallRecord, datetime]]
+) -> Mapping[str, Holder]:
+    return await holders.of_sims(connection, {record.imsi for _, record, _ in items if record.imsi})
+
+
+def _account(registered: Mapping[str, Holder], imsi: str | None) -> str | None:
+    holder = registered.get(imsi or "")
+    return None if holder is None else holder.account_id
+
+
+def _is_over(row: asyncpg.Record) -> bool:
     """Whether a call is over, and of a SIM that was somebody's."""
     return row["end_at"] is not None and row["imsi"] is not None and row["account_id"] is not None
 

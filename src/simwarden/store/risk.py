@@ -128,45 +128,62 @@ async def on(source: Database | asyncpg.Connection, account_ids: Collection[str]
     return [_rule(row) for row in await source.fetch(Q["of_accounts"], sorted(account_ids))]
 
 
-async def ruled(connection: asyncpg.Connection, imsis: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Of these SIMs, those whose account has rules that count: the account, and the stamp of its rules."""
-    rows = await connection.fetch(Q["ruled"], [bucket_of(imsi) for imsi in imsis], imsis)
-    return {row["imsi"]: (row["account_id"], row["stamp"]) for row in rows}
+class Remembered(msgspec.Struct, frozen=True):
+    """What is remembered of a SIM, as it was read."""
+
+    state: SimWindows
+    first_event: int
+    """Of the SIM's life that it is of: who had its IMSI before had other ones."""
+    version: int = 0
+    """How often it was written."""
 
 
-async def lock_states(connection: asyncpg.Connection, imsis: Collection[str], day: date) -> dict[str, SimWindows]:
-    """Lock what is remembered of SIMs, in one order for everybody. SIMs that are deleted meanwhile are missing."""
-    wanted = sorted(imsis)
-    found = await _lock(connection, wanted)
-    missing = [imsi for imsi in wanted if imsi not in found]
-    if missing:
-        await connection.execute(Q["begin_states"], [bucket_of(imsi) for imsi in missing], missing, day)
-        found |= await _lock(connection, missing)
-    return found
+async def stamps(connection: asyncpg.Connection, account_ids: Collection[str]) -> dict[str, str]:
+    """Of these accounts, those that have rules that count, each with the stamp of its rules."""
+    return {row["account_id"]: row["stamp"] for row in await connection.fetch(Q["stamps"], list(account_ids))}
 
 
-async def _lock(connection: asyncpg.Connection, imsis: Sequence[str]) -> dict[str, SimWindows]:
-    by_bucket: dict[int, list[str]] = {}
-    for imsi in imsis:
-        by_bucket.setdefault(bucket_of(imsi), []).append(imsi)
-    rows = await connection.fetchmany(Q["lock_states"], sorted(by_bucket.items()))
-    return {row["imsi"]: _state(row) for row in rows}
+async def states(connection: asyncpg.Connection, lives: Mapping[str, int]) -> dict[str, Remembered]:
+    """What is remembered of SIMs, by IMSI; nothing is locked: see `save_states`. `lives`: the first event of each."""
+    imsis = list(lives)
+    rows = await connection.fetch(Q["states"], [bucket_of(imsi) for imsi in imsis], imsis)
+    found = {row["imsi"]: row for row in rows}
+    return {
+        imsi: Remembered(_state(found[imsi], life), life, found[imsi]["version"])
+        if imsi in found
+        else Remembered(SimWindows(), life)
+        for imsi, life in lives.items()
+    }
 
 
-def _state(row: asyncpg.Record) -> SimWindows:
+def _state(row: asyncpg.Record, life: int) -> SimWindows:
     """What cannot be read, by whatever accident, is forgotten: records are to be stored all the same."""
+    if not row["state"] or row["first_event"] not in (None, life):
+        return SimWindows()
     try:
-        return _decoder.decode(row["state"]) if row["state"] else SimWindows()
+        return _decoder.decode(row["state"])
     except msgspec.MsgspecError:
         _log.exception("what rules remember cannot be read, they begin anew", imsi=row["imsi"])
         return SimWindows()
 
 
-async def save_states(connection: asyncpg.Connection, states: Mapping[str, SimWindows], day: date) -> None:
-    """Write what is remembered of SIMs; it is locked. `day`: in UTC."""
-    imsis = list(states)
-    encoded = [_encoder.encode(state) for state in states.values()]
-    await connection.execute(Q["save_states"], [bucket_of(imsi) for imsi in imsis], imsis, encoded, day)
+async def save_states(connection: asyncpg.Connection, sims: Mapping[str, Remembered], day: date) -> set[str]:
+    """Write what is remembered of SIMs, by IMSI, as it was read and counted on. `day`: in UTC.
+
+    Returns those that were written. Of the others something else was written since they were read: their rows are
+    locked now, to be read and counted again.
+    """
+    imsis = list(sims)
+    rows = await connection.fetch(
+        Q["save_states"],
+        [bucket_of(imsi) for imsi in imsis],
+        imsis,
+        [sim.first_event for sim in sims.values()],
+        [sim.version + 1 for sim in sims.values()],
+        [_encoder.encode(sim.state) for sim in sims.values()],
+        day,
+    )
+    return {row["imsi"] for row in rows}
 
 
 async def forget(connection: asyncpg.Connection, imsis: Sequence[str]) -> None:

@@ -179,7 +179,7 @@ async def test_a_fault_of_ours_in_one_report_spoils_no_other(world: World, monke
     bad, good = await world.box("bad"), await world.box("good")
     await world.card(1)
     good.put(1, 1)
-    monkeypatch.setattr("simwarden.engine.batch._cause", None)  # called for what changed a SIM only
+    monkeypatch.setattr("simwarden.engine.batch.cause_of", None)  # called for what changed a SIM only
     await world.card(2)
     bad.put(2, 1)
     jobs = (world.take(good.records()), world.take(bad.port_status(1)), world.take(good.port_status(2)))

@@ -16,6 +16,7 @@ from simwarden.domain.errors import AlreadyExists, IncompatibleState, NothingToC
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.reports import CallRecord, SmsRecord
 from simwarden.domain.risk import RiskRule
+from simwarden.domain.risk_windows import SimWindows
 from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.rules.risk import Release
 from simwarden.domain.sim import BarCause, Function, Lifecycle
@@ -125,7 +126,7 @@ async def test_record_rule_bar_and_lock_are_one_chain_and_a_person_releases_the_
     assert await world.count(1, EventType.RULE_FIRED) == 2
 
 
-@pytest.mark.parametrize("name", ["lock_states", "save_states", "tag"])
+@pytest.mark.parametrize("name", ["states", "save_states", "tag"])
 async def test_the_record_and_what_its_rule_does_stand_or_fall_together(
     world: World, box: Box, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -261,8 +262,7 @@ async def test_of_two_reports_that_race_the_second_counts_on(world: World, box: 
             other.records(sms=[sms(world, card * 10 + 1, card=card)]),
         )
         async with world.db.transaction() as held:
-            await held.execute("select 1 from risk_state for update")
-            await held.execute("select 1 from sim where imsi = $1 for update", imsi(card))
+            await held.execute("lock table risk_state in share mode")  # both read, and wait to write
             racing = [asyncio.create_task(world.another_ingest().submit(report)) for report in reports]
             async with asyncio.timeout(PATIENCE):
                 while await world.db.fetchval(WAITING) < len(racing):  # noqa: ASYNC110 - the database tells nobody
@@ -274,8 +274,40 @@ async def test_of_two_reports_that_race_the_second_counts_on(world: World, box: 
 
 async def store_nothing(world: World) -> None:
     """Let something be remembered of card 1 already."""
+    nothing = store.Remembered(SimWindows(), (await world.sim(1)).first_event)
     async with world.db.transaction() as connection:
-        await store.lock_states(connection, [imsi(1)], world.clock().date())
+        assert await store.save_states(connection, {imsi(1): nothing}, world.clock().date()) == {imsi(1)}
+
+
+async def test_who_lets_a_rule_fire_waits_for_the_sim_before_it_holds_what_is_remembered(
+    world: World, box: Box
+) -> None:
+    """Commands lock in this order too."""
+    await add(world, barring(at_least=2))
+    await world.take(box.records(sms=[sms(world, 1)]))
+    async with world.db.transaction() as held:
+        await held.execute("select 1 from sim where imsi = $1 for update", imsi(1))
+        racing = asyncio.create_task(world.another_ingest().submit(box.records(sms=[sms(world, 2)])))
+        async with asyncio.timeout(PATIENCE):
+            while await world.db.fetchval(WAITING) < 1:  # noqa: ASYNC110 - the database tells nobody
+                await asyncio.sleep(0.01)
+        await held.execute("select 1 from risk_state where imsi = $1 for update nowait", imsi(1))
+    await racing
+    assert await off(world) == SMS
+
+
+@pytest.mark.parametrize("life", [None, -1])
+async def test_what_is_remembered_of_who_had_the_imsi_before_does_not_count(
+    world: World, box: Box, life: int | None
+) -> None:
+    """What was written before lives were (null) is of this one."""
+    await add(world, barring(at_least=2))
+    await world.take(box.records(sms=[sms(world, 1)]))
+    await world.db.execute("update risk_state set first_event = $1", life)
+    await world.take(box.records(sms=[sms(world, 2)]))
+    assert await off(world) == (SMS if life is None else NONE)
+    await world.take(box.records(sms=[sms(world, 3)]))
+    assert await off(world) == SMS
 
 
 async def test_what_is_remembered_goes_when_records_would_and_what_cannot_be_read_at_once(

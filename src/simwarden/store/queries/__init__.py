@@ -1,4 +1,10 @@
-"""Named SQL. One file per aggregate; each query stands under a line `-- name: <name>`."""
+"""Named SQL. One file per aggregate; each query stands under a line `-- name: <name>`.
+
+A condition `and x.bucket = any ($1::smallint[]) /* shards */` names the shards of a join for a database that is spread
+over some, where every one would be asked without it (Citus does not conclude it from `x.bucket = i.bucket`). One
+PostgreSQL gets the statement without it: it says nothing that the join does not say, and as a condition of the index
+scan it is worked through at each probe, and makes the planner take the primary key for dear.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HEADER = re.compile(r"^-- name: ([a-z_0-9]+)$", re.MULTILINE)
+_SHARDS = re.compile(r"\s+and [a-z_]+\.bucket = any \(\$\d+::smallint\[\]\) /\* shards \*/")
 
 
 @cache
 def load(aggregate: str) -> Mapping[str, str]:
-    """The queries of `<aggregate>.sql` by name. Raises FileNotFoundError, KeyError."""
+    """The queries of `<aggregate>.sql` by name, for one PostgreSQL. Raises FileNotFoundError, ValueError."""
+    return MappingProxyType({name: _SHARDS.sub("", sql) for name, sql in written(aggregate).items()})
+
+
+def written(aggregate: str) -> Mapping[str, str]:
+    """The same as they stand there. Raises FileNotFoundError, ValueError."""
     text = (resources.files(__package__) / f"{aggregate}.sql").read_text(encoding="utf-8")
     parts = _HEADER.split(text)[1:]
     names = parts[0::2]

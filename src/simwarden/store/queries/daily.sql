@@ -1,10 +1,9 @@
 -- name: add
--- Of SIMs that are registered, so that invented IMSIs leave nothing behind. In one order, so that two do not deadlock.
+-- In one order, so that two do not deadlock.
 insert into traffic_day as t (bucket, imsi, day, kind, direction, zone, prefix, count, seconds)
 select i.* from unnest($1::smallint[], $2::text[], $3::date[], $4::text[], $5::text[], $6::text[], $7::text[],
                        $8::bigint[], $9::bigint[])
      as i (bucket, imsi, day, kind, direction, zone, prefix, count, seconds)
-join sim s on s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
 order by i.bucket, i.imsi, i.day, i.kind, i.direction, i.zone, i.prefix
 on conflict (bucket, imsi, day, kind, direction, zone, prefix) do update
 set count = t.count + excluded.count, seconds = t.seconds + excluded.seconds

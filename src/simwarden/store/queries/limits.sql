@@ -1,6 +1,3 @@
--- name: limited
-select imsi from sim where bucket = any ($1::smallint[]) and imsi = any ($2::text[]) and limits is not null
-
 -- name: due
 select imsi from sim where bucket = any ($1::smallint[]) and due_at <= $2 order by due_at limit $3
 

@@ -5,13 +5,12 @@ insert into sms (bucket, gateway_id, key, direction, imsi, port, slot, pool, poo
                  iccid, sent_at, smsc, task, took_ms, encoding, status_text, peer, account_id)
 select i.bucket, i.gateway_id, i.key, i.direction, i.imsi, i.port, i.slot, i.pool, i.pool_slot, i.at, i.status,
        i.received_at, i.sealed, i.iccid, i.sent_at, i.smsc, i.task, i.took_ms, i.encoding, i.status_text, i.peer,
-       s.account_id
+       i.account_id
 from unnest($1::smallint[], $2::int[], $3::bytea[], $4::bytea[], $5::text[], $6::text[], $7::int[], $8::int[],
             $9::text[], $10::int[], $11::timestamptz[], $12::int[], $13::timestamptz[], $14::bytea[], $15::text[],
-            $16::timestamptz[], $17::text[], $18::int[], $19::int[], $20::text[], $21::text[], $22::bytea[])
+            $16::timestamptz[], $17::text[], $18::int[], $19::int[], $20::text[], $21::text[], $22::bytea[], $23::text[])
      as i (bucket, gateway_id, key, plain, direction, imsi, port, slot, pool, pool_slot, at, status, received_at, sealed,
-           iccid, sent_at, smsc, task, took_ms, encoding, status_text, peer)
-left join sim s on s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
+           iccid, sent_at, smsc, task, took_ms, encoding, status_text, peer, account_id)
 where not exists (
     select 1 from sms p where p.gateway_id = i.gateway_id and p.key in (i.key, i.plain)
 )
@@ -25,13 +24,21 @@ from call_record
 join unnest($1::int[], $2::bytea[]) as i (gateway_id, key) using (gateway_id, key)
 
 -- name: save_call
--- Whichever report comes first, the row is the same: times are the earliest (an end the latest) of all reports, anything
--- else is what the report that tells most has, where it tells it.
+-- Each call once. Whichever report comes first, the row is the same: times are the earliest (an end the latest) of all
+-- reports, anything else is what the report that tells most has, where it tells it.
 insert into call_record as c (bucket, gateway_id, key, call_id, imsi, port, slot, direction, begin_at, alert_at, answer_at,
                               update_at, end_at, reason_code, reason, received_at, sealed_caller, sealed_callee,
                               sealed_detail, zone, prefix, peer, iccid, at, cause_code, cause, progress, account_id)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
-        $26, $27, (select s.account_id from sim s where s.bucket = $1 and s.imsi = $5))
+select i.*
+from unnest($1::smallint[], $2::int[], $3::bytea[], $4::text[], $5::text[], $6::int[], $7::int[], $8::text[],
+            $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
+            $14::int[], $15::text[], $16::timestamptz[], $17::bytea[], $18::bytea[], $19::bytea[], $20::text[],
+            $21::text[], $22::bytea[], $23::text[], $24::timestamptz[], $25::int[], $26::text[], $27::bigint[],
+            $28::text[])
+     as i (bucket, gateway_id, key, call_id, imsi, port, slot, direction, begin_at, alert_at, answer_at, update_at,
+           end_at, reason_code, reason, received_at, sealed_caller, sealed_callee, sealed_detail, zone, prefix, peer,
+           iccid, at, cause_code, cause, progress, account_id)
+order by i.bucket, i.gateway_id, i.key
 on conflict (bucket, gateway_id, key) do update
 set imsi = coalesce(c.imsi, excluded.imsi),
     account_id = coalesce(c.account_id, excluded.account_id),
@@ -72,7 +79,8 @@ set imsi = coalesce(c.imsi, excluded.imsi),
                 else coalesce(c.peer, excluded.peer) end,
     progress = greatest(c.progress, excluded.progress),
     received_at = greatest(c.received_at, excluded.received_at)
-returning imsi, direction, begin_at, answer_at, update_at, end_at, received_at, zone, prefix, called_back, account_id
+returning gateway_id, key, imsi, direction, begin_at, answer_at, update_at, end_at, received_at, zone, prefix, called_back,
+          account_id
 
 -- name: take_call
 delete from call_record where bucket = $1 and gateway_id = $2 and key = $3 returning *

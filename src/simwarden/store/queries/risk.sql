@@ -44,33 +44,25 @@ where account_id = any ($1::text[]) and is_on order by id
 insert into risk_account (account_id, stamp, counts, watches) values ($1, $2, $3, $4)
 on conflict (account_id) do update set stamp = excluded.stamp, counts = excluded.counts, watches = excluded.watches
 
--- name: ruled
--- Of these SIMs, those whose account has rules. Where no account has any, no SIM is looked at.
-select s.imsi, s.account_id, r.stamp
-from sim s join risk_account r on r.account_id = s.account_id and r.counts
-where s.bucket = any ($1::smallint[]) and s.imsi = any ($2::text[])
-  and exists (select 1 from risk_account where counts)
+-- name: stamps
+select account_id, stamp from risk_account where counts and account_id = any ($1::text[])
 
--- name: lock_states
--- Of one bucket: rows of several shards are not locked in one statement.
-select imsi, state from risk_state
-where bucket = $1 and imsi = any ($2::text[])
-order by imsi for update
-
--- name: begin_states
--- The SIMs are held: one that is deleted now leaves nothing behind.
-with held as materialized (
-    select s.bucket, s.imsi from sim s
-    where s.bucket = any ($1::smallint[]) and s.imsi = any ($2::text[])
-    order by s.bucket, s.imsi for key share
-)
-insert into risk_state (bucket, imsi, state, day) select bucket, imsi, ''::bytea, $3 from held order by bucket, imsi
-on conflict do nothing
+-- name: states
+select t.imsi, t.state, t.version, t.first_event
+from unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
+join risk_state t on t.bucket = i.bucket and t.imsi = i.imsi and t.bucket = any ($1::smallint[]) /* shards */
 
 -- name: save_states
-update risk_state t set state = i.state, day = $4
-from unnest($1::smallint[], $2::text[], $3::bytea[]) as i (bucket, imsi, state)
-where t.bucket = any ($1::smallint[]) and t.bucket = i.bucket and t.imsi = i.imsi
+-- Of SIMs in one order for everybody. One of which somebody else wrote something meanwhile is not written, and locked.
+insert into risk_state as t (bucket, imsi, first_event, version, state, day)
+select i.bucket, i.imsi, i.first_event, i.version, i.state, $6
+from unnest($1::smallint[], $2::text[], $3::int[], $4::int[], $5::bytea[])
+     as i (bucket, imsi, first_event, version, state)
+order by i.bucket, i.imsi
+on conflict (bucket, imsi) do update
+set first_event = excluded.first_event, version = excluded.version, state = excluded.state, day = excluded.day
+where t.version = excluded.version - 1
+returning imsi
 
 -- name: prune_states
 delete from risk_state where bucket = $1 and ctid = any (array(
@@ -136,6 +128,10 @@ delete from risk_silence t where t.bucket = $1 and t.ctid = any (array(
 
 -- name: reached
 -- Countries that SIMs wrote to or called, by the counts of days before this one.
-select imsi, zone from traffic_day
-where bucket = any ($1::smallint[]) and imsi = any ($2::text[]) and day < $3 and direction <> 'inbound' and count > 0
-group by imsi, zone
+select i.imsi, t.zone
+from unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
+cross join lateral (
+    select distinct d.zone from traffic_day d
+    where d.bucket = i.bucket and d.imsi = i.imsi and d.bucket = any ($1::smallint[]) /* shards */
+      and d.day < $3 and d.direction <> 'inbound' and d.count > 0
+) t
