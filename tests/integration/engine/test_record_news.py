@@ -255,7 +255,7 @@ async def test_records_and_what_is_told_of_them_stand_or_fall_together(
         raise RuntimeError
 
     with monkeypatch.context() as broken:
-        broken.setattr("simwarden.engine.batch.daily.add", fail)
+        broken.setattr("simwarden.store.daily.add", fail)
         with pytest.raises(RuntimeError):
             await world.take(box.records(sms=[sms("lost")]))
     assert await sent(world, one) == []
