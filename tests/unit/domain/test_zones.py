@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+
+import phonenumbers
 import pytest
 
 from simwarden.domain.zones import Zone, zone_of
@@ -68,3 +71,29 @@ def test_a_number_is_read_as_it_is_dialled_at_home(text: str, imsi: str, country
 def test_one_number_is_the_same_however_it_is_written() -> None:
     forms = ("13715266978", "8613715266978", "+86 137 1526 6978", "008613715266978")
     assert {zone_of(text, CHINESE) for text in forms} == {Zone("CN", "86137", "+8613715266978")}
+
+
+def read_by_the_library(text: str) -> Zone:
+    try:
+        read = phonenumbers.parse(text, None)
+    except phonenumbers.NumberParseException:
+        return Zone("?", number=text)
+    code = read.country_code or 0
+    country = phonenumbers.region_code_for_number(read) or phonenumbers.region_code_for_country_code(code)
+    if country == "ZZ":
+        return Zone("?", number=text)
+    number = phonenumbers.format_number(read, phonenumbers.PhoneNumberFormat.E164)
+    return Zone(country, number[1:6], number)
+
+
+def test_an_international_number_is_read_as_the_library_reads_it() -> None:
+    """Most are not given to the library; among these are some of each calling code, with what may be dialled before a
+    number at home, too short and too long ones."""
+    chance = random.Random(7)
+    for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+        for before in ("", "0", "00", "1", "8", "0" + str(chance.randrange(100))):
+            digits = "".join(
+                chance.choice("0123456789") for _ in range(chance.choice((0, 1, 2, 6, 8, 9, 10, 11, 16, 18)))
+            )
+            text = f"+{code}{before}{digits}"
+            assert zone_of(text, CHINESE) == read_by_the_library(text), text
