@@ -17,6 +17,7 @@ from simwarden import __version__, logs, northbound, standby, telemetry
 from simwarden.access import AccessLog
 from simwarden.accounts import oauth
 from simwarden.accounts.keys import SigningKeys
+from simwarden.accounts.logins import Logins
 from simwarden.accounts.tokens import Tokens
 from simwarden.claim import Claim, claim
 from simwarden.customers import Customers, delivery_settings
@@ -53,6 +54,7 @@ from simwarden.store.database import Database
 from simwarden.store.gateways import Gateways
 from simwarden.store.leases import Leases
 from simwarden.store.listener import Listener
+from simwarden.store.people import People
 from simwarden.store.sims import Sims
 from simwarden.store.vault import Vault
 from simwarden.watching import Watching
@@ -83,6 +85,7 @@ class Container:
         """`background`: connections for what may wait, so that calls never wait for it."""
         vault = self.vault = Vault(keys.master_key(settings))
         self._settings = settings
+        self._worker_name = worker.name
         self._access_log = AccessLog(settings.access_log, logs.json_stream(settings))
         self.db = db
         self.background = background
@@ -99,7 +102,13 @@ class Container:
         self.ingest = Ingest(db, vault, refresh=refresh, records_kept=ages[0], committed=self._took_in)
         self.keeping = Keeping(background, vault, *ages)
         kept = settings.requests_kept_days, settings.audit_kept_days
-        self.request_log = RequestLog.keeping(background, settings.request_log, *kept)
+        self.logins = Logins(
+            *(People(db), vault),
+            idle=timedelta(minutes=settings.login_idle_minutes),
+            life=timedelta(hours=settings.login_hours),
+            second_factor=settings.login_second_factor,
+        )
+        self.request_log = RequestLog.keeping(background, settings.request_log, *kept, also=self.logins.prune)
         self.customers = Customers(
             settings,
             db,
@@ -184,7 +193,7 @@ class Container:
             {
                 attachments.CHANNEL: lambda _payload: self.enforcement.wake(),
                 doubts.CHANNEL: lambda _payload: self.polls.wake(),
-                "simwarden_application": self.tokens.invalidate,
+                "simwarden_application": self._application_changed,
                 call_limits.CHANNEL: self.customers.rates.invalidate,
                 CHANNEL: lambda _payload: self.operate.wake(),
                 texting.CHANNEL: lambda _payload: self.customers.texting.wake(),
@@ -303,6 +312,9 @@ class Container:
             preview=lambda queue, at: preview(queue, at, self.vault, source=self._settings.event_source),
             areas=NamedAreas(self.db, most=self._settings.areas_per_account, changed=self.deciders.areas.wake),
             rules=RiskRules(self.db, most=self._settings.rules_per_account),
+            server=self._worker_name,
+            audit_days=self._settings.audit_kept_days,
+            logins=self.logins,
         )
 
     async def _metrics_page(self) -> bytes:
@@ -313,6 +325,10 @@ class Container:
         self.metrics.answered(call)
         self._access_log(call)
         self.request_log.add(call)
+
+    def _application_changed(self, app_key: str) -> None:
+        self.tokens.invalidate(app_key)
+        self.management.grants.invalidate(app_key)
 
     def _refused(self, reason: str) -> None:
         self.metrics.refused.labels(reason).inc()

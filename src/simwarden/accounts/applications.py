@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.accounts import scopes as known_scopes
+from simwarden.accounts.roles import Role
 from simwarden.domain.errors import ApplicationNotFound, IncompatibleState, InvalidValue
 from simwarden.kit.clock import now_utc
 from simwarden.kit.ids import random_name
-from simwarden.store.accounts import OPERATOR, Account, Accounts, AccountSettings, Application
+from simwarden.store.accounts import Account, Accounts, AccountSettings, Application
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -159,16 +160,25 @@ async def revoke(accounts: Accounts, name: str, hand_over_to: str | None = None)
     return await accounts.revoke(found.app_key, to.app_key)
 
 
-async def issue_operator(accounts: Accounts, name: str, scopes: Iterable[str] | None = None) -> Issued:
-    """Create a key for the operator's own use, with the given scopes (None: manage:read and manage:write).
+async def issue_operator(
+    accounts: Accounts,
+    name: str,
+    scopes: Iterable[str] | None = None,
+    *,
+    role: Role = Role.ADMIN,
+    manages: str | None = None,
+) -> Issued:
+    """Create a key for the operator's own use, with the given scopes (None: manage:read and manage:write) and role.
 
+    `manages`: id of the account that it and whose sub-accounts the key is for; None: all.
     Raises InvalidName, UnknownScope, AlreadyExists.
     """
     granted = known_scopes.checked(known_scopes.OPERATOR if scopes is None else scopes, known_scopes.OPERATOR)
     await accounts.ensure_operator()
     secret = APP_SECRET_PREFIX + secrets.token_urlsafe(32)
-    application = await accounts.add_application(
-        APP_KEY_PREFIX + random_name(24), OPERATOR, _checked(name), hash_secret(secret), granted
+    app_key = APP_KEY_PREFIX + random_name(24)
+    application = await accounts.add_operator_key(
+        app_key, _checked(name), hash_secret(secret), granted, role=role, manages=manages
     )
     return Issued(application, secret)
 

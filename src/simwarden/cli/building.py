@@ -28,6 +28,8 @@ _METAVARS = {
     "accountId": "ACCOUNT",
     "applicationId": "ACCOUNT/APP",
     "operatorId": "APPKEY",
+    "userId": "ID",
+    "sessionId": "ID",
     "simId": "ID",
     "areaId": "AREA",
     "ruleId": "RULE",

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any]")
 KEY_FILE = "operator.key"
+SESSION_FILE = "session.key"
+SESSION_TOKEN = "sos_"  # noqa: S105 - what the token of a session begins with
 PAGE = 1000
 """Rows of the largest page."""
 
@@ -139,12 +141,18 @@ class Remote:
         for attempt in (1, 2):
             if not self._token:
                 self._token = await self._log_in()
-            headers = {"authorization": f"Bearer {self._token}", "accept": "application/json, text/csv"}
+            headers = {"accept": "application/json, text/csv"}
+            if self._token:
+                headers["authorization"] = f"Bearer {self._token}"
             if body is not None:
                 headers["content-type"] = "application/json"
             data = None if body is None else msgspec.json.encode(body)
             answer = await self._send(method, f"/manage/v1{path}", headers=headers, data=data, params=given)
-            if answer.status == 401 and attempt == 1:  # the token is over
+            if answer.status == 401 and self._token.startswith(SESSION_TOKEN) and not path.startswith("/session"):
+                raise ServerRefused(
+                    "Your session has ended: simwarden login, or simwarden logout to go on with the key"
+                )
+            if answer.status == 401 and attempt == 1 and self._token:  # the token is over
                 self._token = ""
                 answer.release()
                 continue
@@ -154,6 +162,8 @@ class Remote:
         return answer
 
     async def _log_in(self) -> str:
+        if self._key.app_secret.startswith(SESSION_TOKEN) or not self._key.app_secret:
+            return self._key.app_secret
         form = {"grant_type": "client_credentials", "client_id": self._key.app_key}
         answer = await self._send("POST", "/oauth2/token", data={**form, "client_secret": self._key.app_secret})
         async with answer:
@@ -191,12 +201,18 @@ def with_server(work: Callable[[Remote], Awaitable[T]], access: Access) -> T:
     """Run `work` on the server. Raises ServerRefused."""
     settings, _ = current_settings()
 
+    key = key_of(settings, access)
+    return without_key(lambda session, url: work(Remote(session, url, key)), access, settings)
+
+
+def without_key(work: Callable[[aiohttp.ClientSession, str], Awaitable[T]], access: Access, settings: Settings) -> T:
+    """Run `work` with a session and the server's address. Raises ServerRefused."""
+
     async def run() -> T:
-        key = key_of(settings, access)
         url = (access.url or settings.admin_url).rstrip("/")
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
         async with aiohttp.ClientSession(timeout=timeout) as session:
-            return await work(Remote(session, url, key))
+            return await work(session, url)
 
     return asyncio.run(run())
 
@@ -211,8 +227,8 @@ def call(access: Access, method: str, path: str, body: Any = None, **query: Any)
 
 
 def key_of(settings: Settings, access: Access) -> Key:
-    """The key that is named; else SIMWARDEN_OPERATOR_KEY (APPKEY:APPSECRET); else the one that the server left in the
-    data directory. Raises ServerRefused.
+    """The key that is named; else SIMWARDEN_OPERATOR_KEY (APPKEY:APPSECRET); else the session of `simwarden login`;
+    else the key that the server left in the data directory. Raises ServerRefused.
     """
     if access.key_file is not None:
         return read_key(access.key_file)
@@ -222,6 +238,8 @@ def key_of(settings: Settings, access: Access) -> Key:
         if not colon:
             raise ServerRefused("SIMWARDEN_OPERATOR_KEY must be APPKEY:APPSECRET")
         return Key(app_key, secret)
+    if session_path().exists():
+        return read_key(session_path())
     path = key_path(settings)
     if not path.exists():
         raise ServerRefused(
@@ -230,6 +248,20 @@ def key_of(settings: Settings, access: Access) -> Key:
             "with --key-file."
         )
     return read_key(path)
+
+
+def session_path() -> Path:
+    """Where `simwarden login` keeps a person's session."""
+    home = os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser()
+    return Path(home) / "simwarden" / SESSION_FILE
+
+
+def write_session(key: Key) -> Path:
+    """Keep a session where only its owner can read it, in place of the one before; returns where."""
+    path = session_path()
+    path.unlink(missing_ok=True)
+    write_key(path, key)
+    return path
 
 
 def key_path(settings: Settings) -> Path:

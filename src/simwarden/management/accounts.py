@@ -11,14 +11,15 @@ from msgspec.json import Decoder
 
 from simwarden.accounts import applications
 from simwarden.accounts.keys import ACCEPT_RETIRED_FOR
+from simwarden.accounts.roles import Role
 from simwarden.accounts.scopes import of_sets
 from simwarden.domain.errors import ApplicationNotFound, IncompatibleState
 from simwarden.domain.sim import Policy
-from simwarden.management import schemas, views
+from simwarden.management import operator_forms, schemas, views
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
-from simwarden.store import removal
+from simwarden.store import operators, removal
 from simwarden.store.accounts import OPERATOR, AccountSettings
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ class ApplicationRoutes:
         self._change = Decoder(schemas.ChangeApplication)
         self._rotate = Decoder(schemas.Rotate)
         self._revoke = Decoder(schemas.Revoke)
-        self._create_operator = Decoder(schemas.CreateOperator)
+        self._create_operator = Decoder(operator_forms.CreateOperator)
+        self._change_operator = Decoder(operator_forms.ChangeOperator)
 
     async def page(self, request: Request) -> Answer:
         """listApplications, by name."""
@@ -111,9 +113,16 @@ class ApplicationRoutes:
 
     async def operators(self, request: Request) -> Answer:
         """listOperators, by name."""
-        return await self._page(
+        found = await self._page(
             Query(request.query, (), "operators"), account_id=None, app_key=None, is_revoked=None, operators=True
         )
+        rows = found.body["operators"]
+        grants = await operators.grants(self._house.db, [row.app_key for row in rows])
+        found.body["operators"] = [
+            msgspec.structs.replace(row, role=grants[row.app_key].role, manages=grants[row.app_key].manages)
+            for row in rows
+        ]
+        return found
 
     async def _page(
         self,
@@ -156,9 +165,34 @@ class ApplicationRoutes:
 
     async def create_operator(self, request: Request) -> Answer:
         """createOperator: the secret is shown this once."""
-        wanted: schemas.CreateOperator = read(self._create_operator, request)
+        wanted: operator_forms.CreateOperator = read(self._create_operator, request)
         scopes = ["manage:read"] if wanted.read_only else None
-        return self._issued(await applications.issue_operator(self._house.accounts, wanted.name, scopes), 201)
+        role = wanted.role or (Role.VIEWER if wanted.read_only else Role.ADMIN)
+        return self._issued(
+            await applications.issue_operator(self._house.accounts, wanted.name, scopes, role=role), 201, role
+        )
+
+    async def show_operator(self, request: Request) -> Answer:
+        """An operator's key, for the audit list. Raises ApplicationNotFound."""
+        return Answer(200, await self._operator(request))
+
+    async def change_operator(self, request: Request) -> Answer:
+        """changeOperator: its role, from the next call on. A key cannot change its own."""
+        wanted: operator_forms.ChangeOperator = read(self._change_operator, request)
+        found = await self._operator(request)
+        if found.app_key == request.caller.app_key:
+            raise IncompatibleState("A key cannot change its own role")
+        await operators.change_key(self._house.db, found.app_key, wanted.role)
+        self._house.grants.invalidate(found.app_key)
+        return Answer(200, msgspec.structs.replace(found, role=wanted.role))
+
+    async def _operator(self, request: Request) -> views.ApplicationView:
+        name = request.parameter.replace("\x00", "")
+        grant = (await operators.grants(self._house.db, [name])).get(name)
+        if grant is None:
+            raise ApplicationNotFound("No operator's key has this APPKEY")
+        found = views.application(await self._house.accounts.application(name), self._house.clock())
+        return msgspec.structs.replace(found, role=grant.role, manages=grant.manages)
 
     async def show(self, request: Request) -> Answer:
         """getApplication."""
@@ -205,7 +239,8 @@ class ApplicationRoutes:
             raise ApplicationNotFound("No application has this APPKEY")
         return found
 
-    def _issued(self, made: Issued, status: int) -> Answer:
-        shown = msgspec.to_builtins(views.application(made.application, self._house.clock()))
+    def _issued(self, made: Issued, status: int, role: Role | None = None) -> Answer:
+        view = msgspec.structs.replace(views.application(made.application, self._house.clock()), role=role)
+        shown = msgspec.to_builtins(view)
         location = [(b"location", f"/manage/v1/applications/{made.application.app_key}".encode())]
         return Answer(status, {**shown, "appSecret": made.app_secret}, [*(location if status == 201 else []), NOT_KEPT])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from simwarden.accounts.logins import Logins
 from simwarden.billing.bills import Billing
 from simwarden.domain.errors import InvalidIdentifier, SimNotFound
 from simwarden.domain.events import Cause, CauseKind
@@ -14,9 +15,11 @@ from simwarden.engine.areas import NamedAreas
 from simwarden.engine.commands.command import SimCommand
 from simwarden.engine.risk_rules import RiskRules
 from simwarden.kit.clock import now_utc
-from simwarden.management.journal import Audit
+from simwarden.management.audit import Audit
+from simwarden.management.callers import Grants
 from simwarden.northbound.kernel.bodies import Wording, decode
 from simwarden.northbound.kernel.errors import InvalidArgument
+from simwarden.store.people import People
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,11 +71,15 @@ class House:
         clock: Callable[[], datetime] = now_utc,
         areas: NamedAreas | None = None,
         rules: RiskRules | None = None,
+        server: str = "",
+        audit_days: float = 365,
+        logins: Logins | None = None,
     ) -> None:
         """`kinds`: how network elements of each kind are registered. `base_url`: how gateways reach this server.
 
         `committed` is called after a change that events came of. `preview` shows the request of a delivery's
-        attempt at a time, as it was sent, without its secrets.
+        attempt at a time, as it was sent, without its secrets. `server`: this worker's name.
+        `audit_days`: how long it can be seen what operators did.
         """
         self.db = db
         self.accounts = accounts
@@ -91,7 +98,10 @@ class House:
         self.areas = areas or NamedAreas(db, clock=clock)
         self.rules = rules or RiskRules(db, clock=clock)
         self.billing = Billing(db, clock=clock)
-        self.audit = Audit(db, accounts, clock=clock)
+        self.audit_days = audit_days
+        self.grants = Grants(db)
+        self.logins = logins or Logins(People(db), vault, clock=clock)
+        self.audit = Audit(db, vault, server=server, clock=clock)
 
     async def sim(self, name: str) -> Sim:
         """The SIM with this IMSI, ICCID, phone number or NAI, whosever it is. Raises SimNotFound."""

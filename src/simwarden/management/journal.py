@@ -1,10 +1,9 @@
-"""Writes down what operators do, and which calls are refused; and shows both."""
+"""Writes down which calls are refused; shows them, and what operators did."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,118 +11,32 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from simwarden.domain.errors import AccountNotFound, ApplicationNotFound, SimNotFound, SimwardenError
+from simwarden.domain.errors import AccountNotFound, ApplicationNotFound, SimNotFound
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.management.query import Query, RowId
 from simwarden.northbound.kernel.api import Answer, Request
-from simwarden.store import journal
-from simwarden.store.coalesce import Coalescer
-from simwarden.store.journal import Act, LoggedRequest
+from simwarden.store import audit, journal
+from simwarden.store.audit import Act, AuditFault
+from simwarden.store.journal import LoggedRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from simwarden.management.house import House
     from simwarden.northbound.kernel.ports import Answered
-    from simwarden.store.accounts import Accounts
     from simwarden.store.database import Database
 
-    Handler = Callable[[Request], Awaitable[Answer]]
-
-HIDDEN = ("password", "csv", "confirmToken")
-"""Properties of bodies that are not written down: secrets, and lists that may have 200,000 lines."""
-MAX_DETAIL = 4096
-"""Bytes of a body that is written down."""
-IN_ITS_HISTORY = frozenset({"actOnSim"})
-"""Operations whose effect is committed with its cause in the SIM's own history: their answer does not wait here."""
 EVERY = 1.0
 """Seconds between two writings of the request log."""
 PER_TURN = 50
 """Calls that a worker writes down a turn at most, so that a flood of refused calls does not become one of rows."""
 PRUNE_EVERY = 600.0
+MAX_FAULTS = 1000
+"""That an answer names."""
 PRUNED_AT_ONCE = 5_000
 _log = structlog.get_logger()
-
-
-class Audit:
-    """Every changing call of the management API becomes a row, the refused ones too."""
-
-    def __init__(self, db: Database, accounts: Accounts, *, clock: Callable[[], datetime] = now_utc) -> None:
-        self._db = db
-        self._accounts = accounts
-        self._clock = clock
-        self._names: dict[str, str] = {}
-        self._numbers = itertools.count()
-        self._acts: dict[int, Act] = {}
-        self._rows: Coalescer[int, bool] = Coalescer(self._write)
-        self._behind: set[asyncio.Task[None]] = set()
-
-    def watched(self, operation: str, handle: Handler) -> Handler:
-        """`handle`, written down. A call that succeeded is answered when its row is committed, but for those whose
-        effect stands in a SIM's history anyway."""
-
-        async def handled(request: Request) -> Answer:
-            status, code = 500, None
-            try:
-                answer = await handle(request)
-                status = answer.status
-            except SimwardenError as error:
-                status, code = error.status, error.code
-                raise
-            finally:
-                row = asyncio.ensure_future(self._add(operation, request, status, code))
-                self._behind.add(row)
-                row.add_done_callback(self._behind.discard)
-            if operation not in IN_ITS_HISTORY:
-                await row
-            return answer
-
-        return handled
-
-    async def drain(self) -> None:
-        """Wait until everything is written."""
-        await asyncio.gather(*self._behind, return_exceptions=True)
-
-    async def _add(self, operation: str, request: Request, status: int, code: str | None) -> None:
-        app_key = request.caller.app_key
-        try:
-            name = self._names.get(app_key) or await self._name_of(app_key)
-            target = request.parameter.replace("\x00", "")[:320]
-            act = Act(
-                self._clock(), app_key, name, operation, target, status, code, request.correlator, detail(request.body)
-            )
-            number = next(self._numbers)
-            self._acts[number] = act
-            await self._rows.get(number)
-        except Exception as error:  # what was done stays done; the log says it in place of the list
-            _log.error(
-                "an act of an operator is not in the audit list", app_key=app_key, operation=operation,
-                target=request.parameter, status=status, correlator=request.correlator, reason=str(error),
-            )  # fmt: skip
-
-    async def _write(self, numbers: Sequence[int]) -> dict[int, bool]:
-        await journal.add_acts(self._db, [self._acts.pop(number) for number in numbers])
-        return dict.fromkeys(numbers, True)
-
-    async def _name_of(self, app_key: str) -> str:
-        name = self._names[app_key] = (await self._accounts.application(app_key)).name
-        return name
-
-
-def detail(body: bytes) -> dict[str, Any] | None:
-    """What is written down of a body; None when it has nothing to tell."""
-    try:
-        found = msgspec.json.decode(body) if body else None
-    except msgspec.DecodeError:
-        return None
-    if not isinstance(found, dict):
-        return None
-    shown = {name: "********" if name in HIDDEN else value for name, value in found.items()}
-    if len(msgspec.json.encode(shown)) > MAX_DETAIL or b"\\u0000" in body:
-        return {"properties": sorted(name[:64].replace("\x00", "") for name in shown)[:32]}
-    return shown or None
 
 
 class RequestLog(Worker):
@@ -139,14 +52,17 @@ class RequestLog(Worker):
         per_turn: int = PER_TURN,
         requests_kept: timedelta,
         acts_kept: timedelta,
+        also: Callable[[], Awaitable[None]] | None = None,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
-        """`least_status`: of the calls that are kept; 0 keeps all. Old rows, also of the audit list, are deleted."""
+        """`least_status`: of the calls that are kept; 0 keeps all. Old rows, also of the audit list, are deleted,
+        and `also` is called then."""
         super().__init__()
         self._db = db
         self._least = least_status
         self._per_turn = per_turn
         self._kept = (acts_kept, requests_kept)
+        self._also = also
         self._clock = clock
         self._waiting: deque[LoggedRequest] = deque(maxlen=20 * per_turn)
         self._left_out = 0
@@ -154,7 +70,15 @@ class RequestLog(Worker):
         self._prune_at = 0.0
 
     @classmethod
-    def keeping(cls, db: Database, what: str, requests_days: float, acts_days: float) -> RequestLog:
+    def keeping(
+        cls,
+        db: Database,
+        what: str,
+        requests_days: float,
+        acts_days: float,
+        *,
+        also: Callable[[], Awaitable[None]] | None = None,
+    ) -> RequestLog:
         """As the settings want it: `what` is all, errors or off."""
         return cls(
             db,
@@ -162,11 +86,12 @@ class RequestLog(Worker):
             per_turn=40 * PER_TURN if what == "all" else PER_TURN,
             requests_kept=timedelta(days=requests_days),
             acts_kept=timedelta(days=acts_days),
+            also=also,
         )
 
     def add(self, call: Answered) -> None:
         """A call was answered. Those without a valid token are nobody's, and are in the log only."""
-        if call.status < self._least or call.app_key is None:
+        if call.status < self._least or not call.app_key:
             return
         if self._this_turn >= self._per_turn:
             self._left_out += 1
@@ -185,7 +110,10 @@ class RequestLog(Worker):
         now = asyncio.get_running_loop().time()
         if now >= self._prune_at:
             acts, requests = (self._clock() - kept for kept in self._kept)
-            gone = await journal.prune(self._db, acts_before=acts, requests_before=requests, limit=PRUNED_AT_ONCE)
+            gone = await audit.prune(self._db, acts, PRUNED_AT_ONCE)
+            gone += await journal.prune(self._db, requests, PRUNED_AT_ONCE)
+            if self._also is not None:
+                await self._also()
             self._prune_at = now + (0 if gone >= PRUNED_AT_ONCE else PRUNE_EVERY)
         return EVERY
 
@@ -213,9 +141,9 @@ class JournalRoutes:
         query = Query(request.query, ("operator", "operation", "target", "since", "until", "correlator"), "audit")
         target = query.text("target", 320)
         before = query.cursor(RowId)
-        found = await journal.acts(
+        found = await audit.acts(
             self._house.db,
-            before=journal.NEWEST if before is None else before,
+            before=audit.NEWEST if before is None else before,
             operator=query.text("operator"),
             operation=query.text("operation"),
             targets=None if target is None else await self._names(target),
@@ -228,6 +156,22 @@ class JournalRoutes:
         answer: dict[str, object] = {"audit": [_act(each) for _, each in shown]}
         if len(found) > len(shown):
             answer["nextCursor"] = query.next(shown[-1][0])
+        return Answer(200, answer)
+
+    async def verify(self, request: Request) -> Answer:
+        """verifyAudit: chain by chain, until enough rows have been read."""
+        query = Query(request.query, (), "audit verification")
+        house = self._house
+        checked = await audit.check(
+            house.db, house.audit.sign, after=query.cursor(RowId) or 0, kept=timedelta(days=house.audit_days)
+        )
+        answer: dict[str, object] = {
+            "chains": checked.chains,
+            "rows": checked.rows,
+            "faults": [_fault(each) for each in checked.faults[:MAX_FAULTS]],
+        }
+        if checked.next is not None:
+            answer["nextCursor"] = query.next(checked.next)
         return Answer(200, answer)
 
     async def requests(self, request: Request) -> Answer:
@@ -277,8 +221,17 @@ def _act(act: Act) -> dict[str, Any]:
         "status": act.status,
         "code": act.code,
         "correlator": act.correlator,
-        "detail": act.detail,
+        "detail": act.detail and msgspec.Raw(act.detail.encode()),
+        "address": act.address or None,
+        "session": act.session,
+        "role": act.role,
+        "changes": act.changes and msgspec.Raw(act.changes.encode()),
     }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _fault(found: AuditFault) -> dict[str, Any]:
+    shown = {"chain": found.chain, "link": found.link, "fault": found.fault}
     return {name: value for name, value in shown.items() if value is not None}
 
 

@@ -10,6 +10,7 @@ from simwarden.domain.identifiers import parse_imsi
 from simwarden.domain.records import Behind, OfAccount, OfGateway, OfSim, RecordQuery, behind
 from simwarden.management import record_views
 from simwarden.management.query import Bucket, Number, Query, Text, Time
+from simwarden.management.roles import may_reveal
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument, PermissionDenied
 from simwarden.store import counters
@@ -143,7 +144,7 @@ class RecordRoutes:
 def reveals(request: Request, query: Query) -> bool:
     """Texts and numbers in clear are for who may write, on demand. Raises PermissionDenied."""
     reveal = query.choice("reveal", ("true", "false")) == "true"
-    if reveal and "manage:write" not in request.caller.scopes:
+    if reveal and not may_reveal(request.caller):
         raise PermissionDenied
     return reveal
 

@@ -1,4 +1,4 @@
-"""The management API: which path leads where, and which scope opens it."""
+"""The management API: which path leads where. Which roles open it says the document (`roles`)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.accounts.scopes import of_operations
 from simwarden.management.accounts import AccountRoutes, ApplicationRoutes
 from simwarden.management.alarms import AlarmRoutes
 from simwarden.management.areas import AreaRoutes
+from simwarden.management.arrival import OperatorsApi
 from simwarden.management.bulk import BulkRoutes
+from simwarden.management.callers import OperatorCallers
 from simwarden.management.gateways import GatewayRoutes
 from simwarden.management.hotspots import HotspotRoutes
 from simwarden.management.hotzones import HotzoneRoutes
@@ -19,12 +20,15 @@ from simwarden.management.lines import LineRoutes
 from simwarden.management.opt_outs import OptOutRoutes
 from simwarden.management.outbox import OutboxRoutes
 from simwarden.management.payments import PaymentRoutes
+from simwarden.management.people import PeopleRoutes
 from simwarden.management.places import PlaceRoutes
 from simwarden.management.plans import PlanRoutes
 from simwarden.management.ranges import RangeRoutes
 from simwarden.management.records import RecordRoutes
 from simwarden.management.risk import RiskRoutes
+from simwarden.management.roles import opened_by
 from simwarden.management.schemas import MAX_CSV
+from simwarden.management.session import SessionRoutes
 from simwarden.management.sims import SimRoutes
 from simwarden.management.tacs import TacRoutes
 from simwarden.management.usage import UsageRoutes
@@ -86,7 +90,8 @@ class NoOperator:
 
 def api(house: House, edge: Edge) -> Api:
     """The API, to be mounted at `/manage`."""
-    edge = msgspec.structs.replace(edge, tokens=OperatorsOnly(edge.tokens), rates=None)
+    tokens = OperatorCallers(edge.tokens, house.grants, house.logins)
+    edge = msgspec.structs.replace(edge, tokens=tokens, rates=None)
     sims, gateways = SimRoutes(house), GatewayRoutes(house)
     outbox, bulk = OutboxRoutes(house), BulkRoutes(house)
     ranges, alarms, areas = RangeRoutes(house), AlarmRoutes(house), AreaRoutes(house)
@@ -94,6 +99,7 @@ def api(house: House, edge: Edge) -> Api:
     accounts, applications, journal = AccountRoutes(house), ApplicationRoutes(house), JournalRoutes(house)
     where, lines, hotzones = PlaceRoutes(house), LineRoutes(house), HotzoneRoutes(house)
     records, plans, opt_outs = RecordRoutes(house), PlanRoutes(house), OptOutRoutes(house)
+    session, people = SessionRoutes(house), PeopleRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
         ("POST", "/sims", "createSim", sims.create),
@@ -182,7 +188,22 @@ def api(house: House, edge: Edge) -> Api:
         ("POST", "/applications/{}/revoke", "revokeApplication", applications.revoke),
         ("GET", "/operators", "listOperators", applications.operators),
         ("POST", "/operators", "createOperator", applications.create_operator),
+        ("PATCH", "/operators/{}", "changeOperator", applications.change_operator),
         ("POST", "/operators/{}/revoke", "revokeOperator", applications.revoke_operator),
+        ("POST", "/session", "logIn", session.log_in),
+        ("GET", "/session", "getSession", session.show),
+        ("DELETE", "/session", "logOut", session.log_out),
+        ("POST", "/session/setup", "setUp", session.set_up),
+        ("POST", "/session/password", "changePassword", session.change_password),
+        ("POST", "/session/second-factor", "beginSecondFactor", session.offer),
+        ("POST", "/session/second-factor/confirm", "confirmSecondFactor", session.confirm),
+        ("GET", "/sessions", "listSessions", session.sessions),
+        ("DELETE", "/sessions/{}", "endSession", session.end),
+        ("GET", "/users", "listUsers", people.page),
+        ("POST", "/users", "createUser", people.create),
+        ("GET", "/users/{}", "getUser", people.show),
+        ("PATCH", "/users/{}", "changeUser", people.change),
+        ("POST", "/users/{}/setup-code", "renewSetupCode", people.renew),
         ("POST", "/signing-keys/rotate", "rotateSigningKey", applications.rotate_signing_key),
         ("GET", "/deliveries", "listDeliveries", outbox.deliveries),
         ("POST", "/deliveries/replay", "replayDeliveries", outbox.replay_since),
@@ -206,6 +227,7 @@ def api(house: House, edge: Edge) -> Api:
         ("POST", "/accounts/{}/plan", "assignPlan", plans.assign),
         ("GET", "/accounts/{}/bill", "previewBill", plans.preview),
         ("GET", "/audit", "listAudit", journal.acts),
+        ("GET", "/audit/verification", "verifyAudit", journal.verify),
         ("GET", "/requests", "listRequests", journal.requests),
     )
     bodiless = {
@@ -221,13 +243,16 @@ def api(house: House, edge: Edge) -> Api:
         "revokeOperator",
         "rotateSigningKey",
     }
+    shows = {path: handle for method, path, name, handle in table if method == "GET" and name.startswith("get")}
+    shows["/operators/{}"] = applications.show_operator
     endpoints: dict[str, dict[str, Endpoint]] = {}
     for method, path, name, handle in table:
+        show = shows.get(path) if path != "/session" and method in ("PATCH", "DELETE") else None
         endpoints.setdefault(f"/v1{path}", {})[method] = Endpoint(
             name,
-            handle if method == "GET" else house.audit.watched(name, handle),
+            handle if method == "GET" else house.audit.watched(name, handle, show),
             has_body=method in ("POST", "PATCH") and name not in bodiless,
             max_body=_MOST.get(name, MAX_BODY),
             produces="text/csv" if name == "getOperationResult" else "application/json",
         )
-    return Api(NAME, endpoints, of_operations(PACKAGE), edge, for_operators=True)
+    return OperatorsApi(NAME, endpoints, opened_by(PACKAGE), edge, for_operators=True)

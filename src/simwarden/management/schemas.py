@@ -135,13 +135,6 @@ class Rotate(_Body, frozen=True):
     overlap_seconds: Annotated[int, Meta(ge=0, le=2_592_000)] = 0
 
 
-class CreateOperator(_Body, frozen=True):
-    """CreateOperator."""
-
-    name: Name
-    read_only: bool = False
-
-
 class HandOver(_Body, frozen=True):
     """HandOver."""
 

@@ -20,6 +20,7 @@ from simwarden.management import record_views, schemas, views
 from simwarden.management.explanation import explanation
 from simwarden.management.house import House, read
 from simwarden.management.query import Bucket, Number, Query, Text
+from simwarden.management.roles import may_reveal
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument, PermissionDenied
 from simwarden.store import listing, ranges, records
@@ -177,7 +178,7 @@ class SimRoutes:
         """getRecords: its newest messages and calls. Texts and numbers in clear only for who may write, on demand."""
         sim = await self._house.sim(request.parameter)
         reveal = Query(request.query, ("reveal",), "records").choice("reveal", ("true", "false")) == "true"
-        if reveal and "manage:write" not in request.caller.scopes:
+        if reveal and not may_reveal(request.caller):
             raise PermissionDenied
         messages = await records.sms_of(self._house.db, self._house.vault, sim, RECORDS)
         calls = await records.calls_of(self._house.db, self._house.vault, sim, RECORDS)

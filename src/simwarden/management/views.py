@@ -114,6 +114,8 @@ class ApplicationView(Camel, frozen=True):
     daily_quota: int | None = None
     revoked_at: datetime | None = None
     previous_secret_until: datetime | None = None
+    role: str | None = None
+    manages: str | None = None
 
 
 class AccountView(Camel, frozen=True, omit_defaults=False):

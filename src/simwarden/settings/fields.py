@@ -185,6 +185,12 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Which API calls `simwarden request list` finds: all, those with an error, or none."""
     requests_kept_days: Days = 3
     """Days for which calls can be found so."""
+    login_idle_minutes: Positive = 30
+    """Minutes after which the session of a person who operates this server ends when it is not used."""
+    login_hours: Hours = 12.0
+    """Hours after which such a session ends in any case."""
+    login_second_factor: bool = False
+    """People without a second factor may do nothing but get one."""
     audit_kept_days: Days = 365
     """Days for which it can be seen what operators did (`simwarden audit list`)."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

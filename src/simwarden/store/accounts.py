@@ -162,6 +162,15 @@ class Accounts:
             raise AlreadyExists(f"The account has an application named {name!r} already")
         return _application(row)
 
+    async def add_operator_key(
+        self, app_key: str, name: str, secret_hash: bytes, scopes: Sequence[str], *, role: str, manages: str | None
+    ) -> Application:
+        """Store a new key of an operator. Raises AlreadyExists when a live one has this name."""
+        row = await self._db.fetchrow(Q["insert_operator_key"], app_key, name, secret_hash, list(scopes), role, manages)
+        if row is None:
+            raise AlreadyExists(f"There is an operator's key named {name!r} already")
+        return _application(row)
+
     async def applications(self, account_id: str) -> Sequence[Application]:
         """The applications of an account, revoked ones included, by name."""
         return [_application(row) for row in await self._db.fetch(Q["applications"], account_id)]

@@ -1,4 +1,4 @@
-"""What operators did, and which calls were refused: two lists, the newest first."""
+"""Calls that were refused, or all: the newest first. What operators did is in `audit`."""
 
 from __future__ import annotations
 
@@ -19,25 +19,6 @@ NEWEST = 2**63 - 1
 """In front of every row."""
 
 
-class Act(msgspec.Struct, frozen=True):
-    """A call that changed something, or was to."""
-
-    at: datetime
-    app_key: str
-    """Of the operator's key."""
-    key_name: str
-    operation: str
-    """operationId."""
-    target: str
-    """What its path names; empty where it names nothing."""
-    status: int
-    code: str | None
-    """Of the error that it was answered with."""
-    correlator: str
-    detail: dict[str, Any] | None
-    """Its body, without what is secret or long."""
-
-
 class LoggedRequest(msgspec.Struct, frozen=True):
     """A call of any API that was answered."""
 
@@ -50,29 +31,6 @@ class LoggedRequest(msgspec.Struct, frozen=True):
     account_id: str | None
     app_key: str | None
     duration_ms: float
-
-
-async def add_acts(db: Database, acts: Sequence[Act]) -> None:
-    """Write some in one statement. Raises StoreUnavailable."""
-    await db.execute(Q["add_acts"], *_columns(acts))
-
-
-async def acts(
-    db: Database,
-    *,
-    before: int = NEWEST,
-    operator: str | None = None,
-    operation: str | None = None,
-    targets: Sequence[str] | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    correlator: str | None = None,
-    limit: int,
-) -> list[tuple[int, Act]]:
-    """Acts with their numbers. `operator`: APPKEY or name of the key; `targets`: any of these."""
-    wanted = None if targets is None else list(targets)
-    rows = await db.fetch(Q["acts"], before, operator, operation, wanted, since, until, correlator, limit)
-    return [(row["id"], Act(**{name: row[name] for name in Act.__struct_fields__})) for row in rows]
 
 
 async def add_requests(db: Database, requests: Sequence[LoggedRequest]) -> None:
@@ -101,13 +59,10 @@ async def requests(
     ]
 
 
-async def prune(db: Database, *, acts_before: datetime, requests_before: datetime, limit: int) -> int:
-    """Delete old rows, at most `limit` of each list; returns how many that were."""
-    deleted = 0
-    for query, before in (("prune_acts", acts_before), ("prune_requests", requests_before)):
-        deleted += await db.execute(Q[query], before, limit)
-    return deleted
+async def prune(db: Database, before: datetime, limit: int) -> int:
+    """Delete old rows, at most `limit`; returns how many that were."""
+    return await db.execute(Q["prune_requests"], before, limit)
 
 
-def _columns(rows: Sequence[Act] | Sequence[LoggedRequest]) -> list[list[Any]]:
+def _columns(rows: Sequence[LoggedRequest]) -> list[list[Any]]:
     return [list(column) for column in zip(*(msgspec.structs.astuple(row) for row in rows), strict=True)]

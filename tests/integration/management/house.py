@@ -13,6 +13,8 @@ from tests.unit.northbound.asgi import Reply, call
 from simwarden import northbound
 from simwarden.accounts import applications, oauth
 from simwarden.accounts.keys import SigningKeys
+from simwarden.accounts.logins import Logins
+from simwarden.accounts.passwords import Passwords
 from simwarden.accounts.scopes import SETS
 from simwarden.accounts.tokens import Tokens
 from simwarden.domain.events import Cause, CauseKind
@@ -40,6 +42,7 @@ from simwarden.store.accounts import Accounts
 from simwarden.store.gateways import Gateways
 from simwarden.store.leases import Leases
 from simwarden.store.lines import Lines
+from simwarden.store.people import People
 from simwarden.store.pseudonyms import Pseudonyms
 from simwarden.store.sims import Sims
 from simwarden.store.tacs import Tacs
@@ -54,6 +57,8 @@ FIRST = 460000990000000
 CAUSE = Cause(CauseKind.OPERATOR, "tester", now_utc())
 MANAGE = contract.Contract(yaml.safe_load(bundled(routes.PACKAGE)), beyond=set())
 LIFE = "/iot-device-management/vwip"
+NO_TOKEN = "-"
+"""In place of a token: the call has no Authorization header."""
 MINE = (("imsi", "460000990"), ("msisdn", "+86900000"), ("iccid", "898600"), ("iccid", "8986460000990"))
 THEIRS = (("imsi", "460000991"), ("msisdn", "+86900001"), ("iccid", "8986460000991"))
 """The number ranges of the two accounts."""
@@ -93,6 +98,7 @@ class House:
             vault=vault,
             keys=keys,
             preview=lambda queue, at: preview(queue, at, vault, source="urn:test"),
+            logins=Logins(People(database), vault, Passwords(kib=64, passes=1)),
         )
         self.reads = Reads(database)
         inboxes = Inboxes(database, vault, base_url=self.tokens.issuer)
@@ -170,7 +176,8 @@ class House:
 
     async def _call(self, method: str, path: str, body: Any, token: str, headers: Sequence[Any]) -> Reply:
         sent = b"" if body is None else body if isinstance(body, bytes) else msgspec.json.encode(body)
-        given = [("authorization", f"Bearer {token}"), ("content-type", "application/json"), *headers]
+        given = [("authorization", f"Bearer {token}")] if token != NO_TOKEN else []
+        given += [("content-type", "application/json"), *headers]
         return await call(self.app, method, path, sent, given)
 
     async def work(self) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from tests.integration.management.house import House, imsi
 from tests.unit.northbound.asgi import call
 
-from simwarden.management.journal import RequestLog, detail
+from simwarden.management.audit import detail
+from simwarden.management.journal import RequestLog
 from simwarden.northbound.kernel.ports import Answered
-from simwarden.store import attachments, journal, watch
+from simwarden.store import attachments, audit, journal, watch
 
 if TYPE_CHECKING:
     import pytest
@@ -303,10 +304,10 @@ async def test_old_rows_go(house: House, monkeypatch: pytest.MonkeyPatch) -> Non
     log.add(answered(1, 200))
     await log.flush()
     await house.manage("POST", "/gateways", {"name": "gw1"})
-    await house.db.execute("update operator_act set at = $1", long_ago)
+    await house.db.execute("update audit_chain set day = $1", long_ago.date())
     monkeypatch.setattr(log, "_clock", lambda: datetime.now(UTC))
     await log.turn()
-    assert (await journal.acts(house.db, limit=9), await journal.requests(house.db, limit=9)) == ([], [])
+    assert (await audit.acts(house.db, limit=9), await journal.requests(house.db, limit=9)) == ([], [])
 
 
 async def test_subscriptions_that_fail_are_found(house: House) -> None:

@@ -53,7 +53,17 @@ BY_HAND = {
     "setGatewaySite": "a point and a radius",
     "setPlan": "reads a file",
     "testSubscription": "waits for the sink's answer",
+    "beginSecondFactor": "a conversation",
+    "changePassword": "asks for both",
+    "confirmSecondFactor": "one command with beginSecondFactor",
+    "createUser": "says what to do with the code",
+    "getSession": "without what browsers need",
+    "logIn": "asks for the password",
+    "logOut": "removes a file",
+    "renewSetupCode": "says what to do with the code",
+    "setUp": "one command with logIn",
     "tryRule": "page by page",
+    "verifyAudit": "page by page",
 }
 """Operations whose commands are not built from the document, and why."""
 

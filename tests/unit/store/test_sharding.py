@@ -42,7 +42,10 @@ SHARDED = frozenset(
     name for name, columns in created().items() if re.search(r"^\s*bucket\s", columns, re.MULTILINE)
 ) - {"sim_identifier"}
 """The tables with a column `bucket`, but for the names of SIMs, which every node holds whole."""
-LOCAL = {"lease", "lease_worker", "signing_key", "key_check", "gateway_reject", "call_allowance", "call_hold"}
+LOCAL = {
+    *("lease", "lease_worker", "signing_key", "key_check", "gateway_reject"),
+    *("call_allowance", "call_hold", "operator_act", "audit_chain"),
+}
 """Tables that would stay on one node, where the rules for written values do not hold."""
 REFERENCE = frozenset(created()) - SHARDED - LOCAL
 """Tables that every node holds whole."""

@@ -65,6 +65,8 @@ class Request(msgspec.Struct, frozen=True):
     """The name that the client gave the call by an Idempotency-Key, where the operation keeps answers."""
     usage: Usage | None = None
     """What the call counts as when it changes something; None: it is not the business of the ledger."""
+    address: str = ""
+    """Where it came from, as the trusted proxies say."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -219,7 +221,8 @@ class Api:
                 headers.eligibility, caller, scopes, edge.eligibility, about_sim=about_sim
             )
         usage = None if edge.reads is None or endpoint.reads else self._usage(caller, endpoint)
-        request = Request(caller, call.correlator, body, parameter, query, named, usage)
+        address = (scope.get("client") or ("",))[0]
+        request = Request(caller, call.correlator, body, parameter, query, named, usage, address)
         if edge.quota is not None and caller.daily_quota is not None and (endpoint.once or endpoint.reads):
             return await self._limited(endpoint, request, edge, caller.daily_quota)
         return await endpoint.handle(request)

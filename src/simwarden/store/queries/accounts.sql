@@ -26,6 +26,12 @@ values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (account_id, name) where revoked_at is null do nothing
 returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota, previous_secret_until, tokens_from
 
+-- name: insert_operator_key
+insert into application (app_key, account_id, name, secret_hash, scopes, role, manages)
+values ($1, 'operator', $2, $3, $4, $5, $6)
+on conflict (account_id, name) where revoked_at is null do nothing
+returning app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota, previous_secret_until, tokens_from
+
 -- name: applications
 select app_key, account_id, name, scopes, created_at, revoked_at, sandbox, daily_quota, previous_secret_until, tokens_from
 from application where account_id = $1 order by name, created_at

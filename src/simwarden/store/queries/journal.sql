@@ -1,20 +1,4 @@
--- What operators did, and which calls failed. Both are lists that grow at the end and are pruned at the beginning.
-
--- name: add_acts
-insert into operator_act (at, app_key, key_name, operation, target, status, code, correlator, detail)
-select * from unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[],
-                     $8::text[], $9::jsonb[])
-
--- name: acts
-select id, at, app_key, key_name, operation, target, status, code, correlator, detail from operator_act
-where id < $1
-  and ($2::text is null or app_key = $2 or key_name = $2)
-  and ($3::text is null or operation = $3)
-  and ($4::text[] is null or target = any ($4))
-  and ($5::timestamptz is null or at >= $5)
-  and ($6::timestamptz is null or at < $6)
-  and ($7::text is null or correlator = $7)
-order by id desc limit $8
+-- Calls that failed: a list that grows at the end and is pruned at the beginning.
 
 -- name: add_requests
 insert into request_log (at, correlator, api, operation, status, code, account_id, app_key, duration_ms)
@@ -31,9 +15,6 @@ where id < $1
   and ($6::int is null or status >= $6)
   and ($7::timestamptz is null or at >= $7)
 order by id desc limit $8
-
--- name: prune_acts
-delete from operator_act where id in (select id from operator_act where at < $1 order by at limit $2)
 
 -- name: prune_requests
 delete from request_log where id in (select id from request_log where at < $1 order by at limit $2)

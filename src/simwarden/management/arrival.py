@@ -1,0 +1,96 @@
+"""The management API as browsers reach it: their cookie becomes a token, unless another site sent them.
+
+A browser's session is in a cookie that only this host, only over TLS (or on this machine), and no script gets at, and
+that is not sent along from other sites (`__Host-`, Secure, HttpOnly, SameSite=Strict). What changes something needs
+`x-csrf-token` too, which only who was answered by log-in can know; and no request that another site caused is taken.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from simwarden.management.callers import ANONYMOUS, FOREIGN
+from simwarden.northbound.kernel.api import Api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.types import Receive, Scope, Send
+
+COOKIE = "__Host-simwarden"
+OPEN = frozenset({"/v1/session", "/v1/session/setup", "/v1/session/openid", "/v1/session/openid/finish"})
+"""Where a POST needs no credentials, and those that it brings do not matter."""
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class OperatorsApi(Api):
+    """Behind the translation of a cookie."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http":
+            _arrive(scope)
+        await super().__call__(scope, receive, send)
+
+
+def cookie(token: str, seconds: int) -> tuple[bytes, bytes]:
+    """The header that gives a browser its session; an empty token takes it away."""
+    age = seconds if token else 0
+    return b"set-cookie", f"{COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={age}".encode()
+
+
+def csrf_token(token: str) -> str:
+    """What a browser has to send along with the session of this token."""
+    mac = hmac.digest(token.encode(), b"simwarden csrf", "sha256")
+    return base64.urlsafe_b64encode(mac).decode().rstrip("=")
+
+
+def _arrive(scope: Scope) -> None:
+    """Replace the Authorization header, where something else says who calls."""
+    headers: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name, value)
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    if scope["method"] == "POST" and path in OPEN:
+        _authorize(scope, FOREIGN if _is_foreign(headers) else ANONYMOUS)
+        return
+    if b"authorization" in headers:
+        return
+    token = _token(value for name, value in scope["headers"] if name == b"cookie")
+    if not token:
+        return
+    if scope["method"] not in _SAFE:
+        given = headers.get(b"x-csrf-token", b"")
+        if _is_foreign(headers) or not hmac.compare_digest(csrf_token(token).encode(), given):
+            token = FOREIGN
+    _authorize(scope, token)
+
+
+def _authorize(scope: Scope, token: str) -> None:
+    rest = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
+    scope["headers"] = [*rest, (b"authorization", f"Bearer {token}".encode())]
+
+
+def _token(cookies: Iterable[bytes]) -> str:
+    try:
+        found = SimpleCookie(b"; ".join(cookies).decode("latin-1")).get(COOKIE)
+    except CookieError:
+        return ""
+    return found.value if found is not None and found.value.isascii() and found.value.isprintable() else ""
+
+
+def _is_foreign(headers: dict[bytes, bytes]) -> bool:
+    """Whether a page of another site caused the request, as browsers say (Fetch: Sec-Fetch-Site, Origin)."""
+    if headers.get(b"sec-fetch-site", b"none") not in (b"same-origin", b"none"):
+        return True
+    origin = headers.get(b"origin")
+    if origin is None:
+        return False
+    try:
+        return urlsplit(origin.decode("latin-1")).netloc.lower() != headers.get(b"host", b"").decode("latin-1").lower()
+    except ValueError:
+        return True
