@@ -22,8 +22,8 @@ _ROLES = click.Choice([str(role) for role in Role])
 @user.command(
     epilog=examples(
         (
-            'user add ann@operator.example --name "Ann" --role admin  the first administrator, on the server itself',
-            'user add bob@mvno.example --name "Bob" --role operator --manages MVNO  of a reseller',
+            "user add ann@operator.example --name Ann --role admin",
+            "user add bob@mvno.example --name Bob --role viewer",
         )
     )
 )

@@ -115,7 +115,12 @@ class OperatorCallers:
             return OperatorCaller(caller.app_key, caller.account_id, ANYBODY)
         role = Role(grant.role)
         return OperatorCaller(
-            caller.app_key, OPERATOR, permits(role, caller.scopes), name=grant.name, role=role, manages=grant.manages
+            caller.app_key,
+            OPERATOR,
+            permits(role, caller.scopes) if grant.manages is None else ANYBODY,
+            name=grant.name,
+            role=role,
+            manages=grant.manages,
         )
 
     async def _person(self, token: str) -> TokenHolder | None:
@@ -128,7 +133,7 @@ class OperatorCallers:
         return OperatorCaller(
             user.id,
             OPERATOR,
-            permits(role, (READ, WRITE)) if complete else ANYBODY,
+            permits(role, (READ, WRITE)) if complete and user.manages is None else ANYBODY,
             name=user.email,
             role=role,
             manages=user.manages,
