@@ -243,7 +243,7 @@ class Container:
     async def _work(self, stack: contextlib.AsyncExitStack) -> None:
         """Start everything that changes or sends something by itself."""
         for each in (
-            *(self.customers.rates, self.customers.answers),
+            *(self.customers.rates, self.customers.quotas, self.customers.answers),
             self.keeping,
             self.request_log,
             self.customers.reads,

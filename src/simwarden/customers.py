@@ -15,7 +15,7 @@ from simwarden.engine.eligibility import Eligibility
 from simwarden.engine.function_status import Functions
 from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.messages import WaitingMessages
-from simwarden.engine.quota import Quotas
+from simwarden.engine.quota import Quotas, StoredQuotas
 from simwarden.engine.rates import DefaultRates, Rates
 from simwarden.engine.sending import Sending, SendingLimits
 from simwarden.engine.subscriptions import SubscriptionLimits, Subscriptions
@@ -109,12 +109,13 @@ class Customers:
             heir_of=worker.heir_of,
             refused=limited,
         )
+        self.quotas = Quotas(StoredQuotas(db, worker.name, self.reads), self.rates.limits, refused=limited)
         self.edge = Edge(
             tokens=tokens,
             meter=meter,
             answers=self.answers,
             reads=self.reads.count,
-            quota=Quotas(self.reads.used),
+            quota=self.quotas,
             rates=self.rates,
             eligibility=self._eligibility(),
         )

@@ -1,96 +1,253 @@
-"""What applications have left of the calls that they may make in a day.
+"""What applications and accounts have left of the calls that they may make in a day or a month.
 
-The usage ledger is the truth. Of an application with a quota each process reads it once a second at most, and in
-between adds what it answers itself. What other processes answer meanwhile, and what was under way while the ledger was
-read, is known with the next reading: until then calls are let through. A call under way holds its place, whatever comes
-of it.
+The usage ledger is the truth. A worker reserves some calls ahead, in a row that says how many it holds; what is
+reserved by all workers and what is counted never exceed the quota together. A call takes its place from what its worker
+holds, and keeps it until it is in the ledger or comes to nothing. Of a quota that nears its end calls are reserved
+singly, so that all of it can be used. What a worker that was killed held is free after seconds (`store.QUOTA_TERM`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
-from simwarden.domain.usage import until_tomorrow
+from simwarden.domain.rates import ServiceLimit
+from simwarden.domain.usage import OverQuota, Quota, first_day, until_next, window
 from simwarden.kit.clock import now_utc
+from simwarden.kit.worker import Worker
+from simwarden.store import quotas as store
+from simwarden.store.quotas import Reservation, Reserved
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Sequence
     from datetime import date
 
-READ_AFTER = timedelta(seconds=1)
-"""Age at which what is known of the ledger is read anew."""
+    from simwarden.engine.usage import Reads
+    from simwarden.store.call_limits import CallLimit
+    from simwarden.store.database import Database
+
+EVERY = 1.0
+"""Seconds after which what is held is looked through: more is reserved, or it is given back."""
+PART = 8
+"""At most this part of what is left is reserved ahead of need."""
+PAST_KNOWN = timedelta(minutes=10)
+"""For so long the sum of a month's days before today is believed."""
+GOOD = store.QUOTA_TERM.total_seconds() * 0.8
+"""Seconds for which a reservation is used: less than it is recorded."""
 
 
-class _Known(msgspec.Struct):
-    """What is known of an application."""
+class Who(Protocol):
+    """Who calls."""
 
-    day: date
-    read_at: datetime
-    used: int
-    """As the ledger said then, and what was answered since."""
+    @property
+    def app_key(self) -> str:
+        """The application."""
 
+    @property
+    def account_id(self) -> str:
+        """The tenant it belongs to."""
 
-class QuotaAnswer(msgspec.Struct, frozen=True, eq=False):
-    """What came of asking for one more call."""
-
-    app_key: str
-    known: _Known
-    wait: int = 0
-    """Seconds until the quota is new; 0: the call is let through."""
+    @property
+    def daily_quota(self) -> int | None:
+        """Counted calls that the application may make in a day (UTC); None: as many as it likes."""
 
 
-class Quotas:
-    """The quotas of this process's callers. Applications without one are unknown here."""
+class QuotaBook(Protocol):
+    """Knows what is counted and reserved of quotas."""
+
+    async def reserve(self, held: _Held, today: date, ahead: int, /) -> Reserved:
+        """Reserve calls for those that wait and for those to come. Raises StoreUnavailable."""
+
+
+class _Held:
+    """What this worker knows and holds of a quota."""
+
+    def __init__(self, quota: Quota) -> None:
+        self.quota = quota
+        self.day: date | None = None
+        self.left = 0
+        """Reserved, and not taken by any call."""
+        self.open = 0
+        """Calls that were let through and are not answered yet."""
+        self.waiting = 0
+        self.taken = 0
+        """Calls since it was last reserved."""
+        self.free = 0
+        """What nobody had reserved then."""
+        self.good_until = 0.0
+        self.blocked_until = 0.0
+        """Used up: the ledger need not be read before."""
+        self.past = 0
+        """Counted on the days of the period before today,"""
+        self.past_at: datetime | None = None
+        """as it was read then."""
+        self.asking: asyncio.Task[None] | None = None
+
+
+class StoredQuotas:
+    """Reservations in PostgreSQL, beside what this process has not written to the ledger yet."""
+
+    def __init__(self, db: Database, worker: str, reads: Reads, *, clock: Callable[[], datetime] = now_utc) -> None:
+        self._db = db
+        self._worker = worker
+        self._reads = reads
+        self._clock = clock
+
+    async def reserve(self, held: _Held, today: date, ahead: int) -> Reserved:
+        """Reserve calls, exactly: nothing is written to the ledger by this process meanwhile."""
+        quota = held.quota
+        first = first_day(quota.period, today)
+        now = self._clock()
+        if first < today and (held.past_at is None or not timedelta(0) <= now - held.past_at < PAST_KNOWN):
+            held.past = await store.counted(self._db, quota, first, today - timedelta(days=1))
+            held.past_at = now
+        async with self._reads.held_up():
+            unwritten = self._reads.unwritten(quota.account_id, quota.app_key, today)
+            wanted = Reservation(
+                quota,
+                today,
+                held.past if first < today else 0,
+                unwritten,
+                held.open + held.left,
+                held.waiting,
+                ahead,
+                PART,
+            )
+            return await store.reserve(self._db, self._worker, wanted)
+
+
+class Quotas(Worker):
+    """The quotas of this process's callers. Those without any are unknown here."""
+
+    worker_name = "quotas"
 
     def __init__(
-        self, used: Callable[[str, str, date], Awaitable[int]], *, clock: Callable[[], datetime] = now_utc
+        self,
+        book: QuotaBook,
+        limits: Callable[[str], Sequence[CallLimit]] = lambda _app_key: (),
+        *,
+        refused: Callable[[str], None] = lambda _limit: None,
+        clock: Callable[[], datetime] = now_utc,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`used` returns how many calls of an account's application are counted for a day (`Reads.used`)."""
-        self._used = used
+        """`limits` returns what is set for an application that calls (`Rates.limits`)."""
+        super().__init__()
+        self._book = book
+        self._limits = limits
+        self._refused = refused
         self._clock = clock
-        self._known: dict[str, _Known] = {}
-        self._open: dict[str, int] = {}
-        """Calls that were let through and are not answered yet."""
-        self._reading: dict[str, asyncio.Task[None]] = {}
+        self._monotonic = monotonic
+        self._held: dict[str, _Held] = {}
+        """By the key of the quota."""
 
-    async def take(self, account_id: str, app_key: str, quota: int) -> QuotaAnswer:
-        """Let one more call through, if there is one left; then it must be settled. Raises StoreUnavailable."""
-        now = self._clock().astimezone(UTC)
-        known = self._known.get(app_key)
-        if known is None or known.day != now.date() or not timedelta(0) <= now - known.read_at < READ_AFTER:
-            await self._refresh(account_id, app_key, now)
-            known = self._known[app_key]
-        if known.used + self._open.get(app_key, 0) < quota:
-            self._open[app_key] = self._open.get(app_key, 0) + 1
-            return QuotaAnswer(app_key, known)
-        return QuotaAnswer(app_key, known, until_tomorrow(now))
+    def of(self, who: Who) -> Sequence[Quota]:
+        """Those that a call is held against."""
+        limits = self._limits(who.app_key)
+        if not limits and who.daily_quota is None:
+            return ()
+        found = [] if who.daily_quota is None else [Quota(who.account_id, who.app_key, "daily", who.daily_quota)]
+        for each in limits:
+            if each.daily is not None:
+                found.append(Quota(who.account_id, each.app_key, "daily", each.daily))
+            if each.monthly is not None:
+                found.append(Quota(who.account_id, each.app_key, "monthly", each.monthly))
+        return found
 
-    def settle(self, taken: QuotaAnswer, *, counted: bool) -> None:
+    async def take(self, quotas: Sequence[Quota]) -> None:
+        """Let one more call through; then it must be settled. Raises OverQuota, StoreUnavailable."""
+        found = [self._of(quota) for quota in quotas]
+        while True:
+            now, at = self._clock().astimezone(UTC), self._monotonic()
+            held = next((each for each in found if not _has(each, now.date(), at)), None)
+            if held is None:
+                break
+            if held.day == now.date() and at < held.blocked_until:
+                self._refuse(held, now)
+            held.waiting += 1
+            try:
+                await asyncio.shield(self._ask(held))
+            finally:
+                held.waiting -= 1
+            if held.left < 1:
+                self._refuse(held, now)
+        for held in found:
+            held.left -= 1
+            held.open += 1
+            held.taken += 1
+
+    def settle(self, quotas: Sequence[Quota], *, counted: bool) -> None:
         """A call that was let through is over; `counted`: it is, or will be, in the ledger."""
-        left = self._open[taken.app_key] - 1
-        if left:
-            self._open[taken.app_key] = left
-        else:
-            del self._open[taken.app_key]
-        if counted:  # of no consequence when the ledger was read meanwhile, and perhaps with it
-            taken.known.used += 1
+        for quota in quotas:
+            held = self._held[quota.key]
+            held.open -= 1
+            held.left += not counted
 
-    async def _refresh(self, account_id: str, app_key: str, now: datetime) -> None:
-        """Read the ledger; concurrent calls share one look."""
-        task = self._reading.get(app_key)
-        if task is None:
-            task = self._reading[app_key] = asyncio.create_task(self._read(account_id, app_key, now), name="quota")
-            task.add_done_callback(lambda done: self._forget(app_key, done))
-        await asyncio.shield(task)
+    def shown(self, who: Who) -> list[ServiceLimit]:
+        """The quotas of a call as they are now."""
+        now = self._clock().astimezone(UTC)
+        return [self._shown(held, now) for quota in self.of(who) if (held := self._held.get(quota.key))]
 
-    async def _read(self, account_id: str, app_key: str, now: datetime) -> None:
-        self._known[app_key] = _Known(now.date(), now, await self._used(account_id, app_key, now.date()))
+    async def turn(self) -> float:
+        """Reserve for those who go on, give back what others hold."""
+        for key, held in list(self._held.items()):
+            idle = not held.taken and not held.open and not held.waiting
+            if idle:
+                if held.day is None:
+                    del self._held[key]
+                    continue
+                held.left = 0
+            await asyncio.shield(self._ask(held))
+            if idle and not held.open and not held.left:
+                held.day = None  # given back: forgotten with the next turn
+        return EVERY
 
-    def _forget(self, app_key: str, done: asyncio.Task[None]) -> None:
-        del self._reading[app_key]
-        if not done.cancelled():
-            done.exception()  # heard, also when the caller has gone
+    def _of(self, quota: Quota) -> _Held:
+        held = self._held.get(quota.key)
+        if held is None:
+            held = self._held[quota.key] = _Held(quota)
+        elif held.quota.most != quota.most:
+            held.quota = quota
+            held.good_until = held.blocked_until = 0.0
+        return held
+
+    def _ask(self, held: _Held) -> asyncio.Task[None]:
+        if held.asking is None:
+            held.asking = asyncio.create_task(self._reserve(held), name="quota")
+            held.asking.add_done_callback(lambda done: _heard(held, done))
+        return held.asking
+
+    async def _reserve(self, held: _Held) -> None:
+        sent = self._monotonic()
+        today = self._clock().astimezone(UTC).date()
+        if held.day != today or held.good_until <= sent:
+            held.left = 0
+            if held.day is not None and held.day != today:
+                held.past_at = None
+        ahead, held.taken = held.taken, 0
+        found = await self._book.reserve(held, today, ahead)
+        held.day, held.good_until, held.free = today, sent + GOOD, max(0, found.free)
+        held.left = max(0, held.left + found.got)
+        held.blocked_until = sent + EVERY if found.used_up else 0.0
+
+    def _refuse(self, held: _Held, now: datetime) -> None:
+        quota = held.quota
+        self._refused(quota.name)
+        wait = until_next(quota.period, now) if self._monotonic() < held.blocked_until else 1
+        raise OverQuota(quota, wait, self._shown(held, now))
+
+    def _shown(self, held: _Held, now: datetime) -> ServiceLimit:
+        quota = held.quota
+        seconds, left = window(quota.period, now.date()), max(0, held.left) + held.free
+        return ServiceLimit(quota.name, quota.most, seconds, left, until_next(quota.period, now))
+
+
+def _has(held: _Held, today: date, at: float) -> bool:
+    return held.left > 0 and held.day == today and held.good_until > at
+
+
+def _heard(held: _Held, done: asyncio.Task[None]) -> None:
+    held.asking = None
+    if not done.cancelled():
+        done.exception()  # heard, also when the caller has gone

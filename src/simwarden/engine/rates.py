@@ -190,6 +190,11 @@ class Rates:
             finally:
                 short.waiting -= 1
 
+    def limits(self, app_key: str) -> Sequence[CallLimit]:
+        """What is set for the calls of an application that has called, quotas too."""
+        plan = self._plans.get(app_key)
+        return () if plan is None else plan.limits
+
     def shown(self, app_key: str, api: str, operation: str) -> Sequence[ServiceLimit]:
         """The limits that a call was held against, as they are now; empty where nothing was set for the application."""
         plan = self._plans.get(app_key)

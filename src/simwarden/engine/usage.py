@@ -62,15 +62,18 @@ class Reads:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def used(self, account_id: str, app_key: str, day: date) -> int:
-        """Calls of an application that are counted for this day, with those of this process that are not yet written.
+    def held_up(self) -> asyncio.Lock:
+        """While this is held nothing is written: what is counted here and what is in the ledger do not overlap."""
+        return self._writing
 
-        Exact for what has been committed when it is asked and for what this process has read by the time it returns.
-        """
-        async with self._writing:  # else what is being written would be seen twice, or not at all
-            written = await store.of_day(self._db, account_id, app_key, day)
-            waiting = sum(n for (on, _, usage), n in self._waiting.items() if usage.app_key == app_key and on == day)
-            return written + waiting + sum(n for usage, n in self._fresh.items() if usage.app_key == app_key)
+    def unwritten(self, account_id: str, app_key: str, day: date) -> int:
+        """Calls of an application ("": of all of the account) that are counted for this day and not in the ledger."""
+
+        def is_meant(usage: Usage) -> bool:
+            return usage.account_id == account_id and app_key in ("", usage.app_key)
+
+        waiting = sum(n for (on, _, usage), n in self._waiting.items() if on == day and is_meant(usage))
+        return waiting + sum(n for usage, n in self._fresh.items() if is_meant(usage))
 
     async def flush(self) -> None:
         """Write what was counted. Raises StoreUnavailable: it is kept for later unless it may have been written."""

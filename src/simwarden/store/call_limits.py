@@ -148,10 +148,11 @@ async def hold(
     keys: Sequence[str],
     kept: Sequence[int],
     before: Sequence[asyncpg.Record],
+    term: timedelta = TERM,
 ) -> None:
     """Write down what a worker holds of some keys from now on. `before`: what `locked` returned."""
     now: datetime = before[0]["now"]
-    await connection.execute(Q["hold"], worker, keys, kept, now + TERM)
+    await connection.execute(Q["hold"], worker, keys, kept, now + term)
     if any(row["until"] is not None and row["until"] <= now for row in before):
         await connection.execute(Q["drop_old"], keys, now)
 

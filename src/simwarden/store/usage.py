@@ -53,12 +53,6 @@ async def count(connection: asyncpg.Connection, used: Mapping[Key, int]) -> None
     await connection.execute(Q["count"], *(list(column) for column in zip(*rows, strict=True)))
 
 
-async def of_day(db: Database, account_id: str, app_key: str, day: dt.date) -> int:
-    """How many calls of an application are counted for this day."""
-    counted: int = await db.fetchval(Q["of_day"], ALL_BUCKETS, day, account_id, app_key)
-    return counted
-
-
 def bucket_of_application(app_key: str) -> int:
     """Where what is no SIM's is counted."""
     return zlib.crc32(app_key.encode()) % BUCKETS

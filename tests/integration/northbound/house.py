@@ -19,13 +19,15 @@ from simwarden.accounts.tokens import Tokens
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.place import Place, PlaceSource
+from simwarden.domain.rates import rate_limit
 from simwarden.domain.sim import Seen, Sim
 from simwarden.engine import areas
 from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.eligibility import Eligibility
 from simwarden.engine.function_status import Functions
 from simwarden.engine.idempotency import IdempotencyStore
-from simwarden.engine.quota import Quotas
+from simwarden.engine.quota import Quotas, StoredQuotas
+from simwarden.engine.rates import DefaultRates, Rates
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.engine.usage import Reads
 from simwarden.kit.clock import now_utc
@@ -82,12 +84,16 @@ class House:
         self.commands = CommandBatcher(database, self.answers, clock=clock)
         self.reads = Reads(database, clock=clock)
         self.metered: list[Answered] = []
+        name = uuid4().hex
+        self.rates = Rates(database, name, DefaultRates(rate_limit(1e6), rate_limit(1e5)))
+        self.quotas = Quotas(StoredQuotas(database, name, self.reads, clock=clock), self.rates.limits, clock=clock)
         self.edge = Edge(
             tokens=self.tokens,
             meter=self.metered.append,
             answers=self.answers,
             reads=self.reads.count,
-            quota=Quotas(self.reads.used, clock=clock),
+            quota=self.quotas,
+            rates=self.rates,
             eligibility=Eligibility(database, per_account=1000, clock=clock),
         )
         self.app = northbound.ApisFirst(

@@ -1,135 +1,199 @@
-"""What applications have left of their day, by a ledger that is only read once a second."""
+"""Several workers and one quota: never more than it, all of it, whoever is killed."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from simwarden.domain.errors import StoreUnavailable
-from simwarden.domain.usage import until_tomorrow
+from simwarden.domain.usage import OverQuota, Quota, first_day, until_next, window
 from simwarden.engine.quota import Quotas
+from simwarden.store.call_limits import CallLimit
+from simwarden.store.quotas import Reservation, Reserved, divide
 
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-SECOND = timedelta(seconds=1)
-HALF_A_DAY = 12 * 3600
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+TERM = 10.0
+
+
+class Who:
+    """Who calls."""
+
+    app_key, account_id, daily_quota = "swk_meters", "acc_meters", 7
 
 
 class Ledger:
-    """What is counted, how often it was read, and the time."""
+    """What is counted, and who holds what."""
 
     def __init__(self) -> None:
-        self.counted: dict[tuple[str, date], int] = {}
-        self.readings = 0
-        self.now = NOON
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.failure: Exception | None = None
+        self.counted = 0
+        self.at = 0.0
+        self.holds: dict[int, tuple[int, float]] = {}
 
-    def count(self, app_key: str = "a", calls: int = 1) -> None:
-        key = app_key, self.now.date()
-        self.counted[key] = self.counted.get(key, 0) + calls
 
-    async def used(self, _account_id: str, app_key: str, day: date) -> int:
-        self.readings += 1
-        found = self.counted.get((app_key, day), 0)
-        await self.gate.wait()
-        if self.failure is not None:
-            raise self.failure
+class Process:
+    """A worker: what it answers is in the ledger at once, or when it is flushed."""
+
+    def __init__(self, ledger: Ledger, number: int) -> None:
+        self.ledger = ledger
+        self.number = number
+        self.unwritten = 0
+        self.open = 0
+        self.quotas = Quotas(self, clock=lambda: NOW, monotonic=lambda: ledger.at)
+
+    async def reserve(self, held: Any, today: date, ahead: int) -> Reserved:
+        ledger = self.ledger
+        others = sum(held for each, (held, until) in ledger.holds.items() if each != self.number and until > ledger.at)
+        wanted = Reservation(held.quota, today, 0, self.unwritten, held.open + held.left, held.waiting, ahead, 8)
+        found = divide(wanted, ledger.counted, others)
+        await asyncio.sleep(0)
+        kept = wanted.unwritten + wanted.taken + found.got
+        ledger.holds[self.number] = (kept, ledger.at + TERM)
         return found
 
+    def flush(self) -> None:
+        self.ledger.counted += self.unwritten
+        self.unwritten = 0
 
-@pytest.fixture
-def ledger() -> Ledger:
-    return Ledger()
+    async def begin(self, quota: Quota) -> bool:
+        try:
+            await self.quotas.take([quota])
+        except OverQuota:
+            return False
+        self.open += 1
+        return True
 
-
-@pytest.fixture
-def quotas(ledger: Ledger) -> Quotas:
-    return Quotas(ledger.used, clock=lambda: ledger.now)
-
-
-async def call(quotas: Quotas, ledger: Ledger, quota: int, app_key: str = "a", *, counted: bool = True) -> int:
-    """One call from beginning to end: the seconds to wait, 0 when it was let through."""
-    taken = await quotas.take("acc", app_key, quota)
-    if not taken.wait:
-        if counted:
-            ledger.count(app_key)
-        quotas.settle(taken, counted=counted)
-    return taken.wait
-
-
-async def test_as_many_as_the_quota_and_the_ledger_is_read_once(quotas: Quotas, ledger: Ledger) -> None:
-    assert [await call(quotas, ledger, 3) for _ in range(5)] == [0, 0, 0, HALF_A_DAY, HALF_A_DAY]
-    assert ledger.readings == 1
-    assert await call(quotas, ledger, 1, "b") == 0, "each application has its own"
+    def end(self, quota: Quota, kind: str) -> None:
+        """The call changed something, only read, or came to nothing."""
+        if self.open:
+            self.open -= 1
+            self.ledger.counted += kind == "change"
+            self.quotas.settle([quota], counted=kind != "nothing")
+            self.unwritten += kind == "read"
 
 
-async def test_what_is_not_counted_uses_nothing_up(quotas: Quotas, ledger: Ledger) -> None:
-    assert [await call(quotas, ledger, 1, counted=False) for _ in range(5)] == [0] * 5
-    assert [await call(quotas, ledger, 1) for _ in range(2)] == [0, HALF_A_DAY]
+ACTS = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.sampled_from(
+            ["begin"] * 6 + ["change", "change", "read", "read", "nothing", "flush", "turn", "kill", "wait"]
+        ),
+        st.sampled_from([0.0, 0.2, 1.1]),
+    ),
+    max_size=120,
+)
 
 
-async def test_calls_under_way_hold_their_place(quotas: Quotas) -> None:
-    taken = await asyncio.gather(*(quotas.take("acc", "a", 3) for _ in range(5)))
-    assert sorted(one.wait for one in taken) == [0, 0, 0, HALF_A_DAY, HALF_A_DAY]
-    first = next(one for one in taken if not one.wait)
-    quotas.settle(first, counted=False)
-    assert (await quotas.take("acc", "a", 3)).wait == 0, "a place that was not used is free again"
+@settings(max_examples=60)
+@given(st.integers(1, 60), ACTS)
+def test_the_ledger_never_exceeds_the_quota_and_reaches_it(most: int, acts: list[tuple[int, str, float]]) -> None:
+    asyncio.run(_play(most, acts))
 
 
-async def test_a_second_later_what_others_counted_is_known(quotas: Quotas, ledger: Ledger) -> None:
-    assert await call(quotas, ledger, 5) == 0
-    ledger.count(calls=4)
-    assert await call(quotas, ledger, 5) == 0, "not known yet"
-    ledger.now += SECOND
-    assert await call(quotas, ledger, 5) == HALF_A_DAY - 1
-    assert await call(quotas, ledger, 7) == 0, "a larger quota holds at once"
-    assert await call(quotas, ledger, 2) == HALF_A_DAY - 1, "and a smaller one"
+async def _play(most: int, acts: list[tuple[int, str, float]]) -> None:
+    ledger, quota = Ledger(), Quota("acc", "swk", "daily", most)
+    processes = [Process(ledger, number) for number in range(3)]
+    for which, act, seconds in acts:
+        ledger.at += seconds
+        process = processes[which]
+        if act == "begin":
+            await process.begin(quota)
+        elif act == "flush":
+            process.flush()
+        elif act == "turn":
+            await process.quotas.turn()
+        elif act == "kill":  # what it has not written down is lost, its open calls come to nothing
+            processes[which] = Process(ledger, max(ledger.holds, default=3) + 3)
+        elif act == "wait":
+            for each in processes:
+                await each.quotas.turn()
+            ledger.at += 1
+        else:
+            process.end(quota, act)
+        assert ledger.counted + sum(each.unwritten + each.open for each in processes) <= most
+    for each in processes:
+        while each.open:
+            each.end(quota, "change")
+        each.flush()
+    ledger.at += TERM
+    while await processes[0].begin(quota):
+        processes[0].end(quota, "change")
+    assert ledger.counted == most
 
 
-async def test_the_next_day_begins_at_midnight_in_utc(quotas: Quotas, ledger: Ledger) -> None:
-    ledger.now = datetime(2026, 11, 21, 23, 59, 59, 500_000, tzinfo=UTC)
-    assert [await call(quotas, ledger, 1) for _ in range(2)] == [0, 1]
-    ledger.now += SECOND / 2
-    assert [await call(quotas, ledger, 1) for _ in range(2)] == [0, 24 * 3600]
-    ledger.now -= SECOND
-    assert await call(quotas, ledger, 1) == 1, "a clock that goes back finds the day as it was"
+async def test_many_that_wait_share_one_look_and_get_all_there_is() -> None:
+    process, quota = Process(Ledger(), 0), Quota("acc", "", "monthly", 10)
+    assert sorted(await asyncio.gather(*(process.begin(quota) for _ in range(30)))) == [False] * 20 + [True] * 10
 
 
-async def test_a_change_that_was_under_way_while_the_ledger_was_read_is_not_taken_twice(
-    quotas: Quotas, ledger: Ledger
-) -> None:
-    first = await quotas.take("acc", "a", 2)
-    ledger.count()  # committed, but not answered yet
-    ledger.now += SECOND
-    second = await quotas.take("acc", "a", 3)
-    assert second.wait == 0
-    quotas.settle(first, counted=True)
-    quotas.settle(second, counted=True)
-    assert (await quotas.take("acc", "a", 3)).wait == 0
+async def test_a_changed_quota_holds_with_the_next_call() -> None:
+    process = Process(Ledger(), 0)
+    small, large = (Quota("acc", "swk", "daily", most) for most in (2, 5))
+    assert [await process.begin(small) for _ in range(3)] == [True, True, False]
+    assert [await process.begin(large) for _ in range(4)] == [True, True, True, False]
+    assert not await process.begin(small)
 
 
-async def test_concurrent_calls_share_one_look_and_one_failure(quotas: Quotas, ledger: Ledger) -> None:
-    ledger.gate.clear()
-    ledger.failure = StoreUnavailable()
-    calls = [asyncio.create_task(quotas.take("acc", "a", 9)) for _ in range(5)]
+async def test_a_call_is_held_against_all_quotas_that_are_set() -> None:
+    process = Process(Ledger(), 0)
+    limits = [CallLimit(rate=1.0, burst=2), CallLimit(app_key="swk_meters", monthly=9), CallLimit(daily=8, monthly=90)]
+    process.quotas._limits = lambda _app_key: limits
+    assert [str(each) for each in process.quotas.of(Who())] == [
+        "7 calls a day of this application",
+        "9 calls a month of this application",
+        "8 calls a day of this account",
+        "90 calls a month of this account",
+    ]
+    quotas = process.quotas.of(Who())
+    for _ in range(7):
+        await process.quotas.take(quotas)
+    with pytest.raises(OverQuota, match="7 calls a day of this application") as caught:
+        await process.quotas.take(quotas)
+    assert caught.value.retry_after == 1, "calls are under way that may come to nothing"
+    shown = {each.name: (each.quota, each.left, each.window) for each in process.quotas.shown(Who())}
+    assert shown["application-daily"] == (7, 0, 86400)
+    assert shown["account-monthly"][0::2] == (90, 30 * 86400)
+
+
+def test_days_and_months_are_those_of_utc() -> None:
+    last = datetime(2026, 12, 31, 23, 59, 58, 500_000, tzinfo=UTC)
+    assert (until_next("daily", last), until_next("monthly", last)) == (2, 2)
+    assert until_next("monthly", datetime(2028, 2, 1, tzinfo=UTC)) == window("monthly", date(2028, 2, 3)) == 29 * 86400
+    assert first_day("monthly", date(2026, 11, 21)) == date(2026, 11, 1)
+
+
+async def test_who_waits_hears_of_an_outage_and_the_next_call_is_let_through() -> None:
+    process, quota = Process(Ledger(), 0), Quota("acc", "swk", "daily", 10)
+    reserve = process.reserve
+
+    async def away(*_: Any) -> Reserved:
+        raise StoreUnavailable
+
+    process.reserve = away  # type: ignore[method-assign, assignment]
+    found = await asyncio.gather(*(process.begin(quota) for _ in range(3)), return_exceptions=True)
+    assert [type(one) for one in found] == [StoreUnavailable] * 3
+    process.reserve = reserve  # type: ignore[method-assign]
+    assert await process.begin(quota)
+
+
+async def test_a_caller_that_goes_away_takes_nothing_and_spoils_nothing() -> None:
+    process, quota = Process(Ledger(), 0), Quota("acc", "swk", "daily", 1)
+    gone = asyncio.create_task(process.begin(quota))
     await asyncio.sleep(0)
-    calls[0].cancel()
-    await asyncio.sleep(0)
-    ledger.gate.set()
-    results = await asyncio.gather(*calls, return_exceptions=True)
-    assert isinstance(results[0], asyncio.CancelledError)
-    assert all(isinstance(one, StoreUnavailable) for one in results[1:])
-    assert ledger.readings == 1
-    ledger.failure = None
-    assert await call(quotas, ledger, 1) == 0, "the next one looks again"
+    gone.cancel()
+    assert await process.begin(quota)
+    assert not await process.begin(quota)
 
 
-def test_seconds_to_midnight_are_rounded_up() -> None:
-    midnight = datetime(2026, 11, 22, tzinfo=UTC)
-    assert until_tomorrow(midnight) == 86_400
-    assert until_tomorrow(midnight - timedelta(microseconds=1)) == 1
-    assert until_tomorrow(midnight - 1.2 * SECOND) == 2
-    assert until_tomorrow(NOON.astimezone(timezone(timedelta(hours=14)))) == HALF_A_DAY
+async def test_who_calls_no_more_is_forgotten_and_holds_nothing() -> None:
+    ledger = Ledger()
+    process, quota = Process(ledger, 0), Quota("acc", "swk", "daily", 100)
+    assert await process.begin(quota)
+    process.end(quota, "change")
+    for _ in range(4):
+        await process.quotas.turn()
+    assert (process.quotas._held, ledger.holds[0][0]) == ({}, 0)

@@ -13,6 +13,7 @@ from tests.unit.northbound.world import Client, World
 
 from simwarden.edge.throttle import HeldBack
 from simwarden.engine.quota import Quotas
+from simwarden.store.quotas import Reserved
 from simwarden.northbound.kernel.api import MAX_BODY
 
 if TYPE_CHECKING:
@@ -225,10 +226,11 @@ async def test_what_an_application_is_refused_too_often_is_held_back_by_all_apis
         async def wait(self, key: str) -> None:
             waited.append(key)
 
-    async def used(_account_id: str, _app_key: str, _day: date) -> int:
-        return 1
+    class UsedUp:
+        async def reserve(self, *_: Any) -> Reserved:
+            return Reserved(0, 0, used_up=True)
 
-    world = World(Quotas(used), refusals=Counted())
+    world = World(Quotas(UsedUp()), refusals=Counted())
     world.callers["good"] = msgspec.structs.replace(world.callers["good"], daily_quota=1)
     for path in (f"{V01}/query", "/subscription-status/v0.1/retrive-subscription-status"):
         assert (await Client(world.app)("POST", path, {})).status == 429

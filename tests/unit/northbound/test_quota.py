@@ -11,6 +11,7 @@ from tests.unit.northbound.world import API, NOW, SUBSCRIPTIONS, Client, World
 
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.engine.quota import Quotas
+from simwarden.store.quotas import Reservation, Reserved, divide
 
 if TYPE_CHECKING:
     from datetime import date
@@ -35,11 +36,13 @@ class Ledger:
     def __init__(self) -> None:
         self.counted = 0
         self.readings = 0
-        self.world = World(Quotas(self.used, clock=lambda: NOW))
+        self.world = World(Quotas(self, clock=lambda: NOW))
 
-    async def used(self, _account_id: str, _app_key: str, _day: date) -> int:
+    async def reserve(self, held: Any, today: date, ahead: int) -> Reserved:
         self.readings += 1
-        return self.counted
+        made = self.counted + len(self.world.used) + len(self.world.read_only)
+        wanted = Reservation(held.quota, today, made, 0, held.open + held.left, held.waiting, ahead, 8)
+        return divide(wanted, 0, 0)
 
     def limit(self, daily_quota: int | None) -> None:
         """Give the application `good` a quota."""
@@ -94,7 +97,11 @@ async def test_everything_that_is_counted_is_refused(ledger: Ledger, client: Cli
     before = dict(ledger.world.sims)
     reply = await client("POST", path, body, headers=[("idempotency-key", "k"), ("x-correlator", "c-1")])
     assert (reply.status, reply.json["code"]) == (429, "QUOTA_EXCEEDED")
-    assert reply.json["message"] == "Rejected due to exceeding a business quota limit."
+    assert reply.json["message"] == (
+        "Rejected due to exceeding a business quota limit: 100 calls a day of this application."
+    )
+    assert reply.headers["ratelimit-policy"] == '"application-daily";q=100;w=86400'
+    assert reply.headers["ratelimit"] == '"application-daily";r=0;t=43200'
     assert reply.headers["retry-after"] == str(12 * 3600)
     assert reply.headers["x-correlator"] == "c-1"
     world = ledger.world
@@ -183,11 +190,12 @@ async def test_a_call_that_breaks_gives_its_place_back(
 
 
 async def test_a_ledger_that_cannot_be_read_is_503(client: Client, ledger: Ledger, world: World) -> None:
-    async def away(*_: Any) -> int:
-        raise StoreUnavailable
+    class Away:
+        async def reserve(self, *_: Any) -> Reserved:
+            raise StoreUnavailable
 
     ledger.limit(1)
-    unreadable = World(Quotas(away, clock=lambda: NOW + timedelta(seconds=1)))
+    unreadable = World(Quotas(Away(), clock=lambda: NOW + timedelta(seconds=1)))
     unreadable.callers = world.callers
     reply = await Client(unreadable.app)("POST", f"/{API}/v0.1/query", QUERY)
     assert (reply.status, reply.headers["retry-after"]) == (503, "1")

@@ -16,7 +16,7 @@ import structlog
 
 from simwarden.domain.errors import ResourceNotFound, SimwardenError
 from simwarden.domain.rates import OverLimit
-from simwarden.domain.usage import Usage
+from simwarden.domain.usage import OverQuota, Usage
 from simwarden.edge.bodies import read_body
 from simwarden.northbound.kernel import eligibility, keys, rate_headers
 from simwarden.northbound.kernel import headers as header_rules
@@ -25,7 +25,6 @@ from simwarden.northbound.kernel.errors import (
     InvalidAccessToken,
     MethodNotAllowed,
     PermissionDenied,
-    QuotaExceeded,
     Unauthenticated,
     detailed,
     info,
@@ -38,7 +37,9 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from simwarden.domain.rates import ServiceLimit
+    from simwarden.domain.usage import Quota
     from simwarden.engine.idempotency import StoredResponse
+    from simwarden.engine.quota import Quotas
     from simwarden.northbound.kernel.edge import Edge
 
 MAX_BODY = 64 * 1024
@@ -152,7 +153,7 @@ class Api:
             if error.status == 500:
                 self._log_failure(call, scope, error)
             answer = refusal(error, call.allow, for_operators=self._for_operators)
-            call.over = error if isinstance(error, OverLimit) else None
+            call.over = error.limit if isinstance(error, OverLimit | OverQuota) else None
         except Exception as error:  # the one place where whatever went wrong becomes an answer
             self._log_failure(call, scope, error)
             answer = refusal(SimwardenError())
@@ -223,28 +224,29 @@ class Api:
         usage = None if edge.reads is None or endpoint.reads else self._usage(caller, endpoint)
         address = (scope.get("client") or ("",))[0]
         request = Request(caller, call.correlator, body, parameter, query, named, usage, address)
-        if edge.quota is not None and caller.daily_quota is not None and (endpoint.once or endpoint.reads):
-            return await self._limited(endpoint, request, edge, caller.daily_quota)
+        if edge.quota is not None and (endpoint.once or endpoint.reads) and (quotas := edge.quota.of(caller)):
+            return await self._limited(endpoint, request, edge, edge.quota, quotas)
         return await endpoint.handle(request)
 
-    async def _limited(self, endpoint: Endpoint, request: Request, edge: Edge, calls: int) -> Answer:
-        """The answer to a call that would be counted, of an application that may make so many. Raises QuotaExceeded."""
-        quota = edge.quota
-        assert quota is not None
-        taken = await quota.take(request.caller.account_id, request.caller.app_key, calls)
-        if taken.wait:
+    async def _limited(
+        self, endpoint: Endpoint, request: Request, edge: Edge, quota: Quotas, held_against: Sequence[Quota]
+    ) -> Answer:
+        """The answer to a call that would be counted, of who may make so many. Raises OverQuota."""
+        try:
+            await quota.take(held_against)
+        except OverQuota:
             named = request.call
             kept = named and edge.answers and await edge.answers.find(named.name, named.digest)
             if kept:  # the last one of the quota was this very call, and has been answered just now
                 return replay(kept)
-            raise QuotaExceeded(taken.wait)
+            raise
         counted = False
         try:
             answer = await endpoint.handle(request)
             counted = answer.status < 300 and not answer.idle
             return answer
         finally:
-            quota.settle(taken, counted=counted)
+            quota.settle(held_against, counted=counted)
 
     def _usage(self, caller: TokenHolder, endpoint: Endpoint, part: str = "") -> Usage:
         return Usage(caller.account_id, caller.app_key, self.name, endpoint.name + part)
@@ -276,13 +278,16 @@ class _Call:
         self.caller: TokenHolder | None = None
         self.endpoint: Endpoint | None = None
         self.allow = ""
-        self.over: OverLimit | None = None
+        self.over: ServiceLimit | None = None
         """Why it is refused."""
 
     def limits(self, caller: TokenHolder, api: str, operation: str) -> Sequence[ServiceLimit]:
         """What the client is shown: the limits that are set for it, or else the one that refused the call."""
-        shown = () if self.edge.rates is None else self.edge.rates.shown(caller.app_key, api, operation)
-        return shown or (() if self.over is None else (self.over.limit,))
+        rates, quota = self.edge.rates, self.edge.quota
+        shown = () if rates is None else rates.shown(caller.app_key, api, operation)
+        if quota is not None and (quotas := quota.shown(caller)):
+            shown = (*shown, *quotas)
+        return shown or (() if self.over is None else (self.over,))
 
 
 def replay(kept: StoredResponse) -> Answer:

@@ -33,6 +33,6 @@ where ($2::text is null or account_id = $2) and ($3::text is null or app_key = $
 group by account_id, app_key, api, operation
 order by account_id, app_key, api, operation
 
--- name: of_day
+-- name: of_days
 select coalesce(sum(count), 0)::bigint from usage_count
-where bucket = any ($1::smallint[]) and day = $2 and account_id = $3 and app_key = $4
+where bucket = any ($1::smallint[]) and day between $2 and $3 and account_id = $4 and ($5::text is null or app_key = $5)
