@@ -8,6 +8,7 @@ import click
 
 from simwarden.cli.building import Plain, add_all
 from simwarden.cli.common import Group
+from simwarden.cli.limit import limit
 
 
 @click.group(cls=Group)
@@ -220,3 +221,5 @@ add_all(
         ),
     ],
 )
+
+account.add_command(limit)

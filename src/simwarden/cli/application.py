@@ -10,6 +10,7 @@ import click
 from simwarden.accounts.scopes import KNOWN, SET_MEANING
 from simwarden.cli.building import Plain, add_all, plain
 from simwarden.cli.common import Group
+from simwarden.cli.limit import limit_text
 from simwarden.cli.printing import human
 
 
@@ -27,11 +28,19 @@ def _fields(found: dict[str, Any]) -> dict[str, Any]:
         "Account": found["account"],
         "Scopes": " ".join(found["scopes"]),
         "Quota": f"{quota} counted calls a day (UTC)" if quota else None,
+        "Limits": [limit_text(each) for each in found.get("limits", [])] or None,
+        "Used": _used(found),
         "Mode": "sandbox: virtual SIMs only" if found["sandbox"] else None,
         "Created": found["createdAt"],
         "Secret before": found.get("previousSecretUntil") and f"good until {human(found['previousSecretUntil'])}",
         "Revoked": found.get("revokedAt"),
     }
+
+
+def _used(found: dict[str, Any]) -> str | None:
+    if "usedToday" not in found:
+        return None
+    return f"{found['usedToday']} counted calls today, {found['usedThisMonth']} this month (UTC)"
 
 
 _ONCE = "The secret is not shown again: store it now."

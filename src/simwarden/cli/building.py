@@ -255,7 +255,7 @@ def _metavar(parameter: Parameter) -> str | None:
         return "TIME"
     if parameter.schema.get("format") == "date":
         return "DAY"
-    return "N" if parameter.schema.get("type") == "integer" else "TEXT"
+    return "N" if parameter.schema.get("type") in ("integer", "number") else "TEXT"
 
 
 def _type(parameter: Parameter, spec: Plain, *, none: bool) -> Any:
@@ -268,8 +268,9 @@ def _type(parameter: Parameter, spec: Plain, *, none: bool) -> Any:
         node = node["items"]
     if parameter.choices:
         return click.Choice(parameter.choices, case_sensitive=False)
-    if node.get("type") == "integer":
-        limits = click.IntRange(node.get("minimum"), node.get("maximum"))
+    if node.get("type") in ("integer", "number"):
+        kind = click.IntRange if node["type"] == "integer" else click.FloatRange
+        limits = kind(node.get("minimum"), node.get("maximum"))
         return _OrNone(limits) if none else limits
     if "RFC 3339" in parameter.text:
         return Moment()

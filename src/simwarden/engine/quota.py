@@ -38,7 +38,7 @@ GOOD = store.QUOTA_TERM.total_seconds() * 0.8
 """Seconds for which a reservation is used: less than it is recorded."""
 
 
-class Who(Protocol):
+class QuotaHolder(Protocol):
     """Who calls."""
 
     @property
@@ -142,7 +142,7 @@ class Quotas(Worker):
         self._held: dict[str, _Held] = {}
         """By the key of the quota."""
 
-    def of(self, who: Who) -> Sequence[Quota]:
+    def of(self, who: QuotaHolder) -> Sequence[Quota]:
         """Those that a call is held against."""
         limits = self._limits(who.app_key)
         if not limits and who.daily_quota is None:
@@ -184,7 +184,7 @@ class Quotas(Worker):
             held.open -= 1
             held.left += not counted
 
-    def shown(self, who: Who) -> list[ServiceLimit]:
+    def shown(self, who: QuotaHolder) -> list[ServiceLimit]:
         """The quotas of a call as they are now."""
         now = self._clock().astimezone(UTC)
         return [self._shown(held, now) for quota in self.of(who) if (held := self._held.get(quota.key))]

@@ -46,7 +46,7 @@ TOKENS_KEPT = store.TERM.total_seconds() * 0.9
 """Seconds for which drawn tokens are good: less than they are recorded as held."""
 
 
-class Who(Protocol):
+class LimitedCaller(Protocol):
     """Who calls."""
 
     @property
@@ -168,7 +168,7 @@ class Rates:
         self._take(buckets, now)
         return True
 
-    async def admit(self, who: Who, api: str, operation: str, *, subscribes: bool = False) -> None:
+    async def admit(self, who: LimitedCaller, api: str, operation: str, *, subscribes: bool = False) -> None:
         """Take the tokens of one call, drawing more. Raises OverLimit, StoreUnavailable."""
         plan = self._plans.get(who.app_key)
         if plan is None or self._clock() - plan.read_at > READ_AFTER:
@@ -241,14 +241,16 @@ class Rates:
         left = max(0, min(limit.burst, bucket.left + int(there)))
         return ServiceLimit(bucket.name, limit.burst, limit.window, left, ceil((limit.burst - left) / limit.rate))
 
-    async def _read(self, who: Who) -> _Plan:
+    async def _read(self, who: LimitedCaller) -> _Plan:
         limits = await store.of_application(self._db, who.account_id, who.app_key)
         while len(self._plans) >= KEPT:
             del self._plans[next(iter(self._plans))]
         plan = self._plans[who.app_key] = _Plan(who.account_id, limits, self._clock())
         return plan
 
-    def _against(self, plan: _Plan, who: Who, api: str, operation: str, *, subscribes: bool) -> tuple[_Bucket, ...]:
+    def _against(
+        self, plan: _Plan, who: LimitedCaller, api: str, operation: str, *, subscribes: bool
+    ) -> tuple[_Bucket, ...]:
         """The buckets of a call: of all that is set, and of the defaults where nothing is set for the application."""
         applying = [each for each in plan.limits if each.api in ("", api) and each.operation in ("", operation)]
         found = {(each.app_key, each.api, each.operation): limit for each in applying if (limit := each.limit)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,11 +15,11 @@ from simwarden.accounts.roles import Role
 from simwarden.accounts.scopes import of_sets
 from simwarden.domain.errors import ApplicationNotFound, IncompatibleState
 from simwarden.domain.sim import Policy
-from simwarden.management import operator_forms, schemas, views
+from simwarden.management import limits, operator_forms, schemas, views
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
-from simwarden.store import operators, removal
+from simwarden.store import operators, removal, usage
 from simwarden.store.accounts import OPERATOR, AccountSettings
 
 if TYPE_CHECKING:
@@ -195,8 +195,19 @@ class ApplicationRoutes:
         return msgspec.structs.replace(found, role=grant.role, manages=grant.manages)
 
     async def show(self, request: Request) -> Answer:
-        """getApplication."""
-        return Answer(200, views.application(await self._tenants(request), self._house.clock()))
+        """getApplication, with its limits and how much of its quotas is used."""
+        found, now = await self._tenants(request), self._house.clock()
+        today = now.astimezone(UTC).date()
+        used = await usage.totals(
+            self._house.db, account_id=found.account_id, app_key=found.app_key, since=today.replace(day=1)
+        )
+        of_today = await usage.totals(self._house.db, account_id=found.account_id, app_key=found.app_key, since=today)
+        more = {
+            "limits": await limits.shown(self._house, found.account_id, found.app_key),
+            "usedToday": sum(each.count for each in of_today),
+            "usedThisMonth": sum(each.count for each in used),
+        }
+        return Answer(200, {**msgspec.to_builtins(views.application(found, now)), **more})
 
     async def change(self, request: Request) -> Answer:
         """changeApplication: its daily quota."""

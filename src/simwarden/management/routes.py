@@ -16,6 +16,7 @@ from simwarden.management.gateways import GatewayRoutes
 from simwarden.management.hotspots import HotspotRoutes
 from simwarden.management.hotzones import HotzoneRoutes
 from simwarden.management.journal import JournalRoutes
+from simwarden.management.limits import LimitRoutes
 from simwarden.management.lines import LineRoutes
 from simwarden.management.opt_outs import OptOutRoutes
 from simwarden.management.outbox import OutboxRoutes
@@ -100,6 +101,7 @@ def api(house: House, edge: Edge) -> Api:
     where, lines, hotzones = PlaceRoutes(house), LineRoutes(house), HotzoneRoutes(house)
     records, plans, opt_outs = RecordRoutes(house), PlanRoutes(house), OptOutRoutes(house)
     session, people = SessionRoutes(house), PeopleRoutes(house)
+    limits = LimitRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
         ("POST", "/sims", "createSim", sims.create),
@@ -121,6 +123,9 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/accounts/{}/ranges", "listRanges", ranges.page),
         ("POST", "/accounts/{}/ranges", "addRange", ranges.add),
         ("DELETE", "/accounts/{}/ranges", "removeRange", ranges.remove),
+        ("GET", "/accounts/{}/limits", "listLimits", limits.page),
+        ("PATCH", "/accounts/{}/limits", "setLimit", limits.set),
+        ("DELETE", "/accounts/{}/limits", "removeLimit", limits.remove),
         ("GET", "/accounts/{}/hotzones", "listHotzones", hotzones.page),
         ("POST", "/accounts/{}/hotzones", "setHotzone", hotzones.set),
         ("DELETE", "/accounts/{}/hotzones", "removeHotzone", hotzones.remove),

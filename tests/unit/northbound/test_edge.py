@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -13,12 +13,10 @@ from tests.unit.northbound.world import Client, World
 
 from simwarden.edge.throttle import HeldBack
 from simwarden.engine.quota import Quotas
-from simwarden.store.quotas import Reserved
 from simwarden.northbound.kernel.api import MAX_BODY
+from simwarden.store.quotas import Reserved
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from starlette.types import Message
 
 V01 = "/iot-sim-fraud-prevention/v0.1"

@@ -14,7 +14,7 @@ from simwarden.domain.rates import OverLimit, ServiceLimit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from simwarden.engine.rates import Rates, Who
+    from simwarden.engine.rates import LimitedCaller, Rates
 
 PHONE = {"phoneNumber": "+8613800000001"}
 QUERY = {"queryType": "IMEIBIND", "device": PHONE}
@@ -34,7 +34,7 @@ class Wall:
         self.at_hand -= 1
         return self.at_hand >= 0
 
-    async def admit(self, who: Who, api: str, operation: str, *, subscribes: bool) -> None:
+    async def admit(self, who: LimitedCaller, api: str, operation: str, *, subscribes: bool) -> None:
         self.asked.append((who.app_key, api, operation, subscribes))
         self.to_draw -= 1
         if self.to_draw < 0:

@@ -34,5 +34,12 @@ group by account_id, app_key, api, operation
 order by account_id, app_key, api, operation
 
 -- name: of_days
-select coalesce(sum(count), 0)::bigint from usage_count
-where bucket = any ($1::smallint[]) and day between $2 and $3 and account_id = $4 and ($5::text is null or app_key = $5)
+-- Days that are over are moved to usage_day.
+select coalesce(sum(count), 0)::bigint
+from (
+    select count from usage_count
+    where bucket = any ($1::smallint[]) and day between $2 and $3 and account_id = $4 and ($5::text is null or app_key = $5)
+    union all
+    select count from usage_day
+    where day between $2 and $3 and account_id = $4 and ($5::text is null or app_key = $5)
+) as u
