@@ -51,7 +51,7 @@ add_all(
             "They hold at once. What is not named stays as it is.",
             examples=(
                 "account limit set ACME --rate 500",
-                "account limit set ACME --application meters --rate 9 --monthly 5000",
+                "account limit set ACME --application meters --monthly 5000000",
                 "account limit set ACME --api sim-swap --rate 0.5",
             ),
             fields=lambda found: {"Application": found.get("application", "all together"), "Limit": limit_text(found)},
