@@ -18,6 +18,7 @@ from simwarden.access import AccessLog
 from simwarden.accounts import oauth
 from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.logins import Logins
+from simwarden.accounts.openid import OpenIdLogin, Provider, roles_of
 from simwarden.accounts.tokens import Tokens
 from simwarden.claim import Claim, claim
 from simwarden.customers import Customers, delivery_settings
@@ -86,6 +87,7 @@ class Container:
         vault = self.vault = Vault(keys.master_key(settings))
         self._settings = settings
         self._worker_name = worker.name
+        self._session = session
         self._access_log = AccessLog(settings.access_log, logs.json_stream(settings))
         self.db = db
         self.background = background
@@ -315,6 +317,7 @@ class Container:
             server=self._worker_name,
             audit_days=self._settings.audit_kept_days,
             logins=self.logins,
+            openid=self._openid(),
         )
 
     async def _metrics_page(self) -> bytes:
@@ -325,6 +328,19 @@ class Container:
         self.metrics.answered(call)
         self._access_log(call)
         self.request_log.add(call)
+
+    def _openid(self) -> OpenIdLogin | None:
+        settings = self._settings
+        if settings.login_issuer is None:
+            return None
+        provider = Provider(
+            issuer=settings.login_issuer,
+            client_id=settings.login_client_id,
+            client_secret=settings.login_client_secret,
+            claim=settings.login_claim,
+            roles=roles_of(settings.login_roles),
+        )
+        return OpenIdLogin(provider, lambda: self._session, self.vault, (settings.base_url, settings.admin_url))
 
     def _application_changed(self, app_key: str) -> None:
         self.tokens.invalidate(app_key)

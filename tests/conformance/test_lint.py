@@ -73,6 +73,12 @@ def test_no_rule_is_broken(path: Path) -> None:
     assert [one for one in lint.lint(document) if not excused(document, one)] == []
 
 
+def test_every_operation_of_operators_says_its_roles() -> None:
+    document = load(SOURCE / "management" / "openapi.yaml")
+    silent = [operation["operationId"] for _, _, operation in document.operations() if "x-role" not in operation]
+    assert silent == [], "write x-role: [viewer], [operator], [admin], [billing] ... below its operationId"
+
+
 def test_what_the_documents_share_is_written_by_the_same_rules() -> None:
     assert list(lint.text(lint.read("common", COMMON.read_text(encoding="utf-8")))) == []
 

@@ -20,6 +20,7 @@ from simwarden.store.people import OperatorSession, People, User
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from simwarden.accounts.openid import Identity
     from simwarden.store.vault import Vault
 
 TOKEN_PREFIX = "sos_"  # noqa: S105 - what secret scanners are to look for, not a secret
@@ -146,6 +147,26 @@ class Logins:
         await self.people.set_password(user.id, stored, keep=None)
         await self.people.forgive((), (theirs,))
         return await self.opened(user, address, "setup")
+
+    async def known(self, identity: Identity, address: str) -> Opened:
+        """Log in who an OpenID provider knows; the first time he is made. Another role than before ends his sessions.
+
+        Raises WrongCredentials when he is locked.
+        """
+        user = await self.people.by_subject(identity.issuer, identity.subject)
+        if user is None:
+            user = await self.people.add(
+                *(f"usr_{random_name(12)}", identity.email, identity.name, identity.role, self._clock()),
+                issuer=identity.issuer,
+                subject=identity.subject,
+            )
+        if user.disabled_at is not None:
+            raise WrongCredentials(user)
+        if (user.email, user.name) != (identity.email, identity.name):
+            await self.people.rename(user.id, identity.email, identity.name)
+        if user.role != identity.role:
+            await self.people.change(user.id, identity.name, identity.role, user.manages, None, end=True)
+        return await self.opened(await self.people.get(user.id), address, "openid")
 
     async def opened(self, user: User, address: str, method: str) -> Opened:
         """A new session, with a token of its own whatever came before."""

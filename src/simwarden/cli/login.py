@@ -10,6 +10,7 @@ import click
 
 from simwarden.cli.building import examples
 from simwarden.cli.common import current_settings
+from simwarden.cli.openid import log_in
 from simwarden.cli.remote import (
     Access,
     Key,
@@ -29,17 +30,21 @@ SESSION = "session"
 """In place of an APPKEY, in the file that holds a session's token."""
 
 
-@click.command(epilog=examples(("login ann@operator.example", "login --setup-code CODE  the first time")))
+@click.command(epilog=examples(("login ann@operator.example", "login --setup-code CODE", "login --openid")))
 @click.argument("email", required=False)
+@click.option("--openid", is_flag=True, help="At the OpenID provider of the server, with your browser.")
 @click.option("--setup-code", help="The code that an administrator handed out: set a password with it.")
 @access_options
-def login(email: str | None, setup_code: str | None, access: Access) -> None:
+def login(email: str | None, setup_code: str | None, access: Access, *, openid: bool) -> None:
     """Log in as a person. Commands then are yours in the audit list, and do what your role opens.
 
     Asks for the password, and for the code of the second factor where there is one. The session is kept in
     session.key in your configuration directory (mode 0600); SIMWARDEN_OPERATOR_KEY and --key-file go before it.
     """
     settings, _ = current_settings()
+    if openid:
+        _keep(without_key(lambda session, url: log_in(Remote(session, url, Key(SESSION, ""))), access, settings))
+        return
     if setup_code is None:
         body: dict[str, Any] = {"email": email or click.prompt("E-mail address", err=True)}
         body["password"] = click.prompt("Password", hide_input=True, err=True)
@@ -51,6 +56,10 @@ def login(email: str | None, setup_code: str | None, access: Access) -> None:
     if "needs" in answer:
         code = click.prompt("Code, or a recovery code", err=True).strip()
         answer = _post(settings, access, path, body | {"recoveryCode" if "-" in code else "code": code})
+    _keep(answer)
+
+
+def _keep(answer: dict[str, Any]) -> None:
     file = write_session(Key(SESSION, answer["token"]))
     user, session = answer["user"], answer["session"]
     click.echo(f"You are {user['email']} ({user['role']}) until {session['endsAt']} at the latest. {file}")

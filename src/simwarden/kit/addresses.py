@@ -10,6 +10,9 @@ AbsoluteUri = Annotated[
     str, msgspec.Meta(max_length=2048, pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+\Z")
 ]
 HttpUrl = Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^https?://[^\s/@]+(/\S*)?\Z")]
+_GROUP = r"\s*[^=,\s][^=,]*=(viewer|operator|admin|billing)\s*"
+GroupRoles = Annotated[str, msgspec.Meta(max_length=4096, pattern=rf"^({_GROUP}(,{_GROUP})*)?\Z")]
+"""Groups of an OpenID provider, each with the role that it has here."""
 WebhookSecret = Annotated[
     str, msgspec.Meta(max_length=256, pattern=r"^whsec_([A-Za-z0-9+/]{4})+([A-Za-z0-9+/=]{4})?\Z")
 ]

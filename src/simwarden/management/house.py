@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from msgspec.json import Decoder
 
     from simwarden.accounts.keys import SigningKeys
+    from simwarden.accounts.openid import OpenIdLogin
     from simwarden.domain.command import Command
     from simwarden.domain.decision import Decision
     from simwarden.domain.sim import Sim
@@ -74,6 +75,7 @@ class House:
         server: str = "",
         audit_days: float = 365,
         logins: Logins | None = None,
+        openid: OpenIdLogin | None = None,
     ) -> None:
         """`kinds`: how network elements of each kind are registered. `base_url`: how gateways reach this server.
 
@@ -100,6 +102,7 @@ class House:
         self.billing = Billing(db, clock=clock)
         self.audit_days = audit_days
         self.grants = Grants(db)
+        self.openid = openid
         self.logins = logins or Logins(People(db), vault, clock=clock)
         self.audit = Audit(db, vault, server=server, clock=clock)
 

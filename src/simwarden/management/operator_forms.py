@@ -55,6 +55,22 @@ class SetUp(_WithFactor, frozen=True, kw_only=True):
     password: Secret
 
 
+class BeginOpenId(_Body, frozen=True):
+    """BeginOpenId."""
+
+    redirect_uri: Annotated[str, Meta(min_length=1, max_length=2048)]
+
+
+class FinishOpenId(_Body, frozen=True):
+    """FinishOpenId."""
+
+    login_id: Annotated[str, Meta(min_length=1, max_length=4096)]
+    code: Annotated[str, Meta(min_length=1, max_length=4096)]
+    state: Secret
+    issuer: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
+    cookie: bool = False
+
+
 class ChangePassword(_Body, frozen=True):
     """ChangePassword."""
 

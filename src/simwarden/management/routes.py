@@ -199,6 +199,8 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/session", "getSession", session.show),
         ("DELETE", "/session", "logOut", session.log_out),
         ("POST", "/session/setup", "setUp", session.set_up),
+        ("POST", "/session/openid", "beginOpenIdLogin", session.begin),
+        ("POST", "/session/openid/finish", "finishOpenIdLogin", session.finish),
         ("POST", "/session/password", "changePassword", session.change_password),
         ("POST", "/session/second-factor", "beginSecondFactor", session.offer),
         ("POST", "/session/second-factor/confirm", "confirmSecondFactor", session.confirm),

@@ -8,6 +8,7 @@ from msgspec.json import Decoder
 
 from simwarden.accounts import totp
 from simwarden.accounts.logins import CodeNeeded, WrongCredentials
+from simwarden.accounts.openid import NoProvider
 from simwarden.management import operator_forms as schemas
 from simwarden.management.accounts import NOT_KEPT
 from simwarden.management.arrival import cookie, csrf_token
@@ -19,6 +20,7 @@ from simwarden.northbound.kernel.errors import PermissionDenied, Unauthenticated
 
 if TYPE_CHECKING:
     from simwarden.accounts.logins import Opened
+    from simwarden.accounts.openid import OpenIdLogin
     from simwarden.store.people import OperatorSession, User
 
 ISSUER = "Simwarden"
@@ -33,6 +35,8 @@ class SessionRoutes:
         self._logins = house.logins
         self._log_in = Decoder(schemas.LogIn)
         self._set_up = Decoder(schemas.SetUp)
+        self._begin = Decoder(schemas.BeginOpenId)
+        self._finish = Decoder(schemas.FinishOpenId)
         self._password = Decoder(schemas.ChangePassword)
         self._offer = Decoder(schemas.OfferSecondFactor)
         self._confirm = Decoder(schemas.ConfirmSecondFactor)
@@ -62,6 +66,28 @@ class SessionRoutes:
             failed(request, error.user)
             raise
         return self.answer(request, opened, in_cookie=wanted.cookie)
+
+    async def begin(self, request: Request) -> Answer:
+        """beginOpenIdLogin: where the browser is to go."""
+        wanted: schemas.BeginOpenId = read(self._begin, request)
+        url, login_id = await self._provider().begin(wanted.redirect_uri)
+        return Answer(200, {"authorizationUrl": url, "loginId": login_id}, [NOT_KEPT])
+
+    async def finish(self, request: Request) -> Answer:
+        """finishOpenIdLogin: with what the provider sent the browser back with."""
+        wanted: schemas.FinishOpenId = read(self._finish, request)
+        identity = await self._provider().finish(wanted.login_id, wanted.code, wanted.state, wanted.issuer)
+        try:
+            opened = await self._logins.known(identity, request.address)
+        except WrongCredentials as error:
+            failed(request, error.user)
+            raise
+        return self.answer(request, opened, in_cookie=wanted.cookie)
+
+    def _provider(self) -> OpenIdLogin:
+        if self._house.openid is None:
+            raise NoProvider
+        return self._house.openid
 
     async def show(self, request: Request) -> Answer:
         """getSession: who is logged in."""

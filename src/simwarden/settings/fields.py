@@ -11,7 +11,7 @@ import msgspec
 from simwarden.domain.countries import parse_country
 from simwarden.domain.errors import SimwardenError
 from simwarden.domain.intake import Intake
-from simwarden.kit.addresses import AbsoluteUri, HttpUrl, MailAddress, MailAddresses, WebhookSecret
+from simwarden.kit.addresses import AbsoluteUri, GroupRoles, HttpUrl, MailAddress, MailAddresses, WebhookSecret
 from simwarden.kit.quantities import Days, Hours, Port, Positive, Seconds
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -189,6 +189,16 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Minutes after which the session of a person who operates this server ends when it is not used."""
     login_hours: Hours = 12.0
     """Hours after which such a session ends in any case."""
+    login_issuer: HttpUrl | None = None
+    """OpenID provider at which people who operate this server log in, as it names itself."""
+    login_client_id: str = "simwarden"
+    """As what this server is known there."""
+    login_client_secret: str | None = None
+    """Its secret there; without one it is a public client."""
+    login_claim: str = "groups"
+    """Claim of the ID token that lists a person's groups; with dots one within another (`realm_access.roles`)."""
+    login_roles: GroupRoles = ""
+    """Which group has which role: `GROUP=ROLE`, parted by commas."""
     login_second_factor: bool = False
     """People without a second factor may do nothing but get one."""
     audit_kept_days: Days = 365
