@@ -16,9 +16,12 @@ from starlette.routing import BaseRoute
 from simwarden import __version__, logs, northbound, standby, telemetry
 from simwarden.access import AccessLog
 from simwarden.accounts import oauth
+from simwarden.accounts.fetching import KeySets
+from simwarden.accounts.forgetting import Forgetting
 from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.logins import Logins
 from simwarden.accounts.openid import OpenIdLogin, Provider, roles_of
+from simwarden.accounts.server import AuthorizationServer
 from simwarden.accounts.tokens import Tokens
 from simwarden.claim import Claim, claim
 from simwarden.customers import Customers, delivery_settings
@@ -45,6 +48,7 @@ from simwarden.probes import Probes
 from simwarden.ready import ready
 from simwarden.reference import routes as reference
 from simwarden.reference.documents import Documents
+from simwarden.sandbox.ports import VirtualSims
 from simwarden.settings import keys
 from simwarden.southbound import registry
 from simwarden.southbound.registry import Sources
@@ -174,6 +178,18 @@ class Container:
             calls=lambda: self.answered,
         )
         self.guard = Guard(settings.failed_logins_per_client, settings.failed_logins_per_address)
+        self.authorization = AuthorizationServer.over(
+            db,
+            self.accounts,
+            self.tokens,
+            self.keys,
+            find=self.sims.find,
+            find_virtual=VirtualSims().find,
+            guard=self.guard,
+            refused=self._refused,
+            key_sets=KeySets(allow_private=settings.allow_private_sinks, tls=tls.client_context(settings)),
+        )
+        self.forgetting = Forgetting(background)
         self.sources = Sources(
             SourceServices(
                 elements=self.gateways,
@@ -248,6 +264,7 @@ class Container:
             *(self.customers.rates, self.customers.quotas, self.customers.answers),
             self.keeping,
             self.request_log,
+            self.forgetting,
             self.customers.reads,
             self.notifier,
             self.enforcement,
@@ -286,7 +303,7 @@ class Container:
         routes: list[BaseRoute] = [
             *self.probes.routes(administration=administration),
             *self.sources.routes(),
-            *oauth.routes(self.accounts, self.tokens, self.keys, self.guard, refused=self._refused),
+            *oauth.routes(self.authorization),
         ]
         if administration:
             documents[management.NAME] = management.PACKAGE

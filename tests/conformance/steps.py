@@ -79,11 +79,15 @@ class FeatureWorld:
             node = node[name]
         return node
 
-    async def authorize(self, *, scopes: frozenset[str] | None = None, subject: str | None = None) -> None:
+    async def authorize(self, *, scopes: frozenset[str] | None = None) -> None:
         """Carry a valid access token with these scopes (None: all)."""
         application = self.house.issued.application
-        token = await self.house.tokens.issue(application, scopes or application.scopes, subject=subject)
+        token = await self.house.tokens.issue(application, scopes or application.scopes)
         self.headers["Authorization"] = f"Bearer {token}"
+
+    async def authorize_about(self, number: str) -> None:
+        """Carry a token with all scopes that identifies a device, as an application gets one (OpenID Connect CIBA)."""
+        self.headers["Authorization"] = f"Bearer {await self.house.token_about(number)}"
 
 
 @step('an environment at "apiRoot"')
@@ -115,7 +119,7 @@ async def valid_token(world: FeatureWorld) -> None:
 
 @step('the header "Authorization" is set to a valid access token identifying a device')
 async def device_token(world: FeatureWorld) -> None:
-    await world.authorize(subject=f"tel:{DEVICE['phoneNumber']}")
+    await world.authorize_about(str(DEVICE["phoneNumber"]))
 
 
 @step('the header "Authorization" is set to a valid access token without scope "(.+)"')

@@ -33,7 +33,7 @@ class SigningKeys:
 
     def __init__(self, accounts: Accounts, vault: Vault, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._accounts = accounts
-        self._vault = vault
+        self.vault = vault
         self._clock = clock
         self._lock = asyncio.Lock()
         self._read_at: float | None = None
@@ -74,7 +74,7 @@ class SigningKeys:
                 return
             stored = await self._accounts.signing_keys(self._make, ACCEPT_RETIRED_FOR)
             newest = stored[0]
-            private = msgspec.json.decode(self._vault.open(newest.private_key, signing_key_purpose(newest.kid)))
+            private = msgspec.json.decode(self.vault.open(newest.private_key, signing_key_purpose(newest.kid)))
             self._signer = (newest.kid, OKPKey.import_key(private))
             self._public = {key.kid: OKPKey.import_key(key.public_jwk) for key in stored}
             self._jwks = [key.public_jwk for key in stored]
@@ -84,5 +84,5 @@ class SigningKeys:
         key = OKPKey.generate_key("Ed25519", private=True)
         kid = key.thumbprint()
         public = {**key.as_dict(private=False), "kid": kid, "use": "sig", "alg": ALGORITHM}
-        sealed = self._vault.seal(msgspec.json.encode(key.as_dict(private=True)), signing_key_purpose(kid))
+        sealed = self.vault.seal(msgspec.json.encode(key.as_dict(private=True)), signing_key_purpose(kid))
         return StoredKey(kid, ALGORITHM, sealed, public)

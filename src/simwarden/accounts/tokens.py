@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,11 +14,13 @@ from joserfc.errors import JoseError
 from joserfc.util import urlsafe_b64decode
 
 from simwarden.accounts.keys import ALGORITHM
-from simwarden.domain.errors import ApplicationNotFound, InvalidIdentifier
-from simwarden.domain.identifiers import parse_msisdn
+from simwarden.accounts.purposes import PREFIX
+from simwarden.accounts.subjects import Subjects
+from simwarden.domain.errors import ApplicationNotFound
+from simwarden.store.revocations import consent_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from simwarden.accounts.keys import SigningKeys
     from simwarden.domain.sim import SimRef
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 LIFETIME = 3600
 """Seconds for which an access token is valid."""
+ID_TOKEN_LIFETIME = 300
+"""Seconds for which an ID token is valid."""
 STATUS_FOR = 5.0
 """Seconds after which an application's status is read again, should a notification have been lost."""
 REMEMBERED = 20_000
@@ -69,6 +74,8 @@ class _Status(msgspec.Struct, frozen=True):
     tokens_from: int = 0
     """In seconds since 1970: tokens issued before are refused."""
     granted: frozenset[str] = frozenset()
+    revoked: Mapping[str, int] | None = None
+    """Names of tokens that are no good any more, and until which second they were issued; None: there are none."""
 
 
 class _Checked(msgspec.Struct, frozen=True):
@@ -77,6 +84,18 @@ class _Checked(msgspec.Struct, frozen=True):
     """By which the caller was made."""
     expires_at: int
     issued_at: int
+    names: tuple[str, ...]
+    """Under which the token can be revoked."""
+
+
+class Minted(msgspec.Struct, frozen=True):
+    """A new access token."""
+
+    token: str
+    id: str
+    """Its jti."""
+    expires_in: int
+    """Seconds."""
 
 
 class Tokens:
@@ -99,27 +118,67 @@ class Tokens:
         self._audience = audience or issuer
         self._accounts = accounts
         self._keys = keys
+        self._subjects = Subjects(keys.vault)
         self._remembered = remembered
         self._now = now
         self._checked: dict[str, _Checked] = {}
         self._status: dict[str, _Status] = {}
         self._reading: dict[str, asyncio.Task[_Status]] = {}
 
-    async def issue(self, application: Application, scopes: Iterable[str], *, subject: str | None = None) -> str:
-        """A token for `application` with these scopes; `subject` (`tel:+...`) makes it 3-legged (RFC 9068 clause 2)."""
+    async def issue(self, application: Application, scopes: Iterable[str], *, device: str | None = None) -> str:
+        """A token for `application` with these scopes; a `device` (its phone number) makes it 3-legged."""
+        return (await self.mint(application, scopes, device=device)).token
+
+    async def mint(
+        self,
+        application: Application,
+        scopes: Iterable[str],
+        *,
+        device: str | None = None,
+        lifetime: int | None = None,
+        id: str | None = None,  # noqa: A002 - what it is
+    ) -> Minted:
+        """The same with what else there is to know of it (RFC 9068 clause 2). `lifetime`: seconds, if not the usual.
+
+        A 3-legged one names its device by a pseudonym (`sub`), and sealed (`dev`).
+        """
+        kid, key = await self._keys.signer()
+        now, app_key, id_ = int(self._now()), application.app_key, id or secrets.token_urlsafe(12)
+        seconds = min(lifetime or self.lifetime, self.lifetime)
+        claims: dict[str, Any] = {
+            "iss": self.issuer,
+            "aud": self._audience,
+            "sub": app_key if device is None else self._subjects.pseudonym(app_key, device),
+            "client_id": app_key,
+            "iat": now,
+            "exp": now + seconds,
+            "jti": id_,
+            "scope": " ".join(scopes),
+        }
+        if device is not None:
+            claims["dev"] = self._subjects.seal(app_key, device)
+        token = jwt.encode({"alg": ALGORITHM, "kid": kid, "typ": _TYPE}, claims, key, algorithms=[ALGORITHM])
+        return Minted(token, id_, seconds)
+
+    async def id_token(self, app_key: str, device: str, authenticated_at: int, nonce: str | None) -> str:
+        """Tells an application by which pseudonym a device is known to it (OpenID Connect Core clause 2)."""
         kid, key = await self._keys.signer()
         now = int(self._now())
         claims: dict[str, Any] = {
             "iss": self.issuer,
-            "aud": self._audience,
-            "sub": subject or application.app_key,
-            "client_id": application.app_key,
+            "sub": self._subjects.pseudonym(app_key, device),
+            "aud": app_key,
             "iat": now,
-            "exp": now + self.lifetime,
-            "jti": secrets.token_urlsafe(12),
-            "scope": " ".join(scopes),
+            "exp": now + ID_TOKEN_LIFETIME,
+            "auth_time": authenticated_at,
         }
-        return jwt.encode({"alg": ALGORITHM, "kid": kid, "typ": _TYPE}, claims, key, algorithms=[ALGORITHM])
+        if nonce is not None:
+            claims["nonce"] = nonce
+        return jwt.encode({"alg": ALGORITHM, "kid": kid, "typ": "JWT"}, claims, key, algorithms=[ALGORITHM])
+
+    async def read(self, token: str) -> Mapping[str, Any] | None:
+        """The claims of a token that `check` takes; None for any other. Raises StoreUnavailable."""
+        return None if await self.check(token) is None else await self._claims(token)
 
     async def check(self, token: str) -> Caller | None:
         """Who calls with this token; None when it is not ours, expired, or its application is revoked.
@@ -137,9 +196,12 @@ class Tokens:
         if status.account_id != caller.account_id or checked.issued_at < status.tokens_from:
             return None
         if status is not checked.status:  # it was read again since
+            if _is_revoked(checked.names, checked.issued_at, status):
+                self._checked.pop(token, None)
+                return None
             caller = msgspec.structs.replace(caller, daily_quota=status.daily_quota, granted=status.granted)
             if token in self._checked:
-                self._checked[token] = _Checked(caller, status, checked.expires_at, checked.issued_at)
+                self._checked[token] = msgspec.structs.replace(checked, caller=caller, status=status)
         return caller
 
     def invalidate(self, app_key: str) -> None:
@@ -163,18 +225,14 @@ class Tokens:
             return None
         if not (isinstance(expires_at, int) and isinstance(issued_at, int)):
             return None
-        device = None
-        if subject != app_key:
-            try:
-                device = parse_msisdn(str(subject).removeprefix("tel:")) if str(subject).startswith("tel:+") else None
-            except InvalidIdentifier:
-                return None
-            if device is None:
-                return None  # identifies somebody, but nobody that we could find
+        device = self._subjects.open(app_key, claims["dev"]) if "dev" in claims else None
+        if (subject == app_key) != (device is None):
+            return None  # identifies somebody, but nobody that we could find
         if expires_at <= self._now():
             return None
         status = await self._current(app_key)
-        if status.account_id is None:
+        names = (str(claims.get("jti")), *_consents(scope, device))
+        if status.account_id is None or _is_revoked(names, issued_at, status):
             return None
         caller = Caller(
             app_key,
@@ -185,7 +243,7 @@ class Tokens:
             status.daily_quota,
             status.granted,
         )
-        checked = _Checked(caller, status, expires_at, issued_at)
+        checked = _Checked(caller, status, expires_at, issued_at, names)
         while len(self._checked) >= self._remembered:
             del self._checked[next(iter(self._checked))]
         self._checked[token] = checked
@@ -235,4 +293,20 @@ class Tokens:
         account_id = None if application.revoked_at else application.account_id
         since = int(application.tokens_from.timestamp()) if application.tokens_from else 0
         granted = frozenset(application.scopes)
-        return _Status(account_id, read_at, application.sandbox, application.daily_quota, since, granted)
+        revoked = await self._accounts.revocations(app_key, datetime.fromtimestamp(read_at, UTC))
+        return _Status(
+            account_id, read_at, application.sandbox, application.daily_quota, since, granted, revoked or None
+        )
+
+
+def _is_revoked(names: Iterable[str], issued_at: int, status: _Status) -> bool:
+    revoked = status.revoked
+    return revoked is not None and any(issued_at <= revoked.get(name, -1) for name in names)
+
+
+def _consents(scope: str, device: str | None) -> tuple[str, ...]:
+    """The names of the consents that a 3-legged token with this scope rests on."""
+    if device is None:
+        return ()
+    purposes = [word.removeprefix(PREFIX) for word in scope.split() if word.startswith(PREFIX)]
+    return tuple(consent_name(each, msisdn) for each in purposes for msisdn in (device, ""))

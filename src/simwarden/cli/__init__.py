@@ -20,6 +20,7 @@ _COMMANDS = {
     "simulate": ("simwarden.cli.simulate:simulate", "Run virtual SIM gateways, or an event sink."),
     "account": ("simwarden.cli.account:account", "Accounts (tenants), and their number ranges."),
     "app": ("simwarden.cli.application:app", "Applications and their credentials."),
+    "consent": ("simwarden.cli.client:consent", "Which application may use the data of which SIMs for what."),
     "area": ("simwarden.cli.area:area", "Named areas of accounts, to which SIMs can be limited."),
     "rule": ("simwarden.cli.rule:rule", "What SIMs of accounts may not do in a time."),
     "gateway": ("simwarden.cli.gateway:gateway", "SIM gateways: what they report, and what they are commanded."),

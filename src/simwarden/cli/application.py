@@ -9,6 +9,7 @@ import click
 
 from simwarden.accounts.scopes import KNOWN, SET_MEANING
 from simwarden.cli.building import Plain, add_all, plain
+from simwarden.cli.client import client, key
 from simwarden.cli.common import Group
 from simwarden.cli.limit import limit_text
 from simwarden.cli.printing import human
@@ -17,6 +18,10 @@ from simwarden.cli.printing import human
 @click.group(cls=Group)
 def app() -> None:
     """Applications: clients of an account, with an APPKEY, an APPSECRET and scopes."""
+
+
+app.add_command(client)
+app.add_command(key)
 
 
 def _fields(found: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import aiohttp
 import msgspec
 
-from simwarden.accounts.oauth import TOKEN_PATH
+from simwarden.accounts.server import TOKEN_PATH
 from simwarden.domain.errors import SimwardenError
 from simwarden.northbound.listen.routes import NAME
 from simwarden.northbound.listen.schemas import Acknowledgement, DeliveryVerdict, Events, InboxAnswer, WaitingEvent

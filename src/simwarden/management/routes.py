@@ -12,6 +12,7 @@ from simwarden.management.areas import AreaRoutes
 from simwarden.management.arrival import OperatorsApi
 from simwarden.management.bulk import BulkRoutes
 from simwarden.management.callers import OperatorCallers
+from simwarden.management.clients import ClientRoutes, ConsentRoutes
 from simwarden.management.gateways import GatewayRoutes
 from simwarden.management.hotspots import HotspotRoutes
 from simwarden.management.hotzones import HotzoneRoutes
@@ -102,6 +103,7 @@ def api(house: House, edge: Edge) -> Api:
     records, plans, opt_outs = RecordRoutes(house), PlanRoutes(house), OptOutRoutes(house)
     session, people = SessionRoutes(house), PeopleRoutes(house)
     limits = LimitRoutes(house)
+    clients, consents = ClientRoutes(house), ConsentRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
         ("POST", "/sims", "createSim", sims.create),
@@ -140,6 +142,14 @@ def api(house: House, edge: Edge) -> Api:
         ("DELETE", "/accounts/{}/payment-rules", "removePaymentRules", payments.remove),
         ("GET", "/accounts/{}/payment-eligibility", "countPayments", payments.count),
         ("GET", "/sims/{}/payment-eligibility", "judgePayment", payments.judge),
+        ("GET", "/applications/{}/client", "getClient", clients.show),
+        ("PATCH", "/applications/{}/client", "changeClient", clients.change),
+        ("POST", "/applications/{}/client/keys", "addClientKey", clients.add_key),
+        ("DELETE", "/applications/{}/client/keys", "removeClientKey", clients.remove_key),
+        ("GET", "/consents", "listConsents", consents.page),
+        ("POST", "/consents", "setConsent", consents.set),
+        ("DELETE", "/consents", "withdrawConsent", consents.withdraw),
+        ("GET", "/consent-requests", "listConsentRequests", consents.waiting),
         ("GET", "/areas", "listAreas", areas.page),
         ("POST", "/areas", "createArea", areas.create),
         ("GET", "/areas/{}", "getArea", areas.show),

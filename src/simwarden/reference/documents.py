@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import yaml
 
-from simwarden.accounts.oauth import METADATA_PATH, TOKEN_PATH
+from simwarden.accounts.server import METADATA_PATH, TOKEN_PATH
 from simwarden.reference.bundle import bundled
 
 if TYPE_CHECKING:

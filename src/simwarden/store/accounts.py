@@ -11,6 +11,7 @@ import msgspec
 from simwarden.domain.errors import AccountNotFound, AlreadyExists, ApplicationNotFound
 from simwarden.domain.payments import PaymentRules
 from simwarden.domain.sim import Policy
+from simwarden.store import revocations
 from simwarden.store.coalesce import Coalescer
 from simwarden.store.queries import load
 
@@ -246,6 +247,10 @@ class Accounts:
             if successor is not None:
                 await connection.execute(Q["hand_over_inboxes"], app_key, successor)
         return _application(row)
+
+    async def revocations(self, app_key: str, now: datetime) -> Mapping[str, int]:
+        """Names of an application's tokens that are revoked, and until which second (since 1970) they were issued."""
+        return await revocations.of_application(self._db, app_key, now)
 
     async def signing_keys(self, make: Callable[[], StoredKey], accept_retired_for: timedelta) -> Sequence[StoredKey]:
         """The keys that tokens may be signed with, the one to sign with first.

@@ -51,6 +51,11 @@ _OF_ACCOUNT = (
     "call_holds",
     "call_allowances",
     "call_limits",
+    "clients",
+    "consents",
+    "backchannel_requests",
+    "authorization_codes",
+    "token_revocations",
     "applications",
     "account",
 )

@@ -55,6 +55,11 @@ def signing_key_purpose(kid: str) -> str:
     return f"signing_key:{kid}"
 
 
+def request_signing_purpose(app_key: str) -> str:
+    """Of the secrets with which an application signs requests."""
+    return f"request-signing:{app_key}"
+
+
 def gateway_purpose(gateway_id: int) -> str:
     """Of a gateway's password."""
     return f"gateway-password:{gateway_id}"

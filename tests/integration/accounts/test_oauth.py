@@ -13,8 +13,10 @@ from tests.unit.northbound.asgi import Reply, call
 from simwarden.accounts import applications
 from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.oauth import routes
+from simwarden.accounts.server import AuthorizationServer
 from simwarden.accounts.tokens import Tokens
 from simwarden.store.accounts import Accounts
+from simwarden.store.sims import Sims
 
 if TYPE_CHECKING:
     from simwarden.store.database import Database
@@ -32,7 +34,8 @@ class Server:
         self.accounts = Accounts(database)
         self.keys = SigningKeys(self.accounts, vault)
         self.tokens = Tokens(self.accounts, self.keys, issuer="https://warden.example")
-        self.app = Starlette(routes=routes(self.accounts, self.tokens, self.keys))
+        parts = (database, self.accounts, self.tokens, self.keys)
+        self.app = Starlette(routes=routes(AuthorizationServer.over(*parts, find=Sims(database).find)))
 
     async def ask(self, content_type: str = FORM, authorization: str | None = None, /, **form: str) -> Reply:
         headers = [("content-type", content_type)]

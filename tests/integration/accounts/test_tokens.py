@@ -76,7 +76,7 @@ async def test_a_token_says_who_calls(world: World) -> None:
 
 
 async def test_a_token_with_all_scopes_there_are_is_taken_and_leaves_room_for_twice_as_many(world: World) -> None:
-    token = await world.tokens.issue(world.application, KNOWN, subject="tel:+8613800000001")
+    token = await world.tokens.issue(world.application, KNOWN, device="+8613800000001")
     caller = await world.tokens.check(token)
     assert caller is not None
     assert caller.scopes == KNOWN.keys()
@@ -101,7 +101,7 @@ async def test_a_token_carries_the_claims_of_rfc_9068(world: World) -> None:
 
 
 async def test_a_subject_makes_a_token_three_legged(world: World) -> None:
-    token = await world.tokens.issue(world.application, SCOPES, subject="tel:+8613800000001")
+    token = await world.tokens.issue(world.application, SCOPES, device="+8613800000001")
     caller = await world.tokens.check(token)
     assert caller is not None
     assert caller.device == "+8613800000001"

@@ -16,6 +16,7 @@ from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.logins import Logins
 from simwarden.accounts.passwords import Passwords
 from simwarden.accounts.scopes import SETS
+from simwarden.accounts.server import AuthorizationServer
 from simwarden.accounts.tokens import Tokens
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.numbering import parse_range
@@ -101,6 +102,7 @@ class House:
             logins=Logins(People(database), vault, Passwords(kib=64, passes=1)),
         )
         self.reads = Reads(database)
+        self.server = AuthorizationServer.over(database, self.accounts, self.tokens, keys, find=self.sims.find)
         inboxes = Inboxes(database, vault, base_url=self.tokens.issuer)
         services = Services(
             edge=Edge(tokens=self.tokens, answers=answers, reads=self.reads.count),
@@ -116,7 +118,7 @@ class House:
             operations=self.operations,
         )
         self.app = northbound.ApisFirst(
-            Starlette(routes=oauth.routes(self.accounts, self.tokens, keys)),
+            Starlette(routes=oauth.routes(self.server)),
             {routes.NAME: routes.api(self.parts, Edge(tokens=self.tokens)), **northbound.apis(services)},
         )
         self.token = ""

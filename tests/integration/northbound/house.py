@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import msgspec
@@ -15,6 +16,7 @@ from simwarden import northbound
 from simwarden.accounts import applications, oauth
 from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.scopes import SETS
+from simwarden.accounts.server import AuthorizationServer
 from simwarden.accounts.tokens import Tokens
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of
@@ -37,6 +39,8 @@ from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
 from simwarden.store import sims as sim_store
 from simwarden.store.accounts import Accounts
+from simwarden.store.clients import ClientProfile
+from simwarden.store.consents import Consent
 from simwarden.store.gateways import Gateways
 from simwarden.store.lines import Lines
 from simwarden.store.places import Places
@@ -79,6 +83,7 @@ class House:
         self.keys = SigningKeys(self.accounts, vault)
         self.tokens = Tokens(self.accounts, self.keys, issuer="https://warden.example")
         self.sims = Sims(database)
+        self.server = AuthorizationServer.over(database, self.accounts, self.tokens, self.keys, find=self.sims.find)
         self.inboxes = Inboxes(database, vault, base_url=self.tokens.issuer)
         self.answers = IdempotencyStore(database, vault)
         self.commands = CommandBatcher(database, self.answers, clock=clock)
@@ -97,7 +102,7 @@ class House:
             eligibility=Eligibility(database, per_account=1000, clock=clock),
         )
         self.app = northbound.ApisFirst(
-            Starlette(routes=oauth.routes(self.accounts, self.tokens, self.keys)),
+            Starlette(routes=oauth.routes(self.server)),
             northbound.apis(
                 Services(
                     edge=self.edge,
@@ -144,6 +149,26 @@ class House:
         reply = await call(self.app, "POST", "/oauth2/token", form.encode(), headers)
         token: str = reply.json["access_token"]
         return token
+
+    async def token_about(self, number: str) -> str:
+        """An access token of `billing` with all its scopes that identifies a device, by the back channel."""
+        application, purpose = self.issued.application, "FraudPreventionAndDetection"
+        profile = ClientProfile(grants=("ciba",), purposes=(purpose,))
+        await self.server.clients.change(application.app_key, lambda _: profile)
+        consent = Consent(application.app_key, purpose, "", True, (), self.server.time(), "operator")
+        await self.server.consents.set(consent)
+        form = {"client_id": application.app_key, "client_secret": self.issued.app_secret}
+        scope = " ".join([f"dpv:{purpose}", *application.scopes])
+        begun = await self._form("/oauth2/bc-authorize", login_hint=f"tel:{number}", scope=scope, **form)
+        grant_type = "urn:openid:params:grant-type:ciba"
+        reply = await self._form("/oauth2/token", grant_type=grant_type, auth_req_id=begun["auth_req_id"], **form)
+        token: str = reply["access_token"]
+        return token
+
+    async def _form(self, path: str, /, **form: str) -> dict[str, Any]:
+        headers = [("content-type", "application/x-www-form-urlencoded")]
+        found: dict[str, Any] = (await call(self.app, "POST", path, urlencode(form).encode(), headers)).json
+        return found
 
     async def stand(self, latitude: float, longitude: float, number: str = "+8613800000001") -> None:
         """Let the SIM of this number be in a gateway that stands there, within 500 m."""

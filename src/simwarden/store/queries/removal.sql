@@ -124,6 +124,21 @@ delete from request_log where account_id = $1
 -- name: inboxes
 delete from inbox where account_id = $1
 
+-- name: clients
+delete from client where app_key in (select app_key from application where account_id = $1)
+
+-- name: consents
+delete from consent where app_key in (select app_key from application where account_id = $1)
+
+-- name: backchannel_requests
+delete from backchannel_request where app_key in (select app_key from application where account_id = $1)
+
+-- name: authorization_codes
+delete from authorization_code where app_key in (select app_key from application where account_id = $1)
+
+-- name: token_revocations
+delete from token_revocation where app_key in (select app_key from application where account_id = $1)
+
 -- name: applications
 -- Every process drops what it remembers of the applications as soon as this commits.
 with gone as (delete from application where account_id = $1 returning app_key)
