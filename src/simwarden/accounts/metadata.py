@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simwarden.accounts import server
+from simwarden.accounts import code_challenge, server
 from simwarden.accounts.jwks import ALGORITHMS
 from simwarden.accounts.keys import ALGORITHM
 from simwarden.accounts.purposes import OPENID, PREFIX, PURPOSES
@@ -21,13 +21,22 @@ def metadata(of: AuthorizationServer) -> dict[str, object]:
     signed = list(ALGORITHMS)
     found: dict[str, object] = {
         "issuer": of.issuer,
+        "authorization_endpoint": of.address(server.AUTHORIZATION_PATH),
         "token_endpoint": of.address(server.TOKEN_PATH),
         "backchannel_authentication_endpoint": of.address(server.BACKCHANNEL_PATH),
         "introspection_endpoint": of.address(server.INTROSPECTION_PATH),
         "revocation_endpoint": of.address(server.REVOCATION_PATH),
         "jwks_uri": of.address(server.JWKS_PATH),
         "grant_types_supported": [server.CLIENT_CREDENTIALS, *server.AGREED_GRANTS.values()],
-        "response_types_supported": [],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "code_challenge_methods_supported": [code_challenge.METHOD],
+        "authorization_response_iss_parameter_supported": True,
+        "request_parameter_supported": True,
+        "request_uri_parameter_supported": False,
+        "claims_parameter_supported": False,
+        "prompt_values_supported": ["none", "consent"],
+        "request_object_signing_alg_values_supported": signed,
         "backchannel_token_delivery_modes_supported": ["poll"],
         "backchannel_authentication_request_signing_alg_values_supported": signed,
         "backchannel_user_code_parameter_supported": False,

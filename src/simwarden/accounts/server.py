@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.accounts.fetching import KeySets
+from simwarden.edge.throttle import Allowance
 from simwarden.store.authorizations import Authorizations
 from simwarden.store.clients import Clients, UsedOnce
 from simwarden.store.consents import Consents
@@ -40,6 +41,8 @@ CIBA = "urn:openid:params:grant-type:ciba"
 AUTHORIZATION_CODE = "authorization_code"
 AGREED_GRANTS = {"authorization_code": AUTHORIZATION_CODE, "ciba": CIBA, "jwt_bearer": JWT_BEARER}
 """Ways to a token that are agreed with an application one by one: what a profile calls them, and grant_type."""
+ASKED_PER_MINUTE = 600
+"""Authorization requests of one address, at once and then in a minute."""
 SKEW = 5
 """Seconds by which clocks of others may be ahead or behind."""
 
@@ -72,6 +75,8 @@ class AuthorizationServer(msgspec.Struct, frozen=True, kw_only=True):
     operator_tokens: OperatorTokens | None = None
     """Opens `operatortoken:`; without it there are none."""
     skew: int = SKEW
+    askers: Allowance = msgspec.field(default_factory=lambda: Allowance(ASKED_PER_MINUTE))
+    """Bounds requests of browsers, by address."""
     now: Callable[[], float] = time.time
 
     @classmethod

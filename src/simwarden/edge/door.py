@@ -25,8 +25,9 @@ _log = structlog.get_logger()
 class FrontDoor:
     """Everything that is served, behind the checks that concern every request.
 
-    `scope["client"]` becomes the client's address as the trusted proxies name it, `scope["address"]` the group that
-    limits count it in. A request of HTTP/1.1 without exactly one Host is refused (RFC 9112 clause 3.2).
+    `scope["client"]` becomes the client's address as the trusted proxies name it (its port they do not name: that is 0
+    then), `scope["address"]` the group that limits count it in. A request of HTTP/1.1 without exactly one Host is
+    refused (RFC 9112 clause 3.2).
     A body that the application leaves unread is drained before the answer, when it is small: HTTP/1.1 would have to
     close the connection otherwise.
     """
@@ -53,7 +54,7 @@ class FrontDoor:
         hosts, has_body, length = _framing(scope)
         peer, port = scope.get("client") or ("", 0)
         address = self._proxies.client(peer, scope["headers"])
-        scope["client"] = (address, port)
+        scope["client"] = (address, port if address == peer else 0)
         scope["address"] = group(address)
         body = Body(self._bodies, receive, scope["address"], complete=not has_body)
         started = False

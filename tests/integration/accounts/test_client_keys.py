@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 from joserfc import jwt
@@ -11,6 +12,7 @@ from joserfc.jwk import ECKey, OKPKey
 from tests.integration.accounts.world import (
     BIND,
     FOREIGN,
+    FORM,
     FRAUD,
     ISSUER,
     MINE,
@@ -21,6 +23,7 @@ from tests.integration.accounts.world import (
     Time,
     World,
 )
+from tests.unit.northbound.asgi import call
 
 from simwarden.accounts.fetching import KeySets
 from simwarden.edge.throttle import Guard
@@ -130,6 +133,13 @@ async def test_other_ways_to_sign_are_refused(world: World) -> None:
     for form in cases:
         reply = await world.ask(grant_type="client_credentials", scope=SCOPE, **{**world.by_key(), **form})
         assert (reply.status, reply.json["error"]) == (401, "invalid_client")
+
+
+async def test_a_proof_of_possession_is_no_error(world: World) -> None:
+    """DPoP is not supported, so a proof of it is not looked at (CAMARA's profile, "Sender-Constrained Tokens")."""
+    body = urlencode({"grant_type": "client_credentials", **world.secret()}).encode()
+    reply = await call(world.app, "POST", "/oauth2/token", body, [("content-type", FORM), ("dpop", "e30.e30.AA")])
+    assert (reply.status, reply.json["token_type"]) == (200, "Bearer")
 
 
 async def test_two_ways_at_a_time_are_refused(world: World) -> None:

@@ -56,6 +56,7 @@ def test_a_command_of_the_documentation_can_be_typed(
     monkeypatch.chdir(tmp_path)
     for name in (
         "sims.csv",
+        "meters.pub.pem",
         "devices.csv",
         "lines.csv",
         "sites.csv",
