@@ -192,7 +192,7 @@ add_all(
             verb="withdraw",
             operation="withdrawConsent",
             arguments=("application", "purpose"),
-            names={"application": "ACCOUNT/APP", "phoneNumber": "sim"},
+            names={"application": "ACCOUNT/APP"},
             help="Forget a decision: the question is open again. Tokens that rest on it end at once.",
             examples=("consent withdraw ACME/meters ServiceProvision",),
             done="{application} {purpose}: nobody has decided",
@@ -200,7 +200,6 @@ add_all(
         Plain(
             verb="list",
             operation="listConsents",
-            names={"phoneNumber": "sim"},
             examples=("consent list --account ACME", "consent list --application ACME/meters"),
             columns=("application", "purpose", "phoneNumber", "granted", "decidedBy", "decidedAt", "scopes"),
             empty="No decisions yet: simwarden consent give --help",

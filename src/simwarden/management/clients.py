@@ -90,8 +90,8 @@ class ConsentRoutes:
 
     async def page(self, request: Request) -> Answer:
         """listConsents, by application, purpose and SIM."""
-        query = Query(request.query, ("account", "application", "phoneNumber"), "consents")
-        number = query.text("phoneNumber")
+        query = Query(request.query, ("account", "application", "sim"), "consents")
+        number = query.text("sim")
         found = await self._consents.page(
             account_id=await self._house.account_id(query.text("account")),
             app_key=await self._house.app_key(query.text("application")),
@@ -120,12 +120,12 @@ class ConsentRoutes:
 
     async def withdraw(self, request: Request) -> Answer:
         """withdrawConsent: the question is open again, and the tokens that rest on the decision end."""
-        query = Query(request.query, ("application", "purpose", "phoneNumber"), "consents")
+        query = Query(request.query, ("application", "purpose", "sim"), "consents")
         application, purpose = query.text("application"), query.text("purpose")
         if application is None or purpose is None:
             raise InvalidArgument("application and purpose must be specified")
         found = await tenants(self._house, await self._house.app_key(application) or "")
-        number = query.text("phoneNumber")
+        number = query.text("sim")
         msisdn = consent.ALL if number is None else _number(number)
         db, now = self._house.db, self._house.clock()
         if not await consent.withdraw(db, self._consents, found.app_key, purpose, msisdn, now):

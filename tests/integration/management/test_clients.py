@@ -100,8 +100,8 @@ async def test_consents_are_given_refused_listed_and_withdrawn(house: House) -> 
     assert [each["granted"] for each in (*listed["consents"], *rest["consents"])] == [True, False]
     assert (await house.manage("GET", "/consents?account=stranger")).json["consents"] == []
     named = f"application=meters/app&purpose={FRAUD}"
-    assert (await house.manage("DELETE", f"/consents?{named}&phoneNumber=%2B{phone(1)[1:]}")).status == 204
-    assert (await house.manage("DELETE", f"/consents?{named}&phoneNumber=%2B{phone(1)[1:]}")).status == 404
+    assert (await house.manage("DELETE", f"/consents?{named}&sim=%2B{phone(1)[1:]}")).status == 204
+    assert (await house.manage("DELETE", f"/consents?{named}&sim=%2B{phone(1)[1:]}")).status == 404
     assert len((await house.manage("GET", "/consents?application=meters/app")).json["consents"]) == 1
     for wrong in (
         {"purpose": "Fun"},
