@@ -37,6 +37,7 @@ _COMMANDS = {
     "audit": ("simwarden.cli.journal:audit", "What operators did: who changed what, and when."),
     "request": ("simwarden.cli.journal:request", "Calls of the APIs that failed, by their correlator."),
     "plan": ("simwarden.cli.plan:plan", "What customers are charged: plans, previews of bills."),
+    "invoice": ("simwarden.cli.invoice:invoice", "Close months, show and credit invoices."),
     "usage": ("simwarden.cli.usage:usage", "How often customers' applications did what."),
     "login": ("simwarden.cli.login:login", "Log in as a person."),
     "logout": ("simwarden.cli.login:logout", "End the session that login began."),

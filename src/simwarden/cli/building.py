@@ -40,6 +40,7 @@ _METAVARS = {
     "cellId": "KEY",
     "lineId": "NUMBER",
     "planId": "PLAN",
+    "invoiceId": "NUMBER",
     "operationId": "ID",
 }
 _PAGING = ("limit", "cursor")

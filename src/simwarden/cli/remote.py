@@ -141,7 +141,7 @@ class Remote:
         for attempt in (1, 2):
             if not self._token:
                 self._token = await self._log_in()
-            headers = {"accept": "application/json, text/csv"}
+            headers = {"accept": "application/json, text/csv, application/pdf, application/xml"}
             if self._token:
                 headers["authorization"] = f"Bearer {self._token}"
             if body is not None:

@@ -210,8 +210,8 @@ def _of_tier(
 ) -> list[BillLine]:
     detail = ""
     if len(price.tiers) > 1:
-        detail = f"from {lower + 1:,}" + ("" if upper is None else f" to {upper:,}")
-        detail = detail.replace(",", " ")
+        end = "" if upper is None else f" to {upper // per:,}"
+        detail = f"from {lower // per + 1:,}{end}" + (" SIMs" if per > 1 else "")
     made = []
     if tier.flat is not None:
         named = f"{detail}, flat".removeprefix(", ")

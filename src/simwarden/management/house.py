@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simwarden.accounts.logins import Logins
 from simwarden.billing.bills import Billing
+from simwarden.billing.invoices import Invoicing
 from simwarden.domain.errors import InvalidIdentifier, SimNotFound
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.intake import Intake
@@ -100,6 +101,7 @@ class House:
         self.areas = areas or NamedAreas(db, clock=clock)
         self.rules = rules or RiskRules(db, clock=clock)
         self.billing = Billing(db, clock=clock)
+        self.invoicing = Invoicing(self.billing)
         self.audit_days = audit_days
         self.grants = Grants(db)
         self.openid = openid

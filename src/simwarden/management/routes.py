@@ -16,6 +16,7 @@ from simwarden.management.clients import ClientRoutes, ConsentRoutes
 from simwarden.management.gateways import GatewayRoutes
 from simwarden.management.hotspots import HotspotRoutes
 from simwarden.management.hotzones import HotzoneRoutes
+from simwarden.management.invoices import InvoiceRoutes
 from simwarden.management.journal import JournalRoutes
 from simwarden.management.limits import LimitRoutes
 from simwarden.management.lines import LineRoutes
@@ -63,6 +64,15 @@ _MOST = {
 """Bytes of a body, where more than MAX_BODY are taken."""
 
 
+_PRODUCED = {
+    "getOperationResult": "text/csv",
+    "getInvoicePdf": "application/pdf",
+    "getInvoiceCsv": "text/csv",
+    "getInvoiceXml": "application/xml",
+}
+"""Media types of answers that are not JSON."""
+
+
 class OperatorsOnly:
     """Tokens of the operator's keys. Any other opens nothing here, whatever scopes are signed into it."""
 
@@ -102,7 +112,7 @@ def api(house: House, edge: Edge) -> Api:
     where, lines, hotzones = PlaceRoutes(house), LineRoutes(house), HotzoneRoutes(house)
     records, plans, opt_outs = RecordRoutes(house), PlanRoutes(house), OptOutRoutes(house)
     session, people = SessionRoutes(house), PeopleRoutes(house)
-    limits = LimitRoutes(house)
+    limits, invoices = LimitRoutes(house), InvoiceRoutes(house)
     clients, consents = ClientRoutes(house), ConsentRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
@@ -243,6 +253,17 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/accounts/{}/plan", "getAccountPlan", plans.of_account),
         ("POST", "/accounts/{}/plan", "assignPlan", plans.assign),
         ("GET", "/accounts/{}/bill", "previewBill", plans.preview),
+        ("GET", "/invoices", "listInvoices", invoices.page),
+        ("POST", "/invoices", "closeMonth", invoices.close),
+        ("GET", "/invoices/{}", "getInvoice", invoices.show),
+        ("GET", "/invoices/{}/pdf", "getInvoicePdf", invoices.pdf),
+        ("GET", "/invoices/{}/csv", "getInvoiceCsv", invoices.csv),
+        ("GET", "/invoices/{}/xml", "getInvoiceXml", invoices.xml),
+        ("POST", "/invoices/{}/credit-notes", "creditInvoice", invoices.credit),
+        ("GET", "/seller", "getSeller", invoices.seller),
+        ("POST", "/seller", "setSeller", invoices.set_seller),
+        ("GET", "/accounts/{}/buyer", "getBuyer", invoices.buyer),
+        ("POST", "/accounts/{}/buyer", "setBuyer", invoices.set_buyer),
         ("GET", "/audit", "listAudit", journal.acts),
         ("GET", "/audit/verification", "verifyAudit", journal.verify),
         ("GET", "/requests", "listRequests", journal.requests),
@@ -270,6 +291,6 @@ def api(house: House, edge: Edge) -> Api:
             handle if method == "GET" else house.audit.watched(name, handle, show),
             has_body=method in ("POST", "PATCH") and name not in bodiless,
             max_body=_MOST.get(name, MAX_BODY),
-            produces="text/csv" if name == "getOperationResult" else "application/json",
+            produces=_PRODUCED.get(name, "application/json"),
         )
     return OperatorsApi(NAME, endpoints, opened_by(PACKAGE), edge, for_operators=True)

@@ -46,6 +46,7 @@ _OF_ACCOUNT = (
     "usage_days",
     "service_days",
     "plans",
+    "buyer",
     "requests",
     "inboxes",
     "call_holds",
@@ -60,7 +61,7 @@ _OF_ACCOUNT = (
     "account",
 )
 """In the order that the references between the tables ask for."""
-_CHARGED = frozenset({"usage", "usage_days", "service_days", "plans"})
+_CHARGED = frozenset({"usage", "usage_days", "service_days", "plans", "buyer"})
 """What an account that is gone may still be charged for."""
 
 

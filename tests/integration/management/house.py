@@ -162,7 +162,7 @@ class House:
         """Call the management API; the answer is held against its document."""
         reply = await self._call(method, f"/manage/v1{path}", body, token or self.token, headers)
         plain = path.partition("?")[0]
-        if reply.headers.get("content-type", "").startswith("text/csv"):
+        if reply.headers.get("content-type", "").startswith(("text/csv", "application/pdf", "application/xml")):
             assert "x-correlator" in reply.headers
         else:
             MANAGE.check(method, plain, reply)

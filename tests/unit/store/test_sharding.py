@@ -44,7 +44,7 @@ SHARDED = frozenset(
 """The tables with a column `bucket`, but for the names of SIMs, which every node holds whole."""
 LOCAL = {
     *("lease", "lease_worker", "signing_key", "key_check", "gateway_reject"),
-    *("call_allowance", "call_hold", "operator_act", "audit_chain"),
+    *("call_allowance", "call_hold", "operator_act", "audit_chain", "invoice", "invoice_series"),
 }
 """Tables that would stay on one node, where the rules for written values do not hold."""
 REFERENCE = frozenset(created()) - SHARDED - LOCAL

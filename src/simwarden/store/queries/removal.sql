@@ -112,6 +112,9 @@ delete from sim_service_day where bucket = any ($2::smallint[]) and account_id =
 -- name: service_ends
 delete from sim_service_end where bucket = any ($2::smallint[]) and account_id = $1
 
+-- name: buyer
+delete from billing_party where account_id = $1
+
 -- name: plans
 delete from account_plan where account_id = $1
 

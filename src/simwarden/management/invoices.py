@@ -1,0 +1,162 @@
+"""Invoices: close months, list, show in all forms, credit; who is named on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.json import Decoder
+
+from simwarden.billing import forms
+from simwarden.domain import invoice as rules
+from simwarden.domain.errors import ResourceNotFound
+from simwarden.domain.invoice import InvoiceKind, Party
+from simwarden.domain.price import Amount, Month, MonthText
+from simwarden.management.house import House, read
+from simwarden.management.plans import month_of
+from simwarden.management.query import Query, Text, Time
+from simwarden.management.schemas import Name
+from simwarden.northbound.kernel.api import Answer, Request
+from simwarden.store import invoices
+from simwarden.store.accounts import OPERATOR
+from simwarden.store.invoices import ListedInvoice
+
+if TYPE_CHECKING:
+    from simwarden.domain.invoice import Invoice
+
+Place = tuple[Time, Text]
+"""When the last one of a page was issued, and its number."""
+
+
+class NobodyNamed(ResourceNotFound):
+    """Nobody is named here."""
+
+
+class CloseMonth(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """CloseMonth."""
+
+    month: MonthText
+    account: Name | None = None
+    after: Name | None = None
+
+
+class CreditInvoice(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """CreditInvoice."""
+
+    reason: rules.Text
+    net: Amount | None = None
+
+
+class InvoiceRoutes:
+    """The operations under `/invoices`, `/seller` and of buyers under `/accounts`."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._close = Decoder(CloseMonth)
+        self._credit = Decoder(CreditInvoice)
+        self._party = Decoder(Party)
+
+    async def page(self, request: Request) -> Answer:
+        """listInvoices."""
+        query = Query(request.query, ("account", "month", "kind"), "invoices")
+        kind = query.choice("kind", tuple(InvoiceKind))
+        place: tuple[datetime, str] | None = query.cursor(Place)
+        found = await invoices.page(
+            self._house.db,
+            account_id=await self._house.account_id(query.text("account")),
+            month=month_of(query, "month"),
+            kind=None if kind is None else InvoiceKind(kind),
+            after=place,
+            limit=query.limit + 1,
+        )
+        these = found[: query.limit]
+        answer: dict[str, object] = {"invoices": these}
+        if len(found) > len(these):
+            answer["nextCursor"] = query.next((these[-1].issued_at, these[-1].number))
+        return Answer(200, answer)
+
+    async def close(self, request: Request) -> Answer:
+        """closeMonth."""
+        wanted: CloseMonth = read(self._close, request)
+        account_id = await self._house.account_id(wanted.account)
+        month = Month.parse(wanted.month)
+        done = await self._house.invoicing.close(month, account_id=account_id, after=wanted.after or "")
+        answer: dict[str, object] = {
+            "invoices": [_listed(each) for each in done.invoices],
+            "nothing": done.nothing,
+            "before": done.before,
+            "withoutPrices": [{"account": account, "plan": plan} for account, plan in done.without_prices],
+        }
+        return Answer(200, answer if done.after is None else answer | {"after": done.after})
+
+    async def show(self, request: Request) -> Answer:
+        """getInvoice."""
+        return Answer(200, forms.shown(await self._house.invoicing.get(request.parameter)))
+
+    async def pdf(self, request: Request) -> Answer:
+        """getInvoicePdf."""
+        return await self._form(request, forms.PDF)
+
+    async def csv(self, request: Request) -> Answer:
+        """getInvoiceCsv."""
+        return await self._form(request, forms.CSV)
+
+    async def xml(self, request: Request) -> Answer:
+        """getInvoiceXml."""
+        return await self._form(request, forms.XML)
+
+    async def credit(self, request: Request) -> Answer:
+        """creditInvoice."""
+        wanted: CreditInvoice = read(self._credit, request)
+        made = await self._house.invoicing.credit(request.parameter, wanted.reason, wanted.net)
+        location = f"/manage/v1/invoices/{made.number}".encode()
+        return Answer(201, forms.shown(made), [(b"location", location)])
+
+    async def seller(self, _request: Request) -> Answer:
+        """getSeller."""
+        return await self._named(OPERATOR)
+
+    async def set_seller(self, request: Request) -> Answer:
+        """setSeller."""
+        return await self._name(OPERATOR, request)
+
+    async def buyer(self, request: Request) -> Answer:
+        """getBuyer."""
+        return await self._named((await self._house.account(request.parameter)).id)
+
+    async def set_buyer(self, request: Request) -> Answer:
+        """setBuyer."""
+        return await self._name((await self._house.account(request.parameter)).id, request)
+
+    async def _named(self, id_: str) -> Answer:
+        found = await invoices.parties(self._house.db, [id_])
+        if id_ not in found:
+            raise NobodyNamed
+        return Answer(200, found[id_])
+
+    async def _name(self, id_: str, request: Request) -> Answer:
+        party: Party = read(self._party, request)
+        await invoices.set_party(self._house.db, id_, party)
+        return Answer(200, party)
+
+    async def _form(self, request: Request, form: forms.Form) -> Answer:
+        return await as_file(await self._house.invoicing.get(request.parameter), form)
+
+
+async def as_file(invoice: Invoice, form: forms.Form) -> Answer:
+    """The document, made beside the loop: a PDF of many pages takes a while."""
+    content = await asyncio.to_thread(form.make, invoice)
+    name = f'attachment; filename="{invoice.number.replace("/", "-")}.{form.suffix}"'
+    headers = [(b"content-type", form.media_type.encode()), (b"content-disposition", name.encode())]
+    return Answer(200, None, headers, _once(content))
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+def _listed(found: Invoice) -> ListedInvoice:
+    return msgspec.convert(found, ListedInvoice, from_attributes=True)
