@@ -237,8 +237,8 @@ class BulkJobs:
 
     async def get(self, operation_id: str, *, app_key: str | None = None) -> Operation:
         """An operation with its counts; with `app_key` only that client's own. Raises OperationNotFound."""
-        found = None if "\x00" in operation_id else await store.find(self._db, operation_id)
-        if found is None or app_key not in (None, found.app_key):
+        found = None if "\x00" in operation_id else await store.find(self._db, operation_id, app_key=app_key)
+        if found is None:
             raise OperationNotFound
         return found
 

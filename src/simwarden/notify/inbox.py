@@ -128,8 +128,8 @@ class Inboxes:
         if not sink.startswith(self.root):
             return None
         inbox_id = sink.removeprefix(self.root)
-        inbox = await inboxes.find(self._db, inbox_id) if _ID.fullmatch(inbox_id) else None
-        if inbox is None or inbox.account_id != account_id:
+        inbox = await inboxes.find(self._db, inbox_id, account_id=account_id) if _ID.fullmatch(inbox_id) else None
+        if inbox is None:
             raise InvalidSink("There is no such inbox; `simwarden listen` shows yours")
         return inbox.id, self._secret(inbox)
 
@@ -196,8 +196,8 @@ class Inboxes:
         return decision
 
     async def _own(self, app_key: str, inbox_id: str) -> Inbox:
-        inbox = await inboxes.find(self._db, inbox_id) if _ID.fullmatch(inbox_id) else None
-        if inbox is None or inbox.app_key != app_key:
+        inbox = await inboxes.find(self._db, inbox_id, app_key=app_key) if _ID.fullmatch(inbox_id) else None
+        if inbox is None:
             raise InboxNotFound
         return inbox
 

@@ -59,9 +59,15 @@ async def add(db: Database, id: str, account_id: str, app_key: str, name: str, s
     return found, False
 
 
-async def find(db: Database, id: str) -> Inbox | None:  # noqa: A002
-    """The inbox of this id, whosever it is."""
-    return _inbox(await db.fetchrow(Q["find"], id))
+async def find(
+    db: Database,
+    id: str,  # noqa: A002
+    *,
+    app_key: str | None = None,
+    account_id: str | None = None,
+) -> Inbox | None:
+    """The inbox of this id, if it is this application's, or this account's."""
+    return _inbox(await db.fetchrow(Q["find"], id, app_key, account_id))
 
 
 async def take(db: Database, inbox_id: str, limit: int, hold: timedelta) -> list[ClaimedQueue]:

@@ -213,9 +213,9 @@ async def resolve(
     return found
 
 
-async def find(db: Database | asyncpg.Connection, operation_id: str) -> Operation | None:
-    """An operation with its counts."""
-    row = await db.fetchrow(Q["find"], operation_id)
+async def find(db: Database | asyncpg.Connection, operation_id: str, *, app_key: str | None = None) -> Operation | None:
+    """An operation with its counts; with `app_key` only if it is this application's."""
+    row = await db.fetchrow(Q["find"], operation_id, app_key)
     return None if row is None else _operation(row)
 
 

@@ -7,7 +7,8 @@ returning *
 select * from inbox where app_key = $1 and name = $2
 
 -- name: find
-select * from inbox where id = $1
+-- One of this application, or of any of this account.
+select * from inbox where id = $1 and ($2::text is null or app_key = $2) and ($3::text is null or account_id = $3)
 
 -- name: due
 select bucket, id from subscription

@@ -28,6 +28,7 @@ from unnest($1::smallint[], $3::int[], $4::jsonb[], $5::text[], $6::jsonb[], $7:
 select pg_notify('simwarden_operation', '')
 
 -- name: find
+-- $2: only this application's; another's costs what one that is not there costs.
 select o.*, p.* from operation o
 cross join lateral (
     select coalesce(sum(items), 0)::int as items, coalesce(sum(done), 0)::int as done,
@@ -35,7 +36,7 @@ cross join lateral (
            count(*)::int as parts, (count(*) filter (where open))::int as open_parts
     from operation_part where operation_id = o.id
 ) p
-where o.id = $1
+where o.id = $1 and ($2::text is null or o.app_key = $2)
 
 -- name: page
 select o.*, p.* from operation o

@@ -1,0 +1,279 @@
+"""Another tenant's name for something is answered as one that never was, by every operation of every customers' API.
+
+The walk is led by the documents: each operation is called as its first example has it, with a phone number or an id of
+the stranger, and with one like it that nobody has. Status, headers and body must be the same, but for the name itself,
+after the same statements, which read as many rows. An operation that is not walked must stand in NAMES_NOTHING, with
+the reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+import yaml
+from tests.integration.northbound.house import House
+from tests.integration.northbound.test_tenants import Watched
+from tests.unit.northbound.asgi import Reply
+from tests.unit.northbound.world import Client
+
+from simwarden import northbound
+from simwarden.claim import Claim
+from simwarden.customers import Customers, delivery_settings
+from simwarden.domain.identifiers import bucket_of
+from simwarden.northbound.listen import routes as listen
+from simwarden.reference.bundle import bundled
+from simwarden.settings import Settings
+from simwarden.store import accounts, call_limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from simwarden.store.database import Database
+    from simwarden.store.vault import Vault
+
+OWN, FOREIGN, UNKNOWN = "+8613800000001", "+8613800000009", "+8613800000019"
+NAMES_NOTHING = {
+    "retrieve*List": "lists what is the caller's own",
+    "listSubscriptions": "lists what is the caller's own",
+    "openInbox": "makes something new, and is given no name",
+}
+"""Operations that name no SIM and nothing of an account."""
+OF_A_COLLECTION = {"operations": "/activate"}
+"""Path before an id, and what makes such a thing where that is not a POST to this path."""
+IDS = ("id", "subscriptionId", "inboxId", "operationId")
+METHODS = ("get", "post", "put", "patch", "delete")
+ELSEWHERE = frozenset({*call_limits.Q.values(), accounts.Q["application"], accounts.Q["signing_keys"]})
+"""Statements that run when the caller called often enough, or some seconds ago: about it, and about no name."""
+
+
+class Operation(NamedTuple):
+    """An operation of a document."""
+
+    api: str
+    method: str
+    path: str
+    """Below the API and its version; parameters in braces."""
+    name: str
+    example: Any
+    prefix: str
+
+    @property
+    def place(self) -> str:
+        """API and operationId."""
+        return f"{self.api} {self.name}"
+
+
+@cache
+def document(api: str) -> dict[str, Any]:
+    """The API's document as it is served."""
+    found: dict[str, Any] = yaml.load(bundled(northbound.DOCUMENTS[api]), Loader=yaml.CSafeLoader)
+    return found
+
+
+def resolved(api: str, node: Any) -> Any:
+    """What a reference stands for."""
+    while isinstance(node, dict) and "$ref" in node:
+        target: Any = document(api)
+        for key in node["$ref"].removeprefix("#/").split("/"):
+            target = target[key]
+        node = target
+    return node
+
+
+def operations() -> Iterator[Operation]:
+    """All there are."""
+    for api in sorted(northbound.DOCUMENTS):
+        prefix = re.sub(r"^.*?(?=/" + api + "/)", "", document(api)["servers"][0]["url"])
+        for path, item in document(api)["paths"].items():
+            for method in METHODS:
+                if method in item:
+                    body = resolved(api, item[method].get("requestBody"))
+                    examples = body["content"]["application/json"]["examples"].values() if body else ()
+                    example = next((resolved(api, each)["value"] for each in examples), None)
+                    yield Operation(api, method.upper(), path, item[method]["operationId"], example, prefix)
+
+
+def is_left_out(operation: Operation) -> bool:
+    """Whether it names nothing, by the list."""
+    return any(re.fullmatch(name.replace("*", ".*"), operation.name) for name in NAMES_NOTHING)
+
+
+def renamed(value: Any, number: str) -> Any:
+    """A body with this number in place of the example's own."""
+    return json.loads(json.dumps(value).replace(OWN, number))
+
+
+def never_given(id_: str) -> str:
+    """An id of the same form and the same beginning."""
+    return id_[:-6] + id_[-6:].translate(
+        str.maketrans("0123456789abcdefghijklmnopqrstuvwxyz", "1234567890bcdefa" + "ihkjmlonqpsrutwvyxzg")
+    )
+
+
+class Walk:
+    """A server with all its APIs, two accounts, and what the stranger has."""
+
+    def __init__(self, house: House, client: Client, watched: Watched) -> None:
+        self.house = house
+        self.client = client
+        self.watched = watched
+
+    async def ask(self, operation: Operation, body: Any, id_: str = "", *, token: str | None = None) -> Reply:
+        path = operation.prefix + re.sub(r"\{\w+\}", id_, operation.path)
+        path += "?wait=0" if operation.name == "takeEvents" else ""
+        headers = [("x-correlator", "walk")]
+        token = token or self.house.token
+        return await self.client(operation.method, path, body, token=token, headers=headers, camara=False)
+
+    async def compare(self, operation: Operation, foreign: tuple[Any, str], unknown: tuple[Any, str]) -> Reply:
+        """The answer to both, which must be one."""
+        await self.ask(operation, *unknown)  # what is read with the first call only
+        seen = []
+        for body, id_ in (unknown, foreign):
+            self.watched.seen.clear()
+            reply = await self.ask(operation, body, id_)
+            said = repr((reply.status, sorted(reply.headers.items()), reply.body))
+            for mine in (UNKNOWN, FOREIGN, UNKNOWN[1:], FOREIGN[1:], *filter(None, (unknown[1], foreign[1]))):
+                said = said.replace(mine, "NAME")
+            seen.append((without_ids(said), sorted(one for one in self.watched.seen if one[0] not in ELSEWHERE)))
+        assert seen[1][0] == seen[0][0], f"{operation.place}: another answer"
+        assert seen[1][1] == seen[0][1], f"{operation.place}: other statements"
+        return reply
+
+
+def without_ids(said: str) -> str:
+    """Without what is new in each answer: ids, times and lengths."""
+    said = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID", said)
+    return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)", "TIME", said)
+
+
+@pytest.fixture
+async def walk(database: Database, vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Walk:
+    house = House(database, vault)
+    await house.furnish()
+    settings = Settings(data_dir=str(tmp_path), subscriptions_per_second=100_000, calls_per_second=100_000)
+    customers = Customers(
+        settings,
+        database,
+        vault,
+        tokens=house.tokens,
+        accounts=house.accounts,
+        sims=house.sims,
+        delivering=delivery_settings(settings),
+        meter=house.metered.append,
+        committed=lambda _outcome: None,
+        accepted=lambda: None,
+        refused=lambda _limit: None,
+        limited=lambda _limit: None,
+        worker=Claim("walk", ()),
+        carriers=["ejoin"],
+        centres=[],
+        driver_for=lambda _access: pytest.fail("nothing is sent"),
+    )
+    apis = customers.apis()
+    assert apis.keys() == northbound.DOCUMENTS.keys(), "all of them"
+    for number in (OWN, FOREIGN):
+        await house.stand(52.5, 13.4, number)
+        await address(database, number)
+    monkeypatch.setattr(listen, "_gone", _never)  # the client stays until it has an answer
+    return Walk(house, Client(northbound.ApisFirst(house.app, apis)), Watched(monkeypatch))
+
+
+async def _never(_receive: object) -> None:
+    await asyncio.Event().wait()
+
+
+async def address(database: Database, number: str) -> None:
+    """Give a SIM names of all other kinds."""
+    imsi = "46000" + number[-10:]
+    await database.execute(
+        "update sim set iccid = $3, nai = $4 where bucket = $1 and imsi = $2",
+        bucket_of(imsi),
+        imsi,
+        f"8986{imsi}",
+        f"{imsi}@iot.example",
+    )
+
+
+def test_what_is_left_out_is_there() -> None:
+    names = [each.name for each in operations()]
+    unused = [one for one in NAMES_NOTHING if not any(re.fullmatch(one.replace("*", ".*"), each) for each in names)]
+    assert unused == [], "to be taken from the list"
+
+
+async def test_a_foreign_name_is_answered_as_one_that_never_was(walk: Walk) -> None:
+    walked = 0
+    made: dict[str, str] = {}
+    for operation in operations():
+        if is_left_out(operation):
+            continue
+        walked += 1
+        if "{" not in operation.path:
+            assert OWN in json.dumps(operation.example), f"{operation.place}: its first example names no SIM"
+            reply = await walk.compare(
+                operation, (renamed(operation.example, FOREIGN), ""), (renamed(operation.example, UNKNOWN), "")
+            )
+            assert reply.status not in (400, 401, 403, 405, 406, 415, 500), (operation.place, reply.body)
+            continue
+        id_ = await of_the_stranger(walk, operation, made)
+        reply = await walk.compare(operation, (operation.example, id_), (operation.example, never_given(id_)))
+        assert (reply.status, never_given(id_) == id_) == (404, False), (operation.place, reply.body)
+    assert walked > 60
+
+
+async def of_the_stranger(walk: Walk, operation: Operation, made: dict[str, str]) -> str:
+    """The id of something that the stranger has in the collection of this operation."""
+    before = operation.path.partition("/{")[0]
+    collection = OF_A_COLLECTION.get(before.strip("/"), before)
+    place = f"{operation.api} {collection}"
+    if place not in made:
+        maker = next(
+            each for each in operations() if (each.api, each.method, each.path) == (operation.api, "POST", collection)
+        )
+        token = walk.house.stranger
+        reply = await walk.ask(maker, renamed(maker.example, FOREIGN), token=token)
+        assert reply.status in (200, 201, 202), (place, reply.body)
+        made[place] = next(reply.json[name] for name in IDS if name in reply.json)
+    return made[place]
+
+
+async def test_a_foreign_inbox_is_no_sink(walk: Walk) -> None:
+    inbox = next(each for each in operations() if each.name == "openInbox")
+    theirs = (await walk.ask(inbox, {}, token=walk.house.stranger)).json["sink"]
+    makers = [each for each in operations() if "sink" in (each.example or {})]
+    assert len(makers) > 9
+    for operation in makers:
+        foreign, unknown = ({**operation.example, "sink": sink} for sink in (theirs, never_given(theirs)))
+        foreign.pop("sinkCredential", None), unknown.pop("sinkCredential", None)
+        reply = await walk.compare(operation, (foreign, theirs), (unknown, never_given(theirs)))
+        assert reply.status == 400
+
+
+async def test_a_foreign_card_is_found_by_none_of_its_names(walk: Walk) -> None:
+    makers = [each for each in operations() if "devices" in (each.example or {}) and each.path != "/add"]
+    for operation in makers:
+        for foreign, unknown in (
+            ({"imsi": f"46000{FOREIGN[-10:]}"}, {"imsi": f"46000{UNKNOWN[-10:]}"}),
+            ({"iccid": f"898646000{FOREIGN[-10:]}"}, {"iccid": f"898646000{UNKNOWN[-10:]}"}),
+        ):
+            reply = await walk.compare(operation, ({"devices": [foreign]}, ""), ({"devices": [unknown]}, ""))
+            assert reply.status == 404
+
+
+async def test_the_walk_finds_what_is_the_callers_own(walk: Walk) -> None:
+    """Else it would compare two refusals that have nothing to do with the names."""
+    own = foreign = 0
+    for operation in operations():
+        if "{" not in operation.path and operation.example is not None and not is_left_out(operation):
+            statuses = [
+                (await walk.ask(operation, renamed(operation.example, number))).status for number in (UNKNOWN, OWN)
+            ]
+            own += statuses[0] != statuses[1]
+            foreign += statuses[0] == 404
+    assert foreign >= own >= 25
