@@ -89,6 +89,8 @@ class Plan:
         """Who looks at a window."""
         self._needs: dict[str, list[tuple[Key, int, Signal]]] = {}
         """Of a rule: windows, and what they must come up to."""
+        self._least: dict[Key, int] = {}
+        """Below this no rule that looks at a window fires."""
         for each in self.rules.values():
             for condition in each.rule.when:
                 key = key_of(condition.signal, each.rule.in_minutes)
@@ -98,29 +100,42 @@ class Plan:
                 self.by_key[key].append(each.id)
                 need = condition.at_least * UNITS.get(condition.signal, 1)
                 self._needs.setdefault(each.id, []).append((key, need, condition.signal))
+                self._least[key] = min(need, self._least.get(key, need))
                 if condition.signal in DISTINCT:
                     self.most[key] = max(self.most.get(key, 0), condition.at_least)
 
     def take(self, state: SimWindows, facts: Sequence[Fact]) -> list[str]:
-        """Count facts, in place; returns the rules that look at what changed, by id."""
+        """Count facts, in place; returns the rules that may fire by what changed, by id."""
         touched: dict[Key, None] = {}
         for fact in facts:
-            for key, seconds in self.signals.get(fact.signal, ()):
-                step = fact.at // seconds
-                if fact.signal in DISTINCT:
+            signal, at, what = fact.signal, fact.at, fact.what
+            for key, seconds in self.signals.get(signal, ()):
+                step = at // seconds
+                if signal in DISTINCT:
                     seen = state.sets.setdefault(key, {})
-                    seen[fact.what] = max(seen.get(fact.what, step), step)
-                elif fact.signal is _FIRST_SEEN:
+                    seen[what] = max(seen.get(what, step), step)
+                elif signal is _FIRST_SEEN:
                     seen = state.sets.setdefault(key, {})
-                    seen[fact.what] = min(seen.get(fact.what, step), step)
+                    seen[what] = min(seen.get(what, step), step)
                     seen[ANY] = max(seen.get(ANY, step), step)
                 else:
                     sums = state.sums.setdefault(key, {})
                     sums[step] = sums.get(step, 0) + fact.amount
                 touched[key] = None
+        near: dict[str, None] = {}
         for key in touched:
-            self._prune(state, key)
-        return list(dict.fromkeys(id_ for key in touched for id_ in self.by_key[key]))
+            window = state.sums.get(key)
+            if window is None:
+                if len(state.sets[key]) > 1:
+                    self._prune(state, key)
+                most = len(state.sets[key])
+            else:
+                if len(window) > 1:
+                    self._prune(state, key)
+                most = sum([amount for amount in window.values() if amount > 0])
+            if most >= self._least[key]:
+                near.update(dict.fromkeys(self.by_key[key]))
+        return list(near)
 
     def is_new_to(self, state: SimWindows) -> bool:
         """Whether it is to be told which countries the SIM has reached: it asks for new ones, and knows of none yet."""
@@ -172,6 +187,8 @@ class Plan:
 
     def forget(self, state: SimWindows) -> None:
         """Drop what no rule looks at any more."""
+        if state.sums.keys() <= self.by_key.keys() >= state.sets.keys() and state.fired.keys() <= self.rules.keys():
+            return
         for windows in (state.sums, state.sets):
             for key in [key for key in windows if key not in self.by_key]:
                 del windows[key]

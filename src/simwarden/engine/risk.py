@@ -109,8 +109,8 @@ class _Attempt:
         for imsi, (plan, facts) in self._counted.items():
             state = self._states[imsi].state
             plan.forget(state)
-            touched = plan.take(state, facts)
-            met = [hit for rule_id in touched if (hit := plan.hit(state, rule_id, second)) is not None]
+            near = plan.take(state, facts)
+            met = [hit for rule_id in near if (hit := plan.hit(state, rule_id, second)) is not None]
             if met:
                 hits[imsi] = met
         return await self._fire(hits, causes, now, locked) if hits else {}
