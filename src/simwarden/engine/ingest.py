@@ -1,8 +1,10 @@
 """Taking in reports: gathered into batches, answered after commit.
 
-While one batch is written the next gathers, so a lone report is written at once and a storm in large batches. A report
-that the database refuses spoils nothing for the others: its batch is halved until it is alone. Its gateway's reports
-then go a way of their own for a while, so that a gateway that sends such reports again and again delays itself alone.
+While one batch is written the next gathers, so a lone report is written at once and a storm in large batches. Records
+take long, so two batches with records are written at a time, of different gateways: each gateway's reports stay in
+order. A report that the database refuses spoils nothing for the others: its batch is halved until it is alone. Its
+gateway's reports then go a way of their own for a while, so that a gateway that sends such reports again and again
+delays itself alone.
 """
 
 from __future__ import annotations
@@ -34,6 +36,9 @@ __all__ = ["Ingest", "Tally", "UnacceptableReport"]
 _log = structlog.get_logger()
 _NUMBERS_KEPT = 200_000
 _DAY = timedelta(days=1)
+LANES = 2
+"""Batches of reports with records that are written beside each other: while PostgreSQL works on one, we work on the
+other. Reports without records are one batch at a time, which is the larger for it."""
 APART = 60.0
 """Seconds for which the reports of a gateway are taken in apart after one of them was refused."""
 APART_MOST = 500
@@ -82,7 +87,9 @@ class Ingest:
         self._committed = committed
         self._clock = clock
         self._monotonic = monotonic
-        self._together = _Reports(self, most)
+        self._lanes = [_Lane(_Reports(self, most)) for _ in range(LANES)]
+        self._lane_of: dict[int, _Lane] = {}
+        """Of gateways, by id, of which reports are being taken in."""
         self._apart = _ReportsApart(self, most)
         self._suspects: dict[int, float] = {}
         """Until when the reports of gateways, by id, are taken in apart."""
@@ -101,11 +108,27 @@ class Ingest:
                 raise StoreUnavailable("Too many reports wait apart because some of this gateway could not be stored")
             await self._apart.submit(reports)
         else:
-            await self._together.submit(reports)
+            await self._take_in(reports)
+
+    async def _take_in(self, reports: _Together) -> None:
+        """By one lane, or with records by either, but all of a gateway's that are under way by the same."""
+        gateway_id = reports[0].gateway_id
+        lane = self._lane_of.get(gateway_id)
+        if lane is None:
+            has_records = any(report.sms or report.calls for report in reports)
+            lane = min(self._lanes, key=lambda each: each.under_way) if has_records else self._lanes[0]
+            self._lane_of[gateway_id] = lane
+        lane.enter(gateway_id)
+        try:
+            await lane.reports.submit(reports)
+        finally:
+            if lane.leave(gateway_id):
+                del self._lane_of[gateway_id]
 
     async def drain(self) -> None:
         """Wait until everything that was submitted is committed or refused."""
-        await self._together.drain()
+        for lane in self._lanes:
+            await lane.reports.drain()
         await self._apart.drain()
 
     async def write(self, reports: Sequence[Report]) -> None:
@@ -145,8 +168,31 @@ class Ingest:
         return UnacceptableReport(f"The report holds values that cannot be stored: {error}")
 
 
+class _Lane:
+    """Takes in batches one after the other, beside the other lanes."""
+
+    def __init__(self, reports: _Reports) -> None:
+        self.reports = reports
+        self.under_way = 0
+        self._of: dict[int, int] = {}
+        """By gateway."""
+
+    def enter(self, gateway_id: int) -> None:
+        """Something of this gateway is under way."""
+        self.under_way += 1
+        self._of[gateway_id] = self._of.get(gateway_id, 0) + 1
+
+    def leave(self, gateway_id: int) -> bool:
+        """It ended; returns whether nothing else of this gateway is under way."""
+        self.under_way -= 1
+        left = self._of.pop(gateway_id) - 1
+        if left:
+            self._of[gateway_id] = left
+        return not left
+
+
 class _Reports(Batcher[_Together, None]):
-    """Reports of all gateways; `most` counts them and the ports that they speak of."""
+    """Reports of all gateways; `most` counts them, the ports that they speak of and the records."""
 
     batcher_name = "ingest"
 
@@ -155,7 +201,7 @@ class _Reports(Batcher[_Together, None]):
         self._ingest = ingest
 
     def size(self, item: _Together) -> int:
-        return sum(len(report.ports) + 1 for report in item)
+        return sum(len(report.ports) + len(report.sms) + len(report.calls) + 1 for report in item)
 
     async def write(self, items: Sequence[_Together]) -> Sequence[None]:
         await self._ingest.write([report for reports in items for report in reports])
