@@ -17,6 +17,7 @@ from benchmarks import (
     isolation,
     latency,
     machine,
+    messages,
     place,
     pool,
     retention,
@@ -109,6 +110,26 @@ async def measure_latency(given: argparse.Namespace) -> None:
                 await load.wait()
 
 
+async def measure_messages(given: argparse.Namespace) -> None:
+    """From a received message to the sink, idle and under load; messages/s with a message centre."""
+    async with bench() as world:
+        await world.log_in(*await world.fill(given.sims))
+        await world.start_simulators("--gateways", "2", "--slots", "2", "--fill", "0.5", "--interval", "5")
+        await world.add_gateways()
+        await messages.subscribe(world)
+        for offered in (0, 2_000):
+            load = await world.start_load(gateways=20, rate=offered, changed=0.02) if offered else None
+            took = await messages.to_sink(world, given.moves)
+            beside = f"beside {offered:,} sightings/s" if offered else "otherwise idle"
+            print(f"Received message to event at the sink, {given.moves}, {beside}: {machine.percentiles(took)}")
+            if load is not None:
+                load.terminate()
+                await load.wait()
+    async with bench() as world:
+        await world.fill(given.sims)
+        await messages.smpp(world, given.sims, given.messages)
+
+
 async def measure_deliveries(given: argparse.Namespace) -> None:
     """Deliveries/s with dead sinks among them."""
     figures = []
@@ -182,6 +203,7 @@ SECTIONS = {
     "hotzone": measure_hotzone,
     "sightings": measure_sightings,
     "latency": measure_latency,
+    "messages": measure_messages,
     "deliveries": measure_deliveries,
     "isolation": measure_isolation,
     "bulk": measure_bulk,
@@ -201,7 +223,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each throughput figure (default 3)")
     parser.add_argument("--seconds", type=float, default=8.0, help="length of a round (default 8)")
     parser.add_argument("--connections", type=int, default=128, help="reads and place: HTTP connections (default 128)")
-    parser.add_argument("--moves", type=int, default=100, help="moves for the latency figures (default 100)")
+    parser.add_argument(
+        "--moves", type=int, default=100, help="moves, or received messages, of a latency (default 100)"
+    )
+    parser.add_argument("--messages", type=int, default=5_000, help="by SMPP, in each direction (default 5,000)")
     parser.add_argument("--large", action="store_true", help="growth up to 10 million SIMs too (12 GB of disk)")
     parser.add_argument("--plot", type=Path, help="draw growth into this SVG file")
     cases = [DEAD_SINKS, *attacks.names()]
