@@ -55,6 +55,10 @@ class MessageCentre:
         """Wait for so many binds in all."""
         await self._until(lambda: self.binds >= count)
 
+    async def until_submitted(self, count: int) -> None:
+        """Wait for so many messages in all."""
+        await self._until(lambda: len(self.submitted) >= count)
+
     def deliver(self, message: ShortMessage) -> int:
         """Hand a message over by the newest connection; returns its sequence number."""
         self._sequence += 1

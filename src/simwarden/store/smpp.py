@@ -36,18 +36,29 @@ async def sims(db: Database, numbers: Collection[str]) -> Mapping[str, str]:
     return {row["value"]: row["imsi"] for row in await db.fetch(Q["sims"], sorted(set(numbers)))}
 
 
-async def number(db: Database, element_id: int, digest: bytes, session: str, now: datetime) -> int:
-    """Which of the messages of this digest one is.
+async def numbers(db: Database, element_id: int, digests: Sequence[bytes], session: str, now: datetime) -> list[int]:
+    """Which of the messages of its digest each one is, in their order.
 
     One that came on an earlier connection and was never answered comes again; any other one is new.
     """
-    row = await db.fetchrow(Q["newest"], element_id, digest)
-    if row is not None and not row["answered"] and row["session"] != session and row["received_at"] > now - KEPT:
-        found: int = row["n"]
-        return found
-    n = 1 if row is None else row["n"] + 1
-    await db.execute(Q["add"], element_id, digest, n, session, now)
-    return n
+    if not digests:
+        return []
+    newest = {row["digest"]: row for row in await db.fetch(Q["newest"], element_id, list(set(digests)))}
+    again = {
+        digest
+        for digest, row in newest.items()
+        if not row["answered"] and row["session"] != session and row["received_at"] > now - KEPT
+    }
+    last = {digest: row["n"] for digest, row in newest.items()}
+    given, new = [], []
+    for digest in digests:
+        if digest not in again:
+            last[digest] = last.get(digest, 0) + 1
+            new.append((digest, last[digest]))
+        given.append(last[digest])
+    if new:
+        await db.execute(Q["add"], element_id, [digest for digest, _ in new], [n for _, n in new], session, now)
+    return given
 
 
 async def answered(db: Database, element_id: int, items: Sequence[tuple[bytes, int]]) -> None:

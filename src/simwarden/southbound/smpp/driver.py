@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -47,16 +48,25 @@ class SmppDriver:
         if self._link is None:
             raise CommandFailed("The message centre is not connected by this process")
         answers: dict[int, str | None] = {}
-        for n, text in enumerate(texts):
-            try:
-                answers[text.task] = await self._send(self._link, text)
-            except CommandFailed as error:
-                if not answers:
-                    raise
-                begun = 0 if error.reached else 1  # of one that was not answered nobody knows
-                answers.update({each.task: OutgoingText.LATER for each in texts[n + begun :]})
-                break
+        failed: list[CommandFailed] = []
+        for text, answer in zip(
+            texts, await asyncio.gather(*(self._try(self._link, text) for text in texts)), strict=True
+        ):
+            if not isinstance(answer, CommandFailed):
+                answers[text.task] = answer
+                continue
+            failed.append(answer)
+            if answer.reached:  # else nobody knows whether it took it
+                answers[text.task] = OutgoingText.LATER
+        if len(failed) == len(texts) and len({error.reached for error in failed}) == 1:
+            raise failed[0]
         return answers
+
+    async def _try(self, link: Link, text: OutgoingText) -> str | CommandFailed | None:
+        try:
+            return await self._send(link, text)
+        except CommandFailed as error:
+            return error
 
     async def _send(self, link: Link, text: OutgoingText) -> str | None:
         source, destination = text.target.removeprefix("+"), text.to.removeprefix("+")

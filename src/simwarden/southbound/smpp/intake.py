@@ -80,24 +80,26 @@ class SmppIntake:
         now, handled = self._clock(), []
         records: list[SmsRecord] = []
         sets: list[bytes] = []
-        for body in bodies:
-            try:
-                message = read_message(body)
-                piece = content.piece(message)
-            except ProtocolError:
+        read = [_read(body) for body in bodies]
+        marks = iter(
+            await self._marks([found[0] for found in read if found is not None and _is_whole(*found)], session, now)
+        )
+        for found in read:
+            if found is None:
                 handled.append(Handled(CommandStatus.PERMANENT))
                 continue
+            message, piece = found
             mark = None
             if message.is_receipt:
                 records.append(self._receipt(message, now))
             elif piece.reference is not None:
                 digest = self._digest(message.source, message.destination, piece.reference, piece.total)
-                found = await self._add_part(digest, Envelope(message.source, message.destination, piece), now)
-                if len(found) == piece.total and not found[0].done:
-                    records.append(self._joined(digest, found))
+                parts = await self._add_part(digest, Envelope(message.source, message.destination, piece), now)
+                if len(parts) == piece.total and not parts[0].done:
+                    records.append(self._joined(digest, parts))
                     sets.append(digest)
             else:
-                mark = await self._number(message, session, now)
+                mark = next(marks)
                 records.append(self._record(mark, Envelope(message.source, message.destination, piece), now))
             handled.append(Handled(CommandStatus.OK, mark))
         await self._submit(records, now)
@@ -133,12 +135,14 @@ class SmppIntake:
         part = envelope.piece.part, envelope.piece.total, _encoder.encode(envelope)
         return await store.add_part(self._db, self._vault, self._ref.id, digest, part, now, JOINED)
 
-    async def _number(self, message: ShortMessage, session: str, now: datetime) -> tuple[bytes, int]:
-        reference = message.options.get(Tag.USER_MESSAGE_REFERENCE, b"")
-        digest = self._digest(
-            message.source, message.destination, message.esm_class, message.data_coding, reference, message.message
-        )
-        return digest, await store.number(self._db, self._ref.id, digest, session, now)
+    async def _marks(self, messages: Sequence[ShortMessage], session: str, now: datetime) -> list[tuple[bytes, int]]:
+        digests = []
+        for message in messages:
+            reference = message.options.get(Tag.USER_MESSAGE_REFERENCE, b"")
+            told = message.source, message.destination, message.esm_class, message.data_coding
+            digests.append(self._digest(*told, reference, message.message))
+        numbers = await store.numbers(self._db, self._ref.id, digests, session, now)
+        return list(zip(digests, numbers, strict=True))
 
     def _record(self, mark: tuple[bytes, int], envelope: Envelope, now: datetime) -> SmsRecord:
         text, carried = content.read([envelope.piece])
@@ -168,6 +172,20 @@ class SmppIntake:
 
     def _digest(self, *parts: object) -> bytes:
         return self._vault.fingerprint("\n".join(map(repr, parts)).encode(), "smpp")
+
+
+def _read(body: bytes) -> tuple[ShortMessage, Piece] | None:
+    """None: it cannot be read."""
+    try:
+        message = read_message(body)
+        return message, content.piece(message)
+    except ProtocolError:
+        return None
+
+
+def _is_whole(message: ShortMessage, piece: Piece) -> bool:
+    """Neither a delivery report nor a part."""
+    return not message.is_receipt and piece.reference is None
 
 
 def _inbound(key: bytes, envelope: Envelope, text: str | None, carried: Segment, at: datetime) -> SmsRecord:

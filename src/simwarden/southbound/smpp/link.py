@@ -59,6 +59,7 @@ class Link:
         self._task: asyncio.Task[None] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: dict[int, asyncio.Future[Pdu]] = {}
+        self._room = asyncio.Semaphore(window)
         self._sequence = 0
         self._pause = FIRST_PAUSE
         self.is_bound = False
@@ -74,13 +75,17 @@ class Link:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def submit(self, message: ShortMessage) -> Pdu:
-        """Hand over a message; returns the answer. Raises CommandFailed where there is none."""
-        if not self.is_bound:
-            raise CommandFailed("The message centre is not connected")
-        try:
-            return await self._ask(codec.submit_sm(self._next(), message))
-        except (OSError, TimeoutError) as error:
-            raise CommandFailed("The message centre did not answer", reached=False) from error
+        """Hand over a message when fewer than the window are under way; returns the answer.
+
+        Raises CommandFailed where there is none.
+        """
+        async with self._room:
+            if not self.is_bound:
+                raise CommandFailed("The message centre is not connected")
+            try:
+                return await self._ask(codec.submit_sm(self._next(), message))
+            except (OSError, TimeoutError) as error:
+                raise CommandFailed("The message centre did not answer", reached=False) from error
 
     async def _stay(self) -> None:
         while True:

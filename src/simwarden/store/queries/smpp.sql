@@ -4,10 +4,13 @@
 select value, imsi from sim_identifier where kind = 'msisdn' and value = any ($1::text[])
 
 -- name: newest
-select n, session, answered, received_at from smpp_message where gateway_id = $1 and digest = $2 order by n desc limit 1
+select distinct on (digest) digest, n, session, answered, received_at from smpp_message
+where gateway_id = $1 and digest = any ($2::bytea[])
+order by digest, n desc
 
 -- name: add
-insert into smpp_message (gateway_id, digest, n, session, received_at) values ($1, $2, $3, $4, $5)
+insert into smpp_message (gateway_id, digest, n, session, received_at)
+select $1, i.digest, i.n, $4, $5 from unnest($2::bytea[], $3::int[]) as i (digest, n)
 on conflict do nothing
 
 -- name: answered

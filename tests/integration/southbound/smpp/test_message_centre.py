@@ -25,7 +25,7 @@ from simwarden.domain.sending import AGAIN, UNANSWERED
 from simwarden.edge.throttle import Allowance
 from simwarden.engine import provision
 from simwarden.engine.keeping import EVERY, Keeping
-from simwarden.engine.ports import CommandFailed
+from simwarden.engine.ports import CommandFailed, OutgoingText
 from simwarden.engine.sending import Sending
 from simwarden.southbound.smpp.codec import CommandStatus, ShortMessage, Tag
 from simwarden.southbound.smpp.intake import JOINED, SmppIntake
@@ -288,6 +288,17 @@ async def test_without_an_answer_a_message_is_not_sent_twice(
     await office.turn(UNANSWERED.total_seconds())
     assert await office.stages() == [(4, "UNANSWERED")]
     assert len(centre.smsc.submitted) == 1
+
+
+async def test_as_many_as_the_window_are_under_way(world: World, centre: Centre) -> None:
+    texts_ = [OutgoingText(task=n << 8, target=NUMBER, to="+4915112345678", text=str(n)) for n in range(60)]
+    driver = centre.source.driver(await world.gateways.access(centre.id))
+    centre.smsc.is_mute = True
+    sending = asyncio.create_task(driver.send(texts_))
+    await centre.smsc.until_submitted(50)
+    assert [int(message.message) for message in centre.smsc.submitted] == list(range(50))
+    centre.smsc.hang_up()
+    assert await sending == {n << 8: OutgoingText.LATER for n in range(50, 60)}, "of the others nobody knows"
 
 
 async def test_a_centre_of_another_account_sends_nothing(world: World, centre: Centre) -> None:
