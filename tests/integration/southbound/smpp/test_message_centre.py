@@ -60,6 +60,17 @@ class Centre:
             vault=world.vault,
         )
         self.source = SmppSource(services, SmppSettings())
+        self.has_swept = asyncio.Event()
+        """The source, which goes by the time that it is, has looked for parts that wait too long."""
+        links = self.source._links
+        turn = links.turn
+
+        async def noted() -> float:
+            pause = await turn()
+            self.has_swept.set()
+            return pause
+
+        links.turn = noted  # type: ignore[method-assign]
 
     async def register(self, port: int, **more: Any) -> int:
         sim = provision.new_sim(ACCOUNT, imsi=imsi(1), msisdn=NUMBER)
@@ -83,6 +94,8 @@ async def centre(world: World) -> AsyncIterator[Centre]:
         await made.source.start()
         try:
             await smsc.until_bound()
+            async with asyncio.timeout(PATIENCE):
+                await made.has_swept.wait()
             yield made
         finally:
             await made.source.stop()
