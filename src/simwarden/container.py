@@ -16,13 +16,10 @@ from starlette.routing import BaseRoute
 from simwarden import __version__, logs, northbound, standby, telemetry
 from simwarden.access import AccessLog
 from simwarden.accounts import oauth
-from simwarden.accounts.fetching import KeySets
 from simwarden.accounts.forgetting import Forgetting
 from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.logins import Logins
 from simwarden.accounts.openid import OpenIdLogin, Provider, roles_of
-from simwarden.accounts.server import AuthorizationServer
-from simwarden.accounts.tokens import Tokens
 from simwarden.claim import Claim, claim
 from simwarden.customers import Customers, delivery_settings
 from simwarden.edge import tls
@@ -37,6 +34,7 @@ from simwarden.engine.keeping import Keeping
 from simwarden.engine.polling import Polls
 from simwarden.engine.risk_rules import RiskRules
 from simwarden.engine.silence import Silence
+from simwarden.identity import authorization_server, tokens_of
 from simwarden.kit.worker import ended
 from simwarden.management import routes as management
 from simwarden.management.house import House as Management
@@ -48,7 +46,6 @@ from simwarden.probes import Probes
 from simwarden.ready import ready
 from simwarden.reference import routes as reference
 from simwarden.reference.documents import Documents
-from simwarden.sandbox.ports import VirtualSims
 from simwarden.settings import keys
 from simwarden.southbound import registry
 from simwarden.southbound.registry import Sources
@@ -100,7 +97,7 @@ class Container:
         self.metrics = metrics or telemetry.Metrics()
         self.accounts = Accounts(db)
         self.keys = SigningKeys(self.accounts, vault)
-        self.tokens = Tokens(self.accounts, self.keys, issuer=settings.base_url, lifetime=settings.token_seconds)
+        self.tokens = tokens_of(settings, db, self.accounts, self.keys)
         self.sims = Sims(db)
         self.gateways = Gateways(db, vault)
         days = settings.records_kept_days, settings.places_kept_days, settings.traffic_kept_days
@@ -178,16 +175,13 @@ class Container:
             calls=lambda: self.answered,
         )
         self.guard = Guard(settings.failed_logins_per_client, settings.failed_logins_per_address)
-        self.authorization = AuthorizationServer.over(
-            db,
-            self.accounts,
-            self.tokens,
-            self.keys,
-            find=self.sims.find,
-            find_virtual=VirtualSims().find,
+        self.authorization = authorization_server(
+            *(settings, db, self.tokens),
+            accounts=self.accounts,
+            keys=self.keys,
+            sims=self.sims,
             guard=self.guard,
             refused=self._refused,
-            key_sets=KeySets(allow_private=settings.allow_private_sinks, tls=tls.client_context(settings)),
         )
         self.forgetting = Forgetting(background)
         self.sources = Sources(

@@ -46,12 +46,14 @@ MAY: dict[str, set[str]] = {
     "telemetry": KERNEL | {"engine", "fleet_page", "northbound"},
     "watching": KERNEL | {"claim", "edge", "engine", "notify", "settings", "telemetry"},
     "customers": KERNEL | {"accounts", "claim", "engine", "northbound", "notify", "sandbox", "settings"},
+    "identity": KERNEL | {"accounts", "edge", "sandbox", "settings"},
     "ready": KERNEL | {"settings", "standby"},
     "probes": KERNEL | {"accounts", "edge", "management", "northbound"},
     "container": KERNEL
     | SERVER
     | {
         "access",
+        "identity",
         "claim",
         "customers",
         "logs",

@@ -93,6 +93,7 @@ class AuthorizationServer(msgspec.Struct, frozen=True, kw_only=True):
         refused: Callable[[str], None] = _refused,
         key_sets: KeySets | None = None,
         operator_tokens: OperatorTokens | None = None,
+        askers: Allowance | None = None,
         skew: int = SKEW,
         now: Callable[[], float] = time.time,
     ) -> AuthorizationServer:
@@ -112,6 +113,7 @@ class AuthorizationServer(msgspec.Struct, frozen=True, kw_only=True):
             guard=guard,
             refused=refused,
             operator_tokens=operator_tokens,
+            askers=askers or Allowance(ASKED_PER_MINUTE),
             skew=skew,
             now=now,
         )

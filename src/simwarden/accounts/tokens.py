@@ -14,6 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.util import urlsafe_b64decode
 
 from simwarden.accounts.keys import ALGORITHM
+from simwarden.accounts.outside import NAME
 from simwarden.accounts.purposes import PREFIX
 from simwarden.accounts.subjects import Subjects
 from simwarden.domain.errors import ApplicationNotFound
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from simwarden.accounts.keys import SigningKeys
+    from simwarden.accounts.outside import OutsideTokens
     from simwarden.domain.sim import SimRef
     from simwarden.store.accounts import Accounts, Application
 
@@ -110,9 +112,11 @@ class Tokens:
         audience: str | None = None,
         lifetime: int = LIFETIME,
         remembered: int = REMEMBERED,
+        outside: OutsideTokens | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`issuer` is the public address of this server; `audience` is the same unless given."""
+        """`issuer` is the public address of this server; `audience` is the same unless given. `outside`: checks tokens
+        of another issuer, which are taken too."""
         self.issuer = issuer
         self.lifetime = lifetime
         self._audience = audience or issuer
@@ -120,6 +124,7 @@ class Tokens:
         self._keys = keys
         self._subjects = Subjects(keys.vault)
         self._remembered = remembered
+        self._outside = outside
         self._now = now
         self._checked: dict[str, _Checked] = {}
         self._status: dict[str, _Status] = {}
@@ -215,11 +220,14 @@ class Tokens:
 
     async def _verify(self, token: str) -> _Checked | None:
         claims = await self._claims(token)
+        is_outside = claims is None and self._outside is not None
+        if is_outside and self._outside is not None:
+            claims = await self._outside.claims(token)
         if claims is None:
             return None
         app_key, subject, expires_at = claims.get("client_id"), claims.get("sub"), claims.get("exp")
         scope, issued_at = claims.get("scope"), claims.get("iat")
-        if claims.get("iss") != self.issuer or claims.get("aud") != self._audience:
+        if not is_outside and (claims.get("iss") != self.issuer or claims.get("aud") != self._audience):
             return None
         if not (isinstance(app_key, str) and isinstance(scope, str)):
             return None
@@ -231,13 +239,13 @@ class Tokens:
         if expires_at <= self._now():
             return None
         status = await self._current(app_key)
-        names = (str(claims.get("jti")), *_consents(scope, device))
+        names = (str(claims.get("jti")), *((NAME,) if is_outside else _consents(scope, device)))
         if status.account_id is None or _is_revoked(names, issued_at, status):
             return None
         caller = Caller(
             app_key,
             status.account_id,
-            frozenset(scope.split()),
+            frozenset(scope.split()) & status.granted if is_outside else frozenset(scope.split()),
             device,
             status.sandbox,
             status.daily_quota,

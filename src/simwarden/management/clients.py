@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from msgspec.json import Decoder
 
 from simwarden.accounts import agreements, consent, purposes
+from simwarden.accounts.outside import LONGEST, NAME
 from simwarden.accounts.scopes import checked
 from simwarden.domain.errors import ApplicationNotFound, InvalidIdentifier, ResourceNotFound
 from simwarden.domain.identifiers import parse_msisdn
@@ -15,6 +17,7 @@ from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument
+from simwarden.store import revocations
 from simwarden.store.accounts import OPERATOR
 from simwarden.store.authorizations import Authorizations
 from simwarden.store.clients import Clients
@@ -46,6 +49,7 @@ class ClientRoutes:
         """changeClient: what is not given stays."""
         wanted: forms.ChangeClient = read(self._change, request)
         found = await self._tenants(request)
+        before = (await self._clients.get(found.app_key)).profile.outside_id
         changed = await agreements.change(
             self._clients,
             found.app_key,
@@ -57,6 +61,10 @@ class ClientRoutes:
             asks_user=wanted.asks_user,
             outside_id=wanted.outside_id,
         )
+        if before is not None and changed.profile.outside_id != before:
+            now = self._house.clock()
+            until = now + timedelta(seconds=LONGEST)
+            await revocations.end_all(self._house.db, found.app_key, NAME, now, until)
         return Answer(200, forms.client(found.app_key, changed))
 
     async def add_key(self, request: Request) -> Answer:

@@ -27,7 +27,9 @@ CONFIG_FILES = (Path("simwarden.toml"), Path("/etc/simwarden/simwarden.toml"))
 _USER_PASSWORD = re.compile(r"(//[^:@/?#]*):[^?#]*@")
 _QUERY_PASSWORD = re.compile(r"([?&][a-z]*password=)[^&#]*", re.IGNORECASE)
 SECRETS = frozenset({"secret_key", "alarm_webhook_secret", "alarm_mail_password", "login_client_secret"})
-_OTHERS = "APP_KEY APP_SECRET CONFIG KEY_FILE OPERATOR_KEY SIMULATOR NODE_SMPP TEST_DATABASE_URL TEST_PICTURES URL"
+_OTHERS = (
+    "APP_KEY APP_SECRET CONFIG KEY_FILE OPERATOR_KEY SIMULATOR NODE_OIDC NODE_SMPP TEST_DATABASE_URL TEST_PICTURES URL"
+)
 NOT_SETTINGS = frozenset(PREFIX + name for name in _OTHERS.split())
 """Variables that mean something to single commands, or to the tests."""
 
@@ -55,6 +57,17 @@ else:
 _SWITCHES = frozenset(field.name for field in msgspec.structs.fields(Settings) if field.type is bool)
 
 
+_TOGETHER = (
+    ("tls_certificate", "tls_key"),
+    ("tls_key", "tls_certificate"),
+    ("outside_issuer", "outside_jwks_url"),
+    ("outside_jwks_url", "outside_issuer"),
+    ("operator_token_issuer", "operator_token_jwks_url"),
+    ("operator_token_jwks_url", "operator_token_issuer"),
+)
+"""Settings of which the first means nothing without the second."""
+
+
 def load(
     flags: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] = os.environ,
@@ -78,7 +91,7 @@ def load(
             _take(values, sources, name, value, f"--{name.replace('_', '-')}")
     if values.get("secret_key") and key_of(str(values["secret_key"])) is None:
         raise InvalidSettings(f"{sources['secret_key']}: 64 hex digits are needed")
-    for name, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
+    for name, other in _TOGETHER:
         if values.get(name) and not values.get(other):
             raise InvalidSettings(f"{sources[name]}: {other} is needed too")
     try:

@@ -125,6 +125,22 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Days for which `sim-swap` and `device-swap` may tell of swaps, where a law limits that; default: no limit."""
     token_seconds: Positive = 3600
     """How long an access token is valid."""
+    clock_skew_seconds: Annotated[int, msgspec.Meta(ge=0, le=60)] = 5
+    """Seconds by which clocks of clients and issuers may be ahead or behind; 0 is CAMARA's profile to the letter."""
+    authorizations_per_address: Positive = 600
+    """Authorization requests of browsers from one address, at once and then in a minute, per worker; else 429."""
+    outside_issuer: HttpUrl | None = None
+    """An authorization server of your own whose access tokens are taken too; needs outside_jwks_url."""
+    outside_jwks_url: HttpUrl | None = None
+    """Where its public keys are."""
+    outside_audience: str | None = None
+    """What its tokens name as audience; default: this server's public address."""
+    outside_client_claim: str = "client_id"
+    """The claim that names the client, which `simwarden app client set --outside-id` leads to an application."""
+    operator_token_issuer: HttpUrl | None = None
+    """Entitlement server (TS.43) whose JWTs name a SIM as `operatortoken:`; needs operator_token_jwks_url."""
+    operator_token_jwks_url: HttpUrl | None = None
+    """Where its public keys are."""
     seen_refresh: Seconds = 900.0
     """Seconds after which a repeated sighting refreshes the stored time."""
     command_timeout: Seconds = 5.0

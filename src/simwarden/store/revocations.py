@@ -47,6 +47,14 @@ async def end_consent(db: Database, app_key: str, purpose: str, msisdn: str, now
     await db.execute(Q["revoke"], app_key, consent_name(purpose, msisdn), now, until)
 
 
+async def end_all(db: Database, app_key: str, name: str, now: datetime, until: datetime) -> None:
+    """Accept no token of this name that was issued until now, and tell every process.
+
+    `until`: when all of them have expired. Raises StoreUnavailable.
+    """
+    await db.execute(Q["revoke"], app_key, name, now, until)
+
+
 async def of_application(db: Database, app_key: str, now: datetime) -> Mapping[str, int]:
     """Names of tokens that are revoked, with the second (since 1970) until which they were issued."""
     rows = await db.fetch(Q["of_application"], app_key, now)
