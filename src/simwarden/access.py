@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, TextIO
 
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("simwarden.access")
 _encoder = msgspec.json.Encoder()
+KEPT_SECONDS = 0.02
+"""For so long lines are kept, to be written together: a write for each takes longer than to make the line, and lets go
+of the interpreter in the middle of a call."""
+KEPT = 500
+"""Lines that are kept at most."""
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -38,15 +44,29 @@ class AccessLog:
         """`stream`: where lines of JSON go (`logs.json_stream`); None: to structlog, which takes many times as long."""
         self._least = {"all": 0, "errors": 400, "off": 1000}[what]
         self._stream = stream
+        self._lines: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, call: Answered) -> None:
-        """Write the line."""
+        """Write the line, soon."""
         if call.status < self._least:
             return
         who = call.account_id, call.app_key, call.correlator
         said = (call.api, call.operation, call.status, call.code, *who, round(call.seconds * 1000, 1))
         if self._stream is None:
             _log.info("call", **dict(zip(_Line.__struct_fields__, said, strict=False)))
-        else:
-            line = _encoder.encode(_Line(*said, "call", "info", datetime.now(UTC)))
-            self._stream.write(f"{line.decode()}\n")
+            return
+        self._lines.append(_encoder.encode(_Line(*said, "call", "info", datetime.now(UTC))))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(KEPT_SECONDS, self.flush)
+        elif len(self._lines) >= KEPT:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the lines that are kept."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._lines and self._stream is not None:
+            lines, self._lines = self._lines, []
+            self._stream.write(b"\n".join(lines).decode() + "\n")

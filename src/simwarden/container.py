@@ -236,6 +236,7 @@ class Container:
             container = cls(settings, db, background, session, worker, metrics)
             container.listener.start()
             stack.push_async_callback(container.listener.stop)
+            stack.callback(container._access_log.flush)
             stack.push_async_callback(container.ingest.drain)
             stack.push_async_callback(container.management.audit.drain)
             stack.push_async_callback(container.customers.commands.drain)
