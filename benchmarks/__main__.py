@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
+
+import uvloop
 
 from benchmarks import (
     attacks,
@@ -239,7 +240,7 @@ def main() -> None:
     print(f"Machine: {machine.shape()}", flush=True)
     print(f"Repeat: python -m benchmarks {' '.join(sys.argv[1:])}".rstrip(), flush=True)
     for section in given.sections or SECTIONS:
-        asyncio.run(SECTIONS[section](given))
+        uvloop.run(SECTIONS[section](given))
 
 
 if __name__ == "__main__":

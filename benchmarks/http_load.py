@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 
 
 class Result(msgspec.Struct):
@@ -45,19 +48,17 @@ class _Connection(asyncio.Protocol):
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            return
-        head = self._buffer[:end].lower()
-        at = head.find(b"content-length:")
-        length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-        if len(self._buffer) < end + 4 + length:
+        if self._buffer:
+            data = self._buffer + data
+        end = data.find(b"\r\n\r\n")
+        found = _LENGTH.search(data, 0, end + 2) if end >= 0 else None
+        if end < 0 or len(data) < end + 4 + (int(found[1]) if found else 0):
+            self._buffer = data
             return
         self._buffer = b""
         assert self.result is not None
         self.result.latencies.append((time.perf_counter() - self._due) * 1000)
-        status = int(head[9:12])
+        status = int(data[9:12])
         self.result.statuses[status] = self.result.statuses.get(status, 0) + 1
         self._idle(self)
 
