@@ -37,8 +37,10 @@ class DeviceRoamingStatus:
         wanted = decode(self._request, request.body, schemas.WORDING)
         ref = self._devices.name(request.caller, wanted.device)
         sim = await self._devices.find(request.caller, ref)
-        account = await self._accounts.settings(sim.account_id)
-        found = serving(sim, await self._network.shown(sim), account.home_networks)
+        shown = await self._network.shown(sim)
+        found = serving(sim, shown)
+        if found is not None and found.roaming:  # the account may say that it is at home there too
+            found = serving(sim, shown, (await self._accounts.settings(sim.account_id)).home_networks)
         if found is None:
             raise ServiceNotApplicable(_NO_SOURCE)
         code, names = (int(found.mcc), found.countries) if found.roaming else (UNSET, UNSET)
