@@ -24,10 +24,23 @@ def uuid7(now: datetime) -> uuid.UUID:
     return uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | random >> 62 << 64 | 0b10 << 62 | random & (1 << 62) - 1)
 
 
+_AHEAD = 256
+"""Numbers that are drawn from the system at a time: each time takes as long as making the text."""
+_drawn: list[str] = []
+
+
 def uuid4_text() -> str:
-    """A UUID version 4 (RFC 9562 5.4) as text, in a third of the time that `uuid.uuid4` takes."""
-    text = os.urandom(16).hex()
+    """A UUID version 4 (RFC 9562 5.4) as text, in a fifth of the time that `uuid.uuid4` takes."""
+    try:
+        text = _drawn.pop()
+    except IndexError:
+        digits = os.urandom(16 * _AHEAD).hex()
+        _drawn.extend(digits[at : at + 32] for at in range(0, len(digits), 32))
+        text = _drawn.pop()
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:]}"
+
+
+os.register_at_fork(after_in_child=_drawn.clear)  # else parent and child would draw the same
 
 
 def random_name(length: int) -> str:
