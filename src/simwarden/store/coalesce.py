@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from simwarden.kit.batcher import Batcher
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 K = TypeVar("K")
@@ -33,3 +34,7 @@ class Coalescer(Batcher[K, "V | None"]):
         """Look the keys up."""
         found = await self._load(list(dict.fromkeys(items)))
         return [found.get(key) for key in items]
+
+    def _take(self) -> list[tuple[K, asyncio.Future[V | None]]]:
+        batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+        return batch

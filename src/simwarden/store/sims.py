@@ -58,6 +58,8 @@ if TYPE_CHECKING:
 
 Q = load("sims")
 NO_LIMITS = TrafficLimits()
+_STATES = {str(state): state for state in BindingState}
+_LIFECYCLES = {str(lifecycle): lifecycle for lifecycle in Lifecycle}
 Connection = asyncpg.Connection
 
 
@@ -74,9 +76,9 @@ def from_row(row: asyncpg.Record) -> Sim:
         msisdn=row["msisdn"],
         nai=row["nai"],
         binding=None if row["binding"] is None else msgspec.convert(row["binding"], Binding),
-        state=BindingState(row["state"]),
+        state=_STATES[row["state"]],
         seen=seen,
-        lifecycle=Lifecycle(row["lifecycle"]),
+        lifecycle=_LIFECYCLES[row["lifecycle"]],
         lifecycle_since=row["lifecycle_since"] or row["created_at"],
         bars=msgspec.convert(row["bars"], tuple[Bar, ...]) if row["bars"] else (),
         closed_apns=msgspec.convert(row["closed_apns"], tuple[ClosedApn, ...]) if row["closed_apns"] else (),
@@ -203,8 +205,10 @@ class Sims:
 
 async def find_all(db: Database, wanted: Sequence[tuple[str, SimRef]]) -> Mapping[tuple[str, SimRef], Sim]:
     """The SIMs of these names (account, name). Names of other accounts' SIMs are missing, as unknown ones are."""
+    wanted = [each for each in wanted if "\n" not in each[1].value]  # a line break is in no name
     kinds, values, buckets = sim_names.columns_of([(ref.kind, ref.value) for _, ref in wanted])
-    rows = await db.fetch(Q["find"], kinds, values, [account_id for account_id, _ in wanted], buckets)
+    accounts = [account_id for account_id, _ in wanted]
+    rows = await db.fetch(Q["find"], lines(kinds), lines(values), lines(accounts), lines(buckets))
     return {wanted[row["ord"] - 1]: from_row(row) for row in rows}
 
 

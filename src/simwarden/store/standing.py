@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from simwarden.domain.events import EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.standing import Reach, Remembered, Roams, ShownSession, ShownSlot, Standing
+from simwarden.store.columns import lines, numbers
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ async def shown(reader: Reader, sims: Sequence[Whose]) -> dict[Whose, Standing]:
     rows = await reader.fetch(
         Q["shown"],
         sorted(set(buckets)),
-        buckets,
-        [sim.imsi for sim in sims],
-        [slot and slot.gateway_id for slot in slots],
-        [slot and slot.port for slot in slots],
-        [slot and slot.slot for slot in slots],
+        numbers(buckets),
+        lines([sim.imsi for sim in sims]),
+        lines([slot and slot.gateway_id for slot in slots]),
+        lines([slot and slot.port for slot in slots]),
+        lines([slot and slot.slot for slot in slots]),
     )
     return {sim: Standing(_slot(row, sim), _session(row)) for row in rows for sim in (sims[row["ord"] - 1],)}
 

@@ -47,6 +47,12 @@ async def test_a_sim_is_found_by_every_name_of_its_owner_only(world: World, sim:
     assert await world.sims.find(ACCOUNT, SimRef(IdentifierKind.NAI, imsi(1))) is None, "kinds do not mix"
 
 
+async def test_a_line_break_in_a_name_finds_nobody_and_hides_nobody(world: World, sim: Sim) -> None:
+    broken = [SimRef(IdentifierKind.NAI, text) for text in ("a@b\n", "\n", f"x\n{sim.nai}", "")]
+    found = await asyncio.gather(*(world.sims.find(ACCOUNT, ref) for ref in (*broken, NAMES[3], *broken, NAMES[0])))
+    assert [one and one.imsi for one in found] == [None] * 4 + [sim.imsi] + [None] * 4 + [sim.imsi]
+
+
 async def test_many_lookups_at_once_are_few_statements(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.card(*range(1, 51))
     fetch, statements = world.db.fetch, []

@@ -1,8 +1,14 @@
 -- name: find
--- $4: the bucket of an IMSI, under which the SIM itself is found.
-select i.ord, s.*
-from unnest($1::text[], $2::text[], $3::text[], $4::smallint[]) with ordinality
-     as i (kind, value, account_id, bucket, ord)
+-- $4: the bucket of an IMSI, under which the SIM itself is found. Not all columns are read, and lists only that are not
+-- empty: each takes time to decode, and every call comes by here.
+select i.ord, s.bucket, s.imsi, s.account_id, s.iccid, s.msisdn, s.nai, s.binding, s.state,
+       s.seen_at, s.seen_imei, s.seen_unknown, s.seen_gateway, s.seen_port, s.seen_slot,
+       s.lifecycle, coalesce(s.lifecycle_since, s.created_at) as lifecycle_since, null as created_at,
+       nullif(s.bars, '[]') as bars, nullif(s.closed_apns, '[]') as closed_apns,
+       s.first_event, s.reported_iccid, s.event_count, s.upheld_at, s.limits, s.area
+from unnest(string_to_array($1, e'\n'), string_to_array($2, e'\n'), string_to_array($3, e'\n'),
+            string_to_array($4, e'\n', '')::smallint[])
+     with ordinality as i (kind, value, account_id, bucket, ord)
 left join sim_identifier d on i.bucket is null and d.kind = i.kind and d.value = i.value and d.account_id = i.account_id
 join sim s on s.bucket = coalesce(d.bucket, i.bucket) and s.imsi = coalesce(d.imsi, i.value)
           and s.account_id = i.account_id

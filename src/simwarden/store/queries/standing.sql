@@ -12,8 +12,10 @@ select distinct on (i.ord)
        case when s.ended_at is null and s.began_at < r.restarted_at then r.restarted_at
             else coalesce(s.ended_at, s.seen_at) end as session_at,
        coalesce(e.reported_at, s.seen_at) as session_heard_at, e.report_interval as session_interval
-from unnest($2::smallint[], $3::text[], $4::int[], $5::int[], $6::int[]) with ordinality
-     as i (bucket, imsi, gateway_id, port, slot, ord)
+from unnest(string_to_array($2, e'\n')::smallint[], string_to_array($3, e'\n'),
+            string_to_array($4, e'\n', '')::int[], string_to_array($5, e'\n', '')::int[],
+            string_to_array($6, e'\n', '')::int[])
+     with ordinality as i (bucket, imsi, gateway_id, port, slot, ord)
 left join gateway_port p on p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot
 left join gateway g on g.id = p.gateway_id
 left join session s on s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
