@@ -370,6 +370,8 @@ class Container:
 
     def _wake(self, outcome: Outcome) -> None:
         self.metrics.rules_fired.inc(outcome.fired)
+        for carrier, stage in outcome.messages:
+            self.metrics.messages.labels(carrier, stage).inc()
         if outcome.enforcement_due:
             self.enforcement.wake()
         if outcome.deliveries:

@@ -87,6 +87,12 @@ class Metrics:
             multiprocess_mode="livemax",
         )
         self.rules_fired = Counter("simwarden_rules_fired", "Rules that SIMs met", registry=self.registry)
+        self.messages = Counter(
+            "simwarden_messages",
+            "Short messages that customers sent, by what sends them and how far they came; each counts once a stage",
+            ["carrier", "stage"],
+            registry=registry,
+        )
         self.subscriptions_refused = Counter(
             "simwarden_subscriptions_refused",
             "Subscriptions refused because as many are active as a setting allows",

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from simwarden.store.vault import Vault
 
 TOPIC = EventType.SMS_STATUS
+NO_CARRIER = "none"
+"""In the place of a kind of network element: none was told to send the message, or it is gone."""
 _MINUTE = timedelta(minutes=1)
 
 
@@ -234,8 +236,10 @@ async def advance(
     if waiting:
         await changes.lock(waiting)
     moved = await store.move(connection, list(last.values()), now)
+    kinds = await store.kinds(connection, {element for element in moved.values() if element is not None})
+    counted = tuple((kinds.get(element or 0, NO_CARRIER), last[key].stage.name) for key, element in moved.items())
     for key in sorted(moved):
         one = last[key]
         if one.imsi in changes.sims and (told := one.told) is not None:
             changes.record(one.imsi, TOPIC, causes[one.imsi], None, told)
-    return await changes.write() if waiting else Outcome()
+    return (await changes.write() if waiting else Outcome()).plus(Outcome(messages=counted))

@@ -44,12 +44,15 @@ class Outcome(msgspec.Struct, frozen=True):
     deliveries: int = 0
     fired: int = 0
     """Rules that fired."""
+    messages: tuple[tuple[str, str], ...] = ()
+    """Of each short message that came forward: the kind of network element that sends it, and how far it came."""
 
     def plus(self, more: Outcome) -> Outcome:
         """Of this and more in one commit."""
         due = self.enforcement_due or more.enforcement_due
         changed, events = self.changed + more.changed, self.events + more.events
-        return Outcome(changed, events, due, self.deliveries + more.deliveries, self.fired + more.fired)
+        deliveries, fired = self.deliveries + more.deliveries, self.fired + more.fired
+        return Outcome(changed, events, due, deliveries, fired, self.messages + more.messages)
 
 
 class UnitOfWork:

@@ -170,8 +170,11 @@ async def put_off(db: Database, keys: Sequence[MessageKey], due_at: datetime) ->
     await db.execute(Q["put_off"], *_keys(keys), [due_at] * len(keys))
 
 
-async def move(connection: asyncpg.Connection, moves: Sequence[MessageMove], now: datetime) -> set[MessageKey]:
-    """Bring messages forward; returns those that were not as far, or at their end."""
+async def move(
+    connection: asyncpg.Connection, moves: Sequence[MessageMove], now: datetime
+) -> dict[MessageKey, int | None]:
+    """Bring messages forward; returns those that were not as far, or at their end, with the element that was told
+    to send each."""
     rows = await connection.fetch(
         Q["move"],
         *_keys([one.key for one in moves]),
@@ -180,7 +183,13 @@ async def move(connection: asyncpg.Connection, moves: Sequence[MessageMove], now
         [one.due_at for one in moves],
         [now] * len(moves),
     )
-    return {MessageKey(**dict(row)) for row in rows}
+    return {MessageKey(row["bucket"], row["id"], row["recipient"]): row["gateway_id"] for row in rows}
+
+
+async def kinds(connection: asyncpg.Connection, element_ids: Collection[int]) -> dict[int, str]:
+    """Of network elements; those that were removed are missing."""
+    rows = await connection.fetch(Q["kinds"], sorted(element_ids)) if element_ids else []
+    return {row["id"]: row["kind"] for row in rows}
 
 
 async def of_tasks(

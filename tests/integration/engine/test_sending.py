@@ -43,7 +43,13 @@ class Office:
         given = SendingLimits(**limits)
         self.sending = Sending(world.db, world.vault, answers, ["ejoin"], limits=given, clock=world.clock)
         leases = Leases(world.db, "texting", owner)
-        self.texting = Texting(world.db, world.vault, world.gateways, leases, world._driver_for, clock=world.clock)
+        self.counted: list[tuple[str, str]] = []
+        """Carrier and stage of each message that came forward here."""
+        self.texting = Texting(
+            *(world.db, world.vault, world.gateways, leases, world._driver_for),
+            committed=lambda outcome: self.counted.extend(outcome.messages),
+            clock=world.clock,
+        )
 
     async def send(self, text: str = "temp 21.5", *to: str, **fields: Any) -> QueuedMessage:
         sim = await self.world.sim(1)
@@ -131,8 +137,12 @@ async def test_from_the_queue_to_the_receiver(world: World, box: Box, office: Of
     ]
     assert await office.stages() == [(1, None), (1, None)]
     assert await told(world, made) == []
+    assert office.counted == [("ejoin", "SUBMITTED")] * 2
+    begun = len(world.tallies)
     await world.take(box.sent(first), box.sent(second, 5))
     await world.take(box.sent(first))  # the same once more
+    counted = [each for tally in world.tallies[begun:] for each in tally.outcome.messages]
+    assert sorted(counted) == [("ejoin", "FAILED"), ("ejoin", "SENT")]
     await world.take(box.records(sms=[reported(first, 0), reported(second, 0)]))
     assert await office.stages() == [(3, None), (4, "NOT_SENT")]
     assert sorted(await told(world, made)) == [

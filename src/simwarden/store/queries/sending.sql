@@ -78,7 +78,10 @@ from unnest($1::smallint[], $2::text[], $3::smallint[], $4::smallint[], $5::text
      as i (bucket, id, recipient, stage, reason, due_at, moved_at)
 where o.bucket = any ($1::smallint[]) and o.bucket = i.bucket and o.id = i.id and o.recipient = i.recipient
   and o.stage < 3 and o.stage < i.stage
-returning o.bucket, o.id, o.recipient
+returning o.bucket, o.id, o.recipient, o.gateway_id
+
+-- name: kinds
+select id, kind from gateway where id = any ($1::int[])
 
 -- name: of_tasks
 select bucket, id, recipient, imsi, account_id, gateway_id, task, peer from outgoing_message
