@@ -15,11 +15,15 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tests.faults.faults import INJECTIONS
 from tests.faults.house import FAKETIME, House, Shape, can_mount
 from tests.faults.load import NOT_NOW, Load
 from tests.faults.rounds import PER_HOUSE, Result, chance_of, play
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
 
 SLOW = 5.0
 """Seconds to settle of which one wants to know what took them."""
@@ -69,9 +73,9 @@ class Tally:
         return "\n".join(lines)
 
 
-async def run(seed: int, numbers: list[int], logs: Path | None) -> Tally:
+async def run(tally: Tally, numbers: list[int], logs: Path | None) -> Tally:
     """Play these rounds, in houses of `PER_HOUSE` rounds each."""
-    tally = Tally(seed)
+    seed = tally.seed
     while numbers:
         block, failed = numbers[0] // PER_HOUSE, len(tally.failed)
         shape = Shape.draw(chance_of(seed, block, "house"))
@@ -125,15 +129,36 @@ def main() -> int:
         print("libfaketime is not there (Debian: apt install faketime): the clock does not jump (clock jump: skipped)")
     numbers = [given.only] if given.only is not None else list(range(given.first, given.first + given.rounds))
     begun = time.monotonic()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end: in order, like Ctrl-C
-    try:
-        tally = asyncio.run(run(given.seed, numbers, given.logs))
-    except KeyboardInterrupt:
-        print("stopped")
-        return 130
-    print(tally.summary())
+    tally = Tally(given.seed)
+    stopped = asyncio.run(until_told(run(tally, numbers, given.logs)))
+    print(f"{'stopped' if stopped else 'done'}\n{tally.summary()}")
     print(f"{(time.monotonic() - begun) / 60:.1f} minutes")
-    return 1 if tally.failed else 0
+    return 130 if stopped else 1 if tally.failed else 0
+
+
+async def until_told(work: Coroutine[Any, Any, Tally]) -> bool:
+    """Do it; returns whether it was ended by SIGINT or SIGTERM.
+
+    A shell that runs it in the background lets it ignore SIGINT, and Python leaves that so: both are listened to here.
+    More of them do not disturb the cleaning up.
+    """
+    task, loop = asyncio.create_task(work), asyncio.get_running_loop()
+    told = False
+
+    def end() -> None:
+        nonlocal told
+        if not told:
+            told = True
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not told:
+            raise
+    return told
 
 
 if __name__ == "__main__":

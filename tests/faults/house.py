@@ -19,6 +19,7 @@ import msgspec
 from tests.faults.model import Should
 from tests.faults.proxy import Proxy
 from tests.support.family import children, command_line, is_postgres, workers
+from tests.support.smsc import MessageCentre
 
 from simwarden.demo.processes import Processes, StepFailed, free_port
 from simwarden.demo.story import IMEI_CHANGE, SUBSCRIPTIONS
@@ -113,6 +114,8 @@ class House:
         self.should: dict[str, Should] = {}
         """How each SIM must be, by what the harness had acknowledged."""
         self.home: dict[str, tuple[str, str]] = {}
+        self.centre: MessageCentre | None = None
+        """A message centre, which is the harness's own: it is the server that dies."""
         self.session: aiohttp.ClientSession
 
     def _environment(self) -> dict[str, str]:
@@ -147,6 +150,8 @@ class House:
         for process in (self.server, self.fleet, self.sink):
             if process is not None and process.returncode is None:
                 signal_tree(process.pid, signal.SIGCONT)
+        if self.centre is not None:
+            await self.centre.__aexit__()
         await self.session.close()
         await self._processes.stop()
         await asyncio.to_thread(self._stop_postgres)

@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 from tests.faults.control import BINDINGS, CALLS, NOT_NOW, READS, SWITCHES, Control, Many, draw_many
 from tests.faults.model import Card, Move
+from tests.faults.records import Records
 
 if TYPE_CHECKING:
     from tests.faults.house import House
@@ -40,6 +41,7 @@ class Load:
     def __init__(self, house: House) -> None:
         self.house = house
         self.control = Control(house)
+        self.records = Records(house)
         self.devices: dict[tuple[str, int], str] = {}
         self.start: dict[str, str] = {}
         self.now: dict[str, str] = {}
@@ -53,6 +55,7 @@ class Load:
             self.devices[card["gateway"], int(card["slot"].partition(".")[0])] = card["imei"]
             self.start[imsi] = card["imei"]
             self.moves[imsi] = []
+        await self.records.begin()
 
     async def look(self) -> None:
         """Remember in which devices the cards are, while all is quiet."""

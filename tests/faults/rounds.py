@@ -16,6 +16,7 @@ from tests.faults.control import READS
 from tests.faults.faults import draw, inject
 from tests.faults.load import NOT_NOW, Load
 from tests.faults.model import Card, Complaint, Seen
+from tests.faults.records import METERS
 
 from simwarden.demo.processes import StepFailed
 
@@ -69,6 +70,7 @@ async def play(house: House, load: Load, seed: int, number: int) -> Result:
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(load.play(steps, f"w-{seed}-{number}"))
+            group.create_task(load.records.play(chance_of(seed, number, "records"), SECONDS, f"{seed}-{number}"))
             group.create_task(inject(house, faults))
     except ExceptionGroup as errors:
         return Result(faults, [f"{type(e).__name__}: {e}" for e in flat(errors)], time.monotonic() - begun, 0.0)
@@ -113,10 +115,13 @@ async def check(house: House, load: Load) -> list[Complaint]:
     seen, refused = read_reports(house.ledger("reports"))
     async with house.database() as db:
         sims, attachments, events, stored, usage, subscriptions = await read(db, house.vault())
+        records = await load.records.check(db, house.vault(), received)
     control = load.control
-    found = model.check_states(cards, house.should, sims)
+    subscriptions.pop(load.records.app, None)  # what that one does is checked there
+    usage = {key: count for key, count in usage.items() if key[0] != load.records.app}
+    found = records + model.check_states(cards, house.should, sims)
     found += model.check_locks(cards, house.should, locked)
-    found += model.check_attachments(cards, attachments)
+    found += model.check_attachments(cards, [row for row in attachments if row["imsi"] not in METERS])
     found += [model.never(f"a report was refused: {item}") for item in refused]
     for row in sims:
         imsi = row["imsi"]

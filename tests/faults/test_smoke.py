@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+
 import pytest
-from tests.faults import model
-from tests.faults.__main__ import run
+from tests.faults import model, record_model
+from tests.faults.__main__ import Tally, run, until_told
 from tests.faults.model import Act, Card, Intent, Move, Seen, Should
+from tests.faults.record_model import Told
 
 ROUNDS = [1, 2, 5, 6, 7, 9]
 """Of seed 1 the first house's: server, postmaster, a worker and its successors die, freeze; answers are lost."""
@@ -13,8 +18,31 @@ ROUNDS = [1, 2, 5, 6, 7, 9]
 
 @pytest.mark.faults_smoke
 async def test_promises_hold_under_a_few_faults(capsys: pytest.CaptureFixture[str]) -> None:
-    tally = await run(1, list(ROUNDS), None)
+    tally = await run(Tally(1), list(ROUNDS), None)
     assert (tally.passed, tally.failed) == (len(ROUNDS), []), capsys.readouterr().out
+
+
+async def test_the_first_signal_ends_it_in_order() -> None:
+    cleaned = []
+
+    async def work() -> Tally:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(60)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(0.05)
+            cleaned.append(True)
+        return Tally(1)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell's job in the background has it
+    try:
+        assert await until_told(work())
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(signal.SIGINT, before)
+    assert cleaned == [True]
 
 
 A, B = "353689530707903", "353689530707911"
@@ -158,3 +186,52 @@ def test_the_model_sees_a_history_that_cannot_be() -> None:
     assert model.check_switches("1", [caused(1, "x"), caused(2, "x")])
     assert model.check_switches("1", [caused(1, "x", "FUNCTION_OPENED")])
     assert model.check_switches("1", steps[1:])
+
+
+def test_the_model_counts_records_anew() -> None:
+    sms = Told("1", "inbound", "+49", "DE", text="a")
+    call = [Told("1", "inbound", "+49", "DE", call="x", answer=a, end=e) for a, e in ((0, 0), (5, 65), (5, 0))]
+    told = [sms, sms, *call]
+    good = [(("1", "SMS", "inbound", "DE"), 1, 0), (("1", "CALL", "inbound", "DE"), 1, 60)]
+    assert record_model.check_days(told, good) == []
+    for bad in (good[:1], [*good, (("1", "SMS", "inbound", "KH"), 1, 0)], [(good[0][0], 2, 0), good[1]]):
+        assert record_model.check_days(told, bad)
+    assert record_model.check_use({"1": [100, 103, 2, 4]}, {"1": 7}) == []
+    assert record_model.check_use({"1": [100, 103]}, {})
+    limit = {"much": 3}
+    assert record_model.check_rules({("much", "1"): 3, ("much", "2"): 2}, {("much", "1"): 1}, limit, 1) == []
+    assert len(record_model.check_rules({("much", "1"): 3, ("much", "2"): 2}, {("much", "2"): 1}, limit, 1)) == 2
+
+
+def handed(id_: str, text: str, status: int | None = 204) -> dict[str, object]:
+    data = {"subscriptionId": "s1", "messageId": id_, "text": text}
+    return {"status": status, "body": {"id": f"e-{id_}", "type": "sms-received", "data": data}}
+
+
+def test_the_model_sees_a_message_lost_taken_in_twice_or_out_of_order() -> None:
+    acknowledged, stored = {"a": "1", "b": "1"}, [("1", "x1", "a"), ("1", "x2", "b")]
+    good = [handed("x1", "a", 500), handed("x1", "a"), handed("x2", "b"), handed("x1", "a")]
+    assert record_model.check_handed_on(acknowledged, (), stored, good, "s1") == []
+    assert [one.final for one in record_model.check_handed_on(acknowledged, (), stored, good[:2], "s1")] == [False]
+    for rows, came in (
+        (stored, [handed("x2", "b"), handed("x1", "a")]),
+        (stored, [handed("x1", "b"), handed("x2", "b")]),
+        (stored[:1], good),
+        ([*stored, ("1", "x3", "b")], [*good, handed("x3", "b")]),
+    ):
+        assert any(one.final for one in record_model.check_handed_on(acknowledged, (), rows, came, "s1")), came
+    again = [*stored, ("1", "x3", "b")]
+    assert record_model.check_handed_on(acknowledged, ["b"], again, [*good, handed("x3", "b")], "s1") == []
+
+
+def test_the_model_sees_a_call_told_twice_or_never() -> None:
+    def told(id_: str, peer: str) -> dict[str, object]:
+        return {
+            "status": 204,
+            "body": {"data": {"subscriptionId": "s2", "recordId": id_, "direction": "INBOUND", "from": peer}},
+        }
+
+    ended = {"x": "+49", "y": "+49"}
+    assert record_model.check_calls_told(ended, [told("r1", "+49"), told("r1", "+49"), told("r2", "+49")], "s2") == []
+    assert [one.final for one in record_model.check_calls_told(ended, [told("r1", "+49")], "s2")] == [False]
+    assert record_model.check_calls_told({}, [told("r1", "+49")], "s2")[0].final

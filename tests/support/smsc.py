@@ -30,6 +30,7 @@ class MessageCentre:
         self._sequence = 0
         self._changed = asyncio.Event()
         self._writers: list[asyncio.StreamWriter] = []
+        self._bound: list[asyncio.StreamWriter] = []
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -71,6 +72,16 @@ class MessageCentre:
         await self._until(lambda: sequence in self.answers)
         return self.answers[sequence]
 
+    async def delivered_or_cut(self, message: ShortMessage) -> int | None:
+        """Hand a message over; what it is answered with, None when its connection ends before."""
+        await self._until(lambda: any(not one.is_closing() for one in self._bound))
+        writer = [one for one in self._bound if not one.is_closing()][-1]
+        self._sequence += 1
+        sequence = self._sequence
+        writer.write(codec.encode(deliver_sm(sequence, message)))
+        await self._until(lambda: sequence in self.answers or writer.is_closing())
+        return self.answers.get(sequence)
+
     async def _until(self, what: object) -> None:
         async with asyncio.timeout(60):
             while not what():  # type: ignore[operator]
@@ -89,10 +100,12 @@ class MessageCentre:
             pass
         finally:
             writer.close()
+            self._changed.set()
 
     def _take(self, pdu: Pdu, writer: asyncio.StreamWriter) -> None:
         if pdu.command == CommandId.BIND_TRANSCEIVER:
             self.binds += 1
+            self._bound.append(writer)
             writer.write(codec.encode(Pdu(pdu.command | RESPONSE, 0, pdu.sequence, b"centre\0")))
         elif pdu.command == CommandId.SUBMIT_SM:
             self.submitted.append(codec.read_message(pdu.body))
