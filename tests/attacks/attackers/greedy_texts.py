@@ -82,8 +82,8 @@ async def attack(target: Target) -> AsyncIterator[Answers]:
                 await call("records/v1/retrieve-messages", {"from": "1970-01-01T00:00:00Z", "cursor": "x" * 200})
             else:
                 zones = [f"+{turn % 900 + 100}{each}" for each in range(10)]
-                asked = {"phoneNumber": phone["phoneNumber"], "lookBackDays": 90, "fraudHotZone": zones}
-                await call("fraud-hotzone/vwip/check", asked)
+                hot: dict[str, Any] = {"phoneNumber": phone["phoneNumber"], "lookBackDays": 90, "fraudHotZone": zones}
+                await call("fraud-hotzone/vwip/check", hot)
 
         async with clients(5, work, answers, pause=0.05):
             yield answers
