@@ -16,6 +16,7 @@ import msgspec
 
 from benchmarks import growth, machine
 from benchmarks.setup import IMSI_BASE, Bench
+from simwarden.app import spare_collector
 from simwarden.domain.reports import CallRecord, Report, SmsRecord
 from simwarden.domain.risk import RiskRule
 from simwarden.engine.ingest import Ingest
@@ -28,8 +29,10 @@ from simwarden.store.vault import Vault
 
 RECORDS = 10
 """Of a report."""
-AT_ONCE = 64
-"""Reports under way together."""
+AT_ONCE = 128
+"""Reports under way together; half of them are written while the other half is made ready."""
+TURN = 400
+"""Reports of one turn."""
 CALLS = 0.2
 """Share of the reports that are of calls."""
 _RULES = (
@@ -125,14 +128,15 @@ async def _compare(db: Database, vault: Vault, sims: int, seconds: float, rounds
         for n, (when, minutes) in enumerate(_RULES)
     ]
     ingest, traffic = Ingest(db, vault), Traffic(first, sims)
-    await _turn(ingest, traffic, 100)
+    await _turn(ingest, traffic, TURN)
+    spare_collector()  # as a server's process does
     pairs: list[dict[bool, float]] = []
     until = time.monotonic() + seconds * rounds
     while time.monotonic() < until or len(pairs) < 3:
         pair: dict[bool, float] = {}
         for on in (True, False) if len(pairs) % 2 else (False, True):
             made = [await rules.change(each, is_on=on, by="bench") for each in made]
-            pair[on] = await _turn(ingest, traffic, 200)
+            pair[on] = await _turn(ingest, traffic, TURN)
         pairs.append(pair)
     ratio = machine.median([pair[False] / pair[True] for pair in pairs])
     [states] = await db.fetch("select count(*) as sims, avg(length(state))::int as bytes from risk_state")
