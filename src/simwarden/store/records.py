@@ -193,7 +193,7 @@ async def save_calls(
                 peers[one.peer] = one.bucket
         told = later
     if peers:
-        for row in await connection.fetch(Q["call_back"], sorted(set(peers.values())), list(peers)):
+        for row in await connection.fetch(Q["call_back"], list(peers.values()), list(peers)):
             after = _stored(row)
             counts.replace_call(msgspec.structs.replace(after, called_back=False), after)
 

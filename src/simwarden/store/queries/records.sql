@@ -39,7 +39,7 @@ from unnest($1::smallint[], $2::int[], $3::bytea[], $4::text[], $5::text[], $6::
            end_at, reason_code, reason, received_at, sealed_caller, sealed_callee, sealed_detail, zone, prefix, peer,
            iccid, at, cause_code, cause, progress, account_id)
 order by i.bucket, i.gateway_id, i.key
-on conflict (bucket, gateway_id, key) do update
+on conflict (gateway_id, key, bucket) do update
 set imsi = coalesce(c.imsi, excluded.imsi),
     account_id = coalesce(c.account_id, excluded.account_id),
     iccid = coalesce(c.iccid, excluded.iccid),
@@ -96,12 +96,14 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 -- Calls that a SIM made to numbers that had called it before; in whichever order the two came to be known.
 update call_record c set called_back = true
 from (
-    select bucket, peer, min(begin_at) as begin_at from call_record
-    where bucket = any ($1::smallint[]) and peer = any ($2::bytea[]) and direction = 'inbound'
-    group by bucket, peer
+    select p.bucket, p.peer, min(p.begin_at) as begin_at
+    from unnest($1::smallint[], $2::bytea[]) as i (bucket, peer)
+    join call_record p on p.bucket = i.bucket and p.peer = i.peer and p.bucket = any ($1::smallint[]) /* shards */
+    where p.direction = 'inbound'
+    group by p.bucket, p.peer
 ) f
-where c.bucket = any ($1::smallint[]) and c.peer = any ($2::bytea[]) and c.direction = 'outbound' and not c.called_back
-  and f.bucket = c.bucket and f.peer = c.peer and c.begin_at > f.begin_at
+where c.bucket = f.bucket and c.peer = f.peer and c.bucket = any ($1::smallint[]) /* shards */
+  and c.direction = 'outbound' and not c.called_back and c.begin_at > f.begin_at
 returning c.imsi, c.direction, c.begin_at, c.answer_at, c.update_at, c.end_at, c.received_at, c.zone, c.prefix,
           c.called_back
 
