@@ -20,7 +20,7 @@ from simwarden.store import personal, records
 from simwarden.store.database import Database
 from simwarden.store.vault import Vault
 
-AT_ONCE = 250_000
+AT_ONCE = 50_000
 DAYS = 45
 KEPT = timedelta(days=30)
 _SMS = """
