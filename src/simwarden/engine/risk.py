@@ -84,7 +84,9 @@ async def decide(
 class _Attempt:
     """SIMs of which rules count something, as they were read."""
 
-    def __init__(self, counted: Mapping[str, tuple[Plan, list[Fact]]], states: Mapping[str, store.Remembered]) -> None:
+    def __init__(
+        self, counted: Mapping[str, tuple[Plan, list[Fact]]], states: Mapping[str, store.StoredWindows]
+    ) -> None:
         self._counted = counted
         self._states = states
 

@@ -128,7 +128,7 @@ async def on(source: Database | asyncpg.Connection, account_ids: Collection[str]
     return [_rule(row) for row in await source.fetch(Q["of_accounts"], sorted(account_ids))]
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class StoredWindows(msgspec.Struct, frozen=True):
     """What is remembered of a SIM, as it was read."""
 
     state: SimWindows
@@ -143,15 +143,15 @@ async def stamps(connection: asyncpg.Connection, account_ids: Collection[str]) -
     return {row["account_id"]: row["stamp"] for row in await connection.fetch(Q["stamps"], list(account_ids))}
 
 
-async def states(connection: asyncpg.Connection, lives: Mapping[str, int]) -> dict[str, Remembered]:
+async def states(connection: asyncpg.Connection, lives: Mapping[str, int]) -> dict[str, StoredWindows]:
     """What is remembered of SIMs, by IMSI; nothing is locked: see `save_states`. `lives`: the first event of each."""
     imsis = list(lives)
     rows = await connection.fetch(Q["states"], [bucket_of(imsi) for imsi in imsis], imsis)
     found = {row["imsi"]: row for row in rows}
     return {
-        imsi: Remembered(_state(found[imsi], life), life, found[imsi]["version"])
+        imsi: StoredWindows(_state(found[imsi], life), life, found[imsi]["version"])
         if imsi in found
-        else Remembered(SimWindows(), life)
+        else StoredWindows(SimWindows(), life)
         for imsi, life in lives.items()
     }
 
@@ -167,7 +167,7 @@ def _state(row: asyncpg.Record, life: int) -> SimWindows:
         return SimWindows()
 
 
-async def save_states(connection: asyncpg.Connection, sims: Mapping[str, Remembered], day: date) -> set[str]:
+async def save_states(connection: asyncpg.Connection, sims: Mapping[str, StoredWindows], day: date) -> set[str]:
     """Write what is remembered of SIMs, by IMSI, as it was read and counted on. `day`: in UTC.
 
     Returns those that were written. Of the others something else was written since they were read: their rows are

@@ -274,7 +274,7 @@ async def test_of_two_reports_that_race_the_second_counts_on(world: World, box: 
 
 async def store_nothing(world: World) -> None:
     """Let something be remembered of card 1 already."""
-    nothing = store.Remembered(SimWindows(), (await world.sim(1)).first_event)
+    nothing = store.StoredWindows(SimWindows(), (await world.sim(1)).first_event)
     async with world.db.transaction() as connection:
         assert await store.save_states(connection, {imsi(1): nothing}, world.clock().date()) == {imsi(1)}
 
