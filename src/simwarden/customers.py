@@ -21,6 +21,7 @@ from simwarden.engine.sending import Sending, SendingLimits
 from simwarden.engine.subscriptions import SubscriptionLimits, Subscriptions
 from simwarden.engine.texting import Texting
 from simwarden.engine.usage import Reads
+from simwarden.identity import signatures_of
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.services import Services
@@ -118,6 +119,7 @@ class Customers:
             quota=self.quotas,
             rates=self.rates,
             eligibility=self._eligibility(),
+            signatures=signatures_of(settings, db, vault, tokens),
         )
         self.commands = CommandBatcher(db, self.answers, committed=committed)
         self.inboxes = Inboxes(db, vault, base_url=settings.base_url, settings=delivering)

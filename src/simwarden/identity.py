@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING
 from simwarden.accounts.fetching import KeySets
 from simwarden.accounts.operator_tokens import OperatorTokens
 from simwarden.accounts.outside import Issuer, OutsideTokens
+from simwarden.accounts.request_signing import RequestSignatures
 from simwarden.accounts.server import AuthorizationServer
 from simwarden.accounts.tokens import Tokens
 from simwarden.edge import tls
-from simwarden.edge.throttle import Allowance
+from simwarden.edge.throttle import Allowance, Guard
 from simwarden.sandbox.ports import VirtualSims
-from simwarden.store.clients import Clients
+from simwarden.store.clients import Clients, UsedOnce
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simwarden.accounts.keys import SigningKeys
-    from simwarden.edge.throttle import Guard
     from simwarden.settings import Settings
     from simwarden.store.accounts import Accounts
     from simwarden.store.database import Database
     from simwarden.store.sims import Sims
+    from simwarden.store.vault import Vault
 
 _MOST_KEYS = 50
 """Of an issuer that the operator trusts."""
@@ -78,6 +79,12 @@ def authorization_server(
         askers=Allowance(settings.authorizations_per_address),
         skew=settings.clock_skew_seconds,
     )
+
+
+def signatures_of(settings: Settings, db: Database, vault: Vault, tokens: Tokens) -> RequestSignatures:
+    """Checks requests that are signed."""
+    guard = Guard(settings.failed_logins_per_client, settings.failed_logins_per_address)
+    return RequestSignatures(Clients(db, vault), UsedOnce(db), tokens, guard)
 
 
 def _trusted(settings: Settings) -> KeySets:

@@ -45,7 +45,7 @@ MAY: dict[str, set[str]] = {
     "fleet_page": KERNEL,
     "telemetry": KERNEL | {"engine", "fleet_page", "northbound"},
     "watching": KERNEL | {"claim", "edge", "engine", "notify", "settings", "telemetry"},
-    "customers": KERNEL | {"accounts", "claim", "engine", "northbound", "notify", "sandbox", "settings"},
+    "customers": KERNEL | {"accounts", "claim", "engine", "identity", "northbound", "notify", "sandbox", "settings"},
     "identity": KERNEL | {"accounts", "edge", "sandbox", "settings"},
     "ready": KERNEL | {"settings", "standby"},
     "probes": KERNEL | {"accounts", "edge", "management", "northbound"},

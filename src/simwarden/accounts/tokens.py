@@ -209,6 +209,14 @@ class Tokens:
                 self._checked[token] = msgspec.structs.replace(checked, caller=caller, status=status)
         return caller
 
+    async def caller(self, app_key: str) -> Caller | None:
+        """A live application as a caller with all scopes that it has; None when it is not. Raises StoreUnavailable."""
+        status = await self._current(app_key)
+        if status.account_id is None:
+            return None
+        quota, granted = status.daily_quota, status.granted
+        return Caller(app_key, status.account_id, granted, None, status.sandbox, quota, granted)
+
     def invalidate(self, app_key: str) -> None:
         """Forget what is known of an application ("": of all), so that its status is read anew with the next call."""
         if app_key:

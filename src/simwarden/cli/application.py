@@ -9,7 +9,7 @@ import click
 
 from simwarden.accounts.scopes import KNOWN, SET_MEANING
 from simwarden.cli.building import Plain, add_all, plain
-from simwarden.cli.client import client, key
+from simwarden.cli.client import client, key, signing
 from simwarden.cli.common import Group
 from simwarden.cli.limit import limit_text
 from simwarden.cli.printing import human
@@ -22,6 +22,7 @@ def app() -> None:
 
 app.add_command(client)
 app.add_command(key)
+app.add_command(signing)
 
 
 def _fields(found: dict[str, Any]) -> dict[str, Any]:

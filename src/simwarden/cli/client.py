@@ -26,6 +26,7 @@ def fields(found: dict[str, Any]) -> dict[str, Any]:
         "Redirect URIs": " ".join(found["redirectUris"]) or "none",
         "Asks users": "yes" if found["asksUser"] else "no",
         "Outside id": found["outsideId"],
+        "Signs requests": "yes" if found["signs"] else "no",
     }
 
 
@@ -130,6 +131,36 @@ add_all(
             help="Take a key away. What it signs is refused from now on.",
             examples=("app key remove ACME/meters meters-1",),
             fields=fields,
+        ),
+    ],
+)
+
+
+@click.group("signing", cls=Group)
+def signing() -> None:
+    """The secret with which an application signs requests, in place of carrying a token (China Telecom's manner)."""
+
+
+add_all(
+    signing,
+    [
+        Plain(
+            verb="issue",
+            operation="issueSigningSecret",
+            names={"overlapSeconds": "overlap"},
+            texts={"overlapSeconds": "How long the secret before stays good, as 3600, 30m, 24h or 7d [0]."},
+            seconds=("overlapSeconds",),
+            help="Give an application a new secret to sign requests with, shown this once.",
+            examples=("app signing issue ACME/meters", "app signing issue ACME/meters --overlap 24h"),
+            fields=lambda found: {**fields(found), "Signing secret": found["signingSecret"]},
+            after="The secret is not shown again: store it now.",
+        ),
+        Plain(
+            verb="remove",
+            operation="removeSigningSecret",
+            help="Take the secret away. Signed requests are refused from now on.",
+            examples=("app signing remove ACME/meters",),
+            done="{applicationid} signs no requests any more",
         ),
     ],
 )

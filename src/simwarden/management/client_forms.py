@@ -41,6 +41,12 @@ class AddClientKey(_Body, frozen=True):
     key: dict[str, Any]
 
 
+class IssueSigningSecret(_Body, frozen=True):
+    """IssueSigningSecret."""
+
+    overlap_seconds: Annotated[int, Meta(ge=0, le=2_592_000)] = 0
+
+
 class SetConsent(_Body, frozen=True):
     """SetConsent."""
 
@@ -63,6 +69,7 @@ class ClientView(msgspec.Struct, frozen=True, rename="camel"):
     keys_only: bool
     asks_user: bool
     outside_id: str | None
+    signs: bool
 
 
 class ConsentView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -101,6 +108,7 @@ def client(app_key: str, found: StoredClient) -> ClientView:
         keys_only=agreed.keys_only,
         asks_user=agreed.asks_user,
         outside_id=agreed.outside_id,
+        signs=found.signs,
     )
 
 

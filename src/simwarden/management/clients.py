@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec.json import Decoder
 
-from simwarden.accounts import agreements, consent, purposes
+from simwarden.accounts import agreements, consent, purposes, request_signing
 from simwarden.accounts.outside import LONGEST, NAME
 from simwarden.accounts.scopes import checked
 from simwarden.domain.errors import ApplicationNotFound, InvalidIdentifier, ResourceNotFound
 from simwarden.domain.identifiers import parse_msisdn
 from simwarden.management import client_forms as forms
+from simwarden.management.accounts import NOT_KEPT
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
@@ -39,6 +41,7 @@ class ClientRoutes:
         self._clients = Clients(house.db, house.vault)
         self._change = Decoder(forms.ChangeClient)
         self._add_key = Decoder(forms.AddClientKey)
+        self._issue = Decoder(forms.IssueSigningSecret)
 
     async def show(self, request: Request) -> Answer:
         """getClient."""
@@ -83,6 +86,22 @@ class ClientRoutes:
         found = await self._tenants(request)
         changed = await agreements.remove_key(self._clients, found.app_key, kid)
         return Answer(200, forms.client(found.app_key, changed))
+
+    async def issue_secret(self, request: Request) -> Answer:
+        """issueSigningSecret: shown this once. The one before is good for as long as was asked."""
+        wanted: forms.IssueSigningSecret = read(self._issue, request)
+        found = await self._tenants(request)
+        secret, overlap = request_signing.new_secret(), timedelta(seconds=wanted.overlap_seconds)
+        until = self._house.clock() + overlap if overlap else None
+        await self._clients.set_signing_secret(found.app_key, secret.encode(), until)
+        shown = msgspec.to_builtins(forms.client(found.app_key, await self._clients.get(found.app_key)))
+        return Answer(200, {**shown, "signingSecret": secret}, [NOT_KEPT])
+
+    async def remove_secret(self, request: Request) -> Answer:
+        """removeSigningSecret: the application signs no requests any more."""
+        found = await self._tenants(request)
+        await self._clients.set_signing_secret(found.app_key, None, None)
+        return Answer(204)
 
     async def _tenants(self, request: Request) -> Application:
         return await tenants(self._house, request.parameter)

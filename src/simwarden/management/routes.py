@@ -156,6 +156,8 @@ def api(house: House, edge: Edge) -> Api:
         ("PATCH", "/applications/{}/client", "changeClient", clients.change),
         ("POST", "/applications/{}/client/keys", "addClientKey", clients.add_key),
         ("DELETE", "/applications/{}/client/keys", "removeClientKey", clients.remove_key),
+        ("POST", "/applications/{}/client/signing-secret", "issueSigningSecret", clients.issue_secret),
+        ("DELETE", "/applications/{}/client/signing-secret", "removeSigningSecret", clients.remove_secret),
         ("GET", "/consents", "listConsents", consents.page),
         ("POST", "/consents", "setConsent", consents.set),
         ("DELETE", "/consents", "withdrawConsent", consents.withdraw),

@@ -47,6 +47,23 @@ async def test_an_agreement_is_changed_bit_by_bit(house: House) -> None:
     assert (await house.manage("DELETE", f"{path}/keys?kid={key['kid']}")).status == 404
 
 
+async def test_a_secret_to_sign_with_is_shown_once(house: House) -> None:
+    path = f"/applications/{await app_key(house)}/client"
+    made = await house.manage("POST", f"{path}/signing-secret", {})
+    assert made.json["signingSecret"].startswith("swh_")
+    assert made.headers["cache-control"] == "no-store"
+    again = await house.manage("POST", f"{path}/signing-secret", {"overlapSeconds": 60})
+    assert again.json["signingSecret"] != made.json["signingSecret"]
+    shown = (await house.manage("GET", path)).json
+    assert shown["signs"] is True
+    assert "swh_" not in str(shown)
+    acts = (await house.manage("GET", "/audit?operation=issueSigningSecret")).json["audit"]
+    assert "swh_" not in str(acts)
+    assert (await house.manage("DELETE", f"{path}/signing-secret")).status == 204
+    assert (await house.manage("GET", path)).json["signs"] is False
+    assert (await house.manage("POST", f"{path}/signing-secret", {}, token=house.reader)).status == 403
+
+
 async def test_what_cannot_be_agreed_is_refused(house: House) -> None:
     path = f"/applications/{await app_key(house)}/client"
     public = KEY.as_dict(private=False)

@@ -15,6 +15,7 @@ from tests.unit.northbound.world import IMEI, Client
 from simwarden import northbound
 from simwarden.accounts import applications, oauth
 from simwarden.accounts.keys import SigningKeys
+from simwarden.accounts.request_signing import RequestSignatures
 from simwarden.accounts.scopes import SETS
 from simwarden.accounts.server import AuthorizationServer
 from simwarden.accounts.tokens import Tokens
@@ -84,6 +85,7 @@ class House:
         self.tokens = Tokens(self.accounts, self.keys, issuer="https://warden.example")
         self.sims = Sims(database)
         self.server = AuthorizationServer.over(database, self.accounts, self.tokens, self.keys, find=self.sims.find)
+        self.signatures = RequestSignatures(self.server.clients, self.server.once, self.tokens)
         self.inboxes = Inboxes(database, vault, base_url=self.tokens.issuer)
         self.answers = IdempotencyStore(database, vault)
         self.commands = CommandBatcher(database, self.answers, clock=clock)
@@ -100,6 +102,7 @@ class House:
             quota=self.quotas,
             rates=self.rates,
             eligibility=Eligibility(database, per_account=1000, clock=clock),
+            signatures=self.signatures,
         )
         self.app = northbound.ApisFirst(
             Starlette(routes=oauth.routes(self.server)),
@@ -132,7 +135,8 @@ class House:
         stranger = await applications.open_account(self.accounts, "stranger")
         self.issued = await applications.issue(self.accounts, "meters", "billing", SETS["all"])
         self.token = await self.token_of(self.issued)
-        self.stranger = await self.token_of(await applications.issue(self.accounts, "stranger", "theirs", SETS["all"]))
+        theirs = await applications.issue(self.accounts, "stranger", "theirs", SETS["all"])
+        self.stranger, self.stranger_key = await self.token_of(theirs), theirs.application.app_key
         mine = [sim("+8613800000001"), sim("+8613800000002")]
         now = datetime.now(UTC)
         cause = Cause(CauseKind.OPERATOR, "test", now)

@@ -172,4 +172,4 @@ def build(services: Services) -> Api:
         name = f"{path}DeviceCard"
         endpoint = Endpoint(name, handle, has_body=True, once=not asks, reads=asks, subscribes=subscribes)
         endpoints[f"/v1/{path}"] = {"POST": endpoint}
-    return Api(NAME, endpoints, of_operations(__package__), services.edge)
+    return Api(NAME, endpoints, of_operations(__package__), services.edge, takes_signatures=True)

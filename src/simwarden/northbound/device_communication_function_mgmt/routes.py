@@ -80,4 +80,5 @@ def build(services: Services) -> Api:
     """The API, to be mounted at `/device-communication-function-mgmt`."""
     served = Management(services)
     manage = Endpoint("manageCommunicationFunction", served.manage, has_body=True, once=True)
-    return Api(NAME, {"/v1/manage": {"POST": manage}}, of_operations(__package__), services.edge)
+    endpoints = {"/v1/manage": {"POST": manage}}
+    return Api(NAME, endpoints, of_operations(__package__), services.edge, takes_signatures=True)

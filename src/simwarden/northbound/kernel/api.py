@@ -29,7 +29,7 @@ from simwarden.northbound.kernel.errors import (
     detailed,
     info,
 )
-from simwarden.northbound.kernel.ports import Answered, TokenHolder
+from simwarden.northbound.kernel.ports import Answered, SignedHead, TokenHolder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -126,11 +126,13 @@ class Api:
         *,
         for_operators: bool = False,
         with_detail: bool = False,
+        takes_signatures: bool = False,
     ) -> None:
         """`scopes`: by operationId, those of which any one allows the call (`accounts.scopes.of_operations`).
 
         `for_operators`: errors are answered in their own words, which may say more than a customer should know.
         `with_detail`: the text of an error stands in `detail` too, where the document had it first.
+        `takes_signatures`: a request may be signed in place of carrying a token (`Edge.signatures`).
         """
         self.name = name
         self.sandbox: Api | None = None
@@ -140,6 +142,7 @@ class Api:
         self._edge = edge
         self._for_operators = for_operators
         self._with_detail = with_detail
+        self._signatures = edge.signatures if takes_signatures else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -189,7 +192,9 @@ class Api:
         token = header_rules.bearer(headers.authorization)
         caller = call.caller = None if token is None else await self._edge.tokens.check(token)
         if caller is None:
-            raise Unauthenticated if token is None else InvalidAccessToken
+            if token is not None or self._signatures is None or headers.authorization is None:
+                raise Unauthenticated if token is None else InvalidAccessToken
+            caller = call.caller = await self._signer(call, scope, headers.authorization)
         if caller.sandbox:
             if self.sandbox is None:
                 raise ResourceNotFound
@@ -209,6 +214,8 @@ class Api:
         if endpoint.has_body:
             header_rules.check_content(headers)
             body = await read_body(receive, headers.content_length, endpoint.max_body)
+        if call.signed is not None and not call.signed.covers(body):
+            raise Unauthenticated("The body is not the one that was signed")
         query = scope.get("query_string", b"").decode("latin-1")
         named = None
         if endpoint.once and edge.answers is not None:
@@ -227,6 +234,16 @@ class Api:
         if edge.quota is not None and (endpoint.once or endpoint.reads) and (quotas := edge.quota.of(caller)):
             return await self._limited(endpoint, request, edge, edge.quota, quotas)
         return await endpoint.handle(request)
+
+    async def _signer(self, call: _Call, scope: Scope, authorization: str) -> TokenHolder:
+        """Who signed the request's head. Raises Unauthenticated."""
+        assert self._signatures is not None
+        query = scope.get("query_string", b"").decode("latin-1")
+        head = scope["method"], scope["path"], query, str(scope.get("address", ""))
+        call.signed = await self._signatures.check(authorization, *head)
+        if call.signed is None:
+            raise Unauthenticated
+        return call.signed.caller
 
     async def _limited(
         self, endpoint: Endpoint, request: Request, edge: Edge, quota: Quotas, held_against: Sequence[Quota]
@@ -278,6 +295,8 @@ class _Call:
         self.caller: TokenHolder | None = None
         self.endpoint: Endpoint | None = None
         self.allow = ""
+        self.signed: SignedHead | None = None
+        """Its head is signed, in place of carrying a token."""
         self.over: ServiceLimit | None = None
         """Why it is refused."""
 
@@ -299,7 +318,7 @@ def replay(kept: StoredResponse) -> Answer:
 def refusal(error: SimwardenError, allow: str = "", *, for_operators: bool = False) -> Answer:
     """What is answered for an error."""
     extra: list[tuple[bytes, bytes]] = []
-    if isinstance(error, Unauthenticated):
+    if error.status == 401:
         # Only who presented a token is told that it is no good (RFC 6750 clause 3.1).
         presented = isinstance(error, InvalidAccessToken)
         extra.append((b"www-authenticate", b'Bearer error="invalid_token"' if presented else b"Bearer"))

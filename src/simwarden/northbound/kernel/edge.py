@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from simwarden.engine.quota import Quotas
     from simwarden.engine.rates import Rates
     from simwarden.northbound.kernel.eligibility import EligibilityResponses
-    from simwarden.northbound.kernel.ports import Answered, TokenCheck
+    from simwarden.northbound.kernel.ports import Answered, SignatureCheck, TokenCheck
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +38,8 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     """Refuses calls of applications that call too fast."""
     eligibility: EligibilityResponses | None = None
     """Holds calls against the eligibility responses that they name; without it the header has no effect."""
+    signatures: SignatureCheck | None = None
+    """Checks signed requests, for the APIs that take them."""
     clock: Callable[[], datetime] = now_utc
     """The time of day, for causes and limits; with a time zone."""
     refusals: HeldBack = msgspec.field(default_factory=HeldBack)

@@ -125,6 +125,27 @@ class TokenCheck(Protocol):
         """Who calls with this token; None when it is not valid (any more). Raises StoreUnavailable."""
 
 
+class SignedHead(Protocol):
+    """A call whose head is signed."""
+
+    @property
+    def caller(self) -> TokenHolder:
+        """Who signed it."""
+
+    def covers(self, body: bytes, /) -> bool:
+        """Whether this is the body that was signed."""
+
+
+class SignatureCheck(Protocol):
+    """Knows which requests are signed by applications, in place of carrying a token."""
+
+    async def check(self, header: str, method: str, path: str, query: str, address: str, /) -> SignedHead | None:
+        """Who signed this, by its Authorization header; None for one of another kind.
+
+        Raises SimwardenError of the status 401 or 429, StoreUnavailable.
+        """
+
+
 class Answered(msgspec.Struct, frozen=True):
     """A call that was answered."""
 
