@@ -62,9 +62,11 @@ def hash_secret(secret: str) -> bytes:
 _NOBODY = hash_secret(secrets.token_urlsafe(32))
 
 
-async def open_account(accounts: Accounts, name: str, settings: AccountSettings | None = None) -> Account:
-    """Open an account. Raises InvalidName, AlreadyExists."""
-    return await accounts.add(f"acc_{random_name(12)}", _checked(name), settings or AccountSettings())
+async def open_account(
+    accounts: Accounts, name: str, settings: AccountSettings | None = None, parent: str | None = None
+) -> Account:
+    """Open an account, below the one with this id. Raises InvalidName, AlreadyExists, TooDeep, AccountNotFound."""
+    return await accounts.add(f"acc_{random_name(12)}", _checked(name), settings or AccountSettings(), parent)
 
 
 async def issue(

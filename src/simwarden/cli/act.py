@@ -30,7 +30,7 @@ _STEPS = {
     "For a SIM that is back in its device and whose policy is --resume manual.",
     "release": "Lift the bars RISK, which rules raised. The rules count anew from then on.",
 }
-HIDDEN = ("functions", "imei", "imeis", "tac", "firstSeen", "policy", "limits", "area")
+HIDDEN = ("functions", "imei", "imeis", "tac", "firstSeen", "policy", "limits", "area", "to")
 """Properties of an action that its command does not ask for."""
 
 
@@ -82,7 +82,18 @@ def commands() -> list[Plain]:
         )
         for verb, text in _STEPS.items()
     ]
-    return [*switches, *steps]
+    hand_over = Plain(
+        verb="hand-over",
+        operation="actOnSim",
+        help="Make a SIM another account's.\n\nFor the one it is gone, for the other it is new: history, binding, "
+        "limits, tags and subscriptions stay behind. Many at once: simwarden sim bulk hand-over.",
+        fixed={"action": "hand-over"},
+        hidden=HIDDEN[:-1],
+        arguments=("to",),
+        examples=("sim hand-over 460000990123698 ACME",),
+        fields=result,
+    )
+    return [*switches, *steps, hand_over]
 
 
 @click.command(

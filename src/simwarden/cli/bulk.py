@@ -43,6 +43,7 @@ LIVE = ("PREVIEWING", "RUNNING")
             "sim bulk suspend --filter barred=true --filter tag=site:north",
             "sim bulk suspend --csv stolen.csv --yes --result result.csv",
             "sim bulk limit-area --named depot --filter tag=truck",
+            "sim bulk hand-over --to ACME --csv sold.csv",
             "sim bulk bind --csv devices.csv  with the columns imsi,imei",
         )
     )
@@ -56,6 +57,7 @@ LIVE = ("PREVIEWING", "RUNNING")
 @click.option("--tac", help="With bind: to any device of this model.")
 @click.option("--first-seen", is_flag=True, help="With bind: to the first device seen from now on.")
 @click.option("--named", metavar="AREA", help="With limit-area: to this area of the SIM's account.")
+@click.option("--to", metavar="ACCOUNT", help="With hand-over: the account that gets the SIMs.")
 @click.option("--filter", "filters", multiple=True, metavar="NAME=VALUE", help="Which SIMs; several: all must hold.")
 @click.option("--all", "everything", is_flag=True, help="All SIMs there are.")
 @click.option("--csv", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A list of SIMs.")
@@ -75,6 +77,7 @@ def bulk(
     *,
     first_seen: bool,
     named: str | None,
+    to: str | None,
     everything: bool,
     yes: bool,
     as_json: bool,
@@ -89,7 +92,7 @@ def bulk(
         body["functions"] = sorted({function.upper() for function in functions})
     elif action in ("open", "close"):
         raise click.UsageError(f"Say what to {action}: --function voice, sms, data")
-    body |= {name: value for name, value in (("imei", imei), ("tac", tac)) if value}
+    body |= {name: value for name, value in (("imei", imei), ("tac", tac), ("to", to)) if value}
     if first_seen:
         body["firstSeen"] = True
     if named:

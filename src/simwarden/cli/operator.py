@@ -34,19 +34,30 @@ def operator() -> None:
     type=click.Choice([str(role) for role in Role]),
     help="What it may do [admin; viewer with --read-only]: docs/operators.md.",
 )
+@click.option("--manages", metavar="ACCOUNT", help="Of a reseller: for this account and those below it.")
 @click.option(
     "--write-key", "file", type=click.Path(path_type=Path), help="Write it here (mode 0600) instead of showing it."
 )
 @access_options
 @json_option
-def create(name: str, role: str | None, file: Path | None, access: Access, *, read_only: bool, as_json: bool) -> None:
+def create(
+    name: str,
+    role: str | None,
+    manages: str | None,
+    file: Path | None,
+    access: Access,
+    *,
+    read_only: bool,
+    as_json: bool,
+) -> None:
     """Make a key; its secret is shown this once.
 
     The key of the first operator is made by simwarden serve, which leaves it in the data directory.
     """
     if file is not None and file.exists():
         raise click.UsageError(f"{file} exists already")
-    made = call(access, "POST", "/operators", {"name": name, "readOnly": read_only, **({"role": role} if role else {})})
+    wanted = {"name": name, "readOnly": read_only, "role": role, "manages": manages}
+    made = call(access, "POST", "/operators", {key: value for key, value in wanted.items() if value is not None})
     if file is not None:
         write_key(file, Key(made["appKey"], made.pop("appSecret")))
         made["keyFile"] = str(file)

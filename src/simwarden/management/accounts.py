@@ -14,17 +14,18 @@ from simwarden.accounts.keys import ACCEPT_RETIRED_FOR
 from simwarden.accounts.roles import Role
 from simwarden.accounts.scopes import of_sets
 from simwarden.domain.errors import ApplicationNotFound, IncompatibleState
-from simwarden.domain.sim import Policy
 from simwarden.management import limits, operator_forms, schemas, views
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
+from simwarden.management.reach import reach, reaches
 from simwarden.northbound.kernel.api import Answer, Request
+from simwarden.northbound.kernel.errors import InvalidArgument, PermissionDenied
 from simwarden.store import operators, removal, usage
 from simwarden.store.accounts import OPERATOR, AccountSettings
 
 if TYPE_CHECKING:
     from simwarden.accounts.applications import Issued
-    from simwarden.store.accounts import Application
+    from simwarden.store.accounts import Account, Application
 
 NOT_KEPT = (b"cache-control", b"no-store")
 
@@ -41,7 +42,9 @@ class AccountRoutes:
         """listAccounts, by name."""
         query = Query(request.query, (), "accounts")
         after = query.cursor(Text) or ""
-        found = [each for each in await self._house.accounts.list() if each.name > after or not after]
+        found = [
+            each for each in await self._house.accounts.list() if (each.name > after or not after) and reaches(each.id)
+        ]
         shown = sorted(found, key=lambda each: each.name)[: query.limit]
         answer: dict[str, object] = {"accounts": [views.account(each) for each in shown]}
         if len(found) > len(shown):
@@ -51,10 +54,27 @@ class AccountRoutes:
     async def create(self, request: Request) -> Answer:
         """createAccount."""
         wanted: schemas.CreateAccount = read(self._create, request)
-        policy = Policy() if wanted.policy is None else wanted.policy.over(Policy())
-        settings = AccountSettings(policy=policy, strict=wanted.strict, home_networks=wanted.home_networks)
-        made = await applications.open_account(self._house.accounts, wanted.name, settings)
+        parent = await self._parent(wanted)
+        base = AccountSettings() if parent is None else parent.settings
+        policy = base.policy if wanted.policy is None else wanted.policy.over(base.policy)
+        settings = AccountSettings(
+            policy=policy,
+            strict=base.strict if wanted.strict is UNSET else wanted.strict,
+            home_networks=base.home_networks if wanted.home_networks is UNSET else wanted.home_networks,
+        )
+        made = await applications.open_account(
+            self._house.accounts, wanted.name, settings, None if parent is None else parent.id
+        )
         return Answer(201, views.account(made), [(b"location", f"/manage/v1/accounts/{made.id}".encode())])
+
+    async def _parent(self, wanted: schemas.CreateAccount) -> Account | None:
+        """Below which account the new one is: a reseller's are below its own, or one of its reach."""
+        within = reach()
+        if wanted.parent is None and within is None:
+            return None
+        parent = await self._house.account(wanted.parent or (within.own if within else ""))
+        _check_name(wanted.name, parent.name)
+        return parent
 
     async def show(self, request: Request) -> Answer:
         """getAccount."""
@@ -64,6 +84,12 @@ class AccountRoutes:
         """changeAccount: bindings that are there keep their policy."""
         wanted: schemas.ChangeAccount = read(self._change, request)
         found = await self._house.account(request.parameter)
+        within = reach()
+        if within is not None:
+            if found.id == within.own:
+                raise PermissionDenied("A reseller changes the accounts below its own, not its own")
+            if wanted.name is not UNSET and found.parent is not None:
+                _check_name(wanted.name, (await self._house.account(found.parent)).name)
         before = found.settings
         settings = AccountSettings(
             policy=before.policy if wanted.policy is UNSET else wanted.policy.over(before.policy),
@@ -86,6 +112,13 @@ class AccountRoutes:
         if held is not None:
             raise IncompatibleState(f"The account {found.name} still has {held}")
         return Answer(204)
+
+
+def _check_name(name: str, parent: str) -> None:
+    """Names are of all accounts: those of sub-accounts begin with their reseller's, so that nobody learns by trying
+    which others there are."""
+    if not name.startswith(f"{parent}."):
+        raise InvalidArgument(f"The name of a sub-account begins with its reseller's and a full stop: {parent}.")
 
 
 class ApplicationRoutes:
@@ -155,7 +188,7 @@ class ApplicationRoutes:
         scopes = [*of_sets(wanted.scope_sets), *wanted.scopes]
         made = await applications.issue(
             self._house.accounts,
-            wanted.account,
+            (await self._house.account(wanted.account)).id,
             wanted.name,
             scopes or None,
             sandbox=wanted.sandbox,
@@ -168,8 +201,12 @@ class ApplicationRoutes:
         wanted: operator_forms.CreateOperator = read(self._create_operator, request)
         scopes = ["manage:read"] if wanted.read_only else None
         role = wanted.role or (Role.VIEWER if wanted.read_only else Role.ADMIN)
+        manages = await self._house.account_id(wanted.manages)
         return self._issued(
-            await applications.issue_operator(self._house.accounts, wanted.name, scopes, role=role), 201, role
+            await applications.issue_operator(self._house.accounts, wanted.name, scopes, role=role, manages=manages),
+            201,
+            role,
+            manages,
         )
 
     async def show_operator(self, request: Request) -> Answer:
@@ -228,6 +265,8 @@ class ApplicationRoutes:
     async def revoke(self, request: Request) -> Answer:
         """revokeApplication: its subscriptions end, or are handed over."""
         wanted: schemas.Revoke = read(self._revoke, request)
+        if reach() is not None:
+            await self._tenants(request)
         found = await applications.revoke(self._house.accounts, request.parameter, wanted.hand_over_to)
         return Answer(200, views.application(found, self._house.clock()))
 
@@ -246,12 +285,13 @@ class ApplicationRoutes:
 
     async def _tenants(self, request: Request) -> Application:
         found = await self._house.accounts.application(request.parameter.replace("\x00", ""))
-        if found.account_id == OPERATOR:
-            raise ApplicationNotFound("No application has this APPKEY")
+        if found.account_id == OPERATOR or not reaches(found.account_id):
+            raise ApplicationNotFound
         return found
 
-    def _issued(self, made: Issued, status: int, role: Role | None = None) -> Answer:
-        view = msgspec.structs.replace(views.application(made.application, self._house.clock()), role=role)
+    def _issued(self, made: Issued, status: int, role: Role | None = None, manages: str | None = None) -> Answer:
+        view = views.application(made.application, self._house.clock())
+        view = msgspec.structs.replace(view, role=role, manages=manages)
         shown = msgspec.to_builtins(view)
         location = [(b"location", f"/manage/v1/applications/{made.application.app_key}".encode())]
         return Answer(status, {**shown, "appSecret": made.app_secret}, [*(location if status == 201 else []), NOT_KEPT])

@@ -49,7 +49,7 @@ class BulkRoutes:
     async def bulk(self, request: Request) -> Answer:
         """previewBulk."""
         wanted: schemas.BulkRequest = read(self._request, request)
-        action = wanted.parsed(await self._house.gateway_ids() if wanted.area is not None else {})
+        action = await self._house.command(request, wanted)
         self._house.intake.cautions(imei=wanted.imei)  # strict: refused; else the preview says it
         if (wanted.filter is None) == (wanted.csv is None):
             raise InvalidArgument("Give one of filter and csv")

@@ -117,7 +117,7 @@ class OperatorCallers:
         return OperatorCaller(
             caller.app_key,
             OPERATOR,
-            permits(role, caller.scopes) if grant.manages is None else ANYBODY,
+            permits(role, caller.scopes, reseller=grant.manages is not None),
             name=grant.name,
             role=role,
             manages=grant.manages,
@@ -133,7 +133,7 @@ class OperatorCallers:
         return OperatorCaller(
             user.id,
             OPERATOR,
-            permits(role, (READ, WRITE)) if complete and user.manages is None else ANYBODY,
+            permits(role, (READ, WRITE), reseller=user.manages is not None) if complete else ANYBODY,
             name=user.email,
             role=role,
             manages=user.manages,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simwarden.accounts.logins import Logins
 from simwarden.billing.bills import Billing
 from simwarden.billing.invoices import Invoicing
-from simwarden.domain.errors import InvalidIdentifier, SimNotFound
+from simwarden.domain.errors import AccountNotFound, ApplicationNotFound, InvalidIdentifier, SimNotFound
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.intake import Intake
 from simwarden.domain.sim import IdentifierKind, SimRef
@@ -18,8 +18,10 @@ from simwarden.engine.risk_rules import RiskRules
 from simwarden.kit.clock import now_utc
 from simwarden.management.audit import Audit
 from simwarden.management.callers import Grants
+from simwarden.management.reach import AccountNeeded, reach, reaches
+from simwarden.management.roles import is_admin
 from simwarden.northbound.kernel.bodies import Wording, decode
-from simwarden.northbound.kernel.errors import InvalidArgument
+from simwarden.northbound.kernel.errors import InvalidArgument, PermissionDenied
 from simwarden.store.people import People
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from simwarden.engine.commands.batcher import CommandBatcher
     from simwarden.engine.ports import ElementRules
     from simwarden.engine.unit_of_work import Outcome
+    from simwarden.management.schemas import ActionBody
     from simwarden.northbound.kernel.api import Request
     from simwarden.store.accounts import Account, Accounts
     from simwarden.store.database import Database
@@ -112,7 +115,7 @@ class House:
         """The SIM with this IMSI, ICCID, phone number or NAI, whosever it is. Raises SimNotFound."""
         readable = len(name) <= 320 and "\x00" not in name
         found = await self.sims.find_any(name, number_of(name, self.intake)) if readable else None
-        if found is None:
+        if found is None or not reaches(found.account_id):
             raise SimNotFound(f"No SIM has the IMSI, ICCID, phone number or NAI {name[:40]!r}")
         return found
 
@@ -121,13 +124,27 @@ class House:
         ref = SimRef(IdentifierKind.IMSI, sim.imsi)
         return await self.commands.submit(SimCommand(ref, command, self.cause(request, command.summary)))
 
+    async def command(self, request: Request, wanted: ActionBody) -> Command:
+        """What an action means. Raises what `ActionBody.parsed` raises, AccountNotFound, PermissionDenied."""
+        if wanted.action == "hand-over" and not is_admin(request.caller):
+            raise PermissionDenied("SIMs are handed over by administrators")
+        gateways = await self.gateway_ids() if wanted.area is not None and reach() is None else {}
+        return wanted.parsed(gateways, None if wanted.to is None else (await self.account(wanted.to)).id)
+
     async def account(self, name: str) -> Account:
         """The account with this name or id. Raises AccountNotFound."""
-        return await self.accounts.get(name.replace("\x00", ""))
+        found = await self.accounts.get(name.replace("\x00", ""))
+        if not reaches(found.id):
+            raise AccountNotFound(f"No account has the name or id {name!r}")
+        return found
 
     async def account_id(self, name: str | None) -> str | None:
-        """Of the account with this name or id; None for None. Raises AccountNotFound."""
-        return None if name is None else (await self.account(name)).id
+        """Of the account with this name or id; None for None, which is all. Raises AccountNotFound, AccountNeeded."""
+        if name is not None:
+            return (await self.account(name)).id
+        if reach() is not None:
+            raise AccountNeeded
+        return None
 
     async def imsi(self, name: str | None) -> str | None:
         """Of the SIM that this names; None for None. Raises SimNotFound."""
@@ -143,7 +160,12 @@ class House:
 
     async def app_key(self, name: str | None) -> str | None:
         """Of the live application that is `ACCOUNT/APP`; any other name is an APPKEY. Raises ApplicationNotFound."""
-        return (await self.accounts.named(name)).app_key if name is not None and "/" in name else name
+        if name is None or "/" not in name:
+            return name
+        found = await self.accounts.named(name)
+        if not reaches(found.account_id):
+            raise ApplicationNotFound(f"No application is {name!r}: name it ACCOUNT/APP, or by its APPKEY")
+        return found.app_key
 
     def cause(self, request: Request, what: str) -> Cause:
         """The cause of what the operator does by this request."""

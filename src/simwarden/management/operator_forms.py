@@ -23,6 +23,7 @@ class CreateOperator(_Body, frozen=True):
     name: Name
     read_only: bool = False
     role: Role | None = None
+    manages: Short | None = None
 
 
 class ChangeOperator(_Body, frozen=True):

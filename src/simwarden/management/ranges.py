@@ -45,7 +45,7 @@ class RangeRoutes:
         return Answer(204)
 
     async def _account(self, request: Request) -> Account:
-        return await self._house.accounts.get(request.parameter.replace("\x00", ""))
+        return await self._house.account(request.parameter)
 
 
 def _named(query: str) -> NumberRange:

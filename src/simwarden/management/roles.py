@@ -24,6 +24,9 @@ READ, WRITE = "manage:read", "manage:write"
 ANYBODY = frozenset({"anybody"})
 """The permit of who is not known (yet), and of everybody else too: opens log-in."""
 _ROLE = re.compile(r"^      operationId: (\S+)\n      x-role: \[([a-z, ]*)\]$", re.MULTILINE)
+_RESELLER = re.compile(r"^      operationId: (\S+)\n      x-role: .*\n      x-reseller: true$", re.MULTILINE)
+_BELOW = "@reseller"
+"""Behind a permit of who is for one account and those below it: it opens what is marked `x-reseller`, and no more."""
 
 
 @cache
@@ -35,6 +38,12 @@ def of_document(package: str) -> Mapping[str, frozenset[Role]]:
 
 
 @cache
+def for_resellers(package: str) -> frozenset[str]:
+    """The operations that resellers may call too: whatever these look up is looked up within their reach."""
+    return frozenset(_RESELLER.findall((resources.files(package) / "openapi.yaml").read_text(encoding="utf-8")))
+
+
+@cache
 def opened_by(package: str) -> Mapping[str, frozenset[str]]:
     """By operationId: the permits that open it. One whose document says no role is for administrators."""
     roles = of_document(package)
@@ -42,13 +51,15 @@ def opened_by(package: str) -> Mapping[str, frozenset[str]]:
     for operation, scopes in of_operations(package).items():
         named = roles.get(operation, frozenset({Role.ADMIN}))
         able = [role for role in Role if not named.isdisjoint(CONTAINS[role])]
-        found[operation] = frozenset(f"{role}:{scope}" for role in able for scope in scopes) if named else ANYBODY
+        whose = ("", _BELOW) if operation in for_resellers(package) else ("",)
+        opening = frozenset(f"{role}:{scope}{of}" for role in able for scope in scopes for of in whose)
+        found[operation] = opening if named else ANYBODY
     return MappingProxyType(found)
 
 
-def permits(role: Role, scopes: Iterable[str]) -> frozenset[str]:
-    """What a role may do with a token of these scopes."""
-    return frozenset(f"{role}:{scope}" for scope in scopes) | ANYBODY
+def permits(role: Role, scopes: Iterable[str], *, reseller: bool = False) -> frozenset[str]:
+    """What a role may do with a token of these scopes, for all accounts or for those of a reseller."""
+    return frozenset(f"{role}:{scope}{_BELOW if reseller else ''}" for scope in scopes) | ANYBODY
 
 
 _REVEALING = frozenset(f"{role}:{WRITE}" for role in (Role.OPERATOR, Role.ADMIN))
@@ -57,3 +68,8 @@ _REVEALING = frozenset(f"{role}:{WRITE}" for role in (Role.OPERATOR, Role.ADMIN)
 def may_reveal(caller: TokenHolder) -> bool:
     """Whether texts and numbers of messages and calls are shown to this caller on demand."""
     return not _REVEALING.isdisjoint(caller.scopes)
+
+
+def is_admin(caller: TokenHolder) -> bool:
+    """Whether this caller is an administrator, perhaps a reseller's."""
+    return not {f"{Role.ADMIN}:{WRITE}", f"{Role.ADMIN}:{WRITE}{_BELOW}"}.isdisjoint(caller.scopes)

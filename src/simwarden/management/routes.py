@@ -27,9 +27,10 @@ from simwarden.management.people import PeopleRoutes
 from simwarden.management.places import PlaceRoutes
 from simwarden.management.plans import PlanRoutes
 from simwarden.management.ranges import RangeRoutes
+from simwarden.management.reach import within_reach
 from simwarden.management.records import RecordRoutes
 from simwarden.management.risk import RiskRoutes
-from simwarden.management.roles import opened_by
+from simwarden.management.roles import for_resellers, opened_by
 from simwarden.management.schemas import MAX_CSV
 from simwarden.management.session import SessionRoutes
 from simwarden.management.sims import SimRoutes
@@ -286,7 +287,8 @@ def api(house: House, edge: Edge) -> Api:
     shows = {path: handle for method, path, name, handle in table if method == "GET" and name.startswith("get")}
     shows["/operators/{}"] = applications.show_operator
     endpoints: dict[str, dict[str, Endpoint]] = {}
-    for method, path, name, handle in table:
+    for method, path, name, work in table:
+        handle = within_reach(work, house.accounts) if name in for_resellers(PACKAGE) else work
         show = shows.get(path) if path != "/session" and method in ("PATCH", "DELETE") else None
         endpoints.setdefault(f"/v1{path}", {})[method] = Endpoint(
             name,

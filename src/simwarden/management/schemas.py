@@ -19,6 +19,7 @@ from simwarden.domain.locating import Site, checked_site
 from simwarden.domain.rules.area import LiftAreaExit, Radius, UnlimitArea
 from simwarden.domain.rules.device import Bind, LiftMismatch, Unbind
 from simwarden.domain.rules.functions import FunctionState, SetFunctions
+from simwarden.domain.rules.hand_over import HandOverSim
 from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.rules.quota import Limit, SetLimits
 from simwarden.domain.rules.risk import Release
@@ -54,6 +55,7 @@ Verb = Literal[
     "unlimit-area",
     "resume-area",
     "release",
+    "hand-over",
 ]
 
 
@@ -83,11 +85,12 @@ HomeNetworks = Annotated[tuple[Annotated[str, Meta(pattern=r"^[0-9]{5,6}\Z")], .
 
 
 class CreateAccount(_Body, frozen=True):
-    """CreateAccount."""
+    """CreateAccount. What is left out is as the parent has it."""
 
     name: Name
-    strict: bool = False
-    home_networks: HomeNetworks = ()
+    parent: Name | None = None
+    strict: bool | UnsetType = UNSET
+    home_networks: HomeNetworks | UnsetType = UNSET
     policy: PolicyBody | None = None
 
 
@@ -194,9 +197,19 @@ class ActionBody(_Body, frozen=True):
     policy: PolicyBody | None = None
     limits: LimitsBody | None = None
     area: AreaWish | None = None
+    to: Name | None = None
 
-    def parsed(self, gateways: Mapping[str, int] = MappingProxyType({})) -> Command:
-        """As the engine does it. `gateways`: ids by name. Raises BadAction, InvalidIdentifier, InvalidArea."""
+    def parsed(self, gateways: Mapping[str, int] = MappingProxyType({}), to: str | None = None) -> Command:
+        """As the engine does it. `gateways`: ids by name; `to`: id of the account that a SIM is handed over to.
+
+        Raises BadAction, InvalidIdentifier, InvalidArea.
+        """
+        if self.action == "hand-over":
+            self._refuse("functions", "imei", "imeis", "tac", "first_seen", "policy", "limits", "area")
+            if to is None:
+                raise BadAction("to must be specified: the account that gets the SIM")
+            return HandOverSim(to)
+        self._refuse("to")
         if self.action == "limit-area":
             self._refuse("functions", "imei", "imeis", "tac", "first_seen", "limits")
             policy = None if self.policy is None else self.policy.over(Policy())

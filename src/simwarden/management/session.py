@@ -15,6 +15,7 @@ from simwarden.management.arrival import cookie, csrf_token
 from simwarden.management.callers import OperatorCaller
 from simwarden.management.house import House, read
 from simwarden.management.query import Query
+from simwarden.management.roles import is_admin
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import PermissionDenied, Unauthenticated
 
@@ -208,7 +209,9 @@ def _needed() -> Answer:
 
 
 def _is_admin(request: Request) -> bool:
-    return "admin:manage:write" in request.caller.scopes
+    """Of the operator itself: people are of no account."""
+    caller = request.caller
+    return is_admin(caller) and isinstance(caller, OperatorCaller) and caller.manages is None
 
 
 def _session(found: OperatorSession) -> dict[str, Any]:

@@ -140,7 +140,7 @@ class SimRoutes:
     async def act(self, request: Request) -> Answer:
         """actOnSim: one SIM, committed when this answers. What is in that state already is answered as unchanged."""
         wanted: schemas.ActionBody = read(self._action, request)
-        command = wanted.parsed(await self._house.gateway_ids() if wanted.area is not None else {})
+        command = await self._house.command(request, wanted)
         cautions = self._house.intake.cautions(imei=wanted.imei)
         sim = await self._house.sim(request.parameter)
         try:
@@ -151,7 +151,7 @@ class SimRoutes:
         if not changed:
             shown = await self._shown(await self._house.sim(sim.imsi), cautions)
             return Answer(200, {"changed": False, "sim": shown})
-        if decision.sim.lifecycle is Lifecycle.DELETED:
+        if decision.sim.lifecycle is Lifecycle.DELETED and wanted.action != "hand-over":
             return Answer(200, {"changed": True})
         return Answer(200, {"changed": True, "sim": await self._shown(await self._house.sim(sim.imsi), cautions)})
 
@@ -226,7 +226,7 @@ async def as_filter(house: House, body: FilterBody) -> SimFilter:
     if body.text is not None and "\x00" in body.text:
         raise InvalidArgument("Invalid value: text")
     return SimFilter(
-        account=(await house.accounts.get(body.account)).id if body.account else None,
+        account=await house.account_id(body.account),
         state=body.state,
         lifecycle=body.lifecycle,
         barred=body.barred,

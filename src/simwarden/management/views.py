@@ -131,6 +131,7 @@ class AccountView(Camel, frozen=True, omit_defaults=False):
     area_radius: int
     """Metres around the SIM's place that it takes where there is none."""
     created_at: datetime
+    parent: str | None = None
 
 
 class AttemptView(Camel, frozen=True):
@@ -274,6 +275,7 @@ def account(found: Account) -> AccountView:
         area=found.settings.area,
         area_radius=found.settings.area_radius,
         created_at=found.created_at,
+        parent=found.parent,
     )
 
 

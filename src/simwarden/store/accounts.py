@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 
-from simwarden.domain.errors import AccountNotFound, AlreadyExists, ApplicationNotFound
+from simwarden.domain.errors import AccountNotFound, AlreadyExists, ApplicationNotFound, IncompatibleState
 from simwarden.domain.payments import PaymentRules
 from simwarden.domain.sim import Policy
 from simwarden.store import revocations
@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 Q = load("accounts")
 OPERATOR = "operator"
 """The account of the operator's own keys. It is no tenant: it has no SIMs and is in no list."""
+MOST_LEVELS = 3
+"""A reseller, its reseller, and that one's customer."""
 _SIGNING_KEY_LOCK = 0x53494D57_4B455953
 """Advisory lock "SIMWKEYS": one process at a time makes signing keys."""
+
+
+class TooDeep(IncompatibleState):
+    """Accounts stand on three levels at most: a reseller, its reseller, and that one's customer."""
 
 
 class AccountSettings(msgspec.Struct, frozen=True):
@@ -52,6 +58,8 @@ class Account(msgspec.Struct, frozen=True):
     name: str
     settings: AccountSettings
     created_at: datetime
+    parent: str | None = None
+    """Id of the reseller's account that it is below; None: a customer of the operator itself."""
 
 
 class Application(msgspec.Struct, frozen=True):
@@ -102,12 +110,31 @@ class Accounts:
         self._db = db
         self._settings: Coalescer[str, AccountSettings] = Coalescer(self._settings_of)
 
-    async def add(self, id: str, name: str, settings: AccountSettings) -> Account:  # noqa: A002 - the column's name
-        """Store a new account. Raises AlreadyExists when the name is taken."""
-        row = await self._db.fetchrow(Q["insert_account"], id, name, settings)
+    async def add(
+        self,
+        id: str,  # noqa: A002 - the column's name
+        name: str,
+        settings: AccountSettings,
+        parent: str | None = None,
+    ) -> Account:
+        """Store a new account, below another one where that is named.
+
+        Raises AlreadyExists when the name is taken, TooDeep, AccountNotFound when there is no such parent (any more).
+        """
+        async with self._db.transaction() as connection:
+            if parent is not None:
+                if await connection.fetchval(Q["hold_parent"], parent) is None:
+                    raise AccountNotFound(f"No account has the id {parent!r}")
+                if await connection.fetchval(Q["depth"], parent) >= MOST_LEVELS:
+                    raise TooDeep
+            row = await connection.fetchrow(Q["insert_account"], id, name, settings, parent)
         if row is None:
             raise AlreadyExists(f"An account named {name!r} exists already")
         return _account(row)
+
+    async def subtree(self, account_id: str) -> frozenset[str]:
+        """Ids of an account and of those below it; empty when it is gone."""
+        return frozenset(row["id"] for row in await self._db.fetch(Q["subtree"], account_id))
 
     async def list(self) -> Sequence[Account]:
         """All accounts, by name."""
@@ -281,7 +308,8 @@ async def _insert(connection: asyncpg.Connection, key: StoredKey) -> None:
 
 
 def _account(row: asyncpg.Record) -> Account:
-    return Account(row["id"], row["name"], msgspec.convert(row["settings"], AccountSettings), row["created_at"])
+    settings = msgspec.convert(row["settings"], AccountSettings)
+    return Account(row["id"], row["name"], settings, row["created_at"], row["parent_id"])
 
 
 def _application(row: asyncpg.Record) -> Application:

@@ -18,6 +18,7 @@ Q = load("removal")
 _OWN = {
     "live_applications": "applications that are not revoked",
     "own_gateways": "gateways",
+    "sub_accounts": "sub-accounts",
     "fixed_lines": "fixed lines",
 }
 """Beside SIMs, what an account may not have when it is deleted as an empty one."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from simwarden.domain.errors import SimExists
 from simwarden.domain.identifiers import bucket_of
-from simwarden.domain.sim import IdentifierKind
+from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.store import numbers as assignments
 from simwarden.store.queries import load
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from simwarden.domain.numbers import Assignment
-    from simwarden.domain.sim import Sim, SimRef
+    from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
 
 Q = load("sim_names")
@@ -114,6 +114,19 @@ async def rename(connection: asyncpg.Connection, before: Sim, after: Sim, now: d
         return []
     await assignments.release(connection, [before], now)
     return await assignments.assign(connection, before.account_id, [after], now)
+
+
+async def addresses_of(connection: asyncpg.Connection, sims: Sequence[Sim]) -> dict[str, list[SimRef]]:
+    """The static addresses by which SIMs are found, by IMSI."""
+    found: dict[str, list[SimRef]] = {}
+    for row in await connection.fetch(Q["addresses_of"], [sim.bucket for sim in sims], [sim.imsi for sim in sims]):
+        found.setdefault(row["imsi"], []).append(SimRef(IdentifierKind(row["kind"]), row["value"]))
+    return found
+
+
+async def hold_accounts(connection: asyncpg.Connection, account_ids: Sequence[str]) -> frozenset[str]:
+    """Those of these accounts that there are, none of which is deleted before the transaction ends."""
+    return frozenset(row["id"] for row in await connection.fetch(Q["hold_accounts"], account_ids))
 
 
 async def delete(connection: asyncpg.Connection, sims: Sequence[Sim]) -> None:

@@ -18,6 +18,7 @@ from simwarden.domain.events import Cause
 from simwarden.domain.sim import IdentifierKind, Lifecycle, Sim, SimRef
 from simwarden.domain.usage import Usage
 from simwarden.engine import areas
+from simwarden.engine.commands.hand_over import HandOvers
 from simwarden.engine.unit_of_work import Outcome, UnitOfWork
 from simwarden.store import sim_names, usage
 from simwarden.store.usage import Key
@@ -59,6 +60,7 @@ async def execute(
     results: list[Decision | SimwardenError] = []
     used: Counter[Key] = Counter()
     day = now.astimezone(UTC).date()
+    handed = await HandOvers.among(connection, [each.command for _, each in commands])
     found = [(None if imsi is None else changes.sims.get(imsi), each.command) for imsi, each in commands]
     for (imsi, each), command in zip(commands, await areas.completed(connection, found, now), strict=True):
         sim = None if imsi is None else changes.sims.get(imsi)
@@ -68,6 +70,7 @@ async def execute(
             decision = rules.decide(sim, command, now, each.cause)
             if decision.sim.lifecycle is Lifecycle.DELETED:
                 _may_go(sim, changes.attachments(sim.imsi), by_operator=each.account_id is None)
+            handed.decided(sim, command, decision, each.cause)
         except SimwardenError as error:
             results.append(error)
         else:
@@ -75,7 +78,9 @@ async def execute(
             results.append(decision)
             if each.usage is not None and decision.events:
                 used[day, decision.sim.bucket, each.usage] += 1
+    addresses = await handed.take()
     outcome = await changes.write()
+    await handed.arrive(addresses)
     if used:
         await usage.count(connection, used)
     return results, outcome

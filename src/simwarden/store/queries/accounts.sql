@@ -1,15 +1,36 @@
 -- name: insert_account
-insert into account (id, name, settings) values ($1, $2, $3)
+insert into account (id, name, settings, parent_id) values ($1, $2, $3, $4)
 on conflict (name) do nothing
-returning id, name, settings, created_at
+returning id, name, settings, created_at, parent_id
 
 -- name: accounts
 -- The operator's own account is no tenant: it is neither listed nor found.
-select id, name, settings, created_at from account where id <> 'operator' order by name
+select id, name, settings, created_at, parent_id from account where id <> 'operator' order by name
 
 -- name: account
 -- An id never looks like a name a person chose by accident: it carries a prefix. The id wins all the same.
-select id, name, settings, created_at from account where (id = $1 or name = $1) and id <> 'operator' order by (id = $1) desc limit 1
+select id, name, settings, created_at, parent_id from account where (id = $1 or name = $1) and id <> 'operator' order by (id = $1) desc limit 1
+
+-- name: subtree
+-- An account and those below it. The depth is bounded where accounts are made; here it keeps a mistake from running on.
+with recursive below (id, depth) as (
+    select id, 1 from account where id = $1
+    union all
+    select a.id, b.depth + 1 from account a join below b on a.parent_id = b.id where b.depth < 10
+)
+select id from below
+
+-- name: depth
+-- How many accounts there are from this one up, itself included.
+with recursive above (id, parent_id, depth) as (
+    select id, parent_id, 1 from account where id = $1
+    union all
+    select a.id, a.parent_id, b.depth + 1 from account a join above b on a.id = b.parent_id where b.depth < 10
+)
+select max(depth) from above
+
+-- name: hold_parent
+select id from account where id = $1 for key share
 
 -- name: ensure_operator
 insert into account (id, name) values ('operator', '(operator)') on conflict do nothing
@@ -18,7 +39,7 @@ insert into account (id, name) values ('operator', '(operator)') on conflict do 
 select id, settings from account where id = any ($1::text[])
 
 -- name: change_account
-update account set name = $2, settings = $3 where id = $1 and id <> 'operator' returning id, name, settings, created_at
+update account set name = $2, settings = $3 where id = $1 and id <> 'operator' returning id, name, settings, created_at, parent_id
 
 -- name: insert_application
 insert into application (app_key, account_id, name, secret_hash, scopes, sandbox, daily_quota)

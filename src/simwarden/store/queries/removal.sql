@@ -13,6 +13,9 @@ select count(*) from application where account_id = $1 and revoked_at is null
 -- name: own_gateways
 select count(*) from gateway where account_id = $1
 
+-- name: sub_accounts
+select count(*) from account where parent_id = $1
+
 -- name: fixed_lines
 select count(*) from fixed_line where account_id = $1
 

@@ -31,6 +31,14 @@ delete from sim_identifier d
 using unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
 where d.kind in ('ipv4', 'ipv6') and d.bucket = i.bucket and d.imsi = i.imsi
 
+-- name: addresses_of
+select d.imsi, d.kind, d.value from sim_identifier d
+join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on d.bucket = i.bucket and d.imsi = i.imsi
+where d.kind in ('ipv4', 'ipv6')
+
+-- name: hold_accounts
+select id from account where id = any ($1::text[]) and id <> 'operator' for key share
+
 -- name: insert_identifiers
 insert into sim_identifier (kind, value, bucket, imsi, account_id)
 select i.kind, i.value, i.bucket, i.imsi, $5
