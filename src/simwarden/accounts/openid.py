@@ -71,7 +71,7 @@ class NoRole(SimwardenError):
     status, code = 403, "PERMISSION_DENIED"
 
 
-class InvalidRedirect(SimwardenError, ValueError):
+class InvalidLoginRedirect(SimwardenError, ValueError):
     """A redirect URI is this server's /console/login, or http://127.0.0.1:PORT/callback."""
 
     status, code = 400, "INVALID_ARGUMENT"
@@ -136,9 +136,9 @@ class OpenIdLogin:
         self._keys: tuple[float, KeySet] | None = None
 
     async def begin(self, redirect: str) -> tuple[str, str]:
-        """Where the browser is sent, and what who began has to bring back with the code. Raises InvalidRedirect."""
+        """Where the browser is sent, and what who began has to bring back with the code. Raises InvalidLoginRedirect."""
         if redirect not in self._redirects and not _LOOPBACK.fullmatch(redirect):
-            raise InvalidRedirect
+            raise InvalidLoginRedirect
         metadata = await self._discovered()
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         pending = _Pending(state, nonce, verifier, redirect, self._now() + PENDING)

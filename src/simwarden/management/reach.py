@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Request], Awaitable[Answer]]
 
 
-class Reach:
+class ResellerReach:
     """Of a reseller."""
 
     def __init__(self, own: str, accounts: frozenset[str]) -> None:
@@ -37,10 +37,10 @@ class AccountNeeded(SimwardenError):
     status, code = 400, "INVALID_ARGUMENT"
 
 
-_REACH: ContextVar[Reach | None] = ContextVar("reach", default=None)
+_REACH: ContextVar[ResellerReach | None] = ContextVar("reach", default=None)
 
 
-def reach() -> Reach | None:
+def reach() -> ResellerReach | None:
     """Of the call that is answered; None: all accounts."""
     return _REACH.get()
 
@@ -59,7 +59,7 @@ def within_reach(handle: Handler, accounts: Accounts) -> Handler:
         own = caller.manages if isinstance(caller, OperatorCaller) else None
         if own is None:
             return await handle(request)
-        token = _REACH.set(Reach(own, await accounts.subtree(own)))
+        token = _REACH.set(ResellerReach(own, await accounts.subtree(own)))
         try:
             return await handle(request)
         finally:
