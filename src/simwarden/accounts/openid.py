@@ -136,7 +136,7 @@ class OpenIdLogin:
         self._keys: tuple[float, KeySet] | None = None
 
     async def begin(self, redirect: str) -> tuple[str, str]:
-        """Where the browser is sent, and what who began has to bring back with the code. Raises InvalidLoginRedirect."""
+        """Where the browser is sent, and what has to come back with the code. Raises InvalidLoginRedirect."""
         if redirect not in self._redirects and not _LOOPBACK.fullmatch(redirect):
             raise InvalidLoginRedirect
         metadata = await self._discovered()
