@@ -159,6 +159,8 @@ class Quotas(Worker):
         """Let one more call through; then it must be settled. Raises OverQuota, StoreUnavailable."""
         found = [self._of(quota) for quota in quotas]
         while True:
+            # One may have been forgotten while this call waited for another.
+            found = [self._held.setdefault(held.quota.key, held) for held in found]
             now, at = self._clock().astimezone(UTC), self._monotonic()
             held = next((each for each in found if not _has(each, now.date(), at)), None)
             if held is None:
@@ -170,7 +172,7 @@ class Quotas(Worker):
                 await asyncio.shield(self._ask(held))
             finally:
                 held.waiting -= 1
-            if held.left < 1:
+            if held.left < 1 and held.free < 1:  # else it came too late to be reserved for with the others
                 self._refuse(held, now)
         for held in found:
             held.left -= 1

@@ -197,3 +197,27 @@ async def test_who_calls_no_more_is_forgotten_and_holds_nothing() -> None:
     for _ in range(4):
         await process.quotas.turn()
     assert (process.quotas._held, ledger.holds[0][0]) == ({}, 0)
+
+
+async def test_who_comes_while_others_are_reserved_for_is_not_refused() -> None:
+    process, quota = Process(Ledger(), 0), Quota("acc", "swk", "daily", 100)
+    calls = [asyncio.create_task(process.begin(quota))]
+    for _ in range(4):  # the first one is being reserved for, without these
+        await asyncio.sleep(0)
+        calls.append(asyncio.create_task(process.begin(quota)))
+    assert await asyncio.gather(*calls) == [True] * 5
+
+
+async def test_a_quota_that_is_forgotten_while_a_call_waits_for_another_one_counts_the_call() -> None:
+    process = Process(Ledger(), 0)
+    daily, monthly = Quota("acc", "swk", "daily", 100), Quota("acc", "", "monthly", 1000)
+    assert await process.begin(monthly)
+    process.end(monthly, "change")
+    while process.quotas._held[monthly.key].day is not None:
+        await process.quotas.turn()
+    call = asyncio.create_task(process.quotas.take([daily, monthly]))
+    await asyncio.sleep(0)
+    await process.quotas.turn()
+    await call
+    process.quotas.settle([daily, monthly], counted=True)
+    assert [process.quotas._held[each.key].open for each in (daily, monthly)] == [0, 0]
