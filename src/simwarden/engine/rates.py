@@ -225,7 +225,7 @@ class Rates:
         drawn = await self._draws.submit(bucket)
         now = self._clock()
         bucket.level, bucket.seen_at = drawn.level, now
-        if bucket.left < 1:
+        if bucket.left < 1 and drawn.level.tokens < 1:  # else only none was to be had ahead of need
             bucket.blocked_until = now + max(REST, drawn.wait)
         bucket.again_at = now + REST if drawn.level.tokens < 1 else 0.0
 
