@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import hashlib
 import hmac
+import json
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
@@ -30,6 +32,8 @@ class OpenIdProvider:
         """Besides those that every token has; a value of None takes a claim away."""
         self.forged = ""
         """How the signature is wrong: other-key, none or hs256."""
+        self.padding = 0
+        """Bytes of its metadata that say nothing."""
         self._codes: dict[str, dict[str, str]] = {}
 
     def authorize(self, query: dict[str, str]) -> str:
@@ -47,15 +51,17 @@ class OpenIdProvider:
         app.router.add_post("/token", self._token)
         return app
 
-    async def _metadata(self, _request: web.Request) -> web.Response:
-        return web.json_response(
-            {
-                "issuer": self.issuer,
-                "authorization_endpoint": f"{self.issuer}/authorize",
-                "token_endpoint": f"{self.issuer}/token",
-                "jwks_uri": f"{self.issuer}/jwks",
-            }
-        )
+    async def _metadata(self, request: web.Request) -> web.StreamResponse:
+        """In pieces, as a long document comes."""
+        names = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "jwks"}
+        found = {"issuer": self.issuer} | {name: f"{self.issuer}/{path}" for name, path in names.items()}
+        body = json.dumps(found | {"more": "x" * self.padding}).encode()
+        answer = web.StreamResponse(headers={"content-type": "application/json"})
+        await answer.prepare(request)
+        await answer.write(body[:50])
+        await asyncio.sleep(0.01)
+        await answer.write(body[50:])
+        return answer
 
     async def _jwks(self, _request: web.Request) -> web.Response:
         return web.json_response({"keys": [self.key.as_dict(private=False)]})

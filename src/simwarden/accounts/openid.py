@@ -280,7 +280,11 @@ class OpenIdLogin:
             async with self._session().request(
                 method, url, timeout=timeout, allow_redirects=False, headers=asked, **options
             ) as answer:
-                body = await answer.content.read(MAX_ANSWER)
+                body = b""
+                async for piece in answer.content.iter_any():
+                    body += piece
+                    if len(body) > MAX_ANSWER:
+                        raise ProviderFailed
                 found = msgspec.json.decode(body)
                 return answer.status, found if isinstance(found, dict) else {}
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
