@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 from datetime import datetime, timedelta
@@ -13,12 +14,13 @@ from simwarden.accounts import totp
 from simwarden.accounts.passwords import Passwords, check_new
 from simwarden.accounts.roles import Role
 from simwarden.domain.errors import IncompatibleState, InvalidValue, SimwardenError
+from simwarden.edge.clients import group
 from simwarden.kit.clock import now_utc
 from simwarden.kit.ids import random_name
 from simwarden.store.people import OperatorSession, People, User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from simwarden.accounts.openid import Identity
     from simwarden.store.vault import Vault
@@ -31,7 +33,7 @@ PER_PAIR = 5
 PER_EMAIL = 50
 """for one e-mail address from client addresses from which that person was not logged in,"""
 PER_ADDRESS = 100
-"""and from one client address, whatever e-mail address they name."""
+"""and from one client address, whatever e-mail address they name. A /64 of IPv6 counts as one address."""
 CODE_WINDOW = timedelta(hours=1)
 PER_CODE = 10
 """Second factors in an hour that one person may try, from wherever: a code is one of a million, and three are good."""
@@ -113,7 +115,8 @@ class Logins:
         email = email.strip().lower()
         pair, mine, theirs = self._keys(email, address)
         user = await self.people.by_email(email)
-        await self._attempt({pair: PER_PAIR, mine: PER_EMAIL, theirs: PER_ADDRESS}, WINDOW, (user, address), mine)
+        await self._attempt({theirs: PER_ADDRESS}, WINDOW)  # first: invented e-mail addresses become no more rows then
+        await self._attempt({pair: PER_PAIR, mine: PER_EMAIL}, WINDOW, (user, group(address)), mine)
         usable = user is not None and user.disabled_at is None
         right = await self._passwords.is_right(password, user.password if user is not None and usable else None)
         if user is None or not right:
@@ -133,20 +136,26 @@ class Logins:
 
         Raises WrongCredentials, CodeNeeded, WeakPassword, TooManyAttempts, Busy.
         """
-        theirs = self._key("address", address)
-        await self._attempt({theirs: PER_ADDRESS}, WINDOW)
-        hashed, now = _hashed(setup_code), self._clock()
-        user = await self.people.setup(hashed, now)
-        if user is None:
-            raise WrongCredentials
-        check_new(password, user.email)
-        await self._second(user, code, recovery)
-        stored = await self._passwords.hashed(password)
-        if not await self.people.use_setup(hashed, now):
-            raise WrongCredentials
-        await self.people.set_password(user.id, stored, keep=None)
-        await self.people.forgive((), (theirs,))
+        async with self.tried_from(address):
+            hashed, now = _hashed(setup_code), self._clock()
+            user = await self.people.setup(hashed, now)
+            if user is None:
+                raise WrongCredentials
+            check_new(password, user.email)
+            await self._second(user, code, recovery)
+            stored = await self._passwords.hashed(password)
+            if not await self.people.use_setup(hashed, now):
+                raise WrongCredentials
+            await self.people.set_password(user.id, stored, keep=None)
         return await self.opened(user, address, "setup")
+
+    @contextlib.asynccontextmanager
+    async def tried_from(self, address: str) -> AsyncIterator[None]:
+        """Count what fails for the client address that it comes from. Raises TooManyAttempts."""
+        theirs = self._key("address", group(address))
+        await self._attempt({theirs: PER_ADDRESS}, WINDOW)
+        yield
+        await self.people.forgive((), (theirs,))
 
     async def known(self, identity: Identity, address: str) -> Opened:
         """Log in who an OpenID provider knows; the first time he is made. Another role than before ends his sessions.
@@ -173,7 +182,7 @@ class Logins:
         token = TOKEN_PREFIX + secrets.token_urlsafe(32)
         now = self._clock()
         session = OperatorSession(f"ses_{random_name(16)}", user.id, now, now, now + self._life, address, method)
-        await self.people.open_session(session, _hashed(token))
+        await self.people.open_session(session, _hashed(token), group(address))
         return Opened(user, session, token)
 
     async def holder(self, token: str) -> tuple[User, OperatorSession] | None:
@@ -286,10 +295,11 @@ class Logins:
             raise TooManyAttempts((since + window - now).total_seconds())
 
     def _keys(self, email: str, address: str) -> tuple[bytes, bytes, bytes]:
+        client = group(address)
         return (
-            self._key("pair", f"{email[:MAX_EMAIL]}\n{address}"),
+            self._key("pair", f"{email[:MAX_EMAIL]}\n{client}"),
             self._key("email", email[:MAX_EMAIL]),
-            self._key("address", address),
+            self._key("address", client),
         )
 
     def _key(self, kind: str, value: str) -> bytes:

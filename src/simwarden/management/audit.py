@@ -48,6 +48,8 @@ MAX_DETAIL = 4096
 """Bytes of a body that is written down."""
 IN_ITS_HISTORY = frozenset({"actOnSim"})
 """Operations whose effect is committed with its cause in the SIM's own history: their answer does not wait here."""
+_OF_NOBODY = frozenset({202, 401})
+"""Answers to who did not log in that are written down: an attempt failed (their number is bounded), or lacks a code."""
 _log = structlog.get_logger()
 
 
@@ -98,8 +100,8 @@ class Audit:
         self, operation: str, request: Request, status: int, code: str | None, changes: dict[str, Any] | None
     ) -> None:
         caller = request.caller
-        if status == 429 and not caller.app_key:
-            return  # a flood of refused attempts to log in does not become one of rows
+        if not caller.app_key and status not in _OF_NOBODY:
+            return  # what anybody can send does not become a flood of rows
         name, role, session = (
             (caller.name, caller.role, caller.session) if isinstance(caller, OperatorCaller) else ("", None, None)
         )

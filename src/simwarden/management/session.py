@@ -71,13 +71,15 @@ class SessionRoutes:
     async def begin(self, request: Request) -> Answer:
         """beginOpenIdLogin: where the browser is to go."""
         wanted: schemas.BeginOpenId = read(self._begin, request)
-        url, login_id = await self._provider().begin(wanted.redirect_uri)
+        async with self._logins.tried_from(request.address):
+            url, login_id = await self._provider().begin(wanted.redirect_uri)
         return Answer(200, {"authorizationUrl": url, "loginId": login_id}, [NOT_KEPT])
 
     async def finish(self, request: Request) -> Answer:
         """finishOpenIdLogin: with what the provider sent the browser back with."""
         wanted: schemas.FinishOpenId = read(self._finish, request)
-        identity = await self._provider().finish(wanted.login_id, wanted.code, wanted.state, wanted.issuer)
+        async with self._logins.tried_from(request.address):
+            identity = await self._provider().finish(wanted.login_id, wanted.code, wanted.state, wanted.issuer)
         try:
             opened = await self._logins.known(identity, request.address)
         except WrongCredentials as error:

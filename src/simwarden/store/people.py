@@ -177,14 +177,14 @@ class People:
         """Whether the code is good still; it is no more."""
         return await self._db.fetchval(Q["use_setup"], hashed, now) is not None
 
-    async def open_session(self, session: OperatorSession, hashed: bytes) -> None:
-        """Store a new session."""
+    async def open_session(self, session: OperatorSession, hashed: bytes, client: str) -> None:
+        """Store a new session. `client`: the address that its owner is known by from now on."""
         await self._db.execute(
             *(Q["open_session"], session.id, hashed, session.user_id, session.created_at),
             *(session.ends_at, session.address, session.method),
         )
         await self._db.execute(Q["logged_in"], session.user_id, session.created_at)
-        await self._db.execute(Q["know_address"], session.user_id, session.address, session.created_at)
+        await self._db.execute(Q["know_address"], session.user_id, client, session.created_at)
 
     async def session(self, hashed: bytes, now: datetime, used_after: datetime) -> tuple[User, OperatorSession] | None:
         """A session that has not ended, and whose it is."""

@@ -12,7 +12,7 @@ from tests.integration.management.house import NO_TOKEN, House
 from tests.support.openid import CLIENT, SECRET, OpenIdProvider, openid_provider
 from tests.unit.northbound.asgi import Reply
 
-from simwarden.accounts import openid
+from simwarden.accounts import logins, openid
 from simwarden.accounts.openid import OpenIdLogin, Provider, roles_of
 
 if TYPE_CHECKING:
@@ -127,6 +127,14 @@ async def test_one_persons_code_does_not_log_in_another(house: House, provider: 
     assert (await finished(house, query, login_id, provider.authorize(query))).status == 401, "it took too long"
 
 
+async def test_guesses_of_codes_are_bounded_for_an_address(
+    house: House, provider: OpenIdProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query, login_id = await begun(house)
+    monkeypatch.setattr(logins, "PER_ADDRESS", 2)
+    assert [(await finished(house, query, login_id, "x")).status for _ in range(4)] == [401, 401, 429, 429]
+
+
 @pytest.mark.parametrize(
     "redirect",
     [
@@ -157,6 +165,9 @@ async def test_without_a_provider_and_with_one_that_is_away(house: House, provid
     answer = await house.manage("POST", "/session/openid", {"redirectUri": BACK}, token=NO_TOKEN)
     assert answer.status == 404
     house.parts.openid = found
+    provider.padding = openid.MAX_ANSWER
+    answer = await house.manage("POST", "/session/openid", {"redirectUri": BACK}, token=NO_TOKEN)
+    assert answer.status == 503, "it says more than is read"
     provider.issuer += "/other"
     answer = await house.manage("POST", "/session/openid", {"redirectUri": BACK}, token=NO_TOKEN)
     assert answer.status == 503

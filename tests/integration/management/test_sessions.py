@@ -266,6 +266,31 @@ async def test_guessing_from_everywhere_is_bounded_but_where_he_was_before(house
     assert (await log_in(house)).status == 201, "from where he was logged in before"
 
 
+async def test_an_address_that_fails_too_often_leaves_no_more_rows(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logins, "PER_ADDRESS", 3)
+    found = house.parts.logins
+    outcomes = []
+    for n in range(6):  # of one network of IPv6, which one client has to itself
+        try:
+            await found.log_in(f"nobody{n}@operator.example", "wrong horse", None, None, f"2001:db8::{n}")
+        except (logins.WrongCredentials, logins.TooManyAttempts) as error:
+            outcomes.append(error.status)
+    assert outcomes == [401] * 3 + [429] * 3
+    assert await house.db.fetchval("select count(*) from operator_throttle") == 1 + 2 * 3
+
+
+async def test_what_anybody_can_send_leaves_few_rows(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logins, "PER_ADDRESS", 2)
+    finish = {"loginId": "x", "code": "x", "state": "x"}
+    for path, body in (("", {}), ("/setup", {}), ("/openid", {"redirectUri": "x"}), ("/openid/finish", finish)):
+        for _ in range(3):
+            assert (await house.manage("POST", f"/session{path}", body, token=NO_TOKEN)).status in (400, 404, 429)
+    await house.parts.audit.drain()
+    assert (await house.manage("GET", "/audit")).json["audit"] == []
+
+
 async def test_a_code_cannot_be_guessed_even_with_the_password(house: House) -> None:
     await enrol(house, (await ann(house))["token"])
     found = house.parts.logins
