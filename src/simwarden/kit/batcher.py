@@ -83,11 +83,15 @@ class Batcher(Generic[Item, Result]):
         Raises what `write` says of the item; StoreUnavailable (perhaps nothing was done, perhaps all); what `failed`
         makes of other errors.
         """
+        return await self.enqueue(item)
+
+    def enqueue(self, item: Item) -> asyncio.Future[Result]:
+        """As `submit`, for whom a coroutine more would cost too much."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name=self.batcher_name)
-        return await future
+        return future
 
     async def drain(self) -> None:
         """Wait until whatever was submitted is written or refused."""

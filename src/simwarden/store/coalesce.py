@@ -26,9 +26,9 @@ class Coalescer(Batcher[K, "V | None"]):
         super().__init__(most=most)
         self._load = load
 
-    async def get(self, key: K) -> V | None:
+    def get(self, key: K) -> asyncio.Future[V | None]:
         """The value of `key`, or None. Raises what `load` raises."""
-        return await self.submit(key)
+        return self.enqueue(key)
 
     async def write(self, items: Sequence[K]) -> Sequence[V | None]:
         """Look the keys up."""

@@ -11,6 +11,7 @@ import msgspec
 from simwarden.domain.eligibility import ENDING
 from simwarden.domain.identifiers import ALL_BUCKETS
 from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.store.columns import lines
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -59,15 +60,15 @@ async def insert(db: Database, rows: Sequence[StoredEligibility]) -> None:
     """Store answers."""
     await db.execute(
         Q["insert"],
-        [row.bucket for row in rows],
-        [row.id for row in rows],
-        [row.imsi for row in rows],
-        [row.account_id for row in rows],
-        [row.app_key for row in rows],
-        [row.number for row in rows],
-        [" ".join(row.scopes) for row in rows],
-        [row.event for row in rows],
-        [row.expires_at for row in rows],
+        lines(row.bucket for row in rows),
+        lines(row.id for row in rows),
+        lines(row.imsi for row in rows),
+        lines(row.account_id for row in rows),
+        lines(row.app_key for row in rows),
+        lines(row.number for row in rows),
+        [" ".join(row.scopes) for row in rows],  # none, if it is eligible for none: an empty line would be no row
+        lines(row.event for row in rows),
+        lines(row.expires_at for row in rows),
     )
 
 

@@ -51,7 +51,8 @@ class Numbers:
         return found if found is not None and found.imsi == sim.imsi else None
 
     async def _all_current(self, wanted: Sequence[str]) -> Mapping[str, Assignment]:
-        rows = await self._db.fetch(Q["current"], [bucket_of(number) for number in wanted], wanted)
+        buckets = [bucket_of(number) for number in wanted]
+        rows = await self._db.fetch(Q["current"], sorted(set(buckets)), lines(buckets), lines(wanted))
         return {row["number"]: _assignment(row) for row in rows}
 
 

@@ -45,9 +45,9 @@ async def _asked(source: Source, times: int) -> None:
 
 async def test_what_is_asked_while_one_statement_runs_goes_into_the_next(source: Source) -> None:
     lookups = Coalescer(source.load)
-    first = asyncio.create_task(lookups.get(1))
+    first = asyncio.ensure_future(lookups.get(1))
     await _asked(source, 1)
-    rest = [asyncio.create_task(lookups.get(key)) for key in (2, 3, 2, 3, -1)]
+    rest = [asyncio.ensure_future(lookups.get(key)) for key in (2, 3, 2, 3, -1)]
     await asyncio.sleep(0)
     source.open.set()
     assert await first == 1
@@ -65,9 +65,9 @@ async def test_a_value_is_not_kept(source: Source) -> None:
 async def test_a_question_asked_after_its_statement_began_is_asked_again(source: Source) -> None:
     """Who writes and then reads must not get what was read before the write."""
     lookups = Coalescer(source.load)
-    early = asyncio.create_task(lookups.get(5))
+    early = asyncio.ensure_future(lookups.get(5))
     await _asked(source, 1)
-    later = asyncio.create_task(lookups.get(5))
+    later = asyncio.ensure_future(lookups.get(5))
     await asyncio.sleep(0)
     source.open.set()
     await asyncio.gather(early, later)
@@ -93,8 +93,8 @@ async def test_an_error_reaches_every_waiter_and_the_next_question_is_asked_anew
 
 async def test_a_caller_that_goes_away_breaks_nobody_else(source: Source) -> None:
     lookups = Coalescer(source.load)
-    gone, stays = asyncio.create_task(lookups.get(1)), asyncio.create_task(lookups.get(1))
-    alone = asyncio.create_task(lookups.get(2))
+    gone, stays = asyncio.ensure_future(lookups.get(1)), asyncio.ensure_future(lookups.get(1))
+    alone = asyncio.ensure_future(lookups.get(2))
     await _asked(source, 1)
     gone.cancel()
     alone.cancel()
@@ -104,7 +104,7 @@ async def test_a_caller_that_goes_away_breaks_nobody_else(source: Source) -> Non
     assert gone.cancelled()
     assert alone.cancelled()
     source.error = ConnectionError("nobody listens to this one")
-    late = asyncio.create_task(lookups.get(3))
+    late = asyncio.ensure_future(lookups.get(3))
     await asyncio.sleep(0)
     late.cancel()
     await asyncio.gather(late, return_exceptions=True)
@@ -113,7 +113,7 @@ async def test_a_caller_that_goes_away_breaks_nobody_else(source: Source) -> Non
 
 async def test_when_its_work_is_cancelled_nobody_waits_for_ever(source: Source) -> None:
     lookups = Coalescer(source.load, most=1)
-    waiters = [asyncio.create_task(lookups.get(key)) for key in (1, 2)]
+    waiters = [asyncio.ensure_future(lookups.get(key)) for key in (1, 2)]
     await _asked(source, 1)
     assert lookups._task is not None
     lookups._task.cancel()

@@ -211,7 +211,9 @@ async def test_whose_a_number_is_now_is_one_probe_of_the_key(world: World) -> No
         *(bucket_of(NUMBER), NUMBER, START - timedelta(days=1)),
     )
     await world.db.execute("analyze number_assignment")
-    plan = await world.db.fetch(f"explain (analyze, format text) {Q['current']}", [bucket_of(NUMBER)], [NUMBER])
+    plan = await world.db.fetch(
+        f"explain (analyze, format text) {Q['current']}", [bucket_of(NUMBER)], str(bucket_of(NUMBER)), NUMBER
+    )
     [scan] = [row[0] for row in plan if "on number_assignment" in row[0]]
     assert "Index" in scan
     assert " rows=1" in scan.partition("actual")[2]

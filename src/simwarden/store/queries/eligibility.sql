@@ -2,8 +2,11 @@
 -- The commit is not waited for: an answer that is lost with the database server is checked again by who names it.
 with quick as (select set_config('synchronous_commit', 'off', true))
 insert into eligibility (bucket, id, imsi, account_id, app_key, number, scopes, event, expires_at)
-select i.* from quick, unnest($1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                              $8::int[], $9::timestamptz[]) as i
+select i.*
+from quick, unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n')::uuid[],
+                   string_to_array($3, e'\n'), string_to_array($4, e'\n'), string_to_array($5, e'\n'),
+                   string_to_array($6, e'\n'), $7::text[], string_to_array($8, e'\n')::int[],
+                   string_to_array($9, e'\n')::timestamptz[]) as i
 on conflict do nothing
 
 -- name: find

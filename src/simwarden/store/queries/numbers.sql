@@ -3,7 +3,7 @@
 -- name: current
 -- Whose numbers are now.
 select n.number, n.imsi, n.account_id, n.since, null::timestamptz as until, n.sim_since, n.owner_since, n.begin_known
-from unnest($1::smallint[], $2::text[]) as i (bucket, number)
+from unnest(string_to_array($2, e'\n')::smallint[], string_to_array($3, e'\n')) as i (bucket, number)
 join number_assignment n on n.bucket = i.bucket and n.number = i.number and n.until = 'infinity'
      and n.bucket = any ($1::smallint[])
 
