@@ -28,7 +28,7 @@ _MAX_TEXT = 256
 """Characters of an id."""
 
 
-class Refused(Exception):
+class AssertionRefused(Exception):
     """The statement is no good. `known`: it was signed by whom it names, so he may be told why."""
 
     def __init__(self, reason: str, *, known: bool = False) -> None:
@@ -59,24 +59,24 @@ _claims = msgspec.json.Decoder(dict[str, Any])
 
 
 def read(text: str, *, longest: int = MAX_LENGTH) -> Unverified:
-    """Take a JWS in compact form apart (RFC 7515 clause 3.1). Raises Refused."""
+    """Take a JWS in compact form apart (RFC 7515 clause 3.1). Raises AssertionRefused."""
     parts = text.split(".")
     if len(text) > longest or not text.isascii() or len(parts) != 3 or not all(parts):
-        raise Refused("This is no signed JWT")
+        raise AssertionRefused("This is no signed JWT")
     try:
         header = _header.decode(urlsafe_b64decode(parts[0].encode()))
         claims = _claims.decode(urlsafe_b64decode(parts[1].encode()))
     except (ValueError, RecursionError) as error:
-        raise Refused("This is no signed JWT") from error
+        raise AssertionRefused("This is no signed JWT") from error
     if header.alg not in ALGORITHMS:
-        raise Refused(f"The algorithm must be one of {', '.join(ALGORITHMS)}")
+        raise AssertionRefused(f"The algorithm must be one of {', '.join(ALGORITHMS)}")
     if header.crit is not None:
-        raise Refused("No critical header parameters are understood")
+        raise AssertionRefused("No critical header parameters are understood")
     return Unverified(text, header, claims)
 
 
 def check_signature(statement: Unverified, keys: Sequence[PublicKey]) -> None:
-    """Raises Refused unless one of these keys made the signature."""
+    """Raises AssertionRefused unless one of these keys made the signature."""
     for key in fitting(keys, statement.header.alg, statement.header.kid):
         try:
             with warnings.catch_warnings():
@@ -85,52 +85,52 @@ def check_signature(statement: Unverified, keys: Sequence[PublicKey]) -> None:
         except JoseError:
             continue
         return
-    raise Refused("The signature is by none of the client's keys")
+    raise AssertionRefused("The signature is by none of the client's keys")
 
 
 def check_times(claims: dict[str, Any], now: float, *, skew: int, needs_iat: bool) -> None:
-    """Raises Refused unless the statement holds now, and for no longer than `LONGEST`."""
+    """Raises AssertionRefused unless the statement holds now, and for no longer than `LONGEST`."""
     expires, issued, begins = (_time(claims, name) for name in ("exp", "iat", "nbf"))
     if expires is None:
-        raise Refused("The claim exp is missing", known=True)
+        raise AssertionRefused("The claim exp is missing", known=True)
     if issued is None and needs_iat:
-        raise Refused("The claim iat is missing", known=True)
+        raise AssertionRefused("The claim iat is missing", known=True)
     if expires <= now - skew:
-        raise Refused("It has expired (exp)", known=True)
+        raise AssertionRefused("It has expired (exp)", known=True)
     if expires > now + LONGEST + skew:
-        raise Refused(f"It must expire within {LONGEST} seconds (exp)", known=True)
+        raise AssertionRefused(f"It must expire within {LONGEST} seconds (exp)", known=True)
     if issued is not None and issued > now + skew:
-        raise Refused("It was issued later than now (iat)", known=True)
+        raise AssertionRefused("It was issued later than now (iat)", known=True)
     if issued is not None and expires - issued > LONGEST:
-        raise Refused(f"It must not hold for more than {LONGEST} seconds (exp, iat)", known=True)
+        raise AssertionRefused(f"It must not hold for more than {LONGEST} seconds (exp, iat)", known=True)
     if begins is not None and begins > now + skew:
-        raise Refused("It does not hold yet (nbf)", known=True)
+        raise AssertionRefused("It does not hold yet (nbf)", known=True)
 
 
 def check_running(claims: dict[str, Any], now: float, *, skew: int) -> float:
-    """Raises Refused unless a token of an issuer holds now, however long; returns when it expires."""
+    """Raises AssertionRefused unless a token of an issuer holds now, however long; returns when it expires."""
     expires, begins = _time(claims, "exp"), _time(claims, "nbf")
     if expires is None or expires <= now - skew:
-        raise Refused("It has expired (exp)", known=True)
+        raise AssertionRefused("It has expired (exp)", known=True)
     if begins is not None and begins > now + skew:
-        raise Refused("It does not hold yet (nbf)", known=True)
+        raise AssertionRefused("It does not hold yet (nbf)", known=True)
     return expires
 
 
 def check_audience(claims: dict[str, Any], accepted: Collection[str]) -> None:
-    """Raises Refused unless the statement is for one of these alone: one for several could be used at the others."""
+    """Raises AssertionRefused unless the statement is for one of these alone: for several, others could use it."""
     audience = claims.get("aud")
     if isinstance(audience, list) and len(audience) == 1:
         audience = audience[0]
     if not isinstance(audience, str) or audience not in accepted:
-        raise Refused(f"The audience (aud) must be {min(accepted)}", known=True)
+        raise AssertionRefused(f"The audience (aud) must be {min(accepted)}", known=True)
 
 
 def text_of(claims: dict[str, Any], name: str, *, most: int = _MAX_TEXT) -> str:
-    """A claim that must be there. Raises Refused."""
+    """A claim that must be there. Raises AssertionRefused."""
     value = claims.get(name)
     if not isinstance(value, str) or not value or len(value) > most:
-        raise Refused(f"The claim {name} is missing, no text, or longer than {most} characters", known=True)
+        raise AssertionRefused(f"The claim {name} is missing, no text, or longer than {most} characters", known=True)
     return value
 
 
@@ -139,5 +139,5 @@ def _time(claims: dict[str, Any], name: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not -1e12 < value < 1e12:
-        raise Refused(f"The claim {name} is no time", known=True)
+        raise AssertionRefused(f"The claim {name} is no time", known=True)
     return value

@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey
 from simwarden.accounts import assertions, jwks
 from simwarden.accounts.answers import OAuthError, invalid_request
 from simwarden.accounts.applications import authenticate
-from simwarden.accounts.assertions import LONGEST, Refused
+from simwarden.accounts.assertions import LONGEST, AssertionRefused
 from simwarden.accounts.fetching import KeysUnavailable
 from simwarden.accounts.server import TOKEN_PATH
 from simwarden.domain.errors import ApplicationNotFound
@@ -68,15 +68,15 @@ async def client_of(
         client, statement = await signed_by_client(server, request, form.get("client_assertion", ""))
         claims = statement.claims
         if claims.get("sub") != client.app_key or form.get("client_id", client.app_key) != client.app_key:
-            raise Refused("The claims iss and sub must be the client's id, and client_id as well", known=True)
+            raise AssertionRefused("The claims iss and sub must be the client's id, and client_id as well", known=True)
         await check_once(server, client, claims, accepted, needs_iat=False)
-    except Refused as error:
+    except AssertionRefused as error:
         raise OAuthError(401, "invalid_client", error.reason if error.known else _WRONG_ASSERTION) from error
     return client
 
 
 async def signed_by_client(server: AuthorizationServer, request: Request, text: str) -> tuple[Client, Unverified]:
-    """The client that `iss` names, which has signed this. Raises Refused, OAuthError 429, StoreUnavailable.
+    """The client that `iss` names, which has signed this. Raises AssertionRefused, OAuthError 429, StoreUnavailable.
 
     An unknown client takes the same path as a wrong signature.
     """
@@ -91,10 +91,10 @@ async def signed_by_client(server: AuthorizationServer, request: Request, text: 
     try:
         if application is None or application.revoked_at is not None or application.account_id == OPERATOR:
             assertions.check_signature(statement, [_NOBODYS])
-            raise Refused(_WRONG_ASSERTION)
+            raise AssertionRefused(_WRONG_ASSERTION)
         profile = (await server.clients.get(named)).profile
         assertions.check_signature(statement, await keys_of(server, profile, statement.header.kid))
-    except Refused:
+    except AssertionRefused:
         if server.guard is not None:
             server.guard.failed(named, _BY_ASSERTION, address)
         raise
@@ -102,26 +102,26 @@ async def signed_by_client(server: AuthorizationServer, request: Request, text: 
 
 
 async def keys_of(server: AuthorizationServer, profile: ClientProfile, kid: str | None) -> Sequence[PublicKey]:
-    """The public keys of a client. Raises Refused."""
+    """The public keys of a client. Raises AssertionRefused."""
     if profile.keys_url is None:
         return [jwks.parse(key) for key in profile.keys] or [_NOBODYS]
     try:
         return await server.key_sets.keys(profile.keys_url, kid)
     except KeysUnavailable as error:
-        raise Refused("The client's key set cannot be had") from error
+        raise AssertionRefused("The client's key set cannot be had") from error
 
 
 async def check_once(
     server: AuthorizationServer, client: Client, claims: dict[str, Any], accepted: Collection[str], *, needs_iat: bool
 ) -> None:
-    """Raises Refused unless a client's statement is for this server, holds now, and is used for the first time."""
+    """Raises AssertionRefused unless a client's statement is for this server, holds now, and was not used before."""
     now = server.now()
     assertions.check_audience(claims, accepted)
     assertions.check_times(claims, now, skew=server.skew, needs_iat=needs_iat)
     id_ = assertions.text_of(claims, "jti")
     until = datetime.fromtimestamp(now + LONGEST + 2 * server.skew + 1, UTC)
     if not await server.once.claim("assertion", client.app_key, id_, until=until):
-        raise Refused("It was used before (jti)", known=True)
+        raise AssertionRefused("It was used before (jti)", known=True)
 
 
 async def _not_too_often(server: AuthorizationServer, app_key: str, secret: str, address: str) -> None:

@@ -23,7 +23,7 @@ from starlette.responses import RedirectResponse, Response
 from simwarden.accounts import code_challenge, consent_page, purposes, request_objects
 from simwarden.accounts.answers import MAX_FORM, OAuthError, parameters, read_form
 from simwarden.accounts.authentication import Client
-from simwarden.accounts.consent import Verdict, decide, verdict
+from simwarden.accounts.consent import ConsentVerdict, decide, verdict
 from simwarden.accounts.hints import InvalidHint, number_of, of_address
 from simwarden.accounts.server import AUTHORIZATION_CODE, AUTHORIZATION_PATH
 from simwarden.domain.errors import AccountNotFound, ApplicationNotFound
@@ -101,9 +101,9 @@ async def authorize(server: AuthorizationServer, request: Request) -> Response:
         purpose = purposes.about_a_sim(wanted)
         decided = await verdict(server.consents, client.app_key, purpose, asked.msisdn, wanted.api)
         prompt = given.get("prompt", "").split()
-        if decided is Verdict.DENIED:
+        if decided is ConsentVerdict.DENIED:
             raise OAuthError(403, "access_denied", "Consent was refused")
-        if decided is Verdict.GRANTED and "consent" not in prompt:
+        if decided is ConsentVerdict.GRANTED and "consent" not in prompt:
             return await _code(server, asked, purpose)
         if "none" in prompt or not client.profile.asks_user:
             raise OAuthError(400, "consent_required", "There is no consent, and the user is not asked here")
@@ -137,7 +137,10 @@ async def answer(server: AuthorizationServer, request: Request) -> Response:
         purposes.allowed(wanted, application.scopes, client.profile.purposes)
         purpose = purposes.about_a_sim(wanted)
         await _consent(server, client, asked.msisdn, purpose, wanted)
-        if await verdict(server.consents, client.app_key, purpose, asked.msisdn, wanted.api) is not Verdict.GRANTED:
+        if (
+            await verdict(server.consents, client.app_key, purpose, asked.msisdn, wanted.api)
+            is not ConsentVerdict.GRANTED
+        ):
             raise OAuthError(403, "access_denied", "The account that owns the SIM has refused")
         return await _code(server, asked, purpose)
     except OAuthError as error:

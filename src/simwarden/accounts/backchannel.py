@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from simwarden.accounts import purposes, request_objects
 from simwarden.accounts.answers import OAuthError, invalid_request, read_form
 from simwarden.accounts.authentication import client_of
-from simwarden.accounts.consent import Verdict, verdict
+from simwarden.accounts.consent import ConsentVerdict, verdict
 from simwarden.accounts.grants import check_agreed
 from simwarden.accounts.hints import InvalidHint, UnknownSim, phone_number
 from simwarden.accounts.server import BACKCHANNEL_PATH, CIBA
@@ -52,7 +52,7 @@ async def begin(server: AuthorizationServer, request: Request) -> dict[str, obje
         raise invalid_request("login_hint is tel:+..., ipport:... or operatortoken:...") from error
     except UnknownSim as error:
         raise OAuthError(400, "unknown_user_id", "The login_hint is no SIM of the account") from error
-    if await verdict(server.consents, client.app_key, purpose, device, wanted.api) is Verdict.DENIED:
+    if await verdict(server.consents, client.app_key, purpose, device, wanted.api) is ConsentVerdict.DENIED:
         raise OAuthError(403, "access_denied", "Consent was refused")
     now = server.time()
     if await server.authorizations.count_open(client.app_key, now, MOST_WAITING) >= MOST_WAITING:

@@ -27,7 +27,7 @@ KEPT = timedelta(days=1)
 """How long the tokens of a consent that was withdrawn are refused: longer than any of them lives."""
 
 
-class Verdict(enum.Enum):
+class ConsentVerdict(enum.Enum):
     """What the decisions come to."""
 
     GRANTED = "granted"
@@ -40,17 +40,19 @@ class NoScopes(InvalidValue):
     """A consent to some scopes names those of the application only."""
 
 
-def judge(decisions: Iterable[Consent], scopes: Collection[str]) -> Verdict:
+def judge(decisions: Iterable[Consent], scopes: Collection[str]) -> ConsentVerdict:
     """What decisions about a SIM and about all SIMs come to, for these scopes of APIs."""
     found = list(decisions)
     if any(not each.granted for each in found):
-        return Verdict.DENIED
+        return ConsentVerdict.DENIED
     if any(not each.scopes or set(scopes) <= set(each.scopes) for each in found):
-        return Verdict.GRANTED
-    return Verdict.OPEN
+        return ConsentVerdict.GRANTED
+    return ConsentVerdict.OPEN
 
 
-async def verdict(consents: Consents, app_key: str, purpose: str, msisdn: str, scopes: Collection[str]) -> Verdict:
+async def verdict(
+    consents: Consents, app_key: str, purpose: str, msisdn: str, scopes: Collection[str]
+) -> ConsentVerdict:
     """Whether the application may. Raises StoreUnavailable."""
     return judge(await consents.of_sim(app_key, purpose, msisdn), scopes)
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from simwarden.accounts import code_challenge, purposes
 from simwarden.accounts.answers import OAuthError, invalid_grant, invalid_request, read_form
-from simwarden.accounts.assertions import Refused, text_of
+from simwarden.accounts.assertions import AssertionRefused, text_of
 from simwarden.accounts.authentication import check_once, client_of, signed_by_client
-from simwarden.accounts.consent import Verdict, verdict
+from simwarden.accounts.consent import ConsentVerdict, verdict
 from simwarden.accounts.hints import InvalidHint, UnknownSim, phone_number
 from simwarden.accounts.server import (
     AGREED_GRANTS,
@@ -93,12 +93,12 @@ async def _by_statement(
     try:
         signer, statement = await signed_by_client(server, request, form["assertion"])
         if form.get("client_id", signer.app_key) != signer.app_key or (client and client.app_key != signer.app_key):
-            raise Refused("The assertion is by another client (iss)", known=True)
+            raise AssertionRefused("The assertion is by another client (iss)", known=True)
         check_agreed(signer, JWT_BEARER)
         claims = statement.claims
         await check_once(server, signer, claims, {server.address(TOKEN_PATH)}, needs_iat=True)
         subject, scope = text_of(claims, "sub", most=4096), text_of(claims, "scope", most=4096)
-    except Refused as error:
+    except AssertionRefused as error:
         raise invalid_grant(error.reason if error.known else "The assertion is by none of the client's keys") from error
     wanted = purposes.allowed(purposes.parse(scope), signer.application.scopes, signer.profile.purposes)
     purpose = purposes.about_a_sim(wanted)
@@ -108,7 +108,7 @@ async def _by_statement(
         device = await phone_number(server, signer.application, subject)
     except (InvalidHint, UnknownSim) as error:
         raise invalid_grant("The subject (sub) is no SIM of the account, by tel: or operatortoken:") from error
-    if await verdict(server.consents, signer.app_key, purpose, device, wanted.api) is not Verdict.GRANTED:
+    if await verdict(server.consents, signer.app_key, purpose, device, wanted.api) is not ConsentVerdict.GRANTED:
         raise invalid_grant("There is no consent to this purpose and these scopes")
     scopes = tuple(scope for scope in wanted.scopes if scope != purposes.OPENID)
     minted = await server.tokens.mint(signer.application, scopes, device=device, lifetime=SHORT)
@@ -128,9 +128,9 @@ async def _by_request(server: AuthorizationServer, client: Client, form: Mapping
         raise OAuthError(400, "expired_token", "The auth_req_id has expired")
     wanted = purposes.parse(" ".join(found.scopes))
     decided = await verdict(server.consents, client.app_key, found.purpose, found.msisdn, wanted.api)
-    if decided is Verdict.DENIED:
+    if decided is ConsentVerdict.DENIED:
         raise OAuthError(400, "access_denied", "Consent was refused")
-    if decided is Verdict.OPEN:
+    if decided is ConsentVerdict.OPEN:
         if found.polled_at is not None and (now - found.polled_at).total_seconds() < found.pause:
             raise OAuthError(400, "slow_down", f"Wait {found.pause + 5} seconds between two requests from now on")
         raise OAuthError(400, "authorization_pending", f"Nobody has decided yet, ask again in {found.pause} seconds")
@@ -170,7 +170,10 @@ async def _by_code(server: AuthorizationServer, client: Client, form: Mapping[st
         raise wrong
     wanted = purposes.parse(" ".join(found.scopes))
     purposes.allowed(wanted, client.application.scopes, client.profile.purposes)
-    if await verdict(server.consents, client.app_key, found.purpose, found.msisdn, wanted.api) is not Verdict.GRANTED:
+    if (
+        await verdict(server.consents, client.app_key, found.purpose, found.msisdn, wanted.api)
+        is not ConsentVerdict.GRANTED
+    ):
         raise invalid_grant("There is no consent to this purpose and these scopes")
     minted = await server.tokens.mint(client.application, wanted.scopes, device=found.msisdn, id=token_id)
     answer = _answer(minted.token, minted.expires_in, wanted.scopes)

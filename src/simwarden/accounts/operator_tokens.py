@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from simwarden.accounts import assertions
-from simwarden.accounts.assertions import Refused
+from simwarden.accounts.assertions import AssertionRefused
 from simwarden.accounts.fetching import KeysUnavailable
 from simwarden.domain.errors import InvalidIdentifier, StoreUnavailable
 from simwarden.domain.identifiers import parse_msisdn
@@ -51,7 +51,7 @@ class OperatorTokens:
             assertions.check_audience(statement.claims, {self._audience})
             assertions.check_running(statement.claims, self._now(), skew=self._skew)
             return parse_msisdn(assertions.text_of(statement.claims, "phone_number"))
-        except (Refused, InvalidIdentifier):
+        except (AssertionRefused, InvalidIdentifier):
             return None
         except KeysUnavailable as error:
             raise StoreUnavailable("The keys of the operator's entitlement server cannot be had") from error

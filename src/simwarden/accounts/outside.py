@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.accounts import assertions
-from simwarden.accounts.assertions import Refused
+from simwarden.accounts.assertions import AssertionRefused
 from simwarden.accounts.fetching import KeysUnavailable
 from simwarden.domain.errors import StoreUnavailable
 
@@ -72,7 +72,7 @@ class OutsideTokens:
             keys = await self._key_sets.keys(self._issuer.jwks_url, statement.header.kid)
             assertions.check_signature(statement, keys)
             expires_at = assertions.check_running(said, self._now(), skew=self._skew)
-        except Refused:
+        except AssertionRefused:
             return None
         except KeysUnavailable as error:
             raise StoreUnavailable("The keys of the issuer of this token cannot be had") from error

@@ -15,7 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from simwarden.accounts import assertions, jwks
-from simwarden.accounts.assertions import Refused
+from simwarden.accounts.assertions import AssertionRefused
 
 KEY = ECKey.generate_key("P-256")
 PUBLIC = jwks.parse(KEY.as_dict(private=False))
@@ -47,7 +47,7 @@ def test_a_signature_by_the_key_is_taken_and_by_another_is_not(key: Any, algorit
     statement = assertions.read(signed(key, algorithm))
     assertions.check_signature(statement, [PUBLIC, jwks.parse(key.as_dict(private=False))])
     another = type(key).generate_key(key.curve_name if algorithm[0] == "E" else 2048)
-    with pytest.raises(Refused):
+    with pytest.raises(AssertionRefused):
         assertions.check_signature(statement, [jwks.parse(another.as_dict(private=False))])
 
 
@@ -72,7 +72,7 @@ def test_a_signature_by_the_key_is_taken_and_by_another_is_not(key: Any, algorit
     ],
 )
 def test_what_is_no_signed_jwt_is_refused(text: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AssertionRefused) as refused:
         assertions.read(text)
     assert not refused.value.known
 
@@ -82,7 +82,7 @@ def test_the_public_key_is_no_shared_secret() -> None:
     for secret in (json.dumps(KEY.as_dict(private=False)).encode(), KEY.as_pem(private=False)):
         text = f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part({'iss': 'me'})}"
         mac = base64.urlsafe_b64encode(hmac.digest(secret, text.encode(), "sha256")).rstrip(b"=").decode()
-        with pytest.raises(Refused, match="algorithm"):
+        with pytest.raises(AssertionRefused, match="algorithm"):
             assertions.read(f"{text}.{mac}")
 
 
@@ -97,13 +97,13 @@ def test_a_key_that_the_statement_brings_along_does_not_count(name: str) -> None
     raw = base64.urlsafe_b64encode(r.to_bytes(32, "big") + s.to_bytes(32, "big")).rstrip(b"=").decode()
     statement = assertions.read(f"{text}.{raw}")
     assertions.check_signature(statement, [jwks.parse(own.as_dict(private=False))])
-    with pytest.raises(Refused):
+    with pytest.raises(AssertionRefused):
         assertions.check_signature(statement, [PUBLIC])
 
 
 def test_a_key_id_is_a_name_and_nothing_else() -> None:
     statement = assertions.read(signed(kid="../../etc/passwd"))
-    with pytest.raises(Refused):
+    with pytest.raises(AssertionRefused):
         assertions.check_signature(statement, [PUBLIC])
 
 
@@ -131,14 +131,14 @@ def test_times(claims: dict[str, Any], reason: str | None) -> None:
     if reason is None:
         assertions.check_times(claims, NOW, skew=5, needs_iat=False)
         return
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(AssertionRefused, match=reason):
         assertions.check_times(claims, NOW, skew=5, needs_iat=False)
 
 
 def test_without_tolerance_the_profile_holds_to_the_letter() -> None:
     assertions.check_times({"exp": NOW + 300, "iat": NOW}, NOW, skew=0, needs_iat=True)
     for claims in ({"exp": NOW + 301}, {"exp": NOW + 60, "iat": NOW + 1}, {"exp": NOW}, {"exp": NOW + 300}):
-        with pytest.raises(Refused):
+        with pytest.raises(AssertionRefused):
             assertions.check_times(claims, NOW, skew=0, needs_iat=True)
 
 
@@ -152,5 +152,5 @@ def test_a_statement_for_this_server_is_taken(audience: Any) -> None:
     [None, "", 7, [], ["https://a.example", "https://b.example"], "https://a.example/", "https://b.example", [7]],
 )
 def test_a_statement_for_another_server_is_refused(audience: Any) -> None:
-    with pytest.raises(Refused, match="audience"):
+    with pytest.raises(AssertionRefused, match="audience"):
         assertions.check_audience({"aud": audience}, {"https://a.example"})

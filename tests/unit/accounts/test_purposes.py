@@ -8,7 +8,7 @@ import pytest
 
 from simwarden.accounts import purposes
 from simwarden.accounts.answers import OAuthError
-from simwarden.accounts.consent import Verdict, judge
+from simwarden.accounts.consent import ConsentVerdict, judge
 from simwarden.accounts.purposes import UnknownPurpose
 from simwarden.store.consents import Consent
 
@@ -57,16 +57,16 @@ def consent(granted: bool, msisdn: str = "", *scopes: str) -> Consent:
 @pytest.mark.parametrize(
     ("decisions", "expected"),
     [
-        ([], Verdict.OPEN),
-        ([consent(True)], Verdict.GRANTED),
-        ([consent(False)], Verdict.DENIED),
-        ([consent(True), consent(False, "+86")], Verdict.DENIED),
-        ([consent(False), consent(True, "+86")], Verdict.DENIED),
-        ([consent(True, "+86")], Verdict.GRANTED),
-        ([consent(True, "", QUERY)], Verdict.GRANTED),
-        ([consent(True, "", BIND)], Verdict.OPEN),
-        ([consent(True, "", BIND), consent(True, "+86", QUERY, BIND)], Verdict.GRANTED),
+        ([], ConsentVerdict.OPEN),
+        ([consent(True)], ConsentVerdict.GRANTED),
+        ([consent(False)], ConsentVerdict.DENIED),
+        ([consent(True), consent(False, "+86")], ConsentVerdict.DENIED),
+        ([consent(False), consent(True, "+86")], ConsentVerdict.DENIED),
+        ([consent(True, "+86")], ConsentVerdict.GRANTED),
+        ([consent(True, "", QUERY)], ConsentVerdict.GRANTED),
+        ([consent(True, "", BIND)], ConsentVerdict.OPEN),
+        ([consent(True, "", BIND), consent(True, "+86", QUERY, BIND)], ConsentVerdict.GRANTED),
     ],
 )
-def test_any_refusal_counts_and_one_grant_is_enough(decisions: list[Consent], expected: Verdict) -> None:
+def test_any_refusal_counts_and_one_grant_is_enough(decisions: list[Consent], expected: ConsentVerdict) -> None:
     assert judge(decisions, [QUERY]) is expected

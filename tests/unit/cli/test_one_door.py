@@ -23,6 +23,7 @@ MAY_OPEN_THE_DATABASE = {
 """Modules of the command line, and why. This list may only shrink."""
 BY_HAND = {
     "actOnSim": "a command for each action",
+    "addClientKey": "reads a file",
     "confirmOperation": "a conversation: asks, and follows",
     "changeArea": "reads a GeoJSON file",
     "createRule": "conditions and actions in words",

@@ -20,9 +20,11 @@ COMMON = SOURCE / "northbound" / "common.yaml"
 FILES = sorted(SOURCE.rglob("openapi.yaml"))
 LONG = 5
 """Lines (of YAML) from which on a component must not stand in two documents."""
-OPEN = {("schemas", name) for name in ("Device", "DeviceIpv4Addr", "DeviceResponse", "Port", "Types")}
+OWN = ("Device", "DeviceIpv4Addr", "DeviceResponse", "Port", "Subscription", "Types")
+OPEN = {("schemas", name) for name in OWN}
 """In documents on Commonalities 0.6 as in CAMARA's: open to unknown properties, port 0 too. The common ones, by
-Commonalities 0.8, are not. DeviceResponse and Types refer to the document's own Device and event types."""
+Commonalities 0.8, are not. DeviceResponse, Types and Subscription refer to what is the document's own: Device, event
+types, what is configured."""
 
 
 def package(path: Path) -> str:
