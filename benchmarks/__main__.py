@@ -12,6 +12,7 @@ from benchmarks import (
     attacks,
     bulk,
     calls,
+    cost,
     deliveries,
     growth,
     hotzone,
@@ -192,6 +193,11 @@ async def measure_pool(_given: argparse.Namespace) -> None:
     await pool.measure()
 
 
+async def measure_cost(_given: argparse.Namespace) -> None:
+    """What the token check, the limits and the meter cost a call."""
+    await cost.measure()
+
+
 async def measure_retention(given: argparse.Namespace) -> None:
     """How fast old records are deleted, and what storing new ones feels of it."""
     async with bench() as world:
@@ -201,6 +207,7 @@ async def measure_retention(given: argparse.Namespace) -> None:
 
 SECTIONS = {
     "pool": measure_pool,
+    "cost": measure_cost,
     "calls": measure_calls,
     "reads": measure_reads,
     "hotzone": measure_hotzone,

@@ -107,12 +107,17 @@ class ServiceLimit(msgspec.Struct, frozen=True):
     """A limit as a client sees it (draft-ietf-httpapi-ratelimit-headers-11)."""
 
     name: str
-    quota: int
-    window: int
-    """Seconds."""
+    """Visible ASCII without quotation marks."""
+    policy: str
+    """Its item in RateLimit-Policy."""
     left: int
     resets: int
     """Seconds until all of it is there again."""
+
+
+def policy(name: str, quota: int, window: int) -> str:
+    """The item of a limit in RateLimit-Policy: so many calls, which are there again after so many seconds."""
+    return f'"{name}";q={quota};w={window}'
 
 
 class OverLimit(SimwardenError):

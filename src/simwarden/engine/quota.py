@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
-from simwarden.domain.rates import ServiceLimit
+from simwarden.domain.rates import ServiceLimit, policy
 from simwarden.domain.usage import OverQuota, Quota, first_day, until_next, window
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from simwarden.store.call_limits import CallLimit
     from simwarden.store.database import Database
 
+DAY = 86_400
+"""Seconds."""
+BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+KEPT = 20_000
+"""Applications with quotas that are remembered; the one known for longest is forgotten first."""
 EVERY = 1.0
 """Seconds after which what is held is looked through: more is reserved, or it is given back."""
 PART = 8
@@ -57,20 +63,27 @@ class QuotaHolder(Protocol):
 class QuotaBook(Protocol):
     """Knows what is counted and reserved of quotas."""
 
-    async def reserve(self, held: _Held, today: date, ahead: int, /) -> Reserved:
+    async def reserve(self, held: HeldQuota, today: date, ahead: int, /) -> Reserved:
         """Reserve calls for those that wait and for those to come. Raises StoreUnavailable."""
 
 
-class _Held:
+class HeldQuota:
     """What this worker knows and holds of a quota."""
 
     def __init__(self, quota: Quota) -> None:
         self.quota = quota
+        self.policy = policy(quota.name, quota.most, DAY)
         self.day: date | None = None
+        self.ends = BEFORE_ALL
+        """When the day is over that it is reserved in,"""
+        self.renews = BEFORE_ALL
+        """and when its period is."""
         self.left = 0
         """Reserved, and not taken by any call."""
         self.open = 0
         """Calls that were let through and are not answered yet."""
+        self.users = 0
+        """Calls that wait for a quota, this one or another one that they are held against."""
         self.waiting = 0
         self.taken = 0
         """Calls since it was last reserved."""
@@ -95,7 +108,7 @@ class StoredQuotas:
         self._reads = reads
         self._clock = clock
 
-    async def reserve(self, held: _Held, today: date, ahead: int) -> Reserved:
+    async def reserve(self, held: HeldQuota, today: date, ahead: int) -> Reserved:
         """Reserve calls, exactly: nothing is written to the ledger by this process meanwhile."""
         quota = held.quota
         first = first_day(quota.period, today)
@@ -139,14 +152,25 @@ class Quotas(Worker):
         self._refused = refused
         self._clock = clock
         self._monotonic = monotonic
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, HeldQuota] = {}
         """By the key of the quota."""
+        self._known: dict[str, tuple[Sequence[CallLimit], int | None, tuple[HeldQuota, ...]]] = {}
+        """By application: what was set, and what came of it."""
 
-    def of(self, who: QuotaHolder) -> Sequence[Quota]:
+    def of(self, who: QuotaHolder) -> Sequence[HeldQuota]:
         """Those that a call is held against."""
-        limits = self._limits(who.app_key)
-        if not limits and who.daily_quota is None:
+        limits, daily = self._limits(who.app_key), who.daily_quota
+        if not limits and daily is None:
             return ()
+        known = self._known.get(who.app_key)
+        if known is None or known[0] is not limits or known[1] != daily:
+            while len(self._known) >= KEPT:
+                del self._known[next(iter(self._known))]
+            held = tuple(self._of(quota) for quota in self._set(who, limits))
+            known = self._known[who.app_key] = (limits, daily, held)
+        return known[2]
+
+    def _set(self, who: QuotaHolder, limits: Sequence[CallLimit]) -> list[Quota]:
         found = [] if who.daily_quota is None else [Quota(who.account_id, who.app_key, "daily", who.daily_quota)]
         for each in limits:
             if each.daily is not None:
@@ -155,49 +179,52 @@ class Quotas(Worker):
                 found.append(Quota(who.account_id, each.app_key, "monthly", each.monthly))
         return found
 
-    async def take(self, quotas: Sequence[Quota]) -> None:
+    async def take(self, quotas: Sequence[HeldQuota]) -> None:
         """Let one more call through; then it must be settled. Raises OverQuota, StoreUnavailable."""
-        found = [self._of(quota) for quota in quotas]
         while True:
-            # One may have been forgotten while this call waited for another.
-            found = [self._held.setdefault(held.quota.key, held) for held in found]
-            now, at = self._clock().astimezone(UTC), self._monotonic()
-            held = next((each for each in found if not _has(each, now.date(), at)), None)
-            if held is None:
+            now, at = self._clock(), self._monotonic()
+            for held in quotas:
+                if held.left < 1 or held.good_until <= at or held.ends <= now:
+                    break
+            else:
                 break
-            if held.day == now.date() and at < held.blocked_until:
+            if at < held.blocked_until and now < held.ends:
                 self._refuse(held, now)
             held.waiting += 1
+            for each in quotas:
+                each.users += 1
             try:
                 await asyncio.shield(self._ask(held))
             finally:
                 held.waiting -= 1
+                for each in quotas:
+                    each.users -= 1
             if held.left < 1 and held.free < 1:  # else it came too late to be reserved for with the others
                 self._refuse(held, now)
-        for held in found:
+        for held in quotas:
             held.left -= 1
             held.open += 1
             held.taken += 1
 
-    def settle(self, quotas: Sequence[Quota], *, counted: bool) -> None:
+    def settle(self, quotas: Sequence[HeldQuota], *, counted: bool) -> None:
         """A call that was let through is over; `counted`: it is, or will be, in the ledger."""
-        for quota in quotas:
-            held = self._held[quota.key]
+        for held in quotas:
             held.open -= 1
             held.left += not counted
 
-    def shown(self, who: QuotaHolder) -> list[ServiceLimit]:
+    def shown(self, quotas: Sequence[HeldQuota]) -> list[ServiceLimit]:
         """The quotas of a call as they are now."""
-        now = self._clock().astimezone(UTC)
-        return [self._shown(held, now) for quota in self.of(who) if (held := self._held.get(quota.key))]
+        now = self._clock()
+        return [_shown(held, now) for held in quotas]
 
     async def turn(self) -> float:
         """Reserve for those who go on, give back what others hold."""
         for key, held in list(self._held.items()):
-            idle = not held.taken and not held.open and not held.waiting
+            idle = not held.taken and not held.open and not held.users
             if idle:
                 if held.day is None:
                     del self._held[key]
+                    self._known.clear()
                     continue
                 held.left = 0
             await asyncio.shield(self._ask(held))
@@ -205,22 +232,22 @@ class Quotas(Worker):
                 held.day = None  # given back: forgotten with the next turn
         return EVERY
 
-    def _of(self, quota: Quota) -> _Held:
+    def _of(self, quota: Quota) -> HeldQuota:
         held = self._held.get(quota.key)
         if held is None:
-            held = self._held[quota.key] = _Held(quota)
+            held = self._held[quota.key] = HeldQuota(quota)
         elif held.quota.most != quota.most:
-            held.quota = quota
+            held.quota, held.policy = quota, policy(quota.name, quota.most, window(quota.period, self._clock().date()))
             held.good_until = held.blocked_until = 0.0
         return held
 
-    def _ask(self, held: _Held) -> asyncio.Task[None]:
+    def _ask(self, held: HeldQuota) -> asyncio.Task[None]:
         if held.asking is None:
             held.asking = asyncio.create_task(self._reserve(held), name="quota")
             held.asking.add_done_callback(lambda done: _heard(held, done))
         return held.asking
 
-    async def _reserve(self, held: _Held) -> None:
+    async def _reserve(self, held: HeldQuota) -> None:
         sent = self._monotonic()
         today = self._clock().astimezone(UTC).date()
         if held.day != today or held.good_until <= sent:
@@ -229,27 +256,30 @@ class Quotas(Worker):
                 held.past_at = None
         ahead, held.taken = held.taken, 0
         found = await self._book.reserve(held, today, ahead)
+        if held.day != today:
+            quota = held.quota
+            begun = datetime.combine(today, datetime.min.time(), UTC)
+            held.ends = begun + timedelta(days=1)
+            begun = datetime.combine(first_day(quota.period, today), datetime.min.time(), UTC)
+            held.renews = begun + timedelta(seconds=window(quota.period, today))
+            held.policy = policy(quota.name, quota.most, window(quota.period, today))
         held.day, held.good_until, held.free = today, sent + GOOD, max(0, found.free)
         held.left = max(0, held.left + found.got)
         held.blocked_until = sent + EVERY if found.used_up else 0.0
 
-    def _refuse(self, held: _Held, now: datetime) -> None:
+    def _refuse(self, held: HeldQuota, now: datetime) -> None:
         quota = held.quota
         self._refused(quota.name)
         wait = until_next(quota.period, now) if self._monotonic() < held.blocked_until else 1
-        raise OverQuota(quota, wait, self._shown(held, now))
-
-    def _shown(self, held: _Held, now: datetime) -> ServiceLimit:
-        quota = held.quota
-        seconds, left = window(quota.period, now.date()), max(0, held.left) + held.free
-        return ServiceLimit(quota.name, quota.most, seconds, left, until_next(quota.period, now))
+        raise OverQuota(quota, wait, _shown(held, now))
 
 
-def _has(held: _Held, today: date, at: float) -> bool:
-    return held.left > 0 and held.day == today and held.good_until > at
+def _shown(held: HeldQuota, now: datetime) -> ServiceLimit:
+    resets = max(1, ceil((held.renews - now).total_seconds()))
+    return ServiceLimit(held.quota.name, held.policy, max(0, held.left) + held.free, resets)
 
 
-def _heard(held: _Held, done: asyncio.Task[None]) -> None:
+def _heard(held: HeldQuota, done: asyncio.Task[None]) -> None:
     held.asking = None
     if not done.cancelled():
         done.exception()  # heard, also when the caller has gone

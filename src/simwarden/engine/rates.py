@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from simwarden.domain.errors import ReadOnly, StoreUnavailable
-from simwarden.domain.rates import Level, Need, OverLimit, RateLimit, ServiceLimit, draw, until_next
+from simwarden.domain.rates import Level, Need, OverLimit, RateLimit, ServiceLimit, draw, policy, until_next
 from simwarden.kit.batcher import Batcher
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import ended
@@ -81,6 +81,7 @@ class _Bucket:
         "limit",
         "low",
         "name",
+        "policy",
         "seen_at",
         "spent",
         "waiting",
@@ -91,6 +92,7 @@ class _Bucket:
         self.key = key
         self.name = name
         self.limit = limit
+        self.policy = policy(name, limit.burst, limit.window)
         self.left = 0
         self.low = 0
         """When fewer are left, it is time to draw."""
@@ -239,7 +241,7 @@ class Rates:
         limit, level = bucket.limit, bucket.level
         there = 0.0 if level is None else level.tokens + limit.rate * (now - bucket.seen_at)
         left = max(0, min(limit.burst, bucket.left + int(there)))
-        return ServiceLimit(bucket.name, limit.burst, limit.window, left, ceil((limit.burst - left) / limit.rate))
+        return ServiceLimit(bucket.name, bucket.policy, left, ceil((limit.burst - left) / limit.rate))
 
     async def _read(self, who: LimitedCaller) -> _Plan:
         limits = await store.of_application(self._db, who.account_id, who.app_key)

@@ -98,7 +98,7 @@ async def test_a_burst_is_there_and_then_refused_with_the_limit_named(desk: Desk
         await rates.admit(desk.who, API, BIND)
     limit = caught.value.limit
     assert caught.value.retry_after in range(50, 101)
-    assert (limit.name, limit.quota, limit.window, limit.left) == ("application", 40, 4000, 0)
+    assert (limit.policy, limit.left) == ('"application";q=40;w=4000', 0)
     assert rates.shown(desk.who.app_key, API, BIND) == (), "nothing was set for it"
     assert desk.refused == ["application"] * 11
 
@@ -135,7 +135,9 @@ async def test_what_is_set_counts_for_the_application_the_account_and_the_operat
         await call_limits.change(desk.db, desk.who.account_id, wanted)
     rates = desk.worker("w")
     assert await desk.calls(rates, 20) == 5
-    shown = {each.name: (each.quota, each.left) for each in rates.shown(desk.who.app_key, API, BIND)}
+    shown = {
+        each.name: (int(each.policy.split(";")[1][2:]), each.left) for each in rates.shown(desk.who.app_key, API, BIND)
+    }
     assert shown == {
         "account-iot-sim-fraud-prevention": (12, 7),
         "application": (30, 25),

@@ -61,7 +61,7 @@ class Process:
 
     async def begin(self, quota: Quota) -> bool:
         try:
-            await self.quotas.take([quota])
+            await self.quotas.take([self.quotas._of(quota)])
         except OverQuota:
             return False
         self.open += 1
@@ -72,7 +72,7 @@ class Process:
         if self.open:
             self.open -= 1
             self.ledger.counted += kind == "change"
-            self.quotas.settle([quota], counted=kind != "nothing")
+            self.quotas.settle([self.quotas._of(quota)], counted=kind != "nothing")
             self.unwritten += kind == "read"
 
 
@@ -142,7 +142,7 @@ async def test_a_call_is_held_against_all_quotas_that_are_set() -> None:
     process = Process(Ledger(), 0)
     limits = [CallLimit(rate=1.0, burst=2), CallLimit(app_key="swk_meters", monthly=9), CallLimit(daily=8, monthly=90)]
     process.quotas._limits = lambda _app_key: limits
-    assert [str(each) for each in process.quotas.of(Who())] == [
+    assert [str(each.quota) for each in process.quotas.of(Who())] == [
         "7 calls a day of this application",
         "9 calls a month of this application",
         "8 calls a day of this account",
@@ -154,9 +154,9 @@ async def test_a_call_is_held_against_all_quotas_that_are_set() -> None:
     with pytest.raises(OverQuota, match="7 calls a day of this application") as caught:
         await process.quotas.take(quotas)
     assert caught.value.retry_after == 1, "calls are under way that may come to nothing"
-    shown = {each.name: (each.quota, each.left, each.window) for each in process.quotas.shown(Who())}
-    assert shown["application-daily"] == (7, 0, 86400)
-    assert shown["account-monthly"][0::2] == (90, 30 * 86400)
+    shown = {each.name: (each.policy, each.left) for each in process.quotas.shown(quotas)}
+    assert shown["application-daily"] == ('"application-daily";q=7;w=86400', 0)
+    assert shown["account-monthly"][0] == f'"account-monthly";q=90;w={30 * 86400}'
 
 
 def test_days_and_months_are_those_of_utc() -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.northbound.world import API, SUBSCRIPTIONS, Client, World
 
 from simwarden import northbound
-from simwarden.domain.rates import OverLimit, ServiceLimit
+from simwarden.domain.rates import OverLimit, ServiceLimit, policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 PHONE = {"phoneNumber": "+8613800000001"}
 QUERY = {"queryType": "IMEIBIND", "device": PHONE}
-LIMITS = [ServiceLimit("application", 2000, 2, 7, 2), ServiceLimit("account-x", 10, 60, 0, 60)]
+LIMITS = [
+    ServiceLimit("application", policy("application", 2000, 2), 7, 2),
+    ServiceLimit("account-x", policy("account-x", 10, 60), 0, 60),
+]
 
 
 class Wall:

@@ -37,9 +37,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from simwarden.domain.rates import ServiceLimit
-    from simwarden.domain.usage import Quota
     from simwarden.engine.idempotency import StoredResponse
-    from simwarden.engine.quota import Quotas
+    from simwarden.engine.quota import HeldQuota, Quotas
     from simwarden.northbound.kernel.edge import Edge
 
 MAX_BODY = 64 * 1024
@@ -181,7 +180,7 @@ class Api:
             answer = msgspec.structs.replace(answer, body=detailed(answer.body))
         if answer.status == 429 and caller is not None:
             await self._edge.refusals.wait(caller.app_key)
-        limits = () if caller is None or endpoint is None else call.limits(caller, self.name, endpoint.name)
+        limits = () if caller is None or endpoint is None else call.limits(caller.app_key, self.name, endpoint.name)
         await _send(answer, call.correlator, send, rate_headers.of(limits) if limits else ())
 
     async def _answer(self, call: _Call, scope: Scope, receive: Receive) -> Answer:
@@ -232,6 +231,7 @@ class Api:
         address = (scope.get("client") or ("",))[0]
         request = Request(caller, call.correlator, body, parameter, query, named, usage, address)
         if edge.quota is not None and (endpoint.once or endpoint.reads) and (quotas := edge.quota.of(caller)):
+            call.quotas = quotas
             return await self._limited(endpoint, request, edge, edge.quota, quotas)
         return await endpoint.handle(request)
 
@@ -246,7 +246,7 @@ class Api:
         return call.signed.caller
 
     async def _limited(
-        self, endpoint: Endpoint, request: Request, edge: Edge, quota: Quotas, held_against: Sequence[Quota]
+        self, endpoint: Endpoint, request: Request, edge: Edge, quota: Quotas, held_against: Sequence[HeldQuota]
     ) -> Answer:
         """The answer to a call that would be counted, of who may make so many. Raises OverQuota."""
         try:
@@ -297,15 +297,17 @@ class _Call:
         self.allow = ""
         self.signed: SignedHead | None = None
         """Its head is signed, in place of carrying a token."""
+        self.quotas: Sequence[HeldQuota] = ()
+        """Those that it is held against."""
         self.over: ServiceLimit | None = None
         """Why it is refused."""
 
-    def limits(self, caller: TokenHolder, api: str, operation: str) -> Sequence[ServiceLimit]:
+    def limits(self, app_key: str, api: str, operation: str) -> Sequence[ServiceLimit]:
         """What the client is shown: the limits that are set for it, or else the one that refused the call."""
         rates, quota = self.edge.rates, self.edge.quota
-        shown = () if rates is None else rates.shown(caller.app_key, api, operation)
-        if quota is not None and (quotas := quota.shown(caller)):
-            shown = (*shown, *quotas)
+        shown = () if rates is None else rates.shown(app_key, api, operation)
+        if quota is not None and self.quotas:
+            shown = (*shown, *quota.shown(self.quotas))
         return shown or (() if self.over is None else (self.over,))
 
 

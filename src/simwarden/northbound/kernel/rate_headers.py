@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 
 
 def of(limits: Sequence[ServiceLimit]) -> list[tuple[bytes, bytes]]:
-    """The two headers; none without limits. Names of limits are visible ASCII without quotation marks."""
-    if not limits:
-        return []
-    policy = ", ".join(f'"{each.name}";q={each.quota};w={each.window}' for each in limits)
-    left = ", ".join(f'"{each.name}";r={each.left};t={each.resets}' for each in limits)
-    return [(b"ratelimit-policy", policy.encode("ascii")), (b"ratelimit", left.encode("ascii"))]
+    """The two headers."""
+    left = ", ".join([f'"{each.name}";r={each.left};t={each.resets}' for each in limits])
+    policies = ", ".join([each.policy for each in limits])
+    return [(b"ratelimit-policy", policies.encode("ascii")), (b"ratelimit", left.encode("ascii"))]
