@@ -36,6 +36,8 @@ KEPT = 20_000
 """Applications with quotas that are remembered; the one known for longest is forgotten first."""
 EVERY = 1.0
 """Seconds after which what is held is looked through: more is reserved, or it is given back."""
+LEAST_LOOK = 0.05
+"""Seconds: what was called in a shorter time says little of how much is called in a second."""
 PART = 8
 """At most this part of what is left is reserved ahead of need."""
 PAST_KNOWN = timedelta(minutes=10)
@@ -85,6 +87,10 @@ class HeldQuota:
         self.users = 0
         """Calls that wait for a quota, this one or another one that they are held against."""
         self.waiting = 0
+        self.looks = 0
+        """Reservations that have begun,"""
+        self.looked_at = 0.0
+        """the last one at this time."""
         self.taken = 0
         """Calls since it was last reserved."""
         self.free = 0
@@ -191,6 +197,7 @@ class Quotas(Worker):
             if at < held.blocked_until and now < held.ends:
                 self._refuse(held, now)
             held.waiting += 1
+            looks = held.looks
             for each in quotas:
                 each.users += 1
             try:
@@ -199,7 +206,8 @@ class Quotas(Worker):
                 held.waiting -= 1
                 for each in quotas:
                     each.users -= 1
-            if held.left < 1 and held.free < 1:  # else it came too late to be reserved for with the others
+            # A look that had begun before knew nothing of this call; and what is free may still be reserved for it.
+            if held.left < 1 and held.free < 1 and held.looks > looks:
                 self._refuse(held, now)
         for held in quotas:
             held.left -= 1
@@ -248,13 +256,15 @@ class Quotas(Worker):
         return held.asking
 
     async def _reserve(self, held: HeldQuota) -> None:
+        held.looks += 1
         sent = self._monotonic()
         today = self._clock().astimezone(UTC).date()
         if held.day != today or held.good_until <= sent:
             held.left = 0
             if held.day is not None and held.day != today:
                 held.past_at = None
-        ahead, held.taken = held.taken, 0
+        ahead = ceil(held.taken * EVERY / max(sent - held.looked_at, LEAST_LOOK))
+        held.taken, held.looked_at = 0, sent
         found = await self._book.reserve(held, today, ahead)
         if held.day != today:
             quota = held.quota

@@ -215,9 +215,23 @@ async def test_a_quota_that_is_forgotten_while_a_call_waits_for_another_one_coun
     process.end(monthly, "change")
     while process.quotas._held[monthly.key].day is not None:
         await process.quotas.turn()
-    call = asyncio.create_task(process.quotas.take([daily, monthly]))
+    both = [process.quotas._of(each) for each in (daily, monthly)]
+    call = asyncio.create_task(process.quotas.take(both))
     await asyncio.sleep(0)
     await process.quotas.turn()
     await call
-    process.quotas.settle([daily, monthly], counted=True)
+    process.quotas.settle(both, counted=True)
     assert [process.quotas._held[each.key].open for each in (daily, monthly)] == [0, 0]
+
+
+async def test_a_call_that_meets_a_reservation_under_way_waits_for_its_own() -> None:
+    process, quota = Process(Ledger(), 0), Quota("acc", "swk", "daily", 100)
+    assert await process.begin(quota)
+    process.end(quota, "change")
+    await process.quotas.turn()  # nobody has called since: the next one gives back what is held
+    under_way = asyncio.create_task(process.quotas.turn())
+    while process.quotas._of(quota).asking is None:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert await process.begin(quota)
+    await under_way
