@@ -30,6 +30,9 @@ class CommandPhase(enum.StrEnum):
     ANSWERED = "ANSWERED"
     """The element took it. Noted where that may be all the proof there will be: of what is to be on again, and at
     elements that prove nothing else."""
+    CROSSED = "CROSSED"
+    """Something else became wanted while a command was under way, which may still be carried out. Until the next one is
+    sent behind it, that the element shows what is wanted is no proof."""
 
 
 class AttachmentStatus(enum.StrEnum):
@@ -113,11 +116,13 @@ def set_desired(attachment: Attachment, desired: int, event: int | None, now: da
         return after if attachment.is_open else msgspec.structs.replace(after, event=event, since=now)
     fits = _matches(after, after.applied) or _is_left_alone(after, after.applied, ours=ours)
     done = fits and not attachment.is_open
+    # What ends sessions leaves nothing behind that would have to be undone.
+    crossed = attachment.is_open and attachment.phase is not CommandPhase.IDLE and attachment.target.holds_card
     return msgspec.structs.replace(
         after,
         event=event,
         since=now,
-        phase=CommandPhase.IDLE,
+        phase=CommandPhase.CROSSED if crossed else CommandPhase.IDLE,
         status=AttachmentStatus.APPLIED if done else AttachmentStatus.PENDING,
         attempts=0,
         next_attempt_at=None if done else now,
@@ -185,7 +190,7 @@ def observe(attachment: Attachment, now: datetime, *, off: int | None, ours: boo
             return msgspec.structs.replace(attachment, next_attempt_at=None)
         off = int(attachment.switchable) if attachment.is_open and attachment.phase is not CommandPhase.ANSWERED else 0
     after = msgspec.structs.replace(attachment, applied=off)
-    if _matches(after, off):
+    if _matches(after, off) and attachment.phase is not CommandPhase.CROSSED:
         return msgspec.structs.replace(
             after, phase=CommandPhase.IDLE, status=AttachmentStatus.APPLIED, next_attempt_at=None, last_error=None
         )
@@ -229,7 +234,7 @@ def failed(attachment: Attachment, reason: str, now: datetime, *, commanded: boo
     attempts = attachment.attempts + (0 if commanded else 1)
     return msgspec.structs.replace(
         attachment,
-        phase=CommandPhase.IDLE,
+        phase=attachment.phase if attachment.phase is CommandPhase.CROSSED else CommandPhase.IDLE,
         attempts=attempts,
         status=AttachmentStatus.FAILED if attempts >= FAILED_AFTER else attachment.status,
         last_error=reason[:500],

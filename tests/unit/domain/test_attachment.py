@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simwarden.domain import attachment as rules
-from simwarden.domain.attachment import CONFIRM_WAIT, FAILED_AFTER, Attachment, AttachmentStatus
+from simwarden.domain.attachment import CONFIRM_WAIT, FAILED_AFTER, Attachment, AttachmentStatus, CommandPhase
 from simwarden.domain.sim import ALL_FUNCTIONS, CardSlot, Function, NetworkTarget
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -37,6 +37,31 @@ WAITING = slot(desired=ALL, status=PENDING, next_attempt_at=NOW, event=5)
 LOCKED = slot(desired=ALL, applied=ALL, event=5)
 FOREIGN = slot(applied=ALL)
 UNLOCKING = slot(applied=ALL, status=PENDING, next_attempt_at=NOW, current=False)
+
+
+@pytest.mark.parametrize("phase", [CommandPhase.SENT, CommandPhase.ANSWERED])
+@pytest.mark.parametrize("lock", [True, False])
+def test_what_is_shown_proves_nothing_while_a_command_to_the_contrary_may_be_under_way(
+    lock: bool, phase: CommandPhase
+) -> None:
+    """A slot is locked and, before that is done, to be open again, or the other way round: the report of before is no
+    proof, or the lock that comes after it would count as somebody else's."""
+    before, after = (ALL, 0) if lock else (0, ALL)
+    under_way = rules.commanded(slot(desired=before, applied=after, status=PENDING, next_attempt_at=NOW), NOW)
+    under_way = msgspec.structs.replace(under_way, phase=phase)
+    crossed = rules.set_desired(under_way, after, 9, NOW, ours=True)
+    assert (crossed.status, crossed.next_attempt_at) == (PENDING, NOW)
+    shown = rules.observe(crossed, NOW, off=after, ours=True)
+    assert (shown.status, shown.next_attempt_at) == (PENDING, NOW)
+    refused = rules.failed(shown, "down", NOW, commanded=False)
+    assert rules.observe(refused, NOW, off=after, ours=True).status is PENDING
+    sent = rules.commanded(refused, NOW)
+    assert rules.observe(sent, NOW, off=after, ours=True).status is APPLIED
+
+
+def test_what_was_not_sent_yet_crosses_nothing() -> None:
+    asked = rules.set_desired(WAITING, 0, 9, NOW, ours=False)
+    assert rules.observe(asked, NOW, off=0, ours=False).status is APPLIED
 
 
 @pytest.mark.parametrize(
