@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden import northbound
+from simwarden.billing.customers import CustomerBilling
 from simwarden.domain.rates import rate_limit
 from simwarden.engine.bulk_jobs import BulkJobs, OperationLimits
 from simwarden.engine.commands.batcher import CommandBatcher
@@ -28,6 +29,7 @@ from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
 from simwarden.notify.retry import Schedule
 from simwarden.notify.settings import NotifySettings
+from simwarden.sandbox.billing import VirtualBilling
 from simwarden.sandbox.ports import VirtualModels, VirtualOptOuts, VirtualSending, VirtualSims
 from simwarden.sandbox.records import VirtualRecords
 from simwarden.sandbox.subscriptions import Player, SandboxSubscriptions
@@ -185,6 +187,7 @@ class Customers:
             hotzone_baselines_per_minute=self._settings.hotzone_baselines_per_minute,
             sending=self.sending,
             records=RecordLists(self._db, self._vault),
+            billing=CustomerBilling(self._db),
             operations=self.operations,
             allow_private_sinks=self._settings.allow_private_sinks,
             subscriptions_async=self._settings.subscriptions_async,
@@ -205,6 +208,7 @@ class Customers:
             opt_outs=VirtualOptOuts(),
             sending=VirtualSending(),
             records=VirtualRecords(),
+            billing=VirtualBilling(),
             operations=None,
         )
         return northbound.apis(live, sandbox)

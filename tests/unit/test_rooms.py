@@ -25,10 +25,10 @@ MAY: dict[str, set[str]] = {
     "southbound": KERNEL | {"engine", "edge"},
     "accounts": KERNEL | {"edge"},
     # listen/ hosts inboxes: it hands events out in the notifier's place (decision 0009)
-    "northbound": KERNEL | {"engine", "accounts", "notify", "edge"},
+    "northbound": KERNEL | {"billing", "engine", "accounts", "notify", "edge"},
     "management": KERNEL | {"billing", "engine", "accounts", "northbound", "edge"},
     "reference": {"accounts", "edge"},
-    "sandbox": KERNEL | {"engine", "northbound", "notify"},
+    "sandbox": KERNEL | {"billing", "engine", "northbound", "notify"},
     # Programs of their own that speak to the server from outside.
     "simulator": {"southbound"},
     "demo": set(),
@@ -45,7 +45,8 @@ MAY: dict[str, set[str]] = {
     "fleet_page": KERNEL,
     "telemetry": KERNEL | {"engine", "fleet_page", "northbound"},
     "watching": KERNEL | {"claim", "edge", "engine", "notify", "settings", "telemetry"},
-    "customers": KERNEL | {"accounts", "claim", "engine", "identity", "northbound", "notify", "sandbox", "settings"},
+    "customers": KERNEL
+    | {"accounts", "billing", "claim", "engine", "identity", "northbound", "notify", "sandbox", "settings"},
     "identity": KERNEL | {"accounts", "edge", "sandbox", "settings"},
     "ready": KERNEL | {"settings", "standby"},
     "probes": KERNEL | {"accounts", "edge", "management", "northbound"},

@@ -17,7 +17,7 @@ from simwarden.domain.price_bill import Bill, BillLine, BillTax, Charged, Counte
 
 Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
-Prefix = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9./-]{0,15}\Z")]
+Prefix = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9.-]{0,15}\Z")]
 DIGITS = 6
 """Of the number behind its prefix, at least."""
 

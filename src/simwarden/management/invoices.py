@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -19,6 +17,7 @@ from simwarden.management.house import House, read
 from simwarden.management.plans import month_of
 from simwarden.management.query import Query, Text, Time
 from simwarden.management.schemas import Name
+from simwarden.northbound.billing.routes import as_file
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.store import invoices
 from simwarden.store.accounts import OPERATOR
@@ -144,18 +143,6 @@ class InvoiceRoutes:
 
     async def _form(self, request: Request, form: forms.Form) -> Answer:
         return await as_file(await self._house.invoicing.get(request.parameter), form)
-
-
-async def as_file(invoice: Invoice, form: forms.Form) -> Answer:
-    """The document, made beside the loop: a PDF of many pages takes a while."""
-    content = await asyncio.to_thread(form.make, invoice)
-    name = f'attachment; filename="{invoice.number.replace("/", "-")}.{form.suffix}"'
-    headers = [(b"content-type", form.media_type.encode()), (b"content-disposition", name.encode())]
-    return Answer(200, None, headers, _once(content))
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content
 
 
 def _listed(found: Invoice) -> ListedInvoice:

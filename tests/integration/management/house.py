@@ -18,6 +18,7 @@ from simwarden.accounts.passwords import Passwords
 from simwarden.accounts.scopes import SETS
 from simwarden.accounts.server import AuthorizationServer
 from simwarden.accounts.tokens import Tokens
+from simwarden.billing.customers import CustomerBilling
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.numbering import parse_range
 from simwarden.engine import imports, provision
@@ -116,6 +117,7 @@ class House:
             models=Tacs(database),
             pseudonyms=Pseudonyms(vault),
             operations=self.operations,
+            billing=CustomerBilling(database),
         )
         self.app = northbound.ApisFirst(
             Starlette(routes=oauth.routes(self.server)),

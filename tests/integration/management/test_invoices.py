@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from tests.conformance import contract
 from tests.integration.management.test_commands import Shell
 from tests.support.server import serving
 
@@ -173,6 +175,55 @@ async def test_invoices_are_files_too(house: House) -> None:
         assert reply.headers["content-type"].startswith(media_type)
         assert reply.headers["content-disposition"] == f'attachment; filename="INV-000001.{suffix}"'
         assert reply.body.startswith(begins)
+
+
+async def asked(house: House, method: str, path: str, token: str, body: Any = None) -> Any:
+    """By a customer; the answer is held against the contract."""
+    reply = await house._call(method, f"/billing/v1{path}", body, token, ())
+    contract.ours("billing").check(method, path.partition("?")[0], reply)
+    return reply
+
+
+async def test_customers_see_their_own_bills_and_no_others(house: House) -> None:
+    await furnished(house)
+    await house.manage("POST", "/seller", {**SELLER, "invoicePrefix": "A-"})
+    assert (await close(house)).status == 200
+    own = (await house.manage("GET", "/invoices?account=meters")).json["invoices"][0]["number"]
+    theirs = (await house.manage("GET", "/invoices?account=stranger")).json["invoices"][0]["number"]
+    bill = await asked(house, "POST", "/retrieve-bill", house.customer, {"month": MONTH})
+    assert (bill.json["total"], bill.json["final"], "account" in bill.json) == ("1.23", True, False)
+    assert (await asked(house, "POST", "/retrieve-bill", house.customer, {})).json["total"] == "0.00"
+    listed = (await asked(house, "GET", "/invoices", house.customer)).json
+    assert [each["number"] for each in listed] == [own]
+    note = (await house.manage("POST", f"/invoices/{own}/credit-notes", {"reason": "x"})).json["number"]
+    page = await asked(house, "GET", "/invoices?perPage=1", house.customer)
+    assert [each["number"] for each in page.json] == [note]
+    following = re.findall(r"<(.*)>", page.headers["link"])[0]
+    assert [each["number"] for each in (await asked(house, "GET", f"/invoices{following}", house.customer)).json] == [
+        own
+    ]
+    shown = await asked(house, "GET", f"/invoices/{own}", house.customer)
+    assert (shown.json["net"], shown.json["plan"]) == ("1.00", "p")
+    for suffix, begins in (("pdf", b"%PDF-"), ("xml", b"<?xml")):
+        reply = await asked(house, "GET", f"/invoices/{own}/{suffix}", house.customer)
+        assert reply.body.startswith(begins)
+        assert reply.headers["cache-control"] == "no-store"
+        foreign = await asked(house, "GET", f"/invoices/{theirs}/{suffix}", house.customer)
+        unknown = await asked(house, "GET", f"/invoices/A-9/{suffix}", house.customer)
+        assert (foreign.status, foreign.json) == (unknown.status, unknown.json) == (404, foreign.json)
+    assert (await asked(house, "GET", f"/invoices/{theirs}", house.customer)).status == 404
+    for body, status in (
+        ({"month": "2090-01"}, 409),
+        ({"month": "2020-01"}, 404),
+        ({"month": "now"}, 400),
+        ({"x": 1}, 400),
+    ):
+        assert (await asked(house, "POST", "/retrieve-bill", house.customer, body)).status == status
+    for query in ("perPage=0", "perPage=101", "cursor=x"):
+        assert (await asked(house, "GET", f"/invoices?{query}", house.customer)).status == 400
+    before = await house.db.fetchval("select coalesce(sum(count), 0) from usage_count")
+    await house.reads.flush()
+    assert await house.db.fetchval("select coalesce(sum(count), 0) from usage_count") == before  # none is charged
 
 
 async def test_the_commands(database: Database, database_url: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.unit.northbound.world import Client, World
 from simwarden import northbound
 
 OTHERS = {
-    *("iot-device-management", "listen", "records"),
+    *("iot-device-management", "listen", "records", "billing"),
     *(f"short-message-subscriptions/vwip/retrieve-{what}" for what in ("received", "opt-outs")),
 }
 """Whose requests may name nothing, and be right."""

@@ -36,6 +36,7 @@ from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.services import Services
 from simwarden.notify.inbox import Inboxes
+from simwarden.sandbox.billing import VirtualBilling
 from simwarden.sandbox.ports import VirtualOptOuts
 from simwarden.store.pseudonyms import Pseudonyms
 from simwarden.store.sims import DeviceDates
@@ -186,6 +187,7 @@ class World:
             opt_outs=VirtualOptOuts(lambda: NOW),
             sending=Texts(self),
             records=self.recorded,
+            billing=VirtualBilling(lambda: NOW),
             subscriptions=cast("Subscriptions", Book(self)),
             operations=cast("BulkJobs", self.operations),
             inboxes=Inboxes(cast("Database", None), Vault(bytes(32)), base_url="https://warden.example"),

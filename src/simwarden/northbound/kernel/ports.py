@@ -10,13 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import date, datetime
 
+    from simwarden.billing.bills import AccountBill
     from simwarden.domain.counters import CounterDay, LastReading
     from simwarden.domain.decision import Decision
     from simwarden.domain.device_model import DeviceModel
     from simwarden.domain.fixed_line import FixedLine
+    from simwarden.domain.invoice import Invoice
     from simwarden.domain.messages import MessageOrigin
     from simwarden.domain.opt_outs import OptOutEntry, OptOutSource
     from simwarden.domain.place import Place
+    from simwarden.domain.price import Month
     from simwarden.domain.records import OfAccount, OfSim, RecordQuery, StoredCallRecord, StoredMessage
     from simwarden.domain.sim import Sim, SimRef
     from simwarden.domain.standing import Standing
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from simwarden.engine.function_status import FunctionView
     from simwarden.engine.idempotency import IdempotentRequest
     from simwarden.engine.sending import NewMessage, QueuedMessage
+    from simwarden.store.invoices import ListedInvoice
 
 
 class TokenHolder(Protocol):
@@ -94,6 +98,21 @@ class MessageSender(Protocol):
 
     async def submit(self, new: NewMessage, once: IdempotentRequest | None = None) -> QueuedMessage:
         """Queue a message. Raises SimwardenError."""
+
+
+class BillReader(Protocol):
+    """Knows what accounts are charged."""
+
+    async def bill(self, account_id: str, month: Month | None, /) -> AccountBill:
+        """What a month, else the present one, comes to so far. Raises MonthToCome, NoPlan, PlanNotFound."""
+
+    async def invoices(
+        self, account_id: str, /, *, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[ListedInvoice]:
+        """The newest first, from behind the one at `after`: when it was issued, and its number."""
+
+    async def invoice(self, account_id: str, number: str, /) -> Invoice:
+        """The account's one of this number. Raises InvoiceNotFound."""
 
 
 class RecordReader(Protocol):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from simwarden.northbound.kernel.devices import Devices
     from simwarden.northbound.kernel.edge import Edge
     from simwarden.northbound.kernel.ports import (
+        BillReader,
         Commands,
         FunctionSource,
         MessageReader,
@@ -60,6 +61,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """None: nothing is sent here."""
     records: RecordReader | None = None
     """None: nothing is kept of what SIMs did, and there is no API for it."""
+    billing: BillReader | None = None
+    """None: nobody is charged here, and there is no API for it."""
     operations: BulkJobs | None = None
     """None: there is no work in the background here, and no API for it."""
     allow_private_sinks: bool = False

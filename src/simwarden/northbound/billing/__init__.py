@@ -1,0 +1,1 @@
+"""Billing: what the caller's own account is charged."""
