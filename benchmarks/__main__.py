@@ -10,6 +10,7 @@ import uvloop
 
 from benchmarks import (
     attacks,
+    billing,
     bulk,
     calls,
     cost,
@@ -205,6 +206,12 @@ async def measure_retention(given: argparse.Namespace) -> None:
         await retention.measure(world, given.records)
 
 
+async def measure_billing(given: argparse.Namespace) -> None:
+    """Previews of a large account, closing a month of many."""
+    async with bench() as world:
+        await billing.measure(world, given.accounts, given.rounds)
+
+
 SECTIONS = {
     "pool": measure_pool,
     "cost": measure_cost,
@@ -220,6 +227,7 @@ SECTIONS = {
     "place": measure_place,
     "retention": measure_retention,
     "rules": measure_rules,
+    "billing": measure_billing,
     "growth": measure_growth,
 }
 
@@ -230,6 +238,7 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", help=f"what to measure: {', '.join(SECTIONS)} (default: all)")
     parser.add_argument("--sims", type=int, default=1_000_000, help="SIMs in the register (default 1,000,000)")
     parser.add_argument("--records", type=int, default=2_000_000, help="messages, and half as many calls (retention)")
+    parser.add_argument("--accounts", type=int, default=1000, help="billing: accounts to be closed (default 1,000)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each throughput figure (default 3)")
     parser.add_argument("--seconds", type=float, default=8.0, help="length of a round (default 8)")
     parser.add_argument("--connections", type=int, default=128, help="reads and place: HTTP connections (default 128)")

@@ -243,6 +243,16 @@ def check_usage(
     ]
 
 
+def check_services(sims: Sequence[Mapping[str, Any]], counted: Mapping[str, int]) -> list[Complaint]:
+    """As many SIMs are charged for a binding and an area limit as have one. `counted`: by service."""
+    found = []
+    for service, column in (("BINDING", "binding"), ("AREA", "area")):
+        have = sum(sim[column] is not None for sim in sims)
+        if counted.get(service, 0) != have:
+            found.append(never(f"{counted.get(service, 0)} SIMs are charged for {service}, and {have} have it"))
+    return found
+
+
 def check_reads(
     sent: Mapping[str, int], answered: Mapping[str, int], counted: Mapping[str, int], *, killed: bool
 ) -> list[Complaint]:

@@ -114,7 +114,7 @@ async def check(house: House, load: Load) -> list[Complaint]:
     received = house.ledger("sink")  # read before the database: what was told must be committed by then
     seen, refused = read_reports(house.ledger("reports"))
     async with house.database() as db:
-        sims, attachments, events, stored, usage, subscriptions = await read(db, house.vault())
+        sims, attachments, events, stored, usage, subscriptions, services = await read(db, house.vault())
         records = await load.records.check(db, house.vault(), received)
     control = load.control
     subscriptions.pop(load.records.app, None)  # what that one does is checked there
@@ -142,6 +142,7 @@ async def check(house: House, load: Load) -> list[Complaint]:
     writes = {key: count for key, count in usage.items() if key[2] not in READS}
     found += model.check_causes(control.intents, events)
     found += model.check_usage(control.intents, events, subscriptions, writes)
+    found += model.check_services(sims, services)
     found += model.check_reads(control.read_sent, control.read_answered, reads, killed=bool(house.deaths))
     return found
 
@@ -151,7 +152,7 @@ Counts = dict[tuple[str, str, str], int]
 
 async def read(
     db: asyncpg.Connection, vault: Vault
-) -> tuple[list[Any], list[Any], dict[str, list[Any]], list[str], Counts, dict[str, int]]:
+) -> tuple[list[Any], list[Any], dict[str, list[Any]], list[str], Counts, dict[str, int], dict[str, int]]:
     """What the database says, in one snapshot."""
     async with db.transaction(isolation="repeatable_read", readonly=True):
         sims = await db.fetch(
@@ -164,7 +165,16 @@ async def read(
         )
         rows = await db.fetch("select imsi, n, type, parent, cause, data from event order by imsi, n")
         stored = await db.fetch("select gateway_id, key, sealed from sms")
-        usage = await db.fetch("select app_key, api, operation, sum(count)::int from usage_count group by 1, 2, 3")
+        usage = await db.fetch(
+            """select app_key, api, operation, sum(count)::int
+               from (select app_key, api, operation, count from usage_count
+                     union all select app_key, api, operation, count from usage_day) u group by 1, 2, 3"""
+        )
+        services = await db.fetch(
+            """select service, sum(change)::int
+               from (select service, change from sim_service_day union all select service, change from service_day) s
+               group by 1"""
+        )
         subscriptions = await db.fetch("select app_key, count(*) from subscription group by 1")
     told: dict[str, list[Any]] = defaultdict(list)
     for row in rows:
@@ -176,6 +186,7 @@ async def read(
         [text for row in stored if (text := text_of(vault, row)).startswith("w-")],
         {(row[0], row[1], row[2]): row[3] for row in usage},
         dict(subscriptions),
+        dict(services),
     )
 
 

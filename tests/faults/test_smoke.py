@@ -170,6 +170,9 @@ def test_the_model_sees_usage_lost_counted_twice_or_made_up() -> None:
     assert len(model.check_usage(strangers, events, {}, {key: 2})) == 1
     operators = {"x": Intent("", "manage", "previewBulk", frozenset({"1", "2"}))}
     assert model.check_usage(operators, events, {}, {}) == []
+    sims: list[dict[str, str | None]] = [{"binding": "{}", "area": None}, {"binding": None, "area": None}]
+    assert model.check_services(sims, {"BINDING": 1}) == []
+    assert len(model.check_services(sims, {"BINDING": 2, "AREA": 1})) == 2
 
 
 def test_the_model_sees_reads_counted_that_were_not_made() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 from collections import Counter
 from typing import Any
 
@@ -25,6 +27,7 @@ _ALL = 10_000_000
             "usage --application ACME/meters --since today",
             "usage --account ACME --since 2026-11-01 --until 2026-11-30",
             "usage --daily --csv",
+            "usage --since yesterday --cloudevents  every hour, for billing elsewhere",
         )
     )
 )
@@ -33,6 +36,7 @@ _ALL = 10_000_000
 @click.option("--since", type=Day(), help="First day (UTC) [the first of this month].")
 @click.option("--until", type=Day(), help="Last day (UTC), included [today].")
 @click.option("--daily", is_flag=True, help="Day by day, not in sum.")
+@click.option("--cloudevents", is_flag=True, help="A CloudEvent for each day, application and operation, one a line.")
 @csv_option
 @access_options
 @json_option
@@ -44,6 +48,7 @@ def usage(
     access: Access,
     *,
     daily: bool,
+    cloudevents: bool,
     as_csv: bool,
     as_json: bool,
 ) -> None:
@@ -51,7 +56,12 @@ def usage(
 
     A change (bind, close, suspend) counts when it was made, once however often it is repeated; a refused one does not.
     Calls that only read are written down once a second. The sandbox and the operator's own work are not counted.
+
+    The CloudEvents tell the count so far. Counts only grow, and the id changes with the count: the newest event of a
+    subject counts, and whoever missed an hour has it with the next one.
     """
+    if cloudevents and (as_csv or as_json):
+        raise click.UsageError("--cloudevents is a form of its own")
     today = dt.datetime.now(dt.UTC).date().isoformat()
     first = since or f"{(until or today)[:8]}01"
     if until is not None and first > until:
@@ -63,6 +73,10 @@ def usage(
         return rows
 
     rows = with_server(work, access)
+    if cloudevents:
+        for row in rows:
+            click.echo(json.dumps(cloud_event(row, dt.datetime.now(dt.UTC))))
+        return
     if not daily:
         sums: Counter[tuple[str, ...]] = Counter()
         for row in rows:
@@ -78,3 +92,18 @@ def usage(
         print_table(rows, columns, empty=f"Nothing was used since {first}")
         if len(rows) > 1:
             click.echo(f"{sum(row['count'] for row in rows)} in all", err=True)
+
+
+def cloud_event(row: dict[str, Any], now: dt.datetime) -> dict[str, Any]:
+    """A row of the ledger as a CloudEvent 1.0, structured: the same id as long as the count is the same."""
+    subject = "/".join((row["day"], *(row[name] for name in _SAME)))
+    return {
+        "specversion": "1.0",
+        "id": hashlib.sha256(f"{subject} {row['count']}".encode()).hexdigest()[:32],
+        "source": "/simwarden/usage",
+        "type": "org.simwarden.usage.v1.counted",
+        "subject": subject,
+        "time": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        "data": {name: row[name] for name in ("day", *_SAME, "count")},
+    }

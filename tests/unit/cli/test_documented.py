@@ -59,6 +59,7 @@ def test_a_command_of_the_documentation_can_be_typed(
         "meters.pub.pem",
         "devices.csv",
         "lines.csv",
+        "plan.json",
         "sites.csv",
         "master.key",
         "FILE",

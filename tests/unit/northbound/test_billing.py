@@ -37,7 +37,7 @@ async def test_the_sandbox_has_a_bill_and_an_invoice(world: World) -> None:
     [("POST", BILL, "billing:bills:read"), ("GET", INVOICES, "billing:invoices:read")],
 )
 async def test_scopes_and_users_of_devices(world: World, method: str, path: str, scope: str) -> None:
-    body = {} if method == "POST" else None
+    body: dict[str, str] | None = {} if method == "POST" else None
     both = {"billing:bills:read", "billing:invoices:read"}
     for scopes, device, status in (
         ({scope}, None, 200),
