@@ -309,7 +309,7 @@ async def _consent(server: AuthorizationServer, client: Client, msisdn: str, pur
         elif before.msisdn == msisdn:
             return  # refused by the account: a user does not overrule it
     decision = Consent(client.app_key, purpose, msisdn, True, tuple(sorted(scopes)), server.time(), "user")  # noqa: FBT003
-    await decide(server.db, server.consents, decision)
+    await decide(server.db, decision)
 
 
 def _back(server: AuthorizationServer, uri: str, state: str | None, said: Mapping[str, str]) -> Response:

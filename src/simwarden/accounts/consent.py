@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 from simwarden.domain.errors import InvalidValue
 from simwarden.store import revocations
-from simwarden.store.consents import Consent
+from simwarden.store.consents import Consent, Consents
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import datetime
 
-    from simwarden.store.consents import Consents
     from simwarden.store.database import Database
 
 ALL = ""
@@ -57,24 +56,25 @@ async def verdict(
     return judge(await consents.of_sim(app_key, purpose, msisdn), scopes)
 
 
-async def decide(db: Database, consents: Consents, decision: Consent) -> None:
-    """Write a decision down. One that grants less than the one before ends the tokens that rest on that."""
-    before = await consents.of_sim(decision.app_key, decision.purpose, decision.msisdn)
-    await consents.set(decision)
-    old = next((each for each in before if each.msisdn == decision.msisdn), None)
-    if not decision.granted or (old is not None and old.granted and not _covers(decision, old)):
-        await _end_tokens(db, decision.app_key, decision.purpose, decision.msisdn, decision.decided_at)
+async def decide(db: Database, decision: Consent) -> None:
+    """Write a decision down. One that grants less than the one before ends the tokens that rest on that, in the same
+    transaction."""
+    async with db.transaction() as connection:
+        consents = Consents(connection)
+        before = await consents.of_sim(decision.app_key, decision.purpose, decision.msisdn)
+        await consents.set(decision)
+        old = next((each for each in before if each.msisdn == decision.msisdn), None)
+        if not decision.granted or (old is not None and old.granted and not _covers(decision, old)):
+            about, now = (decision.app_key, decision.purpose, decision.msisdn), decision.decided_at
+            await revocations.end_consent(connection, *about, now, now + KEPT)
 
 
-async def withdraw(db: Database, consents: Consents, app_key: str, purpose: str, msisdn: str, now: datetime) -> bool:
-    """Forget a decision, and end the tokens that rest on it; returns whether there was one."""
-    there = await consents.delete(app_key, purpose, msisdn)
-    await _end_tokens(db, app_key, purpose, msisdn, now)
+async def withdraw(db: Database, app_key: str, purpose: str, msisdn: str, now: datetime) -> bool:
+    """Forget a decision, and end the tokens that rest on it, in one transaction; returns whether there was one."""
+    async with db.transaction() as connection:
+        there = await Consents(connection).delete(app_key, purpose, msisdn)
+        await revocations.end_consent(connection, app_key, purpose, msisdn, now, now + KEPT)
     return there
-
-
-async def _end_tokens(db: Database, app_key: str, purpose: str, msisdn: str, now: datetime) -> None:
-    await revocations.end_consent(db, app_key, purpose, msisdn, now, now + KEPT)
 
 
 def _covers(new: Consent, old: Consent) -> bool:

@@ -159,7 +159,7 @@ async def _by_code(server: AuthorizationServer, client: Client, form: Mapping[st
     if found is None:
         before = await server.authorizations.used_for(form["code"])
         if before is not None:
-            await _end(server, *before, now)
+            await _end(server, form["code"], *before, now)
         raise wrong
     if (
         found.app_key != client.app_key
@@ -183,10 +183,11 @@ async def _by_code(server: AuthorizationServer, client: Client, form: Mapping[st
     return answer
 
 
-async def _end(server: AuthorizationServer, app_key: str, jti: str, now: datetime) -> None:
-    """End the token that a code was used for."""
+async def _end(server: AuthorizationServer, code: str, app_key: str, jti: str, now: datetime) -> None:
+    """End the token that a code was used for, once: each time costs every process a look at the application."""
     with contextlib.suppress(TooManyRevocations):
         await revocations.end_token(server.db, app_key, jti, now, server.token_end(now))
+        await server.authorizations.token_ended(code)
     server.tokens.invalidate(app_key)
 
 

@@ -142,7 +142,7 @@ class ConsentRoutes:
             raise consent.NoScopes
         number = consent.ALL if wanted.phone_number is None else _number(wanted.phone_number)
         decision = Consent(found.app_key, purpose, number, wanted.granted, scopes, self._house.clock(), "operator")
-        await consent.decide(self._house.db, self._consents, decision)
+        await consent.decide(self._house.db, decision)
         return Answer(200, forms.consent(decision))
 
     async def withdraw(self, request: Request) -> Answer:
@@ -155,7 +155,7 @@ class ConsentRoutes:
         number = query.text("sim")
         msisdn = consent.ALL if number is None else _number(number)
         db, now = self._house.db, self._house.clock()
-        if not await consent.withdraw(db, self._consents, found.app_key, purpose, msisdn, now):
+        if not await consent.withdraw(db, found.app_key, purpose, msisdn, now):
             raise ConsentNotFound
         return Answer(204)
 

@@ -96,9 +96,13 @@ class Authorizations:
         return None if row is None else msgspec.convert(dict(row), AuthorizationCode)
 
     async def used_for(self, code: str) -> tuple[str, str] | None:
-        """APPKEY, and the jti of the token that a code was used for."""
+        """APPKEY, and the jti of the token that a code was used for; None: of none, or it was ended."""
         row = await self._db.fetchrow(Q["code_used"], _digest(code))
         return None if row is None or row["token_id"] is None else (row["app_key"], row["token_id"])
+
+    async def token_ended(self, code: str) -> None:
+        """The token that a code was used for is ended: that need not be done again."""
+        await self._db.execute(Q["token_ended"], _digest(code))
 
     async def forget(self, now: datetime) -> None:
         """Delete what expired an hour ago."""

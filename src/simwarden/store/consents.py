@@ -12,6 +12,8 @@ from simwarden.store.queries import load
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import asyncpg
+
     from simwarden.store.database import Database
 
 Q = load("consents")
@@ -35,7 +37,8 @@ class Consent(msgspec.Struct, frozen=True):
 class Consents:
     """Every method may raise StoreUnavailable."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database | asyncpg.Connection) -> None:
+        """Over a pool, or within a transaction."""
         self._db = db
 
     async def of_sim(self, app_key: str, purpose: str, msisdn: str) -> Sequence[Consent]:

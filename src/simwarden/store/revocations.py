@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    import asyncpg
+
     from simwarden.store.database import Database
 
 Q = load("revocations")
@@ -39,7 +41,9 @@ async def end_token(db: Database, app_key: str, jti: str, now: datetime, expires
     await db.execute(Q["revoke"], app_key, jti, expires_at, expires_at)
 
 
-async def end_consent(db: Database, app_key: str, purpose: str, msisdn: str, now: datetime, until: datetime) -> None:
+async def end_consent(
+    db: Database | asyncpg.Connection, app_key: str, purpose: str, msisdn: str, now: datetime, until: datetime
+) -> None:
     """Accept no token that rests on this consent and was issued until now, and tell every process.
 
     `until`: when all of them have expired. Raises StoreUnavailable.
@@ -57,8 +61,10 @@ async def end_all(db: Database, app_key: str, name: str, now: datetime, until: d
 
 async def of_application(db: Database, app_key: str, now: datetime) -> Mapping[str, int]:
     """Names of tokens that are revoked, with the second (since 1970) until which they were issued."""
-    rows = await db.fetch(Q["of_application"], app_key, now)
-    return {row["name"]: int(row["before"].timestamp()) for row in rows}
+    row = await db.fetchrow(Q["of_application"], app_key, now)
+    if row is None or row["names"] is None:
+        return {}
+    return dict(zip(row["names"], row["seconds"], strict=True))
 
 
 async def forget(db: Database, now: datetime) -> None:

@@ -210,6 +210,10 @@ async def test_a_code_that_comes_again_ends_the_token_it_was_used_for(world: Wor
     again = await exchange(world, given, **world.theirs())
     assert (again.status, again.json["error"]) == (400, "invalid_grant")
     assert await world.tokens.check(token) is None
+    ended = await world.db.fetch("select * from token_revocation")
+    world.clock.at += 1
+    assert (await exchange(world, given)).status == 400
+    assert await world.db.fetch("select * from token_revocation") == ended, "it costs every process a look each time"
 
 
 async def test_of_two_exchanges_at_a_time_one_succeeds_and_its_token_is_ended(world: World) -> None:

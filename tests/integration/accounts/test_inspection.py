@@ -10,6 +10,7 @@ from tests.integration.accounts.world import ISSUER, MINE, SCOPE, World
 from tests.support.patience import PATIENCE
 
 from simwarden.accounts.forgetting import Forgetting
+from simwarden.domain.errors import StoreUnavailable
 from simwarden.store import revocations
 from simwarden.store.database import connect
 
@@ -130,3 +131,17 @@ async def test_what_is_over_is_forgotten(world: World) -> None:
     world.clock.at += 3601
     await forgetting.turn()
     assert await world.db.fetchval(count) == 0
+
+
+async def test_a_refusal_and_the_end_of_its_tokens_are_one_commit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.consent()
+
+    async def away(*_: object) -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(revocations, "end_consent", away)
+    with pytest.raises(StoreUnavailable):
+        await world.consent(granted=False)
+    assert (await world.about(MINE)).status == 200, "it did not happen: who refused knows that, and says it again"

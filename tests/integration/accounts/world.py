@@ -164,7 +164,7 @@ class World:
     ) -> None:
         """A decision of the account of `billing`, now."""
         decision = Consent(self.app_key, purpose, msisdn, granted, scopes, self.server.time(), "operator")
-        await decide(self.db, self.server.consents, decision)
+        await decide(self.db, decision)
         self.tokens.invalidate(self.app_key)
 
 

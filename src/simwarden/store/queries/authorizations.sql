@@ -41,5 +41,8 @@ returning app_key, msisdn, scopes, purpose, redirect_uri, challenge, nonce, crea
 -- name: code_used
 select app_key, token_id, expires_at from authorization_code where digest = $1
 
+-- name: token_ended
+update authorization_code set token_id = null where digest = $1
+
 -- name: forget_codes
 delete from authorization_code where expires_at < $1
