@@ -10,14 +10,15 @@ from __future__ import annotations
 import base64
 import hmac
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from simwarden.management.callers import ANONYMOUS, FOREIGN
-from simwarden.northbound.kernel.api import Api
+from simwarden.management.callers import ANONYMOUS, FOREIGN, OperatorCaller
+from simwarden.northbound.kernel.api import Answer, Api, Request
+from simwarden.northbound.kernel.errors import PermissionDenied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from starlette.types import Receive, Scope, Send
 
@@ -28,7 +29,24 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class OperatorsApi(Api):
-    """Behind the translation of a cookie."""
+    """Behind the translation of a cookie. What a role or a token's scopes forbid is written down too."""
+
+    def __init__(self, *args: Any, refused: Callable[[str, Request], None], **options: Any) -> None:
+        """`refused` is told operation and request of a changing call that an operator may not make."""
+        super().__init__(*args, **options)
+        self._refused = refused
+
+    async def _answer(self, call: Any, scope: Scope, receive: Receive) -> Answer:
+        try:
+            return await super()._answer(call, scope, receive)
+        except PermissionDenied:
+            caller, endpoint = call.caller, call.endpoint
+            known = isinstance(caller, OperatorCaller) and caller.role is not None and endpoint is not None
+            if known and scope["method"] not in _SAFE and caller.scopes.isdisjoint(self._scopes[endpoint.name]):
+                _, parameter = self._resource(scope["path"].removeprefix(scope.get("root_path", "")))
+                address = (scope.get("client") or ("",))[0]
+                self._refused(endpoint.name, Request(caller, call.correlator, b"", parameter, address=address))
+            raise
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

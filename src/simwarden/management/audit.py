@@ -12,6 +12,7 @@ import structlog
 from simwarden.domain.errors import SimwardenError
 from simwarden.kit.clock import now_utc
 from simwarden.management.callers import OperatorCaller
+from simwarden.northbound.kernel.errors import PermissionDenied
 from simwarden.store.audit import PURPOSE, Act, AuditTrail
 from simwarden.store.coalesce import Coalescer
 
@@ -83,14 +84,24 @@ class Audit:
                 status, code = error.status, error.code
                 raise
             finally:
-                row = asyncio.ensure_future(self._add(operation, request, status, code, changes))
-                self._behind.add(row)
-                row.add_done_callback(self._behind.discard)
+                row = self._written(operation, request, status, code, changes)
             if operation not in IN_ITS_HISTORY:
                 await row
             return answer
 
         return handled
+
+    def refused(self, operation: str, request: Request) -> None:
+        """A call that its caller may not make is written down behind its answer."""
+        self._written(operation, request, PermissionDenied.status, PermissionDenied.code, None)
+
+    def _written(
+        self, operation: str, request: Request, status: int, code: str | None, changes: dict[str, Any] | None
+    ) -> asyncio.Task[None]:
+        row = asyncio.ensure_future(self._add(operation, request, status, code, changes))
+        self._behind.add(row)
+        row.add_done_callback(self._behind.discard)
+        return row
 
     async def drain(self) -> None:
         """Wait until everything is written."""

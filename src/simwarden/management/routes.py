@@ -297,4 +297,4 @@ def api(house: House, edge: Edge) -> Api:
             max_body=_MOST.get(name, MAX_BODY),
             produces=_PRODUCED.get(name, "application/json"),
         )
-    return OperatorsApi(NAME, endpoints, opened_by(PACKAGE), edge, for_operators=True)
+    return OperatorsApi(NAME, endpoints, opened_by(PACKAGE), edge, for_operators=True, refused=house.audit.refused)

@@ -71,6 +71,13 @@ async def test_a_role_is_given_by_administrators_only_and_by_nobody_to_itself(ho
     assert (await house.manage("PATCH", f"/operators/{key}", {"role": "root"})).status == 400
     assert (await house.manage("PATCH", "/operators/swk_nobody", {"role": "viewer"})).status == 404
 
+    await house.parts.audit.drain()
+    tried = (await house.manage("GET", "/audit?operator=night")).json["audit"]
+    assert [(row["operation"], row.get("target"), row["status"], row["role"]) for row in tried] == [
+        ("createOperator", None, 403, "operator"),
+        ("changeOperator", key, 403, "operator"),
+    ], "who tries is seen"
+
     rows = {row["name"]: row for row in (await house.manage("GET", "/operators")).json["operators"]}
     assert {name: row["role"] for name, row in rows.items()} == {"ops": "admin", "eyes": "admin", "night": "operator"}
     own = await house.manage("PATCH", f"/operators/{rows['ops']['appKey']}", {"role": "viewer"})
