@@ -73,7 +73,7 @@ async def measure(world: Bench, accounts: int, rounds: int) -> None:
                 began = time.perf_counter()
                 await billing.preview("large", month)
                 took.append((time.perf_counter() - began) * 1000)
-            print(f"Preview of {text}, {CALLS:,} calls a day for a year: {machine.percentiles(took)} ms", flush=True)
+            print(f"Preview of {text}, {CALLS:,} calls a day for a year: {machine.percentiles(took)}", flush=True)
         await invoices.set_party(db, OPERATOR, Party(name="Bench"))
         await _close(db, Invoicing(billing), last, accounts + 1)
         began = time.monotonic()
