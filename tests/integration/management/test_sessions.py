@@ -153,6 +153,7 @@ async def test_a_recovery_code_is_good_once_and_an_administrator_drops_the_facto
     new = {"setupCode": code, "password": "another horse battery"}
     assert (await house.manage("POST", "/session/setup", new, token=NO_TOKEN)).status == 202, "the factor is asked for"
     code = (await house.manage("POST", path, {"dropSecondFactor": True})).json["setupCode"]
+    assert (await log_in(house)).status == 401, "the password alone opened nothing before, and does not now"
     assert (await house.manage("POST", "/session/setup", new, token=NO_TOKEN)).status == 401, (
         "the code before is no good"
     )

@@ -39,7 +39,8 @@ update operator_user set totp = totp_pending, totp_pending = null, totp_step = $
 returning id
 
 -- name: drop_totp
-update operator_user set totp = null, totp_pending = null where id = $1
+-- The password goes with it: alone it opened nothing until now.
+update operator_user set totp = null, totp_pending = null, password = null where id = $1
 
 -- name: use_totp
 -- A code of this step or an earlier one counts no more, whichever worker it comes to.
