@@ -39,11 +39,12 @@ HIDDEN = frozenset(
         "loginId",
         "state",
         "appSecret",
+        "signingSecret",
         "reportUrl",
     }
 )
 """Properties that are not written down: secrets, and lists that may have 200,000 lines."""
-PERSONAL = frozenset({"email", "phoneNumber", "msisdn", "latitude", "longitude", "ipv4", "ipv6"})
+PERSONAL = frozenset({"email", "phoneNumber", "msisdn", "receiver", "latitude", "longitude", "ipv4", "ipv6"})
 """Properties of which the last three characters are written down."""
 MAX_DETAIL = 4096
 """Bytes of a body that is written down."""

@@ -149,6 +149,10 @@ def test_nothing_secret_or_personal_is_written_down() -> None:
         "sim": {"phoneNumber": "********000", "code": "********"},
         "n": [{"password": "********"}],
     }
+    assert detail(b'{"receiver": "+8613715266978", "signingSecret": "swh_x"}') == {
+        "receiver": "********978",
+        "signingSecret": "********",
+    }
     assert changed({"msisdn": "+86138", "a": 1}, {"msisdn": "+86139", "a": 1}) == {
         "msisdn": ["********138", "********139"]
     }
