@@ -43,6 +43,11 @@ OWN, FOREIGN, UNKNOWN = "+8613800000001", "+8613800000009", "+8613800000019"
 NAMES_NOTHING = {
     "retrieve*List": "lists what is the caller's own",
     "listSubscriptions": "lists what is the caller's own",
+    "retrieveBill": "is the bill of the caller's account",
+    "retrieveInvoices": "lists what is the caller's own",
+    "retrieveInvoice": "an invoice comes of closing a month, not of a call: test_invoices asks for a foreign one",
+    "retrieveInvoicePdf": "the same",
+    "retrieveInvoiceXml": "the same",
     "openInbox": "makes something new, and is given no name",
 }
 """Operations that name no SIM and nothing of an account."""
@@ -322,10 +327,12 @@ async def test_the_walk_finds_what_is_the_callers_own_by_statements_that_name_th
     own, made = 0, dict[str, str]()
     walk.watched.seen.clear()
     for operation in operations():
+        if is_left_out(operation):
+            continue
         if "{" in operation.path:
             id_ = await something(walk, operation, made, OWN, walk.house.token)
             assert (await walk.ask(operation, operation.example, id_)).status != 403
-        elif operation.example is not None and not is_left_out(operation):
+        elif operation.example is not None:
             found = [(await walk.ask(operation, renamed(operation.example, each))).status for each in (UNKNOWN, OWN)]
             own += found[0] != found[1]
     assert own >= 25
