@@ -14,6 +14,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import pytest
 import yaml
 from tests.integration.northbound.house import House
@@ -26,10 +27,14 @@ from simwarden import northbound
 from simwarden.claim import Claim
 from simwarden.customers import Customers, delivery_settings
 from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.invoice import InvoiceKind
 from simwarden.northbound.listen import routes as listen
 from simwarden.reference.bundle import bundled
+from simwarden.sandbox.billing import NUMBER as SANDBOX_INVOICE
+from simwarden.sandbox.billing import VirtualBilling
 from simwarden.settings import Settings
-from simwarden.store import accounts, call_limits
+from simwarden.store import accounts, call_limits, invoices
+from simwarden.store.invoices import NewInvoice
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -290,6 +295,8 @@ async def something(walk: Walk, operation: Operation, made: dict[str, str], numb
     before = operation.path.partition("/{")[0]
     collection = OF_A_COLLECTION.get(before.strip("/"), before)
     place = f"{operation.api} {collection}"
+    if operation.api == "billing":
+        return await an_invoice(walk, token)
     if place not in made or operation.method == "DELETE":
         wanted = operation.api, "POST", collection
         maker = next(each for each in operations() if (each.api, each.method, each.path) == wanted)
@@ -297,6 +304,18 @@ async def something(walk: Walk, operation: Operation, made: dict[str, str], numb
         assert reply.status in (200, 201, 202), (place, reply.body)
         made[place] = next(reply.json[name] for name in IDS if name in reply.json)
     return made[place]
+
+
+async def an_invoice(walk: Walk, token: str) -> str:
+    """The number of a new invoice of whom this token belongs to."""
+    caller = await walk.house.tokens.check(token)
+    assert caller is not None
+    async with walk.house.db.transaction() as connection:
+        serial = await invoices.take_numbers(connection, InvoiceKind.INVOICE, 1)
+        made = await VirtualBilling().invoice(caller.account_id, SANDBOX_INVOICE)
+        made = msgspec.structs.replace(made, number=f"INV-{serial:06}")
+        await invoices.insert(connection, [NewInvoice(serial, made, attempt=serial)], made.issued_at)
+    return made.number
 
 
 async def test_a_foreign_inbox_is_no_sink(walk: Walk) -> None:
