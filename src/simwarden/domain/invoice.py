@@ -18,6 +18,7 @@ from simwarden.domain.price_bill import Bill, BillLine, BillTax, Charged, Counte
 Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
 Prefix = Annotated[str, Meta(pattern=r"^[A-Z0-9][A-Z0-9.-]{0,15}\Z")]
+INVOICE_PREFIX, CREDIT_PREFIX = "INV-", "CN-"
 DIGITS = 6
 """Of the number behind its prefix, at least."""
 
@@ -64,6 +65,11 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_un
     """Of the seller: in front of the numbers of invoices; INV- where there is none."""
     credit_prefix: Prefix | None = None
     """In front of those of credit notes; CN- where there is none."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: each kind is numbered by itself, so one prefix for both would give a number twice."""
+        if (self.invoice_prefix or INVOICE_PREFIX) == (self.credit_prefix or CREDIT_PREFIX):
+            raise ValueError("Numbers of invoices have a prefix of their own, not those of credit notes")
 
     @property
     def address(self) -> list[str]:
@@ -112,7 +118,8 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 def number_of(seller: Party, kind: InvoiceKind, serial: int) -> str:
     """How a number is printed."""
-    prefix = (seller.invoice_prefix or "INV-") if kind is InvoiceKind.INVOICE else (seller.credit_prefix or "CN-")
+    own = seller.invoice_prefix or INVOICE_PREFIX
+    prefix = own if kind is InvoiceKind.INVOICE else (seller.credit_prefix or CREDIT_PREFIX)
     return f"{prefix}{serial:0{DIGITS}}"
 
 

@@ -227,3 +227,10 @@ def test_credit_notes_give_back_the_invoice_and_no_more(parts: list[int]) -> Non
         before = Credited(before.net + note.net, tuple(a + b.amount for a, b in zip(taxes, note.taxes, strict=True)))
     assert sum(note.total for note in notes) == made.total
     assert sum(note.tax for note in notes) == made.tax
+
+
+@pytest.mark.parametrize("prefixes", [{"invoicePrefix": "CN-"}, {"invoicePrefix": "A-", "creditPrefix": "A-"}])
+def test_invoices_and_credit_notes_do_not_share_their_numbers(prefixes: dict[str, str]) -> None:
+    with pytest.raises(msgspec.ValidationError, match="not those of credit notes"):
+        msgspec.convert({"name": "Seller", **prefixes}, Party)
+    assert msgspec.convert({"name": "Seller", "invoicePrefix": "A-", "creditPrefix": "B-"}, Party)
