@@ -185,15 +185,18 @@ class Quotas(Worker):
                 found.append(Quota(who.account_id, each.app_key, "monthly", each.monthly))
         return found
 
+    def _short(self, quotas: Sequence[HeldQuota]) -> HeldQuota | None:
+        """One that no call is left of, or that is to be looked at again."""
+        now, at = self._clock(), self._monotonic()
+        for held in quotas:
+            if held.left < 1 or held.good_until <= at or held.ends <= now:
+                return held
+        return None
+
     async def take(self, quotas: Sequence[HeldQuota]) -> None:
         """Let one more call through; then it must be settled. Raises OverQuota, StoreUnavailable."""
-        while True:
+        while (held := self._short(quotas)) is not None:
             now, at = self._clock(), self._monotonic()
-            for held in quotas:
-                if held.left < 1 or held.good_until <= at or held.ends <= now:
-                    break
-            else:
-                break
             if at < held.blocked_until and now < held.ends:
                 self._refuse(held, now)
             held.waiting += 1

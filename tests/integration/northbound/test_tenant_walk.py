@@ -33,7 +33,7 @@ from simwarden.reference.bundle import bundled
 from simwarden.sandbox.billing import NUMBER as SANDBOX_INVOICE
 from simwarden.sandbox.billing import VirtualBilling
 from simwarden.settings import Settings
-from simwarden.store import accounts, call_limits, invoices
+from simwarden.store import accounts, call_limits, invoices, revocations
 from simwarden.store.invoices import NewInvoice
 from simwarden.store.queries import load
 
@@ -60,7 +60,9 @@ OF_A_COLLECTION = {"operations": "/activate"}
 """Path before an id, and what makes such a thing where that is not a POST to this path."""
 IDS = ("id", "subscriptionId", "inboxId", "operationId")
 METHODS = ("get", "post", "put", "patch", "delete")
-ELSEWHERE = frozenset({*call_limits.Q.values(), accounts.Q["application"], accounts.Q["signing_keys"]})
+ELSEWHERE = frozenset(
+    {*call_limits.Q.values(), *revocations.Q.values(), accounts.Q["application"], accounts.Q["signing_keys"]}
+)
 """Statements that run when the caller called often enough, or some seconds ago: about it, and about no name."""
 
 
