@@ -15,8 +15,8 @@ import msgspec
 
 _METHODS = ("get", "post", "patch", "delete")
 _SKIPPED = re.compile(r"( +)(responses|examples|example):")
-_ELSEWHERE = "../northbound/"
-"""Parameters that are described there (x-correlator) are none of a command's."""
+_ELSEWHERE = "../northbound/common.yaml"
+"""Schemas may stand there too; parameters that are described there (x-correlator) are none of a command's."""
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -75,23 +75,35 @@ def endpoints() -> dict[str, DocumentedCall]:
 
 @cache
 def schema(name: str) -> dict[str, Any]:
-    """A schema of the document."""
-    found: dict[str, Any] = _load()["components"]["schemas"][name]
+    """A schema of the document, or of what it shares with the customers' documents."""
+    found: dict[str, Any] = _home(name)["components"]["schemas"][name]
     return found
 
 
 def properties(name: str) -> list[Parameter]:
     """The properties of a schema, as those of a body."""
-    document, node = _load(), schema(name)
+    document, node = _home(name), schema(name)
     required = node.get("required", ())
     return [_property(document, each, value, each in required) for each, value in node.get("properties", {}).items()]
 
 
-@cache
 def _load() -> dict[str, Any]:
+    return _read("management", "openapi.yaml")
+
+
+def _common() -> dict[str, Any]:
+    return _read("northbound", "common.yaml")
+
+
+def _home(name: str) -> dict[str, Any]:
+    return _load() if name in _load()["components"]["schemas"] else _common()
+
+
+@cache
+def _read(package: str, name: str) -> dict[str, Any]:
     import yaml
 
-    text = (resources.files("simwarden.management") / "openapi.yaml").read_text(encoding="utf-8")
+    text = (resources.files(f"simwarden.{package}") / name).read_text(encoding="utf-8")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the quick one, where there is one
     found: dict[str, Any] = yaml.load(_without_answers(text), Loader=loader)  # noqa: S506
     return found
@@ -148,8 +160,11 @@ def _property(document: dict[str, Any], name: str, node: dict[str, Any], require
 
 def _resolved(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in node:
+        file, _, place = node["$ref"].partition("#/")
+        if file == _ELSEWHERE:
+            document = _common()
         target: Any = document
-        for key in node["$ref"].removeprefix("#/").split("/"):
+        for key in place.split("/"):
             target = target[key]
         node = target
     return node
