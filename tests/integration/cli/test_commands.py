@@ -57,7 +57,7 @@ def commands(group: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str
     return found
 
 
-OF_ACCOUNTS = [("account", "range", "list"), ("account", "hotzone", "list")]
+OF_ACCOUNTS = [("account", name, "list") for name in ("range", "hotzone", "limit", "opt-out")]
 LISTS = [path for path in commands(main) if path[-1] == "list" and path not in OF_ACCOUNTS]
 
 

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 import yaml
 from tests.integration.northbound.house import House
-from tests.integration.northbound.test_tenants import Watched
+from tests.integration.northbound.test_tenants import ELSEWHERE, Watched
 from tests.unit.northbound.asgi import Reply
 from tests.unit.northbound.world import Client
 from tests.unit.store.test_sharding import QUERIES, created, plain
@@ -33,7 +33,7 @@ from simwarden.reference.bundle import bundled
 from simwarden.sandbox.billing import NUMBER as SANDBOX_INVOICE
 from simwarden.sandbox.billing import VirtualBilling
 from simwarden.settings import Settings
-from simwarden.store import accounts, call_limits, invoices, revocations
+from simwarden.store import invoices
 from simwarden.store.invoices import NewInvoice
 from simwarden.store.queries import load
 
@@ -60,12 +60,6 @@ OF_A_COLLECTION = {"operations": "/activate"}
 """Path before an id, and what makes such a thing where that is not a POST to this path."""
 IDS = ("id", "subscriptionId", "inboxId", "operationId")
 METHODS = ("get", "post", "put", "patch", "delete")
-ELSEWHERE = frozenset(
-    {*call_limits.Q.values(), *revocations.Q.values(), accounts.Q["application"], accounts.Q["signing_keys"]}
-)
-"""Statements that run when the caller called often enough, or some seconds ago: about it, and about no name."""
-
-
 TENANTS = frozenset(
     name for name, columns in created().items() if re.search(r"\b(account_id|app_key|imsi|subscription_id)\b", columns)
 ) - {"application"}
@@ -247,7 +241,7 @@ async def walk(database: Database, vault: Vault, tmp_path: Path, monkeypatch: py
         await house.stand(52.5, 13.4, number)
         await address(database, number)
     monkeypatch.setattr(listen, "_gone", _never)  # the client stays until it has an answer
-    return Walk(house, Client(northbound.ApisFirst(house.app, apis)), Watched(monkeypatch))
+    return Walk(house, Client(northbound.ApisFirst(house.app, apis)), Watched(monkeypatch, apart=()))
 
 
 async def _never(_receive: object) -> None:
