@@ -1,20 +1,28 @@
 """The management API as its document describes it: what commands that are a plain call are built from.
 
-The document is the server's own (`management/openapi.yaml`). Answers and examples are not read: they are two thirds of
-it, and no command needs them.
+The document is the server's own (`management/openapi.yaml`), of more than ten thousand lines; a command reads its
+own operation only, and the components that this names, without answers and examples. The layout is that of our
+documents (`reference/bundle.py`).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import msgspec
 
+from simwarden.reference.bundle import Components, components
+
 _METHODS = ("get", "post", "patch", "delete")
 _SKIPPED = re.compile(r"( +)(responses|examples|example):")
+_COMPONENTS = "\ncomponents:\n"
+_PATH = re.compile(r"^  (?P<path>/\S*):\n(?P<methods>(?:(?:    .*)?\n)*)", re.MULTILINE)
+_OPERATION = re.compile(r"^(?P<lines>    (?P<method>\w+):\n(?:(?:     .*)?\n)*)", re.MULTILINE)
+_NAME = re.compile(r"^      operationId: (\S+)$", re.MULTILINE)
 _ELSEWHERE = "../northbound/common.yaml"
 """Schemas may stand there too; parameters that are described there (x-correlator) are none of a command's."""
 
@@ -60,53 +68,67 @@ class DocumentedCall(msgspec.Struct, frozen=True):
         return any(each.name == "cursor" for each in self.parameters)
 
 
+class Endpoints(Mapping[str, DocumentedCall]):
+    """All operations by operationId; each is read when it is asked for, and not before."""
+
+    def __init__(self, text: str) -> None:
+        self._written: dict[str, tuple[str, str, str]] = {}
+        """operationId to path, method, and the lines of the operation."""
+        self._read: dict[str, DocumentedCall] = {}
+        paths = text.partition("\npaths:\n")[2].partition(_COMPONENTS)[0]
+        for item in _PATH.finditer(paths):
+            for found in _OPERATION.finditer(item["methods"]):
+                if found["method"] in _METHODS and (name := _NAME.search(found["lines"])):
+                    self._written[name[1]] = item["path"], found["method"], found["lines"]
+
+    def __getitem__(self, name: str) -> DocumentedCall:
+        if name not in self._read:
+            path, method, lines = self._written[name]
+            self._read[name] = _endpoint(path, method, _yaml(_without_answers(lines)))
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._written)
+
+    def __len__(self) -> int:
+        return len(self._written)
+
+
 @cache
-def endpoints() -> dict[str, DocumentedCall]:
+def endpoints() -> Endpoints:
     """All operations by operationId."""
-    document = _load()
-    found = {}
-    for path, item in document["paths"].items():
-        for method in _METHODS:
-            if method in item:
-                endpoint = _endpoint(document, path, method, item[method])
-                found[endpoint.name] = endpoint
-    return found
-
-
-@cache
-def schema(name: str) -> dict[str, Any]:
-    """A schema of the document, or of what it shares with the customers' documents."""
-    found: dict[str, Any] = _home(name)["components"]["schemas"][name]
-    return found
+    return Endpoints(_text("management", "openapi.yaml"))
 
 
 def properties(name: str) -> list[Parameter]:
     """The properties of a schema, as those of a body."""
-    document, node = _home(name), schema(name)
+    node = _component("schemas", name)
     required = node.get("required", ())
-    return [_property(document, each, value, each in required) for each, value in node.get("properties", {}).items()]
-
-
-def _load() -> dict[str, Any]:
-    return _read("management", "openapi.yaml")
-
-
-def _common() -> dict[str, Any]:
-    return _read("northbound", "common.yaml")
-
-
-def _home(name: str) -> dict[str, Any]:
-    return _load() if name in _load()["components"]["schemas"] else _common()
+    return [_property(each, value, each in required) for each, value in node.get("properties", {}).items()]
 
 
 @cache
-def _read(package: str, name: str) -> dict[str, Any]:
+def _component(section: str, name: str) -> dict[str, Any]:
+    """A component of the document, or of what it shares with the customers' documents."""
+    own = _components("management", "openapi.yaml")[section]
+    lines = own[name] if name in own else _components("northbound", "common.yaml")[section][name]
+    found: dict[str, Any] = _yaml(_without_answers(lines))[name]
+    return found
+
+
+@cache
+def _components(package: str, file: str) -> Components:
+    return components(_text(package, file))
+
+
+def _text(package: str, file: str) -> str:
+    return (resources.files(f"simwarden.{package}") / file).read_text(encoding="utf-8")
+
+
+def _yaml(text: str) -> Any:
     import yaml
 
-    text = (resources.files(f"simwarden.{package}") / name).read_text(encoding="utf-8")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the quick one, where there is one
-    found: dict[str, Any] = yaml.load(_without_answers(text), Loader=loader)  # noqa: S506
-    return found
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - the quick one
 
 
 def _without_answers(text: str) -> str:
@@ -123,21 +145,15 @@ def _without_answers(text: str) -> str:
     return "".join(kept)
 
 
-def _endpoint(document: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> DocumentedCall:
+def _endpoint(path: str, method: str, operations: dict[str, Any]) -> DocumentedCall:
+    operation = operations[method]
     parameters = []
     for node in operation.get("parameters", ()):
         if node.get("$ref", "").startswith(_ELSEWHERE):
             continue
-        one = _resolved(document, node)
-        parameters.append(
-            Parameter(
-                one["name"],
-                one["in"],
-                _resolved(document, one["schema"]),
-                one["description"],
-                bool(one.get("required")),
-            )
-        )
+        one = _resolved(node)
+        schema, required = _resolved(one["schema"]), bool(one.get("required"))
+        parameters.append(Parameter(one["name"], one["in"], schema, one["description"], required))
     body = operation.get("requestBody")
     if body is not None:
         reference = body["content"]["application/json"]["schema"]["$ref"]
@@ -153,18 +169,13 @@ def _endpoint(document: dict[str, Any], path: str, method: str, operation: dict[
     )
 
 
-def _property(document: dict[str, Any], name: str, node: dict[str, Any], required: bool) -> Parameter:  # noqa: FBT001
-    found = _resolved(document, node)
+def _property(name: str, node: dict[str, Any], required: bool) -> Parameter:  # noqa: FBT001
+    found = _resolved(node)
     return Parameter(name, "body", found, found.get("description", ""), required)
 
 
-def _resolved(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+def _resolved(node: dict[str, Any]) -> dict[str, Any]:
     while "$ref" in node:
-        file, _, place = node["$ref"].partition("#/")
-        if file == _ELSEWHERE:
-            document = _common()
-        target: Any = document
-        for key in place.split("/"):
-            target = target[key]
-        node = target
+        section, name = node["$ref"].rsplit("/", 2)[1:]
+        node = _component(section, name)
     return node
