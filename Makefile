@@ -58,8 +58,8 @@ test-faults: $(VENV)/.dev ## Kill, freeze, cut off and fill up real processes at
 	@$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED)
 
 .PHONY: fuzz
-fuzz: $(VENV)/.dev ## Fuzz gateways' reports, the customer APIs, the token endpoint and input files (SEED=1)
-	@$(BIN)/python -m tests.fuzz --ejoin 200000 --camara 50000 --tokens 20000 --files 5000 --seed $(SEED)
+fuzz: $(VENV)/.dev ## Fuzz gateways' reports, RADIUS, the customer APIs, the token endpoint and input files (SEED=1)
+	@$(BIN)/python -m tests.fuzz --ejoin 200000 --camara 50000 --tokens 20000 --files 5000 --gsup 1000000 --radius 1000000 --seed $(SEED)
 
 .venv-conformance/.done: requirements/conformance.txt $(VENV)/.dev
 	@echo "Installing Schemathesis into an environment of its own (once) ..."
@@ -92,6 +92,12 @@ lint: $(VENV)/.dev ## Linters and the strict type checker
 coverage: $(VENV)/.dev ## Run all tests and show how much of the source they run: in total, and the files below 80 %
 	@$(BIN)/python -m pytest -n $(JOBS) $(BY_FILE) --cov --cov-report=
 	@$(BIN)/coverage report --sort=cover | awk 'NR == 1 || $$1 == "TOTAL" || $$NF + 0 < 80 && /%$$/'
+
+SCREENSHOTS ?= build/screenshots
+
+.PHONY: screenshots
+screenshots: $(VENV)/.dev ## Take pictures of every page of the console, light, dark and as on a phone (SCREENSHOTS=build/screenshots)
+	@$(BIN)/python -m tests.browser.screenshots $(SCREENSHOTS)
 
 .PHONY: format
 format: $(VENV)/.dev ## Put the code into the project's format

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 import uvloop
@@ -15,7 +16,9 @@ from benchmarks import (
     calls,
     cost,
     deliveries,
+    eir,
     growth,
+    hlr,
     hotzone,
     isolation,
     latency,
@@ -23,6 +26,7 @@ from benchmarks import (
     messages,
     place,
     pool,
+    radius,
     retention,
     rules,
     sightings,
@@ -66,6 +70,14 @@ async def measure_reads(given: argparse.Namespace) -> None:
         await world.log_in(app_key, app_secret)
         for operation in ("query", *calls.READS):
             await calls.measure(world, operation, given.sims, given.seconds, given.rounds, given.connections)
+
+
+async def measure_eir(given: argparse.Namespace) -> None:
+    """Equipment checks of a 5G core."""
+    with eir.listening() as port:
+        async with bench() as world:
+            await world.fill(0)
+            await eir.measure(world, port, given.sims, given.seconds, given.rounds)
 
 
 async def measure_hotzone(given: argparse.Namespace) -> None:
@@ -183,10 +195,19 @@ async def measure_place(given: argparse.Namespace) -> None:
         await place.measure(world, given.sims, given.seconds, given.rounds, given.connections)
 
 
+async def measure_radius(given: argparse.Namespace) -> None:
+    """Accounting and admission by RADIUS."""
+    radius.prepare(given.workers or 1)
+    async with bench() as world:
+        sims = min(given.sims, 100_000)
+        await world.fill(sims)
+        await radius.measure(world, sims, given.seconds, given.rounds)
+
+
 async def measure_rules(given: argparse.Namespace) -> None:
     """What ten rules cost a record."""
     async with bench() as world:
-        await rules.measure(world, given.sims, given.seconds, given.rounds)
+        await rules.measure(world, given.sims, given.seconds, given.rounds, given.workers or 2)
 
 
 async def measure_pool(_given: argparse.Namespace) -> None:
@@ -212,19 +233,28 @@ async def measure_billing(given: argparse.Namespace) -> None:
         await billing.measure(world, given.accounts, given.rounds)
 
 
+async def measure_hlr(given: argparse.Namespace) -> None:
+    """A stolen card at the real osmo-hlr."""
+    with tempfile.TemporaryDirectory(prefix="simwarden-hlr-") as directory:
+        await hlr.measure(given.moves, Path(directory))
+
+
 SECTIONS = {
     "pool": measure_pool,
     "cost": measure_cost,
     "calls": measure_calls,
     "reads": measure_reads,
+    "eir": measure_eir,
     "hotzone": measure_hotzone,
     "sightings": measure_sightings,
     "latency": measure_latency,
+    "hlr": measure_hlr,
     "messages": measure_messages,
     "deliveries": measure_deliveries,
     "isolation": measure_isolation,
     "bulk": measure_bulk,
     "place": measure_place,
+    "radius": measure_radius,
     "retention": measure_retention,
     "rules": measure_rules,
     "billing": measure_billing,
@@ -245,6 +275,8 @@ def main() -> None:
     parser.add_argument(
         "--moves", type=int, default=100, help="moves, or received messages, of a latency (default 100)"
     )
+    workers = "rules: processes beside each other (default 2); radius: worker processes (default 1)"
+    parser.add_argument("--workers", type=int, help=workers)
     parser.add_argument("--messages", type=int, default=5_000, help="by SMPP, in each direction (default 5,000)")
     parser.add_argument("--large", action="store_true", help="growth up to 10 million SIMs too (12 GB of disk)")
     parser.add_argument("--plot", type=Path, help="draw growth into this SVG file")

@@ -22,7 +22,7 @@ from simwarden.store.embedded import EmbeddedPostgres
 from simwarden.store.gateways import token_hash
 
 PORTS = 32
-_IMEI = 35_000_000_000_000
+IMEI_BASE = 35_000_000_000_000
 _CHUNK = 500_000
 
 
@@ -110,7 +110,7 @@ async def fill(world: Bench, sims: int) -> int:
 _SIMS = f"""
 insert into sim (bucket, imsi, account_id, msisdn, seen_at, seen_imei, seen_gateway, seen_port, seen_slot, event_count)
 select crc32(({IMSI_BASE} + n)::text::bytea) & 255, ({IMSI_BASE} + n)::text, $3, '+8690' || lpad(n::text, 10, '0'),
-       now(), ({_IMEI} + n)::text, $4 + n / {PORTS}, n % {PORTS} + 1, 1, 1
+       now(), ({IMEI_BASE} + n)::text, $4 + n / {PORTS}, n % {PORTS} + 1, 1, 1
 from generate_series($1::bigint, $2::bigint) n
 """
 _NAMES = f"""
@@ -132,7 +132,8 @@ where until = 'infinity' or n % 10 = 0
 """One in ten was another SIM's before."""
 _PORTS = f"""
 insert into gateway_port (gateway_id, port, slot, boot, status, imei, imsi, plmn, changed_at, reported_at)
-select $3 + n / {PORTS}, n % {PORTS} + 1, 1, 1, 3, ({_IMEI} + n)::text, ({IMSI_BASE} + n)::text, '46000', now(), now()
+select $3 + n / {PORTS}, n % {PORTS} + 1, 1, 1, 3, ({IMEI_BASE} + n)::text, ({IMSI_BASE} + n)::text, '46000', now(),
+       now()
 from generate_series($1::bigint, $2::bigint) n
 """
 
@@ -149,7 +150,7 @@ def reports(sims: int, moved: float, sequences: dict[int, int]) -> Callable[[int
         ports = []
         for port in range(PORTS):
             n = gateway * PORTS + port
-            imei = _IMEI + n
+            imei = IMEI_BASE + n
             if moved and chance.random() < moved:
                 imei += 10**12 * chance.randrange(1, 9)
             ports.append(_PORT % (port + 1, sequence, imei, IMSI_BASE + n))

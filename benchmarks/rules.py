@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import time
 from datetime import timedelta
 
@@ -27,6 +28,8 @@ from simwarden.settings.keys import master_key
 from simwarden.store.database import Database
 from simwarden.store.vault import Vault
 
+WARM = 0.2
+"""Share of a round of worker processes that is not counted, at its begin."""
 RECORDS = 10
 """Of a report."""
 AT_ONCE = 128
@@ -52,12 +55,12 @@ _RULES = (
 class Traffic:
     """Reports of gateways, of SIMs drawn at random."""
 
-    def __init__(self, first: int, sims: int) -> None:
-        """`first`: id of the first gateway."""
+    def __init__(self, first: int, sims: int, seed: int = 3, made: int = 0) -> None:
+        """`first`: id of the first gateway. `made`: the number from behind which records are counted."""
         self._first = first
         self._sims = sims
-        self._chance = random.Random(3)
-        self._made = 0
+        self._chance = random.Random(seed)
+        self._made = made
 
     def report(self) -> Report:
         """Ten messages, or ten calls."""
@@ -138,6 +141,8 @@ async def _compare(db: Database, vault: Vault, sims: int, seconds: float, rounds
             made = [await rules.change(each, is_on=on, by="bench") for each in made]
             pair[on] = await _turn(ingest, traffic, TURN)
         pairs.append(pair)
+    for each in made:
+        await rules.change(each, is_on=True, by="bench")
     ratio = machine.median([pair[False] / pair[True] for pair in pairs])
     [states] = await db.fetch("select count(*) as sims, avg(length(state))::int as bytes from risk_state")
     fired = await db.fetchval("select count(*) from event where type = 'RULE_FIRED'")
@@ -155,10 +160,35 @@ def _rule(when: dict[str, int], minutes: int) -> RiskRule:
     return msgspec.convert({"when": said, "inMinutes": minutes, "then": {"alert": True}}, RiskRule)
 
 
-async def measure(world: Bench, sims: int, seconds: float, rounds: int) -> None:
+async def _beside(world: Bench, sims: int, workers: int, seconds: float) -> float:
+    """Records/s that so many processes take in beside each other, the making of the reports included."""
+    processes = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "benchmarks.rules_worker", str(world.directory / "data"), str(sims), str(number)),
+            str(seconds),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        for number in range(workers)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+    told = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+    return sum(int(out) for out, _ in told) / ((1 - WARM) * seconds)
+
+
+async def measure(world: Bench, sims: int, seconds: float, rounds: int, workers: int) -> None:
     """All of it on one register."""
     await world.fill(0)
     await growth.fill(world, sims)
     vault = Vault(master_key(Settings(data_dir=str(world.directory / "data"))))
     async with world.database() as db:
         await _compare(db, vault, sims, seconds, rounds)
+        rates = [await _beside(world, sims, workers, seconds) for _ in range(rounds)]
+    spread = ", ".join(f"{rate:,.0f}" for rate in rates)
+    print(
+        f"Records by {workers} processes, {len(_RULES)} rules for each SIM, the making of reports included: "
+        f"{machine.median(rates):,.0f}/s (rounds {spread})",
+        flush=True,
+    )

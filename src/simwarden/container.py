@@ -21,11 +21,13 @@ from simwarden.accounts.keys import SigningKeys
 from simwarden.accounts.logins import Logins
 from simwarden.accounts.openid import OpenIdLogin, Provider, roles_of
 from simwarden.claim import Claim, claim
+from simwarden.console.frame import Console
 from simwarden.customers import Customers, delivery_settings
 from simwarden.edge import tls
 from simwarden.edge.throttle import Allowance, Guard
 from simwarden.engine import texting
 from simwarden.engine.areas import NamedAreas
+from simwarden.engine.buckets import Buckets
 from simwarden.engine.bulk_worker import CHANNEL, BulkWorker
 from simwarden.engine.deciders import Deciders
 from simwarden.engine.enforcement import Enforcement
@@ -70,6 +72,10 @@ if TYPE_CHECKING:
     from simwarden.settings import Settings
 
 _log = structlog.get_logger()
+ELEMENT_TERM = timedelta(hours=1)
+"""For how long a worker holds what it drew of the limits of a network element,"""
+ELEMENT_AHEAD = 32
+"""and how much ahead of need at least: most report now and then, and should seldom cost a statement more."""
 
 
 class Container:
@@ -103,7 +109,7 @@ class Container:
         days = settings.records_kept_days, settings.places_kept_days, settings.traffic_kept_days
         refresh, ages = timedelta(seconds=settings.seen_refresh), [timedelta(days=each) for each in days]
         self.ingest = Ingest(db, vault, refresh=refresh, records_kept=ages[0], committed=self._took_in)
-        self.keeping = Keeping(background, vault, *ages)
+        self.keeping = Keeping(background, vault, *ages, expired=northbound.prune)
         kept = settings.requests_kept_days, settings.audit_kept_days
         self.logins = Logins(
             *(People(db), vault),
@@ -112,6 +118,8 @@ class Container:
             second_factor=settings.login_second_factor,
         )
         self.request_log = RequestLog.keeping(background, settings.request_log, *kept, also=self.logins.prune)
+        self.buckets = Buckets(db, worker.name, heir_of=worker.heir_of)
+        self.element_buckets = Buckets(db, worker.name, term=ELEMENT_TERM, least_ahead=ELEMENT_AHEAD)
         self.customers = Customers(
             settings,
             db,
@@ -126,6 +134,7 @@ class Container:
             refused=lambda limit: self.metrics.subscriptions_refused.labels(limit).inc(),
             limited=lambda limit: self.metrics.calls_limited.labels(limit).inc(),
             worker=worker,
+            buckets=self.buckets,
             carriers=[kind.name for kind in registry.kinds() if kind.sends],
             centres=[kind.name for kind in registry.kinds() if kind.sends_from_numbers],
             driver_for=lambda access: self.sources.driver(access),
@@ -191,6 +200,7 @@ class Container:
                 db=self.db,
                 session=session,
                 vault=vault,
+                buckets=self.element_buckets,
                 guesses=Allowance(settings.failed_logins_per_address),
                 counted=lambda outcome, type_: self.metrics.southbound.labels(outcome, type_).inc(),
                 refused=self._refused,
@@ -199,6 +209,9 @@ class Container:
             settings.of,
         )
         self.management = self._management()
+        self.console = None
+        if settings.serves_console:
+            self.console = Console(management.api(self.management, self.customers.edge))
         self.listener = Listener(
             db.url,
             self.notifier.handlers,
@@ -237,10 +250,13 @@ class Container:
             container.listener.start()
             stack.push_async_callback(container.listener.stop)
             stack.callback(container._access_log.flush)
+            stack.callback(container.metrics.flush)
             stack.push_async_callback(container.ingest.drain)
             stack.push_async_callback(container.management.audit.drain)
             stack.push_async_callback(container.customers.commands.drain)
             stack.callback(container.customers.inboxes.stop)
+            if container.console is not None:
+                stack.callback(container.console.stop)
             work = await stack.enter_async_context(contextlib.AsyncExitStack())
             if reads_only:
                 container.metrics.standby.set(1)
@@ -256,7 +272,7 @@ class Container:
     async def _work(self, stack: contextlib.AsyncExitStack) -> None:
         """Start everything that changes or sends something by itself."""
         for each in (
-            *(self.customers.rates, self.customers.quotas, self.customers.answers),
+            *(self.buckets, self.element_buckets, self.customers.quotas, self.customers.answers),
             self.keeping,
             self.request_log,
             self.forgetting,
@@ -302,6 +318,8 @@ class Container:
         ]
         if administration:
             documents[management.NAME] = management.PACKAGE
+            if self.console is not None:
+                routes += self.console.routes()
         return [*routes, *reference.routes(Documents(documents, self._settings.base_url), page=administration)]
 
     def apis(self, *, administration: bool = True) -> dict[str, Api]:
@@ -364,14 +382,14 @@ class Container:
     def _took_in(self, tally: Tally) -> None:
         self.answered += 1
         self.metrics.took_in(tally)
+        self.watching.pulse.note(tally.sightings)
         self._wake(tally.outcome)
         if tally.doubts:
             self.polls.wake()
 
     def _wake(self, outcome: Outcome) -> None:
-        self.metrics.rules_fired.inc(outcome.fired)
-        for carrier, stage in outcome.messages:
-            self.metrics.messages.labels(carrier, stage).inc()
+        self.metrics.committed(outcome)
+        self.watching.pulse.note(0, outcome.changed, outcome.blocked)
         if outcome.enforcement_due:
             self.enforcement.wake()
         if outcome.deliveries:

@@ -12,7 +12,6 @@ from simwarden.billing.customers import CustomerBilling
 from simwarden.domain.rates import rate_limit
 from simwarden.engine.bulk_jobs import BulkJobs, OperationLimits
 from simwarden.engine.commands.batcher import CommandBatcher
-from simwarden.engine.eligibility import Eligibility
 from simwarden.engine.function_status import Functions
 from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.messages import WaitingMessages
@@ -25,7 +24,7 @@ from simwarden.engine.usage import Reads
 from simwarden.identity import signatures_of
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
-from simwarden.northbound.kernel.services import Services
+from simwarden.northbound.kernel.services import Making, Services
 from simwarden.notify.inbox import Inboxes
 from simwarden.notify.retry import Schedule
 from simwarden.notify.settings import NotifySettings
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
 
     from simwarden.accounts.tokens import Tokens
     from simwarden.claim import Claim
+    from simwarden.engine.buckets import Buckets
     from simwarden.engine.ports import DriverFactory
     from simwarden.engine.unit_of_work import Outcome
     from simwarden.northbound.kernel.api import Api
@@ -88,14 +88,15 @@ class Customers:
         refused: Callable[[str], None],
         limited: Callable[[str], None],
         worker: Claim,
+        buckets: Buckets,
         carriers: Collection[str],
         centres: Collection[str],
         driver_for: DriverFactory,
     ) -> None:
         """`meter` is given each answered call, `refused` the name of a limit that refused a subscription or a message,
         `limited` that of one that refused a call; `committed` is called after each commit of a command, `accepted`
-        after each operation to be done in the background. `carriers`, `centres`: the kinds of network elements that can
-        send messages, from slots or from any number.
+        after each operation to be done in the background. `buckets`: those that calls are held against. `carriers`,
+        `centres`: the kinds of network elements that can send messages, from slots or from any number.
         """
         self._settings = settings
         self._db = db
@@ -107,9 +108,8 @@ class Customers:
         subscribed = settings.subscriptions_per_second
         self.rates = Rates(
             db,
-            worker.name,
+            buckets,
             DefaultRates(rate_limit(settings.calls_per_second), rate_limit(subscribed, 10 * subscribed)),
-            heir_of=worker.heir_of,
             refused=limited,
         )
         self.quotas = Quotas(StoredQuotas(db, worker.name, self.reads), self.rates.limits, refused=limited)
@@ -120,9 +120,10 @@ class Customers:
             reads=self.reads.count,
             quota=self.quotas,
             rates=self.rates,
-            eligibility=self._eligibility(),
             signatures=signatures_of(settings, db, vault, tokens),
         )
+        self._own = northbound.own_parts(Making(database=db, settings=settings))
+        self._own_of_sandbox = northbound.own_parts(Making(database=db, settings=settings, virtual=True))
         self.commands = CommandBatcher(db, self.answers, committed=committed)
         self.inboxes = Inboxes(db, vault, base_url=settings.base_url, settings=delivering)
         self.operations = BulkJobs(
@@ -189,14 +190,14 @@ class Customers:
             records=RecordLists(self._db, self._vault),
             billing=CustomerBilling(self._db),
             operations=self.operations,
+            own=self._own,
             allow_private_sinks=self._settings.allow_private_sinks,
             subscriptions_async=self._settings.subscriptions_async,
         )
         sandbox = msgspec.structs.replace(
             live,
-            edge=msgspec.structs.replace(  # nothing of the sandbox is counted
-                self.edge, reads=None, quota=None, eligibility=self._eligibility(registered=False)
-            ),
+            edge=msgspec.structs.replace(self.edge, reads=None, quota=None),  # nothing of the sandbox is counted
+            own=self._own_of_sandbox,
             devices=Devices(virtual, network_access_identifiers=nais),
             sims=virtual,
             commands=virtual,
@@ -212,11 +213,3 @@ class Customers:
             operations=None,
         )
         return northbound.apis(live, sandbox)
-
-    def _eligibility(self, *, registered: bool = True) -> Eligibility:
-        return Eligibility(
-            self._db,
-            seconds=self._settings.eligibility_seconds,
-            per_account=self._settings.eligibility_responses_per_account,
-            registered=registered,
-        )

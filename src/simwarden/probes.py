@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +12,7 @@ from simwarden import __version__
 from simwarden.domain.errors import SimwardenError
 from simwarden.edge import errors
 from simwarden.edge.fresh import Fresh
+from simwarden.kit.addresses import is_loopback
 from simwarden.management import routes as management
 from simwarden.northbound.kernel.headers import bearer
 from simwarden.store import migrate
@@ -71,7 +71,7 @@ class Probes:
 
     async def _metrics(self, request: Request) -> Response:
         """Open on the administrators' listener and on a loopback address; elsewhere for an operator's token."""
-        if not (request.scope.get("admin") or _is_loopback(self._host) or await self._is_operator(request)):
+        if not (request.scope.get("admin") or is_loopback(self._host) or await self._is_operator(request)):
             text = "On this address /metrics asks for an operator's token (manage:read), or use admin_port"
             challenge = {"www-authenticate": "Bearer"}
             return errors.error(request.scope["headers"], 401, "UNAUTHENTICATED", text, challenge)
@@ -81,15 +81,6 @@ class Probes:
         token = bearer(request.headers.get("authorization"))
         caller = None if token is None else await management.OperatorsOnly(self._tokens).check(token)
         return caller is not None and not caller.scopes.isdisjoint(management.READ)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _json(status: int, body: object) -> Response:

@@ -5,7 +5,9 @@ Only worker processes import this: when it is imported, the client library looks
 
 from __future__ import annotations
 
+import asyncio
 import os
+from bisect import bisect_left
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +19,12 @@ from simwarden.store.database import PoolUsage
 
 if TYPE_CHECKING:
     from simwarden.engine.ingest import Tally
+    from simwarden.engine.unit_of_work import Outcome
     from simwarden.northbound.kernel.ports import Answered
     from simwarden.store.fleet import LastCounts
 
+FLUSHED_AFTER = 0.25
+"""Seconds after which calls that were answered are in the metrics, where other workers can read them."""
 _FAST = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -71,8 +76,9 @@ class Metrics:
             buckets=_FAST,
             registry=registry,
         )
-        self._of_calls: dict[tuple[str, str | None, int], tuple[Counter, Histogram | None]] = {}
-        """The metrics that a call counts in: finding them by their labels costs as much as counting."""
+        self._calls: dict[tuple[str, str | None, int], _Calls] = {}
+        """What was answered since the last `flush`, by what was called and the status."""
+        self._flushing: asyncio.TimerHandle | None = None
         self.connections = Gauge(
             "simwarden_database_connections",
             "Connections to the database that are in use or idle, and tasks that wait for one",
@@ -103,6 +109,12 @@ class Metrics:
             "simwarden_limited_calls", "Calls refused by a rate limit or a quota", ["limit"], registry=registry
         )
 
+        self.blocks = Histogram(
+            "simwarden_block_seconds",
+            "From the commit that wants a lock to the network element's showing it",
+            buckets=(*_FAST, 10.0, 30.0, 60.0, 300.0),
+            registry=registry,
+        )
         self.refused = Counter(
             "simwarden_refused_requests", "Requests refused before any API saw them", ["reason"], registry=registry
         )
@@ -127,19 +139,36 @@ class Metrics:
         self.changes.inc(tally.outcome.changed)
         self.events.inc(tally.outcome.events)
 
+    def committed(self, outcome: Outcome) -> None:
+        """Count what a commit brought."""
+        self.rules_fired.inc(outcome.fired)
+        for carrier, stage in outcome.messages:
+            self.messages.labels(carrier, stage).inc()
+        for seconds in outcome.blocked:
+            self.blocks.observe(seconds)
+
     def answered(self, call: Answered) -> None:
         """Count a call, and how long it took when it is known what was called."""
-        of_call = call.api, call.operation, call.status
-        known = self._of_calls.get(of_call)
-        if known is None:
-            known = self._of_calls[of_call] = (
-                self.requests.labels(call.api, call.operation or "", str(call.status)),
-                None if call.operation is None else self.request_seconds.labels(call.api, call.operation),
-            )
-        counter, seconds = known
-        counter.inc()
-        if seconds is not None:
-            seconds.observe(call.seconds)
+        calls = self._calls.get((call.api, call.operation, call.status))
+        if calls is None:
+            calls = self._calls[call.api, call.operation, call.status] = _Calls()
+        calls.number += 1
+        calls.seconds += call.seconds
+        calls.places[bisect_left(_FAST, call.seconds)] += 1
+        if self._flushing is None:
+            self._flushing = asyncio.get_running_loop().call_later(FLUSHED_AFTER, self.flush)
+
+    def flush(self) -> None:
+        """Put what was gathered of calls into the metrics."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        for (api, operation, status), calls in self._calls.items():
+            if calls.number:
+                self.requests.labels(api, operation or "", str(status)).inc(calls.number)
+                if operation is not None:
+                    _observe(self.request_seconds.labels(api, operation), calls)
+                calls.clear()
 
     def sample(self, pool: str, usage: PoolUsage) -> None:
         """How a pool of connections is used at this moment."""
@@ -148,6 +177,7 @@ class Metrics:
 
     def page(self, counts: LastCounts | None = None) -> bytes:
         """All metrics in Prometheus' text format, those of the other workers included, and `counts` of the fleet."""
+        self.flush()
         registry = self.registry
         directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
         if directory:
@@ -155,6 +185,31 @@ class Metrics:
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return prometheus_client.generate_latest(registry) + fleet_page.page(counts)
+
+
+class _Calls:
+    """Calls that were answered alike."""
+
+    __slots__ = ("number", "places", "seconds")
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """There were none."""
+        self.number = 0
+        self.seconds = 0.0
+        self.places = [0] * (len(_FAST) + 1)
+        """How many took no longer than each bound of the histogram, and longer than the one before."""
+
+
+def _observe(histogram: Histogram, calls: _Calls) -> None:
+    """Add many observations at once, for which the client library has no call: one by one they cost as much as the
+    check of a token each."""
+    histogram._sum.inc(calls.seconds)
+    for bucket, number in zip(histogram._buckets, calls.places, strict=True):
+        if number:
+            bucket.inc(number)
 
 
 def _forget_the_dead(directory: Path) -> None:

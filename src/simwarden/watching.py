@@ -13,6 +13,7 @@ from simwarden.domain.errors import StoreUnavailable
 from simwarden.edge import tls
 from simwarden.engine.census import Census
 from simwarden.engine.hotspots import Hotspots
+from simwarden.engine.pulse import Pulse
 from simwarden.engine.watch import Watch, WatchSettings
 from simwarden.kit.clock import now_utc
 from simwarden.notify.alarms.log import LogPush
@@ -47,6 +48,7 @@ class Watching:
         self._read: tuple[float, LastCounts | None] = (float("-inf"), None)
         self._reading = asyncio.Lock()
         self._sampler: asyncio.Task[None] | None = None
+        self.pulse = Pulse(db, worker.name, lambda: _delivered(metrics))
         self.census = Census(db, Leases(db, "census", worker.name, shares=1, heir_of=worker.heir_of))
         self.hotspots = Hotspots(db, Leases(db, "hotspots", worker.name, shares=1, heir_of=worker.heir_of))
         self._settings = settings
@@ -74,6 +76,7 @@ class Watching:
         """Begin; inside the running loop."""
         self.watch.start()
         self.census.start()
+        self.pulse.start()
         self.hotspots.start()
         self._sampler = asyncio.create_task(self._sample(), name="sampler")
         self.pusher.start()
@@ -83,6 +86,7 @@ class Watching:
         if self._sampler is not None:
             self._sampler.cancel()
             await asyncio.gather(self._sampler, return_exceptions=True)
+        await self.pulse.stop()
         await self.hotspots.stop()
         await self.census.stop()
         await self.watch.stop()
@@ -135,3 +139,9 @@ class Watching:
         # The operator's own address, so a private one is allowed.
         self._sender = self._sender or Sender(allow_private=True, tls=tls.client_context(self._settings))
         return self._sender
+
+
+def _delivered(metrics: Metrics) -> float:
+    """Events that sinks took from this process."""
+    found = metrics.registry.restricted_registry(["simwarden_notify_attempts_total"]).collect()
+    return sum(sample.value for each in found for sample in each.samples if sample.labels.get("result") == "delivered")

@@ -88,4 +88,5 @@ def test_links_work_on_the_package_index_too() -> None:
     assert links
     for link in links:
         assert link.startswith(f"{HOME}/blob/main/"), f"{link} is relative: it leads nowhere on the package index"
-        assert (REPOSITORY / link.removeprefix(f"{HOME}/blob/main/")).exists(), f"{link} is not in the repository"
+        path = link.removeprefix(f"{HOME}/blob/main/").removesuffix("?raw=true")  # pictures are linked raw
+        assert (REPOSITORY / path).exists(), f"{link} is not in the repository"

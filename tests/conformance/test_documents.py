@@ -12,7 +12,7 @@ from tests.unit.northbound.asgi import Reply
 from tests.unit.northbound.world import World
 
 from simwarden import northbound
-from simwarden.accounts.scopes import KNOWN, NEEDS, SETS, of_operations
+from simwarden.accounts.scopes import KNOWN, SETS, of_operations, said
 from simwarden.reference.bundle import bundled
 
 if TYPE_CHECKING:
@@ -136,12 +136,13 @@ def test_scopes_are_read_from_the_text_as_the_document_has_them(name: str, docum
         for _, _, each in operations(document)
     }
     assert of_operations(northbound.DOCUMENTS[name]) == allowing
-    said = document["x-simwarden-scopes"]
-    assert said.keys() == frozenset[str]().union(*allowing.values())
-    for scope, entry in said.items():
+    written = document["x-simwarden-scopes"]
+    assert written.keys() == frozenset[str]().union(*allowing.values())
+    for scope, entry in written.items():
         assert KNOWN[scope] == entry["allows"]
         assert all(scope in SETS[each] for each in entry.get("sets", []))
-        assert NEEDS.get(scope) == entry.get("needs")
+        for name in entry.keys() - {"allows", "sets"}:
+            assert said(name)[scope] == entry[name]
         assert any(scope in SETS[each] for each in SETS if each != "all") == bool(entry.get("sets"))
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz --ejoin 200000 --camara 50000 --tokens 20000 --files 5000 --seed 1`.
+"""`python -m tests.fuzz --ejoin 200000 --camara 50000 --tokens 20000 --files 5000 --radius 1000000 --sbi 100000`.
 
 Ends with 1 and the input that broke a promise, or with how many inputs were answered how.
 """
@@ -14,10 +14,12 @@ from pathlib import Path
 
 import asyncpg
 from tests.conftest import at_database
+from tests.fuzz import radius, sbi
 from tests.fuzz.bench import Finding, bench
 from tests.fuzz.camara import Camara
 from tests.fuzz.ejoin import Ejoin
 from tests.fuzz.files import Files, clean_environment
+from tests.fuzz.gsup import Gsup
 from tests.fuzz.tokens import Token
 
 from simwarden.store import migrate
@@ -46,6 +48,18 @@ async def run(name: str, url: str, directory: Path, seed: int, count: int) -> st
         return ", ".join(f"{status}: {times:,}" for status, times in sorted(made.statuses.items()))
 
 
+def _gsup(count: int, seed: int) -> int:
+    """Packets, which need no server; returns how many findings there were."""
+    begun, packets = time.monotonic(), Gsup(seed)
+    try:
+        packets.run(count)
+    except Finding as finding:
+        print(f"gsup (seed {seed}) FOUND: {finding}")
+        return 1
+    print(f"gsup (seed {seed}): {count:,} packets in {time.monotonic() - begun:.0f} s, nothing found {packets.counts}")
+    return 0
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
@@ -53,10 +67,23 @@ def main() -> int:
     parser.add_argument("--camara", type=int, default=0)
     parser.add_argument("--tokens", type=int, default=0)
     parser.add_argument("--files", type=int, default=0)
+    parser.add_argument("--radius", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sbi", type=int, default=0)
+    parser.add_argument("--gsup", type=int, default=0)
     given = parser.parse_args()
     clean_environment()
-    found = 0
+    found = _gsup(given.gsup, given.seed) if given.gsup else 0
+    for name, run_codec, count in (("radius", radius.run, given.radius), ("sbi", sbi.run, given.sbi)):
+        if not count:
+            continue
+        begun = time.monotonic()
+        try:
+            taken = ", ".join(f"{how}: {times:,}" for how, times in sorted(run_codec(count, given.seed).items()))
+            print(f"{name} (seed {given.seed}): {count:,} in {time.monotonic() - begun:.0f} s; {taken}", flush=True)
+        except Finding as finding:
+            print(f"{name} (seed {given.seed}) FOUND: {finding}")
+            found += 1
     with tempfile.TemporaryDirectory(prefix="simwarden-fuzz-") as name:
         server = EmbeddedPostgres(Path(name))
         server.acquire()

@@ -7,10 +7,12 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.fuzz import radius, sbi
 from tests.fuzz.bench import bench
 from tests.fuzz.camara import Camara
 from tests.fuzz.ejoin import Ejoin, samples
 from tests.fuzz.files import Files
+from tests.fuzz.gsup import Gsup
 from tests.fuzz.mutate import Mutator
 from tests.fuzz.tokens import Token
 
@@ -30,11 +32,30 @@ async def test_no_input_breaks_a_promise(
         assert taken > count / 60, made.statuses  # most APIs answer what little the bench's SIMs have been through
 
 
+def test_no_gsup_packet_breaks_a_promise() -> None:
+    packets = Gsup(1)
+    packets.run(20_000)
+    assert min(packets.counts.values()) > 500
+
+
 async def test_no_file_breaks_a_promise(database_url: str, tmp_path: Path) -> None:
     files = Files(database_url, tmp_path, 1)
     await asyncio.to_thread(files.run, 60)
     assert files.codes[0] > 2
     assert files.codes[1] > 5
+
+
+def test_no_packet_breaks_the_codec_of_radius() -> None:
+    taken = radius.run(5_000, 1)
+    assert taken["understood"] > 1_000
+    assert {"attribute", "vendor", "length", "short", "status"} <= taken.keys()
+
+
+def test_no_request_of_a_5g_core_breaks_a_codec() -> None:
+    taken = sbi.run(1_200, 1)
+    assert taken["charging understood"] > 100
+    assert taken["check"] > 100
+    assert {"charging MANDATORY_IE_INCORRECT", "check MANDATORY_QUERY_PARAM_INCORRECT"} <= taken.keys()
 
 
 def test_the_same_seed_makes_the_same_bodies() -> None:

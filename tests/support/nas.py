@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.support.patience import PATIENCE
@@ -43,6 +44,27 @@ def accounting(
     return [*parts, *more]
 
 
+def access(
+    imsi: str | None = None,
+    *,
+    imei: str | None = None,
+    apn: str | None = None,
+    at: int | None = None,
+    more: tuple[bytes, ...] = (),
+) -> list[bytes]:
+    """Attributes of an Access-Request. `imei`: 16 digits; `at`: Event-Timestamp."""
+    parts = [codec.attribute(Attribute.USER_NAME, b"device")]
+    if apn is not None:
+        parts.append(codec.attribute(Attribute.CALLED_STATION_ID, apn.encode()))
+    if at is not None:
+        parts.append(codec.integer(Attribute.EVENT_TIMESTAMP, at))
+    if imsi is not None:
+        parts.append(codec.vendor_attribute(Vendor3gpp.IMSI, imsi.encode()))
+    if imei is not None:
+        parts.append(codec.vendor_attribute(Vendor3gpp.IMEISV, imei.encode()))
+    return [*parts, *more]
+
+
 class TestNas:
     """Bound to 127.0.0.1. `live` holds the sessions that it has; a Disconnect-Request ends one of them.
 
@@ -64,6 +86,7 @@ class TestNas:
         self._next = 0
         self._waiting: dict[int, asyncio.Future[Packet]] = {}
         self._client: asyncio.DatagramTransport | None = None
+        self._access: asyncio.DatagramTransport | None = None
         self._server: asyncio.DatagramTransport | None = None
 
     @property
@@ -81,13 +104,22 @@ class TestNas:
             lambda: _Peer(self._answered), remote_addr=("127.0.0.1", port)
         )
 
+    async def connect_access(self, port: int) -> None:
+        """Send Access-Requests to this port of 127.0.0.1 from now on, from another port of its own."""
+        loop = asyncio.get_running_loop()
+        if self._access is not None:
+            self._access.close()
+        self._access, _ = await loop.create_datagram_endpoint(
+            lambda: _Peer(self._answered), remote_addr=("127.0.0.1", port)
+        )
+
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._server, _ = await loop.create_datagram_endpoint(lambda: _Peer(self._asked), local_addr=("127.0.0.1", 0))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for transport in (self._client, self._server):
+        for transport in (self._client, self._access, self._server):
             if transport is not None:
                 transport.close()
         await asyncio.sleep(0)
@@ -97,10 +129,23 @@ class TestNas:
         self._next = (self._next + 1) % 256
         return codec.encode_request(Code.ACCOUNTING_REQUEST, self._next, attributes, secret or self.secret, prove=False)
 
+    def proved(self, attributes: list[bytes], code: Code = Code.ACCESS_REQUEST, secret: bytes | None = None) -> bytes:
+        """An Access-Request or Status-Server with the next Identifier."""
+        self._next = (self._next + 1) % 256
+        return codec.encode_proved_request(code, self._next, attributes, secret or self.secret, os.urandom(16))
+
     def send(self, data: bytes) -> None:
-        """Send octets, and wait for nothing."""
-        assert self._client is not None
-        self._client.sendto(data)
+        """Send octets to where they belong by their code, and wait for nothing."""
+        client = self._access if data[:1] == bytes([Code.ACCESS_REQUEST]) and self._access else self._client
+        assert client is not None
+        client.sendto(data)
+
+    async def access(self, imsi: str | None = None, **more: Any) -> Packet:
+        """Ask for admission; returns the Access-Accept or Access-Reject."""
+        answer = await self.ask(self.proved(access(imsi, **more)))
+        assert answer.code in (Code.ACCESS_ACCEPT, Code.ACCESS_REJECT)
+        assert answer.raw[20] == Attribute.MESSAGE_AUTHENTICATOR, "first of all attributes"
+        return answer
 
     async def ask(self, data: bytes, *, again: float | None = 2.0, patience: float = PATIENCE) -> Packet:
         """Send a packet until it is answered, every `again` seconds (None: once). Raises TimeoutError."""
@@ -113,7 +158,6 @@ class TestNas:
                 if done:
                     break
         answer = future.result()
-        assert answer.code == Code.ACCOUNTING_RESPONSE
         assert codec.is_authentic_response(answer, data[4:20], self.secret)
         return answer
 
@@ -121,7 +165,9 @@ class TestNas:
         """Report a session (or itself), and keep `live` in step."""
         if session is not None:
             (self.live.discard if status is AccountingStatus.STOP else self.live.add)(session)
-        return await self.ask(self.packet(accounting(status, session, **more)))
+        answer = await self.ask(self.packet(accounting(status, session, **more)))
+        assert answer.code == Code.ACCOUNTING_RESPONSE
+        return answer
 
     def _usual(self, packet: Packet) -> tuple[Code, list[bytes]]:
         session = packet.text(Attribute.ACCT_SESSION_ID)

@@ -47,7 +47,7 @@ def test_every_decision_that_is_cited_exists(folder: str) -> None:
     assert missing == []
 
 
-UNDER_WAY = {28, 41, 45}
+UNDER_WAY = {28, 41, 45, 53, 54, 55}
 """Numbers of decisions that are being written beside others. A number goes from here when its page comes."""
 
 

@@ -13,7 +13,7 @@ from simwarden.store import migrate
 SOURCE = Path(__file__).parent.parent.parent / "src" / "simwarden"
 KERNEL = {"domain", "kit", "store"}
 SERVER = {"accounts", "billing", "edge", "engine", "management", "northbound", "notify", "reference", "sandbox"}
-SERVER |= {"southbound"}
+SERVER |= {"console", "southbound"}
 MAY: dict[str, set[str]] = {
     "domain": set(),
     "kit": {"domain"},
@@ -28,10 +28,12 @@ MAY: dict[str, set[str]] = {
     "northbound": KERNEL | {"billing", "engine", "accounts", "notify", "edge"},
     "management": KERNEL | {"billing", "engine", "accounts", "northbound", "edge"},
     "reference": {"accounts", "edge"},
+    # Speaks to the management API as a browser would, and knows nothing else of the house.
+    "console": set(),
     "sandbox": KERNEL | {"billing", "engine", "northbound", "notify"},
     # Programs of their own that speak to the server from outside.
     "simulator": {"southbound"},
-    "demo": set(),
+    "demo": {"simulator"},
     "listener": {"accounts", "domain", "kit", "northbound", "notify"},
     "quickstart": KERNEL | {"accounts", "cli", "engine", "listener", "northbound", "simulator"},
     "cli": KERNEL | SERVER | {"demo", "listener", "logs", "quickstart", "settings", "simulator", "standby"},

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 import msgspec
-from joserfc.jwk import ECKey
 
 from simwarden.accounts import assertions, jwks
 from simwarden.accounts.answers import OAuthError, invalid_request
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 WRONG = "Unknown APPKEY, wrong APPSECRET, or revoked application"
 _WRONG_ASSERTION = "Unknown client, a signature by none of its keys, or a revoked application"
-_NOBODYS = jwks.parse(ECKey.generate_key("P-256", private=False).as_dict(private=False))
 _BY_ASSERTION = ""
 """Stands for the secret where wrong attempts are counted: each statement is another one."""
 
@@ -89,10 +87,10 @@ async def signed_by_client(server: AuthorizationServer, request: Request, text: 
     except ApplicationNotFound:
         application = None
     try:
-        if application is None or application.revoked_at is not None or application.account_id == OPERATOR:
-            assertions.check_signature(statement, [_NOBODYS])
-            raise AssertionRefused(_WRONG_ASSERTION)
         profile = (await server.clients.get(named)).profile
+        if application is None or application.revoked_at is not None or application.account_id == OPERATOR:
+            assertions.check_signature(statement, [])
+            raise AssertionRefused(_WRONG_ASSERTION)
         assertions.check_signature(statement, await keys_of(server, profile, statement.header.kid))
     except AssertionRefused:
         if server.guard is not None:
@@ -104,7 +102,7 @@ async def signed_by_client(server: AuthorizationServer, request: Request, text: 
 async def keys_of(server: AuthorizationServer, profile: ClientProfile, kid: str | None) -> Sequence[PublicKey]:
     """The public keys of a client. Raises AssertionRefused."""
     if profile.keys_url is None:
-        return [jwks.parse(key) for key in profile.keys] or [_NOBODYS]
+        return [jwks.parse(key) for key in profile.keys]
     try:
         return await server.key_sets.keys(profile.keys_url, kid)
     except KeysUnavailable as error:

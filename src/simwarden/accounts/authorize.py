@@ -44,6 +44,8 @@ CODE_FOR = 60
 """Seconds for which a code is good."""
 TICKET_FOR = 600
 """Seconds for which the page may be answered."""
+MOST_CODES = 100_000
+"""Codes of one application that are kept, for an hour, used or not."""
 _MAX_STATE = 1024
 _MUST_MATCH = ("response_type", "client_id", "redirect_uri", "scope")
 """What must stand beside a signed request, and be the same as inside it ("Signed Authentication Requests")."""
@@ -124,7 +126,10 @@ async def answer(server: AuthorizationServer, request: Request) -> Response:
     until = server.time() + timedelta(seconds=TICKET_FOR + 60)
     if not await server.once.claim("ticket", asked.id, until=until):
         return consent_page.refusal("This page was answered before. Go back and begin again.", 403)
-    application = await server.accounts.application(asked.app_key)
+    try:
+        application = await server.accounts.application(asked.app_key)
+    except ApplicationNotFound:  # deleted since the page was shown
+        return consent_page.refusal("The application may not ask any more.", 403)
     client = Client(application, (await server.clients.get(asked.app_key)).profile)
     if application.revoked_at is not None or asked.redirect_uri not in client.profile.redirect_uris:
         return consent_page.refusal("The application may not ask any more.", 403)
@@ -237,6 +242,10 @@ async def _device(server: AuthorizationServer, request: Request, client: Client)
 
 async def _code(server: AuthorizationServer, asked: Asked, purpose: str) -> Response:
     code, now = secrets.token_urlsafe(32), server.time()
+    if await server.authorizations.count_codes(asked.app_key, MOST_CODES) >= MOST_CODES:
+        server.refused("authorization_codes")
+        text = f"The application has {MOST_CODES} codes of the last hour, try again later"
+        raise OAuthError(429, "temporarily_unavailable", text)
     new = AuthorizationCode(
         app_key=asked.app_key,
         msisdn=asked.msisdn,

@@ -25,7 +25,9 @@ EXPIRES_IN = 600
 INTERVAL = 5
 """Seconds between two polls."""
 MOST_WAITING = 1000
-"""Requests of one application that may wait."""
+"""Requests of one application that may wait,"""
+MOST_KEPT = 100_000
+"""and how many are kept, for an hour, used or not."""
 _CREDENTIALS = frozenset({"client_id", "client_secret", "client_assertion", "client_assertion_type"})
 
 
@@ -59,6 +61,10 @@ async def begin(server: AuthorizationServer, request: Request) -> dict[str, obje
         server.refused("waiting_authentications")
         text = f"At most {MOST_WAITING} requests of an application wait at a time"
         raise OAuthError(429, "slow_down", text, {"retry-after": str(INTERVAL)})
+    if await server.authorizations.count_requests(client.app_key, MOST_KEPT) >= MOST_KEPT:
+        server.refused("kept_authentications")
+        text = f"An application makes at most {MOST_KEPT} requests in an hour"
+        raise OAuthError(429, "slow_down", text, {"retry-after": "60"})
     id_ = secrets.token_urlsafe(32)
     asked = BackchannelRequest(
         app_key=client.app_key,

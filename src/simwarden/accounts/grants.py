@@ -108,10 +108,9 @@ async def _by_statement(
         device = await phone_number(server, signer.application, subject)
     except (InvalidHint, UnknownSim) as error:
         raise invalid_grant("The subject (sub) is no SIM of the account, by tel: or operatortoken:") from error
-    if await verdict(server.consents, signer.app_key, purpose, device, wanted.api) is not ConsentVerdict.GRANTED:
-        raise invalid_grant("There is no consent to this purpose and these scopes")
     scopes = tuple(scope for scope in wanted.scopes if scope != purposes.OPENID)
     minted = await server.tokens.mint(signer.application, scopes, device=device, lifetime=SHORT)
+    await _check_consent(server, signer, purpose, device, wanted)
     return _answer(minted.token, minted.expires_in, scopes)
 
 
@@ -138,6 +137,7 @@ async def _by_request(server: AuthorizationServer, client: Client, form: Mapping
     if not await server.authorizations.use_request(id_, now):
         raise invalid_grant("The auth_req_id is unknown, used, or another client's")
     minted = await server.tokens.mint(client.application, wanted.scopes, device=found.msisdn)
+    await _check_consent(server, client, found.purpose, found.msisdn, wanted)
     answer = _answer(minted.token, minted.expires_in, wanted.scopes)
     if wanted.openid:
         answer["id_token"] = await server.tokens.id_token(client.app_key, found.msisdn, _second(found.created_at), None)
@@ -170,17 +170,24 @@ async def _by_code(server: AuthorizationServer, client: Client, form: Mapping[st
         raise wrong
     wanted = purposes.parse(" ".join(found.scopes))
     purposes.allowed(wanted, client.application.scopes, client.profile.purposes)
-    if (
-        await verdict(server.consents, client.app_key, found.purpose, found.msisdn, wanted.api)
-        is not ConsentVerdict.GRANTED
-    ):
-        raise invalid_grant("There is no consent to this purpose and these scopes")
     minted = await server.tokens.mint(client.application, wanted.scopes, device=found.msisdn, id=token_id)
+    await _check_consent(server, client, found.purpose, found.msisdn, wanted)
     answer = _answer(minted.token, minted.expires_in, wanted.scopes)
     if wanted.openid:
         at = _second(found.created_at)
         answer["id_token"] = await server.tokens.id_token(client.app_key, found.msisdn, at, found.nonce)
     return answer
+
+
+async def _check_consent(
+    server: AuthorizationServer, client: Client, purpose: str, device: str, wanted: purposes.Wanted
+) -> None:
+    """Raises OAuthError unless there is consent to a token that is made already.
+
+    Asked in this order: consent that is withdrawn before is seen here, and what is withdrawn later ends the token.
+    """
+    if await verdict(server.consents, client.app_key, purpose, device, wanted.api) is not ConsentVerdict.GRANTED:
+        raise invalid_grant("There is no consent to this purpose and these scopes")
 
 
 async def _end(server: AuthorizationServer, code: str, app_key: str, jti: str, now: datetime) -> None:

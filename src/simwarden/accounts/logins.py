@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
+import hmac
 import secrets
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -149,6 +151,26 @@ class Logins:
             await self.people.set_password(user.id, stored, keep=None)
         return await self.opened(user, address, "setup")
 
+    async def first(self, code: str, email: str, name: str, password: str, address: str) -> Opened:
+        """Make the first person, an administrator, with the code that `first_code` gives, and log in.
+
+        Raises WrongCredentials, IncompatibleState when there is somebody, InvalidEmail, WeakPassword, TooManyAttempts.
+        """
+        async with self.tried_from(address):
+            if not hmac.compare_digest(_hashed(code.strip().lower()), _hashed(first_code(self._vault))):
+                raise WrongCredentials
+            email = checked_email(email)
+            check_new(password, email)
+            if await self.people.any():
+                raise IncompatibleState("There is somebody already: administrators invite others")
+            stored = await self._passwords.hashed(password)
+            user = await self.people.add_first(
+                *(f"usr_{random_name(12)}", email, name, Role.ADMIN, stored, self._clock())
+            )
+            if user is None:
+                raise IncompatibleState("There is somebody already: administrators invite others")
+        return await self.opened(user, address, "setup")
+
     @contextlib.asynccontextmanager
     async def tried_from(self, address: str) -> AsyncIterator[None]:
         """Count what fails for the client address that it comes from. Raises TooManyAttempts."""
@@ -173,16 +195,17 @@ class Logins:
             raise WrongCredentials(user)
         if (user.email, user.name) != (identity.email, identity.name):
             await self.people.rename(user.id, identity.email, identity.name)
-        if user.role != identity.role:
-            await self.people.change(user.id, identity.name, identity.role, user.manages, None, end=True)
+        if user.role != identity.role and not await self.people.change_role(user.id, identity.role):
+            raise WrongCredentials(user)
         return await self.opened(await self.people.get(user.id), address, "openid")
 
     async def opened(self, user: User, address: str, method: str) -> Opened:
-        """A new session, with a token of its own whatever came before."""
+        """A new session, with a token of its own whatever came before. Raises WrongCredentials when he is locked."""
         token = TOKEN_PREFIX + secrets.token_urlsafe(32)
         now = self._clock()
         session = OperatorSession(f"ses_{random_name(16)}", user.id, now, now, now + self._life, address, method)
-        await self.people.open_session(session, _hashed(token), group(address))
+        if not await self.people.open_session(session, _hashed(token), group(address)):
+            raise WrongCredentials(user)
         return Opened(user, session, token)
 
     async def holder(self, token: str) -> tuple[User, OperatorSession] | None:
@@ -304,6 +327,12 @@ class Logins:
 
     def _key(self, kind: str, value: str) -> bytes:
         return self._vault.fingerprint(value.encode(errors="replace"), f"attempts:{kind}")
+
+
+def first_code(vault: Vault) -> str:
+    """What makes the first person, as long as there is none: 75 bits that follow from the master key."""
+    text = base64.b32encode(vault.keyed_digest(b"first person", "set-up")).decode().lower()
+    return "-".join(text[at : at + 5] for at in (0, 5, 10))
 
 
 def checked_email(email: str) -> str:

@@ -6,6 +6,7 @@ way there and the way back is sealed and handed to who began; nothing is stored,
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -41,6 +42,8 @@ KEPT = 3600
 """Seconds for which the provider's metadata and keys are kept."""
 KEYS_AGAIN = 60
 """Seconds between two looks at its keys because of a key that is not known."""
+AGAIN = 5.0
+"""Seconds after which a provider that could not be reached is asked again: each question may take ten."""
 MAX_ANSWER = 256 * 1024
 _PURPOSE = "openid-login"
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\]):[0-9]{1,5}/callback")
@@ -134,6 +137,8 @@ class OpenIdLogin:
         self._now = now
         self._metadata: tuple[float, dict[str, Any]] | None = None
         self._keys: tuple[float, KeySet] | None = None
+        self._looking = asyncio.Lock()
+        self._failed_at = float("-inf")
 
     async def begin(self, redirect: str) -> tuple[str, str]:
         """Where the browser is sent, and what has to come back with the code. Raises InvalidLoginRedirect."""
@@ -203,7 +208,8 @@ class OpenIdLogin:
         found: Any = claims
         for part in self._provider.claim.split("."):
             found = found.get(part) if isinstance(found, dict) else None
-        groups = {found} if isinstance(found, str) else {each for each in found or () if isinstance(each, str)}
+        found = [found] if isinstance(found, str) else found if isinstance(found, list) else []
+        groups = {each for each in found if isinstance(each, str)}
         roles = {self._provider.roles[group] for group in groups & self._provider.roles.keys()}
         if not roles:
             raise NoRole
@@ -243,8 +249,19 @@ class OpenIdLogin:
         return dict(claims)
 
     async def _discovered(self) -> dict[str, Any]:
-        if self._metadata is not None and self._now() - self._metadata[0] < KEPT:
+        async with self._looking:  # one asks, however many begin to log in
+            if self._metadata is not None and self._now() - self._metadata[0] < KEPT:
+                return self._metadata[1]
+            if 0 <= self._now() - self._failed_at < AGAIN:
+                raise ProviderFailed
+            try:
+                self._metadata = self._now(), await self._look_up()
+            except ProviderFailed:
+                self._failed_at = self._now()
+                raise
             return self._metadata[1]
+
+    async def _look_up(self) -> dict[str, Any]:
         url = self._provider.issuer.rstrip("/") + "/.well-known/openid-configuration"
         status, found = await self._json("GET", url)
         wanted = ("authorization_endpoint", "token_endpoint", "jwks_uri")
@@ -252,7 +269,6 @@ class OpenIdLogin:
             raise ProviderFailed
         if not all(isinstance(found.get(name), str) and _is_safe(found[name]) for name in wanted):
             raise ProviderFailed
-        self._metadata = self._now(), found
         return found
 
     async def _key_set(self, *, again: bool) -> KeySet:

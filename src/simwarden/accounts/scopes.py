@@ -1,8 +1,8 @@
 """Every scope there is, as the OpenAPI documents have them.
 
 A document says in the `security` block of an operation which scopes allow it, and in `x-simwarden-scopes` what each of
-its scopes is for, in which sets it is, and what has to be known of a SIM for it. Both are read from the text, in the
-layout that all our documents keep.
+its scopes is for, in which sets it is, and whatever else some API wants to know of a scope. Both are read from the
+text, in the layout that all our documents keep.
 """
 
 from __future__ import annotations
@@ -26,8 +26,11 @@ _OPERATION = re.compile(
 )
 _BLOCK = re.compile(r"^x-simwarden-scopes:\n((?: .*\n)+)", re.MULTILINE)
 _SCOPE = re.compile(
-    r"^  \"([^\"\n]+)\":\n    allows: (.+)\n(?:    sets: \[(.*)\]\n)?(?:    needs: (\S+)\n)?", re.MULTILINE
+    r"^  \"([^\"\n]+)\":\n    allows: (.+)\n(?:    sets: \[(.*)\]\n)?((?:    [a-z-]+: \S+\n)*)", re.MULTILINE
 )
+
+
+_MORE = re.compile(r"    ([a-z-]+): (\S+)\n")
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -38,8 +41,8 @@ class Scope(msgspec.Struct, frozen=True):
     """What it is for, in a few words."""
     sets: frozenset[str]
     """The sets that its document puts it into; sets that contain these have it too."""
-    needs: str = ""
-    """What has to be known of a SIM before the scope is of any use with it; empty: nothing."""
+    more: Mapping[str, str]
+    """Whatever else it says: a word by its name."""
 
 
 @cache
@@ -57,8 +60,8 @@ def of_operations(package: str) -> Mapping[str, frozenset[str]]:
 
 def _of_document(text: str) -> Iterator[Scope]:
     block = _BLOCK.search(text)
-    for name, allows, sets, needs in _SCOPE.findall(block[1] if block else ""):
-        yield Scope(name, allows, frozenset(filter(None, re.split(r"[, ]+", sets))), needs)
+    for name, allows, sets, more in _SCOPE.findall(block[1] if block else ""):
+        yield Scope(name, allows, frozenset(filter(None, re.split(r"[, ]+", sets))), dict(_MORE.findall(more)))
 
 
 def _of_customers() -> Iterator[Scope]:
@@ -76,8 +79,6 @@ def _of_operators() -> Iterator[Scope]:
 _CUSTOMERS = tuple(_of_customers())
 KNOWN = MappingProxyType({scope.name: scope.allows for scope in _CUSTOMERS})
 """Scope to what it allows."""
-NEEDS = MappingProxyType({scope.name: scope.needs for scope in _CUSTOMERS if scope.needs})
-"""Scope to what has to be known of a SIM (`northbound.eligibility_info.sources`)."""
 SET_MEANING = MappingProxyType(
     {
         "default": "bind, unbind and query; subscribe to events and receive them; read how a SIM stands",
@@ -102,6 +103,11 @@ SETS = MappingProxyType(
 """Sets of scopes by name. An application has `default` unless its creator names others."""
 OPERATOR = MappingProxyType({scope.name: scope.allows for scope in _of_operators()})
 """The scopes of the operator's own keys. No tenant's application can have them, and an operator's key has no others."""
+
+
+def said(name: str) -> Mapping[str, str]:
+    """What the documents say under this name, by scope; scopes of which they say nothing are missing."""
+    return MappingProxyType({scope.name: scope.more[name] for scope in _CUSTOMERS if name in scope.more})
 
 
 class UnknownScope(InvalidValue):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from simwarden.accounts.keys import SigningKeys
     from simwarden.accounts.outside import OutsideTokens
-    from simwarden.domain.sim import SimRef
+    from simwarden.domain.sim import OneSim
     from simwarden.store.accounts import Accounts, Application
 
 LIFETIME = 3600
@@ -55,8 +55,8 @@ class Caller(msgspec.Struct, frozen=True):
     """Counted calls that the application may make in a day (UTC); None: as many as it likes."""
     granted: frozenset[str] = frozenset()
     """The scopes that the application has, whatever this token allows."""
-    sims: frozenset[SimRef] | None = None
-    """The names of the one SIM that the call may be about, by an eligibility response; None: of any."""
+    only: OneSim | None = None
+    """The SIM that the call may be about; None: any of the account's."""
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -190,23 +190,36 @@ class Tokens:
 
         Raises StoreUnavailable.
         """
-        checked = self._checked.get(token) or await self._verify(token)
-        if checked is None:
-            return None
-        if checked.expires_at <= self._now():
+        checked, now = self._checked.get(token), self._now()
+        if checked is not None:
+            status = checked.status
+            is_current = status is self._status.get(checked.caller.app_key) and 0 <= now - status.read_at < STATUS_FOR
+            if is_current and now < checked.expires_at:
+                return checked.caller
+        return await self._check(token, checked)
+
+    async def _check(self, token: str, checked: _Checked | None) -> Caller | None:
+        """As `check`, where the token or its application's status is not known. Nothing is kept of a refused one."""
+        checked = checked or await self._verify(token)
+        if checked is None or checked.expires_at <= self._now():
             self._checked.pop(token, None)
             return None
-        caller = checked.caller
-        status = await self._current(caller.app_key)
-        if status.account_id != caller.account_id or checked.issued_at < status.tokens_from:
+        caller, status = checked.caller, await self._current(checked.caller.app_key)
+        if (
+            status.account_id != caller.account_id
+            or checked.issued_at < status.tokens_from
+            or _is_revoked(checked.names, checked.issued_at, status)
+        ):
+            self._checked.pop(token, None)
             return None
         if status is not checked.status:  # it was read again since
-            if _is_revoked(checked.names, checked.issued_at, status):
-                self._checked.pop(token, None)
-                return None
             caller = msgspec.structs.replace(caller, daily_quota=status.daily_quota, granted=status.granted)
-            if token in self._checked:
-                self._checked[token] = msgspec.structs.replace(checked, caller=caller, status=status)
+            checked = msgspec.structs.replace(checked, caller=caller, status=status)
+        elif self._checked.get(token) is checked:
+            return caller
+        while token not in self._checked and len(self._checked) >= self._remembered:
+            del self._checked[next(iter(self._checked))]
+        self._checked[token] = checked
         return caller
 
     async def caller(self, app_key: str) -> Caller | None:
@@ -247,9 +260,9 @@ class Tokens:
         if expires_at <= self._now():
             return None
         status = await self._current(app_key)
-        names = (str(claims.get("jti")), *((NAME,) if is_outside else _consents(scope, device)))
-        if status.account_id is None or _is_revoked(names, issued_at, status):
+        if status.account_id is None:
             return None
+        names = (str(claims.get("jti")), *((NAME,) if is_outside else _consents(scope, device)))
         caller = Caller(
             app_key,
             status.account_id,
@@ -259,11 +272,7 @@ class Tokens:
             status.daily_quota,
             status.granted,
         )
-        checked = _Checked(caller, status, expires_at, issued_at, names)
-        while len(self._checked) >= self._remembered:
-            del self._checked[next(iter(self._checked))]
-        self._checked[token] = checked
-        return checked
+        return _Checked(caller, status, expires_at, issued_at, names)
 
     async def _claims(self, token: str) -> dict[str, Any] | None:
         """What a token says, if one of our keys signed it (RFC 9068 clause 4)."""

@@ -9,7 +9,7 @@ import msgspec
 
 from simwarden.domain.errors import IncompatibleState, ResourceNotFound
 from simwarden.domain.price import Month, PricePlan, check
-from simwarden.domain.price_bill import Bill, make_bill
+from simwarden.domain.price_bill import Bill, make_bill, sum_of_calls, sum_of_services
 from simwarden.kit.clock import now_utc
 from simwarden.store import ledger, plans
 from simwarden.store.plans import PlanAssignment, PlanVersion
@@ -109,17 +109,33 @@ class Billing:
         now = self.now()
         if month.first > now.date():
             raise MonthToCome(f"{month} has not begun yet")
-        calls = await ledger.calls_of(self.db, versions, month.first, month.last)
-        services = await ledger.services_of(self.db, versions, month, now.date())
-        return [
-            AccountBill(
-                account_id,
-                version,
-                make_bill(version.plan, month, calls.get(account_id, ()), services.get(account_id, {})),
-                now,
-            )
-            for account_id, version in versions.items()
-        ]
+        users = await self._users(month, versions)
+        every = [each for ids in users.values() for each in ids]
+        calls = await ledger.calls_of(self.db, every, month.first, month.last)
+        services = await ledger.services_of(self.db, every, month, now.date())
+        bills = []
+        for account_id, version in versions.items():
+            used = sum_of_calls(calls.get(each, ()) for each in users[account_id])
+            served = sum_of_services(services.get(each, {}) for each in users[account_id])
+            bills.append(AccountBill(account_id, version, make_bill(version.plan, month, used, served), now))
+        return bills
+
+    async def _users(self, month: Month, account_ids: Collection[str]) -> dict[str, list[str]]:
+        """The accounts whose calls and SIMs are on the bill of each: itself, and those below it that no plan of their
+        own charges in the month, nor an account between."""
+        users = {each: [each] for each in account_ids}
+        below = await plans.below(self.db, account_ids)
+        if not below:
+            return users
+        charged = await plans.assigned(self.db, month, [id_ for id_, _ in below])
+        payer = {each: each for each in account_ids}
+        for id_, parent in below:  # those further up come first
+            if id_ in users or id_ in charged:
+                continue
+            if id_ not in payer and parent in payer:
+                payer[id_] = payer[parent]
+                users[payer[parent]].append(id_)
+        return users
 
     async def _plans(self, month: Month, account_ids: Collection[str]) -> dict[str, PlanVersion]:
         """The plans of accounts in a month. Raises PlanNotFound where one has no version that is valid then."""

@@ -122,7 +122,7 @@ class Invoicing:
             serial = await invoices.take_numbers(connection, InvoiceKind.CREDIT_NOTE, 1)
             notes = await invoices.credit_notes(connection, number)
             taxes = tuple(map(sum, zip(*([tax.amount for tax in note.taxes] for note in notes), strict=True)))
-            before = Credited(sum((note.net for note in notes), Credited().net), taxes)  # type: ignore[arg-type]
+            before = Credited(sum((note.net for note in notes), Credited().net), taxes, len(notes))  # type: ignore[arg-type]
             named = number_of(invoice.seller, InvoiceKind.CREDIT_NOTE, serial)
             note = make_credit_note(invoice, before, number=named, reason=reason, at=now, net=net)
             await invoices.insert(connection, [NewInvoice(serial, note)], now)

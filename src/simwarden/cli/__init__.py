@@ -28,6 +28,7 @@ _COMMANDS = {
     "record": ("simwarden.cli.record:record", "What SIMs did: messages, calls, counters."),
     "line": ("simwarden.cli.line:line", "Fixed lines: numbers and addresses that do not move."),
     "cell": ("simwarden.cli.cell:cell", "Cells of mobile networks, and where they are."),
+    "imei": ("simwarden.cli.imei:imei", "Devices that are stolen, blocked, tracked or allowed."),
     "tac": ("simwarden.cli.tac:tac", "Models of devices by type allocation code."),
     "eligibility": ("simwarden.cli.eligibility:eligibility", "Which SIMs may pay by the phone bill."),
     "operation": ("simwarden.cli.operation:operation", "Work on many SIMs, done in the background."),

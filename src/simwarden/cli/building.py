@@ -38,6 +38,7 @@ _METAVARS = {
     "deliveryId": "EVENT",
     "alarmId": "ID",
     "cellId": "KEY",
+    "imeiId": "IMEI",
     "lineId": "NUMBER",
     "planId": "PLAN",
     "invoiceId": "NUMBER",

@@ -32,7 +32,7 @@ _OFF = {
     "APPLIED": "is off",
     "PENDING": "is to be off; the network has not confirmed that yet",
     "FAILED": "is to be off, but may still work: the gateway did not lock the SIM",
-    "NOT_SEPARABLE": "is to be off, but still works: the gateway can only lock the whole SIM",
+    "NOT_SEPARABLE": "is to be off, but still works: what can be acted upon can only stop more than that",
     None: "is to be off, but nothing can be done in the network: no gateway has the SIM",
 }
 _ON = {
@@ -114,6 +114,12 @@ def _place(place: EnforcedSlot) -> str:
     text += f" ({_STATUS.get(place.status, place.status)})"
     if place.last_error:
         text += f". Attempt {place.attempts}: {place.last_error.rstrip('.')}"
+    if place.target and place.separates:
+        text += f". Separates {' from '.join(place.separates)}"
+    if place.device:
+        text += f". Shows it in device {place.device}"
+    if place.goes_on:
+        text += f". Still goes on: {', '.join(place.goes_on)}"
     return text + (f". {place.note[0].upper()}{place.note[1:]}" if place.note else "")
 
 
@@ -149,7 +155,8 @@ def _said(step: EventView) -> str:
         case "DEVICE_SEEN":
             return f"seen in device {data['imei']}"
         case "DEVICE_CHANGED":
-            return f"in device {data['imei']}" + (f", before in {data['before']}" if data.get("before") else "")
+            other = f", where {data['against']} showed it" if data.get("against") else ""
+            return f"in device {data['imei']}" + (f", before in {data['before']}{other}" if data.get("before") else "")
         case "DEVICE_UNKNOWN":
             return "its device is unknown" + (f", the last one was {data['last']}" if data.get("last") else "")
         case "BINDING_CREATED" | "BINDING_REPLACED" | "BINDING_ARMED" | "BINDING_LEARNT":

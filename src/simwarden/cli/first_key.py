@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from simwarden.accounts.applications import issue_operator
+from simwarden.accounts.logins import first_code
 from simwarden.cli.remote import Key, ServerRefused, key_path, read_key
 from simwarden.kit.ids import random_name
 from simwarden.store.accounts import Accounts
 from simwarden.store.database import Database
+from simwarden.store.people import People
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from simwarden.settings import Settings
+    from simwarden.store.vault import Vault
 
 
 async def leave(settings: Settings, url: str) -> str:
@@ -39,6 +42,17 @@ async def leave(settings: Settings, url: str) -> str:
         return f"No operator's key is left for the commands: {path}: {error.strerror}"
     finally:
         await db.close()
+
+
+async def console(settings: Settings, url: str, vault: Vault) -> str:
+    """Where the web console is; with the code that makes its first person, while there is none."""
+    db = await Database.connect(url, size=1)
+    try:
+        begun = await People(db).any()
+    finally:
+        await db.close()
+    address = f"{settings.admin_url}/console"
+    return f"Console: {address}" if begun else f"Console: {address}/first?code={first_code(vault)}"
 
 
 async def _make(path: Path, accounts: Accounts) -> str:

@@ -117,6 +117,8 @@ async def _prepare(settings: Settings) -> None:
     await key_check.check(settings.database_url, vault)
     if said := await first_key.leave(settings, settings.database_url):
         click.echo(said, err=True)
+    if settings.serves_console:
+        click.echo(await first_key.console(settings, settings.database_url, vault), err=True)
 
 
 def _prepared(settings: Settings) -> bool:

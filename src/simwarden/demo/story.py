@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simwarden.demo.bank import Bank
 from simwarden.demo.infected import InfectedMeter
 from simwarden.demo.journey import Journey
+from simwarden.demo.mobile import MobileCard
 from simwarden.demo.world import expect, until
 
 if TYPE_CHECKING:
@@ -46,12 +47,13 @@ class Story:
         """Two more."""
 
     async def play(self) -> None:
-        """From an empty house to a stolen card blocked and back, the owner's own switches, an infected meter, a
-        truck that leaves its city, and a bank's questions. Raises StepFailed."""
+        """From an empty house to a stolen card blocked and back, a mobile card's packets, the owner's own switches, an
+        infected meter, a truck that leaves its city, and a bank's questions. Raises StepFailed."""
         await self._set_the_scene()
         await self._bind()
         await self._stolen()
         await self._returned()
+        await MobileCard(self._world, self._say).play()
         await self._controlled()
         await InfectedMeter(self._world, self._say, self._imsi, self._msisdn, HOME).play()
         await Journey(self._world, self._say, self._truck).play()

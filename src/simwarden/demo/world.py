@@ -24,6 +24,7 @@ class World:
 
     def __init__(self, session: aiohttp.ClientSession, directory: Path) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
+        self.radius_port, self.radius_access_port = free_port(), free_port()
         self._session = session
         self.processes = Processes(
             directory,
@@ -31,6 +32,8 @@ class World:
                 "SIMWARDEN_DATA_DIR": str(directory / "data"),
                 "SIMWARDEN_PORT": self.url.rpartition(":")[2],
                 "SIMWARDEN_HOST": "127.0.0.1",
+                "SIMWARDEN_RADIUS_PORT": str(self.radius_port),
+                "SIMWARDEN_RADIUS_ACCESS_PORT": str(self.radius_access_port),
                 "SIMWARDEN_ALLOW_PRIVATE_SINKS": "true",
                 "SIMWARDEN_LOG_FORMAT": "json",
             },

@@ -18,6 +18,8 @@ CONFIRM_WAIT = timedelta(seconds=2)
 """How long the report that proves a command may take before the element is asked for its state."""
 BACKOFF_FIRST = timedelta(seconds=1)
 BACKOFF_CAP = timedelta(seconds=60)
+LINGER_LOOK = timedelta(seconds=60)
+"""How often the element is asked about what goes on although it is switched off there."""
 
 
 class CommandPhase(enum.StrEnum):
@@ -65,6 +67,16 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     next_attempt_at: datetime | None = None
     commanded_at: datetime | None = None
     last_error: str | None = None
+    held: int | None = None
+    """Where the element keeps what is switched off (a subscriber of an HLR): the functions that we switched off. What
+    somebody else did there is left alone. None at other targets."""
+    lingering: int = 0
+    """Functions that are switched off there, and go on all the same until the device registers again. Who is registered
+    is not asked; only new registrations are refused."""
+    device: str | None = None
+    """The device (14 digits) that the element keeps with the subscriber,"""
+    device_since: datetime | None = None
+    """and since when it is known to; None: it was there when the SIM was first seen there."""
 
     @property
     def switchable(self) -> Function:
@@ -78,6 +90,12 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     def wanted(self) -> Function:
         """The functions that are to be switched off there: of `desired`, the groups that are in it as a whole."""
         return self.wanted_of(self.desired)
+
+    @property
+    def off(self) -> Function:
+        """All functions that are to be off there: what is wanted, and what somebody else switched off."""
+        others = 0 if self.held is None else (self.applied or 0) & ~self.held
+        return self.wanted | Function(others & int(self.switchable))
 
     @property
     def is_open(self) -> bool:
@@ -95,12 +113,16 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
 
 def _matches(attachment: Attachment, off: int | None) -> bool:
     """Whether these functions being off is what is wanted, as far as they can be switched there."""
-    return off is not None and off & attachment.switchable == attachment.wanted
+    if off is None:
+        return False
+    if attachment.held is not None:
+        return not attachment.wanted & ~off and not off & attachment.held & ~int(attachment.wanted)
+    return off & attachment.switchable == attachment.wanted
 
 
 def _is_left_alone(attachment: Attachment, off: int | None, *, ours: bool) -> bool:
     """Whether more is off than is wanted because of somebody else: an operator did it by hand."""
-    return off is not None and not ours and not attachment.wanted & ~off
+    return off is not None and not ours and attachment.held is None and not attachment.wanted & ~off
 
 
 def set_desired(attachment: Attachment, desired: int, event: int | None, now: datetime, *, ours: bool) -> Attachment:
@@ -117,7 +139,8 @@ def set_desired(attachment: Attachment, desired: int, event: int | None, now: da
     fits = _matches(after, after.applied) or _is_left_alone(after, after.applied, ours=ours)
     done = fits and not attachment.is_open
     # What ends sessions leaves nothing behind that would have to be undone.
-    crossed = attachment.is_open and attachment.phase is not CommandPhase.IDLE and attachment.target.holds_card
+    keeps = attachment.target.holds_card or attachment.held is not None
+    crossed = attachment.is_open and attachment.phase is not CommandPhase.IDLE and keeps
     return msgspec.structs.replace(
         after,
         event=event,
@@ -128,6 +151,7 @@ def set_desired(attachment: Attachment, desired: int, event: int | None, now: da
         next_attempt_at=None if done else now,
         commanded_at=None,
         last_error=None,
+        lingering=attachment.lingering & int(after.wanted),
     )
 
 
@@ -140,10 +164,12 @@ def attach(
     *,
     off: int,
     ours: bool,
+    keeps: bool = False,
 ) -> Attachment:
     """A SIM is at a new target. `off` is what is off there, `ours` says that we switched it off.
 
-    What somebody else switched off is left alone when the SIM may work: an operator did it by hand.
+    What somebody else switched off is left alone when the SIM may work: an operator did it by hand. `keeps`: the
+    element keeps what is switched off for the SIM (see Attachment.held).
     """
     made = Attachment(
         target=target,
@@ -154,6 +180,7 @@ def attach(
         status=AttachmentStatus.APPLIED,
         event=event,
         since=now,
+        held=0 if keeps else None,
     )
     if _matches(made, off) or _is_left_alone(made, off, ours=ours):
         return made
@@ -209,12 +236,62 @@ def observe(attachment: Attachment, now: datetime, *, off: int | None, ours: boo
     )
 
 
+def kept(attachment: Attachment, now: datetime, *, off: int, idle: int) -> Attachment:
+    """The element showed which functions it keeps switched off for the SIM. `idle`: those of which nothing goes on.
+
+    What is switched off and goes on is neither done nor a failure: it is pending until the device registers again, or
+    somebody shows that nothing goes on any more.
+    """
+    assert attachment.held is not None
+    off &= int(attachment.switchable)
+    after = msgspec.structs.replace(
+        attachment,
+        applied=off,
+        held=attachment.held & (off | int(attachment.wanted)),
+        lingering=attachment.lingering & int(attachment.wanted) & ~idle,
+    )
+    if _matches(after, off) and attachment.phase is not CommandPhase.CROSSED:
+        if after.lingering:
+            return msgspec.structs.replace(
+                after,
+                phase=CommandPhase.ANSWERED,
+                status=AttachmentStatus.PENDING,
+                attempts=0,
+                next_attempt_at=now + LINGER_LOOK,
+                last_error=None,
+            )
+        return msgspec.structs.replace(
+            after, phase=CommandPhase.IDLE, status=AttachmentStatus.APPLIED, next_attempt_at=None, last_error=None
+        )
+    if attachment.is_open:  # not yet, or without effect: the next attempt stands
+        return msgspec.structs.replace(after, next_attempt_at=attachment.next_attempt_at or now)
+    return msgspec.structs.replace(
+        after,
+        phase=CommandPhase.IDLE,
+        status=AttachmentStatus.PENDING,
+        since=now,
+        attempts=0,
+        next_attempt_at=now,
+        commanded_at=None,
+    )
+
+
 def commanded(attachment: Attachment, now: datetime) -> Attachment:
     """A command is about to be sent: the next step, if no proof comes, is to ask for the state."""
     attempts = attachment.attempts + 1
+    held, lingering = attachment.held, attachment.lingering
+    if held is not None:
+        begun = int(attachment.wanted) & ~(attachment.applied or 0)
+        held, lingering = held | begun, lingering | begun
     wait = CONFIRM_WAIT if attempts < FAILED_AFTER else max(CONFIRM_WAIT, backoff(attempts))
     return msgspec.structs.replace(
-        attachment, phase=CommandPhase.SENT, attempts=attempts, commanded_at=now, next_attempt_at=now + wait
+        attachment,
+        phase=CommandPhase.SENT,
+        attempts=attempts,
+        commanded_at=now,
+        next_attempt_at=now + wait,
+        held=held,
+        lingering=lingering,
     )
 
 

@@ -32,7 +32,11 @@ class Direction(enum.StrEnum):
     """An outbound call to a number that had called before."""
 
 
-class DayKey(msgspec.Struct, frozen=True, order=True):
+_WAYS: dict[str, Direction] = {each: each for each in (Direction.INBOUND, Direction.OUTBOUND)}
+"""Of messages; anything else is a delivery report, or the outcome of a task."""
+
+
+class DayKey(msgspec.Struct, frozen=True, order=True, gc=False):
     """One count."""
 
     imsi: str
@@ -43,7 +47,7 @@ class DayKey(msgspec.Struct, frozen=True, order=True):
     prefix: str
 
 
-class StoredCall(msgspec.Struct, frozen=True, kw_only=True):
+class StoredCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is stored of a call, as far as it is counted."""
 
     imsi: str | None
@@ -72,8 +76,9 @@ class DayCounts:
         self, *, imsi: str, direction: str, at: datetime, received_at: datetime, zone: str, prefix: str
     ) -> None:
         """A message was stored that was not before. Delivery reports and outcomes of tasks are no messages."""
-        if direction in (Direction.INBOUND, Direction.OUTBOUND) and self._counts(at, received_at):
-            self._records[DayKey(imsi, _day(at), TrafficKind.SMS, Direction(direction), zone, prefix)] += 1
+        way = _WAYS.get(direction)
+        if way is not None and self._counts(at, received_at):
+            self._records[DayKey(imsi, _day(at), TrafficKind.SMS, way, zone, prefix)] += 1
 
     def replace_call(self, before: StoredCall | None, after: StoredCall) -> None:
         """What is stored of a call has changed; `before`: None where nothing was."""

@@ -39,6 +39,8 @@ class DoubtKind(enum.StrEnum):
     """The gateway is pinned to an account, and the SIM belongs to another one."""
     UNPROVEN = "UNPROVEN"
     """It would lift a bar. Nothing is wrong with it: every lift waits for proof."""
+    DISAGREEMENT = "DISAGREEMENT"
+    """It shows a SIM in another device than a different element does, at nearly the same time. The newest counts."""
 
 
 class DoubtOutcome(enum.StrEnum):

@@ -124,3 +124,9 @@ def follow(
 def place_name(latitude: float, longitude: float) -> str:
     """What a site is known by: those of one point are one place."""
     return f"{latitude:.5f},{longitude:.5f}"
+
+
+def position_of(place: str) -> tuple[float, float]:
+    """Latitude and longitude of a site, of its name."""
+    latitude, _, longitude = place.partition(",")
+    return float(latitude), float(longitude)

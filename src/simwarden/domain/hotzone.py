@@ -25,9 +25,10 @@ from simwarden.domain.outliers import (
 from simwarden.domain.zones import is_country
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+_RISKS = [str(each) for each in (Risk.LOW, Risk.MEDIUM, Risk.HIGH)]
 _COUNTRY = re.compile(r"[A-Z]{2}|001")
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,4}")
 
@@ -244,6 +245,33 @@ def anomaly(watch: HotzoneWatch, zones: HotZones, day: date, verdict: HotzoneVer
         "count": sum(each.count for each in verdict.details if each.day == day),
         "zones": [*sorted(zones.countries), *(f"+{each}" for each in sorted(zones.prefixes))],
     }
+
+
+TOGETHER = ""
+"""In the place of a hotzone: all that are asked for."""
+
+
+def one_by_one(zones: HotZones, day: date, verdict: HotzoneVerdict) -> dict[str, HotZones]:
+    """Each of several hotzones with which there may have been something on a day, by its name; `verdict`: about all of
+    them together."""
+    if len(zones.countries) + len(zones.prefixes) < 2:
+        return {}
+    here = {each.country for each in verdict.details if each.day == day}
+    prefixes = sorted(zones.prefixes) if here else []
+    return {country: HotZones(frozenset({country})) for country in sorted(zones.countries & here)} | {
+        f"+{prefix}": HotZones(prefixes=frozenset({prefix})) for prefix in prefixes
+    }
+
+
+def joined(stand_out: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """What is told of a day, by what is found of it with single hotzones or with all TOGETHER (`anomaly`)."""
+    single = sorted(name for name in stand_out if name != TOGETHER)
+    if TOGETHER in stand_out:
+        data = stand_out[TOGETHER]
+    else:
+        data = max((stand_out[name] for name in single), key=lambda each: _RISKS.index(each["riskLevel"]))
+        data = data | {"zones": single, "count": sum(stand_out[name]["count"] for name in single)}
+    return data | ({"fraudHotZone": single} if single else {})
 
 
 def alert(watch: HotzoneWatch, day: date, risk: Risk) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from functools import lru_cache
 
 import msgspec
 
@@ -139,6 +140,7 @@ def parse_apn(text: str) -> str:
     return plain
 
 
+@lru_cache(maxsize=8192)  # a batch asks for each of its SIMs some ten times
 def bucket_of(imsi: str) -> int:
     """The bucket (0 to 255) in which every row about this SIM lives: CRC-32 of the IMSI, lowest byte."""
     return zlib.crc32(imsi.encode("ascii")) & 0xFF

@@ -151,6 +151,8 @@ class Credited(msgspec.Struct, frozen=True):
     net: Decimal = Decimal(0)
     taxes: tuple[Decimal, ...] = ()
     """Of each tax of the invoice, in its order; none: nothing."""
+    notes: int = 0
+    """How many there are."""
 
 
 def make_credit_note(
@@ -166,7 +168,8 @@ def make_credit_note(
     given = left if net is None else Decimal(net)
     if net is not None and (given <= 0 or rounded(Fraction(given), decimals) != given):
         raise BadCredit(f"An amount above zero, with at most {decimals} decimals, can be credited")
-    if given > left or left <= 0:
+    is_first_of_nothing = net is None and left == 0 and not before.notes  # an invoice of 0 is credited once, as a whole
+    if given > left or (left <= 0 and not is_first_of_nothing):
         raise TooMuchCredited(f"Of {invoice.number} {left} {invoice.currency} are left before taxes")
     given = rounded(Fraction(given), decimals)
     taxes = []

@@ -90,6 +90,15 @@ class NumberRange(msgspec.Struct, frozen=True, order=True):
             return self.first == other.first
         return self.first <= other.first and other.beyond <= self.beyond
 
+    def without(self, part: NumberRange) -> list[NumberRange]:
+        """What is left of this range when `part`, which it covers, is cut out: nothing, one range or two."""
+        if self.kind is RangeKind.NAI:
+            return []
+        digits = len(part.first)
+        below = self.first.ljust(digits, "0"), str(int(part.first) - 1).zfill(digits)
+        above = str(int(part.last) + 1).zfill(digits), self.last.ljust(digits, "9")
+        return [NumberRange(self.kind, first, last) for first, last in (below, above) if int(first) <= int(last)]
+
 
 def parse_range(kind: str, text: str) -> NumberRange:
     """A prefix (`4600001`), FIRST-LAST (`4600001-4600009`), or for kind nai a realm. Raises InvalidRange."""

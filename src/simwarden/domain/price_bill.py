@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
+from operator import add
 
 import msgspec
 
@@ -95,6 +96,25 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     taxes: tuple[BillTax, ...]
     tax: Decimal
     total: Decimal
+
+
+def sum_of_calls(parts: Iterable[Iterable[CountedCalls]]) -> list[CountedCalls]:
+    """The calls of several accounts, by operation."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for part in parts:
+        for each in part:
+            counts[each.api, each.operation] += each.count
+    return [CountedCalls(api, operation, count) for (api, operation), count in counts.items()]
+
+
+def sum_of_services(parts: Iterable[Mapping[SimService, ServiceUse]]) -> dict[SimService, ServiceUse]:
+    """What several accounts used."""
+    found: dict[SimService, ServiceUse] = {}
+    for part in parts:
+        for service, use in part.items():
+            before = msgspec.structs.astuple(found.get(service, ServiceUse()))
+            found[service] = ServiceUse(*map(add, before, msgspec.structs.astuple(use)))
+    return found
 
 
 def make_bill(

@@ -31,7 +31,7 @@ class RecordPlace(msgspec.Struct, frozen=True, order=True):
         return f"{table}:{self.bucket}:{self.gateway_id}:{self.key.hex()}"
 
 
-class NewRecord(msgspec.Struct, frozen=True):
+class NewRecord(msgspec.Struct, frozen=True, gc=False):
     """A message that was stored just now for the first time, or a call that was stored as ended for the first time."""
 
     imsi: str

@@ -9,10 +9,11 @@ import msgspec
 
 from simwarden.domain.counters import CounterSource
 from simwarden.domain.session import SessionNote
+from simwarden.domain.sim import Function
 from simwarden.domain.texts import Segment
 
 
-class PortObservation(msgspec.Struct, frozen=True, kw_only=True):
+class PortObservation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One slot of one port as its gateway shows it."""
 
     port: int
@@ -38,7 +39,7 @@ class PortObservation(msgspec.Struct, frozen=True, kw_only=True):
     """Whatever else the source said; stored as JSON."""
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A record (call, SMS, session) that tells in which device a SIM was at a time."""
 
     imsi: str | None
@@ -52,9 +53,13 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """See Sighting."""
     where: str | None = None
     """What the record is of, for people."""
+    cells: tuple[str, ...] = ()
+    """Keys of the cell that the device is in and of the area around it, the cell first; none, where it is not said."""
+    cells_at: datetime | None = None
+    """When it was there, where that is said apart; None: `at`."""
 
 
-class SmsRecord(msgspec.Struct, frozen=True, kw_only=True):
+class SmsRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A short message that went through a gateway."""
 
     key: bytes
@@ -91,7 +96,7 @@ class SmsRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What the carrier says of its form, where it does."""
 
 
-class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
+class CallRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A call that goes through a gateway, as far as it has come: several reports are one call."""
 
     call_id: str
@@ -116,6 +121,22 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Why it ended, as the network or the modem says."""
     detail: Any = None
     """Whatever else the source said; stored as JSON."""
+
+
+class SubscriberNote(msgspec.Struct, frozen=True, kw_only=True):
+    """What an element that keeps subscribers (an HLR) shows of one."""
+
+    imsi: str
+    groups: tuple[Function, ...]
+    """The sets of functions that can be switched there, each only as a whole."""
+    off: Function
+    """It refuses new registrations for these."""
+    idle: Function = Function(0)
+    """Nothing of these goes on: nobody serves the subscriber, or whoever did has given it up."""
+    imei: str | None = None
+    """The device that it keeps with the subscriber, 14 digits."""
+    seen_at: datetime | None = None
+    """When the subscriber last registered."""
 
 
 class GatewayFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +170,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     sms: tuple[SmsRecord, ...] = ()
     calls: tuple[CallRecord, ...] = ()
     sessions: tuple[SessionNote, ...] = ()
+    subscribers: tuple[SubscriberNote, ...] = ()
     restarted_at: datetime | None = None
     """All sessions at this element that began before are over."""
     authentic: bool = False

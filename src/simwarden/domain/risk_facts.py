@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from simwarden.domain.reports import SmsRecord
     from simwarden.domain.zones import Zone
 
-_COUNTED = {
+_COUNTED: dict[str, tuple[Signal, Signal]] = {
     Direction.OUTBOUND: (Signal.SMS_SENT, Signal.CALLS_MADE),
     Direction.INBOUND: (Signal.SMS_RECEIVED, Signal.CALLS_RECEIVED),
 }
@@ -55,7 +55,7 @@ class Facts:
             return
         second = _second(at, received_at)
         facts = self._of(imsi, element_id)
-        facts.append(Fact(_COUNTED[Direction(direction)][0], second))
+        facts.append(Fact(_COUNTED[direction][0], second))
         if zone is not None:
             facts += _reached(imsi, second, zone)
 
@@ -71,7 +71,7 @@ class Facts:
                 continue
             second = _second(call.begin_at, call.received_at)
             facts = self._of(call.imsi, element_id)
-            facts.append(Fact(_COUNTED[Direction(call.direction)][1], second, sign))
+            facts.append(Fact(_COUNTED[call.direction][1], second, sign))
             if call.direction == Direction.OUTBOUND:
                 seconds = connected_seconds(call)
                 if seconds:

@@ -27,13 +27,15 @@ MOST_COUNTRIES = 300
 """Of those that a SIM is known to have reached. There are fewer."""
 _NUMBER = {signal: number for number, signal in enumerate(Signal)}
 _FIRST_SEEN = Signal.NEW_COUNTRIES
+_OF_THINGS = DISTINCT | {_FIRST_SEEN}
+"""Signals that look at which things they are."""
 ANY = b""
 _SPAN = 100_000
 Key = int
 """Of a window: the signal's number and the minutes."""
 
 
-class Fact(msgspec.Struct, frozen=True):
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """Something of a SIM that a signal counts."""
 
     signal: Signal
@@ -56,7 +58,7 @@ class Fired(msgspec.Struct, array_like=True):
     """Steps up to this one do not count for it any more."""
 
 
-class SimWindows(msgspec.Struct, array_like=True):
+class SimWindows(msgspec.Struct, array_like=True, gc=False):
     """What is remembered of a SIM."""
 
     sums: dict[Key, dict[int, int]] = {}
@@ -111,17 +113,23 @@ class Plan:
             signal, at, what = fact.signal, fact.at, fact.what
             for key, seconds in self.signals.get(signal, ()):
                 step = at // seconds
-                if signal in DISTINCT:
-                    seen = state.sets.setdefault(key, {})
-                    seen[what] = max(seen.get(what, step), step)
-                elif signal is _FIRST_SEEN:
-                    seen = state.sets.setdefault(key, {})
-                    seen[what] = min(seen.get(what, step), step)
-                    seen[ANY] = max(seen.get(ANY, step), step)
-                else:
-                    sums = state.sums.setdefault(key, {})
-                    sums[step] = sums.get(step, 0) + fact.amount
                 touched[key] = None
+                if signal not in _OF_THINGS:
+                    sums = state.sums.get(key)
+                    if sums is None:
+                        state.sums[key] = {step: fact.amount}
+                    else:
+                        sums[step] = sums.get(step, 0) + fact.amount
+                    continue
+                seen = state.sets.get(key)
+                if seen is None:
+                    state.sets[key] = seen = {}
+                newest = what
+                if signal is _FIRST_SEEN:
+                    seen[what] = min(seen.get(what, step), step)
+                    newest = ANY
+                if seen.get(newest, -1) < step:
+                    seen[newest] = step
         near: dict[str, None] = {}
         for key in touched:
             window = state.sums.get(key)

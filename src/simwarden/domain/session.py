@@ -10,8 +10,13 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from simwarden.domain.sim import NetworkTarget, session_target
+
 CLOCKS_DIFFER = timedelta(seconds=60)
 """How far an element's clock may be ahead of ours, or a report without a time of its own be late."""
+
+MOST_OCTETS = 10**15
+"""What says more is not believed: at 1 Gbit/s that takes three months."""
 
 
 class Phase(enum.StrEnum):
@@ -20,6 +25,27 @@ class Phase(enum.StrEnum):
     BEGAN = "BEGAN"
     GOES_ON = "GOES_ON"
     ENDED = "ENDED"
+
+
+class Octets(msgspec.Struct, frozen=True):
+    """A volume of data."""
+
+    up: int = 0
+    """Sent by the device."""
+    down: int = 0
+    """Received by it."""
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return self.up > 0 or self.down > 0
+
+
+class UsedPart(msgspec.Struct, frozen=True):
+    """What a session used since the part before this one."""
+
+    octets: Octets
+    number: int
+    """Parts of a session are numbered upwards. One whose number is not above the last that counted is repeated."""
 
 
 class SessionNote(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +71,20 @@ class SessionNote(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of the cell that the device is in and of the area around it, the cell first; none, where it is not said."""
     cells_at: datetime | None = None
     """When it was there, where that is said apart; None: `at`."""
+    apn: str | None = None
+    """Access point name or data network name, in small letters, where it is said."""
+    rat: str | None = None
+    """Radio access by the words of TS 29.571 5.4.3.2 (`domain.radio`), where it is said."""
+    ipv4: str | None = None
+    """The device's address, where it is said."""
+    ipv6: str | None = None
+    """The device's prefix in canonical form (`2001:db8:1:2::/64`; `/128`: one address), where it is said."""
+    octets: Octets | None = None
+    """What the session used from its beginning to `at`, where the element counts in totals,"""
+    used: UsedPart | None = None
+    """or since the part before, where it counts in parts."""
+    decision: str | None = None
+    """What this server answered when it was asked to admit the session, as the element repeats it."""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +103,22 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     svn: str | None = None
     """See SessionNote, like `plmn`."""
     plmn: str | None = None
+    apn: str | None = None
+    rat: str | None = None
+    ipv4: str | None = None
+    ipv6: str | None = None
+    up: int = 0
+    """Octets that are counted so far; likewise `down`."""
+    down: int = 0
+    decision: str | None = None
+    """See SessionNote."""
+    parts: int = -1
+    """Number of the last part that is counted, at an element that counts in parts."""
+
+    @property
+    def target(self) -> NetworkTarget:
+        """Where it can be acted upon."""
+        return session_target(self.element_id, self.imsi, self.apn)
 
     @property
     def is_live(self) -> bool:
@@ -108,27 +164,70 @@ def follow(
             imei=note.imei,
             svn=note.svn,
             plmn=note.plmn,
+            apn=note.apn,
+            rat=note.rat,
+            ipv4=note.ipv4,
+            ipv6=note.ipv6,
+            decision=note.decision,
         )
+        begun = _count(begun, note)
         if restarted_at is not None and begun.is_live and begun.began_at < restarted_at:
             return msgspec.structs.replace(begun, ended_at=restarted_at), News.LATE
         return begun, News.BEGAN if begun.is_live else News.ENDED
+    known = _count(known, note)
     if not known.is_live:
         if note.phase is not Phase.ENDED:
             return known, News.LATE
         return msgspec.structs.replace(known, presumed=known.presumed and note.presumed), News.REPEATED
+    newer = note.at >= known.seen_at
     session = msgspec.structs.replace(
         known,
         began_at=min(known.began_at, note.began_at),
         seen_at=max(known.seen_at, note.at),
         imei=note.imei or known.imei,
         svn=note.svn or known.svn,
-        plmn=note.plmn or known.plmn,
+        plmn=(note.plmn if newer else None) or known.plmn or note.plmn,
+        apn=known.apn or note.apn,
+        rat=(note.rat if newer else None) or known.rat or note.rat,
+        ipv4=(note.ipv4 if newer else None) or known.ipv4 or note.ipv4,
+        ipv6=(note.ipv6 if newer else None) or known.ipv6 or note.ipv6,
+        decision=known.decision or note.decision,
         ended_at=note.at if note.phase is Phase.ENDED else None,
         presumed=note.presumed,
     )
     if note.phase is Phase.ENDED:
         return session, News.ENDED
     return session, News.WENT_ON if note.at > known.seen_at else News.REPEATED
+
+
+def used_between(before: Session | None, after: Session) -> Octets:
+    """What a report added to a session: all of it, where the session is a new one under a name that was used before."""
+    if before is None or (before.ended_at is not None and after.began_at > before.ended_at):
+        return Octets(after.up, after.down)
+    return Octets(after.up - before.up, after.down - before.down)
+
+
+def _count(session: Session, note: SessionNote) -> Session:
+    """Take in what a report says of volumes, also when it is late: totals that are larger, parts that are newer.
+
+    A report of another session, which had the same name before this one began, adds nothing. Nor does one that says
+    more than MOST_OCTETS.
+    """
+    if note.at < session.began_at:
+        return session
+    total = note.octets
+    if total is not None and (total.up > session.up or total.down > session.down) and _is_believable(total):
+        session = msgspec.structs.replace(session, up=max(session.up, total.up), down=max(session.down, total.down))
+    if note.used is not None and note.used.number > session.parts and _is_believable(note.used.octets):
+        more = note.used.octets
+        session = msgspec.structs.replace(
+            session, up=session.up + more.up, down=session.down + more.down, parts=note.used.number
+        )
+    return session
+
+
+def _is_believable(octets: Octets) -> bool:
+    return 0 <= octets.up <= MOST_OCTETS and 0 <= octets.down <= MOST_OCTETS
 
 
 def _goes_on_all_the_same(known: Session, note: SessionNote) -> bool:

@@ -10,6 +10,7 @@ from functools import lru_cache
 import msgspec
 
 from simwarden.domain.area import Area, Whereabouts
+from simwarden.domain.errors import SimwardenError
 from simwarden.domain.place import Place
 from simwarden.domain.traffic import TrafficLimits
 
@@ -97,6 +98,15 @@ class SimRef(msgspec.Struct, frozen=True):
 
     kind: IdentifierKind
     value: str
+
+
+class OneSim(msgspec.Struct, frozen=True):
+    """The SIM that a call may be about, and no other."""
+
+    names: frozenset[SimRef]
+    """All by which it may be named."""
+    otherwise: SimwardenError
+    """What a call about another SIM, or about all of an account, is refused with."""
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -214,13 +224,19 @@ class NetworkTarget(msgspec.Struct, frozen=True):
     element_id: int
     """The network element that it is at."""
     key: str
-    """Its name there. Only the element's driver reads it, with one exception: `3.02` is port 3, slot 2 of a SIM
-    gateway, which events, alarms and the operator's API have always said in two numbers."""
+    """Its name there. Only the element's driver reads it, with two exceptions: `3.02` is port 3, slot 2 of a SIM
+    gateway, which events, alarms and the operator's API have always said in two numbers; and what stands behind an `@`
+    is an access point name, to which alone the target belongs."""
 
     @property
     def slot(self) -> tuple[int, int] | None:
         """Port and slot (0: the gateway names none); None for everything that is no slot."""
         return _slot_of(self.key)
+
+    @property
+    def apn(self) -> str | None:
+        """The access point name that alone can be switched here; None: it does not belong to one."""
+        return self.key.partition("@")[2] or None
 
     @property
     def facts(self) -> dict[str, int | str]:
@@ -232,6 +248,11 @@ class NetworkTarget(msgspec.Struct, frozen=True):
     def holds_card(self) -> bool:
         """The card itself is there, so it is in no other slot. Of sessions a SIM may have several."""
         return self.slot is not None
+
+
+def session_target(element_id: int, imsi: str, apn: str | None) -> NetworkTarget:
+    """A SIM's sessions of an access point, at the element that carries them; None: those that name none."""
+    return NetworkTarget(element_id, imsi if apn is None else f"{imsi}@{apn}")
 
 
 _SLOT_KEY = re.compile(r"(0|[1-9][0-9]*)\.([0-9]{2}|[1-9][0-9]{2,})")
@@ -273,6 +294,9 @@ class Seen(msgspec.Struct, frozen=True):
     unknown: bool = False
     """The newest sighting carried no readable IMEI, so `imei` is from an earlier one."""
     slot: CardSlot | None = None
+    device_at: datetime | None = None
+    """When the device was last said to be a new one, where that is before `at`: it is known from something that began
+    then and goes on. A sighting of another device that comes late is compared with this. None: `at`."""
 
 
 class Sim(msgspec.Struct, frozen=True, kw_only=True):
@@ -328,6 +352,12 @@ class Sim(msgspec.Struct, frozen=True, kw_only=True):
     def functions_off(self) -> Function:
         """All functions that may not work: the barred ones, and every one while the SIM is not active."""
         return self.barred if self.lifecycle is Lifecycle.ACTIVE else ALL_FUNCTIONS
+
+    def off_at(self, target: NetworkTarget) -> Function:
+        """The functions that may not work at a target: data also where its access point name is closed."""
+        off, apn = self.functions_off, target.apn
+        closed = apn is not None and any(each.apn == apn for each in self.closed_apns)
+        return off | Function.DATA if closed else off
 
     def bar(self, cause: BarCause) -> Bar | None:
         """The first bar of this cause, if one stands."""

@@ -41,7 +41,8 @@ def data_of(event: Event) -> dict[str, Any]:
     if event.type in _GEOFENCES:
         return {}
     if event.type is EventType.HOTZONE_ANOMALY:
-        return {name: event.data[name] for name in ("anomalyDate", "checkType", "checkTarget", "riskLevel")}
+        told_of = ("anomalyDate", "checkType", "checkTarget", "riskLevel", "fraudHotZone")
+        return {name: event.data[name] for name in told_of if name in event.data}
     if event.type in _RECORDS:
         return dict(event.data["record"])
     if event.type is EventType.USAGE_REACHED:

@@ -15,7 +15,7 @@ Period = Literal["daily", "monthly"]
 """Days and calendar months of the ledger: both are UTC's."""
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, cache_hash=True):
     """One call that is counted."""
 
     account_id: str

@@ -25,7 +25,7 @@ _SHORTEST, _LONGEST = 2, 17
 """Digits of a number without its calling code."""
 
 
-class Zone(msgspec.Struct, frozen=True):
+class Zone(msgspec.Struct, frozen=True, gc=False):
     """Where a number belongs."""
 
     country: str

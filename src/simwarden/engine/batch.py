@@ -17,7 +17,7 @@ from simwarden.domain.doubt import DoubtKind
 from simwarden.domain.events import EventType
 from simwarden.domain.reports import Evidence
 from simwarden.domain.sim import ALL_FUNCTIONS, BarCause, CardSlot, Function, NetworkTarget, Sighting
-from simwarden.engine import areas, geofences, standing_watch
+from simwarden.engine import areas, disagreement, geofences, standing_watch
 from simwarden.engine.counters import CounterBook, CounterMarks
 from simwarden.engine.doubts import Doubts, settle
 from simwarden.engine.places import PlaceBook
@@ -25,8 +25,10 @@ from simwarden.engine.proof import BatchedSighting, Proof
 from simwarden.engine.records import BatchRecords, cause_of
 from simwarden.engine.sessions import SessionBook
 from simwarden.engine.slots import Numbers, SlotReports
+from simwarden.engine.subscribers import SubscriberBook
 from simwarden.engine.unit_of_work import Outcome, TargetView, UnitOfWork
 from simwarden.store import alarms, attachments, ports, sim_names, sims
+from simwarden.store.places import CellReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -85,6 +87,7 @@ class Batch:
         self._slots = SlotReports(connection, reports, self._gateways, self._doubts, self._proof, known)
         self._records = BatchRecords(connection, self._gateways, self._doubts, vault, counted_back, self._now)
         self._sessions = SessionBook(connection, self._gateways, refresh)
+        self._subscribers = SubscriberBook(connection, self._gateways)
         self._places = PlaceBook(connection, refresh, self._now)
         self._counters = CounterBook(connection, self._gateways, marks)
 
@@ -104,12 +107,14 @@ class Batch:
         self._tally.late = self._slots.late
         await self._sessions.follow(self._reports)
         self._tally.sessions = dict(self._sessions.news)
+        await self._subscribers.follow(self._reports)
+        self._tally.unknown_sims += self._subscribers.unknown
         seen = await self._sightings()
         await self._change_sims(seen)
         await self._slots.save()
         await self._tell_standing(seen)
         await self._counters.follow(self._slots.ports, self._slots.newest)
-        stored = await self._records.store(self._reports, self._counters)
+        stored = await self._records.store(self._reports, self._counters, self._sessions.uses)
         self._tally.outcome = self._tally.outcome.plus(stored)
         if self._doubts:
             self._tally.doubts = await self._doubts.write(self._connection, self._now)
@@ -135,7 +140,7 @@ class Batch:
             if port.imsi or port.iccid
         ]
         records = [(report, item) for report in self._reports for item in report.evidence]
-        for report, item in records + self._sessions.evidence:
+        for report, item in records + self._sessions.evidence + self._subscribers.evidence:
             if report.gateway_id in self._gateways:  # else removed meanwhile: its slots are nowhere
                 found.append((report, item, min(item.at, report.received_at), _slot_of(report, item)))
         lost = sorted({item.iccid for _, item, _, _ in found if item.iccid and not item.imsi})
@@ -159,6 +164,20 @@ class Batch:
         self._tally.sightings = len(seen) + self._tally.unknown_sims
         return seen
 
+    async def _cells(self, seen: Sequence[BatchedSighting]) -> list[CellReport]:
+        """What sightings say of cells, of SIMs that may say so to this element."""
+        told = [(item, item.source) for item in seen if isinstance(item.source, Evidence) and item.source.cells]
+        pinned = {item.sighting.imsi for item, _ in told if self._gateways[item.report.gateway_id].account_id}
+        owners = await sims.accounts_of(self._connection, sorted(pinned)) if pinned else {}
+        found = []
+        for item, evidence in told:
+            sighting, account_id = item.sighting, self._gateways[item.report.gateway_id].account_id
+            if account_id is None or owners.get(sighting.imsi) == account_id:
+                cell, *around = evidence.cells
+                at = min(evidence.cells_at or sighting.at, sighting.at)
+                found.append(CellReport(sighting.imsi, cell, next(iter(around), None), at, sighting.imei, None))
+        return found
+
     async def _change_sims(self, seen: list[BatchedSighting]) -> None:
         changed, newest = self._slots.changed, self._slots.newest
         moving: set[str] = set()
@@ -177,8 +196,9 @@ class Batch:
         attached = await attachments.at_targets(self._connection, targets) if targets else set()
         objecting = await self._proof.objecting()
         shown = await self._sessions.to_be_shown()
-        travelling = await self._places.compare(self._sessions.cells)
+        travelling = await self._places.compare(self._sessions.cells + await self._cells(seen))
         concerned = moving | attached | objecting | travelling | {imsi for imsi, _, _ in shown}
+        concerned |= {note.imsi for _, note in self._subscribers.shown}
         if not concerned:
             return
         changes = UnitOfWork(self._connection, self._now)
@@ -191,14 +211,17 @@ class Batch:
             changes.observe(slot.target, views[slot.target], cause_of(report, _where(slot, port)))
         for slot, (port, _, _) in newest.items():
             changes.vacate(slot.target, port.imsi, port.iccid)
-        for imsi, element_id, report in shown:
-            off = 0 if (imsi, element_id) in self._sessions.live else int(Function.DATA)
-            changes.show(imsi, NetworkTarget(element_id, imsi), (Function.DATA,), off, cause_of(report))
+        for imsi, target, report in shown:
+            off = 0 if target in self._sessions.live else int(Function.DATA)
+            changes.show(imsi, target, (Function.DATA,), off, cause_of(report))
+        for report, note in self._subscribers.shown:
+            if note.imsi in changes.sims:
+                changes.show_subscriber(report.gateway_id, note, cause_of(report, "subscriber"))
         here = {slot.target for slot in watched}
         lifted = [target for target in here if views[target].ours and changes.is_done_with(target, views[target])]
         moved = await self._places.follow(changes, {item.sighting.imsi for item in news if not item.timed})
         self._tally.unknown_cells = self._places.unknown_cells
-        causes = self._causes_of_moves(moved, news) if moved else {}
+        causes = self._causes_of_moves(moved, seen) if moved else {}
         if moved:
             areas.see(changes, moved, self._now, causes)
         outcome = await changes.write(shown_later=True)
@@ -209,10 +232,10 @@ class Batch:
             await ports.forget_locks(self._connection, lifted)
         self._tally.outcome = outcome
 
-    def _causes_of_moves(self, moved: Collection[str], news: list[BatchedSighting]) -> dict[str, Cause]:
+    def _causes_of_moves(self, moved: Collection[str], seen: list[BatchedSighting]) -> dict[str, Cause]:
         """What showed that SIMs, by IMSI, are elsewhere: a report of a session, or a sighting."""
         causes = {imsi: cause_of(report) for imsi, report in self._sessions.carried().items() if imsi in moved}
-        seen = [item for item in news if item.sighting.imsi in moved]
+        seen = [item for item in seen if item.sighting.imsi in moved]
         return causes | {
             item.sighting.imsi: cause_of(item.report, _where(item.sighting.slot, item.source)) for item in seen
         }
@@ -253,6 +276,8 @@ class Batch:
             decision = rules.decide(sim, sighting, self._now, cause_of(item.report, _where(sighting.slot, item.source)))
             if decision.verdict is Verdict.STALE:
                 self._tally.late += 1
+                if await disagreement.against_stale(self._connection, sim, sighting, item.report):
+                    self._doubts.of_sim(DoubtKind.DISAGREEMENT, item.report, sighting)
                 continue
             opens = (decision.sim.bars, decision.sim.state) != (sim.bars, sim.state)
             if (
@@ -271,6 +296,10 @@ class Batch:
                 if event.type is EventType.SIM_IDENTITY_CONFLICT:
                     facts = {"imsi": sim.imsi, **event.data}
                     self._troubles.append(of_gateway(AlarmKind.SIM_IDENTITY, item.report.gateway_id, **facts))
+            other = await disagreement.against_change(self._connection, sim, sighting, decision, item.report)
+            if other is not None:
+                self._doubts.of_sim(DoubtKind.DISAGREEMENT, item.report, sighting)
+                decision = disagreement.told(decision, other)
             changes.decide(decision, views, () if upholder is None else (upholder.target,))
 
     async def _views(

@@ -10,45 +10,33 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
-import asyncpg
 import msgspec
 import structlog
 
-from simwarden.domain import rules
 from simwarden.domain.errors import (
-    InvalidIdentifier,
     SimExists,
-    SimNotFound,
-    SimwardenError,
     StoreUnavailable,
     TryAgain,
 )
-from simwarden.domain.identifiers import parse_imei
-from simwarden.domain.numbering import OutsideRanges
-from simwarden.domain.sim import IdentifierKind, Lifecycle, SimRef
-from simwarden.engine import areas, provision
+from simwarden.domain.identifiers import BUCKETS
+from simwarden.engine.bulk_batch import BulkBatch, refused, searches
 from simwarden.engine.commands import catalogue
-from simwarden.engine.commands.catalogue import Add
-from simwarden.engine.commands.command import SimCommand, execute
 from simwarden.engine.pace import Pace
 from simwarden.engine.unit_of_work import Outcome
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
-from simwarden.store import listing, ranges, usage
+from simwarden.store import fleet
 from simwarden.store import operations as store
 from simwarden.store.database import is_refusal
-from simwarden.store.listing import SimFilter
-from simwarden.store.operations import NewItem, Settled, Todo
+from simwarden.store.operations import Settled, Todo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from simwarden.domain.command import Command
-    from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
     from simwarden.store.leases import Leases
     from simwarden.store.operations import Part, PartOfWork
@@ -63,6 +51,11 @@ FINISH_EVERY = 0.5
 """Seconds after which it is looked for operations that have come to their end, while others go on."""
 REST = 1.0
 """Seconds until an operation that failed is tried again; the others go on."""
+SEARCHED = 2_000
+"""SIMs that are looked through for those of a filter at a time, as far as that is known: several buckets of a small
+register, each of which would cost a transaction and a pause of its own."""
+REGISTER_KNOWN = 60.0
+"""Seconds for which it is taken for granted how many SIMs there are."""
 COUNTED_FOR = 0.25
 """Seconds over which calls are counted."""
 CONFIRM_WITHIN = timedelta(hours=1)
@@ -105,6 +98,7 @@ class BulkWorker(Worker):
         self._resting: dict[str, float] = {}
         self._finished = float("-inf")
         self._kept_up = float("-inf")
+        self._span = (float("-inf"), 1)
 
     async def stop(self) -> None:
         """Stop at once: what is under way is rolled back, and done by whoever takes over."""
@@ -121,7 +115,8 @@ class BulkWorker(Worker):
         work = await store.open_work(self._db, buckets, TURNS) if buckets else []
         self._resting = {id_: until for id_, until in self._resting.items() if until > time.monotonic()}
         work = [each for each in work if each.operation_id not in self._resting]
-        for group in self._groups(work):
+        span = await self._buckets_at_once() if any(map(searches, work)) else 1
+        for group in self._groups(work, span):
             if {each.bucket for each in group} <= self._leases.owned() and group[0].operation_id not in self._resting:
                 await self._try(group)
             if self._woken.is_set():
@@ -140,18 +135,32 @@ class BulkWorker(Worker):
             await store.forget_old(self._db, now - KEPT, now - VAIN_KEPT, buckets)
         return bool(work) or ended
 
-    def _groups(self, work: Sequence[PartOfWork]) -> Iterator[list[PartOfWork]]:
-        """What goes into one batch each, the operations in turn: a part, or several that are done with in one go."""
+    async def _buckets_at_once(self) -> int:
+        """How many buckets are searched at a time, by the number of SIMs that was counted last."""
+        until, span = self._span
+        if time.monotonic() >= until:
+            sims = sum(each.count for each in (await fleet.read(self._db)).sims)
+            span = max(1, min(BUCKETS, SEARCHED * BUCKETS // max(sims, 1)))
+            self._span = time.monotonic() + REGISTER_KNOWN, span
+        return span
+
+    def _groups(self, work: Sequence[PartOfWork], span: int) -> Iterator[list[PartOfWork]]:
+        """What goes into one batch each, the operations in turn: a part, or several that are done with in one go.
+
+        `span`: of parts that are yet to be searched so many that follow each other.
+        """
         waiting: dict[str, deque[PartOfWork]] = {}
         for each in work:
             waiting.setdefault(each.operation_id, deque()).append(each)
         while waiting:
             for operation_id, parts in list(waiting.items()):
                 group = [parts.popleft()]
-                while (
-                    parts and not _searches(group[0]) and sum(p.left for p in group) + parts[0].left <= self._pace.size
-                ):
-                    group.append(parts.popleft())
+                if searches(group[0]):
+                    while parts and len(group) < span and parts[0].bucket == group[-1].bucket + 1:
+                        group.append(parts.popleft())
+                else:
+                    while parts and sum(p.left for p in group) + parts[0].left <= self._pace.size:
+                        group.append(parts.popleft())
                 if not parts:
                     del waiting[operation_id]
                 yield group
@@ -215,15 +224,14 @@ class BulkWorker(Worker):
             if not parts:
                 return 0
             action = catalogue.from_plain(work.action)
-            batch = _Batch(connection, work, action, self._clock())
+            batch = BulkBatch(connection, work, action, self._clock())
             results: list[Settled] = []
-            if _searches(work):
-                part, total = await batch.gather(parts[work.bucket], size)
-                moved = {work.bucket: (part, total == size)}
+            if searches(work):
+                moved, total = await batch.gather(parts, size)
             else:
                 items = await store.next_items(connection, work.operation_id, parts, size)
                 if poison is not None:
-                    results = [_refused(item, poison) for item in items]
+                    results = [refused(item, poison) for item in items]
                 elif work.state == "PREVIEWING":
                     results = await batch.preview(items)
                 else:
@@ -237,145 +245,6 @@ class BulkWorker(Worker):
 def _is_poison(error: Exception) -> bool:
     """Whether one item may be what a whole batch failed of: then ever fewer are tried."""
     return isinstance(error, SimExists) or is_refusal(error)
-
-
-def _searches(work: PartOfWork) -> bool:
-    """Whether the SIMs of this part are yet to be found, by the filter."""
-    return work.state == "PREVIEWING" and work.filter is not None
-
-
-class _Batch:
-    """Some SIMs of an operation, within one transaction. `work`: the part, or one of them."""
-
-    def __init__(self, connection: asyncpg.Connection, work: PartOfWork, action: Command, now: datetime) -> None:
-        self._connection = connection
-        self._work = work
-        self._action = action
-        self._now = now
-        self._cause = msgspec.structs.replace(work.cause, at=now)
-
-    async def gather(self, part: Part, size: int) -> tuple[Part, int]:
-        """Find the next SIMs of the filter, look at each, and write them down as items."""
-        work = self._work
-        wanted = msgspec.convert(work.filter, SimFilter)
-        if work.account_id is not None:
-            wanted = msgspec.structs.replace(wanted, account=work.account_id)
-        found = await listing.sims(
-            self._connection, wanted, after=(work.bucket, part.after_imsi), bucket=work.bucket, limit=size
-        )
-        items = []
-        commands = await areas.completed(self._connection, [(each.sim, self._action) for each in found], self._now)
-        for number, (each, command) in enumerate(zip(found, commands, strict=True), part.items + 1):
-            result = self._look_at(Todo(work.bucket, number, each.sim.imsi, None), each.sim, command)
-            given = {"imsi": each.sim.imsi}
-            items.append(
-                NewItem(number, given, work.bucket, each.sim.imsi, None, result.status, result.code, result.reason)
-            )
-        if items:
-            await store.insert_items(self._connection, work.operation_id, items, self._now)
-        unchanged = sum(item.status == "UNCHANGED" for item in items)
-        refused = sum(item.status == "REFUSED" for item in items)
-        moved = msgspec.structs.replace(
-            part,
-            after_imsi=found[-1].sim.imsi if found else part.after_imsi,
-            items=part.items + len(items),
-            unchanged=part.unchanged + unchanged,
-            refused=part.refused + refused,
-        )
-        return moved, len(found)
-
-    async def preview(self, items: Sequence[Todo]) -> list[Settled]:
-        """Which of the items would not change or cannot, and why. Nothing is locked, nothing changes."""
-        sims = await store.read_sims(self._connection, [(item.bucket, item.imsi) for item in items])
-        wanted = [(sims.get(item.imsi), catalogue.for_item(self._action, item.data)) for item in items]
-        commands = await areas.completed(self._connection, wanted, self._now)
-        looked = [
-            self._look_at(item, sims.get(item.imsi), command) for item, command in zip(items, commands, strict=True)
-        ]
-        return [each for each in looked if each.status != "REQUESTED" or each.reason]
-
-    def _look_at(self, item: Todo, sim: Sim | None, command: Command) -> Settled:
-        try:
-            if sim is None or self._work.account_id not in (None, sim.account_id):
-                raise SimNotFound
-            decision = rules.decide(sim, command, self._now, self._cause)
-        except SimwardenError as error:
-            return Settled(item.bucket, item.n, *catalogue.refusal_of(error))
-        return Settled(item.bucket, item.n, "REQUESTED", reason=catalogue.remark(command, sim, decision))
-
-    async def run(self, items: Sequence[Todo]) -> tuple[list[Settled], Outcome]:
-        """Do it."""
-        if not items:
-            return [], Outcome()
-        if isinstance(self._action, Add):
-            return await self._add(items), Outcome()
-        work = self._work
-        wanted = [
-            (
-                item.imsi,
-                SimCommand(
-                    SimRef(IdentifierKind.IMSI, item.imsi),
-                    catalogue.for_item(self._action, item.data),
-                    self._cause,
-                    work.account_id,
-                    work.usage,
-                ),
-            )
-            for item in items
-        ]
-        found, outcome = await execute(self._connection, wanted, self._now)
-        results = []
-        for item, each in zip(items, found, strict=True):
-            if isinstance(each, SimwardenError):
-                results.append(Settled(item.bucket, item.n, *catalogue.refusal_of(each)))
-            else:
-                results.append(Settled(item.bucket, item.n, "DONE"))
-        return results, outcome
-
-    async def _add(self, items: Sequence[Todo]) -> list[Settled]:
-        account_id = self._work.account_id
-        assert account_id is not None, "SIMs are added to an account"
-        rows, results = [], []
-        # What lies outside is refused before the register is looked at: whether it is somebody's does not show.
-        book = await ranges.keep(self._connection, account_id)
-        for place, item in enumerate(items):
-            try:
-                row = _row(place, account_id, item.data or {})
-                if book.outside(account_id, row.names):
-                    raise OutsideRanges
-                rows.append(row)
-            except (InvalidIdentifier, OutsideRanges) as error:
-                results.append(_refused(item, error))
-        bad = await provision.insert(self._connection, account_id, rows, self._cause)
-        reasons = {row.line: row.reason for row in bad}
-        added: Counter[int] = Counter()
-        for row in rows:
-            item, taken = items[row.line], reasons.get(row.line)
-            results.append(_refused(item, SimExists(taken)) if taken else Settled(item.bucket, item.n, "DONE"))
-            added[item.bucket] += not taken
-        if self._work.usage is not None:
-            day = self._now.astimezone(UTC).date()
-            counts = {(day, bucket, self._work.usage): count for bucket, count in sorted(added.items()) if count}
-            if counts:
-                await usage.count(self._connection, counts)
-        return results
-
-
-def _row(n: int, account_id: str, data: dict[str, Any]) -> provision.NewSim:
-    """A SIM to be added. Raises InvalidIdentifier."""
-    names = {name: data[name] for name in ("imsi", "iccid", "msisdn", "nai") if name in data}
-    imei = data.get("imei")
-    if imei:
-        parse_imei(imei)
-    sim = provision.new_sim(account_id, lifecycle=Lifecycle(data.get("lifecycle", "PRE_ACTIVE")), **names)
-    return provision.NewSim(n, sim, imei)
-
-
-def _refused(item: Todo, error: Exception) -> Settled:
-    if isinstance(error, SimwardenError):
-        return Settled(item.bucket, item.n, *catalogue.refusal_of(error))
-    reason = "This item cannot be done. Tell the operator of this server."
-    return Settled(item.bucket, item.n, "REFUSED", SimwardenError.code, reason)
 
 
 def _moved(

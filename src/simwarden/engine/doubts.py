@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ROWS = 32
 """Rows that one batch writes about slots and SIMs of one gateway; the others are counted in one more row a kind."""
 _ALARMING = (DoubtKind.JUMP, DoubtKind.NO_SUCH_PORT, DoubtKind.REPLAY, DoubtKind.FOREIGN)
-_MUTE = (DoubtKind.FOREIGN,)
+_MUTE = (DoubtKind.FOREIGN, DoubtKind.DISAGREEMENT)
 _Key = tuple[int, DoubtKind, str, int, int]
 
 
@@ -111,7 +111,7 @@ class Doubts:
         ]
         if troubles:
             await alarms.raise_all(connection, troubles, now)
-        # Which account a SIM belongs to no gateway can tell.
+        # Which account a SIM belongs to no gateway can tell, nor what another element sees.
         asked = {d.gateway_id if d.against is None else d.against for d in self._found.values() if d.kind not in _MUTE}
         if asked:
             await store.ask(connection, sorted(asked), now)
@@ -139,7 +139,7 @@ async def settle(connection: asyncpg.Connection, report: Report, now: datetime) 
                 troubles.append(of_gateway(AlarmKind.REPORTS_DOUBTED, doubt.gateway_id, reason=reason))
         elif doubt.against is not None:
             continue  # the other gateway decides
-        elif doubt.kind in (DoubtKind.UNPROVEN, DoubtKind.FOREIGN):
+        elif doubt.kind in (DoubtKind.UNPROVEN, *_MUTE):
             confirmed = (doubt.imsi, doubt.imei) in devices
         elif doubt.port:
             port = at.get((doubt.port, doubt.slot))

@@ -8,10 +8,8 @@ newer ones.
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import msgspec
 
@@ -19,11 +17,13 @@ from simwarden.domain.eligibility import NotEligible, TooManyResponses
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.kit.batcher import Batcher
 from simwarden.kit.clock import now_utc
+from simwarden.kit.ids import uuid4_text
 from simwarden.store import eligibility as store
 from simwarden.store.coalesce import Coalescer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+    from uuid import UUID
 
     from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
@@ -36,7 +36,8 @@ _AT_ONCE = 500
 class KeptEligibility(msgspec.Struct, frozen=True):
     """An answer that was kept."""
 
-    id: UUID
+    id: str
+    """A UUID version 4, the first byte of which is the SIM's bucket."""
     expires_at: datetime
     ttl: int
     """Seconds."""
@@ -81,6 +82,7 @@ class Eligibility:
         """
         self._db = db
         self._seconds = seconds
+        self._held_for = timedelta(seconds=seconds)
         self._most = per_account
         self._registered = registered
         self._clock = clock
@@ -92,14 +94,14 @@ class Eligibility:
     async def keep(self, app_key: str, sim: Sim, number: str, scopes: Collection[str]) -> KeptEligibility:
         """Keep for which scopes a SIM was found eligible, as it was read. Raises TooManyResponses."""
         now = self._clock()
-        await self._take_room(sim.account_id, now)
-        random = os.urandom(15)
-        made = UUID(bytes=bytes((sim.bucket,)) + random, version=4)
-        expires_at = now + timedelta(seconds=self._seconds)
+        if not self._has_room(sim.account_id):
+            await self._look_for_room(sim.account_id, now)
+        made = f"{sim.bucket:02x}{uuid4_text()[2:]}"
+        expires_at = now + self._held_for
         row = store.StoredEligibility(
             made, sim.bucket, sim.imsi, sim.account_id, app_key, number, tuple(scopes), sim.event_count, expires_at
         )
-        await self._writer.submit(row)
+        await self._writer.enqueue(row)
         return KeptEligibility(made, expires_at, self._seconds)
 
     async def covered(self, id: UUID, app_key: str, scopes: Collection[str]) -> frozenset[SimRef]:  # noqa: A002
@@ -118,13 +120,19 @@ class Eligibility:
             raise NotEligible("The scope of this operation was not checked, or the subscription is not eligible for it")
         return names
 
-    async def _take_room(self, account_id: str, now: datetime) -> None:
+    def _has_room(self, account_id: str) -> bool:
+        """Take room for one more answer, where it is known that there is."""
         room = self._rooms.get(account_id)
-        if (
-            room is None
-            or room.fresh > self._most // 10
-            or (room.used >= self._most and not timedelta(0) <= now - room.counted_at < RECOUNT_AFTER)
-        ):
+        if room is None or room.fresh > self._most // 10 or room.used >= self._most:
+            return False
+        room.used += 1
+        room.fresh += 1
+        return True
+
+    async def _look_for_room(self, account_id: str, now: datetime) -> None:
+        """Take room for one more answer. Raises TooManyResponses."""
+        room = self._rooms.get(account_id)
+        if room is None or room.fresh > self._most // 10 or not timedelta(0) <= now - room.counted_at < RECOUNT_AFTER:
             used, before = await self._counts.get(account_id), room
             room = self._rooms.get(account_id)
             if room is None or room is before:  # nobody else who counted was quicker

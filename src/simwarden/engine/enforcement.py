@@ -22,7 +22,7 @@ from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.identifiers import bucket_of
-from simwarden.engine.ports import CommandFailed, ProvenBy, TargetState
+from simwarden.engine.ports import CommandFailed, ProvenBy, TargetReader, TargetState
 from simwarden.engine.unit_of_work import TargetView, UnitOfWork, enforcement_data
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
@@ -31,6 +31,7 @@ from simwarden.store import alarms, attachments, gateways, ports
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from simwarden.domain.reports import Report
     from simwarden.domain.sim import NetworkTarget
     from simwarden.engine.ingest import Ingest
     from simwarden.engine.ports import Driver, DriverFactory
@@ -159,7 +160,7 @@ class Enforcement(Worker):
             # Commanded before, and no proof came: ask, rather than command blindly again.
             if driver.capabilities.proof is ProvenBy.READ_BACK:
                 try:
-                    report = await self._observe("status", driver.observe())
+                    report = await self._observe("status", _state(driver, work))
                 except CommandFailed as error:
                     await self._command_failed(access, work, error, began, commanded=False)
                     return
@@ -176,7 +177,7 @@ class Enforcement(Worker):
             await self._gateways.remember_generation(access.id, driver.generation)
 
     async def _command(self, access: CommandAccess, driver: Driver, group: list[DueTarget], *, off: bool) -> None:
-        states = [TargetState(item.attachment.target.key, item.attachment.wanted) for item in group]
+        states = [TargetState(item.attachment.target.key, item.attachment.off) for item in group]
         began = self._clock()
         try:
             await self._observe("lock" if off else "unlock", driver.apply(states))
@@ -232,7 +233,7 @@ class Enforcement(Worker):
                 changes.replace(item.imsi, rules.answered(current))
                 if proves:
                     changes.observe(target, TargetView(off=int(current.wanted), ours=True), cause)
-                elif target not in taken:
+                elif current.held is None and target not in taken:
                     changes.observe(target, unseen, cause)
                     lifted += [target] if changes.is_done_with(target, unseen) else []
             await changes.write()
@@ -340,6 +341,13 @@ class Enforcement(Worker):
                     data = enforcement_data(target, names.get(gateway_id), attempts=after.attempts, reason=reason)
                     changes.record(imsi, EventType.ENFORCEMENT_FAILED, cause, after.event, data)
             await changes.write()
+
+
+async def _state(driver: Driver, work: Sequence[DueTarget]) -> Report | None:
+    """What the element shows of these targets, or of all that it has."""
+    if isinstance(driver, TargetReader):
+        return await driver.read([item.attachment.target.key for item in work])
+    return await driver.observe()
 
 
 def _order(item: tuple[str, NetworkTarget]) -> tuple[str, int, str]:

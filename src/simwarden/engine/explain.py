@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.domain.identifiers import full_imei
-from simwarden.domain.sim import AreaLimit, Function
+from simwarden.domain.sim import AreaLimit, Function, NetworkTarget
 from simwarden.engine.function_status import ApnView, FunctionView, apn_views, function_views
-from simwarden.store import attachments
+from simwarden.store import attachments, sessions
 from simwarden.store.sims import Sims
 
 if TYPE_CHECKING:
@@ -52,6 +52,14 @@ class PlaceView(msgspec.Struct, frozen=True):
     attempts: int
     last_error: str | None
     note: str | None
+    separates: list[str]
+    """The sets of functions that can be switched there, each only as a whole: `VOICE, SMS`."""
+    switched_off: list[str]
+    """Functions seen to be switched off there."""
+    goes_on: list[str]
+    """Of these: what goes on until the device registers again."""
+    device: str | None
+    """The device that the element shows the SIM in; None where it shows none, or is a SIM gateway."""
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -91,6 +99,12 @@ async def explain(db: Database, gateways: Gateways, sim: Sim, *, history: int = 
     async with db.connection() as connection:
         items = (await attachments.of_sims(connection, [sim.imsi]))[sim.imsi]
     names = await gateways.names()
+    devices = {
+        NetworkTarget(item.element_id, sim.imsi): item.imei
+        for item in reversed(await sessions.live_of_sim(db, sim))
+        if item.imei
+    }
+    devices |= {item.target: item.device for item in items if item.device}
     binding = sim.binding
     return Explanation(
         imsi=sim.imsi,
@@ -108,8 +122,8 @@ async def explain(db: Database, gateways: Gateways, sim: Sim, *, history: int = 
         device_unknown=bool(sim.seen and sim.seen.unknown),
         seen_at=sim.seen.at if sim.seen else None,
         functions=function_views(sim, items, await sims.turned_on(sim)),
-        closed_apns=apn_views(sim),
-        places=[_place(item, names) for item in items],
+        closed_apns=apn_views(sim, items),
+        places=[_place(item, names, devices.get(item.target)) for item in items],
         chain=chain_of(events, names),
         history=[_step(event, names) for event in events],
         life=[_step(event, names) for event in await sims.life(sim)],
@@ -148,20 +162,29 @@ def readable(data: dict[str, Any], names: Mapping[int, str]) -> dict[str, Any]:
     if told.get("source") == "SITE" and str(told.get("ref", "")).isdecimal():
         told["ref"] = names.get(int(told["ref"]), f"number {told['ref']} (deleted)")
     if isinstance(told.get("functions"), int):
-        told["functions"] = [str(function.name) for function in Function if function & told["functions"]]
+        told["functions"] = _names(told["functions"])
     if isinstance(told.get("values"), list):
         told["values"] = [value if len(value) == 8 else full_imei(value) for value in told["values"]]
     return told
 
 
-def _place(item: Attachment, names: dict[int, str]) -> PlaceView:
+def _place(item: Attachment, names: dict[int, str], device: str | None) -> PlaceView:
     locked = bool(item.applied)
     slot = item.target.slot
     note = None
     if locked and not item.wanted and not item.is_open and slot is not None:
         note = "locked at the gateway, but not by Simwarden: left as it is"
     elif item.desired & item.switchable & ~item.wanted:
-        note = "this gateway can only lock the whole SIM; single functions cannot be switched off here"
+        whole = item.held is None
+        note = (
+            "this gateway can only lock the whole SIM; single functions cannot be switched off here"
+            if whole
+            else "voice and short messages can only be switched off together here"
+        )
+    elif item.lingering:
+        note = "who registers now is refused; what the device has goes on until it registers again or is cancelled"
+    elif item.held is not None and (item.applied or 0) & ~item.held & ~int(item.wanted):
+        note = "switched off at the element, but not by Simwarden: left as it is"
     elif not item.current:
         note = "the SIM has left; the lock it left behind is lifted"
     return PlaceView(
@@ -176,4 +199,12 @@ def _place(item: Attachment, names: dict[int, str]) -> PlaceView:
         attempts=item.attempts,
         last_error=item.last_error,
         note=note,
+        separates=[", ".join(_names(int(group))) for group in item.groups if group],
+        switched_off=_names(item.applied or 0),
+        goes_on=_names(item.lingering),
+        device=None if device is None else full_imei(device),
     )
+
+
+def _names(functions: int) -> list[str]:
+    return [str(function.name) for function in Function if function & functions]

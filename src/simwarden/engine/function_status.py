@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain.attachment import AttachmentStatus
 from simwarden.domain.sim import BarCause, Function, Lifecycle, Sim
 from simwarden.store import attachments
 
@@ -20,13 +19,18 @@ if TYPE_CHECKING:
 
 
 class EnforcementState(enum.StrEnum):
-    """How far the network matches what a function is to be. The first that holds at any place counts."""
+    """How far the network matches what a function is to be. The first that holds at any element counts.
+
+    So a function counts as off when every element that can stop it alone was seen to do so. Elements that cannot tell
+    it apart have no say while another can; when none can, it still works.
+    """
 
     FAILED = "FAILED"
     PENDING = "PENDING"
-    NOT_SEPARABLE = "NOT_SEPARABLE"
-    """It is to be off, but what can be acted upon can only stop the whole SIM, which is not wanted."""
+    """Also while it goes on although an element refuses it to whoever registers now (Attachment.lingering)."""
     APPLIED = "APPLIED"
+    NOT_SEPARABLE = "NOT_SEPARABLE"
+    """It is to be off, but what can be acted upon can only stop more than that, which is not wanted."""
 
 
 class BarView(msgspec.Struct, frozen=True):
@@ -83,9 +87,15 @@ def function_views(
     return [_view(sim, function, items, turned_on) for function in Function]
 
 
-def apn_views(sim: Sim) -> list[ApnView]:
-    """The closed access point names. No source can act upon single ones yet."""
-    return [ApnView(closed.apn, closed.since, closed.event, None) for closed in sim.closed_apns]
+def apn_views(sim: Sim, items: Sequence[Attachment]) -> list[ApnView]:
+    """The closed access point names, and how far elements match that carry sessions of them (`items`: all of the
+    SIM's attachments). None of them does: nobody can separate a name that was never used."""
+    views = []
+    for closed in sim.closed_apns:
+        found = {EnforcementState(item.status) for item in items if item.current and item.target.apn == closed.apn}
+        state = next((each for each in EnforcementState if each in found), None)
+        views.append(ApnView(closed.apn, closed.since, closed.event, state))
+    return views
 
 
 def _view(
@@ -105,8 +115,15 @@ def _view(
         effective=effective,
         bars=[BarView(bar.cause, bar.since, bar.event) for bar in bars],
         since=(max(known) if effective else min(known)) if known else None,
-        enforcement=_enforcement(items, function, off=not effective),
+        enforcement=_enforcement(_of_function(sim, items, effective=effective), function, off=not effective),
     )
+
+
+def _of_function(sim: Sim, items: Sequence[Attachment], *, effective: bool) -> list[Attachment]:
+    """Where the function itself is switched. What is done about a closed access point name says nothing of data that is
+    open."""
+    closed = {each.apn for each in sim.closed_apns} if effective else set()
+    return [item for item in items if item.target.apn not in closed]
 
 
 def _enforcement(items: Sequence[Attachment], function: Function, *, off: bool) -> EnforcementState | None:
@@ -115,6 +132,9 @@ def _enforcement(items: Sequence[Attachment], function: Function, *, off: bool) 
 
 
 def _at(item: Attachment, function: Function, *, off: bool) -> EnforcementState:
-    if item.status is not AttachmentStatus.APPLIED:
-        return EnforcementState(item.status)
-    return EnforcementState.NOT_SEPARABLE if off and not item.wanted & function else EnforcementState.APPLIED
+    if off and item.held is not None and item.wanted & function:
+        done = (item.applied or 0) & ~item.lingering & function  # its functions are switched, and proved, apart
+        return EnforcementState.APPLIED if done else EnforcementState(item.status)
+    if off and not item.wanted & function and (item.held is not None or not item.is_open):
+        return EnforcementState.NOT_SEPARABLE
+    return EnforcementState(item.status)

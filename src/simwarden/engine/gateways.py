@@ -9,7 +9,7 @@ from simwarden.domain.errors import GatewayNotFound, IncompatibleState, StoreUna
 from simwarden.domain.events import EventType
 from simwarden.engine.unit_of_work import Outcome, UnitOfWork, enforcement_data
 from simwarden.kit.clock import now_utc
-from simwarden.store import alarms, ports, sessions
+from simwarden.store import alarms, call_limits, charging, ports, sessions
 from simwarden.store import gateways as store
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ async def _remove(
     about_it = [gateway_key(kind, gateway_id) for kind in AlarmKind]
     await alarms.clear_all(connection, about_it, now, "The gateway was deleted")
     await sessions.forget(connection, gateway_id)
+    await charging.forget_element(connection, gateway_id)
+    await call_limits.forget(connection, call_limits.keys_of_element(gateway_id))
     await store.forget(connection, gateway_id)
     return left, outcome
 

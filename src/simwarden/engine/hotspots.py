@@ -1,6 +1,8 @@
-"""Hotzones on the map: sites of gateways where more SIMs show signs of fraud than chance explains.
+"""Hotzones on the map: sites of gateways, and hexagons with cells of the mobile network, where more SIMs show signs of
+fraud than chance explains.
 
-One worker at a time looks. What it reads grows with the signs and the gateways that there are, not with the SIMs.
+One worker at a time looks. What it reads grows with the signs, gateways and cells that there are, not with the SIMs:
+how many are in a hexagon is asked only where enough of them showed a sign.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from simwarden.domain.hotspot import COMPARED, Counted, Window, count, follow, usual_rate
+from simwarden.domain.hotspot import COMPARED, FEWEST, Counted, Window, count, follow, usual_rate
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import SoleWorker
 from simwarden.store import fleet
@@ -27,8 +29,8 @@ _PRUNE_EVERY = timedelta(hours=1)
 _PRUNED = 1_000
 USUAL_FOR = timedelta(hours=1)
 """So long it is taken for granted what was usual in the days before: to read that is the most of a look."""
-Usual = dict[Window, tuple[datetime, int]]
-"""When it was read, and how many SIMs showed a sign."""
+Usual = dict[Window | None, tuple[datetime, int]]
+"""When it was read, and how many SIMs showed a sign. None: in how many hexagons there are cells."""
 
 
 class Hotspots(SoleWorker):
@@ -60,13 +62,17 @@ async def look(db: Database, now: datetime, kept: Usual | None = None) -> None:
     """
     usual_of = {} if kept is None else kept
     sites, known = await store.sites(db), await store.open_ones(db)
-    if not sites and not known:
+    hexagons = _fresh(usual_of, None, now)
+    if hexagons is None:
+        hexagons = await store.hexagons(db)
+        usual_of[None] = now, hexagons
+    if not sites and not known and not hexagons:
         return
     there = await store.cards(db, [id_ for site in sites.values() for id_ in site.gateways])
     sims = sum(each.count for each in (await fleet.read(db)).sims)
     for window in Window:
         seen = await _counted(db, sites, there, window, now, sims, usual_of)
-        occupied = sum(counted.sims > 0 for counted in seen.values())
+        occupied = hexagons + sum(seen[place].sims > 0 for place in sites)
         for place in sorted(seen.keys() | {place for place, kept in known if kept is window}):
             before = known.get((place, window))
             after = follow(before, place, window, seen.get(place, Counted(0, 0, 0.0, 1.0)), occupied, now)
@@ -86,8 +92,8 @@ async def _counted(
     """What is seen at each site in the window that ends now."""
     begin = now - window.value
     signs = await store.signs(db, begin, now)
-    read_at, usual = kept.get(window, (None, 0))
-    if read_at is None or not timedelta(0) <= now - read_at < USUAL_FOR:
+    usual = _fresh(kept, window, now)
+    if usual is None:
         usual = await store.sims_with_sign(db, begin - COMPARED, begin, window.hours)
         kept[window] = now, usual
     rate = usual_rate(usual, max(sims, sum(there.values())), window)
@@ -95,4 +101,17 @@ async def _counted(
     for place, site in sites.items():
         with_sign = len({sign.imsi for sign in signs if sign.gateway_id in site.gateways})
         found[place] = count(sum(there.get(id_, 0) for id_ in site.gateways), with_sign, rate)
+    shown: dict[str, set[str]] = {}
+    for sign in signs:
+        if sign.hexagon is not None:
+            shown.setdefault(sign.hexagon, set()).add(sign.imsi)
+    many = {hexagon for hexagon, imsis in shown.items() if len(imsis) >= FEWEST}
+    for hexagon, n in (await store.seen_in(db, many, begin)).items():
+        found[hexagon] = count(n, len(shown[hexagon]), rate)
     return found
+
+
+def _fresh(kept: Usual, what: Window | None, now: datetime) -> int | None:
+    """What was read less than USUAL_FOR ago."""
+    read_at, value = kept.get(what, (None, 0))
+    return value if read_at is not None and timedelta(0) <= now - read_at < USUAL_FOR else None

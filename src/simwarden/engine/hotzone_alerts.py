@@ -1,4 +1,5 @@
-"""Telling that the traffic of a SIM with hotzones is out of the ordinary: behind the commit of the record, once a day.
+"""Telling that the traffic of a SIM with hotzones is out of the ordinary: behind the commit of the record, once a day
+for all that a subscription asks for together, and once for each of them that stands out by itself.
 
 The commit that adds to a count leaves the day to be looked at, if somebody waits for such traffic. It is compared here,
 outside of a transaction; what is found is written in one, with what was looked at: nothing is lost, nor told twice.
@@ -14,7 +15,7 @@ import structlog
 
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.domain.events import Cause, Event, EventType
-from simwarden.domain.hotzone import HotZones, Question, anomaly, parse_zones
+from simwarden.domain.hotzone import TOGETHER, HotZones, Question, anomaly, joined, one_by_one, parse_zones
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.domain.telling import data_of
 from simwarden.engine.deciding import DecidingWorker
@@ -24,7 +25,7 @@ from simwarden.store import hotzone_alerts as store
 from simwarden.store.outbox import save_outboxes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     import asyncpg
 
@@ -52,7 +53,21 @@ class _Found(NamedTuple):
     day: date
     cause: Cause
     stored: StoredWatch
-    data: dict[str, Any]
+    stand_out: dict[str, dict[str, Any]]
+    """Hotzones that do by themselves, and all TOGETHER: what is found of each."""
+
+    def told(self) -> list[store.Told]:
+        """What is to be remembered as told."""
+        return [(self.sim.imsi, self.stored.subscription_id, self.day, zone) for zone in self.stand_out]
+
+    def only(self, news: Collection[store.Told]) -> _Found:
+        """Without what was told before."""
+        return self._replace(stand_out={one[3]: self.stand_out[one[3]] for one in self.told() if one in news})
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Of the event."""
+        return joined(self.stand_out)
 
 
 class HotzoneAlerts(DecidingWorker):
@@ -81,25 +96,32 @@ class HotzoneAlerts(DecidingWorker):
         imsis = sorted({each.imsi for each in days})
         every, of_sims = await store.watches(self._db, account_id, imsis)
         told = await store.told(self._db, {(each.imsi, each.day) for each in days})
-        found: dict[store.Told, _Found] = {}
+        found: list[_Found] = []
         for imsi in imsis:
             sim = await self._sims.find(account_id, SimRef(IdentifierKind.IMSI, imsi))
             if sim is None:
                 continue
             newest = {each.day: each.cause for each in days if each.imsi == imsi}
             for day, cause in newest.items():
-                waiting = [
-                    each
-                    for each in (*every, *of_sims.get(imsi, ()))
-                    if day >= each.watch.since and (imsi, each.subscription_id, day) not in told
-                ]
-                for one in await self._compare(sim, day, cause, waiting):
-                    found[imsi, one.stored.subscription_id, day] = one
+                waiting = [each for each in (*every, *of_sims.get(imsi, ())) if day >= each.watch.since]
+                found += await self._compare(sim, day, cause, waiting, told)
         await self._commit(days, found)
 
-    async def _compare(self, sim: Sim, day: date, cause: Cause, waiting: Sequence[StoredWatch]) -> list[_Found]:
-        """Those of these subscriptions for which a day stands out. One whose comparison fails is passed over."""
+    async def _compare(
+        self, sim: Sim, day: date, cause: Cause, waiting: Sequence[StoredWatch], told: Collection[store.Told]
+    ) -> list[_Found]:
+        """Those of these subscriptions for which a day stands out, and that were not told of it. One whose comparison
+        fails is passed over."""
         verdicts: dict[tuple[HotZones, Question], HotzoneVerdict] = {}
+
+        async def judged(zones: HotZones, asked: Question) -> HotzoneVerdict:
+            if (zones, asked) not in verdicts:
+                traffic = await self._sims.traffic(sim, zones, asked.baseline_first, asked.today)
+                verdicts[zones, asked] = await self._judging.judge(
+                    sim, zones, asked, traffic, about_to_read=lambda: None
+                )
+            return verdicts[zones, asked]
+
         found = []
         for each in waiting:
             watch = each.watch
@@ -113,19 +135,25 @@ class HotzoneAlerts(DecidingWorker):
             )
             try:
                 zones = await self._zones(sim.account_id, watch)
-                if (zones, asked) not in verdicts:
-                    traffic = await self._sims.traffic(sim, zones, asked.baseline_first, asked.today)
-                    verdicts[zones, asked] = await self._judging.judge(
-                        sim, zones, asked, traffic, about_to_read=lambda: None
-                    )
+                together = await judged(zones, asked)
+                compared = {TOGETHER: (zones, together)} | {
+                    name: (alone, await judged(alone, asked))
+                    for name, alone in one_by_one(zones, day, together).items()
+                    if (sim.imsi, each.subscription_id, day, name) not in told
+                }
             except StoreUnavailable:
                 raise
             except Exception:
                 _log.exception("comparison failed, nobody is told", imsi=sim.imsi, subscription=each.subscription_id)
                 continue
-            data = anomaly(watch, zones, day, verdicts[zones, asked])
-            if data is not None:
-                found.append(_Found(sim, day, cause, each, data))
+            stand_out = {
+                name: data
+                for name, (alone, verdict) in compared.items()
+                if (sim.imsi, each.subscription_id, day, name) not in told
+                and (data := anomaly(watch, alone, day, verdict)) is not None
+            }
+            if stand_out:
+                found.append(_Found(sim, day, cause, each, stand_out))
         return found
 
     async def _zones(self, account_id: str, watch: HotzoneWatch) -> HotZones:
@@ -136,19 +164,20 @@ class HotzoneAlerts(DecidingWorker):
         more = parse_zones(text for texts in lists.values() for text in texts)
         return HotZones(watch.zones.countries | more.countries, watch.zones.prefixes | more.prefixes)
 
-    async def _commit(self, days: Sequence[WatchedDay], found: dict[store.Told, _Found]) -> None:
+    async def _commit(self, days: Sequence[WatchedDay], found: Sequence[_Found]) -> None:
         """Write what was found, and that these days have been looked at."""
         now = self._clock()
         async with self._db.transaction() as connection:
             work = UnitOfWork(connection, now)
-            await work.lock({imsi for imsi, _, _ in found})
-            there = {
-                key
-                for key, one in found.items()
-                if key[0] in work.sims and work.sims[key[0]].first_event == one.sim.first_event
-            }
-            news = await store.tell(connection, there) if there else set()
-            told = self._record(work, [found[key] for key in sorted(news)])
+            await work.lock({one.sim.imsi for one in found})
+            there = [
+                one
+                for one in found
+                if one.sim.imsi in work.sims and work.sims[one.sim.imsi].first_event == one.sim.first_event
+            ]
+            news = await store.tell(connection, {key for one in there for key in one.told()}) if there else set()
+            left = [one.only(news) for one in there]
+            told = self._record(work, sorted((one for one in left if one.stand_out), key=lambda one: one.told()))
             outcome = await work.write()
             outcome = outcome.plus(Outcome(deliveries=await _tell_all(connection, told)))
             await store.done(connection, days)

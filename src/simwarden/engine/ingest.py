@@ -96,6 +96,11 @@ class Ingest:
         self._numbers: Numbers = {}
         self._marks: CounterMarks = {}
 
+    @property
+    def refresh(self) -> timedelta:
+        """How old the stored time of a SIM's newest sighting may become before a repeated one is written."""
+        return self._refresh
+
     async def submit(self, *reports: Report) -> None:
         """Take in reports of one gateway that came together, all or none; returns when their effects are committed.
 

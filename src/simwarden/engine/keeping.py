@@ -1,7 +1,7 @@
 """What is kept of personal data: sealed if it came before it was, deleted when it is old. A bit at a time.
 
-What else is old is deleted with it: eligibility responses that have expired, counts and counters of days, and
-what rules remember of SIMs. The usage ledger's days that are over are rolled up."""
+What else is old is deleted with it: what has expired of single APIs, counts and counters of days, and what rules
+remember of SIMs. The usage ledger's days that are over are rolled up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from simwarden.kit.worker import Worker
 from simwarden.store import (
     counters,
     daily,
-    eligibility,
     hotzone_alerts,
     ledger,
     messages,
@@ -25,10 +24,11 @@ from simwarden.store import (
     sessions,
     sim_names,
     smpp,
+    volumes,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from simwarden.store.database import Database
@@ -47,6 +47,10 @@ EVERY = 600.0
 """Seconds between two looks when there was nothing to do."""
 
 
+async def _nothing(_db: Database, _now: datetime) -> None:
+    """Delete nothing."""
+
+
 class Keeping(Worker):
     """Runs in every worker; rows that another one works on are stepped over."""
 
@@ -60,11 +64,12 @@ class Keeping(Worker):
         places_kept: timedelta | None = None,
         traffic_kept: timedelta = timedelta(days=400),
         *,
+        expired: Callable[[Database, datetime], Awaitable[None]] = _nothing,
         clock: Callable[[], datetime] = now_utc,
     ) -> None:
         """Messages, calls, sessions and unreadable bodies are deleted when they are older than `kept`, places and cells
-        of SIMs when they are older than `places_kept` (None: `kept`), counts and counters of days after
-        `traffic_kept`."""
+        of SIMs when they are older than `places_kept` (None: `kept`), counts and counters of days and volumes of data
+        after `traffic_kept`. `expired` deletes what else has expired at a time."""
         super().__init__()
         self._db = db
         self._pruning = personal.Pruning(db)
@@ -72,6 +77,7 @@ class Keeping(Worker):
         self._kept = kept
         self._places_kept = kept if places_kept is None else places_kept
         self._traffic_kept = traffic_kept
+        self._expired = expired
         self._clock = clock
 
     async def step(self) -> bool:
@@ -85,7 +91,7 @@ class Keeping(Worker):
         """A bit of it; returns the seconds until the next."""
         if await self.step():
             return PAUSE
-        await eligibility.prune(self._db, self._clock())
+        await self._expired(self._db, self._clock())
         await sessions.prune(self._db, self._clock() - self._kept)
         await places.prune(self._db, self._clock() - self._places_kept, DELETED_AT_ONCE)
         await sending.prune(self._db, self._clock() - self._kept, DELETED_AT_ONCE)
@@ -97,6 +103,7 @@ class Keeping(Worker):
         first_day = (self._clock() - self._traffic_kept).date()
         await daily.prune(self._db, first_day, DELETED_AT_ONCE)
         await counters.prune(self._db, first_day, DELETED_AT_ONCE)
+        await volumes.prune(self._db, self._clock() - self._traffic_kept, DELETED_AT_ONCE)
         await risk.prune(self._db, (self._clock() - max(self._kept, _WINDOW)).date(), DELETED_AT_ONCE)
         # As long as a record of that day may still come and be counted.
         await hotzone_alerts.prune(self._db, (self._clock() - self._kept - _SPARE).date(), DELETED_AT_ONCE)

@@ -15,7 +15,6 @@ import structlog
 
 from simwarden.domain.attachment import backoff
 from simwarden.domain.errors import GatewayNotFound, SimwardenError, StoreUnavailable
-from simwarden.engine.ports import CommandFailed
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import doubts as store
@@ -103,8 +102,9 @@ class Polls(Worker):
             access = await self._gateways.access(poll.gateway_id)
             driver = self._driver_for(access)
             report = await driver.observe()
-            if report is None:
-                raise CommandFailed("This kind of network element cannot be asked for its state")
+            if report is None:  # this kind cannot be asked: its next report says more
+                await store.unanswered(self._db, poll.gateway_id, self._clock(), None)
+                return
             await self._ingest.submit(report)
             if driver.generation is not None and driver.generation != access.generation:
                 await self._gateways.remember_generation(access.id, driver.generation)

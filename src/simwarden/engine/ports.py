@@ -101,6 +101,14 @@ class Driver(Protocol):
         """Which of several command interfaces answered, to be remembered for the next driver; None: not known."""
 
 
+@runtime_checkable
+class TargetReader(Driver, Protocol):
+    """A driver of an element that has more targets than can be read at once."""
+
+    async def read(self, targets: Sequence[str]) -> Report:
+        """The state of these targets, read back in place of `observe`. Raises CommandFailed."""
+
+
 class OutgoingText(msgspec.Struct, frozen=True):
     """A short message that a network element is to send."""
 

@@ -253,7 +253,8 @@ class Quotas(Worker):
         return held
 
     def _ask(self, held: HeldQuota) -> asyncio.Task[None]:
-        if held.asking is None:
+        # One that is done may not be heard of yet: to wait for it again and again would let nothing else run.
+        if held.asking is None or held.asking.done():
             held.asking = asyncio.create_task(self._reserve(held), name="quota")
             held.asking.add_done_callback(lambda done: _heard(held, done))
         return held.asking
@@ -293,6 +294,7 @@ def _shown(held: HeldQuota, now: datetime) -> ServiceLimit:
 
 
 def _heard(held: HeldQuota, done: asyncio.Task[None]) -> None:
-    held.asking = None
+    if held.asking is done:
+        held.asking = None
     if not done.cancelled():
         done.exception()  # heard, also when the caller has gone

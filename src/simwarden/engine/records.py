@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from simwarden.domain.counters import CounterDay
+    from simwarden.domain.counters import CounterDay, CounterUse
     from simwarden.domain.reports import Report
     from simwarden.engine.counters import CounterBook
     from simwarden.engine.doubts import Doubts
@@ -58,10 +58,13 @@ class BatchRecords:
         self._counted_back = counted_back
         self._now = now
 
-    async def store(self, reports: Sequence[Report], counters: CounterBook) -> Outcome:
-        """Store what the reports tell; what moved of counters is stored already."""
+    async def store(
+        self, reports: Sequence[Report], counters: CounterBook, of_sessions: Sequence[CounterUse] = ()
+    ) -> Outcome:
+        """Store what the reports tell; what moved of counters, and what sessions used, is stored already."""
         facts = Facts(self._counted_back)
         facts.add_uses(counters.uses)
+        facts.add_uses(of_sessions)
         book = RecordBook(self._connection, self._vault, self._now)
         days = [day for day in counters.days if day.used]
         messages = [(report, sms) for report in reports for sms in report.sms]

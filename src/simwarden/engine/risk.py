@@ -10,7 +10,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 
 from simwarden.domain import rules
@@ -170,7 +169,7 @@ def _sealed(facts: Iterable[Fact], plan: Plan, imsi: str, seal: Callable[[str, b
     for fact in facts:
         if fact.signal in plan.signals:
             if fact.signal is Signal.RECEIVERS:
-                fact = msgspec.structs.replace(fact, what=seal(imsi, fact.what))
+                fact = Fact(fact.signal, fact.at, fact.amount, seal(imsi, fact.what))
             kept.append(fact)
     return kept
 

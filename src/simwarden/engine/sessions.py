@@ -7,14 +7,15 @@ device since the session began: a session has one device, and its element may no
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from simwarden.domain.counters import CounterUse, Meter
 from simwarden.domain.reports import Evidence
-from simwarden.domain.session import News, Phase, follow
-from simwarden.domain.sim import NetworkTarget
-from simwarden.store import attachments, sessions, sims
+from simwarden.domain.session import News, Octets, Phase, follow, used_between
+from simwarden.store import attachments, sessions, sims, volumes
 from simwarden.store.places import CellReport
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
     from simwarden.domain.reports import Report
     from simwarden.domain.session import Session, SessionNote
+    from simwarden.domain.sim import NetworkTarget
     from simwarden.store.gateways import LockedGateway
     from simwarden.store.sessions import Key
 
-
+_NOTHING = Octets()
 MOST = 32
 """Sessions of a SIM that are kept of an element, live ones before ended ones. 3GPP allows a device 11 bearers; an
 element that invents sessions fills no table."""
@@ -47,18 +49,21 @@ class SessionBook:
         self._stored: dict[Key, Session] = {}
         self._now: dict[Key, Session] = {}
         self._restarts: dict[int, datetime] = {}
-        self._carried: dict[tuple[str, int], Report] = {}
-        """SIMs whose sessions began, went on or ended at an element, and the newest report that said so."""
+        self._carried: dict[tuple[str, NetworkTarget], Report] = {}
+        """Targets of SIMs whose sessions began, went on or ended, and the newest report that said so."""
         self.evidence: list[tuple[Report, Evidence]] = []
         """What the reports say of devices, in the order in which they came."""
-        self.live: set[tuple[str, int]] = set()
-        """SIMs, by IMSI and network element, of which `to_be_shown` found that a session goes on."""
+        self.live: set[NetworkTarget] = set()
+        """Targets of which `to_be_shown` found that a session goes on."""
         self.cells: list[CellReport] = []
         """What they say of cells, of SIMs that may say so to this element."""
         self.written: dict[str, tuple[Report, str]] = {}
         """SIMs of which a session was written, by IMSI: by which report, and what of it."""
         self.news: Counter[str] = Counter()
         """What became of the reports of sessions, for the metrics."""
+        self.uses: list[CounterUse] = []
+        """Data that SIMs used, in the order in which it was reported."""
+        self._volumes: dict[volumes.Share, tuple[Octets, datetime]] = {}
 
     async def follow(self, reports: Sequence[Report]) -> None:
         """Take in what reports say of sessions.
@@ -89,13 +94,15 @@ class SessionBook:
                     if note.phase is not Phase.ENDED:  # a sighting that is doubted, like those of slots
                         self._sighting(report, msgspec.structs.replace(note, imsi=imsi), note.at, None)
                 else:
-                    self._take(report, note, imsi)
+                    self._take(report, note, imsi, named.owner(imsi))
         changed = [
             session for key, session in self._now.items() if self._is_to_be_written(session, self._stored.get(key))
         ]
+        if self._volumes:
+            await volumes.add(self._connection, self._volumes)
         if changed:
             await sessions.save(self._connection, changed)
-            carried = ((one, self._carried.get((one.imsi, one.element_id))) for one in changed)
+            carried = ((one, self._carried.get((one.imsi, one.target))) for one in changed)
             self.written = {one.imsi: (report, f"session {one.key}") for one, report in carried if report is not None}
         added = {(imsi, element_id) for imsi, element_id, _ in self._now.keys() - self._stored.keys()}
         if added:
@@ -105,26 +112,22 @@ class SessionBook:
         """SIMs, by IMSI, whose sessions began, went on or ended, and a report that said so."""
         return {imsi: report for (imsi, _), report in self._carried.items()}
 
-    async def to_be_shown(self) -> list[tuple[str, int, Report]]:
-        """SIMs at elements that carry their sessions, where a bar has to know: IMSI, element, the newest report.
+    async def to_be_shown(self) -> list[tuple[str, NetworkTarget, Report]]:
+        """SIMs at elements that carry their sessions, where a bar has to know: IMSI, target, the newest report.
 
-        A SIM is attached at an element when its first session there begins. From then on only what may prove a
-        command, or call for one, is to be shown: while something is to be off, or the command is under way.
+        A SIM is attached at an element when its first session of an access point name begins there. From then on only
+        what may prove a command, or call for one, is to be shown: while something is to be off, or the command is under
+        way.
         """
         if not self._carried:
             return []
-        targets = {(imsi, at): NetworkTarget(at, imsi) for imsi, at in self._carried}
-        known = await attachments.settled_at(self._connection, [(imsi, to) for (imsi, _), to in targets.items()])
-        shown = [key for key, target in targets.items() if not known.get(target, False)]
-        for element_id in sorted({element_id for _, element_id in shown}):
-            imsis = sorted(imsi for imsi, at in shown if at == element_id)
+        known = await attachments.settled_at(self._connection, sorted(self._carried, key=_order))
+        shown = sorted((key for key in self._carried if not known.get(key[1], False)), key=_order)
+        for element_id in sorted({target.element_id for _, target in shown}):
+            imsis = sorted({imsi for imsi, target in shown if target.element_id == element_id})
             found = await sessions.live(self._connection, element_id, imsis)
-            self.live |= {(session.imsi, element_id) for session in found}
-        return [
-            (imsi, element_id, self._carried[imsi, element_id])
-            for imsi, element_id in sorted(shown)
-            if targets[imsi, element_id] in known or (imsi, element_id) in self.live
-        ]
+            self.live |= {session.target for session in found}
+        return [(imsi, to, self._carried[imsi, to]) for imsi, to in shown if to in known or to in self.live]
 
     async def _name(self, notes: Sequence[SessionNote]) -> _Named:
         """Whose sessions these are: registered SIMs, by IMSI or else by phone number."""
@@ -145,14 +148,17 @@ class SessionBook:
             self._restarts[report.gateway_id] = at
             await sessions.restarted(self._connection, report.gateway_id, at)
 
-    def _take(self, report: Report, note: SessionNote, imsi: str) -> None:
+    def _take(self, report: Report, note: SessionNote, imsi: str, account_id: str) -> None:
         key = (imsi, report.gateway_id, note.key)
         known = self._now.get(key) or self._stored.get(key)
         session, news = follow(known, note, imsi, report.gateway_id, self._restarts.get(report.gateway_id))
         self._now[key] = session
         self.news[news] += 1
+        used = used_between(known, session)
+        if used:
+            self._use(report, session, min(note.at, report.received_at), used, account_id)
         if news in (News.BEGAN, News.WENT_ON, News.ENDED):
-            self._carried[imsi, report.gateway_id] = report
+            self._carried[imsi, session.target] = report
         if news in (News.BEGAN, News.WENT_ON):
             since = None if note.phase is Phase.BEGAN else session.began_at
             self._sighting(report, session, note.at, since)
@@ -162,6 +168,14 @@ class SessionBook:
                 self.cells.append(CellReport(imsi, cell, next(iter(around), None), at, session.imei, since))
         elif news is News.ENDED and known is None:
             self._sighting(report, session, session.began_at, session.began_at)
+
+    def _use(self, report: Report, session: Session, at: datetime, used: Octets, account_id: str) -> None:
+        """Count data of a SIM: by the hour, and for rules."""
+        share = volumes.share_of(session.imsi, at, report.gateway_id, account_id)
+        before, newest = self._volumes.get(share, (_NOTHING, at))
+        self._volumes[share] = Octets(before.up + used.up, before.down + used.down), max(newest, at)
+        megabytes = Decimal(used.up + used.down) / 1_000_000
+        self.uses.append(CounterUse(session.imsi, report.gateway_id, at, {Meter.MEGABYTES: megabytes}, 0))
 
     def _is_to_be_written(self, session: Session, stored: Session | None) -> bool:
         """Whether it differs from what is stored by more than the time of a report that is hardly newer."""
@@ -183,6 +197,11 @@ class SessionBook:
                 ),
             )
         )
+
+
+def _order(key: tuple[str, NetworkTarget]) -> tuple[str, int, str]:
+    imsi, target = key
+    return imsi, target.element_id, target.key
 
 
 class _Named:

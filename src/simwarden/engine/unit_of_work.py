@@ -12,7 +12,7 @@ from simwarden.domain import attachment as rules
 from simwarden.domain.attachment import Attachment, AttachmentStatus
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.service_days import changes as service_changes
-from simwarden.domain.sim import ALL_FUNCTIONS, Lifecycle
+from simwarden.domain.sim import ALL_FUNCTIONS, Lifecycle, NetworkTarget
 from simwarden.engine import publishing, risk, standing
 from simwarden.store import alarms, attachments, hotspots, ledger, ports, sims
 
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     import asyncpg
 
     from simwarden.domain.decision import Decision
-    from simwarden.domain.sim import Function, NetworkTarget, Sim
+    from simwarden.domain.reports import SubscriberNote
+    from simwarden.domain.sim import Function, Sim
+
+
+MOST_TARGETS = 32
+"""Targets of a SIM at an element that are no slots. An element that invents access points fills no table."""
 
 
 class TargetView(msgspec.Struct, frozen=True):
@@ -46,13 +51,16 @@ class Outcome(msgspec.Struct, frozen=True):
     """Rules that fired."""
     messages: tuple[tuple[str, str], ...] = ()
     """Of each short message that came forward: the kind of network element that sends it, and how far it came."""
+    blocked: tuple[float, ...] = ()
+    """Of each lock that the network shows now: seconds since the commit that wanted it."""
 
     def plus(self, more: Outcome) -> Outcome:
         """Of this and more in one commit."""
         due = self.enforcement_due or more.enforcement_due
         changed, events = self.changed + more.changed, self.events + more.events
         deliveries, fired = self.deliveries + more.deliveries, self.fired + more.fired
-        return Outcome(changed, events, due, deliveries, fired, self.messages + more.messages)
+        messages, blocked = self.messages + more.messages, self.blocked + more.blocked
+        return Outcome(changed, events, due, deliveries, fired, messages, blocked)
 
 
 class UnitOfWork:
@@ -67,6 +75,7 @@ class UnitOfWork:
         self._original: dict[str, Sim] = {}
         self._events: dict[str, list[Event]] = {}
         self._ours: set[NetworkTarget] = set()
+        self._blocked: list[float] = []
 
     async def lock(self, imsis: Iterable[str]) -> None:
         """Lock SIMs and read them with their attachments."""
@@ -133,7 +142,7 @@ class UnitOfWork:
                 after = rules.observe(before, self._now, off=view.off, ours=view.ours)
                 self.replace(imsi, after)
                 if before.is_open and not after.is_open:
-                    self.record(imsi, EventType.ENFORCEMENT_APPLIED, cause, after.event, _applied(after))
+                    self._applied(imsi, before, after, cause)
                     if not after.current:
                         del items[target]
 
@@ -146,8 +155,33 @@ class UnitOfWork:
         if target in items:
             self.observe(target, TargetView(off, ours=False), cause)
             return
+        if not _has_room(items, target.element_id):
+            return
         reason = sim.bars[-1].event if sim.bars else None
-        items[target] = rules.attach(target, groups, int(sim.functions_off), reason, self._now, off=off, ours=False)
+        items[target] = rules.attach(target, groups, int(sim.off_at(target)), reason, self._now, off=off, ours=False)
+
+    def show_subscriber(self, element_id: int, note: SubscriberNote, cause: Cause) -> None:
+        """An element shows what it keeps for a locked SIM: where it may register, and with which device."""
+        items, sim = self._attachments[note.imsi], self.sims[note.imsi]
+        target = NetworkTarget(element_id, note.imsi)
+        before = items.get(target)
+        if before is None or before.held is None:
+            desired, reason = int(sim.functions_off), sim.bars[-1].event if sim.bars else None
+            off = int(note.off)
+            made = rules.attach(target, note.groups, desired, reason, self._now, off=off, ours=False, keeps=True)
+            items[target] = msgspec.structs.replace(made, device=note.imei)
+            return
+        after = rules.kept(before, self._now, off=int(note.off), idle=int(note.idle))
+        if note.imei is not None and note.imei != before.device:
+            after = msgspec.structs.replace(after, device=note.imei, device_since=self._now)
+        items[target] = after
+        if before.is_open and not after.is_open:
+            self._applied(note.imsi, before, after, cause)
+
+    def _applied(self, imsi: str, before: Attachment, after: Attachment, cause: Cause) -> None:
+        self.record(imsi, EventType.ENFORCEMENT_APPLIED, cause, after.event, _applied(after))
+        if after.wanted:
+            self._blocked.append((self._now - before.since).total_seconds())
 
     def forget(self, imsi: str, target: NetworkTarget) -> None:
         """Act no more for a locked SIM at this target."""
@@ -178,7 +212,6 @@ class UnitOfWork:
         upheld: Collection[NetworkTarget],
     ) -> None:
         items = self._attachments[sim.imsi]
-        desired = int(sim.functions_off)
         reason = event or (sim.bars[-1].event if sim.bars else None)
         place = sim.seen.slot.target if sim.seen and sim.seen.slot else None
         view = views.get(place) if place is not None else None
@@ -188,10 +221,12 @@ class UnitOfWork:
                 continue
             if view is None or item.target == place or item.target in upheld or not item.target.holds_card:
                 ours = self._is_ours(item)
+                desired = int(sim.off_at(item.target))
                 items[item.target] = rules.set_desired(item, desired, reason, self._now, ours=ours)
             else:
                 self._detach(items, item, reason)
         if attaches and place is not None and view is not None:
+            desired = int(sim.off_at(place))
             here = rules.attach(place, (ALL_FUNCTIONS,), desired, reason, self._now, off=view.off or 0, ours=view.ours)
             items[place] = here
             self._evict(place, sim.imsi)
@@ -267,7 +302,7 @@ class UnitOfWork:
             await attachments.wake(self._connection)
         await self._count_services(changed)
         fired = sum(event.type is EventType.RULE_FIRED for _, event in events)
-        return Outcome(len(changed), len(events), due, deliveries, fired)
+        return Outcome(len(changed), len(events), due, deliveries, fired, blocked=tuple(self._blocked))
 
     async def _count_services(self, changed: Iterable[Sim]) -> None:
         """The last rows that are locked: everybody of the account who does the same waits for them."""
@@ -323,6 +358,18 @@ class UnitOfWork:
 def _switches_off(attachment: Attachment | None) -> bool:
     """Whether we switch something off there, or will: from then on what is off counts as ours."""
     return attachment is not None and bool(attachment.wanted) and attachment.is_open
+
+
+def _has_room(items: dict[NetworkTarget, Attachment], element_id: int) -> bool:
+    """Whether a SIM may have one more target at an element. One where nothing is to be done makes room for it."""
+    here = [item for item in items.values() if item.target.element_id == element_id and not item.target.holds_card]
+    if len(here) < MOST_TARGETS:
+        return True
+    idle = [item for item in here if not item.is_open and not item.wanted]
+    if not idle:
+        return False
+    del items[min(idle, key=lambda item: (item.since, item.target.key)).target]
+    return True
 
 
 def enforcement_data(target: NetworkTarget, gateway: str | None = None, **facts: object) -> dict[str, object]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -31,6 +31,9 @@ EVERY = 1.0
 """Seconds between two writings."""
 PATIENCE = 5.0
 """Seconds that the last writing may take."""
+LATE = timedelta(minutes=45)
+"""Calls that could not be written for so long after their month's end are counted on the day on which they are. A month
+is closed an hour after its end at the soonest (`billing.invoices.SETTLED`), and nothing is added to it from then on."""
 _log = structlog.get_logger()
 
 
@@ -87,6 +90,7 @@ class Reads:
         self._fresh.clear()
         if not self._waiting:
             return
+        self._waiting = self._late_ones_today(day)
         written, self._waiting = self._waiting, Counter()
         committing = False
         try:
@@ -103,6 +107,16 @@ class Reads:
             else:
                 self._waiting.update(written)
             raise
+
+    def _late_ones_today(self, today: date) -> Counter[store.Key]:
+        """What waits, with calls of a month that may be closed by now under today's date: the next invoice has them."""
+        open_from = (self._clock().astimezone(UTC) - LATE).date().replace(day=1)
+        if all(day >= open_from for day, _, _ in self._waiting):
+            return self._waiting
+        found: Counter[store.Key] = Counter()
+        for (day, bucket, usage), times in self._waiting.items():
+            found[day if day >= open_from else today, bucket, usage] += times
+        return found
 
     async def _run(self) -> None:
         while not self._ending.is_set():

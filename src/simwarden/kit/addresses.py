@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated
 
 import msgspec
@@ -19,3 +20,13 @@ WebhookSecret = Annotated[
 _ADDRESS = r"[^\s@,<>]+@[^\s@,<>]+"
 MailAddress = Annotated[str, msgspec.Meta(max_length=320, pattern=rf"^{_ADDRESS}\Z")]
 MailAddresses = Annotated[str, msgspec.Meta(max_length=2048, pattern=rf"^{_ADDRESS}(\s*,\s*{_ADDRESS})*\Z")]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what listens on this address is reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

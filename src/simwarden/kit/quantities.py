@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta
 
 Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
+NotNegative: TypeAlias = Annotated[int, Meta(ge=0)]
 Positive: TypeAlias = Annotated[int, Meta(ge=1)]
 Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=1_000_000)]
 Days: TypeAlias = Annotated[int, Meta(ge=1, le=36_500)]

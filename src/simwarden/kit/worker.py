@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -105,16 +106,32 @@ class SoleWorker(Worker):
     def __init__(self, lease: Lease) -> None:
         super().__init__()
         self._lease = lease
+        self._next_look = 0.0
 
     async def stop(self) -> None:
         """End the loop at once, and let another worker take over."""
         await super().stop()
         await self._lease.leave()
 
+    def wake(self) -> None:
+        """Something is due: look now."""
+        self._next_look = 0.0
+        super().wake()
+
     async def turn(self) -> float:
-        """Look, if the lease is held; returns the seconds until the next turn. Raises StoreUnavailable."""
-        wait = await self.look() if await self._lease.refresh() else self._lease.interval
-        return min(wait, self._lease.interval)
+        """Renew the lease, and look if it is held and the seconds are over that the last look returned.
+
+        Returns the seconds until the next turn. Raises StoreUnavailable.
+        """
+        if not await self._lease.refresh():
+            self._next_look = 0.0
+            return self._lease.interval
+        if time.monotonic() >= self._next_look:
+            self._next_look = 0.0  # a look that fails is tried again
+            wait = await self.look()
+            if not self._woken.is_set():
+                self._next_look = time.monotonic() + wait
+        return max(0.0, min(self._next_look - time.monotonic(), self._lease.interval))
 
     async def look(self) -> float:
         """Do what is due; returns the seconds until more is. Raises StoreUnavailable."""

@@ -251,6 +251,9 @@ class ApplicationRoutes:
         wanted: schemas.ChangeApplication = read(self._change, request)
         found = await self._tenants(request)
         if wanted.daily_quota is not UNSET:
+            own = reach()
+            if own is not None and own.own == found.account_id and _is_more(wanted.daily_quota, found.daily_quota):
+                raise PermissionDenied("The quotas of a reseller's own applications are raised by the operator")
             found = await applications.set_quota(self._house.accounts, found.app_key, wanted.daily_quota)
         return Answer(200, views.application(found, self._house.clock()))
 
@@ -295,3 +298,8 @@ class ApplicationRoutes:
         shown = msgspec.to_builtins(view)
         location = [(b"location", f"/manage/v1/applications/{made.application.app_key}".encode())]
         return Answer(status, {**shown, "appSecret": made.app_secret}, [*(location if status == 201 else []), NOT_KEPT])
+
+
+def _is_more(wanted: int | None, before: int | None) -> bool:
+    """Whether a quota allows more than the one before; None is as much as one likes."""
+    return before is not None and (wanted is None or wanted > before)

@@ -11,6 +11,7 @@ from simwarden.domain.area import MAX_LIST, Area, Cells, Circle, InvalidArea, Po
 from simwarden.domain.cell import InvalidCell, parse_cell
 from simwarden.domain.place import PlaceSource
 from simwarden.domain.rules.area import Dwell, LimitArea, Radius, off_border
+from simwarden.domain.sim import BarCause
 from simwarden.management.shapes import Camel
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from simwarden.domain.place import Place
-    from simwarden.domain.sim import AreaLimit, Policy
+    from simwarden.domain.sim import AreaLimit, Policy, Sim
     from simwarden.store.areas import NamedArea
 
 AreaName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
@@ -137,6 +138,12 @@ class ChangeArea(_Form, frozen=True):
     shape: Shape | None = None
 
 
+class TryArea(_Form, frozen=True):
+    """TryArea."""
+
+    shape: Shape | None = None
+
+
 class NamedAreaView(Camel, frozen=True, omit_defaults=False):
     """NamedArea."""
 
@@ -199,3 +206,17 @@ def limit(found: AreaLimit, gateways: Mapping[int, str]) -> dict[str, Any]:
         "pending": found.pending and {"to": str(found.pending.to), "due": found.pending.due},
     }
     return {name: value for name, value in shown.items() if value is not None}
+
+
+def sim_of_area(sim: Sim, after: Sim | None, gateways: Mapping[int, str]) -> dict[str, Any]:
+    """AreaSim: where it is, and where it would be."""
+    assert sim.area is not None
+    shown = limit(sim.area, gateways)
+    row = {"imsi": sim.imsi, "state": shown["state"], "barred": _left(sim), "place": shown.get("place")}
+    if after is not None and after.area is not None:
+        row |= {"then": after.area.state, "thenBarred": _left(after)}
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _left(sim: Sim) -> bool:
+    return any(bar.cause is BarCause.AREA_EXIT for bar in sim.bars)

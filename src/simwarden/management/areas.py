@@ -1,17 +1,24 @@
-"""Named areas: list, add, show, change, delete."""
+"""Named areas: list, add, show, try, change, delete."""
 
 from __future__ import annotations
 
 from msgspec.json import Decoder
 
+from simwarden.domain import rules
+from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.rules.area import RedrawArea
 from simwarden.management import area_forms
 from simwarden.management.house import House, read
-from simwarden.management.query import Query, Text
+from simwarden.management.query import Bucket, Query, Text
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument
+from simwarden.store import areas as store
+from simwarden.store.sims_by_imsi import of_imsis
 
 Place = tuple[Text, Text]
 """Name and id of the last area of a page."""
+SimOfArea = tuple[Bucket, Text]
+"""Bucket and IMSI of the last SIM of a page."""
 
 
 class AreaRoutes:
@@ -21,6 +28,7 @@ class AreaRoutes:
         self._house = house
         self._create = Decoder(area_forms.CreateArea)
         self._change = Decoder(area_forms.ChangeArea)
+        self._try = Decoder(area_forms.TryArea)
 
     async def page(self, request: Request) -> Answer:
         """listAreas, by name."""
@@ -63,3 +71,27 @@ class AreaRoutes:
         found = await self._house.areas.get(request.parameter)
         await self._house.areas.delete(found.id)
         return Answer(204)
+
+    async def dry_run(self, request: Request) -> Answer:
+        """tryArea: SIMs that are limited to it, and what another shape would do to each. Nothing changes."""
+        query = Query(request.query, (), "area-trials")
+        wanted: area_forms.TryArea = read(self._try, request)
+        shape = None if wanted.shape is None else wanted.shape.parsed(await self._house.gateway_ids())
+        area = await self._house.areas.get(request.parameter)
+        imsis = await store.sims_page(self._house.db, area, query.cursor(SimOfArea) or (-1, ""), query.limit + 1)
+        shown = imsis[: query.limit]
+        sims = await of_imsis(self._house.db, shown)
+        names = await self._house.gateways.names() if shown else {}
+        now = self._house.clock()
+        cause = self._house.cause(request, "area-trial")
+        rows = []
+        for sim in (sims[imsi] for imsi in shown if imsi in sims):
+            after = None
+            if shape is not None and sim.area is not None:
+                redraw = RedrawArea(area.id, area.name, sim.area.version + 1, shape)
+                after = rules.decide(sim, redraw, now, cause).sim
+            rows.append(area_forms.sim_of_area(sim, after, names))
+        answer: dict[str, object] = {"sims": rows}
+        if len(imsis) > len(shown):
+            answer["nextCursor"] = query.next((bucket_of(shown[-1]), shown[-1]))
+        return Answer(200, answer)

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 COOKIE = "__Host-simwarden"
-OPEN = frozenset({"/v1/session", "/v1/session/setup", "/v1/session/openid", "/v1/session/openid/finish"})
+OPEN = frozenset(f"/v1/session{rest}" for rest in ("", "/setup", "/first", "/openid", "/openid/finish"))
 """Where a POST needs no credentials, and those that it brings do not matter."""
+_OPEN_READS = frozenset({"/v1/session/ways"})
+"""Where a GET needs none."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -75,6 +77,9 @@ def _arrive(scope: Scope) -> None:
     path = scope["path"].removeprefix(scope.get("root_path", ""))
     if scope["method"] == "POST" and path in OPEN:
         _authorize(scope, FOREIGN if _is_foreign(headers) else ANONYMOUS)
+        return
+    if scope["method"] == "GET" and path in _OPEN_READS:
+        _authorize(scope, ANONYMOUS)
         return
     if b"authorization" in headers:
         return

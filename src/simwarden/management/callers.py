@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simwarden.accounts.logins import Logins
-    from simwarden.domain.sim import SimRef
+    from simwarden.domain.sim import OneSim
     from simwarden.northbound.kernel.ports import TokenCheck, TokenHolder
     from simwarden.store.database import Database
     from simwarden.store.operators import Grant
@@ -36,7 +36,7 @@ class OperatorCaller:
     device: str | None = None
     sandbox = False
     daily_quota: int | None = None
-    sims: frozenset[SimRef] | None = None
+    only: OneSim | None = None
 
     def __init__(
         self,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from simwarden.domain.hexagons import centre_of, index_of
+from simwarden.domain.hotspot import position_of
 from simwarden.management.query import Query
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.store import hotspots
@@ -40,16 +42,18 @@ class HotspotRoutes:
 
 
 def _shown(spot: Hotspot, site: HeldSite | None, signs: list[Sign]) -> dict[str, Any]:
-    latitude, _, longitude = spot.place.partition(",")
+    hexagon = index_of(spot.place)
+    latitude, longitude = position_of(spot.place) if hexagon is None else centre_of(spot.place)
     here = set() if site is None else site.gateways.keys()
     kinds: dict[str, set[str]] = {}
     for sign in signs:
-        if sign.gateway_id in here:
+        if sign.gateway_id in here or sign.hexagon == spot.place:
             kinds.setdefault(sign.type, set()).add(sign.imsi)
     times = {"coolingSince": spot.calm_since, "endedAt": spot.ended_at}
     return {
-        "latitude": float(latitude),
-        "longitude": float(longitude),
+        "latitude": latitude,
+        "longitude": longitude,
+        **({} if hexagon is None else {"hexagon": hexagon}),
         "gateways": [] if site is None else sorted(site.gateways.values()),
         "windowHours": spot.window.hours,
         "since": spot.since,

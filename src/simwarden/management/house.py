@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 from simwarden.accounts.logins import Logins
 from simwarden.billing.bills import Billing
 from simwarden.billing.invoices import Invoicing
+from simwarden.domain import rules
 from simwarden.domain.errors import AccountNotFound, ApplicationNotFound, InvalidIdentifier, SimNotFound
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.intake import Intake
 from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.engine import areas
 from simwarden.engine.areas import NamedAreas
+from simwarden.engine.commands import catalogue
 from simwarden.engine.commands.command import SimCommand
 from simwarden.engine.risk_rules import RiskRules
 from simwarden.kit.clock import now_utc
@@ -122,7 +125,21 @@ class House:
     async def execute(self, request: Request, sim: Sim, command: Command) -> Decision:
         """Execute a command to this SIM for the operator; committed when this returns. Raises what its rule raises."""
         ref = SimRef(IdentifierKind.IMSI, sim.imsi)
-        return await self.commands.submit(SimCommand(ref, command, self.cause(request, command.summary)))
+        cause = self.cause(request, command.summary)
+        # A reseller's: the SIM may be handed over to an account out of reach before the command is executed.
+        account_id = sim.account_id if reach() is not None else None
+        return await self.commands.submit(SimCommand(ref, command, cause, account_id))
+
+    async def preview_of(self, request: Request, sim: Sim, command: Command) -> tuple[Decision, str | None]:
+        """What this command would come to, and what is peculiar about it; nothing changes.
+
+        Raises what its rule raises.
+        """
+        now = self.clock()
+        async with self.db.transaction() as connection:
+            [completed] = await areas.completed(connection, [(sim, command)], now)
+        decision = rules.decide(sim, completed, now, self.cause(request, command.summary))
+        return decision, catalogue.remark(completed, sim, decision)
 
     async def command(self, request: Request, wanted: ActionBody) -> Command:
         """What an action means. Raises what `ActionBody.parsed` raises, AccountNotFound, PermissionDenied."""

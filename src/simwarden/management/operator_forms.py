@@ -56,6 +56,16 @@ class SetUp(_WithFactor, frozen=True, kw_only=True):
     password: Secret
 
 
+class SetUpFirst(_Body, frozen=True, kw_only=True):
+    """SetUpFirst."""
+
+    code: Secret
+    email: Email
+    name: Name
+    password: Secret
+    cookie: bool = False
+
+
 class BeginOpenId(_Body, frozen=True):
     """BeginOpenId."""
 

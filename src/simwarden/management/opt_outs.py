@@ -73,14 +73,11 @@ class OptOutRoutes:
         return Answer(204)
 
     async def remove(self, request: Request) -> Answer:
-        """removeAccountOptOut."""
+        """removeAccountOptOut: for one SIM, or what was added for all."""
+        wanted: AddOptOut = read(self._add, request)
         account = await self._house.account(request.parameter)
-        query = Query(request.query, ("receiver", "sim"), "opt-outs")
-        receiver = query.text("receiver", 255)
-        if receiver is None:
-            raise InvalidArgument("receiver must be specified")
-        number = await self._number(account.id, query.text("sim", 320)) or ANY_NUMBER
-        await self._list.remove(account.id, number, receiver)
+        number = await self._number(account.id, None if wanted.sim is UNSET else wanted.sim) or ANY_NUMBER
+        await self._list.remove(account.id, number, wanted.receiver)
         return Answer(204)
 
     async def words(self, request: Request) -> Answer:

@@ -30,7 +30,7 @@ class OutboxRoutes:
 
     async def subscriptions(self, request: Request) -> Answer:
         """listSubscriptions: the newest first, those that ended included."""
-        query = Query(request.query, ("account", "status", "sim", "failing"), "subscriptions")
+        query = Query(request.query, ("account", "status", "sim", "failing", "health"), "subscriptions")
         found = await listing.subscriptions(
             self._house.db,
             before=query.cursor(Place) or _NEWEST,
@@ -41,7 +41,10 @@ class OutboxRoutes:
             limit=query.limit + 1,
         )
         shown = found[: query.limit]
-        answer: dict[str, object] = {"subscriptions": [views.subscription(each) for each in shown]}
+        has_health = query.choice("health", ("true",)) is not None
+        health = await delivery_history.health(self._house.db, [each.id for each in shown]) if has_health else {}
+        rows = [views.subscription(each, health.get(each.id)) for each in shown]
+        answer: dict[str, object] = {"subscriptions": rows}
         if len(found) > len(shown):
             answer["nextCursor"] = query.next((shown[-1].created_at, shown[-1].id))
         return Answer(200, answer)
@@ -52,7 +55,8 @@ class OutboxRoutes:
         found = await listing.subscription(self._house.db, bucket_of_id(id_), id_)
         if found is None:
             raise SubscriptionNotFound("No subscription has this id")
-        return Answer(200, views.subscription(found))
+        health = await delivery_history.health(self._house.db, [id_])
+        return Answer(200, views.subscription(found, health[id_]))
 
     async def end(self, request: Request) -> Answer:
         """endSubscription: NETWORK_TERMINATED."""

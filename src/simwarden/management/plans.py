@@ -13,8 +13,9 @@ from simwarden.domain.errors import InvalidValue
 from simwarden.domain.price import Month, MonthText, PlanName, PricePlan
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
+from simwarden.management.reach import reach
 from simwarden.northbound.kernel.api import Answer, Request
-from simwarden.northbound.kernel.errors import InvalidArgument
+from simwarden.northbound.kernel.errors import InvalidArgument, PermissionDenied
 from simwarden.store import plans
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class PlanRoutes:
         query = Query(request.query, ("month", "plan"), "bill")
         account = await self._house.account(request.parameter)
         plan = query.text("plan", 64)
+        if plan is not None and reach() is not None:
+            raise PermissionDenied("Other plans are tried by the operator")
         return Answer(
             200, views.bill(await self._house.billing.preview(account.id, month_of(query, "month"), plan=plan))
         )

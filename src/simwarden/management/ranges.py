@@ -10,8 +10,9 @@ from simwarden.domain.numbering import NumberRange, parse_range
 from simwarden.management import schemas, views
 from simwarden.management.house import House, read
 from simwarden.management.query import Query
+from simwarden.management.reach import reach
 from simwarden.northbound.kernel.api import Answer, Request
-from simwarden.northbound.kernel.errors import InvalidArgument
+from simwarden.northbound.kernel.errors import InvalidArgument, PermissionDenied
 from simwarden.store import ranges
 
 if TYPE_CHECKING:
@@ -32,10 +33,14 @@ class RangeRoutes:
         return Answer(200, {"account": account.id, "ranges": [views.number_range(each) for each in found]})
 
     async def add(self, request: Request) -> Answer:
-        """addRange: refused when it overlaps one of another account."""
+        """addRange: from a range of an account above it is cut out; refused when it overlaps another account's."""
         wanted: schemas.AddRange = read(self._add, request)
         account = await self._account(request)
-        added = await ranges.add(self._house.db, account.id, parse_range(wanted.kind, wanted.range))
+        own = reach()
+        if own is not None and own.own == account.id:
+            raise PermissionDenied("The ranges of a reseller's own account are given by the operator")
+        within = None if own is None else own.accounts
+        added = await ranges.add(self._house.db, account.id, parse_range(wanted.kind, wanted.range), within=within)
         return Answer(201, views.number_range(added))
 
     async def remove(self, request: Request) -> Answer:

@@ -73,3 +73,8 @@ def may_reveal(caller: TokenHolder) -> bool:
 def is_admin(caller: TokenHolder) -> bool:
     """Whether this caller is an administrator, perhaps a reseller's."""
     return not {f"{Role.ADMIN}:{WRITE}", f"{Role.ADMIN}:{WRITE}{_BELOW}"}.isdisjoint(caller.scopes)
+
+
+def opened_to(caller: TokenHolder, package: str = "simwarden.management") -> list[str]:
+    """The operations (operationId) that this caller may call, by name."""
+    return sorted(name for name, permits in opened_by(package).items() if not permits.isdisjoint(caller.scopes))

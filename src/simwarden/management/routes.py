@@ -16,12 +16,14 @@ from simwarden.management.clients import ClientRoutes, ConsentRoutes
 from simwarden.management.gateways import GatewayRoutes
 from simwarden.management.hotspots import HotspotRoutes
 from simwarden.management.hotzones import HotzoneRoutes
+from simwarden.management.imei_lists import ImeiListRoutes
 from simwarden.management.invoices import InvoiceRoutes
 from simwarden.management.journal import JournalRoutes
 from simwarden.management.limits import LimitRoutes
 from simwarden.management.lines import LineRoutes
 from simwarden.management.opt_outs import OptOutRoutes
 from simwarden.management.outbox import OutboxRoutes
+from simwarden.management.overview import OverviewRoutes
 from simwarden.management.payments import PaymentRoutes
 from simwarden.management.people import PeopleRoutes
 from simwarden.management.places import PlaceRoutes
@@ -58,6 +60,7 @@ _MOST = {
     "importSites": MAX_CSV + MAX_BODY,
     "importLines": MAX_CSV + MAX_BODY,
     "importTacs": 8 * MAX_BODY,
+    "importImeis": 16 * MAX_BODY,
     "createArea": _SHAPES,
     "changeArea": _SHAPES,
     "actOnSim": _SHAPES,
@@ -93,7 +96,7 @@ class NoOperator:
     granted = scopes
     daily_quota = None
     sandbox = False
-    sims = None
+    only = None
 
     def __init__(self, caller: TokenHolder) -> None:
         self.app_key = caller.app_key
@@ -114,13 +117,16 @@ def api(house: House, edge: Edge) -> Api:
     records, plans, opt_outs = RecordRoutes(house), PlanRoutes(house), OptOutRoutes(house)
     session, people = SessionRoutes(house), PeopleRoutes(house)
     limits, invoices = LimitRoutes(house), InvoiceRoutes(house)
+    imei_lists = ImeiListRoutes(house)
     clients, consents = ClientRoutes(house), ConsentRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
+        ("GET", "/sim-search", "searchSims", sims.search),
         ("POST", "/sims", "createSim", sims.create),
         ("GET", "/sims/{}", "getSim", sims.show),
         ("PATCH", "/sims/{}", "changeSim", sims.change),
         ("POST", "/sims/{}/actions", "actOnSim", sims.act),
+        ("POST", "/sims/{}/preview", "previewAction", sims.preview),
         ("GET", "/sims/{}/explain", "explainSim", sims.explain),
         ("GET", "/sims/{}/events", "listEvents", sims.events),
         ("GET", "/sims/{}/lifecycle", "getLifecycle", sims.life),
@@ -144,7 +150,7 @@ def api(house: House, edge: Edge) -> Api:
         ("DELETE", "/accounts/{}/hotzones", "removeHotzone", hotzones.remove),
         ("GET", "/accounts/{}/opt-outs", "listOptOuts", opt_outs.page),
         ("POST", "/accounts/{}/opt-outs", "addAccountOptOut", opt_outs.add),
-        ("DELETE", "/accounts/{}/opt-outs", "removeAccountOptOut", opt_outs.remove),
+        ("POST", "/accounts/{}/opt-outs/remove", "removeAccountOptOut", opt_outs.remove),
         ("GET", "/accounts/{}/opt-out-words", "getOptOutWords", opt_outs.words),
         ("POST", "/accounts/{}/opt-out-words", "setOptOutWords", opt_outs.set_words),
         ("DELETE", "/accounts/{}/opt-out-words", "removeOptOutWords", opt_outs.usual_words),
@@ -168,6 +174,7 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/areas/{}", "getArea", areas.show),
         ("PATCH", "/areas/{}", "changeArea", areas.change),
         ("DELETE", "/areas/{}", "deleteArea", areas.delete),
+        ("POST", "/areas/{}/trial", "tryArea", areas.dry_run),
         ("GET", "/rules", "listRules", risk.page),
         ("POST", "/rules", "createRule", risk.create),
         ("GET", "/rules/{}", "getRule", risk.show),
@@ -199,6 +206,10 @@ def api(house: House, edge: Edge) -> Api:
         ("POST", "/line-lists", "importLines", lines.bring),
         ("POST", "/tacs", "importTacs", tacs.bring),
         ("GET", "/tacs/{}", "getTac", tacs.show),
+        ("GET", "/imei-lists", "listImeis", imei_lists.page),
+        ("POST", "/imei-lists", "importImeis", imei_lists.bring),
+        ("DELETE", "/imei-lists", "removeImei", imei_lists.remove),
+        ("GET", "/imei-lists/{}", "getImei", imei_lists.show),
         ("GET", "/doubts", "listDoubts", gateways.all_doubts),
         ("GET", "/rejects", "listRejects", gateways.rejects),
         ("GET", "/subscriptions", "listSubscriptions", outbox.subscriptions),
@@ -222,6 +233,8 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/session", "getSession", session.show),
         ("DELETE", "/session", "logOut", session.log_out),
         ("POST", "/session/setup", "setUp", session.set_up),
+        ("GET", "/session/ways", "getLogInWays", session.ways),
+        ("POST", "/session/first", "setUpFirst", session.first),
         ("POST", "/session/openid", "beginOpenIdLogin", session.begin),
         ("POST", "/session/openid/finish", "finishOpenIdLogin", session.finish),
         ("POST", "/session/password", "changePassword", session.change_password),
@@ -248,6 +261,7 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/alarms", "listAlarms", alarms.page),
         ("GET", "/alarms/{}", "getAlarm", alarms.show),
         ("POST", "/alarms/{}/acknowledge", "acknowledgeAlarm", alarms.acknowledge),
+        ("GET", "/overview", "getOverview", OverviewRoutes(house).show),
         ("GET", "/usage", "listUsage", UsageRoutes(house).page),
         ("GET", "/plans", "listPlans", plans.page),
         ("POST", "/plans", "setPlan", plans.set),
@@ -292,7 +306,9 @@ def api(house: House, edge: Edge) -> Api:
         show = shows.get(path) if path != "/session" and method in ("PATCH", "DELETE") else None
         endpoints.setdefault(f"/v1{path}", {})[method] = Endpoint(
             name,
-            handle if method == "GET" else house.audit.watched(name, handle, show),
+            handle
+            if method == "GET" or name in ("previewAction", "tryArea")
+            else house.audit.watched(name, handle, show),
             has_body=method in ("POST", "PATCH") and name not in bodiless,
             max_body=_MOST.get(name, MAX_BODY),
             produces=_PRODUCED.get(name, "application/json"),

@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from simwarden.domain import payments
 from simwarden.domain.command import Command
 from simwarden.domain.device_model import DeviceModel
+from simwarden.domain.equipment import ListedDevice
 from simwarden.domain.errors import InvalidValue
 from simwarden.domain.identifiers import parse_imei, parse_tac
 from simwarden.domain.locating import Site, checked_site
@@ -305,7 +306,7 @@ class AddRange(_Body, frozen=True):
 
 
 GatewayName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
-CommandUrl = Annotated[str, Meta(pattern=r"^[a-z]+://[^\s]+\Z", max_length=2048)]
+CommandUrl = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+.-]*://[^\s]+\Z", max_length=2048)]
 Interval = Annotated[int, Meta(ge=1, le=86_400)]
 
 
@@ -372,6 +373,12 @@ class ImportTacs(_Body, frozen=True):
     """ImportTacs."""
 
     models: Annotated[tuple[DeviceModel, ...], Meta(min_length=1, max_length=500)]
+
+
+class ImportImeis(_Body, frozen=True):
+    """ImportImeis."""
+
+    devices: Annotated[tuple[ListedDevice, ...], Meta(min_length=1, max_length=500)]
 
 
 class ReplayRequest(_Body, frozen=True):

@@ -15,7 +15,7 @@ from simwarden.management.arrival import cookie, csrf_token
 from simwarden.management.callers import OperatorCaller
 from simwarden.management.house import House, read
 from simwarden.management.query import Query
-from simwarden.management.roles import is_admin
+from simwarden.management.roles import is_admin, opened_to
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import PermissionDenied, Unauthenticated
 
@@ -36,6 +36,7 @@ class SessionRoutes:
         self._logins = house.logins
         self._log_in = Decoder(schemas.LogIn)
         self._set_up = Decoder(schemas.SetUp)
+        self._first = Decoder(schemas.SetUpFirst)
         self._begin = Decoder(schemas.BeginOpenId)
         self._finish = Decoder(schemas.FinishOpenId)
         self._password = Decoder(schemas.ChangePassword)
@@ -68,6 +69,18 @@ class SessionRoutes:
             raise
         return self.answer(request, opened, in_cookie=wanted.cookie)
 
+    async def ways(self, request: Request) -> Answer:
+        """getLogInWays: what a page that logs people in shows."""
+        Query(request.query, (), "ways")
+        needed = not await self._logins.people.any()
+        return Answer(200, {"needsFirstPerson": needed, "openId": self._house.openid is not None}, [NOT_KEPT])
+
+    async def first(self, request: Request) -> Answer:
+        """setUpFirst: the first person, an administrator, with the code that the server shows where it was started."""
+        wanted: schemas.SetUpFirst = read(self._first, request)
+        given = wanted.code, wanted.email, wanted.name, wanted.password
+        return self.answer(request, await self._logins.first(*given, request.address), in_cookie=wanted.cookie)
+
     async def begin(self, request: Request) -> Answer:
         """beginOpenIdLogin: where the browser is to go."""
         wanted: schemas.BeginOpenId = read(self._begin, request)
@@ -95,8 +108,11 @@ class SessionRoutes:
     async def show(self, request: Request) -> Answer:
         """getSession: who is logged in."""
         user, session, token = person(request)
+        named = Query(request.query, ("operations",), "session").choice("operations", ("true", "false")) == "true"
         left = await self._logins.people.recovery_left(user.id) if user.totp is not None else None
         shown = self._view(user, session) | {"csrfToken": csrf_token(token)}
+        if named:
+            shown["operations"] = opened_to(request.caller)
         return Answer(200, shown | ({} if left is None else {"recoveryCodesLeft": left}), [NOT_KEPT])
 
     async def log_out(self, request: Request) -> Answer:

@@ -65,6 +65,10 @@ class EnforcedSlot(Camel, frozen=True):
     target: str | None = None
     last_error: str | None = None
     note: str | None = None
+    separates: list[str] = []
+    switched_off: list[str] = []
+    goes_on: list[str] = []
+    device: str | None = None
 
 
 class ExplanationView(Camel, frozen=True):

@@ -155,6 +155,37 @@ class SimRoutes:
             return Answer(200, {"changed": True})
         return Answer(200, {"changed": True, "sim": await self._shown(await self._house.sim(sim.imsi), cautions)})
 
+    async def preview(self, request: Request) -> Answer:
+        """previewAction: the SIM as it would be, and the events that would say so. Nothing changes."""
+        wanted: schemas.ActionBody = read(self._action, request)
+        command = await self._house.command(request, wanted)
+        cautions = self._house.intake.cautions(imei=wanted.imei)
+        sim = await self._house.sim(request.parameter)
+        try:
+            decision, remark = await self._house.preview_of(request, sim, command)
+        except NothingToChange as unchanged:
+            shown = await self._shown(sim, cautions)
+            return Answer(200, {"changes": False, "sim": shown, "events": [], "remark": unchanged.message})
+        names = await self._house.gateways.names()
+        answer: dict[str, object] = {
+            "changes": bool(decision.events),
+            "sim": views.sim(decision.sim, await listing.tags_of(self._house.db, sim), names),
+            "events": [views.event(each, names) for each in decision.events],
+        }
+        return Answer(200, answer | ({} if remark is None else {"remark": remark}))
+
+    async def search(self, request: Request) -> Answer:
+        """searchSims: as a person types. By indexes: quick with any number of SIMs."""
+        query = Query(request.query, ("text",), "search")
+        text = query.text("text", 64)
+        if text is None:
+            raise InvalidArgument("text must be specified")
+        plus = text if text.startswith("+") else f"+{text}" if text.isdecimal() else None
+        found = await listing.starting(self._house.db, text, plus, limit=query.limit + 1)
+        names = await self._house.gateways.names() if found else {}
+        shown = [views.sim(each.sim, each.tags, names) for each in found[: query.limit]]
+        return Answer(200, {"sims": shown, "more": len(found) > len(shown)})
+
     async def explain(self, request: Request) -> Answer:
         """explainSim."""
         sim = await self._house.sim(request.parameter)

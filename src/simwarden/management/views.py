@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from simwarden.domain.events import Event
     from simwarden.domain.sim import CardSlot, Sim
     from simwarden.store.accounts import Account, Application
-    from simwarden.store.delivery_history import Attempt, Listed
+    from simwarden.store.delivery_history import Attempt, Health, Listed
     from simwarden.store.ranges import HeldRange
     from simwarden.store.subscriptions import Subscription
     from simwarden.store.usage import Used
@@ -81,6 +81,18 @@ class SimView(Camel, frozen=True):
     """Of the identifiers that the request gave."""
 
 
+class HealthView(Camel, frozen=True):
+    """SubscriptionHealth."""
+
+    waiting: int
+    retrying: int
+    delivered: int
+    failed: int
+    delivered_at: datetime | None = None
+    last_error: str | None = None
+    last_error_at: datetime | None = None
+
+
 class SubscriptionView(Camel, frozen=True):
     """Subscription."""
 
@@ -100,6 +112,7 @@ class SubscriptionView(Camel, frozen=True):
     ended_at: datetime | None = None
     ended_reason: str | None = None
     paused_at: datetime | None = None
+    health: HealthView | None = None
 
 
 class ApplicationView(Camel, frozen=True):
@@ -242,7 +255,7 @@ def number_range(held: HeldRange) -> dict[str, Any]:
     return {"kind": str(held.range.kind), "range": held.range.text, "since": held.created_at}
 
 
-def subscription(found: Subscription) -> SubscriptionView:
+def subscription(found: Subscription, health: Health | None = None) -> SubscriptionView:
     """A subscription."""
     return SubscriptionView(
         id=found.id,
@@ -261,6 +274,7 @@ def subscription(found: Subscription) -> SubscriptionView:
         ended_at=found.ended_at,
         ended_reason=found.ended_reason,
         paused_at=found.paused_at,
+        health=None if health is None else HealthView(**msgspec.structs.asdict(health)),
     )
 
 

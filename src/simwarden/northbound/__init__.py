@@ -1,7 +1,8 @@
 """The APIs that customers call, each in a folder of its own, over a kernel that they share.
 
 A folder that has an `openapi.yaml` is an API, and is found here by that. Its `routes.build(services)` makes the API of
-that name, or None where the services that it needs are not there.
+that name, or None where the services that it needs are not there. A folder with a `part.py` brings what its API alone
+is built on: `part.make(of)` makes it, and `part.prune(db, now)` deletes what has expired of it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
+    from datetime import datetime
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from simwarden.northbound.kernel.api import Api
-    from simwarden.northbound.kernel.services import Services
+    from simwarden.northbound.kernel.services import Making, Services
+    from simwarden.store.database import Database
 
 DOCUMENTS = {
     found.name.replace("_", "-"): f"{__name__}.{found.name}"
@@ -30,6 +33,22 @@ BUILDERS: dict[str, Callable[[Services], Api | None]] = {
     name: importlib.import_module(f"{package}.routes").build for name, package in DOCUMENTS.items()
 }
 """API name to what builds it."""
+_PARTS = {
+    name: importlib.import_module(f"{package}.part")
+    for name, package in DOCUMENTS.items()
+    if (resources.files(package) / "part.py").is_file()
+}
+
+
+def own_parts(of: Making) -> Mapping[str, object]:
+    """What single APIs bring for themselves, by their names (`Services.own`)."""
+    return {name: part.make(of) for name, part in _PARTS.items()}
+
+
+async def prune(db: Database, now: datetime) -> None:
+    """Delete what has expired of the own parts of APIs. Raises StoreUnavailable."""
+    for part in _PARTS.values():
+        await part.prune(db, now)
 
 
 def apis(services: Services, sandbox: Services | None = None) -> dict[str, Api]:
@@ -42,7 +61,16 @@ def apis(services: Services, sandbox: Services | None = None) -> dict[str, Api]:
         if (api := build(services)) is not None:
             api.sandbox = None if sandbox is None else build(sandbox)
             found[name] = api
+    _hand_out_steps(found.values())
+    _hand_out_steps([api.sandbox for api in found.values() if api.sandbox is not None])
     return found
+
+
+def _hand_out_steps(apis: Collection[Api]) -> None:
+    """Those of each API to all."""
+    steps = {header: step for api in apis for header, step in api.steps.items()}
+    for api in apis:
+        api.take(steps)
 
 
 class ApisFirst:

@@ -28,7 +28,8 @@ _USER_PASSWORD = re.compile(r"(//[^:@/?#]*):[^?#]*@")
 _QUERY_PASSWORD = re.compile(r"([?&][a-z]*password=)[^&#]*", re.IGNORECASE)
 SECRETS = frozenset({"secret_key", "alarm_webhook_secret", "alarm_mail_password", "login_client_secret"})
 _OTHERS = (
-    "APP_KEY APP_SECRET CONFIG KEY_FILE OPERATOR_KEY SIMULATOR NODE_OIDC NODE_SMPP TEST_DATABASE_URL TEST_PICTURES URL"
+    "APP_KEY APP_SECRET CONFIG KEY_FILE OPERATOR_KEY SIMULATOR NODE_AXE NODE_OIDC NODE_SMPP "
+    "TEST_DATABASE_URL TEST_PICTURES URL"
 )
 NOT_SETTINGS = frozenset(PREFIX + name for name in _OTHERS.split())
 """Variables that mean something to single commands, or to the tests."""

@@ -11,7 +11,15 @@ import msgspec
 from simwarden.domain.countries import parse_country
 from simwarden.domain.errors import SimwardenError
 from simwarden.domain.intake import Intake
-from simwarden.kit.addresses import AbsoluteUri, GroupRoles, HttpUrl, MailAddress, MailAddresses, WebhookSecret
+from simwarden.kit.addresses import (
+    AbsoluteUri,
+    GroupRoles,
+    HttpUrl,
+    MailAddress,
+    MailAddresses,
+    WebhookSecret,
+    is_loopback,
+)
 from simwarden.kit.quantities import Days, Hours, Port, Positive, Seconds
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -73,6 +81,8 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """TCP port for administrators: /metrics, /manage and /docs are then served there only (and all else there too)."""
     admin_host: str = "127.0.0.1"
     """Address that admin_port listens on."""
+    console: Literal["auto", "on", "off"] = "auto"
+    """Serve the web console at /console; auto: where administrators' address is a loopback address."""
     public_url: str | None = None
     """How gateways and customers reach this server; default: http://HOST:PORT, with TLS https."""
     database_url: str | None = None
@@ -242,6 +252,12 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def admin_url(self) -> str:
         """The address that administrators' commands talk to, without a slash at the end."""
         return self.own_url if self.admin_port is None else self._url(self.admin_host, self.admin_port)
+
+    @property
+    def serves_console(self) -> bool:
+        """Whether the web console is served."""
+        host = self.host if self.admin_port is None else self.admin_host
+        return self.console == "on" or (self.console == "auto" and is_loopback(host))
 
     def _url(self, host: str, port: int) -> str:
         return f"{'https' if self.tls_certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"

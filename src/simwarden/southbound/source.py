@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from simwarden.edge.throttle import Allowance
+    from simwarden.engine.buckets import Buckets
     from simwarden.engine.ingest import Ingest
     from simwarden.engine.ports import Driver, ElementRules
     from simwarden.store.database import Database
@@ -33,6 +34,8 @@ class SourceServices(msgspec.Struct, frozen=True, kw_only=True):
     """For commands over HTTP."""
     guesses: Allowance
     """How many unknown secrets (report URLs, for instance) one address may try."""
+    buckets: Buckets | None = None
+    """For `engine.element_rates`: what each element may send, over all workers. None: without limit."""
     vault: Vault | None = None
     """Seals what is kept of messages."""
     counted: Callable[[str, str], None] = lambda _outcome, _type: None

@@ -132,6 +132,11 @@ async def sims_behind(db: Database, area: NamedArea, limit: int) -> list[str]:
     return [row["imsi"] for row in await db.fetch(Q["sims_behind"], ALL_BUCKETS, area.id, area.version, limit)]
 
 
+async def sims_page(db: Database, area: NamedArea, after: tuple[int, str], limit: int) -> list[str]:
+    """SIMs that are limited to it, by bucket and IMSI, from behind the one at `after`."""
+    return [row["imsi"] for row in await db.fetch(Q["sims_page"], ALL_BUCKETS, area.id, *after, limit)]
+
+
 async def caught_up(db: Database, area: NamedArea) -> None:
     """Remember that no SIM is behind this version of the area."""
     await db.execute(Q["caught_up"], area.id, area.version)

@@ -56,6 +56,10 @@ def from_row(row: asyncpg.Record) -> Attachment:
         next_attempt_at=row["next_attempt_at"],
         commanded_at=row["commanded_at"],
         last_error=row["last_error"],
+        held=row["held"],
+        lingering=row["lingering"],
+        device=row["device"],
+        device_since=row["device_since"],
     )
 
 
@@ -91,6 +95,11 @@ async def of_element(connection: asyncpg.Connection, element_id: int) -> list[tu
     return [(row["imsi"], from_row(row)) for row in rows]
 
 
+async def lingering(connection: asyncpg.Connection, element_id: int, limit: int) -> list[str]:
+    """IMSIs of SIMs at an element of which something goes on although it is switched off there."""
+    return [row["imsi"] for row in await connection.fetch(Q["lingering"], ALL_BUCKETS, element_id, limit)]
+
+
 async def save(connection: asyncpg.Connection, items: Sequence[tuple[str, Attachment]]) -> None:
     """Write attachments of SIMs (by IMSI) that this transaction has locked."""
     ordered = sorted(
@@ -114,6 +123,10 @@ async def save(connection: asyncpg.Connection, items: Sequence[tuple[str, Attach
         [a.next_attempt_at for a in attachments],
         [a.commanded_at for a in attachments],
         [a.last_error for a in attachments],
+        [a.held for a in attachments],
+        [a.lingering for a in attachments],
+        [a.device for a in attachments],
+        [a.device_since for a in attachments],
     )
 
 

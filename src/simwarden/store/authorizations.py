@@ -65,6 +65,16 @@ class Authorizations:
         found: int = await self._db.fetchval(Q["count_open"], app_key, now, most)
         return found
 
+    async def count_requests(self, app_key: str, most: int) -> int:
+        """How many requests of an application are kept, `most` at most."""
+        found: int = await self._db.fetchval(Q["count_requests"], app_key, most)
+        return found
+
+    async def count_codes(self, app_key: str, most: int) -> int:
+        """How many codes of an application are kept, `most` at most."""
+        found: int = await self._db.fetchval(Q["count_codes"], app_key, most)
+        return found
+
     async def waiting(self, app_key: str, now: datetime, limit: int) -> Sequence[BackchannelRequest]:
         """Requests of an application that wait, the oldest first."""
         rows = await self._db.fetch(Q["open_requests"], app_key, now, limit)

@@ -107,8 +107,11 @@ async def remove(db: Database, account_id: str, which: CallLimit) -> None:
         await connection.execute(Q["tell"], account_id)
 
 
-async def draw_all(db: Database, worker: str, asks: Sequence[Ask]) -> list[Drawn]:
-    """Draw from several buckets, each named once, in one transaction; the answers in the order of the asks."""
+async def draw_all(db: Database, worker: str, asks: Sequence[Ask], term: timedelta = TERM) -> list[Drawn]:
+    """Draw from several buckets, each named once, in one transaction; the answers in the order of the asks.
+
+    `term`: for how long what the worker holds is its own.
+    """
     keys = [ask.key for ask in asks]
     async with db.transaction() as connection:
         levels, held = await locked(connection, {ask.key: ask.account_id for ask in asks})
@@ -118,13 +121,15 @@ async def draw_all(db: Database, worker: str, asks: Sequence[Ask]) -> list[Drawn
             rows = [row for row in held if row["key"] == ask.key and row["worker"] is not None]
             recorded = sum(row["held"] for row in rows)
             others = sum(row["held"] for row in rows if row["worker"] != worker and row["until"] > now)
-            level, got = draw(ask.limit, levels[ask.key], now, recorded, others, ask.need)
+            level, got = draw(ask.limit, levels.get(ask.key), now, recorded, others, ask.need)
             found.append(Drawn(got, level, until_next(ask.limit, level)))
         await connection.execute(
             Q["fill"], keys, [each.level.tokens for each in found], [each.level.at for each in found]
         )
-        kept = [holding(ask.need, each.got) for ask, each in zip(asks, found, strict=True)]
-        await hold(connection, worker, keys, kept, held)
+        kept = {
+            ask.key: holding(ask.need, each.got) for ask, each in zip(asks, found, strict=True) if ask.key in levels
+        }
+        await hold(connection, worker, list(kept), list(kept.values()), held, term)
     return found
 
 
@@ -132,7 +137,7 @@ async def locked(
     connection: asyncpg.Connection, accounts: dict[str, str]
 ) -> tuple[dict[str, Level | None], Sequence[asyncpg.Record]]:
     """Lock some keys (to the account of each) until the end of the transaction; their levels, and who holds what of
-    them, with the time."""
+    them, with the time. Keys of an account that was deleted have no level."""
     keys = sorted(accounts)
     rows = await connection.fetch(Q["lock"], keys)
     if len(rows) < len(keys):
@@ -155,6 +160,17 @@ async def hold(
     await connection.execute(Q["hold"], worker, keys, kept, now + term)
     if any(row["until"] is not None and row["until"] <= now for row in before):
         await connection.execute(Q["drop_old"], keys, now)
+
+
+def keys_of_element(element_id: int) -> tuple[str, str]:
+    """The keys of a network element's buckets. Accounts' begin with their ids, which are not empty."""
+    return f"/element/{element_id}/reports", f"/element/{element_id}/bytes"
+
+
+async def forget(connection: asyncpg.Connection, keys: Sequence[str]) -> None:
+    """Delete buckets, and what workers hold of them."""
+    await connection.execute(Q["forget_holds"], keys)
+    await connection.execute(Q["forget"], keys)
 
 
 async def leave(db: Database, workers: Sequence[str]) -> None:

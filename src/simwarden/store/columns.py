@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simwarden.domain.identifiers import bucket_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -29,6 +31,18 @@ def texts(values: Sequence[str | None]) -> str:
     if joined.count("\n") != max(len(values) - 1, 0):
         raise ValueError("A value holds a line break")
     return joined
+
+
+def keys_of(imsis: Sequence[str]) -> tuple[list[int], str, str]:
+    """Of SIMs: the shards that they are in, once each; and line by line their buckets and their IMSIs. Raises
+    ValueError."""
+    buckets = [bucket_of(imsi) for imsi in imsis]
+    return sorted(set(buckets)), numbers(buckets), texts(imsis)
+
+
+def sparse_lines(values: Sequence[object]) -> str | None:
+    """As `lines`; None where every value is None."""
+    return None if all(value is None for value in values) else lines(values)
 
 
 def sparse(values: Sequence[object]) -> Sequence[object] | None:

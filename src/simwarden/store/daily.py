@@ -9,6 +9,7 @@ from simwarden.domain.daily import Direction, TrafficKind
 from simwarden.domain.hotzone import DIRECTIONS, DayCount, SimTraffic
 from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
 from simwarden.domain.outliers import FEWEST_BASELINE_DAYS
+from simwarden.store.columns import keys_of, lines, numbers, texts
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -94,17 +95,18 @@ async def add(connection: asyncpg.Connection, changes: Sequence[tuple[DayKey, in
     if not changes:
         return
     keys = [key for key, _, _ in changes]
+    _, buckets, imsis = keys_of([key.imsi for key in keys])
     await connection.execute(
         Q["add"],
-        [bucket_of(key.imsi) for key in keys],
-        [key.imsi for key in keys],
-        [key.day for key in keys],
-        [key.kind for key in keys],
-        [key.direction for key in keys],
-        [key.zone for key in keys],
-        [key.prefix for key in keys],
-        [count for _, count, _ in changes],
-        [seconds for _, _, seconds in changes],
+        buckets,
+        imsis,
+        lines([key.day for key in keys]),
+        lines([key.kind for key in keys]),
+        lines([key.direction for key in keys]),
+        texts([key.zone for key in keys]),
+        texts([key.prefix for key in keys]),
+        numbers([count for _, count, _ in changes]),
+        numbers([seconds for _, _, seconds in changes]),
     )
 
 

@@ -12,7 +12,7 @@ import msgspec
 from simwarden.domain.errors import ReadOnly, SimwardenError, StoreUnavailable, TryAgain
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 _encoder = msgspec.json.Encoder()
 
@@ -128,6 +128,18 @@ class PoolUsage(msgspec.Struct, frozen=True):
     """Tasks that wait for one."""
 
 
+_TYPES: dict[tuple[object, frozenset[int]], Sequence[asyncpg.Record]] = {}
+"""What asyncpg asked the database of types: by the server's version and the types' numbers."""
+_OF_ALL_DATABASES = 10_000
+"""Types with a smaller number (OID) are PostgreSQL's own, and the same in all databases of a version."""
+
+
+class _NoStatement:
+    """In place of the statement by which asyncpg asks for types."""
+
+    name = "not executed"
+
+
 class PooledConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """A pool's connection, whose session is reset on release only after an error.
 
@@ -136,6 +148,9 @@ class PooledConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has
     (tests/unit/store/test_statements.py), so there is nothing to reset where the use ended well. A transaction left
     open is rolled back in any case, which asyncpg sees without asking. After an error the session is reset as asyncpg
     does by itself: a cancellation that comes late then meets the reset, and not the next user's statement.
+
+    What asyncpg asks of types (arrays of numbers, say) it asks on each connection anew, by a query of 10 ms and more
+    that those wait for who need the new connection. Here it is asked once in a process.
     """
 
     _suspect = False
@@ -143,6 +158,16 @@ class PooledConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has
     def suspect(self) -> None:
         """Its use ended in an error: reset the session before anyone else has it."""
         self._suspect = True
+
+    async def _introspect_types(self, typeoids: Collection[int], timeout: float | None) -> Any:  # noqa: ASYNC109
+        """asyncpg calls this when a statement has types that this connection has not met."""
+        key = self.get_server_version(), frozenset(typeoids)
+        if key in _TYPES:
+            return _TYPES[key], _NoStatement
+        found, statement = await super()._introspect_types(typeoids, timeout)
+        if all(row["oid"] < _OF_ALL_DATABASES for row in found):
+            _TYPES[key] = found
+        return found, statement
 
     def get_reset_query(self) -> str:
         """asyncpg asks for this whenever the connection is released."""

@@ -75,6 +75,30 @@ async def show(db: Database, event_id: str) -> tuple[Listed, list[Attempt]]:
     return _listed(row), [Attempt(**dict(attempt)) for attempt in attempts]
 
 
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How the events of a subscription fared, of those that are kept."""
+
+    waiting: int = 0
+    retrying: int = 0
+    """Of those that wait: tried in vain."""
+    delivered: int = 0
+    failed: int = 0
+    delivered_at: datetime | None = None
+    last_error: str | None = None
+    """Of those that wait or were given up."""
+    last_error_at: datetime | None = None
+
+
+async def health(db: Database, subscriptions: Sequence[str]) -> dict[str, Health]:
+    """By subscription, in the order in which they are given."""
+    if not subscriptions:
+        return {}
+    buckets = sorted({parse_event_id(f"{each}-0")[0] for each in subscriptions})
+    rows = await db.fetch(Q["health"], buckets, list(subscriptions))
+    found = {row["subscription_id"]: Health(**{name: row[name] for name in Health.__struct_fields__}) for row in rows}
+    return {each: found.get(each, Health()) for each in subscriptions}
+
+
 async def queue_of(db: Database, event_id: str) -> ClaimedQueue:
     """The queue of a delivery by its CloudEvents id, with that one as its only head. Raises DeliveryNotFound."""
     bucket, subscription_id, n = parse_event_id(event_id)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.domain.doubt import DoubtKind, DoubtOutcome
+from simwarden.domain.events import Event
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from simwarden.domain.doubt import Doubt
+    from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
 
 Q = load("doubts")
@@ -130,6 +132,12 @@ async def unanswered(db: Database, gateway_id: int, now: datetime, again_at: dat
 async def forget(db: Database, gateway_id: int) -> None:
     """The gateway was removed."""
     await db.execute(Q["forget"], gateway_id)
+
+
+async def last_device_event(connection: asyncpg.Connection, sim: Sim) -> Event | None:
+    """The newest stored event by which a SIM came into the device that it is in."""
+    row = await connection.fetchrow(Q["last_device_event"], sim.bucket, sim.imsi, sim.first_event)
+    return None if row is None else msgspec.convert(dict(row), Event)
 
 
 async def page(db: Database, name: str | None, *, before: int | None = None, limit: int = 100) -> list[dict[str, Any]]:

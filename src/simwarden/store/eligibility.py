@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import msgspec
 
@@ -16,6 +15,7 @@ from simwarden.store.queries import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from uuid import UUID
 
     from simwarden.store.database import Database
 
@@ -26,7 +26,8 @@ _ENDING = sorted(map(str, ENDING))
 class StoredEligibility(msgspec.Struct, frozen=True):
     """An answer as it is stored."""
 
-    id: UUID
+    id: str
+    """A UUID."""
     bucket: int
     imsi: str
     account_id: str

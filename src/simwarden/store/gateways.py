@@ -60,6 +60,8 @@ class CommandAccess(msgspec.Struct, frozen=True):
     """Commands in a row that got no answer."""
     source_addresses: tuple[str, ...] = ()
     """Networks (CIDR) that its reports may come from; none: any."""
+    account_id: str | None = None
+    """It reports for SIMs of this account alone."""
 
     def __repr__(self) -> str:
         return f"CommandAccess({self.name!r})"  # never the password
@@ -228,6 +230,7 @@ class Gateways:
             row["generation"],
             row["unreachable_count"],
             tuple(row["source_addresses"]),
+            row["account_id"],
         )
 
     async def id_of(self, name: str) -> int:

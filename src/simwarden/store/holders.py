@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain.identifiers import bucket_of
+from simwarden.store.columns import keys_of
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Q = load("holders")
 
 
-class Holder(msgspec.Struct, frozen=True):
+class Holder(msgspec.Struct, frozen=True, gc=False):
     """What a record's way needs to know of its SIM. It is read once a batch, and not locked."""
 
     bucket: int
@@ -35,6 +35,5 @@ async def of_sims(connection: asyncpg.Connection, imsis: Collection[str]) -> dic
     """Those of these SIMs that are registered, by IMSI."""
     if not imsis:
         return {}
-    wanted = list(imsis)
-    rows = await connection.fetch(Q["of_sims"], [bucket_of(imsi) for imsi in wanted], wanted)
+    rows = await connection.fetch(Q["of_sims"], *keys_of(list(imsis)))
     return {row["imsi"]: Holder(*row.values()) for row in rows}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from simwarden.domain.hexagons import box_of, hexagon_of
 from simwarden.domain.hotspot import SIGNS, Counted, Hotspot, Window, place_name
 from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
 from simwarden.store.queries import load
@@ -37,22 +38,28 @@ class HeldSite(msgspec.Struct, frozen=True):
 
 
 class Sign(msgspec.Struct, frozen=True):
-    """A SIM showed it while it was in a gateway."""
+    """A SIM showed it while it was in a gateway, or in a cell."""
 
     imsi: str
-    gateway_id: int
+    gateway_id: int | None
     type: str
+    hexagon: str | None
+    """In which the cell is."""
 
 
 async def add_signs(connection: asyncpg.Connection, events: Sequence[tuple[Sim, Event]]) -> None:
-    """Keep those of these events that are signs of fraud, of SIMs that are in a gateway."""
+    """Keep those of these events that are signs of fraud, of SIMs that are in a gateway or in a known cell."""
     rows = [
-        (sim.bucket, sim.imsi, event.n, event.at, str(event.type), sim.seen.slot.gateway_id)
+        (sim.bucket, sim.imsi, event.n, event.at, str(event.type), _gateway_of(sim))
         for sim, event in events
-        if event.type in SIGNS and sim.seen is not None and sim.seen.slot is not None
+        if event.type in SIGNS
     ]
     if rows:
         await connection.execute(Q["add_signs"], *map(list, zip(*rows, strict=True)))
+
+
+def _gateway_of(sim: Sim) -> int | None:
+    return None if sim.seen is None or sim.seen.slot is None else sim.seen.slot.gateway_id
 
 
 async def sites(db: Database) -> dict[str, HeldSite]:
@@ -71,9 +78,38 @@ async def cards(db: Database, gateway_ids: Collection[int]) -> dict[int, int]:
 
 
 async def signs(db: Database, after: datetime, until: datetime) -> list[Sign]:
-    """What SIMs showed in a time, each kind once for a gateway."""
+    """What SIMs showed in a time, each kind once for a gateway or a cell."""
     rows = await db.fetch(Q["signs"], ALL_BUCKETS, after, until)
-    return [Sign(row["imsi"], row["gateway_id"], row["type"]) for row in rows]
+    return [
+        Sign(
+            row["imsi"],
+            row["gateway_id"],
+            row["type"],
+            None if row["latitude"] is None else hexagon_of(row["latitude"], row["longitude"]),
+        )
+        for row in rows
+    ]
+
+
+async def hexagons(db: Database) -> int:
+    """In how many hexagons there are cells, at most."""
+    found: int = await db.fetchval(Q["hexagons"])
+    return found
+
+
+async def seen_in(db: Database, wanted: Collection[str], since: datetime) -> dict[str, int]:
+    """How many SIMs were reported in the cells of these hexagons since then. The table of cells is read through."""
+    if not wanted:
+        return {}
+    boxes = [box_of(hexagon) for hexagon in wanted]
+    rows = await db.fetch(Q["cells_within"], *(list(column) for column in zip(*boxes, strict=True)))
+    names = {row["key"]: hexagon_of(row["latitude"], row["longitude"]) for row in rows}
+    keys = [key for key, hexagon in names.items() if hexagon in wanted]
+    found = dict.fromkeys(wanted, 0)
+    for query in ("in_cells", "in_areas"):
+        for row in await db.fetch(Q[query], ALL_BUCKETS, keys, since):
+            found[names[row["key"]]] += row["count"]
+    return found
 
 
 async def sims_with_sign(db: Database, after: datetime, until: datetime, hours: int) -> int:

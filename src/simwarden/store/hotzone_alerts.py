@@ -51,8 +51,8 @@ class StoredWatch(msgspec.Struct, frozen=True):
     """It is about all SIMs of its account."""
 
 
-Told = tuple[str, str, date]
-"""IMSI, subscription, day."""
+Told = tuple[str, str, date, str]
+"""IMSI, subscription, day, and the hotzone as it was asked for; empty: all that were asked for together."""
 
 
 async def add(
@@ -147,7 +147,7 @@ async def told(db: Database, days: Collection[tuple[str, date]]) -> set[Told]:
     rows = await db.fetch(
         Q["told"], [bucket_of(imsi) for imsi, _ in wanted], [imsi for imsi, _ in wanted], [day for _, day in wanted]
     )
-    return {(row["imsi"], row["subscription_id"], row["day"]) for row in rows}
+    return {_told(row) for row in rows}
 
 
 async def tell(connection: asyncpg.Connection, days: Collection[Told]) -> set[Told]:
@@ -155,10 +155,14 @@ async def tell(connection: asyncpg.Connection, days: Collection[Told]) -> set[To
     wanted = sorted(days)
     rows = await connection.fetch(
         Q["tell"],
-        [bucket_of(imsi) for imsi, _, _ in wanted],
-        *([each[place] for each in wanted] for place in range(3)),
+        [bucket_of(each[0]) for each in wanted],
+        *([each[place] for each in wanted] for place in range(4)),
     )
-    return {(row["imsi"], row["subscription_id"], row["day"]) for row in rows}
+    return {_told(row) for row in rows}
+
+
+def _told(row: asyncpg.Record) -> Told:
+    return row["imsi"], row["subscription_id"], row["day"], row["zone"]
 
 
 async def done(connection: asyncpg.Connection, days: Sequence[WatchedDay]) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
 
 Q = load("listing")
+LONG = 10
+"""Digits of an IMSI's beginning that few SIMs share."""
 LAST_BUCKET = ALL_BUCKETS[-1]
 _HIDDEN = ("password", "token_hash", "boot_digests", "lines")
 
@@ -73,16 +75,37 @@ async def sims(
     wanted: SimFilter,
     *,
     after: tuple[int, str] = (0, ""),
-    bucket: int | None = None,
+    last: int | None = None,
     limit: int,
 ) -> list[Tagged]:
-    """SIMs behind the one with this bucket and IMSI; with `bucket` only those in it (`after` is in it too).
+    """SIMs behind the one with this bucket and IMSI, in the order of these; `last`: the bucket up to which to look.
 
     A SIM that matches all the time is in exactly one page of a walk, whatever is added, changed or removed meanwhile.
     """
-    query = Q["sims" if wanted.imei is None or bucket is not None else "sims_of_device"]
-    rows = await source.fetch(query, *after, LAST_BUCKET if bucket is None else bucket, limit, *wanted.values)
+    query = Q["sims" if wanted.imei is None or last is not None else "sims_of_device"]
+    rows = await source.fetch(query, *after, LAST_BUCKET if last is None else last, limit, *wanted.values)
     return [Tagged(sim_store.from_row(row), tuple(row["tags"])) for row in rows]
+
+
+async def starting(db: Database, text: str, number: str | None, *, limit: int) -> list[Tagged]:
+    """SIMs that have an IMSI, ICCID, phone number or NAI that begins so: by indexes, however many SIMs there are.
+
+    `number`: what `text` is as the beginning of a phone number.
+    """
+    end = "\U0010ffff"
+    found: dict[tuple[int, str], None] = {}
+    if text.isdecimal():
+        query = Q["imsis_starting" if len(text) >= LONG else "imsis_starting_soon"]
+        rows = await db.fetch(query, list(ALL_BUCKETS), text, text + end, limit)
+        found |= {(row["bucket"], row["imsi"]): None for row in rows}
+    for kind, value in (("iccid", text), ("msisdn", number), ("nai", text)):
+        if value is not None and len(found) < limit:
+            rows = await db.fetch(Q["names_starting"], kind, value, value + end, limit)
+            found |= {(row["bucket"], row["imsi"]): None for row in rows}
+    keys = list(found)[:limit]
+    rows = await db.fetch(Q["by_keys"], [bucket for bucket, _ in keys], [imsi for _, imsi in keys])
+    sims = {row["imsi"]: Tagged(sim_store.from_row(row), tuple(row["tags"])) for row in rows}
+    return [sims[imsi] for _, imsi in keys if imsi in sims]
 
 
 async def tags_of(db: Database, sim: Sim) -> tuple[str, ...]:

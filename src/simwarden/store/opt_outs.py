@@ -93,9 +93,12 @@ class OptOutList:
 
         Raises TooManyOptOuts.
         """
-        if await self._db.fetchval(Q["count"], ALL_BUCKETS, account_id, MOST) >= MOST:
-            raise TooManyOptOuts(f"At most {MOST} receivers of an account may be added to those who opted out")
-        await self._db.execute(Q["set"], *_row(self._vault, account_id, number, receiver, self._clock(), source))
+        row = _row(self._vault, account_id, number, receiver, self._clock(), source)
+        async with self._db.transaction() as connection:
+            await connection.execute(Q["hold"], account_id)
+            if await connection.fetchval(Q["count"], ALL_BUCKETS, account_id, MOST) >= MOST:
+                raise TooManyOptOuts(f"At most {MOST} receivers of an account may be added to those who opted out")
+            await connection.execute(Q["set"], *row)
 
     async def remove(self, account_id: str, number: str, receiver: str) -> None:
         """Allow it again, if it was not."""

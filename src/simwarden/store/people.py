@@ -87,6 +87,19 @@ class People:
             raise AlreadyExists(f"There is a person with the e-mail address {email} already")
         return _user(row)
 
+    async def add_first(
+        self, user_id: str, email: str, name: str, role: str, password: str, now: datetime
+    ) -> User | None:
+        """Store a person with a password (as it is stored) where there is nobody yet; None: there is somebody."""
+        async with self._db.transaction() as connection:
+            await connection.execute(Q["lock_first"])
+            row = await connection.fetchrow(Q["add_first"], user_id, email, name, role, password, now)
+        return None if row is None else _user(row)
+
+    async def any(self) -> bool:
+        """Whether there is a person at all."""
+        return bool(await self._db.fetchval(Q["any"]))
+
     async def get(self, user_id: str) -> User:
         """One person. Raises UserNotFound."""
         row = await self._db.fetchrow(Q["by_id"], user_id)
@@ -119,6 +132,14 @@ class People:
             if end:
                 await connection.execute(Q["end_sessions"], user_id, None)
         return _user(row)
+
+    async def change_role(self, user_id: str, role: str) -> bool:
+        """Another role, unless he is locked; his sessions end. Returns whether he is not."""
+        async with self._db.transaction() as connection:
+            if await connection.fetchval(Q["change_role"], user_id, role) is None:
+                return False
+            await connection.execute(Q["end_sessions"], user_id, None)
+        return True
 
     async def rename(self, user_id: str, email: str, name: str) -> None:
         """What an OpenID provider calls somebody now."""
@@ -177,14 +198,20 @@ class People:
         """Whether the code is good still; it is no more."""
         return await self._db.fetchval(Q["use_setup"], hashed, now) is not None
 
-    async def open_session(self, session: OperatorSession, hashed: bytes, client: str) -> None:
-        """Store a new session. `client`: the address that its owner is known by from now on."""
-        await self._db.execute(
+    async def open_session(self, session: OperatorSession, hashed: bytes, client: str) -> bool:
+        """Store a new session, unless its owner is locked; returns whether he is not.
+
+        `client`: the address that he is known by from now on.
+        """
+        opened = await self._db.fetchval(
             *(Q["open_session"], session.id, hashed, session.user_id, session.created_at),
             *(session.ends_at, session.address, session.method),
         )
+        if opened is None:
+            return False
         await self._db.execute(Q["logged_in"], session.user_id, session.created_at)
         await self._db.execute(Q["know_address"], session.user_id, client, session.created_at)
+        return True
 
     async def session(self, hashed: bytes, now: datetime, used_after: datetime) -> tuple[User, OperatorSession] | None:
         """A session that has not ended, and whose it is."""

@@ -100,6 +100,11 @@ async def assigned(
     return found
 
 
+async def below(db: Database, account_ids: Collection[str]) -> list[tuple[str, str]]:
+    """The accounts below these, each with the one right above it; those further up come first."""
+    return [(row["id"], row["parent_id"]) for row in await db.fetch(Q["below"], list(account_ids))]
+
+
 async def valid(db: Database, name: str, month: Month) -> PlanVersion | None:
     """The version of a plan in a month."""
     row = await db.fetchrow(Q["valid"], name, month.first)

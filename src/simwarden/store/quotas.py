@@ -62,13 +62,14 @@ async def reserve(db: Database, worker: str, wanted: Reservation) -> Reserved:
     days = ALL_BUCKETS, wanted.today, wanted.today, quota.account_id, quota.app_key or None
     try:
         async with db.transaction() as connection:
-            _, held = await call_limits.locked(connection, {key: quota.account_id})
+            levels, held = await call_limits.locked(connection, {key: quota.account_id})
             now = held[0]["now"]
             others = sum(row["held"] for row in held if row["worker"] not in (None, worker) and row["until"] > now)
             today: int = await connection.fetchval(Q["of_days"], *days)
             found = divide(wanted, today, others)
             kept = max(0, wanted.unwritten + wanted.taken + found.got)
-            await call_limits.hold(connection, worker, [key], [kept], held, QUOTA_TERM)
+            if key in levels:
+                await call_limits.hold(connection, worker, [key], [kept], held, QUOTA_TERM)
     except ReadOnly:
         return divide(wanted, await counted(db, quota, wanted.today, wanted.today), 0)
     return found

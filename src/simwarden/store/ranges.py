@@ -12,11 +12,17 @@ from simwarden.domain.numbering import NumberRange, RangeBook, RangeKind, RangeN
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import asyncpg
 
     from simwarden.store.database import Database
 
 Q = load("ranges")
+
+
+class NotWithin(RangeTaken):
+    """It is no part of one range of an account above this one."""
 
 
 class HeldRange(msgspec.Struct, frozen=True):
@@ -46,21 +52,31 @@ async def keep(connection: asyncpg.Connection, account_id: str) -> RangeBook:
     return RangeBook([(account_id, _range(row)) for row in await connection.fetch(Q["keep"], account_id)])
 
 
-async def add(db: Database, account_id: str, new: NumberRange) -> HeldRange:
-    """Give an account a range; returns it.
+async def add(db: Database, account_id: str, new: NumberRange, *, within: Collection[str] | None = None) -> HeldRange:
+    """Give an account a range; returns it. From a range of an account above it, it is cut out.
 
-    Raises AlreadyExists when a range of the account covers it, RangeTaken naming another account that has a part.
+    `within`: it must be cut out of a range of one of these accounts. Raises AlreadyExists when a range of the account
+    covers it, RangeTaken naming another account that has a part; with `within` NotWithin, which names none.
     """
     async with db.transaction() as connection:
         await connection.execute(Q["lock"])
-        for row in await connection.fetch(Q["all"]):
-            held = _range(row)
-            if not held.overlaps(new):
-                continue
-            if row["account_id"] != account_id:
-                raise RangeTaken(f"{new} overlaps {held}, which the account {row['account']} holds")
-            if held.covers(new):
-                raise AlreadyExists(f"The account has {held} already, which covers {new}")
+        above = {row["id"] for row in await connection.fetch(Q["above"], account_id)}
+        held = [(row["account_id"], row["account"], _range(row)) for row in await connection.fetch(Q["all"])]
+        overlapping = [each for each in held if each[2].overlaps(new)]
+        if any(own == account_id and found.covers(new) for own, _, found in overlapping):
+            raise AlreadyExists(f"The account has a range already that covers {new}")
+        others = [each for each in overlapping if each[0] != account_id]
+        source = others[0] if len(others) == 1 and others[0][0] in above and others[0][2].covers(new) else None
+        if within is not None and (source is None or source[0] not in within):
+            raise NotWithin
+        if source is not None:
+            owner, _, found = source
+            await connection.execute(Q["remove"], owner, found.kind, found.first, found.last)
+            for rest in found.without(new):
+                await connection.execute(Q["add"], owner, rest.kind, rest.first, rest.last)
+        elif others:
+            _, name, found = others[0]
+            raise RangeTaken(f"{new} overlaps {found}, which the account {name} holds")
         return HeldRange(new, await connection.fetchval(Q["add"], account_id, new.kind, new.first, new.last))
 
 

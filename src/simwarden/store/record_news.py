@@ -13,6 +13,7 @@ from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.record_news import RecordPlace, RecordWish
 from simwarden.domain.record_views import content_of
 from simwarden.store import records
+from simwarden.store.columns import keys_of
 from simwarden.store.queries import load
 from simwarden.store.record_lists import call_of, message_of
 
@@ -47,8 +48,7 @@ class RecordListener(msgspec.Struct, frozen=True):
 
 async def listeners(connection: asyncpg.Connection, subjects: Collection[str]) -> list[RecordListener]:
     """The live subscriptions to records of these SIMs and accounts; none is locked."""
-    names = sorted(subjects)
-    rows = await connection.fetch(Q["listeners"], [bucket_of(name) for name in names], names)
+    rows = await connection.fetch(Q["listeners"], *keys_of(list(subjects)))
     return [
         RecordListener(row["id"], row["imsi"], row["account_id"], row["topic"], RecordWish.of_config(row["config"]))
         for row in rows

@@ -14,7 +14,7 @@ from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.record_news import NewRecord, RecordPlace
 from simwarden.domain.zones import NOWHERE, Zone, zone_of
 from simwarden.store import holders
-from simwarden.store.columns import sparse
+from simwarden.store.columns import numbers, sparse, sparse_lines, texts
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -90,18 +90,18 @@ async def add_sms(
     keys = [sms_key(vault, record.key) for record in records]
     rows = await connection.fetch(
         Q["add_sms"],
-        [bucket_for(record.imsi, gateway_id) for gateway_id, record, _ in items],
-        [gateway_id for gateway_id, _, _ in items],
+        numbers([bucket_for(record.imsi, gateway_id) for gateway_id, record, _ in items]),
+        numbers([gateway_id for gateway_id, _, _ in items]),
         keys,
         [r.key for r in records],
-        [r.direction for r in records],
-        sparse([r.imsi for r in records]),
-        sparse([r.port for r in records]),
-        sparse([r.slot for r in records]),
+        texts([r.direction for r in records]),
+        texts([r.imsi for r in records]),
+        sparse_lines([r.port for r in records]),
+        sparse_lines([r.slot for r in records]),
         sparse([r.pool for r in records]),
-        sparse([r.pool_slot for r in records]),
+        sparse_lines([r.pool_slot for r in records]),
         [r.at for r in records],
-        sparse([r.status for r in records]),
+        sparse_lines([r.status for r in records]),
         [received_at for _, _, received_at in items],
         [
             seal_sms(vault, gateway_id, key, (r.sender, r.receiver, r.content, r.detail))
@@ -110,12 +110,12 @@ async def add_sms(
         sparse([r.iccid for r in records]),
         sparse([r.sent_at for r in records]),
         sparse([r.smsc for r in records]),
-        sparse([r.task for r in records]),
-        sparse([r.took_ms for r in records]),
+        sparse_lines([r.task for r in records]),
+        sparse_lines([r.took_ms for r in records]),
         sparse([r.encoding for r in records]),
         sparse([r.status_text for r in records]),
         [peer_of(vault, r.imsi, other_side(r)) for r in records],
-        [_account(registered, r.imsi) for r in records],
+        texts([_account(registered, r.imsi) for r in records]),
     )
     stored = {(row["gateway_id"], row["key"]): row for row in rows}
     new = []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
 from simwarden.kit.clock import now_utc
-from simwarden.store import sims
+from simwarden.store import call_limits, sims
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ _OF_ACCOUNT = (
     "account",
 )
 """In the order that the references between the tables ask for."""
+_OF_BUCKETS = tuple(name for name in Q if name.startswith("of_buckets_"))
+"""Tables that are spread over the buckets and that nothing refers to: `$1` is the account, `$2` the buckets."""
 _CHARGED = frozenset({"usage", "usage_days", "service_days", "plans", "buyer"})
 """What an account that is gone may still be charged for."""
 
@@ -104,9 +106,10 @@ async def remove_account(db: Database, account_id: str, gateways: Collection[str
         await connection.execute(Q["assignments"], account_id, ALL_BUCKETS)
         for query in _OF_ACCOUNT:
             await connection.execute(Q[query], account_id)
-        await connection.execute(Q["numbers"], account_id, ALL_BUCKETS)
-        for query in ("eligibility", "short_messages", "outgoing_messages", "opt_outs", "services", "service_ends"):
+        for query in _OF_BUCKETS:
             await connection.execute(Q[query], account_id, ALL_BUCKETS)
+        for row in await connection.fetch(Q["gateway_ids"], list(gateways)):
+            await call_limits.forget(connection, call_limits.keys_of_element(row["id"]))
         await connection.execute(Q["gateway_alarms"], list(gateways))
         await connection.execute(Q["gateways"], list(gateways))
     return len(found)

@@ -20,6 +20,10 @@ MOST = 10_000
 """Revoked tokens of one application that have not expired: every process that it calls holds them all."""
 
 
+MOST_CONSENTS = 1_000
+"""Consents to one purpose for single SIMs that an application lost lately."""
+
+
 class TooManyRevocations(SimwardenError):
     """The application has 10000 revoked tokens that have not expired; rotate its secret to revoke all there are."""
 
@@ -46,9 +50,14 @@ async def end_consent(
 ) -> None:
     """Accept no token that rests on this consent and was issued until now, and tell every process.
 
-    `until`: when all of them have expired. Raises StoreUnavailable.
+    `until`: when all of them have expired. When as many are named as may be, all tokens of the purpose are ended in
+    place of the single ones: they can be asked for anew. Raises StoreUnavailable.
     """
-    await db.execute(Q["revoke"], app_key, consent_name(purpose, msisdn), now, until)
+    name, every = consent_name(purpose, msisdn), consent_name(purpose, "")
+    are_many = msisdn and await db.fetchval(Q["count_consents"], app_key, every, now) >= MOST_CONSENTS
+    await db.execute(Q["revoke"], app_key, every if are_many else name, now, until)
+    if are_many:
+        await db.execute(Q["drop_consents"], app_key, every)
 
 
 async def end_all(db: Database, app_key: str, name: str, now: datetime, until: datetime) -> None:

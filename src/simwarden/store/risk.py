@@ -14,6 +14,7 @@ from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
 from simwarden.domain.risk import RiskRule, StoredRule
 from simwarden.domain.risk_windows import SimWindows
 from simwarden.kit.ids import uuid4_text
+from simwarden.store.columns import keys_of, numbers
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ async def on(source: Database | asyncpg.Connection, account_ids: Collection[str]
     return [_rule(row) for row in await source.fetch(Q["of_accounts"], sorted(account_ids))]
 
 
-class StoredWindows(msgspec.Struct, frozen=True):
+class StoredWindows(msgspec.Struct, frozen=True, gc=False):
     """What is remembered of a SIM, as it was read."""
 
     state: SimWindows
@@ -145,8 +146,7 @@ async def stamps(connection: asyncpg.Connection, account_ids: Collection[str]) -
 
 async def states(connection: asyncpg.Connection, lives: Mapping[str, int]) -> dict[str, StoredWindows]:
     """What is remembered of SIMs, by IMSI; nothing is locked: see `save_states`. `lives`: the first event of each."""
-    imsis = list(lives)
-    rows = await connection.fetch(Q["states"], [bucket_of(imsi) for imsi in imsis], imsis)
+    rows = await connection.fetch(Q["states"], *keys_of(list(lives)))
     found = {row["imsi"]: row for row in rows}
     return {
         imsi: StoredWindows(_state(found[imsi], life), life, found[imsi]["version"])
@@ -173,13 +173,13 @@ async def save_states(connection: asyncpg.Connection, sims: Mapping[str, StoredW
     Returns those that were written. Of the others something else was written since they were read: their rows are
     locked now, to be read and counted again.
     """
-    imsis = list(sims)
+    _, buckets, imsis = keys_of(list(sims))
     rows = await connection.fetch(
         Q["save_states"],
-        [bucket_of(imsi) for imsi in imsis],
+        buckets,
         imsis,
-        [sim.first_event for sim in sims.values()],
-        [sim.version + 1 for sim in sims.values()],
+        numbers([sim.first_event for sim in sims.values()]),
+        numbers([sim.version + 1 for sim in sims.values()]),
         [_encoder.encode(sim.state) for sim in sims.values()],
         day,
     )
@@ -211,9 +211,8 @@ async def silent(
 
 async def reached(source: Database | asyncpg.Connection, imsis: Collection[str], before: date) -> dict[str, set[str]]:
     """Countries that SIMs, by IMSI, wrote to or called before this day, as far as the days are counted."""
-    wanted = sorted(imsis)
     found: dict[str, set[str]] = {}
-    for row in await source.fetch(Q["reached"], [bucket_of(imsi) for imsi in wanted], wanted, before):
+    for row in await source.fetch(Q["reached"], *keys_of(list(imsis)), before):
         found.setdefault(row["imsi"], set()).add(row["zone"])
     return found
 

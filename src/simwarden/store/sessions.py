@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
 from simwarden.domain.session import Session
+from simwarden.store.columns import lines, numbers
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
 
 Q = load("sessions")
@@ -33,6 +35,14 @@ def _from_row(row: asyncpg.Record) -> Session:
         imei=row["imei"],
         svn=row["svn"],
         plmn=row["plmn"],
+        apn=row["apn"],
+        rat=row["rat"],
+        ipv4=row["ipv4"],
+        ipv6=row["ipv6"],
+        up=row["up"],
+        down=row["down"],
+        parts=row["parts"],
+        decision=row["decision"],
     )
 
 
@@ -61,18 +71,38 @@ async def save(connection: asyncpg.Connection, sessions: Iterable[Session]) -> N
     ordered = sorted(sessions, key=lambda item: (bucket_of(item.imsi), item.imsi, item.element_id, item.key))
     await connection.execute(
         Q["save"],
-        [bucket_of(item.imsi) for item in ordered],
-        [item.imsi for item in ordered],
-        [item.element_id for item in ordered],
+        numbers(bucket_of(item.imsi) for item in ordered),
+        lines(item.imsi for item in ordered),
+        numbers(item.element_id for item in ordered),
         [item.key for item in ordered],
         [item.began_at for item in ordered],
         [item.seen_at for item in ordered],
         [item.ended_at for item in ordered],
-        [item.imei for item in ordered],
-        [item.presumed for item in ordered],
-        [item.svn for item in ordered],
-        [item.plmn for item in ordered],
+        lines(item.imei for item in ordered),
+        lines("t" if item.presumed else "f" for item in ordered),
+        lines(item.svn for item in ordered),
+        lines(item.plmn for item in ordered),
+        [item.apn for item in ordered],
+        lines(item.rat for item in ordered),
+        lines(item.ipv4 for item in ordered),
+        lines(item.ipv6 for item in ordered),
+        numbers(item.up for item in ordered),
+        numbers(item.down for item in ordered),
+        numbers(item.parts for item in ordered),
+        lines(item.decision for item in ordered),
     )
+
+
+async def live_of_sim(db: Database, sim: Sim) -> list[Session]:
+    """The sessions that a SIM has now at all elements, the one that was reported last first."""
+    rows = await db.fetch(Q["live_of_sim"], sim.bucket, sim.imsi)
+    return [_from_row(row) for row in rows]
+
+
+async def newest_of_sim(db: Database, sim: Sim) -> Session | None:
+    """The session of a SIM that was reported last, live or ended."""
+    rows = await db.fetch(Q["newest_of_sim"], sim.bucket, sim.imsi)
+    return _from_row(rows[0]) if rows else None
 
 
 async def forget_oldest(connection: asyncpg.Connection, carried: Sequence[tuple[str, int]], most: int) -> None:

@@ -20,6 +20,7 @@ from simwarden.domain.sim import (
     BindingState,
     CardSlot,
     ClosedApn,
+    IdentifierKind,
     Lifecycle,
     Seen,
     Sim,
@@ -28,6 +29,7 @@ from simwarden.domain.sim import (
 from simwarden.domain.standing import Standing
 from simwarden.domain.traffic import TrafficLimits
 from simwarden.store import (
+    charging,
     counters,
     daily,
     hotspots,
@@ -36,8 +38,10 @@ from simwarden.store import (
     live_calls,
     places,
     risk,
+    sim_addresses,
     sim_names,
     standing,
+    volumes,
 )
 from simwarden.store import numbers as assignments
 from simwarden.store.coalesce import Coalescer
@@ -58,6 +62,7 @@ if TYPE_CHECKING:
 
 Q = load("sims")
 NO_LIMITS = TrafficLimits()
+_ADDRESSES = frozenset({IdentifierKind.IPV4, IdentifierKind.IPV6})
 _STATES = {str(state): state for state in BindingState}
 _LIFECYCLES = {str(lifecycle): lifecycle for lifecycle in Lifecycle}
 Connection = asyncpg.Connection
@@ -67,7 +72,7 @@ def from_row(row: asyncpg.Record) -> Sim:
     """A row of `sim` as the domain sees it."""
     gateway, at = row["seen_gateway"], row["seen_at"]
     slot = None if gateway is None else CardSlot(gateway, row["seen_port"], row["seen_slot"])
-    seen = None if at is None else Seen(at, row["seen_imei"], row["seen_unknown"], slot)
+    seen = None if at is None else Seen(at, row["seen_imei"], row["seen_unknown"], slot, row["seen_device_at"])
     return Sim(
         bucket=row["bucket"],
         imsi=row["imsi"],
@@ -209,7 +214,9 @@ async def find_all(db: Database, wanted: Sequence[tuple[str, SimRef]]) -> Mappin
     kinds, values, buckets = sim_names.columns_of([(ref.kind, ref.value) for _, ref in wanted])
     accounts = [account_id for account_id, _ in wanted]
     rows = await db.fetch(Q["find"], lines(kinds), lines(values), lines(accounts), lines(buckets))
-    return {wanted[row["ord"] - 1]: from_row(row) for row in rows}
+    found = {wanted[row["ord"] - 1]: from_row(row) for row in rows}
+    addresses = [each for each in wanted if each[1].kind in _ADDRESSES and each not in found]
+    return found | await sim_addresses.find(db, addresses, find_all) if addresses else found
 
 
 async def lock(connection: asyncpg.Connection, imsis: Iterable[str]) -> dict[str, Sim]:
@@ -301,6 +308,7 @@ async def save(connection: asyncpg.Connection, sims: Sequence[Sim]) -> None:
         lines(None if sim.limits == NO_LIMITS else to_json(sim.limits) for sim in ordered),
         lines(sim.due_at for sim in ordered),
         lines(sim.area and to_json(sim.area) for sim in ordered),
+        lines(s and s.device_at for s in seen),
     )
 
 
@@ -314,6 +322,8 @@ async def delete(connection: asyncpg.Connection, sims: Sequence[Sim], now: datet
     await places.forget(connection, keys[1])
     await daily.forget(connection, keys[1])
     await counters.forget(connection, keys[1])
+    await volumes.forget(connection, keys[1])
+    await charging.forget(connection, keys[1])
     await risk.forget(connection, keys[1])
     await hotzone_alerts.forget(connection, keys[1])
     await hotspots.forget(connection, keys[1])

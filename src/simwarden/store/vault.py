@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import os
 
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from simwarden.domain.errors import SimwardenError
 
 KEY_BYTES = 32
+_BLOCK = 64  # bytes that SHA-256 takes at a time
 
 
 class WrongKey(SimwardenError):
@@ -26,7 +28,7 @@ class Vault:
         if len(key) != KEY_BYTES:
             raise ValueError(f"A master key has {KEY_BYTES} bytes, this one {len(key)}")
         self._cipher = AESGCM(key)
-        self._digest_key = HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"simwarden fingerprint").derive(key)
+        self._digest = _Hmac(HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"simwarden fingerprint").derive(key))
         self._naming_key = HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"simwarden naming").derive(key)
 
     def seal(self, plain: bytes, purpose: str) -> bytes:
@@ -36,7 +38,7 @@ class Vault:
 
     def fingerprint(self, value: bytes, purpose: str) -> bytes:
         """A digest to look equal values up by, which nobody without the master key can try values against."""
-        return hmac.digest(self._digest_key, purpose.encode() + b"\0" + value, "sha256")
+        return self._digest.of(purpose.encode() + b"\0" + value)
 
     def keyed_digest(self, value: bytes, purpose: str) -> bytes:
         """The HMAC-SHA256 of a value under a key that belongs to this purpose alone, for values that are handed out."""
@@ -48,6 +50,26 @@ class Vault:
             return self._cipher.decrypt(sealed[:12], sealed[12:], purpose.encode())
         except (InvalidTag, ValueError) as error:  # ValueError: too short to have been sealed
             raise WrongKey from error
+
+
+class _Hmac:
+    """HMAC-SHA256 (RFC 2104) under one key, for very many short values: each record has three.
+
+    The key's blocks are hashed once and copied. `hmac.digest` lets OpenSSL fetch and set up all of it for each value,
+    which takes three times as long.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        """`key`: not longer than a block."""
+        block = key.ljust(_BLOCK, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def of(self, value: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(value)
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 def signing_key_purpose(kid: str) -> str:

@@ -26,7 +26,7 @@ from tests.integration.accounts.world import (
 )
 from tests.unit.northbound.asgi import Reply, call
 
-from simwarden.accounts import code_challenge, oauth
+from simwarden.accounts import authorize, code_challenge, oauth
 from simwarden.edge.throttle import Allowance
 
 if TYPE_CHECKING:
@@ -382,3 +382,36 @@ async def test_floods_of_one_address_are_bounded(world: World) -> None:
     world.app = Starlette(routes=oauth.routes(server))
     assert [(await visit(world)).status for _ in range(3)] == [200, 200, 429]
     assert world.refusals == ["authorizations"]
+
+
+async def test_the_page_of_an_application_that_was_deleted_says_so(world: World) -> None:
+    shown = Shown(await visit(world))
+    await world.db.execute("delete from application where app_key = $1", world.app_key)
+    reply = await decide(world, shown)
+    assert reply.status == 403
+    assert "location" not in reply.headers
+
+
+async def test_codes_of_an_application_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authorize, "MOST_CODES", 2)
+    await world.consent()
+    await code(world)
+    await code(world)
+    assert sent_back(await visit(world))["error"] == "temporarily_unavailable"
+    assert world.refusals == ["authorization_codes"]
+
+
+async def test_consent_that_is_withdrawn_while_the_token_is_made_gives_none(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.consent()
+    given, mint = await code(world), world.tokens.mint
+
+    async def late(*args: Any, **options: Any) -> Any:
+        await world.consent(granted=False)
+        world.clock.at += 2  # so the token is younger than the withdrawal, which does not end it
+        return await mint(*args, **options)
+
+    monkeypatch.setattr(world.tokens, "mint", late)
+    reply = await exchange(world, given)
+    assert (reply.status, reply.json["error"]) == (400, "invalid_grant")

@@ -243,3 +243,28 @@ async def test_scopes_that_were_taken_away_meanwhile_are_not_granted(world: Worl
 
     await world.server.clients.change(world.app_key, lambda before: replace(before, purposes=()))
     assert (await poll(world, id_)).json["error"] == "invalid_scope"
+
+
+async def test_requests_of_an_hour_are_bounded_used_ones_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backchannel, "MOST_KEPT", 2)
+    await world.consent()
+    for _ in range(2):
+        assert (await poll(world, (await begin(world)).json["auth_req_id"])).status == 200
+    refused = await begin(world)
+    assert (refused.status, refused.json["error"]) == (429, "slow_down")
+    assert world.refusals == ["kept_authentications"]
+
+
+async def test_consent_that_is_withdrawn_while_the_token_is_made_gives_none(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.consent()
+    id_, mint = (await begin(world)).json["auth_req_id"], world.tokens.mint
+
+    async def late(*args: Any, **options: Any) -> Any:
+        await world.consent(granted=False)
+        world.clock.at += 2
+        return await mint(*args, **options)
+
+    monkeypatch.setattr(world.tokens, "mint", late)
+    assert (await poll(world, id_)).json["error"] == "invalid_grant"

@@ -10,6 +10,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey
 from tests.integration.accounts.world import (
+    ASSERTION_TYPE,
     BIND,
     FOREIGN,
     FORM,
@@ -27,6 +28,7 @@ from tests.unit.northbound.asgi import call
 
 from simwarden.accounts.fetching import KeySets
 from simwarden.edge.throttle import Guard
+from simwarden.store import revocations
 
 if TYPE_CHECKING:
     from simwarden.store.database import Database
@@ -325,3 +327,72 @@ async def test_a_way_to_a_token_that_was_not_agreed_is_closed(database: Database
     ):
         reply = await world.ask(grant_type=grant_type, **form, **world.secret())
         assert (reply.status, reply.json["error"]) == (400, "unauthorized_client")
+
+
+async def test_consent_that_is_withdrawn_while_the_token_is_made_gives_none(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.consent()
+    mint = world.tokens.mint
+
+    async def late(*args: Any, **options: Any) -> Any:
+        await world.consent(granted=False)
+        world.clock.at += 2
+        return await mint(*args, **options)
+
+    monkeypatch.setattr(world.tokens, "mint", late)
+    assert (await world.about(MINE)).json["error"] == "invalid_grant"
+
+
+async def test_consents_that_are_withdrawn_one_by_one_are_bounded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revocations, "MOST_CONSENTS", 2)
+    await world.consent()
+    token = (await world.about(MINE)).json["access_token"]
+    other = (await world.about(OTHER_OF_MINE)).json["access_token"]
+    world.clock.at += 1
+    await world.consent(msisdn=MINE, granted=False)
+    for number in range(10):
+        await world.consent(msisdn=f"+86139{number:08}", granted=False)
+        named = await revocations.of_application(world.db, world.app_key, world.server.time())
+        assert len(named) <= 3
+        assert await world.tokens.check(token) is None, number
+    assert await world.tokens.check(other) is None, "it is ended with the others of its purpose"
+    world.clock.at += 1
+    assert await world.tokens.check((await world.about(OTHER_OF_MINE)).json["access_token"]) is not None
+
+
+@pytest.mark.parametrize("kid", [None, "1"])
+async def test_an_unknown_client_costs_as_much_as_a_wrong_signature(
+    world: World, monkeypatch: pytest.MonkeyPatch, kid: str | None
+) -> None:
+    """Neither the statements nor the signatures that are checked tell whether there is such a client, or such a key."""
+    decoded: list[int] = []
+    decode = jwt.decode
+
+    def counted(*args: Any, **options: Any) -> Any:
+        decoded.append(1)
+        return decode(*args, **options)
+
+    monkeypatch.setattr(jwt, "decode", counted)
+    stranger, header = ECKey.generate_key("P-256"), {} if kid is None else {"kid": kid}
+    asked: list[str] = []
+    fetchrow = world.db.fetchrow
+
+    async def watched(query: str, *args: Any) -> Any:
+        asked.append(query)
+        return await fetchrow(query, *args)
+
+    monkeypatch.setattr(world.db, "fetchrow", watched)
+    seen = []
+    for client in (world.app_key, "swk_nobody"):
+        statement = world.signed(stranger, {"alg": "ES256", **header}, iss=client, sub=client)
+        reply = await world.ask(
+            grant_type="client_credentials", client_assertion_type=ASSERTION_TYPE, client_assertion=statement
+        )
+        seen.append((reply.status, reply.json, len(decoded), len(asked)))
+        decoded.clear()
+        asked.clear()
+    assert seen[0] == seen[1]
+    assert seen[0][2] == 1

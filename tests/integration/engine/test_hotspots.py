@@ -9,6 +9,7 @@ import pytest
 from tests.support.world import START, World, imsi
 
 from simwarden.domain.events import Cause, CauseKind, EventType
+from simwarden.domain.hexagons import hexagon_of
 from simwarden.domain.hotspot import Window
 from simwarden.domain.locating import Site
 from simwarden.engine import hotspots
@@ -139,3 +140,52 @@ async def test_what_is_usual_is_read_once_an_hour(
     assert sorted(read) == [1, 24]
     await hotspots.look(world.db, world.clock.turn(1), kept)
     assert sorted(read) == [1, 1, 24, 24]
+
+
+async def place(world: World, number: int, cell: str, area: str | None = None) -> None:
+    """A report of a session showed the SIM in this cell."""
+    await world.db.execute(
+        "insert into sim_place (bucket, imsi, cell, cell_area, cell_at) values ($1, $2, $3, $4, $5) "
+        "on conflict (bucket, imsi) do update set cell = $3, cell_area = $4, cell_at = $5",
+        *((await world.sim(number)).bucket, imsi(number), cell, area, world.clock()),
+    )
+
+
+async def test_a_hexagon_of_cells_gets_hot_and_cools(world: World) -> None:
+    near = {"ecgi:46000-0000001": (52.52, 13.40), "tai:46000-0001": (52.53, 13.38)}
+    cells = near | {"ecgi:46000-0000009": (48.857, 2.352)}
+    [hexagon] = {hexagon_of(*position) for position in near.values()}
+    for key, position in cells.items():
+        await world.db.execute("insert into cell values ($1, $2, $3, 500)", key, *position)
+    await world.card(*range(1, 12))
+    for number in (1, 2, 3):
+        await place(world, number, "ecgi:46000-0000001", "tai:46000-0001")
+    for number in (4, 5):
+        await place(world, number, "ecgi:46000-00000ff", "tai:46000-0001")  # that cell's position is not known
+    for number in (7, 8):
+        await place(world, number, "ecgi:46000-0000009")
+    await place(world, 9, "ecgi:46000-00000ff")
+    await sign(world, 1, 4, 7, 8, 9, 10)
+    await hotspots.look(world.db, world.clock())
+    assert await store.open_ones(world.db) == {}, "two SIMs in one hexagon are too few"
+    assert await world.db.fetchval("select count(*) from fraud_sign") == 4, "two are nobody knows where"
+    await sign(world, 5)
+    await hotspots.look(world.db, world.clock())
+    found = await store.open_ones(world.db)
+    assert {place: (spot.counted.sims, spot.counted.with_sign) for (place, _), spot in found.items()} == {
+        hexagon: (5, 3)
+    }
+    assert {window for _, window in found} == set(Window)
+    for hours in (2, 2):
+        await hotspots.look(world.db, world.clock.turn(hours * 3600))
+    assert {window for _, window in await store.open_ones(world.db)} == {Window.DAY}
+
+
+async def test_a_sim_in_a_gateway_is_at_its_site_whatever_its_cell(world: World, boxes: list[Box]) -> None:
+    assert boxes
+    await world.db.execute("insert into cell values ('ecgi:46000-0000001', 10, 10, 500)")
+    for number in (1, 2, 4):
+        await place(world, number, "ecgi:46000-0000001")
+    await sign(world, 1, 2, 4)
+    await hotspots.look(world.db, world.clock())
+    assert await hot(world) == {Window.HOUR: 3, Window.DAY: 3}

@@ -1,4 +1,4 @@
-"""Unusual traffic with hotzones is told once for each SIM, subscription and day, whatever is reported how often."""
+"""Unusual traffic with hotzones is told once for each SIM, subscription, hotzone and day, whatever is reported."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 TYPE = "org.camaraproject.fraud-hotzone-subscriptions.v0.anomaly-detected"
 CAMBODIA, HOME, SATELLITE = "+85512345678", "+8613715266978", "+882161234567"
+MYANMAR = "+959123456789"
 DAY = 86_400
 
 
@@ -179,6 +180,38 @@ async def test_a_day_is_told_once_and_the_next_one_again(world: World, lines: Li
     first, _ = [event for event in await world.events(1) if event.type is EventType.HOTZONE_ANOMALY]
     assert first.data == {"subscriptions": [made.id], **data, "count": 3, "zones": ["KH"]}
     assert (first.cause.kind, first.cause.source, first.cause.message) == (CauseKind.REPORT, "gw1", "cdr")
+
+
+async def test_each_of_several_hotzones_is_told_once_a_day(world: World, lines: Lines) -> None:
+    made = await watch(world, zones="KH,MM,+8821")
+    await lines.ring(*[CAMBODIA] * 4)
+    await settle(world)
+    [first] = await told(world, made)
+    assert first["fraudHotZone"] == ["KH"]
+    await lines.ring(*[CAMBODIA] * 9, *[SATELLITE] * 2)
+    await settle(world)
+    assert await told(world, made) == [first], "two calls of another hotzone are too few by themselves"
+    await lines.ring(*[SATELLITE] * 2, *[MYANMAR] * 3)
+    await settle(world)
+    _, second = await told(world, made)
+    assert second == {**first, "fraudHotZone": ["+8821", "MM"]}
+    _, event = [event for event in await world.events(1) if event.type is EventType.HOTZONE_ANOMALY]
+    assert (event.data["zones"], event.data["count"]) == (["+8821", "MM"], 7)
+    await lines.ring(*[SATELLITE] * 20, *[MYANMAR] * 20)
+    await settle(world)
+    assert len(await told(world, made)) == 2
+    world.clock.turn(DAY)
+    await lines.ring(*[MYANMAR] * 20)
+    await settle(world)
+    assert [each["fraudHotZone"] for each in await told(world, made)] == [["KH"], ["+8821", "MM"], ["MM"]]
+
+
+async def test_few_calls_of_several_hotzones_are_told_of_all_together(world: World, lines: Lines) -> None:
+    made = await watch(world, zones="KH,MM")
+    await lines.ring(*[CAMBODIA] * 2, *[MYANMAR] * 2)
+    await settle(world)
+    [data] = await told(world, made)
+    assert "fraudHotZone" not in data
 
 
 async def test_what_nobody_waits_for_leaves_nothing_to_look_at(world: World, lines: Lines) -> None:

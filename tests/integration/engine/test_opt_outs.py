@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,6 +77,21 @@ async def test_no_account_may_add_without_end(
     with pytest.raises(TooManyOptOuts, match="At most 1"):
         await listed.add(ACCOUNT, NUMBER, OTHER, OptOutSource.CUSTOMER)
     await listed.add("other", NUMBER, OTHER, OptOutSource.CUSTOMER)
+
+
+async def test_who_adds_waits_for_others_who_add_to_the_account(
+    world: World, listed: OptOutList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opt_outs, "MOST", 1)
+    async with world.db.transaction() as first:
+        await first.execute("select id from account where id = $1 for no key update", ACCOUNT)
+        sim = Recipient(0, imsi(1), ACCOUNT, NUMBER, None)
+        await opt_outs.opt_out(first, world.vault, sim, PEER, world.clock())
+        adding = asyncio.create_task(listed.add(ACCOUNT, NUMBER, OTHER, OptOutSource.CUSTOMER))
+        await asyncio.wait({adding}, timeout=0.3)
+    with pytest.raises(TooManyOptOuts):
+        await adding
+    assert len(await entries(listed)) == 1
 
 
 async def test_an_account_has_words_of_its_own(world: World, box: Box, listed: OptOutList) -> None:

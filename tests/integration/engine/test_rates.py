@@ -12,7 +12,8 @@ import pytest
 from simwarden.accounts import applications
 from simwarden.domain.errors import ReadOnly, StoreUnavailable
 from simwarden.domain.rates import OverLimit, RateLimit
-from simwarden.engine.rates import DefaultRates, Rates
+from simwarden.engine.buckets import Buckets
+from simwarden.engine.rates import READ_AFTER, DefaultRates, Rates
 from simwarden.store import call_limits
 from simwarden.store.accounts import Accounts
 from simwarden.store.call_limits import CallLimit
@@ -38,9 +39,12 @@ class Desk:
         self.db = db
         self.who = who
         self.refused: list[str] = []
+        self.buckets: dict[str, Buckets] = {}
+        """By worker."""
 
-    def worker(self, name: str, **options: Any) -> Rates:
-        return Rates(self.db, name, options.pop("defaults", SLOW), refused=self.refused.append, **options)
+    def worker(self, name: str, defaults: DefaultRates = SLOW, **options: Any) -> Rates:
+        self.buckets[name] = Buckets(self.db, name, **options)
+        return Rates(self.db, self.buckets[name], defaults, refused=self.refused.append)
 
     async def call(self, rates: Rates, operation: str = BIND, who: Caller | None = None) -> bool:
         caller = who or self.who
@@ -79,16 +83,16 @@ async def test_most_calls_cost_no_statement(desk: Desk, monkeypatch: pytest.Monk
     draws: list[int] = []
     draw_all = call_limits.draw_all
 
-    async def counted(db: Database, worker: str, asks: Any) -> Any:
+    async def counted(db: Database, worker: str, asks: Any, *more: Any) -> Any:
         draws.append(len(asks))
-        return await draw_all(db, worker, asks)
+        return await draw_all(db, worker, asks, *more)
 
     monkeypatch.setattr(call_limits, "draw_all", counted)
     limit = RateLimit(1000.0, 2000)
     rates = desk.worker("w", defaults=DefaultRates(limit, limit))
     assert sum([await desk.call(rates) for _ in range(500)]) == 500
     assert len(draws) <= 25
-    await rates.stop()
+    await desk.buckets["w"].stop()
 
 
 async def test_a_burst_is_there_and_then_refused_with_the_limit_named(desk: Desk) -> None:
@@ -113,12 +117,12 @@ async def test_what_a_dead_worker_held_is_its_heirs(desk: Desk) -> None:
     dead = desk.worker("dead")
     assert await desk.call(dead)
     heir = desk.worker("heir", heir_of=["dead"])
-    heir.start()
+    desk.buckets["heir"].start()
     async with asyncio.timeout(60):
         while await desk.db.fetchval("select count(*) from call_hold"):  # noqa: ASYNC110 - the database tells nobody
             await asyncio.sleep(0.01)
     assert await desk.calls(heir, 50) == 34, "but not what it drew: those tokens are gone"
-    await heir.stop()
+    await desk.buckets["heir"].stop()
     assert await desk.db.fetchval("select count(*) from call_hold") == 0
 
 
@@ -163,6 +167,36 @@ async def test_a_change_holds_at_once_and_a_limit_taken_away_is_gone(desk: Desk)
         await call_limits.remove(desk.db, desk.who.account_id, limit)
     rates.invalidate("")
     assert rates.shown(desk.who.app_key, API, BIND) == ()
+
+
+async def test_limits_are_read_again_though_nobody_says_that_they_changed(desk: Desk) -> None:
+    """A notification may be lost; an application that calls steadily never has to draw in front of a call."""
+    now = 0.0
+    limit = RateLimit(1000.0, 2000)
+    rates = desk.worker("w", DefaultRates(limit, limit), clock=lambda: now)
+    assert await desk.call(rates)
+    await call_limits.change(desk.db, desk.who.account_id, CallLimit(app_key=desk.who.app_key, rate=0.01, burst=2))
+    assert await desk.calls(rates, 3) == 3
+    now = READ_AFTER + 1
+    assert [await desk.call(rates) for _ in range(5)].count(True) <= 2
+
+
+async def test_an_outage_when_limits_are_to_be_read_again_leaves_those_that_are_known(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    limit = RateLimit(1000.0, 2000)
+    rates = desk.worker("w", DefaultRates(limit, limit), clock=lambda: now)
+    assert await desk.call(rates)
+
+    async def away(*_: Any) -> Any:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(call_limits, "of_application", away)
+    now = READ_AFTER + 1
+    assert await desk.calls(rates, 5) == 5
+    with pytest.raises(StoreUnavailable):
+        await desk.call(rates, who=Caller("swk_unknown", desk.who.account_id))
 
 
 async def test_an_outage_lets_nothing_through_beyond_what_is_held(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

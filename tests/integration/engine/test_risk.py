@@ -404,6 +404,7 @@ async def test_silence_is_noticed_once_by_one_process_and_only_where_somebody_li
     async def rounds() -> list[str]:
         for worker in workers:
             for _ in range(3):
+                worker.wake()
                 await worker.turn()
             worker._due = 0.0
         return [str(event.cause.kind) for event in await world.events(1) if event.type is EventType.RULE_FIRED]
@@ -438,6 +439,7 @@ async def test_a_silence_rule_that_is_deleted_in_the_middle_of_a_round_fires_no_
     worker._round = await store.of_silence(world.db)
     await RiskRules(world.db, clock=world.clock).delete(made, by="op")
     for _ in range(3):
+        worker.wake()
         await worker.turn()
     assert (await off(world), await world.count(1, EventType.RULE_FIRED)) == (NONE, 0)
     assert await world.db.fetchval("select count(*) from risk_silence") == 0

@@ -234,3 +234,43 @@ async def test_the_commands(shell: Shell, tmp_path: Path) -> None:
     ):
         wrong = await shell("area", "add", "x", "--account", "ACME", *arguments)
         assert (wrong.exit_code, says in wrong.output) == (2, True), wrong.output
+
+
+async def test_the_sims_of_an_area_are_shown_and_what_another_shape_would_do_to_them(house: House) -> None:
+    await stand(house, "gw1", 52.5, 13.4)
+    area = await add(house, "depot")
+    for number in range(3):
+        assert (await act(house, {"action": "limit-area", "area": {"named": "depot"}}, number)).status == 200
+    path = f"/areas/{area['id']}/trial"
+    sims: dict[str, Any] = {}
+    page = (await house.manage("POST", f"{path}?limit=2", {})).json
+    sims |= {each["imsi"]: each for each in page["sims"]}
+    page = (await house.manage("POST", f"{path}?limit=2&cursor={page['nextCursor']}", {})).json
+    sims |= {each["imsi"]: each for each in page["sims"]}
+    assert "nextCursor" not in page
+    assert set(sims) == {imsi(0), imsi(1), imsi(2)}
+    assert (sims[imsi(0)]["state"], sims[imsi(0)]["barred"], sims[imsi(0)]["place"]["ref"]) == ("INSIDE", False, "gw1")
+    assert sims[imsi(1)] == {"imsi": imsi(1), "state": "UNKNOWN", "barred": False}
+    before = (await house.manage("GET", f"/sims/{imsi(0)}")).json
+    tried = (await house.manage("POST", path, {"shape": FAR}, token=house.reader)).json["sims"]
+    there = {each["imsi"]: each for each in tried}
+    assert (there[imsi(0)]["then"], there[imsi(0)]["thenBarred"]) == ("OUTSIDE", True)
+    assert (there[imsi(1)]["then"], there[imsi(1)]["thenBarred"]) == ("UNKNOWN", False)
+    assert (await house.manage("GET", f"/sims/{imsi(0)}")).json == before, "nothing is changed"
+    assert (await house.manage("GET", f"/areas/{area['id']}")).json["version"] == 1
+    assert (await house.manage("GET", "/audit?operation=tryArea")).json["audit"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/areas/depot/trial", {"shape": {**CIRCLE, "radius": 0}}, 400),
+        ("/areas/depot/trial", {"name": "x"}, 400),
+        ("/areas/depot/trial?cursor=forged", {}, 400),
+        ("/areas/unknown/trial", {}, 404),
+    ],
+)
+async def test_trials_that_are_none(house: House, path: str, body: dict[str, Any], status: int) -> None:
+    await add(house, "depot")
+    assert (await house.manage("POST", path, body)).status == status
+    assert (await house.manage("POST", "/areas/depot/trial", {}, token=house.customer)).status == 403

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from simwarden.domain.hexagons import hexagon_of
 from simwarden.domain.hotspot import Counted, Hotspot, Window
 from simwarden.domain.locating import Site
 from simwarden.kit.clock import now_utc
@@ -56,6 +57,23 @@ async def test_what_is_hot_and_what_was_a_day_ago_is_listed(house: House, vault:
     assert hot.keys().isdisjoint({"coolingSince", "endedAt"})
     assert (was["gateways"], was["windowHours"], was["signs"], was["longitude"]) == ([], 24, [], -2.0)
     assert was["endedAt"]
+
+
+async def test_a_hexagon_is_listed_with_its_index_and_centre(house: House) -> None:
+    now = now_utc()
+    await house.db.execute("insert into cell values ('ecgi:46000-0000001', 52.52, 13.40, 500)")
+    await house.db.execute(
+        "insert into fraud_sign (bucket, imsi, n, at, type, cell) values (1, $1, 1, $2, 'RULE_FIRED', $3)",
+        *("460000000000001", now - timedelta(minutes=1), "ecgi:46000-0000001"),
+    )
+    counted = Counted(40, 3, 0.004, 1e-8)
+    await hotspots.save(
+        house.db, Hotspot(place=hexagon_of(52.52, 13.40), window=Window.HOUR, since=now, counted=counted, at=now)
+    )
+    [hot] = (await house.manage("GET", PATH)).json["hotzones"]
+    assert (hot["hexagon"], hot["gateways"]) == ("861f1d48fffffff", [])
+    assert (round(hot["latitude"], 2), round(hot["longitude"], 2)) == (52.52, 13.37)
+    assert hot["signs"] == [{"type": "RULE_FIRED", "sims": 1}]
 
 
 async def test_what_is_refused(house: House) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
+import random
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -17,7 +20,9 @@ from tests.integration.management.test_commands import Shell
 from tests.support.server import serving
 
 from simwarden.accounts import applications
+from simwarden.domain.errors import SimwardenError
 from simwarden.domain.price import Month
+from simwarden.domain.service_days import ServiceDay
 from simwarden.domain.usage import Usage
 from simwarden.store import invoices, usage
 
@@ -142,6 +147,49 @@ async def test_numbers_have_no_gaps_whatever_goes_wrong(house: House, monkeypatc
     assert sorted(account for _, account in await numbers(house)) == ids
 
 
+async def test_nothing_is_billed_twice_and_nothing_is_left_out_through_kills(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three programs close a month at the same time; they are killed before their commits, or behind them."""
+    ids = await furnished(house, *(f"account{n}" for n in range(12)))
+    month, invoicing, insert = Month.of(LAST), house.parts.invoicing, invoices.insert
+    issue = invoicing._issue
+    kills, chance = {"before": 0, "behind": 0}, random.Random(14)
+
+    def is_killed(when: str) -> bool:
+        kills[when] += (falls := kills[when] < 8 and chance.random() < 0.6)
+        return falls
+
+    async def inserted(connection: Any, made: Any, at: Any) -> None:
+        await insert(connection, made, at)
+        if is_killed("before"):
+            await connection.fetchval("select pg_terminate_backend(pg_backend_pid())")
+
+    async def issued(*args: Any) -> Any:
+        found = await issue(*args)
+        if is_killed("behind"):
+            raise asyncpg.ConnectionDoesNotExistError("the answer to the commit is lost")
+        return found
+
+    monkeypatch.setattr(invoices, "insert", inserted)
+    monkeypatch.setattr(invoicing, "_issue", issued)
+
+    async def closing() -> None:
+        after: str | None = ""
+        while after is not None:
+            with contextlib.suppress(SimwardenError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                after = (await invoicing.close(month, after=after, limit=2)).after
+
+    async with asyncio.timeout(120):
+        await asyncio.gather(*(closing() for _ in range(3)))
+    assert kills["before"] >= 1
+    assert kills["behind"] >= 1
+    rows = await house.db.fetch("select serial, account_id, net from invoice order by serial")
+    assert [row["serial"] for row in rows] == list(range(1, len(ids) + 1))
+    assert sorted(row["account_id"] for row in rows) == ids
+    assert {row["net"] for row in rows} == {Decimal("1.00")}
+
+
 async def test_nobody_changes_what_was_issued(house: House) -> None:
     await furnished(house)
     await close(house)
@@ -258,3 +306,37 @@ async def test_the_commands(database: Database, database_url: str, tmp_path: Pat
         note = await shell.told("invoice", "credit", "INV-000001", "--reason", "Outage", "--net", "0.10")
         assert note["total"] == "0.12"
         assert [row["number"] for row in await shell.told("invoice", "list")] == ["CN-000001", "INV-000001"]
+
+
+async def test_a_resellers_bill_has_what_the_accounts_below_it_use(house: House) -> None:
+    """But for those that a plan of their own charges: nothing is on two bills, and nothing on none."""
+    await furnished(house)
+    ids = {}
+    for name, parent in (("ACME", None), ("ACME.a", "ACME"), ("ACME.b", "ACME"), ("ACME.a.x", "ACME.a")):
+        body = {"name": name} | ({} if parent is None else {"parent": parent})
+        ids[name] = (await house.manage("POST", "/accounts", body)).json["id"]
+    for n, account_id in enumerate(ids.values()):
+        await count(house, account_id, LAST, 10**n)
+    plan = {"plan": "p", "validFrom": "2026-01"}
+    await house.manage("POST", "/accounts/ACME/plan", plan)
+
+    async def quantity(name: str) -> int:
+        bill = (await house.manage("GET", f"/accounts/{name}/bill?month={MONTH}")).json
+        return sum(charge["quantity"] for charge in bill["charges"])
+
+    assert await quantity("ACME") == 1111
+    await house.manage("POST", "/accounts/ACME.a/plan", plan)
+    assert (await quantity("ACME"), await quantity("ACME.a")) == (101, 1010)
+    day = ServiceDay(LAST, 7, 7, 7, 7)
+    await house.db.execute(
+        "insert into service_day (account_id, service, day, change, new_day, new_month, new_year) "
+        "values ($1, 'BINDING', $2, $3, $4, $5, $6)",
+        *(ids["ACME.b"], day.day, day.change, day.new_day, day.new_month, day.new_year),
+    )
+    sims = {**PLAN, "sims": [{"name": "SIMs", "service": "BINDING", "per": "month", "tiers": [{"price": "1"}]}]}
+    await house.manage("POST", "/plans", {"name": "p", "validFrom": "2026-01", "plan": sims})
+    bill = (await house.manage("GET", f"/accounts/ACME/bill?month={MONTH}")).json
+    assert [charge["quantity"] for charge in bill["charges"]] == [101, 7]
+    assert (await close(house)).status == 200
+    rows = await house.db.fetch("select account_id from invoice where account_id = any ($1)", list(ids.values()))
+    assert {row["account_id"] for row in rows} == {ids["ACME"], ids["ACME.a"]}

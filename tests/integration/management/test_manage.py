@@ -76,7 +76,7 @@ def test_examples_keep_their_own_schemas(method: str, path: str, operation: dict
                 assert not errors, errors[0].message
 
 
-OPEN = {"logIn", "setUp", "beginOpenIdLogin", "finishOpenIdLogin"}
+OPEN = {"logIn", "setUp", "setUpFirst", "getLogInWays", "beginOpenIdLogin", "finishOpenIdLogin"}
 """Operations for who has no credentials yet."""
 
 
@@ -165,7 +165,7 @@ async def test_no_application_of_a_customer_can_have_the_operators_scopes(house:
         ("POST", "/gateways", {"name": "gw", "commandUrl": "http://[::1"}, 400, "commandUrl"),
         ("POST", "/gateways", {"name": "gw", "commandUrl": "http://:80"}, 400, "commandUrl"),
         ("POST", "/gateways", {"name": "gw", "commandUrl": "ftp://192.0.2.7"}, 400, "commandUrl"),
-        ("POST", "/gateways", {"name": "gw", "kind": "fax"}, 400, "kind: this server knows ejoin"),
+        ("POST", "/gateways", {"name": "gw", "kind": "fax"}, 400, "kind: this server knows chf, eir, ejoin"),
         ("POST", "/gateways", {"name": "gw", "commandUrl": "http://a:99999"}, 400, "commandUrl"),
         ("POST", "/gateways", {"name": "gw", "username": "\0", "password": "x"}, 400, "U+0000"),
         ("POST", "/bulk", {"action": "bind", "imei": "12", "filter": {}}, 400, "IMEI"),
@@ -632,3 +632,23 @@ async def test_a_customers_token_opens_nothing_whatever_is_signed_into_it(house:
     for method, path in (("GET", "/sims"), ("POST", "/gateways")):
         reply = await house.manage(method, path, {} if method == "POST" else None, token=forged)
         assert (reply.status, reply.json["code"]) == (403, "PERMISSION_DENIED")
+
+
+async def test_sims_are_found_as_one_types(still: House) -> None:
+    async def found(text: str, query: str = "") -> list[str]:
+        reply = await still.manage("GET", f"/sim-search?text={text.replace('+', '%2B')}{query}")
+        assert reply.status == 200
+        return [each["imsi"] for each in reply.json["sims"]]
+
+    sim = (await still.manage("GET", f"/sims/{imsi(11)}")).json
+    for name in (sim["imsi"], sim["iccid"], sim["phoneNumber"], sim["phoneNumber"][1:]):
+        assert await found(name) == [imsi(11)]
+        assert imsi(11) in await found(name[:-1])
+        assert imsi(11) in await found(name[:4])
+    assert await found(imsi(1)[:-1]) == [imsi(n) for n in range(10)]
+    assert len(await found(imsi(0)[:6], "&limit=3")) == 3
+    assert (await still.manage("GET", f"/sim-search?text={imsi(0)[:6]}&limit=3")).json["more"] is True
+    assert await found("nobody@") == []
+    assert await found("%25") == await found("_") == []
+    assert (await still.manage("GET", "/sim-search")).status == 400
+    assert (await still.manage("GET", "/sim-search?text=1", token=still.customer)).status == 403

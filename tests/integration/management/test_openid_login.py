@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,7 +15,7 @@ from tests.support.openid import CLIENT, SECRET, OpenIdProvider, openid_provider
 from tests.unit.northbound.asgi import Reply
 
 from simwarden.accounts import logins, openid
-from simwarden.accounts.openid import OpenIdLogin, Provider, roles_of
+from simwarden.accounts.openid import OpenIdLogin, Provider, ProviderFailed, roles_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -181,3 +183,63 @@ def test_groups_within_claims() -> None:
     for claims in ({"iss": "i", "sub": "s"}, {"iss": "i", "sub": "s", "realm_access": ["boss"]}):
         with pytest.raises(openid.NoRole):
             made._identity(claims)
+
+
+@pytest.mark.parametrize("groups", [7, {"noc": True}, None, True])
+async def test_groups_that_are_no_list_are_none(house: House, provider: OpenIdProvider, groups: Any) -> None:
+    provider.claims["groups"] = groups
+    assert (await logged_in(house, provider)).status == 403
+
+
+async def test_an_absent_provider_is_asked_once_in_a_while(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    now = 1000.0
+    settings = Provider(issuer="https://idp.example", client_id=CLIENT, client_secret=SECRET, roles=ROLES)
+    login = OpenIdLogin(
+        settings, lambda: pytest.fail("as below"), house.parts.vault, ("https://warden.example",), now=lambda: now
+    )
+    house.parts.openid = login
+
+    async def absent(_method: str, url: str, *_: Any, **__: Any) -> Any:
+        asked.append(url)
+        await asyncio.sleep(0)
+        raise ProviderFailed
+
+    monkeypatch.setattr(login, "_json", absent)
+    body = {"redirectUri": BACK}
+    answers = await asyncio.gather(*(house.manage("POST", "/session/openid", body, token=NO_TOKEN) for _ in range(5)))
+    assert [each.status for each in answers] == [503] * 5
+    assert len(asked) == 1
+    now += openid.AGAIN
+    assert (await house.manage("POST", "/session/openid", body, token=NO_TOKEN)).status == 503
+    assert len(asked) == 2
+
+
+async def test_who_is_locked_while_he_logs_in_stays_locked_and_outside(
+    house: House, provider: OpenIdProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = (await logged_in(house, provider)).json["user"]
+    provider.claims["groups"] = ["boss"]  # another role, which was written with the lock as it was found
+    people = house.parts.logins.people
+    rename, change_role = people.by_subject, people.change_role
+
+    async def locked_behind(issuer: str, subject: str) -> Any:
+        found = await rename(issuer, subject)
+        assert (await house.manage("PATCH", f"/users/{user['id']}", {"disabled": True})).status == 200
+        return found
+
+    monkeypatch.setattr(people, "by_subject", locked_behind)
+    assert (await logged_in(house, provider)).status == 401
+    monkeypatch.setattr(people, "by_subject", rename)
+    assert (await people.get(user["id"])).disabled_at is not None
+
+    async def locked_later(user_id: str, role: str) -> bool:
+        changed = await change_role(user_id, role)
+        assert (await house.manage("PATCH", f"/users/{user['id']}", {"disabled": True})).status == 200
+        return changed
+
+    assert (await house.manage("PATCH", f"/users/{user['id']}", {"disabled": False})).status == 200
+    monkeypatch.setattr(people, "change_role", locked_later)
+    assert (await logged_in(house, provider)).status == 401
+    now = datetime.now(UTC)
+    assert await people.sessions(user["id"], now, now - timedelta(hours=1)) == []

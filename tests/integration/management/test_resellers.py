@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -114,10 +116,12 @@ async def test_another_tenants_and_unknown_names_are_answered_alike(acme: Resell
     key, nobody = foreign.application.app_key, "swk_" + "x" * 24
     bodies: dict[str, Any] = {
         "actOnSim": {"action": "suspend"},
+        "previewAction": {"action": "suspend"},
         "changeAccount": {"strict": True},
         "changeApplication": {"dailyQuota": 5},
         "rotateApplicationSecret": {},
         "revokeApplication": {},
+        "addRange": {"kind": "imsi", "range": "46099"},
     }
     names = {"simId": (imsi(0), imsi(900)), "accountId": ("meters", "nobody"), "applicationId": (key, nobody)}
     looked = 0
@@ -177,3 +181,69 @@ async def test_a_person_of_a_reseller_is_bound_alike(acme: Reseller) -> None:
     assert (await acme.call("GET", "/sessions?user=usr_x", None, token)).status == 403
     assert (await acme.call("GET", f"/sims/{imsi(501)}", None, token)).status == 200
     assert (await acme.call("GET", f"/sims/{imsi(0)}", None, token)).status == 404
+
+
+async def test_it_does_not_raise_the_quotas_of_its_own_applications(acme: Reseller) -> None:
+    own = await applications.issue(acme.house.accounts, "ACME", "own")
+    key = own.application.app_key
+    assert (await acme.call("PATCH", f"/applications/{key}", {"dailyQuota": 50})).json["dailyQuota"] == 50
+    assert (await acme.call("PATCH", f"/applications/{key}", {"dailyQuota": 40})).json["dailyQuota"] == 40
+    for more in (41, None):
+        assert (await acme.call("PATCH", f"/applications/{key}", {"dailyQuota": more})).status == 403
+    assert (await acme.house.manage("PATCH", f"/applications/{key}", {"dailyQuota": 60})).json["dailyQuota"] == 60
+
+
+async def test_a_sim_that_leaves_its_reach_while_it_calls_stays_as_it_is(
+    acme: Reseller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = acme.house
+    submit = house.parts.commands.submit
+    moved: list[int] = []
+
+    async def late(command: Any) -> Any:
+        if not moved:
+            moved.append(1)
+            body = {"action": "hand-over", "to": "meters"}
+            by_operator = house.manage("POST", f"/sims/{imsi(501)}/actions", body)
+            assert (await asyncio.create_task(by_operator, context=Context())).json["changed"]
+        return await submit(command)
+
+    monkeypatch.setattr(house.parts.commands, "submit", late)
+    refused = await acme.call("POST", f"/sims/{imsi(501)}/actions", {"action": "suspend"})
+    assert refused.status == 404
+    assert (await house.manage("GET", f"/sims/{imsi(501)}")).json["lifecycle"] == "ACTIVE"
+
+
+async def test_it_sees_what_it_is_charged_by_its_plan_and_tries_no_other(acme: Reseller) -> None:
+    house = acme.house
+    plan = {"currency": "EUR", "calls": [{"name": "Calls", "tiers": [{"price": "0.01"}]}]}
+    await house.manage("POST", "/plans", {"name": "wholesale", "validFrom": "2026-01", "plan": plan})
+    await house.manage("POST", "/accounts/ACME/plan", {"plan": "wholesale", "validFrom": "2026-01"})
+    shown = await acme.call("GET", "/accounts/ACME/bill")
+    assert (shown.status, shown.json["plan"]) == (200, "wholesale")
+    assert (await acme.call("GET", "/accounts/ACME/bill?plan=wholesale")).status == 403
+
+
+async def test_it_cuts_ranges_of_its_customers_out_of_its_own(acme: Reseller) -> None:
+    async def ranges(account: str) -> list[str]:
+        found = (await acme.call("GET", f"/accounts/{account}/ranges")).json["ranges"]
+        return [f"{each['kind']} {each['range']}" for each in found]
+
+    async def give(account: str, text: str, kind: str = "imsi") -> Reply:
+        return await acme.call("POST", f"/accounts/{account}/ranges", {"kind": kind, "range": text})
+
+    house = acme.house
+    await house.manage("POST", "/accounts/ACME/ranges", {"kind": "imsi", "range": "46011"})
+    await house.manage("POST", "/accounts/meters/ranges", {"kind": "imsi", "range": "46012"})
+    assert (await give("ACME.meters", "460113-460114")).status == 201
+    assert await ranges("ACME") == ["imsi 460110-460112", "imsi 460115-460119"]
+    assert await ranges("ACME.meters") == ["imsi 460113-460114"]
+    refused = [await give("ACME.meters", text) for text in ("46012", "46013", "4601", "460112-460113")]
+    assert [each.status for each in refused] == [409] * 4
+    assert len({each.json["message"] for each in refused}) == 1, "whose it is does not show"
+    assert (await give("ACME.meters", "4601131")).status == 409, "it is there already"
+    assert (await give("ACME", "460113")).status == 403
+    assert (await give("meters", "460110")).status == 404
+    await acme.call("POST", "/accounts", {"name": "ACME.meters.x", "parent": "ACME.meters"})
+    assert (await give("ACME.meters.x", "460113")).status == 201
+    assert await ranges("ACME.meters") == ["imsi 460114"]

@@ -101,6 +101,14 @@ async def test_a_file_is_imported_and_its_bad_lines_are_reported(database_url: s
         refused = await shell("tac", "import", str(file))
         assert refused.exit_code == 1
         assert "must name the columns" in refused.output
+        file.write_text("IMEI;Since\n353689530707903;2026-11-20\n35368953;\n")
+        entered = await shell("imei", "import", str(file), "--list", "stolen")
+        assert (entered.exit_code, "line 3: '35368953' is no IMEI" in entered.output) == (1, True)
+        assert (await shell.told("imei", "show", "353689530707903"))["status"] == "BLACKLISTED"
+        assert [row["imei"] for row in await shell.told("imei", "list", "--list", "STOLEN")] == ["353689530707903"]
+        assert (await shell("imei", "remove", "STOLEN", "353689530707903")).output == (
+            "353689530707903 is off the list\n"
+        )
         await shell.told("account", "create", "ACME")
         changed = await shell.told("account", "set", "ACME", "--home-networks", "46001", "--home-networks", "46002")
         assert changed["homeNetworks"] == ["46001", "46002"]

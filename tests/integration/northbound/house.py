@@ -25,6 +25,7 @@ from simwarden.domain.place import Place, PlaceSource
 from simwarden.domain.rates import rate_limit
 from simwarden.domain.sim import Seen, Sim
 from simwarden.engine import areas
+from simwarden.engine.buckets import Buckets
 from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.eligibility import Eligibility
 from simwarden.engine.function_status import Functions
@@ -34,6 +35,7 @@ from simwarden.engine.rates import DefaultRates, Rates
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.engine.usage import Reads
 from simwarden.kit.clock import now_utc
+from simwarden.northbound.connected_network_type.part import ReportedConnections
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.services import Services
@@ -44,6 +46,7 @@ from simwarden.store.clients import ClientProfile
 from simwarden.store.consents import Consent
 from simwarden.store.gateways import Gateways
 from simwarden.store.lines import Lines
+from simwarden.store.listed_devices import ListedDevices
 from simwarden.store.places import Places
 from simwarden.store.pseudonyms import Pseudonyms
 from simwarden.store.record_lists import RecordLists
@@ -92,7 +95,7 @@ class House:
         self.reads = Reads(database, clock=clock)
         self.metered: list[Answered] = []
         name = uuid4().hex
-        self.rates = Rates(database, name, DefaultRates(rate_limit(1e6), rate_limit(1e5)))
+        self.rates = Rates(database, Buckets(database, name), DefaultRates(rate_limit(1e6), rate_limit(1e5)))
         self.quotas = Quotas(StoredQuotas(database, name, self.reads, clock=clock), self.rates.limits, clock=clock)
         self.edge = Edge(
             tokens=self.tokens,
@@ -101,7 +104,6 @@ class House:
             reads=self.reads.count,
             quota=self.quotas,
             rates=self.rates,
-            eligibility=Eligibility(database, per_account=1000, clock=clock),
             signatures=self.signatures,
         )
         self.app = northbound.ApisFirst(
@@ -121,6 +123,11 @@ class House:
                     models=Tacs(database),
                     pseudonyms=Pseudonyms(vault),
                     records=RecordLists(database, vault),
+                    own={
+                        "eligibility-info": Eligibility(database, per_account=1000, clock=clock),
+                        "connected-network-type": ReportedConnections(database),
+                        "device-authenticity": ListedDevices(database),
+                    },
                     accounts=self.accounts,
                     allow_private_sinks=allow_private_sinks,
                     subscriptions_async=subscriptions_async,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from tests.integration.northbound.house import House
 from tests.integration.northbound.test_tenants import FOREIGN, OWN, UNKNOWN, Watched
 from tests.unit.northbound.asgi import call
 
+from simwarden import northbound
 from simwarden.accounts import applications
 from simwarden.domain import rules
 from simwarden.domain.eligibility import NotEligible, TooManyResponses
@@ -269,15 +271,15 @@ async def test_an_answer_expires_and_is_forgotten(house: House, vault: Vault) ->
     app_key = house.issued.application.app_key
     kept = await answers.keep(app_key, await sim_of(house), NUMBER, [QUERY])
     assert (kept.ttl, kept.expires_at) == (60, clock.now + timedelta(seconds=60))
-    assert kept.id.version == 4
+    assert (UUID(kept.id).version, UUID(kept.id).bytes[0]) == (4, (await sim_of(house)).bucket)
     clock.now += timedelta(seconds=59)
-    assert SimRef(IdentifierKind.MSISDN, NUMBER) in await answers.covered(kept.id, app_key, {QUERY})
-    keeping = Keeping(house.db, vault, timedelta(days=30), clock=clock)
+    assert SimRef(IdentifierKind.MSISDN, NUMBER) in await answers.covered(UUID(kept.id), app_key, {QUERY})
+    keeping = Keeping(house.db, vault, timedelta(days=30), expired=northbound.prune, clock=clock)
     await keeping.turn()
     assert await house.db.fetchval("select count(*) from eligibility") == 1
     clock.now += timedelta(seconds=1)
     with pytest.raises(NotEligible, match="expired"):
-        await answers.covered(kept.id, app_key, {QUERY})
+        await answers.covered(UUID(kept.id), app_key, {QUERY})
     await keeping.turn()
     assert await house.db.fetchval("select count(*) from eligibility") == 0
 
@@ -289,7 +291,7 @@ async def test_what_happens_while_an_answer_is_made_ends_it(house: House) -> Non
     answers = Eligibility(house.db)
     kept = await answers.keep(app_key, found, NUMBER, [QUERY])
     with pytest.raises(NotEligible, match="changed"):
-        await answers.covered(kept.id, app_key, {QUERY})
+        await answers.covered(UUID(kept.id), app_key, {QUERY})
 
 
 async def test_an_answer_of_the_sandbox_needs_no_registered_sim(house: House) -> None:
@@ -297,12 +299,12 @@ async def test_an_answer_of_the_sandbox_needs_no_registered_sim(house: House) ->
     assert virtual is not None
     sandbox, live = Eligibility(house.db, registered=False), Eligibility(house.db)
     kept = await sandbox.keep("app", virtual, "+8613800000118", [QUERY])
-    names = await sandbox.covered(kept.id, "app", {QUERY, BIND})
+    names = await sandbox.covered(UUID(kept.id), "app", {QUERY, BIND})
     assert names == {SimRef(IdentifierKind.MSISDN, "+8613800000118")}
     with pytest.raises(NotEligible):
-        await sandbox.covered(kept.id, "app", {BIND})
+        await sandbox.covered(UUID(kept.id), "app", {BIND})
     with pytest.raises(NotEligible):
-        await live.covered(kept.id, "app", {QUERY})
+        await live.covered(UUID(kept.id), "app", {QUERY})
 
 
 async def test_an_account_may_have_so_many(house: House) -> None:

@@ -28,6 +28,7 @@ from simwarden.claim import Claim
 from simwarden.customers import Customers, delivery_settings
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.invoice import InvoiceKind
+from simwarden.engine.buckets import Buckets
 from simwarden.northbound.listen import routes as listen
 from simwarden.reference.bundle import bundled
 from simwarden.sandbox.billing import NUMBER as SANDBOX_INVOICE
@@ -53,6 +54,7 @@ NAMES_NOTHING = {
     "retrieveInvoice": "an invoice comes of closing a month, not of a call: test_invoices asks for a foreign one",
     "retrieveInvoicePdf": "the same",
     "retrieveInvoiceXml": "the same",
+    "checkImeiStatus": "names a device, which is nobody's: the lists are the operator's",
     "openInbox": "makes something new, and is given no name",
 }
 """Operations that name no SIM and nothing of an account."""
@@ -73,7 +75,10 @@ WITHOUT_ACCOUNT = {
             "counters.shown_last",
             "daily.counted_since",
             "daily.days",
+            "hotspots.add_signs",
             "places.traces",
+            "sessions.live_of_sim",
+            "sessions.newest_of_sim",
             "sims.lifecycle_events",
             "sims.lock",
             "sims.save",
@@ -231,6 +236,7 @@ async def walk(database: Database, vault: Vault, tmp_path: Path, monkeypatch: py
         refused=lambda _limit: None,
         limited=lambda _limit: None,
         worker=Claim("walk", ()),
+        buckets=Buckets(database, "walk"),
         carriers=["ejoin"],
         centres=[],
         driver_for=lambda _access: pytest.fail("nothing is sent"),

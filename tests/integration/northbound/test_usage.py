@@ -259,3 +259,36 @@ async def test_days_and_filters(database: Database, reads: Reads) -> None:
     assert await store.page(database, account_id="zeta", since=days[1], until=days[1], limit=10) == [rows[3]]
     [sums] = await store.totals(database, app_key="swk_a", until=days[1])
     assert (sums.count, sums.day) == (3, None)
+
+
+async def test_calls_that_are_written_when_their_month_may_be_closed_count_for_the_next_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage over the end of a month: nothing is added to a month that has its invoice, and no call is lost."""
+    at = datetime(2026, 11, 30, 23, 59, 50, tzinfo=UTC)
+    reads, read = Reads(database, clock=lambda: at), Usage("acc", "swk", "api", "query")
+
+    async def away(*_: Any) -> Any:
+        raise StoreUnavailable
+
+    count = store.count
+    monkeypatch.setattr(store, "count", away)
+    for _ in range(2):
+        reads.count(read)
+        with pytest.raises(StoreUnavailable):
+            await reads.flush()
+    at += timedelta(minutes=30)
+    reads.count(read)
+    with pytest.raises(StoreUnavailable):
+        await reads.flush()
+    monkeypatch.setattr(store, "count", count)
+    soon = Reads(database, clock=lambda: at)
+    soon._waiting = reads._waiting.copy()
+    await soon.flush()
+    rows = await database.fetch("select day, sum(count) as n from usage_count group by day order by day")
+    assert [(str(row["day"]), row["n"]) for row in rows] == [("2026-11-30", 2), ("2026-12-01", 1)], "not closed yet"
+    await database.execute("delete from usage_count")
+    at += timedelta(minutes=20)
+    await reads.flush()
+    rows = await database.fetch("select day, sum(count) as n from usage_count group by day order by day")
+    assert [(str(row["day"]), row["n"]) for row in rows] == [("2026-12-01", 3)]

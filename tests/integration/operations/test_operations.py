@@ -293,6 +293,15 @@ async def test_operations_are_listed_newest_first_and_are_their_clients_own(hous
         await house.operations.get(made[0], app_key="swk_other")
 
 
+async def test_few_sims_of_a_filter_are_found_in_few_batches(house: House) -> None:
+    """Each batch is a transaction and, beside calls, a pause: 256 of them took minutes on a busy machine."""
+    ready = await house.settle(await house.begin(SUSPEND, SimFilter(), preview=True))
+    assert (ready.state, ready.items) == ("READY", 60)
+    assert len(house.outcomes) <= 40
+    done = await house.settle(await house.operations.confirm(ready.id, confirm_token(ready)))
+    assert (done.state, done.done) == ("COMPLETED", 60)
+
+
 async def test_an_old_preview_expires_and_old_operations_are_forgotten(house: House) -> None:
     ready = await house.settle(await house.begin(SUSPEND, SimFilter(), preview=True))
     assert ready.items == 60, "an account's filter finds its own SIMs only"

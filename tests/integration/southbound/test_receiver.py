@@ -18,12 +18,16 @@ from tests.support.fixtures import world, world_database
 from tests.support.world import ACCOUNT, CALLER, World, device, iccid, imsi
 from tests.unit.northbound.asgi import Reply, call
 
-from simwarden.domain.events import EventType
+from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.identifiers import full_imei
+from simwarden.domain.rates import RateLimit
 from simwarden.domain.sim import BindingState
-from simwarden.edge.throttle import Turns
 from simwarden.engine import provision
+from simwarden.engine.buckets import Buckets
+from simwarden.engine.element_rates import ElementLimits, ElementRates
+from simwarden.engine.gateways import remove
 from simwarden.engine.ingest import Ingest
+from simwarden.kit.clock import now_utc
 from simwarden.southbound.ejoin.receiver import MAX_BODY, Receiver
 from simwarden.southbound.quarantine import BURST, PER_SECOND, Quarantine
 from simwarden.store import gateways as gateway_store
@@ -45,7 +49,7 @@ CARD = ("460000990123698", "89860042191782899541", "35368953070790")
 class Door:
     """The receiver as a gateway sees it."""
 
-    def __init__(self, world: World, token: str, turns: Turns | None = None) -> None:
+    def __init__(self, world: World, token: str, rates: ElementRates | None = None) -> None:
         self.world = world
         self.token = token
         self.counted: list[tuple[str, str]] = []
@@ -54,7 +58,7 @@ class Door:
             world.gateways,
             world.ingest,
             counted=lambda outcome, type_: self.counted.append((outcome, type_)),
-            turns=turns,
+            rates=rates,
             refused=self.refused.append,
         )
         self.app = Starlette(routes=self.receiver.routes())
@@ -80,10 +84,78 @@ async def door(world: World) -> Door:
     return Door(world, world.tokens["gw1"])
 
 
+PLENTY = RateLimit(1e6, 10**7)
+
+
+def limits(
+    world: World,
+    worker: str = "w",
+    *,
+    requests: RateLimit = PLENTY,
+    kib: RateLimit = PLENTY,
+    at_once: int = 100,
+    patience: float = 0.0,
+) -> ElementRates:
+    """What a gateway may send, as one worker sees it."""
+    chosen = ElementLimits(requests=requests, kib=kib, at_once=at_once, patience=patience)
+    return ElementRates(Buckets(world.db, worker), chosen)
+
+
+async def test_workers_together_take_no_more_reports_of_a_gateway_than_one(world: World) -> None:
+    await world.box()
+    doors = [
+        Door(world, world.tokens["gw1"], limits(world, f"w{n}", requests=RateLimit(0.01, 24), patience=0.0))
+        for n in range(3)
+    ]
+    report = port(1, 1, "35" + "0" * 12)
+    replies = await asyncio.gather(*(door.push(report) for door in doors for _ in range(12)))
+    assert sum(reply.status == 200 for reply in replies) == 24
+    assert sum(len(door.refused) for door in doors) == 12
+
+
+async def test_a_gateway_beyond_its_bytes_is_refused_until_they_are_made_up_for(world: World) -> None:
+    await world.box()
+    await world.box("gw2")
+    door = Door(world, world.tokens["gw1"], limits(world, kib=RateLimit(0.01, 64)))
+    report = port(1, 1, "35" + "0" * 12)
+    large = report | {"more": "x" * 100 * 1024}
+    assert (await door.push(large)).status == 200, "how large it is is known when it has been read"
+    refused = await door.push(report)
+    assert refused.status == 429
+    assert "report_kib_per_gateway" in refused.json["reason"]
+    assert door.refused == ["bytes_of_gateway"]
+    elsewhere = Door(world, world.tokens["gw1"], limits(world, "other", kib=RateLimit(0.01, 64)))
+    assert (await elsewhere.push(report)).status == 429, "what was owed is taken from what all workers have"
+    assert (await door.push(report, token=world.tokens["gw2"])).status == 200
+
+
+async def test_a_gateway_with_too_many_reports_at_once_is_refused(world: World) -> None:
+    await world.box()
+    await world.box("gw2")
+    door = Door(world, world.tokens["gw1"], limits(world, at_once=2))
+    report = port(1, 1, "35" + "0" * 12)
+    replies = await asyncio.gather(*(door.push(report) for _ in range(5)))
+    assert sorted(reply.status for reply in replies) == [200, 200, 429, 429, 429]
+    assert "open_reports_per_gateway" in next(r for r in replies if r.status == 429).json["reason"]
+    assert door.refused == ["open_reports_of_gateway"] * 3
+    assert (await door.push(report)).status == 200
+
+
+async def test_a_deleted_gateway_leaves_no_limits_behind(world: World) -> None:
+    await world.box()
+    door = Door(world, world.tokens["gw1"], limits(world))
+    assert (await door.push(port(1, 1, "35" + "0" * 12))).status == 200
+    assert await world.db.fetchval("select count(*) from call_hold") == 2
+    cause = Cause(CauseKind.OPERATOR, "test", now_utc())
+    await remove(world.db, "gw1", cause, force=True)
+    assert await world.db.fetchval("select count(*) from call_hold") == 0
+    assert await world.db.fetchval("select count(*) from call_allowance") == 0
+
+
 async def test_a_gateway_beyond_its_rate_is_refused_and_others_are_not(world: World) -> None:
     await world.box()
     await world.box("gw2")
-    door = Door(world, world.tokens["gw1"], Turns(rate=0.001, burst=2, patience=0))
+    door = Door(world, world.tokens["gw1"], limits(world, requests=RateLimit(0.01, 2)))
     report = port(1, 1, "35" + "0" * 12)
     replies = [await door.push(report) for _ in range(4)]
     assert [reply.status for reply in replies] == [200, 200, 429, 429]
@@ -95,7 +167,7 @@ async def test_a_gateway_beyond_its_rate_is_refused_and_others_are_not(world: Wo
 
 async def test_a_report_that_waits_for_its_turn_is_taken_in(world: World) -> None:
     await world.box()
-    door = Door(world, world.tokens["gw1"], Turns(rate=50, burst=1, patience=60))
+    door = Door(world, world.tokens["gw1"], limits(world, requests=RateLimit(50.0, 2), patience=60.0))
     replies = await asyncio.gather(*(door.push(port(1, 1, f"35{number:012}")) for number in range(5)))
     assert [reply.status for reply in replies] == [200] * 5
     assert door.refused == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ import pytest_asyncio
 from tests.support.server import serving
 
 from simwarden.domain.errors import StoreUnavailable
+from simwarden.store import database as module
 from simwarden.store.database import Database
 
 if TYPE_CHECKING:
@@ -123,3 +125,38 @@ async def test_a_worker_listens_on_one_connection(database: Database, tmp_path: 
             "select query from pg_stat_activity where datname = current_database() and query ilike 'listen %'"
         )
     assert len(listening) == 1
+
+
+async def test_what_asyncpg_knows_of_types_it_asks_once_in_a_process(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_TYPES", {})
+    query = "select $1::smallint[] as a, $2::timestamptz[] as b, $3::bytea[] as c, $4::jsonb as d"
+    moment = datetime(2026, 11, 22, tzinfo=UTC)
+    asked = []
+    for _ in range(2):
+        opened = await Database.connect(database.url, size=1)
+        try:
+            row = await opened.fetchrow(query, [1, None], [moment], [b"x"], {"y": 2})
+            assert row is not None
+            assert dict(row) == {"a": [1, None], "b": [moment], "c": [b"x"], "d": {"y": 2}}
+            async with opened.connection() as connection:
+                kept = await connection.fetch("select statement from pg_prepared_statements")
+            asked.append(sum("typeinfo_tree" in each["statement"] for each in kept))
+        finally:
+            await opened.close()
+    assert asked == [1, 0]
+
+
+async def test_types_of_one_database_alone_are_asked_for_on_each_connection(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_TYPES", {})
+    await database.execute("create type colour as enum ('red', 'blue')")
+    for _ in range(2):
+        opened = await Database.connect(database.url, size=1)
+        try:
+            assert await opened.fetchval("select array['red'::colour]") == ["red"]
+        finally:
+            await opened.close()
+    assert module._TYPES == {}

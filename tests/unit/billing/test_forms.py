@@ -34,7 +34,7 @@ from simwarden.domain.invoice import (
     number_of,
 )
 from simwarden.domain.price import Month, PricePlan, SimService, check
-from simwarden.domain.price_bill import CountedCalls, ServiceUse, make_bill
+from simwarden.domain.price_bill import BillTax, CountedCalls, ServiceUse, make_bill
 
 AT = datetime(2026, 11, 1, 2, tzinfo=UTC)
 SELLER = Party(
@@ -207,6 +207,23 @@ def test_no_other_amount_is_credited(net: str, error: type[Exception]) -> None:
     assert invoice().net == Decimal("32.03")
     with pytest.raises(error):
         credit(invoice(), net)
+
+
+def test_an_invoice_of_nothing_is_credited_once_so_that_its_month_can_be_closed_again() -> None:
+    zero = Decimal("0.00")
+    made = msgspec.structs.replace(
+        invoice(), net=zero, tax=zero, total=zero, taxes=tuple(replace_amount(tax) for tax in invoice().taxes)
+    )
+    note = credit(made)
+    assert (note.net, note.tax, note.total) == (zero, zero, zero)
+    with pytest.raises(TooMuchCredited):
+        credit(made, None, Credited(zero, (zero,) * len(made.taxes), 1))
+    with pytest.raises(BadCredit):
+        credit(made, "0")
+
+
+def replace_amount(tax: BillTax) -> BillTax:
+    return msgspec.structs.replace(tax, base=Decimal("0.00"), amount=Decimal("0.00"))
 
 
 @settings(max_examples=30, deadline=None)

@@ -88,3 +88,18 @@ def test_a_realm_must_match_whole() -> None:
         assert book.owner("nai", other) is None
     assert book.limits("mine", "nai")
     assert not book.limits("mine", "imsi")
+
+
+@given(st.data())
+def test_what_is_cut_out_of_a_range_and_what_is_left_are_the_range(data: st.DataObject) -> None:
+    first, last = sorted(data.draw(st.lists(st.integers(0, 99), min_size=2, max_size=2)))
+    whole = parse_range("imsi", f"{first:02}-{last:02}")
+    ends = st.integers(first * 100, last * 100 + 99)
+    low, high = sorted((data.draw(ends), data.draw(ends)))
+    part = parse_range("imsi", f"{low:04}-{high:04}")
+    assert whole.covers(part)
+    pieces = [part, *whole.without(part)]
+    for number in range(first * 100, last * 100 + 100):
+        of_number = parse_range("imsi", f"{number:04}")
+        assert sum(piece.covers(of_number) for piece in pieces) == 1
+    assert all(whole.covers(piece) for piece in pieces)

@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simwarden.domain.session import News, Phase, Session, SessionNote, follow
+from simwarden.domain.session import (
+    MOST_OCTETS,
+    News,
+    Octets,
+    Phase,
+    Session,
+    SessionNote,
+    UsedPart,
+    follow,
+    used_between,
+)
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -130,3 +140,88 @@ def test_in_any_order_and_twice_a_session_that_ended_is_over(notes: list[Session
     assert (session.began_at, session.ended_at) == (at(0), at(9))
     assert news.count(News.ENDED) == 1
     assert news.count(News.BEGAN) <= 1
+
+
+def total(phase: Phase, minutes: float, up: int, down: int = 0) -> SessionNote:
+    return msgspec.structs.replace(note(phase, minutes, began=0), octets=Octets(up, down))
+
+
+def part(number: int, up: int) -> SessionNote:
+    return msgspec.structs.replace(note(Phase.GOES_ON, number, began=0), used=UsedPart(Octets(up), number))
+
+
+def counted(*notes: SessionNote) -> tuple[list[int], Session]:
+    """What each report adds of octets from the device, and the session behind them."""
+    session: Session | None = None
+    added = []
+    for each in notes:
+        before = session
+        session, _ = follow(before, each, "460000000000001", 1, None)
+        added.append(used_between(before, session).up)
+    assert session is not None
+    return added, session
+
+
+REPORTS = [
+    note(Phase.BEGAN, 0),
+    total(Phase.GOES_ON, 5, 100),
+    total(Phase.GOES_ON, 10, 300),
+    total(Phase.GOES_ON, 15, 5 << 32),
+    total(Phase.ENDED, 20, (5 << 32) + 7),
+]
+
+
+@given(st.permutations(REPORTS), st.lists(st.sampled_from(REPORTS), max_size=5), st.sets(st.sampled_from([0, 1, 2, 3])))
+def test_totals_count_once_whatever_is_lost_repeated_and_late(
+    order: list[SessionNote], again: list[SessionNote], lost: set[int]
+) -> None:
+    """All that was used is counted by the report that says most, which is not lost here."""
+    came = [each for each in order if REPORTS.index(each) not in lost] + again
+    added, session = counted(*came)
+    assert sum(added) == session.up == (5 << 32) + 7
+    assert min(added) >= 0
+
+
+def test_a_beginning_under_a_name_that_was_used_counts_from_nothing() -> None:
+    added, session = counted(
+        note(Phase.BEGAN, 0),
+        total(Phase.ENDED, 9, 500),
+        note(Phase.BEGAN, 20),
+        msgspec.structs.replace(note(Phase.GOES_ON, 30, began=20), octets=Octets(40)),
+        total(Phase.GOES_ON, 8, 450),  # late, of the session before
+    )
+    assert added == [0, 500, 0, 40, 0]
+    assert session.up == 40
+
+
+def test_what_ended_by_a_command_still_says_its_last_octets() -> None:
+    ended = SessionNote(key="S1", phase=Phase.ENDED, at=at(5), began_at=at(0), presumed=True)
+    added, session = counted(note(Phase.BEGAN, 0), total(Phase.GOES_ON, 4, 10), ended, total(Phase.ENDED, 5, 25))
+    assert added == [0, 10, 0, 15]
+    assert not session.presumed
+
+
+def test_parts_count_once_by_their_numbers() -> None:
+    added, session = counted(note(Phase.BEGAN, 0), part(1, 10), part(1, 10), part(3, 5), part(2, 7))
+    assert added == [0, 10, 0, 5, 0], "an older part than the last is taken for a repeated one"
+    assert (session.up, session.parts) == (15, 3)
+
+
+@pytest.mark.parametrize("wrong", [Octets(MOST_OCTETS + 1), Octets(0, 1 << 63), Octets(-5)])
+def test_volumes_that_nobody_can_have_used_are_not_counted(wrong: Octets) -> None:
+    _, session = counted(
+        note(Phase.BEGAN, 0),
+        msgspec.structs.replace(total(Phase.GOES_ON, 5, 1), octets=wrong),
+        msgspec.structs.replace(part(1, 1), used=UsedPart(wrong, 1)),
+    )
+    assert (session.up, session.down) == (0, 0)
+
+
+def test_where_a_session_is_comes_from_its_newest_report() -> None:
+    def of(minutes: float, **facts: str) -> SessionNote:
+        return msgspec.structs.replace(note(Phase.GOES_ON, minutes, began=0), **facts)
+
+    late = of(5, rat="UTRA", ipv4="10.0.0.2", plmn="26201")
+    session, _ = play(of(0, rat="EUTRA", ipv4="10.0.0.1", apn="iot"), of(9, rat="NR"), late)
+    assert session is not None
+    assert (session.rat, session.ipv4, session.apn, session.plmn) == ("NR", "10.0.0.1", "iot", "26201")

@@ -235,3 +235,15 @@ async def test_a_call_that_meets_a_reservation_under_way_waits_for_its_own() -> 
     await asyncio.sleep(0)
     assert await process.begin(quota)
     await under_way
+
+
+async def test_a_reservation_that_is_done_is_waited_for_once() -> None:
+    """Who comes between its end and its callback would wait for it for ever, and let nothing else run."""
+    process = Process(Ledger(), 0)
+    held = process.quotas._of(Quota("acc", "", "daily", 10))
+    first = process.quotas._ask(held)
+    while not first.done():  # noqa: ASYNC110 - it has no event
+        await asyncio.sleep(0)
+    held.asking = first  # as it is before its callback
+    assert process.quotas._ask(held) is not first
+    await process.quotas._ask(held)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.domain.rates import Level, RateLimit
+from simwarden.engine.buckets import Buckets
 from simwarden.engine.rates import DefaultRates, Rates
 from simwarden.store import call_limits
 from simwarden.store.call_limits import Ask, Drawn
@@ -32,7 +33,7 @@ async def test_a_draw_ahead_that_got_nothing_refuses_nobody_while_there_are_toke
     answered = asyncio.Event()
     asked: list[int] = []
 
-    async def draw_all(_db: Any, _worker: str, asks: Sequence[Ask]) -> list[Drawn]:
+    async def draw_all(_db: Any, _worker: str, asks: Sequence[Ask], _term: Any) -> list[Drawn]:
         [ask] = asks
         asked.append(ask.need.waiting)
         if len(asked) == 2:
@@ -46,7 +47,7 @@ async def test_a_draw_ahead_that_got_nothing_refuses_nobody_while_there_are_toke
     monkeypatch.setattr(call_limits, "draw_all", draw_all)
     monkeypatch.setattr(call_limits, "of_application", nothing_set)
     limit = RateLimit(0.01, 40)
-    rates, who = Rates(None, "w", DefaultRates(limit, limit)), Caller()  # type: ignore[arg-type]
+    rates, who = Rates(None, Buckets(None, "w"), DefaultRates(limit, limit)), Caller()  # type: ignore[arg-type]
     await rates.admit(who, "sim-swap", "check")
     for _ in range(3):
         assert rates.spend(who.app_key, "sim-swap", "check")
@@ -56,3 +57,21 @@ async def test_a_draw_ahead_that_got_nothing_refuses_nobody_while_there_are_toke
     answered.set()
     await late
     assert asked == [1, 0, 1]
+
+
+async def test_a_draw_that_is_done_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes between its end and its callback would wait for it for ever, and let nothing else run."""
+
+    async def draw_all(_db: Any, _worker: str, _asks: Sequence[Ask], _term: Any) -> list[Drawn]:
+        return [Drawn(0, Level(20.0, datetime.now(UTC)), 0.0)]
+
+    monkeypatch.setattr(call_limits, "draw_all", draw_all)
+    buckets = Buckets(None, "w")  # type: ignore[arg-type]
+    bucket = buckets.bucket("acc", "acc/", "application", RateLimit(0.01, 40))
+    first = buckets._ask(bucket)
+    assert buckets._ask(bucket) is first
+    while not first.done():  # noqa: ASYNC110 - it has no event
+        await asyncio.sleep(0)
+    bucket.asking = first  # as it is before its callback
+    assert buckets._ask(bucket) is not first
+    await buckets._ask(bucket)

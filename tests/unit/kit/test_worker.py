@@ -142,9 +142,13 @@ class Alone(SoleWorker):
     def __init__(self, lease: OneLease) -> None:
         super().__init__(lease)
         self.looks = 0
+        self.error: Exception | None = None
 
     async def look(self) -> float:
         self.looks += 1
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
         return 3600.0
 
 
@@ -154,8 +158,27 @@ async def test_a_sole_worker_looks_only_while_it_holds_the_lease() -> None:
     assert [await alone.turn(), alone.looks] == [lease.interval, 0]
     lease.held = True
     assert [await alone.turn(), alone.looks] == [lease.interval, 1], "and it renews the lease in time"
+    assert [await alone.turn(), alone.looks] == [lease.interval, 1], "which is no reason to look"
     lease.interval = 7200.0
-    assert [await alone.turn(), alone.looks] == [3600.0, 2]
+    assert 3500.0 < await alone.turn() <= 3600.0
+    assert alone.looks == 1
+    alone.wake()
+    assert [await alone.turn(), alone.looks] == [0.0, 2]
+
+
+async def test_a_sole_worker_looks_when_the_lease_comes_back_and_after_an_error() -> None:
+    lease = OneLease(held=True)
+    alone = Alone(lease)
+    await alone.turn()
+    lease.held = False
+    await alone.turn()
+    lease.held = True
+    alone.error = ValueError("once")
+    with pytest.raises(ValueError, match="once"):
+        await alone.turn()
+    await alone.turn()
+    await alone.turn()
+    assert alone.looks == 3
 
 
 async def test_a_sole_worker_that_stops_gives_the_lease_away() -> None:

@@ -16,14 +16,14 @@ from tests.unit.northbound.test_sim_swap import in_its_sim, served
 from tests.unit.northbound.world import NOW, Caller, Client, Settings, World
 
 from simwarden import northbound
-from simwarden.accounts.scopes import KNOWN, NEEDS
+from simwarden.accounts.scopes import KNOWN
 from simwarden.domain.hotzone import SimTraffic
 from simwarden.domain.payments import SCOPE, PaymentRules
 from simwarden.domain.place import Place, PlaceSource
 from simwarden.domain.sim import ALL_FUNCTIONS, Bar, BarCause, IdentifierKind, Lifecycle, SimRef
 from simwarden.domain.standing import ShownSlot, Standing
 from simwarden.domain.usage import Usage
-from simwarden.northbound.eligibility_info.sources import MISSING, SOURCES
+from simwarden.northbound.eligibility_info.sources import MISSING, NEEDS, SOURCES
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.sandbox.ports import VirtualSims
 from simwarden.store.sims import DeviceDates

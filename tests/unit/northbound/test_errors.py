@@ -53,7 +53,7 @@ from simwarden.store.vault import WrongKey
 if TYPE_CHECKING:
     from tests.unit.northbound.asgi import Reply
 
-    from simwarden.domain.sim import SimRef
+    from simwarden.domain.sim import OneSim
 
 GONE = "The specified resource is not found."
 DEVICE = "Device identifier not found."
@@ -118,7 +118,7 @@ class Caller(msgspec.Struct, frozen=True):
     sandbox: bool = False
     daily_quota: int | None = None
     granted: frozenset[str] = SCOPES
-    sims: frozenset[SimRef] | None = None
+    only: OneSim | None = None
 
     async def check(self, token: str) -> Caller | None:
         """TokenCheck."""

@@ -12,10 +12,11 @@ from tests.unit.northbound.test_sim_swap import served
 from tests.unit.northbound.world import NOW, Caller, Client, World
 
 from simwarden.domain.daily import TrafficKind
+from simwarden.domain.eligibility import NotEligible
 from simwarden.domain.events import EventType
 from simwarden.domain.hotzone import HotZones, HotzoneWatch, Side
 from simwarden.domain.outliers import Method
-from simwarden.domain.sim import IdentifierKind, SimRef
+from simwarden.domain.sim import IdentifierKind, OneSim, SimRef
 
 PATH = "/fraud-hotzone-subscriptions/vwip/subscriptions"
 ANOMALY = "org.camaraproject.fraud-hotzone-subscriptions.v0.anomaly-detected"
@@ -136,7 +137,9 @@ async def test_who_may_see_one_sim_is_not_told_of_all(client: Client, world: Wor
     assert (await client("POST", PATH, everyone)).status == 201
     assert len((await client("GET", PATH, token="device")).json) == 1, "one about all SIMs is not this device's"
     ref = SimRef(IdentifierKind.MSISDN, PHONE["phoneNumber"])
-    world.callers["eligible"] = msgspec.structs.replace(world.callers["good"], sims=frozenset({ref}))
+    world.callers["eligible"] = msgspec.structs.replace(
+        world.callers["good"], only=OneSim(frozenset({ref}), NotEligible())
+    )
     assert (await client("POST", PATH, everyone, token="eligible")).status == 403
 
 

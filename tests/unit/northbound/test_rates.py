@@ -31,7 +31,7 @@ class Wall:
         self.at_hand = 0
         self.to_draw = 0
         self.asked: list[tuple[str, str, str, bool]] = []
-        self.limits: Sequence[ServiceLimit] = ()
+        self.set: Sequence[ServiceLimit] = ()
 
     def spend(self, _app_key: str, _api: str, _operation: str) -> bool:
         self.at_hand -= 1
@@ -43,8 +43,11 @@ class Wall:
         if self.to_draw < 0:
             raise OverLimit("Rejected due to request rate limit overpassed: account-x.", 3, LIMITS[1])
 
+    def limits(self, _app_key: str) -> Sequence[ServiceLimit]:
+        return self.set
+
     def shown(self, _app_key: str, _api: str, _operation: str) -> Sequence[ServiceLimit]:
-        return self.limits
+        return self.set
 
 
 @pytest.fixture
@@ -105,7 +108,7 @@ async def test_who_has_limits_sees_them_with_every_answer(wall: Wall, client: Cl
     wall.at_hand = 9
     plain = await client("POST", f"/{API}/v0.1/query", QUERY)
     assert "ratelimit" not in plain.headers
-    wall.limits = LIMITS
+    wall.set = LIMITS
     for body in (QUERY, {}):
         reply = await client("POST", f"/{API}/v0.1/query", body)
         assert reply.headers["ratelimit-policy"] == '"application";q=2000;w=2, "account-x";q=10;w=60'

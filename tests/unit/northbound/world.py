@@ -24,7 +24,7 @@ from simwarden.domain.hotzone import HotZones, SimTraffic
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.messages import MessageOrigin
 from simwarden.domain.payments import PaymentRules
-from simwarden.domain.sim import IdentifierKind, Policy, Seen, Sim, SimRef
+from simwarden.domain.sim import IdentifierKind, OneSim, Policy, Seen, Sim, SimRef
 from simwarden.domain.sink import parse_sink
 from simwarden.domain.standing import Standing
 from simwarden.edge.throttle import HeldBack
@@ -32,6 +32,7 @@ from simwarden.engine.eligibility import KeptEligibility
 from simwarden.engine.function_status import function_views
 from simwarden.engine.sending import QueuedMessage
 from simwarden.engine.subscriptions import NewSubscription, Subscription
+from simwarden.northbound.device_authenticity.part import VirtualLists
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.services import Services
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from simwarden.engine.quota import Quotas
     from simwarden.engine.sending import NewMessage
     from simwarden.engine.subscriptions import Subscriptions
+    from simwarden.northbound.connected_network_type.part import Connection
     from simwarden.northbound.kernel.ports import Answered
     from simwarden.store.accounts import Accounts
     from simwarden.store.database import Database
@@ -84,7 +86,7 @@ class Caller(msgspec.Struct, frozen=True):
     sandbox: bool = False
     daily_quota: int | None = None
     granted: frozenset[str] = SCOPES
-    sims: frozenset[SimRef] | None = None
+    only: OneSim | None = None
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -103,6 +105,17 @@ def sim(number: str, account_id: str = "acc_meters", *, imei: str | None = IMEI)
     imsi = "46000" + number[-10:]
     seen = None if imei is None else Seen(NOW - timedelta(minutes=1), imei)
     return Sim(bucket=bucket_of(imsi), imsi=imsi, account_id=account_id, msisdn=number, seen=seen)
+
+
+class ConnectionsInMemory:
+    """How SIMs are connected, by IMSI."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Connection] = {}
+
+    async def of(self, sim: Sim) -> Connection | None:
+        """Connections."""
+        return self.known.get(sim.imsi)
 
 
 class World:
@@ -173,9 +186,9 @@ class World:
             answers=cast("IdempotencyStore", self.answers),
             reads=self.read_only.append,
             quota=quota,
-            eligibility=self.responses,
             refusals=refusals or HeldBack(rate=1e6, burst=1000, patience=0.0),
         )
+        self.connections = ConnectionsInMemory()
         self.services = Services(
             edge=edge,
             sims=self,
@@ -194,6 +207,11 @@ class World:
             accounts=cast("Accounts", self),
             models=self.models,
             pseudonyms=Pseudonyms(Vault(bytes(32))),
+            own={
+                "eligibility-info": self.responses,
+                "connected-network-type": self.connections,
+                "device-authenticity": VirtualLists(),
+            },
             **options,
         )
         self.app = northbound.ApisFirst(Starlette(), northbound.apis(self.services))
@@ -369,7 +387,7 @@ class ResponsesInMemory:
         assert sim.msisdn == number
         made = uuid4()
         self.kept[made] = app_key, sim, frozenset(scopes)
-        return KeptEligibility(made, NOW + timedelta(hours=1), 3600)
+        return KeptEligibility(str(made), NOW + timedelta(hours=1), 3600)
 
     async def covered(self, id: UUID, app_key: str, scopes: Collection[str]) -> frozenset[SimRef]:  # noqa: A002
         """All names of the SIM."""

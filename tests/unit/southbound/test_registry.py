@@ -87,7 +87,7 @@ def test_the_settings_of_each_kind_are_settings_of_the_server() -> None:
             assert field.default is not msgspec.NODEFAULT or field.default_factory is not msgspec.NODEFAULT
     [ejoin] = [kind.settings for kind in registry.kinds() if kind.name == "ejoin"]
     found, _ = load({}, {"SIMWARDEN_REPORTS_PER_GATEWAY": "7"})
-    assert msgspec.structs.asdict(found.of(ejoin)) == {"reports_per_gateway": 7}
+    assert msgspec.structs.asdict(found.of(ejoin))["reports_per_gateway"] == 7
 
 
 async def test_listeners_are_opened_and_closed_and_routes_are_gathered() -> None:

@@ -111,11 +111,18 @@ def compare(binding: Binding, imei: str | None) -> tuple[Verdict, MatchKind]:
 
 
 def is_stale(sim: Sim, sighting: Sighting) -> bool:
-    """Whether a newer sighting than this one counted already (newest source time wins)."""
+    """Whether a newer sighting than this one counted already (newest source time wins).
+
+    What says that a SIM has been in a device since a time is as old as that time, against other devices: so it does not
+    matter in which order the sightings of several sources arrive. Of two at one time the one that comes later counts.
+    """
     if sim.seen is None:
         return False
-    newest = sim.seen.at
-    if sighting.since is not None and sim.seen.imei not in (None, sighting.imei) and newest >= sighting.since:
+    seen = sim.seen
+    newest = seen.at
+    if seen.device_at is not None and not seen.unknown and sighting.imei is not None:
+        newest = seen.device_at
+    if sighting.since is not None and seen.imei not in (None, sighting.imei) and newest >= sighting.since:
         return True
     if sighting.confirmed_at is not None and sighting.confirmed_at > newest:
         newest = sighting.confirmed_at
@@ -136,13 +143,7 @@ def sight(sim: Sim, sighting: Sighting, now: datetime, cause: Cause) -> Decision
     known = before.imei if before else None
     verdict, kind = compare(sim.binding, sighting.imei) if sim.binding else (Verdict.NOT_BOUND, MatchKind.NONE)
     armed = sim.state is BindingState.ARMED
-    at = max(sighting.at, before.at) if before else sighting.at
-    change.sim = msgspec.structs.replace(
-        change.sim,
-        seen=Seen(
-            at, sighting.imei or known, sighting.imei is None, sighting.slot or (before.slot if before else None)
-        ),
-    )
+    change.sim = msgspec.structs.replace(change.sim, seen=_seen(before, sighting))
     if sighting.imei is None:
         if not (before and before.unknown):
             change.record(EventType.DEVICE_UNKNOWN, last=known)
@@ -157,6 +158,28 @@ def sight(sim: Sim, sighting: Sighting, now: datetime, cause: Cause) -> Decision
         verdict = Verdict.MATCH
     change.settle(verdict, seen=sighting.imei)
     return change.decision(verdict)
+
+
+def _seen(before: Seen | None, sighting: Sighting) -> Seen:
+    """What is known of the device after a sighting that counts."""
+    if before is None:
+        begun = sighting.since if sighting.since is not None and sighting.since < sighting.at else None
+        return Seen(sighting.at, sighting.imei, sighting.imei is None, sighting.slot, begun)
+    known_at, claimed_at = before.device_at or before.at, sighting.since or sighting.at
+    device_at: datetime | None
+    if sighting.imei is None:
+        at, device_at = max(sighting.at, before.at), before.device_at
+    elif sighting.imei == before.imei:
+        at, device_at = max(sighting.at, before.at), max(known_at, claimed_at)
+    else:
+        at, device_at = sighting.at, claimed_at
+    return Seen(
+        at,
+        sighting.imei or before.imei,
+        sighting.imei is None,
+        (sighting.slot if at == sighting.at else None) or before.slot,
+        device_at if device_at is not None and device_at < at else None,
+    )
 
 
 def bind(sim: Sim, wanted: Bind, now: datetime, cause: Cause) -> Decision:

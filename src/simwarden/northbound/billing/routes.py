@@ -101,7 +101,7 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
 
 def _account(request: Request) -> str:
     """Whose bills are asked for. A token of one device is its user's, who does not pay: PermissionDenied."""
-    if request.caller.device is not None or request.caller.sims is not None:
+    if request.caller.device is not None or request.caller.only is not None:
         raise PermissionDenied
     return request.caller.account_id
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from msgspec.json import Decoder
 
-from simwarden.accounts.scopes import KNOWN, NEEDS, of_operations
+from simwarden.accounts.scopes import KNOWN, of_operations
 from simwarden.domain import payments
 from simwarden.domain.eligibility import ContextCode, Obstacle, obstacle
 from simwarden.engine.payments import PaymentRecord, judged
 from simwarden.northbound.eligibility_info import schemas
-from simwarden.northbound.eligibility_info.sources import MISSING, SOURCES
+from simwarden.northbound.eligibility_info.sources import MISSING, NEEDS, SOURCES
+from simwarden.northbound.eligibility_info.step import HEADER, HeldAgainstResponse
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.devices import Device
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from simwarden.domain.sim import Sim
-    from simwarden.northbound.kernel.eligibility import EligibilityResponses
+    from simwarden.northbound.eligibility_info.step import EligibilityResponses
     from simwarden.northbound.kernel.services import Services
 
 NAME = "eligibility-info"
 _UNKNOWN = Obstacle(ContextCode.SUBSCRIBER_NOT_SUPPORTED, "There is no service with this scope here")
 _NOT_GRANTED = Obstacle(ContextCode.SUBSCRIBER_NOT_SUPPORTED, "The application does not have this scope")
+_MISSING = {needs: Obstacle(ContextCode.SUBSCRIBER_NOT_SUPPORTED, message) for needs, message in MISSING.items()}
 
 
 class EligibilityInfo:
@@ -53,7 +55,7 @@ class EligibilityInfo:
         eligible = [scope for scope, against in found.items() if against is None]
         kept = await self._responses.keep(caller.app_key, sim, number, eligible)
         items = [schemas.item(scope, wanted.purpose, against) for scope, against in found.items()]
-        return Answer(200, schemas.EligibilityAnswer(str(kept.id), items, kept.expires_at, kept.ttl))
+        return Answer(200, schemas.EligibilityAnswer(kept.id, items, kept.expires_at, kept.ttl))
 
     async def _obstacles(self, sim: Sim, scopes: Iterable[str], held: frozenset[str]) -> dict[str, Obstacle | None]:
         """What stands against each scope: that it is not known or not granted, then the SIM, then what is not known."""
@@ -73,8 +75,7 @@ class EligibilityInfo:
             else:
                 if needs not in known:
                     known[needs] = await self._sources[needs](sim)
-                missing = Obstacle(ContextCode.SUBSCRIBER_NOT_SUPPORTED, MISSING[needs])
-                found[scope] = None if known[needs] else missing
+                found[scope] = None if known[needs] else _MISSING[needs]
         return found
 
     async def _payment(self, sim: Sim) -> Obstacle | None:
@@ -88,9 +89,15 @@ class EligibilityInfo:
 
 def build(services: Services) -> Api | None:
     """The API, to be mounted at `/eligibility-info`; None where no answers are kept."""
-    responses = services.edge.eligibility
+    responses = services.own.get(NAME)
     if responses is None:
         return None
     served = EligibilityInfo(services, responses)
     endpoint = Endpoint("checkEligibility", served.check, has_body=True, reads=True)
-    return Api(NAME, {"/v0.1/eligibility-check": {"POST": endpoint}}, of_operations(__package__), services.edge)
+    return Api(
+        NAME,
+        {"/v0.1/eligibility-check": {"POST": endpoint}},
+        of_operations(__package__),
+        services.edge,
+        steps={HEADER: HeldAgainstResponse(responses)},
+    )

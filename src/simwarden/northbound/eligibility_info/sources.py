@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from simwarden.accounts.scopes import said
 from simwarden.domain.hotzone import HotZones
 from simwarden.northbound.kernel.numbers import NumberHistory
 from simwarden.northbound.kernel.ports import NetworkView
@@ -81,6 +82,8 @@ def _traffic(services: Services) -> Source:
     return known
 
 
+NEEDS = said("needs")
+"""Scope to what has to be known of a SIM, as the documents say."""
 SOURCES: Mapping[str, Callable[[Services], Source]] = MappingProxyType(
     {
         "place": _place,

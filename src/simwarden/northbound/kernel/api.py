@@ -2,13 +2,14 @@
 
 Order of the checks: x-correlator (400), path (404), token (401), the API in the caller's mode (404), method (405),
 scope (403), rate (429), Accept (406), media type (415), size of the body (400), Idempotency-Key (400, 422, or the
-answer given before), x-eligibility-response-id (400, 403), quota (429), then the operation's own, its body's content
-first. Every answer carries x-correlator.
+answer given before), the steps of other APIs that its headers ask for (`kernel.steps`), quota (429), then the
+operation's own, its body's content first. Every answer carries x-correlator.
 """
 
 from __future__ import annotations
 
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,8 +19,8 @@ from simwarden.domain.errors import ResourceNotFound, SimwardenError
 from simwarden.domain.rates import OverLimit
 from simwarden.domain.usage import OverQuota, Usage
 from simwarden.edge.bodies import read_body
-from simwarden.northbound.kernel import eligibility, keys, rate_headers
 from simwarden.northbound.kernel import headers as header_rules
+from simwarden.northbound.kernel import keys, rate_headers
 from simwarden.northbound.kernel.errors import (
     ErrorInfo,
     InvalidAccessToken,
@@ -30,6 +31,7 @@ from simwarden.northbound.kernel.errors import (
     info,
 )
 from simwarden.northbound.kernel.ports import Answered, SignedHead, TokenHolder
+from simwarden.northbound.kernel.steps import CheckedCall
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -40,9 +42,11 @@ if TYPE_CHECKING:
     from simwarden.engine.idempotency import StoredResponse
     from simwarden.engine.quota import HeldQuota, Quotas
     from simwarden.northbound.kernel.edge import Edge
+    from simwarden.northbound.kernel.steps import CallStep
 
 MAX_BODY = 64 * 1024
 """Bytes of a request body, where the operation does not allow for more."""
+USAGES_KEPT = 20_000
 _SEGMENTS = 8
 """Segments of a path that are looked at: no operation has more."""
 _log = structlog.get_logger()
@@ -126,12 +130,15 @@ class Api:
         for_operators: bool = False,
         with_detail: bool = False,
         takes_signatures: bool = False,
+        steps: Mapping[bytes, CallStep] = MappingProxyType({}),
     ) -> None:
         """`scopes`: by operationId, those of which any one allows the call (`accounts.scopes.of_operations`).
 
         `for_operators`: errors are answered in their own words, which may say more than a customer should know.
         `with_detail`: the text of an error stands in `detail` too, where the document had it first.
         `takes_signatures`: a request may be signed in place of carrying a token (`Edge.signatures`).
+        `steps`: by the name of a header, in small letters, what this API wants done with calls of any API that carry
+        it.
         """
         self.name = name
         self.sandbox: Api | None = None
@@ -141,7 +148,17 @@ class Api:
         self._edge = edge
         self._for_operators = for_operators
         self._with_detail = with_detail
+        self._usages: dict[tuple[str, str], Usage] = {}
+        """By application and what its calls count as: to make one and to hash it costs more than to find it."""
         self._signatures = edge.signatures if takes_signatures else None
+        self.steps = steps
+        self._taken: Mapping[bytes, CallStep] = {}
+        self._headers = header_rules.places()
+
+    def take(self, steps: Mapping[bytes, CallStep]) -> None:
+        """Take these steps with each call."""
+        self._taken = steps
+        self._headers = header_rules.places(steps)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -180,11 +197,13 @@ class Api:
             answer = msgspec.structs.replace(answer, body=detailed(answer.body))
         if answer.status == 429 and caller is not None:
             await self._edge.refusals.wait(caller.app_key)
-        limits = () if caller is None or endpoint is None else call.limits(caller.app_key, self.name, endpoint.name)
+        limits: Sequence[ServiceLimit] = ()
+        if call.is_limited and caller is not None and endpoint is not None:
+            limits = call.limits(caller.app_key, self.name, endpoint.name)
         await _send(answer, call.correlator, send, rate_headers.of(limits) if limits else ())
 
     async def _answer(self, call: _Call, scope: Scope, receive: Receive) -> Answer:
-        headers = header_rules.read(scope["headers"])
+        headers = header_rules.read(scope["headers"], self._headers)
         call.correlator = header_rules.correlator(headers.correlator)
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         methods, parameter = self._resource(path)
@@ -208,6 +227,9 @@ class Api:
             raise PermissionDenied
         if edge.rates is not None and not edge.rates.spend(caller.app_key, self.name, endpoint.name):
             await edge.rates.admit(caller, self.name, endpoint.name, subscribes=endpoint.subscribes)
+        call.is_limited = (
+            edge.rates is None or caller.daily_quota is not None or bool(edge.rates.limits(caller.app_key))
+        )
         header_rules.check_accept(headers.accept, endpoint.produces)
         body = b""
         if endpoint.has_body:
@@ -222,15 +244,17 @@ class Api:
             kept = None if named is None else await edge.answers.find(named.name, named.digest)
             if kept is not None:
                 return replay(kept)
-        if headers.eligibility is not None and edge.eligibility is not None:
-            scopes, about_sim = self._scopes[endpoint.name], endpoint.about_sim
-            caller = await eligibility.limited(
-                headers.eligibility, caller, scopes, edge.eligibility, about_sim=about_sim
-            )
+        if headers.stepped:
+            caller = await self._stepped(caller, endpoint, headers.stepped)
         usage = None if edge.reads is None or endpoint.reads else self._usage(caller, endpoint)
         address = (scope.get("client") or ("",))[0]
         request = Request(caller, call.correlator, body, parameter, query, named, usage, address)
-        if edge.quota is not None and (endpoint.once or endpoint.reads) and (quotas := edge.quota.of(caller)):
+        if (
+            call.is_limited
+            and edge.quota is not None
+            and (endpoint.once or endpoint.reads)
+            and (quotas := edge.quota.of(caller))
+        ):
             call.quotas = quotas
             return await self._limited(endpoint, request, edge, edge.quota, quotas)
         return await endpoint.handle(request)
@@ -265,8 +289,22 @@ class Api:
         finally:
             quota.settle(held_against, counted=counted)
 
+    async def _stepped(self, caller: TokenHolder, endpoint: Endpoint, given: Mapping[bytes, str]) -> TokenHolder:
+        """The caller as the steps leave it. Raises what they raise."""
+        api = self.sandbox if caller.sandbox and self.sandbox is not None else self
+        for name, step in api._taken.items():
+            if name in given:
+                caller = await step(given[name], CheckedCall(self.name, endpoint, self._scopes[endpoint.name], caller))
+        return caller
+
     def _usage(self, caller: TokenHolder, endpoint: Endpoint, part: str = "") -> Usage:
-        return Usage(caller.account_id, caller.app_key, self.name, endpoint.name + part)
+        usage = self._usages.get((caller.app_key, endpoint.name + part))
+        if usage is None:
+            if len(self._usages) >= USAGES_KEPT:
+                self._usages.clear()
+            usage = Usage(caller.account_id, caller.app_key, self.name, endpoint.name + part)
+            self._usages[caller.app_key, endpoint.name + part] = usage
+        return usage
 
     def _resource(self, path: str) -> tuple[Mapping[str, Endpoint], str]:
         methods = self._endpoints.get(path)
@@ -299,6 +337,8 @@ class _Call:
         """Its head is signed, in place of carrying a token."""
         self.quotas: Sequence[HeldQuota] = ()
         """Those that it is held against."""
+        self.is_limited = True
+        """Limits may be set for the caller, or the call was refused before that was known."""
         self.over: ServiceLimit | None = None
         """Why it is refused."""
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from simwarden.domain.eligibility import NotEligible
 from simwarden.domain.errors import InvalidIdentifier, SimNotFound
 from simwarden.domain.fixed_line import IsFixedLine
 from simwarden.domain.identifiers import parse_nai
@@ -83,7 +82,7 @@ class Devices:
 
         Of several identifiers the first supported one counts; whether the others name the same device is not looked
         at, as Commonalities demands. Raises InvalidArgument (case 0), UnnecessaryIdentifier (3), MissingIdentifier
-        (5), UnsupportedIdentifier (1), NotEligible.
+        (5), UnsupportedIdentifier (1), what `covered` raises.
         """
         candidates = [] if device is UNSET else self._candidates(device)
         if caller.device is not None:
@@ -97,9 +96,9 @@ class Devices:
         return self.covered(caller, candidates[0])
 
     def covered(self, caller: TokenHolder, ref: SimRef) -> SimRef:
-        """The name itself. Raises NotEligible where the caller may call about another SIM only."""
-        if caller.sims is not None and ref not in caller.sims:
-            raise NotEligible("The eligibility response is about another subscription")
+        """The name itself. Raises `OneSim.otherwise` where the caller may call about another SIM only."""
+        if caller.only is not None and ref not in caller.only.names:
+            raise caller.only.otherwise
         return ref
 
     async def find(self, caller: TokenHolder, ref: SimRef) -> Sim:

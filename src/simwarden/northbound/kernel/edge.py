@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from simwarden.engine.idempotency import IdempotencyStore
     from simwarden.engine.quota import Quotas
     from simwarden.engine.rates import Rates
-    from simwarden.northbound.kernel.eligibility import EligibilityResponses
     from simwarden.northbound.kernel.ports import Answered, SignatureCheck, TokenCheck
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts that each API shares with the others. A concern of every call is an attribute here."""
+    """The parts that each API shares with the others.
+
+    A concern of every call is an attribute here; one of the calls that carry a header of its own is a step
+    (`kernel.steps`).
+    """
 
     tokens: TokenCheck
     meter: Callable[[Answered], None] = no_meter
@@ -36,8 +39,6 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     """Refuses calls that would be counted, when their application's quota is used up."""
     rates: Rates | None = None
     """Refuses calls of applications that call too fast."""
-    eligibility: EligibilityResponses | None = None
-    """Holds calls against the eligibility responses that they name; without it the header has no effect."""
     signatures: SignatureCheck | None = None
     """Checks signed requests, for the APIs that take them."""
     clock: Callable[[], datetime] = now_utc

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,8 +24,12 @@ _NAMES = {
     b"content-encoding": 3,
     b"content-length": 4,
     b"idempotency-key": 5,
-    b"x-eligibility-response-id": 6,
 }
+"""Those of every call, with their places in `Headers`."""
+
+
+_STEPPED = -1
+_NO_STEPS: Mapping[bytes, str] = MappingProxyType({})
 
 
 class Headers(msgspec.Struct, frozen=True):
@@ -35,22 +41,33 @@ class Headers(msgspec.Struct, frozen=True):
     content_encoding: str | None
     content_length: str | None
     idempotency_key: str | None
-    eligibility: str | None
     accept: str | None
+    stepped: Mapping[bytes, str] = _NO_STEPS
+    """Those that steps look at (`kernel.steps`), by name."""
 
 
-def read(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
+def places(more: Iterable[bytes] = ()) -> Mapping[bytes, int]:
+    """What to look for: the headers of every call, and `more` that steps look at. Names are in small letters."""
+    return _NAMES | dict.fromkeys(more, _STEPPED)
+
+
+def read(raw: Iterable[tuple[bytes, bytes]], places: Mapping[bytes, int] = _NAMES) -> Headers:
     """Pick the headers that matter in one pass; of a repeated one the first counts, Accept is joined."""
     found: list[str | None] = [None] * len(_NAMES)
     accept: str | None = None
+    stepped = _NO_STEPS
     for name, value in raw:
         if name == b"accept":
             accept = f"{accept},{value.decode('latin-1')}" if accept else value.decode("latin-1")
             continue
-        index = _NAMES.get(name)
-        if index is not None and found[index] is None:
+        index = places.get(name)
+        if index is None:
+            continue
+        if index == _STEPPED:
+            stepped = {name: value.decode("latin-1"), **stepped}
+        elif found[index] is None:
             found[index] = value.decode("latin-1")
-    return Headers(found[0], found[1], found[2], found[3], found[4], found[5], found[6], accept)
+    return Headers(found[0], found[1], found[2], found[3], found[4], found[5], accept, stepped)
 
 
 def correlator(given: str | None) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from simwarden.domain.place import Place
     from simwarden.domain.price import Month
     from simwarden.domain.records import OfAccount, OfSim, RecordQuery, StoredCallRecord, StoredMessage
-    from simwarden.domain.sim import Sim, SimRef
+    from simwarden.domain.sim import OneSim, Sim, SimRef
     from simwarden.domain.standing import Standing
     from simwarden.engine.commands.command import SimCommand
     from simwarden.engine.function_status import FunctionView
@@ -54,8 +54,8 @@ class TokenHolder(Protocol):
         """Its application is in sandbox mode: it sees virtual SIMs, and nothing else."""
 
     @property
-    def sims(self) -> frozenset[SimRef] | None:
-        """The names of the one SIM that the call may be about, by an eligibility response; None: of any."""
+    def only(self) -> OneSim | None:
+        """The SIM that the call may be about; None: any of the account's."""
 
     @property
     def granted(self) -> frozenset[str]:

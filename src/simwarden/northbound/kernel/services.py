@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,7 +27,18 @@ if TYPE_CHECKING:
     )
     from simwarden.notify.inbox import Inboxes
     from simwarden.store.accounts import Accounts
+    from simwarden.store.database import Database
     from simwarden.store.pseudonyms import Pseudonyms
+
+
+class Making(msgspec.Struct, frozen=True, kw_only=True):
+    """What the own part of an API is made of."""
+
+    database: Database
+    settings: Any
+    """The server's; the folder says by a protocol which of them it needs."""
+    virtual: bool = False
+    """It is for the sandbox, whose SIMs are not in the register."""
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +78,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """None: nobody is charged here, and there is no API for it."""
     operations: BulkJobs | None = None
     """None: there is no work in the background here, and no API for it."""
+    own: Mapping[str, Any] = MappingProxyType({})
+    """By the API's name what it alone is built on, and brings itself (`northbound.own_parts`)."""
     allow_private_sinks: bool = False
     """Events may go to plain http and private addresses (demo and tests)."""
     subscriptions_async: bool = False

@@ -13,7 +13,6 @@ import msgspec
 from msgspec import UNSET, Meta
 
 from simwarden.accounts.scopes import of_operations
-from simwarden.domain.eligibility import NotEligible
 from simwarden.domain.errors import SubscriptionNotFound
 from simwarden.engine.new_subscription import whole_account
 from simwarden.engine.subscriptions import NewSubscription
@@ -188,10 +187,10 @@ class SubscriptionOperations:
         return await execute(request, lambda once: self._subscriptions.create(new, once), answered)
 
     def _every_sim(self, caller: TokenHolder) -> Sim:
-        """What stands for all SIMs of the account. Raises PermissionDenied and NotEligible for a caller who may see a
-        single one."""
-        if caller.sims is not None:
-            raise NotEligible("The eligibility response is about another subscription")
+        """What stands for all SIMs of the account. Raises PermissionDenied, or `OneSim.otherwise`, for a caller who may
+        see a single one."""
+        if caller.only is not None:
+            raise caller.only.otherwise
         if caller.device is not None:
             raise PermissionDenied
         return whole_account(caller.account_id)

@@ -132,7 +132,7 @@ class Records:
     async def _sim(self, request: Request, wanted: schemas.RecordsQuery) -> Sim | None:
         """None: all SIMs of the account."""
         caller = request.caller
-        if wanted.device is UNSET and caller.device is None and caller.sims is None:
+        if wanted.device is UNSET and caller.device is None and caller.only is None:
             return None
         return await self._devices.find(caller, self._devices.name(caller, wanted.device))
 

@@ -58,7 +58,7 @@ class Received:
         wanted, caller = decode(self._decoder, request.body, schemas.RETRIEVE_WORDING), request.caller
         after = 0 if wanted.cursor is UNSET else paging.place(wanted.cursor, paging.Number)
         sim = None
-        if wanted.device is not UNSET or caller.device is not None or caller.sims is not None:
+        if wanted.device is not UNSET or caller.device is not None or caller.only is not None:
             sim = await self._devices.find(caller, self._devices.name(caller, wanted.device))
         since = None if wanted.since is UNSET else sinks.in_utc(wanted.since, "since")
         found = await self._messages.received(caller.account_id, sim, since=since, after=after, limit=wanted.limit)
@@ -104,7 +104,7 @@ class OptOuts:
 
     async def _number(self, caller: TokenHolder, device: StrictDevice | UnsetType) -> str | None:
         """The number that messages come from; None: any SIM's."""
-        if device is UNSET and caller.device is None and caller.sims is None:
+        if device is UNSET and caller.device is None and caller.only is None:
             return None
         sim = await self._devices.find(caller, self._devices.name(caller, device))
         return sim.msisdn or sim.imsi

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from simwarden.northbound.kernel.devices import Device
 from simwarden.northbound.kernel.errors import InvalidArgument
-from simwarden.northbound.kernel.subscription_forms import BareConfig, BareRequest, wording
+from simwarden.northbound.kernel.subscription_forms import MAX_EVENTS, BareConfig, BareRequest, wording
 
 STATUS = "org.camaraproject.sms.v0.sms-delivery-status"
 
@@ -39,9 +39,17 @@ class StatusRequest(BareRequest, frozen=True, kw_only=True):
 
 
 _DETAIL = "config.subscriptionDetail"
-WORDING = wording(
-    {
-        f"{_DETAIL}.senderId": (InvalidArgument, "Invalid format: senderId"),
-        f"{_DETAIL}.type": (InvalidArgument, f"The value of subscriptionDetail.type can only be {STATUS}"),
-    }
+WORDING = msgspec.structs.replace(
+    wording(
+        {
+            f"{_DETAIL}.senderId": (InvalidArgument, "Invalid format: senderId"),
+            f"{_DETAIL}.type": (InvalidArgument, f"The value of subscriptionDetail.type can only be {STATUS}"),
+            "config.subscriptionMaxEvents": (
+                InvalidArgument,
+                f"subscriptionMaxEvents must be a whole number from 1 to {MAX_EVENTS}",
+            ),
+        }
+    ),
+    limits={},
 )
+"""The document has no OUT_OF_RANGE."""

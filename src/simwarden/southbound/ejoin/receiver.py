@@ -5,7 +5,6 @@ Answered in the vendor's form, `{"code": ..., "reason": ...}`, after what was re
 
 from __future__ import annotations
 
-import asyncio
 import time
 from math import ceil
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from simwarden.domain.addresses import is_within
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.edge.bodies import BodyRefused, BodyTooLong, read_body
 from simwarden.edge.throttle import HeldBack
+from simwarden.engine.element_rates import ElementOverLimit
 from simwarden.engine.ingest import UnacceptableReport
 from simwarden.kit.clock import now_utc
 from simwarden.southbound.ejoin import translate
@@ -30,12 +30,19 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from simwarden.edge.throttle import Allowance, Turns
+    from simwarden.edge.throttle import Allowance
+    from simwarden.engine.element_rates import ElementRates
     from simwarden.engine.ingest import Ingest
     from simwarden.store.gateways import GatewayRef, Gateways
 
 MAX_BODY = 1 << 20
 """Bytes: 256 ports make less than 100 kB."""
+_OVER = {
+    "reports": "This gateway sends more reports than it may (reports_per_gateway)",
+    "bytes": "This gateway sends more bytes than it may (report_kib_per_gateway)",
+    "open_reports": "This gateway sends more reports at once than it may (open_reports_per_gateway)",
+}
+"""What is answered, by what there is too much of; each names the setting."""
 _TOKEN_SECONDS = 15.0
 _TOKENS_KEPT = 10_000
 
@@ -50,17 +57,17 @@ class Receiver:
         *,
         counted: Callable[[str, str], None] = lambda _outcome, _type: None,
         guesses: Allowance | None = None,
-        turns: Turns | None = None,
+        rates: ElementRates | None = None,
         refused: Callable[[str], None] = lambda _reason: None,
     ) -> None:
-        """`guesses`: how many unknown URLs an address may try; `turns`: how fast a gateway, by its id, may report;
-        `refused(reason)` is called for what is beyond them."""
+        """`guesses`: how many unknown URLs an address may try; `rates`: what a gateway may send; `refused(reason)` is
+        called for what is beyond them."""
         self._gateways = gateways
         self._ingest = ingest
         self._quarantine = Quarantine(gateways)
         self._counted = counted
         self._guesses = guesses
-        self._turns = turns
+        self._rates = rates
         self._refused = refused
         self._held_back = HeldBack()
         self._known: dict[str, tuple[float, GatewayRef]] = {}
@@ -95,15 +102,17 @@ class Receiver:
         if gateway.source_addresses and not is_within(client, gateway.source_addresses):
             self._counted("wrong_address", "")
             return _answer(403, "This gateway's reports are not taken from this address")
-        wait_for_turn = self._turns.take(str(gateway.id)) if self._turns else 0.0
-        if wait_for_turn is None:
-            self._refused("reports_of_gateway")
+        if self._rates is None:
+            return await self._report(gateway, request)
+        try:
+            async with self._rates.request(gateway.id, gateway.name):
+                return await self._report(gateway, request)
+        except ElementOverLimit as error:
+            self._refused(f"{error.what}_of_gateway")
             await self._held_back.wait(f"gateway {gateway.id}")
-            return _answer(
-                429, "This gateway sends more reports than it may (reports_per_gateway)", {"Retry-After": "1"}
-            )
-        if wait_for_turn:
-            await asyncio.sleep(wait_for_turn)
+            return _answer(429, _OVER[error.what], {"Retry-After": "1"})
+
+    async def _report(self, gateway: GatewayRef, request: Request) -> Response:
         content_type = request.headers.get("content-type")
         try:
             body = await read_body(request.receive, request.headers.get("content-length"), MAX_BODY)
@@ -114,6 +123,8 @@ class Receiver:
         except BodyRefused as error:
             self._counted(error.reason, "")
             return _answer(error.http_status, error.message, {"Retry-After": "1"} if error.retry_after else None)
+        if self._rates is not None:
+            self._rates.received(gateway.id, len(body))
         now = now_utc()
         try:
             decoded = self._decode(request, body, content_type)

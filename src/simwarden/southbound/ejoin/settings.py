@@ -11,7 +11,11 @@ class EjoinSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Part of the server's settings."""
 
     reports_per_gateway: Positive = 100
-    """Requests a second with reports of one gateway, per worker; ten times as many at once. More wait, then 429."""
+    """Requests a second with reports of one gateway, of all workers; ten times as many at once. More wait, then 429."""
+    report_kib_per_gateway: Positive = 4096
+    """KiB of reports a second of one gateway, over all workers; ten times as many at once. More wait, then 429."""
+    open_reports_per_gateway: Positive = 256
+    """Requests with reports of one gateway at once, of each worker: one for each port of the largest. More get 429."""
 
 
 SETTINGS = EjoinSettings

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from simwarden.edge.throttle import Turns
+from simwarden.domain.rates import MOST_BURST, MOST_RATE, RateLimit
+from simwarden.engine.element_rates import ElementLimits, ElementRates
 from simwarden.engine.ports import CommandFailed, ElementRules
 from simwarden.southbound.ejoin.network import EjoinNetwork
 from simwarden.southbound.ejoin.receiver import Receiver
@@ -30,13 +31,19 @@ class EjoinSource:
 
     def __init__(self, services: SourceServices, settings: EjoinSettings) -> None:
         self._services = services
-        rate = settings.reports_per_gateway
+        buckets = services.buckets
+        limits = ElementLimits(
+            requests=_limit(settings.reports_per_gateway),
+            kib=_limit(settings.report_kib_per_gateway),
+            at_once=settings.open_reports_per_gateway,
+            patience=PATIENCE,
+        )
         self._receiver = Receiver(
             services.elements,
             services.ingest,
             counted=services.counted,
             guesses=services.guesses,
-            turns=Turns(rate, 10 * rate, PATIENCE),
+            rates=None if buckets is None else ElementRates(buckets, limits),
             refused=services.refused,
         )
 
@@ -55,6 +62,10 @@ class EjoinSource:
         if access.url is None:
             raise CommandFailed("The gateway has no command URL: add one to let Simwarden lock and unlock")
         return EjoinNetwork(self._services.session, access, self._services.command_timeout)
+
+
+def _limit(rate: int) -> RateLimit:
+    return RateLimit(min(rate, MOST_RATE), min(10 * rate, MOST_BURST))
 
 
 def check(wanted: Registration) -> None:

@@ -57,6 +57,10 @@ class NasBook(Worker):
         self._single, self._networks = single, sorted(networks, key=lambda item: -item[0].prefixlen)
         return REFRESH
 
+    async def check(self) -> None:
+        """Raises StoreUnavailable when the register cannot be read, and so nothing be served."""
+        await self._elements.of_kind(KIND)
+
     def of(self, address: str) -> Nas | None:
         """The NAS that is registered with this address, or with the narrowest network around it."""
         found = self._single.get(address)

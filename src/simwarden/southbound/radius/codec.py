@@ -39,10 +39,14 @@ class InvalidPacket(ValueError):
 
 
 class Code(enum.IntEnum):
-    """Packet types (RFC 2865 section 4, RFC 2866 section 4, RFC 5176 section 3)."""
+    """Packet types (RFC 2865 section 4, RFC 2866 section 4, RFC 5176 section 3, RFC 5997 section 3)."""
 
+    ACCESS_REQUEST = 1
+    ACCESS_ACCEPT = 2
+    ACCESS_REJECT = 3
     ACCOUNTING_REQUEST = 4
     ACCOUNTING_RESPONSE = 5
+    STATUS_SERVER = 12
     DISCONNECT_REQUEST = 40
     DISCONNECT_ACK = 41
     DISCONNECT_NAK = 42
@@ -52,18 +56,31 @@ class Attribute(enum.IntEnum):
     """Types of attributes that are read or written here."""
 
     USER_NAME = 1
+    USER_PASSWORD = 2
     NAS_IP_ADDRESS = 4
     FRAMED_IP_ADDRESS = 8
+    REPLY_MESSAGE = 18
+    CLASS = 25
+    SESSION_TIMEOUT = 27
     CALLED_STATION_ID = 30
     CALLING_STATION_ID = 31
     NAS_IDENTIFIER = 32
+    PROXY_STATE = 33
     ACCT_STATUS_TYPE = 40
     ACCT_DELAY_TIME = 41
+    ACCT_INPUT_OCTETS = 42
+    ACCT_OUTPUT_OCTETS = 43
     ACCT_SESSION_ID = 44
     ACCT_SESSION_TIME = 46
+    ACCT_INPUT_GIGAWORDS = 52
+    ACCT_OUTPUT_GIGAWORDS = 53
     EVENT_TIMESTAMP = 55
     MESSAGE_AUTHENTICATOR = 80
+    ACCT_INTERIM_INTERVAL = 85
+    FRAMED_IPV6_PREFIX = 97
     ERROR_CAUSE = 101
+    DELEGATED_IPV6_PREFIX = 123
+    FRAMED_IPV6_ADDRESS = 168
 
 
 class Vendor3gpp(enum.IntEnum):
@@ -74,6 +91,7 @@ class Vendor3gpp(enum.IntEnum):
     """MCC and MNC of the network that serves the device, as text."""
     TEARDOWN_INDICATOR = 19
     IMEISV = 20
+    RAT_TYPE = 21
     USER_LOCATION_INFO = 22
     USER_LOCATION_INFO_TIME = 30
 
@@ -111,6 +129,21 @@ class Packet(msgspec.Struct, frozen=True):
         if len(value) != 4:
             raise InvalidPacket("value", f"Attribute {type_} has {len(value)} octets in place of 4")
         return int.from_bytes(value, "big")
+
+    def all_of(self, type_: int) -> list[bytes]:
+        """All values of a type, in their order."""
+        found, at = [], HEADER
+        while at < len(self.raw):
+            if self.raw[at] == type_:
+                found.append(self.raw[at + 2 : at + self.raw[at + 1]])
+            at += self.raw[at + 1]
+        return found
+
+    def proxy_states(self) -> list[bytes]:
+        """The Proxy-States, encoded as they came, for the answer (RFC 2865 section 5.33)."""
+        if Attribute.PROXY_STATE not in self.attributes:
+            return []
+        return [attribute(Attribute.PROXY_STATE, value) for value in self.all_of(Attribute.PROXY_STATE)]
 
 
 def _text(type_: int, value: bytes | None) -> str | None:
@@ -211,6 +244,19 @@ def encode_request(
     return bytes(draft)
 
 
+def encode_proved_request(
+    code: Code, identifier: int, attributes: Iterable[bytes], secret: bytes, authenticator: bytes
+) -> bytes:
+    """An Access-Request or Status-Server of encoded attributes, with a Message-Authenticator as the first one.
+
+    `authenticator`: 16 octets that nobody can foretell (RFC 2865 section 3). Raises ValueError when the packet would be
+    too long.
+    """
+    draft = bytearray(_assemble(code, identifier, authenticator, attributes, prove=True))
+    draft[HEADER + 2 : HEADER + 18] = hmac.digest(secret, draft, "md5")
+    return bytes(draft)
+
+
 def encode_response(
     code: Code, request: Packet, secret: bytes, attributes: Iterable[bytes] = (), *, prove: bool = False
 ) -> bytes:
@@ -236,6 +282,12 @@ def is_authentic_request(packet: Packet, secret: bytes) -> bool:
     if not hmac.compare_digest(_md5(blank, secret), packet.authenticator):
         return False
     return _proof_holds(packet, _NO_AUTHENTICATOR, secret)
+
+
+def is_proved_request(packet: Packet, secret: bytes) -> bool:
+    """Whether who made this Access-Request or Status-Server knows the secret, by its Message-Authenticator, which must
+    be there (RFC 2869 section 5.14; its Request Authenticator is random, and proves nothing)."""
+    return Attribute.MESSAGE_AUTHENTICATOR in packet.attributes and _proof_holds(packet, packet.authenticator, secret)
 
 
 def is_authentic_response(packet: Packet, request_authenticator: bytes, secret: bytes) -> bool:

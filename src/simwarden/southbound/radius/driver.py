@@ -26,7 +26,8 @@ CAPABILITIES = Capabilities((Function.DATA,), ProvenBy.ANSWER)
 
 
 class RadiusDriver:
-    """Commands to one NAS. A target is the IMSI of a SIM that has, or had, sessions there."""
+    """Commands to one NAS. A target is a SIM that has, or had, sessions there: `IMSI@APN`, or the IMSI alone where they
+    name no access point."""
 
     generation = None
     capabilities = CAPABILITIES
@@ -45,11 +46,14 @@ class RadiusDriver:
 
         Those that ended are reported to the engine, also when others did not. Raises CommandFailed, which names them.
         """
-        imsis = [state.target for state in states if state.off & Function.DATA]
-        if not imsis:
+        targets = {state.target for state in states if state.off & Function.DATA}
+        if not targets:
             return
         async with self._services.db.connection() as connection:
+            imsis = sorted({target.partition("@")[0] for target in targets})
             live = await sessions.live(connection, self._access.id, imsis)
+        # A target that is the IMSI alone is from before its sessions named an access point: all of them are meant.
+        live = [each for each in live if each.target.key in targets or each.imsi in targets]
         if not live:
             return
         names = {SessionName(session.key, session.imsi): session for session in live}
@@ -72,7 +76,13 @@ class RadiusDriver:
                 authentic=True,
             )
             await self._services.ingest.submit(report)
-        failed = {name.imsi: error for name, error in results.items() if error is not None}
+        failed = {
+            target: error
+            for name, error in results.items()
+            if error is not None
+            for target in (names[name].target.key, name.imsi)
+            if target in targets
+        }
         if failed:
             first = next(iter(failed.values()))
             reached = any(error.reached for error in failed.values()) or bool(notes)

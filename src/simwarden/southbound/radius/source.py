@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING
 
 from simwarden.domain.reports import Report
 from simwarden.domain.session import Phase, SessionNote
+from simwarden.engine.admission import Admission
 from simwarden.engine.ports import ElementRules
 from simwarden.southbound.quarantine import Quarantine
+from simwarden.southbound.radius import accounting
+from simwarden.southbound.radius.access import AccessService
 from simwarden.southbound.radius.accounting import AccountingStatus
 from simwarden.southbound.radius.book import KIND, NasBook
+from simwarden.southbound.radius.codec import Code
 from simwarden.southbound.radius.driver import RadiusDriver, check
-from simwarden.southbound.radius.receiver import AccountingReceiver
+from simwarden.southbound.radius.exchange import Exchange, Response
+from simwarden.southbound.radius.radsec import RadsecListener
+from simwarden.southbound.radius.receiver import UdpReceiver
 from simwarden.southbound.radius.settings import RadiusSettings
 from simwarden.southbound.source import ElementKind
 
@@ -21,8 +27,11 @@ if TYPE_CHECKING:
 
     from starlette.routing import BaseRoute
 
+    from simwarden.engine.ingest import Ingest
     from simwarden.southbound.radius.accounting import Accounting
     from simwarden.southbound.radius.book import Nas
+    from simwarden.southbound.radius.codec import Packet
+    from simwarden.southbound.radius.exchange import RequestService
     from simwarden.southbound.source import SourceServices
     from simwarden.store.gateways import CommandAccess
 
@@ -33,45 +42,80 @@ _PHASES = {
 }
 
 
+class AccountingService:
+    """Takes in what NAS report."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+
+    def read(self, packet: Packet, now: datetime) -> tuple[str, Accounting]:
+        """Which session, and how far it has come. Raises InvalidPacket."""
+        told = accounting.read(packet, now)
+        return "other" if told.status is None else told.status.name.lower(), told
+
+    async def answer(self, nas: Nas, told: Accounting, now: datetime) -> Response:
+        """Raises StoreUnavailable, UnacceptableReport."""
+        if told.status is not None:
+            await self._ingest.submit(to_report(nas, told, now))
+        return _ACCOUNTED
+
+
+_ACCOUNTED = Response(Code.ACCOUNTING_RESPONSE)
+
+
 class RadiusSource:
-    """They send accounting to a UDP port of the server, and take Disconnect-Requests."""
+    """They ask for admission and send accounting to UDP ports of the server, and take Disconnect-Requests."""
 
     def __init__(self, services: SourceServices, settings: RadiusSettings) -> None:
         self._services = services
         self._settings = settings
         self._book = NasBook(services.elements)
         self._quarantine = Quarantine(services.elements)
-        self.receiver = AccountingReceiver(
-            self._book.of,
-            self._take_in,
+        accounts = AccountingService(services.ingest)
+        access = AccessService(Admission(services.db, services.ingest), settings)
+        self.exchange = Exchange(
             rejected=self._keep,
             most=settings.radius_packets,
+            ready=self._book.check,
             counted=services.counted,
         )
+        self.receiver = UdpReceiver(
+            self._book.of, self.exchange, {Code.ACCOUNTING_REQUEST: accounts}, Code.ACCOUNTING_RESPONSE
+        )
+        self.access_receiver = UdpReceiver(
+            self._book.of, self.exchange, {Code.ACCESS_REQUEST: access}, Code.ACCESS_ACCEPT
+        )
+        both: dict[int, RequestService] = {Code.ACCOUNTING_REQUEST: accounts, Code.ACCESS_REQUEST: access}
+        self.radsec = RadsecListener(self._book.of, self.exchange, both, settings)
 
     def routes(self) -> Sequence[BaseRoute]:
-        """RADIUS does not speak HTTP."""
+        """None: a NAS does not speak HTTP."""
         return ()
 
     async def start(self) -> None:
-        """Listen, if a port is set. Raises OSError, StoreUnavailable."""
-        if self._settings.radius_port:
+        """Listen, where ports are set. Raises OSError, StoreUnavailable."""
+        settings = self._settings
+        if settings.radius_port or settings.radius_access_port or settings.radius_tls_port:
             await self._book.turn()
             self._book.start()
-            await self.receiver.listen(self._settings.radius_host, self._settings.radius_port)
+        if settings.radius_port:
+            await self.receiver.listen(settings.radius_host, settings.radius_port)
+        if settings.radius_access_port:
+            await self.access_receiver.listen(settings.radius_host, settings.radius_access_port)
+        if settings.radius_tls_port:
+            await self.radsec.listen()
 
     async def stop(self) -> None:
         """Listen no more; what is in work is answered first."""
-        await self.receiver.stop()
+        await self.exchange.stop()
+        self.receiver.close()
+        self.access_receiver.close()
+        self.radsec.close()
         await self._book.stop()
 
     def driver(self, access: CommandAccess) -> RadiusDriver:
         """Raises ValueError for a NAS that is not registered as `check` wants it."""
         return RadiusDriver(self._services, access)
-
-    async def _take_in(self, nas: Nas, told: Accounting, now: datetime) -> None:
-        if told.status is not None:
-            await self._services.ingest.submit(to_report(nas, told, now))
 
     async def _keep(self, nas: Nas, reason: str, data: bytes) -> None:
         await self._quarantine.keep(nas.ref, reason, "application/octet-stream", data)
@@ -96,6 +140,12 @@ def to_report(nas: Nas, told: Accounting, now: datetime) -> Report:
                 cells_at=told.cells_at,
                 svn=told.svn,
                 plmn=told.plmn,
+                apn=told.apn,
+                rat=told.rat,
+                ipv4=told.ipv4,
+                ipv6=told.ipv6,
+                octets=told.octets,
+                decision=told.decision,
             ),
         )
     return Report(

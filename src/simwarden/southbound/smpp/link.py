@@ -134,7 +134,8 @@ class Link:
         writer, self._writer = self._writer, None
         if writer is not None:
             with contextlib.suppress(OSError):
-                writer.write(codec.encode(Pdu(CommandId.UNBIND, 0, self._next())))
+                if not writer.is_closing():
+                    writer.write(codec.encode(Pdu(CommandId.UNBIND, 0, self._next())))
                 writer.close()
                 async with asyncio.timeout(1):
                     await writer.wait_closed()
@@ -187,7 +188,7 @@ class Link:
             self._waiting.pop(pdu.sequence, None)
 
     async def _write(self, pdu: Pdu) -> None:
-        if self._writer is None:
+        if self._writer is None or self._writer.is_closing():  # uvloop raises RuntimeError for a closed one
             raise ConnectionResetError("The connection broke off")
         self._writer.write(codec.encode(pdu))
         await self._writer.drain()

@@ -18,13 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HEADER = re.compile(r"^-- name: ([a-z_0-9]+)$", re.MULTILINE)
-_SHARDS = re.compile(r"\s+and [a-z_]+\.bucket = any \(\$\d+::smallint\[\]\) /\* shards \*/")
+_SHARDS = re.compile(r"\s+and [a-z_]+\.bucket = any \((\$\d+)::smallint\[\]\) /\* shards \*/")
 
 
 @cache
 def load(aggregate: str) -> Mapping[str, str]:
     """The queries of `<aggregate>.sql` by name, for one PostgreSQL. Raises FileNotFoundError, ValueError."""
-    return MappingProxyType({name: _SHARDS.sub("", sql) for name, sql in written(aggregate).items()})
+    return MappingProxyType({name: _without_shards(sql) for name, sql in written(aggregate).items()})
+
+
+def _without_shards(sql: str) -> str:
+    bare = _SHARDS.sub("", sql)
+    # A parameter that nothing else uses would have no type.
+    return _SHARDS.sub(lambda found: "" if found[1] in bare else f" and {found[1]}::smallint[] is not null", sql)
 
 
 def written(aggregate: str) -> Mapping[str, str]:

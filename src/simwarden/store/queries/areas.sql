@@ -54,5 +54,10 @@ select imsi from sim
 where bucket = any ($1::smallint[]) and area ->> 'id' = $2 and (area ->> 'version')::integer < $3
 order by bucket, imsi limit $4
 
+-- name: sims_page
+select imsi from sim
+where bucket = any ($1::smallint[]) and area ->> 'id' = $2 and (bucket, imsi) > ($3::smallint, $4::text)
+order by bucket, imsi limit $5
+
 -- name: caught_up
 update area set behind = false where id = $1 and version = $2

@@ -11,24 +11,31 @@ join unnest($1::int[], $2::text[]) as i (element_id, target) on a.element_id = i
 select a.element_id, a.target, a.desired = 0 and a.status = 'APPLIED' as settled from attachment a
 join unnest($1::smallint[], $2::text[], $3::int[], $4::text[]) as i (bucket, imsi, element_id, target)
   on a.bucket = i.bucket and a.imsi = i.imsi and a.element_id = i.element_id and a.target = i.target
-where a.bucket = any ($1::smallint[])
+  and a.bucket = any ($1::smallint[]) /* shards */
 
 -- name: of_element
 select a.* from attachment a
 where a.bucket = any ($1::smallint[]) and a.element_id = $2 and (a.desired <> 0 or a.status <> 'APPLIED')
 order by a.bucket, a.imsi, a.target
 
+-- name: lingering
+select a.imsi from attachment a
+where a.bucket = any ($1::smallint[]) and a.element_id = $2 and a.lingering <> 0
+order by a.since limit $3
+
 -- name: save
 insert into attachment (bucket, imsi, element_id, target, groups, current, desired, applied, phase, status, event, since,
-                        attempts, next_attempt_at, commanded_at, last_error)
+                        attempts, next_attempt_at, commanded_at, last_error, held, lingering, device, device_since)
 select * from unnest($1::smallint[], $2::text[], $3::int[], $4::text[], $5::smallint[], $6::boolean[], $7::smallint[],
                      $8::smallint[], $9::text[], $10::text[], $11::int[], $12::timestamptz[], $13::int[],
-                     $14::timestamptz[], $15::timestamptz[], $16::text[])
+                     $14::timestamptz[], $15::timestamptz[], $16::text[], $17::smallint[], $18::smallint[], $19::text[],
+                     $20::timestamptz[])
 on conflict (bucket, imsi, element_id, target) do update
 set groups = excluded.groups, current = excluded.current, desired = excluded.desired, applied = excluded.applied,
     phase = excluded.phase, status = excluded.status, event = excluded.event, since = excluded.since,
     attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at, commanded_at = excluded.commanded_at,
-    last_error = excluded.last_error
+    last_error = excluded.last_error, held = excluded.held, lingering = excluded.lingering, device = excluded.device,
+    device_since = excluded.device_since
 
 -- name: drop
 delete from attachment a

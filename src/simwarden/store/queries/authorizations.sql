@@ -9,6 +9,12 @@ select count(*) from (
     select 1 from backchannel_request where app_key = $1 and used_at is null and expires_at > $2 limit $3
 ) as open
 
+-- name: count_requests
+select count(*) from (select 1 from backchannel_request where app_key = $1 limit $2) as kept
+
+-- name: count_codes
+select count(*) from (select 1 from authorization_code where app_key = $1 limit $2) as kept
+
 -- name: lock_request
 select app_key, msisdn, scopes, purpose, created_at, expires_at, pause, polled_at, used_at
 from backchannel_request where digest = $1 for update

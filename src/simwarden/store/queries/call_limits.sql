@@ -24,8 +24,11 @@ delete from call_limit where account_id = $1 and app_key = $2 and api = $3 and o
 select pg_notify('simwarden_limit', $1)
 
 -- name: prepare
-insert into call_allowance (key, account_id) select key, account_id from unnest($1::text[], $2::text[]) as i (key, account_id)
-order by key on conflict (key) do nothing
+-- Not of an account that was deleted meanwhile: nothing would delete its row again. Limits of network elements are no account's.
+insert into call_allowance (key, account_id)
+select i.key, i.account_id from unnest($1::text[], $2::text[]) as i (key, account_id)
+where i.account_id = '' or exists (select from account a where a.id = i.account_id)
+order by i.key on conflict (key) do nothing
 
 -- name: lock
 select key, tokens, at from call_allowance where key = any ($1::text[]) order by key for update
@@ -50,3 +53,9 @@ delete from call_hold where key = any ($1::text[]) and until <= $2
 
 -- name: leave
 delete from call_hold where worker = any ($1::text[])
+
+-- name: forget_holds
+delete from call_hold where key = any ($1::text[])
+
+-- name: forget
+delete from call_allowance where key = any ($1::text[])

@@ -1,8 +1,10 @@
 -- name: add
 -- In one order, so that two do not deadlock.
 insert into traffic_day as t (bucket, imsi, day, kind, direction, zone, prefix, count, seconds)
-select i.* from unnest($1::smallint[], $2::text[], $3::date[], $4::text[], $5::text[], $6::text[], $7::text[],
-                       $8::bigint[], $9::bigint[])
+select i.bucket, i.imsi, i.day, i.kind, i.direction, i.zone, coalesce(i.prefix, ''), i.count, i.seconds
+from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'), string_to_array($3, e'\n')::date[],
+            string_to_array($4, e'\n'), string_to_array($5, e'\n'), string_to_array($6, e'\n'),
+            string_to_array($7, e'\n'), string_to_array($8, e'\n')::bigint[], string_to_array($9, e'\n')::bigint[])
      as i (bucket, imsi, day, kind, direction, zone, prefix, count, seconds)
 order by i.bucket, i.imsi, i.day, i.kind, i.direction, i.zone, i.prefix
 on conflict (bucket, imsi, day, kind, direction, zone, prefix) do update

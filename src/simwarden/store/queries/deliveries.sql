@@ -236,3 +236,19 @@ delete from delivery where bucket = any ($1::smallint[]) and status <> 'PENDING'
 
 -- name: prune_attempts
 delete from delivery_attempt where bucket = any ($1::smallint[]) and at < $2
+
+-- name: health
+-- Of each subscription by its range of the primary key; what is kept bounds it (setting deliveries_kept_days).
+select bucket, subscription_id,
+       count(*) filter (where status = 'PENDING')::int as waiting,
+       count(*) filter (where status = 'PENDING' and attempts > 0)::int as retrying,
+       count(*) filter (where status = 'DELIVERED')::int as delivered,
+       count(*) filter (where status = 'DEAD')::int as failed,
+       max(finished_at) filter (where status = 'DELIVERED') as delivered_at,
+       (array_agg(coalesce(last_error, 'HTTP ' || last_status) order by attempted_at desc nulls last)
+           filter (where status in ('PENDING', 'DEAD') and (last_error is not null or last_status >= 300)))[1] as last_error,
+       max(attempted_at) filter (where status in ('PENDING', 'DEAD') and (last_error is not null or last_status >= 300))
+           as last_error_at
+from delivery
+where bucket = any ($1::smallint[]) and subscription_id = any ($2::text[])
+group by bucket, subscription_id

@@ -1,3 +1,8 @@
+-- name: last_device_event
+select n, type, at, parent, cause, data from event
+where bucket = $1 and imsi = $2 and n >= $3 and type in ('DEVICE_SEEN', 'DEVICE_CHANGED')
+order by n desc limit 1
+
 -- name: add
 insert into gateway_doubt as d (gateway_id, kind, at, last_at, count, message, imsi, port, slot, imei, claim, against)
 select gateway_id, kind, at, at, count, message, imsi, port, slot, imei, claim, against

@@ -54,16 +54,16 @@ where w.bucket = any ($1::smallint[]) and s.bucket = any ($1::smallint[])
 select * from hotzone_watch_all where account_id = $1
 
 -- name: told
-select t.imsi, t.subscription_id, t.day from hotzone_told t
+select t.imsi, t.subscription_id, t.day, t.zone from hotzone_told t
 join unnest($1::smallint[], $2::text[], $3::date[]) as i (bucket, imsi, day)
   on t.bucket = i.bucket and t.imsi = i.imsi and t.day = i.day
 where t.bucket = any ($1::smallint[])
 
 -- name: tell
-insert into hotzone_told (bucket, imsi, subscription_id, day)
-select * from unnest($1::smallint[], $2::text[], $3::text[], $4::date[])
-on conflict (bucket, imsi, subscription_id, day) do nothing
-returning imsi, subscription_id, day
+insert into hotzone_told (bucket, imsi, subscription_id, day, zone)
+select * from unnest($1::smallint[], $2::text[], $3::text[], $4::date[], $5::text[])
+on conflict (bucket, imsi, subscription_id, day, zone) do nothing
+returning imsi, subscription_id, day, zone
 
 -- name: done
 delete from hotzone_due d

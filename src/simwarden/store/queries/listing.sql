@@ -92,3 +92,22 @@ where d.bucket = any ($1::smallint[]) and (d.created_at, d.event_id) < ($2::time
   and ($9::timestamptz is null or d.created_at >= $9)
 order by d.created_at desc, d.event_id desc
 limit $8
+
+-- name: names_starting
+-- Of one kind; by its index.
+select bucket, imsi from sim_identifier where kind = $1 and value >= $2 and value < $3 order by value limit $4
+
+-- name: imsis_starting
+-- Of a long beginning: an index probe a bucket.
+select bucket, imsi from sim where bucket = any ($1::smallint[]) and imsi >= $2 and imsi < $3 order by imsi limit $4
+
+-- name: imsis_starting_soon
+-- Of a short one, which many share: in the order of the key, so that it ends soon.
+select bucket, imsi from sim
+where bucket = any ($1::smallint[]) and imsi >= $2 and imsi < $3
+order by bucket, imsi limit $4
+
+-- name: by_keys
+select s.* from sim s
+join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on s.bucket = i.bucket and s.imsi = i.imsi
+where s.bucket = any ($1::smallint[])

@@ -19,6 +19,10 @@ where bucket = any ($1::smallint[]) and account_id = $2 and ($3::text[] is null 
 order by since desc, number desc, peer desc
 limit $7
 
+-- name: hold
+-- Others of the account wait; what refers to it does not.
+select id from account where id = $1 for no key update
+
 -- name: count
 select count(*) from (
     select 1 from opt_out where bucket = any ($1::smallint[]) and account_id = $2 limit $3

@@ -6,6 +6,19 @@ values ($1, $2, $3, $4, $5, $6, $7, $8)
 on conflict do nothing
 returning *
 
+-- name: lock_first
+-- Of two at once one is the first.
+lock table operator_user in share row exclusive mode
+
+-- name: add_first
+insert into operator_user (id, email, name, role, password, created_at)
+select $1, $2, $3, $4, $5, $6
+where not exists (select from operator_user)
+returning *
+
+-- name: any
+select exists (select from operator_user)
+
 -- name: by_id
 select * from operator_user where id = $1
 
@@ -21,6 +34,9 @@ order by email collate "C", id collate "C" limit $3
 
 -- name: change
 update operator_user set name = $2, role = $3, manages = $4, disabled_at = $5 where id = $1 returning *
+
+-- name: change_role
+update operator_user set role = $2 where id = $1 and disabled_at is null returning id
 
 -- name: renamed
 update operator_user set email = $2, name = $3 where id = $1
@@ -73,8 +89,11 @@ delete from operator_setup where hash = $1 and ends_at > $2 returning user_id
 delete from operator_setup where user_id = $1
 
 -- name: open_session
+-- Who locks him waits until this is committed, and ends the session then; or it sees that he is locked.
+with owner as (select id from operator_user where id = $3 and disabled_at is null for share)
 insert into operator_session (id, hash, user_id, created_at, used_at, ends_at, address, method)
-values ($1, $2, $3, $4, $4, $5, $6, $7)
+select $1, $2, id, $4, $4, $5, $6, $7 from owner
+returning id
 
 -- name: session
 select s.id as session_id, s.created_at as begun_at, s.used_at, s.ends_at, s.method, s.address, u.*

@@ -47,10 +47,9 @@ limit $4
 select i.ord
 from unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::timestamptz[])
      with ordinality as i (bucket, imsi, cell, cell_area, at, imei, since, ord)
-join sim s on s.bucket = i.bucket and s.imsi = i.imsi
-left join sim_place p on p.bucket = i.bucket and p.imsi = i.imsi and p.bucket = any ($1::smallint[])
-where s.bucket = any ($1::smallint[])
-  and (p.cell_at is null
+join sim s on s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[]) /* shards */
+left join sim_place p on p.bucket = i.bucket and p.imsi = i.imsi and p.bucket = any ($1::smallint[]) /* shards */
+where (p.cell_at is null
        or i.at > p.cell_at and (p.cell is distinct from i.cell or p.cell_area is distinct from i.cell_area)
        or i.at >= p.cell_at + $8::interval)
   and (s.seen_at is null or i.since is null or s.seen_at < i.since or s.seen_imei is null or s.seen_imei = i.imei)

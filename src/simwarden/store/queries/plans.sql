@@ -33,6 +33,14 @@ left join lateral (
 where a.plan is not null
 order by a.account_id
 
+-- name: below
+with recursive below (id, parent_id, depth) as (
+    select id, parent_id, 1 from account where parent_id = any ($1::text[])
+    union all
+    select a.id, a.parent_id, b.depth + 1 from account a join below b on a.parent_id = b.id where b.depth < 10
+)
+select id, parent_id, max(depth) as depth from below group by id, parent_id order by depth, id
+
 -- name: valid
 select valid_from, document from plan where name = $1 and valid_from <= $2 order by valid_from desc limit 1
 

@@ -1,12 +1,12 @@
 -- Records that subscribers wait for. Every statement on rows of SIMs carries the bucket.
 
 -- name: listeners
--- Live subscriptions to records of these SIMs, or of whole accounts; $2: IMSIs, and what stands for accounts. Its index
+-- Live subscriptions to records of these SIMs, or of whole accounts; $3: IMSIs, and what stands for accounts. Its index
 -- is asked for by the condition on `topic`, as it stands.
 select s.id, s.imsi, s.account_id, s.topic, s.config
-from unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
-join subscription s on s.bucket = i.bucket and s.imsi = i.imsi
-where s.bucket = any ($1::smallint[]) and s.ended_at is null
+from unnest(string_to_array($2, e'\n')::smallint[], string_to_array($3, e'\n')) as i (bucket, imsi)
+join subscription s on s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[]) /* shards */
+where s.ended_at is null
   and s.topic in ('MESSAGE_RECORDED', 'CALL_ENDED', 'USAGE_REACHED')
 
 -- name: messages

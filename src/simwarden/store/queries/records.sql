@@ -6,9 +6,13 @@ insert into sms (bucket, gateway_id, key, direction, imsi, port, slot, pool, poo
 select i.bucket, i.gateway_id, i.key, i.direction, i.imsi, i.port, i.slot, i.pool, i.pool_slot, i.at, i.status,
        i.received_at, i.sealed, i.iccid, i.sent_at, i.smsc, i.task, i.took_ms, i.encoding, i.status_text, i.peer,
        i.account_id
-from unnest($1::smallint[], $2::int[], $3::bytea[], $4::bytea[], $5::text[], $6::text[], $7::int[], $8::int[],
-            $9::text[], $10::int[], $11::timestamptz[], $12::int[], $13::timestamptz[], $14::bytea[], $15::text[],
-            $16::timestamptz[], $17::text[], $18::int[], $19::int[], $20::text[], $21::text[], $22::bytea[], $23::text[])
+from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n')::int[], $3::bytea[], $4::bytea[],
+            string_to_array($5, e'\n'), string_to_array($6, e'\n', ''), string_to_array($7, e'\n', '')::int[],
+            string_to_array($8, e'\n', '')::int[], $9::text[], string_to_array($10, e'\n', '')::int[],
+            $11::timestamptz[], string_to_array($12, e'\n', '')::int[], $13::timestamptz[], $14::bytea[], $15::text[],
+            $16::timestamptz[], $17::text[], string_to_array($18, e'\n', '')::int[],
+            string_to_array($19, e'\n', '')::int[], $20::text[], $21::text[], $22::bytea[],
+            string_to_array($23, e'\n', ''))
      as i (bucket, gateway_id, key, plain, direction, imsi, port, slot, pool, pool_slot, at, status, received_at, sealed,
            iccid, sent_at, smsc, task, took_ms, encoding, status_text, peer, account_id)
 where not exists (

@@ -64,16 +64,13 @@ delete from risk_rule where account_id = $1
 -- name: areas
 delete from area where account_id = $1
 
--- name: numbers
-delete from number_assignment where bucket = any ($2::smallint[]) and account_id = $1
-
--- name: eligibility
+-- name: of_buckets_eligibility
 delete from eligibility where bucket = any ($2::smallint[]) and account_id = $1
 
--- name: short_messages
+-- name: of_buckets_short_messages
 delete from short_message where bucket = any ($2::smallint[]) and account_id = $1
 
--- name: outgoing_messages
+-- name: of_buckets_outgoing_messages
 delete from outgoing_message where bucket = any ($2::smallint[]) and account_id = $1
 
 -- name: short_message_turn
@@ -82,7 +79,7 @@ delete from short_message_turn where account_id = $1
 -- name: opt_out_words
 delete from opt_out_words where account_id = $1
 
--- name: opt_outs
+-- name: of_buckets_opt_outs
 delete from opt_out where bucket = any ($2::smallint[]) and account_id = $1
 
 -- name: alarms
@@ -109,10 +106,10 @@ delete from usage_day where account_id = $1
 -- name: service_days
 delete from service_day where account_id = $1
 
--- name: services
+-- name: of_buckets_services
 delete from sim_service_day where bucket = any ($2::smallint[]) and account_id = $1
 
--- name: service_ends
+-- name: of_buckets_service_ends
 delete from sim_service_end where bucket = any ($2::smallint[]) and account_id = $1
 
 -- name: buyer
@@ -155,6 +152,9 @@ delete from account where id = $1
 
 -- name: gateway_alarms
 delete from alarm a using gateway g where g.name = any ($1::text[]) and a.gateway_id = g.id
+
+-- name: gateway_ids
+select id from gateway where name = any ($1::text[])
 
 -- name: gateways
 with asked as (delete from gateway_poll p using gateway g where g.id = p.gateway_id and g.name = any ($1::text[]))

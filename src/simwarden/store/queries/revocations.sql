@@ -18,5 +18,11 @@ from token_revocation where app_key = $1 and expires_at > $2
 -- name: count
 select count(*) from token_revocation where app_key = $1 and expires_at > $2
 
+-- name: count_consents
+select count(*) from token_revocation where app_key = $1 and starts_with(name, $2) and expires_at > $3
+
+-- name: drop_consents
+delete from token_revocation where app_key = $1 and starts_with(name, $2) and name <> $2
+
 -- name: forget
 delete from token_revocation where expires_at < $1

@@ -49,14 +49,15 @@ select account_id, stamp from risk_account where counts and account_id = any ($1
 
 -- name: states
 select t.imsi, t.state, t.version, t.first_event
-from unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
+from unnest(string_to_array($2, e'\n')::smallint[], string_to_array($3, e'\n')) as i (bucket, imsi)
 join risk_state t on t.bucket = i.bucket and t.imsi = i.imsi and t.bucket = any ($1::smallint[]) /* shards */
 
 -- name: save_states
 -- Of SIMs in one order for everybody. One of which somebody else wrote something meanwhile is not written, and locked.
 insert into risk_state as t (bucket, imsi, first_event, version, state, day)
 select i.bucket, i.imsi, i.first_event, i.version, i.state, $6
-from unnest($1::smallint[], $2::text[], $3::int[], $4::int[], $5::bytea[])
+from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'), string_to_array($3, e'\n')::int[],
+            string_to_array($4, e'\n')::int[], $5::bytea[])
      as i (bucket, imsi, first_event, version, state)
 order by i.bucket, i.imsi
 on conflict (bucket, imsi) do update
@@ -129,9 +130,9 @@ delete from risk_silence t where t.bucket = $1 and t.ctid = any (array(
 -- name: reached
 -- Countries that SIMs wrote to or called, by the counts of days before this one.
 select i.imsi, t.zone
-from unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
+from unnest(string_to_array($2, e'\n')::smallint[], string_to_array($3, e'\n')) as i (bucket, imsi)
 cross join lateral (
     select distinct d.zone from traffic_day d
     where d.bucket = i.bucket and d.imsi = i.imsi and d.bucket = any ($1::smallint[]) /* shards */
-      and d.day < $3 and d.direction <> 'inbound' and d.count > 0
+      and d.day < $4 and d.direction <> 'inbound' and d.count > 0
 ) t

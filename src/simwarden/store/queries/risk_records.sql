@@ -37,3 +37,6 @@ where e.bucket = any ($1::smallint[]) and e.imsi = any ($2::text[]) and e.n >= s
 select c.imsi, c.at, c.megabytes from counter_day c
 where c.bucket = any ($1::smallint[]) and c.imsi = any ($2::text[]) and c.at >= $3 and c.megabytes > 0
   and c.account_id = $4
+union all
+select v.imsi, v.at, (v.up + v.down) / 1000000.0 from data_volume v
+where v.bucket = any ($1::smallint[]) and v.imsi = any ($2::text[]) and v.at >= $3 and v.account_id = $4

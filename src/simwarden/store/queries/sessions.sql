@@ -2,22 +2,39 @@
 select s.* from session s
 join unnest($1::smallint[], $2::text[], $3::int[], $4::text[]) as i (bucket, imsi, gateway_id, key)
   on s.bucket = i.bucket and s.imsi = i.imsi and s.gateway_id = i.gateway_id and s.key = i.key
-where s.bucket = any ($1::smallint[])
+  and s.bucket = any ($1::smallint[]) /* shards */
 
 -- name: live
 select s.* from session s
 join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on s.bucket = i.bucket and s.imsi = i.imsi
-where s.bucket = any ($1::smallint[]) and s.gateway_id = $3 and s.ended_at is null
+  and s.bucket = any ($1::smallint[]) /* shards */
+where s.gateway_id = $3 and s.ended_at is null
 order by s.bucket, s.imsi, s.began_at, s.key
 
 -- name: save
 insert into session (bucket, imsi, gateway_id, key, began_at, seen_at, ended_at, imei, presumed,
-                     svn, plmn)
-select * from unnest($1::smallint[], $2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-                     $7::timestamptz[], $8::text[], $9::boolean[], $10::text[], $11::text[])
+                     svn, plmn, apn, rat, ipv4, ipv6, up, down, parts, decision)
+select * from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'),
+                     string_to_array($3, e'\n')::int[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+                     $7::timestamptz[], string_to_array($8, e'\n', ''), string_to_array($9, e'\n')::boolean[],
+                     string_to_array($10, e'\n', ''), string_to_array($11, e'\n', ''), $12::text[],
+                     string_to_array($13, e'\n', ''), string_to_array($14, e'\n', ''), string_to_array($15, e'\n', ''),
+                     string_to_array($16, e'\n')::bigint[], string_to_array($17, e'\n')::bigint[],
+                     string_to_array($18, e'\n')::int[], string_to_array($19, e'\n', ''))
 on conflict (bucket, imsi, gateway_id, key) do update
 set began_at = excluded.began_at, seen_at = excluded.seen_at, ended_at = excluded.ended_at, imei = excluded.imei,
-    presumed = excluded.presumed, svn = excluded.svn, plmn = excluded.plmn
+    presumed = excluded.presumed, svn = excluded.svn, plmn = excluded.plmn, apn = excluded.apn, rat = excluded.rat,
+    ipv4 = excluded.ipv4, ipv6 = excluded.ipv6, up = excluded.up, down = excluded.down, parts = excluded.parts,
+    decision = excluded.decision
+
+-- name: live_of_sim
+select s.* from session s left join session_restart r on r.gateway_id = s.gateway_id
+where s.bucket = $1 and s.imsi = $2 and s.ended_at is null
+  and (r.restarted_at is null or s.began_at >= r.restarted_at)
+order by s.seen_at desc, s.gateway_id, s.key
+
+-- name: newest_of_sim
+select * from session where bucket = $1 and imsi = $2 order by seen_at desc, began_at desc, gateway_id, key limit 1
 
 -- name: forget_oldest
 delete from session s

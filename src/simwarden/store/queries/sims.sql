@@ -2,7 +2,7 @@
 -- $4: the bucket of an IMSI, under which the SIM itself is found. Not all columns are read, and lists only that are not
 -- empty: each takes time to decode, and every call comes by here.
 select i.ord, s.bucket, s.imsi, s.account_id, s.iccid, s.msisdn, s.nai, s.binding, s.state,
-       s.seen_at, s.seen_imei, s.seen_unknown, s.seen_gateway, s.seen_port, s.seen_slot,
+       s.seen_at, s.seen_imei, s.seen_unknown, s.seen_gateway, s.seen_port, s.seen_slot, s.seen_device_at,
        s.lifecycle, coalesce(s.lifecycle_since, s.created_at) as lifecycle_since, null as created_at,
        nullif(s.bars, '[]') as bars, nullif(s.closed_apns, '[]') as closed_apns,
        s.first_event, s.reported_iccid, s.event_count, s.upheld_at, s.limits, s.area
@@ -12,6 +12,22 @@ from unnest(string_to_array($1, e'\n'), string_to_array($2, e'\n'), string_to_ar
 left join sim_identifier d on i.bucket is null and d.kind = i.kind and d.value = i.value and d.account_id = i.account_id
 join sim s on s.bucket = coalesce(d.bucket, i.bucket) and s.imsi = coalesce(d.imsi, i.value)
           and s.account_id = i.account_id
+
+-- name: of_imsis
+-- The columns of `find`, of SIMs of any account.
+select s.bucket, s.imsi, s.account_id, s.iccid, s.msisdn, s.nai, s.binding, s.state,
+       s.seen_at, s.seen_imei, s.seen_unknown, s.seen_gateway, s.seen_port, s.seen_slot, s.seen_device_at,
+       s.lifecycle, coalesce(s.lifecycle_since, s.created_at) as lifecycle_since, null as created_at,
+       nullif(s.bars, '[]') as bars, nullif(s.closed_apns, '[]') as closed_apns,
+       s.first_event, s.reported_iccid, s.event_count, s.upheld_at, s.limits, s.area
+from sim s
+join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on s.bucket = i.bucket and s.imsi = i.imsi
+where s.bucket = any ($1::smallint[])
+
+-- name: walk
+select s.bucket, s.imsi from sim s
+where s.bucket = any ($1::smallint[]) and (s.bucket, s.imsi) > ($2::smallint, $3::text)
+order by s.bucket, s.imsi limit $4
 
 -- name: lock
 select s.* from sim s
@@ -61,7 +77,7 @@ set binding = i.binding, state = i.state,
     bars = i.bars, functions_off = i.functions_off, event_count = i.event_count,
     lifecycle = i.lifecycle, lifecycle_since = coalesce(i.lifecycle_since, s.lifecycle_since), closed_apns = i.closed_apns,
     reported_iccid = i.reported_iccid, upheld_at = i.upheld_at, limits = i.limits, due_at = i.due_at,
-    area = i.area
+    area = i.area, seen_device_at = i.seen_device_at
 from unnest($1::smallint[], string_to_array($2, e'\n'), string_to_array($3, e'\n', '')::jsonb[],
             string_to_array($4, e'\n'), string_to_array($5, e'\n', '')::timestamptz[], string_to_array($6, e'\n', ''),
             string_to_array($7, e'\n')::boolean[], string_to_array($8, e'\n', '')::int[],
@@ -71,10 +87,10 @@ from unnest($1::smallint[], string_to_array($2, e'\n'), string_to_array($3, e'\n
             string_to_array($15, e'\n', '')::timestamptz[], string_to_array($16, e'\n')::jsonb[],
             string_to_array($17, e'\n', ''), string_to_array($18, e'\n', '')::timestamptz[],
             string_to_array($19, e'\n', '')::jsonb[], string_to_array($20, e'\n', '')::timestamptz[],
-            string_to_array($21, e'\n', '')::jsonb[])
+            string_to_array($21, e'\n', '')::jsonb[], string_to_array($22, e'\n', '')::timestamptz[])
      as i (bucket, imsi, binding, state, seen_at, seen_imei, seen_unknown, seen_gateway, seen_port, seen_slot,
            bars, functions_off, event_count, lifecycle, lifecycle_since, closed_apns,
-           reported_iccid, upheld_at, limits, due_at, area)
+           reported_iccid, upheld_at, limits, due_at, area, seen_device_at)
 where s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
 
 -- name: add_events

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tests.support.nas import SECRET, TestNas
 from tests.support.patience import PATIENCE
@@ -42,7 +42,7 @@ class Mobile:
         self.id = 0
         self.source = self.another_source()
 
-    def another_source(self) -> RadiusSource:
+    def another_source(self, **settings: Any) -> RadiusSource:
         """As another process would have it, with a port of its own."""
         services = SourceServices(
             elements=self.world.gateways,
@@ -53,7 +53,9 @@ class Mobile:
             counted=lambda *words: self.counted.update([words]),
             command_timeout=5.0,
         )
-        return RadiusSource(services, RadiusSettings(radius_port=free_port()))
+        return RadiusSource(
+            services, RadiusSettings(radius_port=free_port(), radius_access_port=free_port(), **settings)
+        )
 
     async def register(self) -> None:
         """Enter the NAS in the register."""
@@ -71,6 +73,7 @@ class Mobile:
         self.source = source or self.source
         await self.source.start()
         await self.nas.connect(self.source.receiver.address[1])
+        await self.nas.connect_access(self.source.access_receiver.address[1])
 
     def driver_for(self, access: CommandAccess) -> Driver:
         """As the registry would have it."""

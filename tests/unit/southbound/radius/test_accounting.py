@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simwarden.domain.session import Octets
 from simwarden.southbound.radius import accounting, codec
 from simwarden.southbound.radius.accounting import Accounting, AccountingStatus
 from simwarden.southbound.radius.codec import Attribute, Code, InvalidPacket, Vendor3gpp
@@ -198,3 +199,56 @@ def test_the_serving_network_is_five_or_six_digits(value: bytes, plmn: str | Non
 )
 def test_a_software_version_stands_in_an_imeisv_alone(value: bytes, svn: str | None) -> None:
     assert read(SESSION, codec.vendor_attribute(Vendor3gpp.IMEISV, value)).svn == svn
+
+
+def test_octets_pass_four_gibibytes() -> None:
+    """The golden Interim-Update that FreeRADIUS 3.2.1 accepted: 1 gigaword and 1073741824 octets."""
+    golden = (
+        "0409007c6d94318616efcbfa062b8d9e4d2042bd2806000000032c12304130423043304430303030303030312a06400000003406000000011a17"
+        "000028af01113436303030303939303132333639381a18000028af1412333533363839353330373037393030311a15000028af160f8264f00012"
+        "3464f00000012345"
+    )
+    packet = codec.decode(bytes.fromhex(golden))
+    assert codec.is_authentic_request(packet, b"testing123")
+    assert accounting.read(packet, NOW).octets == Octets(5368709120, 0)
+
+
+def test_where_a_session_is_attached() -> None:
+    told = read(
+        SESSION,
+        codec.attribute(Attribute.CALLED_STATION_ID, b"IoT.Example.mnc001.mcc262.gprs"),
+        codec.attribute(Attribute.FRAMED_IP_ADDRESS, bytes([10, 45, 0, 7])),
+        codec.attribute(Attribute.FRAMED_IPV6_PREFIX, bytes.fromhex("004020010db800010002")),
+        codec.vendor_attribute(Vendor3gpp.RAT_TYPE, b"\x06"),
+        codec.integer(Attribute.ACCT_OUTPUT_OCTETS, 9),
+        status=3,
+    )
+    assert (told.apn, told.rat, told.ipv4, told.ipv6) == ("iot.example", "EUTRA", "10.45.0.7", "2001:db8:1:2::/64")
+    assert told.octets == Octets(0, 9)
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        codec.attribute(Attribute.CALLED_STATION_ID, b"\xff\xfe"),
+        codec.attribute(Attribute.CALLED_STATION_ID, b"00-11-22-33-44-55:a network"),
+        codec.attribute(Attribute.FRAMED_IP_ADDRESS, b"\xff\xff\xff\xfe"),
+        codec.attribute(Attribute.FRAMED_IP_ADDRESS, b"\x0a"),
+        codec.attribute(Attribute.FRAMED_IPV6_PREFIX, b"\x00\xff" + bytes(16)),
+        codec.attribute(Attribute.FRAMED_IPV6_PREFIX, b"\x00"),
+        codec.attribute(Attribute.FRAMED_IPV6_PREFIX, b"\x00\x40" + bytes(16)),
+        codec.attribute(Attribute.FRAMED_IPV6_ADDRESS, bytes(16)),
+        codec.vendor_attribute(Vendor3gpp.RAT_TYPE, b"\xc8"),
+        codec.vendor_attribute(Vendor3gpp.RAT_TYPE, b"\x00\x06"),
+    ],
+)
+def test_what_cannot_be_read_of_a_session_counts_as_missing(attribute: bytes) -> None:
+    told = read(SESSION, attribute)
+    assert (told.apn, told.rat, told.ipv4, told.ipv6) == (None, None, None, None)
+
+
+def test_an_address_alone_is_a_prefix_of_all_its_bits() -> None:
+    address = bytes.fromhex("20010db8000100020000000000000009")
+    assert read(SESSION, codec.attribute(Attribute.FRAMED_IPV6_ADDRESS, address)).ipv6 == "2001:db8:1:2::9/128"
+    delegated = codec.attribute(Attribute.DELEGATED_IPV6_PREFIX, bytes.fromhex("003820010db80001ff"))
+    assert read(SESSION, delegated).ipv6 == "2001:db8:1:ff00::/56"

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from tests.support.nas import SECRET, TestNas, accounting
@@ -17,12 +17,16 @@ from simwarden.engine.ingest import UnacceptableReport
 from simwarden.southbound.radius import codec
 from simwarden.southbound.radius.accounting import Accounting, AccountingStatus
 from simwarden.southbound.radius.book import Nas
-from simwarden.southbound.radius.codec import Code
-from simwarden.southbound.radius.receiver import AccountingReceiver
+from simwarden.southbound.radius.codec import Attribute, Code
+from simwarden.southbound.radius.exchange import Exchange, RequestService, Response
+from simwarden.southbound.radius.receiver import UdpReceiver
+from simwarden.southbound.radius.source import AccountingService
 from simwarden.store.gateways import GatewayRef
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from simwarden.southbound.radius.codec import Packet
 
 NAS = Nas(GatewayRef(7, "pgw-1", 60, None), SECRET)
 
@@ -39,20 +43,29 @@ class World:
         self.may_go.set()
         self.known: Nas | None = NAS
         self.nas = TestNas()
-        self.receiver = AccountingReceiver(
-            lambda _address: self.known,
-            self._take_in,
+        self.exchange = Exchange(
             rejected=self._keep,
             most=most,
+            ready=self._ready,
             counted=lambda *words: self.counted.update([words]),
         )
+        services: dict[int, RequestService] = {Code.ACCOUNTING_REQUEST: self, Code.ACCESS_REQUEST: self}
+        self.receiver = UdpReceiver(lambda _address: self.known, self.exchange, services, Code.ACCOUNTING_RESPONSE)
 
-    async def _take_in(self, nas: Nas, told: Accounting, _now: datetime) -> None:
+    def read(self, packet: Packet, now: datetime) -> tuple[str, Accounting]:
+        return AccountingService.read(cast("AccountingService", self), packet, now)
+
+    async def answer(self, nas: Nas, told: Accounting, _now: datetime) -> Response:
         assert nas == NAS
         await self.may_go.wait()
         if self.error is not None:
             raise self.error
         self.taken.append(told)
+        return Response(Code.ACCOUNTING_RESPONSE)
+
+    async def _ready(self) -> None:
+        if self.error is not None:
+            raise self.error
 
     async def _keep(self, _nas: Nas, reason: str, _data: bytes) -> None:
         self.kept.append(reason)
@@ -73,7 +86,8 @@ async def opened(most: int = 100) -> AsyncIterator[World]:
             yield world
         finally:
             world.may_go.set()
-            await world.receiver.stop()
+            await world.exchange.stop()
+            world.receiver.close()
 
 
 START = accounting(1, "S1", imsi="460000990123698", imei="3536895307079001", at=1769999400)
@@ -83,7 +97,7 @@ async def test_a_packet_is_answered_when_it_is_taken_in() -> None:
     async with opened() as world:
         world.may_go.clear()
         asking = asyncio.create_task(world.nas.ask(world.nas.packet(START), again=None))
-        await world.until(lambda: bool(world.receiver._in_work))
+        await world.until(lambda: bool(world.exchange._in_work))
         assert not asking.done()
         world.may_go.set()
         await asking
@@ -97,7 +111,7 @@ async def test_a_retransmission_gets_the_same_answer_and_counts_once() -> None:
         packet = world.nas.packet(START)
         world.may_go.clear()
         world.nas.send(packet)
-        await world.until(lambda: bool(world.receiver._in_work))
+        await world.until(lambda: bool(world.exchange._in_work))
         world.nas.send(packet)
         await world.until(lambda: world.counted["duplicate", ""] == 1)
         world.may_go.set()
@@ -108,10 +122,56 @@ async def test_a_retransmission_gets_the_same_answer_and_counts_once() -> None:
     assert world.counted["duplicate", ""] >= 2
 
 
-async def test_an_answer_proves_itself_to_who_proved_himself() -> None:
+async def test_accounting_is_answered_without_a_message_authenticator() -> None:
+    """Also where the request has one: FreeRADIUS 3.2.1 takes such an answer for forged."""
     async with opened() as world:
         packet = codec.encode_request(Code.ACCOUNTING_REQUEST, 9, START, SECRET)
-        assert codec.Attribute.MESSAGE_AUTHENTICATOR in (await world.nas.ask(packet)).attributes
+        assert codec.Attribute.MESSAGE_AUTHENTICATOR not in (await world.nas.ask(packet)).attributes
+
+
+async def test_a_server_that_can_serve_says_so() -> None:
+    """Status-Server (RFC 5997), with the Message-Authenticator that it must have."""
+    async with opened() as world:
+        question = world.nas.proved([], Code.STATUS_SERVER)
+        answer = await world.nas.ask(question)
+        assert answer.code == Code.ACCOUNTING_RESPONSE
+        assert answer.raw[20] == Attribute.MESSAGE_AUTHENTICATOR
+        world.error = StoreUnavailable("away")
+        world.nas.send(world.nas.proved([], Code.STATUS_SERVER))
+        await world.until(lambda: world.counted["unavailable", "status"] == 1)
+        bare = bytearray(question[:20])
+        bare[2:4] = (20).to_bytes(2, "big")
+        world.nas.send(bytes(bare))
+        await world.until(lambda: world.counted["unproved", ""] == 1)
+
+
+@pytest.mark.parametrize("code", [Code.ACCESS_REQUEST, Code.ACCOUNTING_REQUEST])
+async def test_proxies_get_their_states_back(code: Code) -> None:
+    states = [codec.attribute(Attribute.PROXY_STATE, value) for value in (b"first", b"", b"\0third" * 30)]
+    async with opened() as world:
+        mixed = [states[0], *START, *states[1:]]
+        packet = world.nas.proved(mixed) if code == Code.ACCESS_REQUEST else world.nas.packet(mixed)
+        answer = await world.nas.ask(packet)
+        assert answer.proxy_states() == states
+
+
+async def test_an_access_request_without_a_proof_gets_silence() -> None:
+    """CVE-2024-3596: its authenticator is random, so nothing else would prove it."""
+    async with opened() as world:
+        packet = world.nas.proved(START)
+        bare = packet[:20] + packet[38:]
+        bare = bare[:2] + len(bare).to_bytes(2, "big") + bare[4:]
+        for data, reason in (
+            (bare, "unproved"),
+            (world.nas.proved(START, secret=b"another"), "forged"),
+            (packet[:4] + bytes(16) + packet[20:], "forged"),
+            (packet[:-1] + b"9", "forged"),
+            (world.nas.proved([*START, *[codec.attribute(Attribute.PROXY_STATE, bytes(253))] * 13]), "value"),
+        ):
+            before = world.counted[reason, ""]
+            world.nas.send(data)
+            await world.until(lambda reason=reason, before=before: world.counted[reason, ""] > before)  # type: ignore[misc]
+        assert world.taken == []
 
 
 @pytest.mark.parametrize(
@@ -178,8 +238,8 @@ async def test_stopping_finishes_what_is_in_work_and_takes_nothing_more() -> Non
     async with opened() as world:
         world.may_go.clear()
         asking = asyncio.create_task(world.nas.ask(world.nas.packet(START), again=None))
-        await world.until(lambda: bool(world.receiver._in_work))
-        stopping = asyncio.create_task(world.receiver.stop())
+        await world.until(lambda: bool(world.exchange._in_work))
+        stopping = asyncio.create_task(world.exchange.stop())
         await asyncio.sleep(0)
         world.nas.send(world.nas.packet(accounting(AccountingStatus.STOP, "S1")))
         world.may_go.set()
@@ -191,13 +251,13 @@ async def test_stopping_finishes_what_is_in_work_and_takes_nothing_more() -> Non
 async def test_answers_are_forgotten_after_a_while() -> None:
     now = 100.0
     async with opened() as world:
-        world.receiver._monotonic = lambda: now
+        world.exchange._monotonic = lambda: now
         packets = [world.nas.packet(accounting(1, f"S{number}")) for number in range(3)]
         for packet in packets[:2]:
             await world.nas.ask(packet)
         now = 120.0
         await world.nas.ask(packets[2])
-        assert len(world.receiver._answered) == 1
+        assert len(world.exchange._answered) == 1
         await world.nas.ask(packets[0])
     assert [told.session for told in world.taken] == ["S0", "S1", "S2", "S0"]
 

@@ -1,0 +1,1 @@
+"""A folder for each page, or for a few that belong together."""

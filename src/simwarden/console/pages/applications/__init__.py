@@ -1,0 +1,1 @@
+"""Customers' applications and operators' keys."""

@@ -1,0 +1,1 @@
+"""Areas: where SIMs may be, on a map that needs no network."""

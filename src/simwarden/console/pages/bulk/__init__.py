@@ -1,0 +1,1 @@
+"""Work on many SIMs: chosen, looked at, confirmed, followed."""

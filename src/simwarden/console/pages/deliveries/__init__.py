@@ -1,0 +1,1 @@
+"""Subscriptions, how their events fare, and what was sent and answered."""

@@ -1,0 +1,1 @@
+"""Network elements: gateways and what they report."""

@@ -1,0 +1,1 @@
+"""Hotzones: places where fraud is found, and the named lists of accounts."""

@@ -1,0 +1,1 @@
+"""What a person looks after himself: password, second factor, sessions."""

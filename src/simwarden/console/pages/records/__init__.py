@@ -1,0 +1,1 @@
+"""Short messages and calls of SIMs, of accounts and of gateways."""

@@ -1,0 +1,1 @@
+"""Rules: what SIMs may not do in a time, built, tried and switched on."""

@@ -1,0 +1,1 @@
+"""Signing in and out, setting a password, the second factor, language and theme."""

@@ -1,0 +1,1 @@
+"""One SIM: how it stands, why, and what can be done."""

@@ -1,0 +1,106 @@
+"""The list of SIMs: found as one types, filtered in the address, page by page behind a cursor."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+
+from simwarden.console.calls import CallRefused
+from simwarden.console.page import ConsolePage, Nav
+from simwarden.console.rendering import address
+from simwarden.console.visit import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.types import ASGIApp
+
+    from simwarden.console.visit import Visit
+
+STATES = ("NEUTRAL", "ARMED", "LOCKED", "DIFFERED")
+LIVES = ("PRE_ACTIVE", "ACTIVE", "SUSPENDED", "DEACTIVATED")
+BARS = ("IMEI_MISMATCH", "AREA_EXIT", "CLOSED_BY_CUSTOMER", "SUSPENDED", "RISK", "QUOTA")
+FILTERS = ("account", "state", "lifecycle", "barred", "bar", "tag", "imei", "tac", "seenBefore", "seenAfter", "gateway")
+"""Parameters of the address that the API takes under the same name."""
+COLUMNS = ("number", "imsi", "iccid", "binding", "life", "off", "device", "place", "seen", "account", "tags")
+SHOWN = ("number", "imsi", "binding", "life", "off", "device", "place", "seen", "account")
+"""Without a choice."""
+ROWS = 50
+_WHOLE = re.compile(r"\+?[0-9]{14,20}|[^\s@]+@[^\s@]+")
+"""What may be an identifier in full, and is looked up by an index before anything is searched."""
+
+
+async def show(visit: Visit) -> ASGIApp:
+    """The list."""
+    query = visit.query
+    text = query.get("q", "").replace(" ", "")
+    wanted = {name: query[name] for name in FILTERS if name in query}
+    if visit.account is not None:
+        wanted.setdefault("account", visit.account)
+    found, error = await _found(visit, text, wanted)
+    shown = [name for name in COLUMNS if name in visit.lists.get("column", SHOWN)]
+    accounts = await account_names(visit, (sim["account"] for sim in found["sims"])) if "account" in shown else {}
+    kept = {**wanted, "q": query.get("q"), "inside": query.get("inside"), "column": visit.lists.get("column")}
+    return visit.show(
+        "sims/list.html",
+        200 if error is None else error.status,
+        title=visit.t("sims.title"),
+        sims=found["sims"],
+        columns=shown,
+        all_columns=COLUMNS,
+        accounts=accounts,
+        first=_at(kept) if "cursor" in query else "",
+        next=_at({**kept, "cursor": found["nextCursor"]}) if "nextCursor" in found else "",
+        wanted={name: wanted.get(name, "") for name in FILTERS},
+        filtered=bool(set(wanted) - ({"account"} if visit.account else set())),
+        text=query.get("q", ""),
+        more=bool(found.get("more")),
+        inside=_at({**kept, "inside": "yes"}) if text and "inside" not in query and not wanted else "",
+        error=error and (error.message or visit.t(f"failed.{error.status}")),
+        states=STATES,
+        lives=LIVES,
+        bars=BARS,
+    )
+
+
+async def _found(visit: Visit, text: str, wanted: dict[str, str]) -> tuple[dict[str, Any], CallRefused | None]:
+    """A page of SIMs; and why there is none, where the API says so."""
+    if text and _WHOLE.fullmatch(text) and not wanted:
+        try:
+            return {"sims": [await visit.api.get("/sims/{}", text)]}, None
+        except CallRefused as refused:
+            if refused.status not in (400, 404):
+                raise
+    inside = bool(wanted) or "inside" in visit.query or "cursor" in visit.query or not visit.may("searchSims")
+    if text and not inside:
+        return await visit.api.get("/sim-search", text=text[:64], limit=ROWS), None
+    try:
+        cursor = visit.query.get("cursor")
+        return await visit.api.get("/sims", text=text, cursor=cursor, limit=ROWS, **wanted), None
+    except CallRefused as refused:
+        if refused.status in (400, 404):
+            return {"sims": []}, refused
+        raise
+
+
+def _at(query: dict[str, Any]) -> str:
+    return address(f"{ROOT}/sims", query)
+
+
+async def account_names(visit: Visit, ids: Iterable[str]) -> dict[str, str]:
+    """Names of accounts by id; the id itself where nobody says the name."""
+    wanted = sorted(set(ids))
+    if not visit.may("getAccount"):
+        return {each: each for each in wanted}
+
+    async def name(each: str) -> str:
+        try:
+            return str((await visit.api.get("/accounts/{}", each))["name"])
+        except CallRefused:
+            return each
+
+    return dict(zip(wanted, await asyncio.gather(*map(name, wanted)), strict=True))
+
+
+PAGES = (ConsolePage(name="sims", path="/sims", show=show, needs=("listSims",), nav=Nav("sims", 10, "sim")),)

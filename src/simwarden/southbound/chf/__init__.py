@@ -1,0 +1,1 @@
+"""Converged charging: session management functions report sessions, and ask for units (3GPP TS 32.291)."""

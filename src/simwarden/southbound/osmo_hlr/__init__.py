@@ -1,0 +1,1 @@
+"""osmo-hlr: the home location register of Osmocom networks."""

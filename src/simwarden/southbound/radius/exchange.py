@@ -1,0 +1,235 @@
+"""Requests of NAS and their answers, however they travel: proof, duplicates, limits, and the answer after the commit.
+
+A NAS sends again what is not answered (RFC 2866 section 4.1, RFC 5080 section 2.2.1), so silence loses nothing: it is
+the answer to forged and broken packets, and to accounting while the database is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter, OrderedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import structlog
+
+from simwarden.domain.errors import StoreUnavailable
+from simwarden.engine.ingest import UnacceptableReport
+from simwarden.kit.clock import now_utc
+from simwarden.southbound.radius import codec
+from simwarden.southbound.radius.codec import Attribute, Code, InvalidPacket
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from simwarden.southbound.radius.book import Nas
+    from simwarden.southbound.radius.codec import Packet
+
+_log = structlog.get_logger()
+REMEMBERED = 10.0
+"""Seconds for which an answer is given again to a retransmission (RFC 5080 section 2.2.2: 5 to 30)."""
+REMEMBERED_MOST = 100_000
+"""Answers remembered at most; the oldest are forgotten before their time."""
+MOST_PROXY_STATE = 3072
+"""Octets of Proxy-State of one request, which the answer repeats within its 4096."""
+_KEEPING_MOST = 100
+
+
+class Response(NamedTuple):
+    """What a NAS is answered."""
+
+    code: Code
+    attributes: Sequence[bytes] = ()
+    outcome: str = "accepted"
+    """A word for the metrics."""
+
+
+class RequestService(Protocol):
+    """One kind of request."""
+
+    def read(self, packet: Packet, now: datetime) -> tuple[str, Any]:
+        """Understand an authentic request: its kind for the metrics, and what it says. Raises InvalidPacket."""
+
+    async def answer(self, nas: Nas, told: Any, now: datetime) -> Response:
+        """Returns when everything that it leads to is committed.
+
+        Raises StoreUnavailable and UnacceptableReport, after which no answer is given.
+        """
+
+
+class RequestChannel(NamedTuple):
+    """Where requests come from, and how they are answered."""
+
+    services: Mapping[int, RequestService]
+    """By the code of their requests."""
+    alive: Code
+    """What a Status-Server is answered there (RFC 5997 section 2.1)."""
+    sender: Any
+    """Whoever sends from there. The same Identifier and Authenticator of another sender are another request."""
+    send: Callable[[bytes], None]
+
+
+class Exchange:
+    """What all channels of a worker share."""
+
+    def __init__(
+        self,
+        *,
+        rejected: Callable[[Nas, str, bytes], Awaitable[None]],
+        most: int,
+        ready: Callable[[], Awaitable[None]],
+        counted: Callable[[str, str], None] = lambda _outcome, _type: None,
+        clock: Callable[[], datetime] = now_utc,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`most`: requests in work, half of them of one NAS. `rejected(nas, reason, packet)` keeps what a registered
+        NAS sent and could not be used. `ready()` raises StoreUnavailable while no request can be served.
+
+        `counted(outcome, kind)` is called once a packet.
+        """
+        self._rejected = rejected
+        self._most = most
+        self._ready = ready
+        self.counted = counted
+        self._clock = clock
+        self._monotonic = monotonic
+        self._in_work: dict[tuple[Any, int, bytes], asyncio.Task[None]] = {}
+        self._keeping: set[asyncio.Task[None]] = set()
+        self._of_nas: Counter[int] = Counter()
+        self._answered: OrderedDict[tuple[Any, int, bytes], tuple[float, bytes]] = OrderedDict()
+        """Until when each is remembered, oldest first."""
+        self._stopping = False
+
+    async def stop(self) -> None:
+        """Take nothing more; what is in work is finished and answered first."""
+        self._stopping = True
+        while pending := [*self._in_work.values(), *self._keeping]:
+            await asyncio.wait(pending)
+
+    def has_room(self, nas: Nas) -> bool:
+        """Whether one more request of this NAS is taken."""
+        return len(self._in_work) < self._most and self._of_nas[nas.ref.id] * 2 < self._most
+
+    def take(self, data: bytes, nas: Nas, channel: RequestChannel) -> None:
+        """One packet of a registered NAS, or what somebody makes look like one."""
+        if self._stopping:
+            return
+        if not self.has_room(nas):
+            self.counted("busy", "")
+            return
+        now = self._clock()
+        try:
+            packet = codec.decode(data)
+            key = (channel.sender, packet.identifier, packet.authenticator)
+            service = self._service(packet, channel)
+            _prove(packet, nas.secret)
+            if self._is_repeated(key, channel):
+                self.counted("duplicate", "")
+                return
+            if sum(map(len, packet.proxy_states())) > MOST_PROXY_STATE:
+                raise InvalidPacket("value", f"The Proxy-States of a packet have at most {MOST_PROXY_STATE} octets")
+            kind, told = ("status", None) if service is None else service.read(packet, now)
+        except InvalidPacket as error:
+            self.counted(error.reason, "")
+            self._keep(nas, str(error), data)
+            return
+        self._of_nas[nas.ref.id] += 1
+        work = self._work(nas, service, kind, told, packet, now, key, channel)
+        self._in_work[key] = asyncio.create_task(work, name=f"radius-{nas.ref.name}")
+
+    def _service(self, packet: Packet, channel: RequestChannel) -> RequestService | None:
+        """Who serves a packet; None: it asks whether anybody does. Raises InvalidPacket (`code`)."""
+        if packet.code == Code.STATUS_SERVER:
+            return None
+        service = channel.services.get(packet.code)
+        if service is None:
+            raise InvalidPacket("code", f"Packets of code {packet.code} are not taken here")
+        return service
+
+    def _is_repeated(self, key: tuple[Any, int, bytes], channel: RequestChannel) -> bool:
+        """Whether this very packet came before. It gets the same answer again, once there is one."""
+        if key in self._in_work:
+            return True
+        kept = self._answered.get(key)
+        if kept is None or kept[0] < self._monotonic():
+            return False
+        channel.send(kept[1])
+        return True
+
+    async def _work(
+        self,
+        nas: Nas,
+        service: RequestService | None,
+        kind: str,
+        told: Any,
+        packet: Packet,
+        now: datetime,
+        key: tuple[Any, int, bytes],
+        channel: RequestChannel,
+    ) -> None:
+        try:
+            if service is None:
+                await self._ready()
+                answer = Response(channel.alive)
+            else:
+                answer = await service.answer(nas, told, now)
+        except StoreUnavailable:
+            self.counted("unavailable", kind)
+        except UnacceptableReport as error:
+            self.counted("unacceptable", kind)
+            self._keep(nas, error.message, packet.raw)
+        except Exception:  # the boundary: a fault of this server's
+            _log.exception("a RADIUS request could not be served", nas=nas.ref.name, kind=kind)
+            self.counted("failed", kind)
+            self._keep(nas, "Not taken in because of a fault of this server, see its log", packet.raw)
+        else:
+            self.counted(answer.outcome, kind)
+            self._answer(nas, packet, answer, key, channel)
+        finally:
+            del self._in_work[key]
+            self._of_nas[nas.ref.id] -= 1
+
+    def _answer(
+        self, nas: Nas, packet: Packet, answer: Response, key: tuple[Any, int, bytes], channel: RequestChannel
+    ) -> None:
+        # An Accounting-Response has none: it is a keyed digest anyhow, and FreeRADIUS 3.2 computes that of one with an
+        # authenticator of zeros, as RFC 2869 5.14 speaks of the answers to Access-Requests alone.
+        prove = packet.code != Code.ACCOUNTING_REQUEST
+        attributes = [*answer.attributes, *packet.proxy_states()]
+        octets = codec.encode_response(answer.code, packet, nas.secret, attributes, prove=prove)
+        now = self._monotonic()
+        while self._answered and (
+            len(self._answered) >= REMEMBERED_MOST or next(iter(self._answered.values()))[0] < now
+        ):
+            self._answered.popitem(last=False)
+        self._answered[key] = now + REMEMBERED, octets
+        channel.send(octets)
+
+    def _keep(self, nas: Nas, reason: str, data: bytes) -> None:
+        """Keep a packet for inspection, beside the work; when too many wait for that, no more."""
+        if len(self._keeping) < _KEEPING_MOST:
+            task = asyncio.create_task(self._keep_now(nas, reason, data), name=f"radius-reject-{nas.ref.name}")
+            self._keeping.add(task)
+            task.add_done_callback(self._keeping.discard)
+
+    async def _keep_now(self, nas: Nas, reason: str, data: bytes) -> None:
+        with contextlib.suppress(StoreUnavailable):  # counted already, and the NAS sends again
+            await self._rejected(nas, reason, data)
+
+
+def _prove(packet: Packet, secret: bytes) -> None:
+    """Raise InvalidPacket (`unproved`, `forged`) for what was not made with the secret.
+
+    An Access-Request and a Status-Server are proved by their Message-Authenticator alone (CVE-2024-3596; RFC 5997
+    section 3), an Accounting-Request by its Request Authenticator.
+    """
+    if packet.code in (Code.ACCESS_REQUEST, Code.STATUS_SERVER):
+        if Attribute.MESSAGE_AUTHENTICATOR not in packet.attributes:
+            raise InvalidPacket("unproved", "The packet has no Message-Authenticator (CVE-2024-3596)")
+        proved = codec.is_proved_request(packet, secret)
+    else:
+        proved = codec.is_authentic_request(packet, secret)
+    if not proved:
+        raise InvalidPacket("forged", "The packet was not made with the secret of this NAS")

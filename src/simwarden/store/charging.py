@@ -1,0 +1,69 @@
+"""Charging sessions that are open."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
+from simwarden.store.queries import load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import asyncpg
+
+    from simwarden.store.database import Database
+
+Q = load("charging")
+MOST = 64
+"""Of a SIM at an element, and of those that name no SIM in a bucket."""
+
+
+class OpenCharging(msgspec.Struct, frozen=True):
+    """One of them."""
+
+    imsi: str | None
+    notify_uri: str | None
+    created_at: datetime
+
+
+class ChargingSessions:
+    """Every method may raise StoreUnavailable."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def open(self, bucket: int, ref: str, element_id: int, opened: OpenCharging) -> None:
+        """Enter one; nothing changes where it is there."""
+        async with self._db.transaction() as connection:
+            await connection.execute(
+                Q["open"], bucket, ref, element_id, opened.imsi, opened.notify_uri, opened.created_at
+            )
+            await connection.execute(Q["forget_oldest"], bucket, opened.imsi, element_id, MOST)
+
+    async def find(self, bucket: int, ref: str, element_id: int) -> OpenCharging | None:
+        """One by its ref, at the element that opened it."""
+        row = await self._db.fetchrow(Q["find"], bucket, ref, element_id)
+        return None if row is None else OpenCharging(row["imsi"], row["notify_uri"], row["created_at"])
+
+    async def close(self, bucket: int, ref: str, element_id: int) -> None:
+        """It is over."""
+        await self._db.execute(Q["close"], bucket, ref, element_id)
+
+    async def notify_uris(self, element_id: int, imsis: Sequence[str]) -> dict[tuple[str, str], str | None]:
+        """Where the charging sessions of SIMs at an element are told something, by IMSI and ref."""
+        rows = await self._db.fetch(Q["notify"], [bucket_of(imsi) for imsi in imsis], imsis, element_id)
+        return {(row["imsi"], row["ref"]): row["notify_uri"] for row in rows}
+
+
+async def forget(connection: asyncpg.Connection, imsis: Sequence[str]) -> None:
+    """Nothing of these SIMs is kept."""
+    await connection.execute(Q["forget"], [bucket_of(imsi) for imsi in imsis], list(imsis))
+
+
+async def forget_element(connection: asyncpg.Connection, element_id: int) -> None:
+    """Delete those of an element that is deleted."""
+    await connection.execute(Q["of_element"], ALL_BUCKETS, element_id)

@@ -1,0 +1,27 @@
+-- Data that SIMs used.
+
+-- name: add
+insert into data_volume as v (bucket, imsi, hour, element_id, account_id, up, down, at)
+select * from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'), $3::timestamptz[],
+                     string_to_array($4, e'\n')::int[], string_to_array($5, e'\n'),
+                     string_to_array($6, e'\n')::bigint[], string_to_array($7, e'\n')::bigint[], $8::timestamptz[])
+on conflict (bucket, imsi, hour, element_id, account_id) do update
+set up = v.up + excluded.up, down = v.down + excluded.down, at = greatest(v.at, excluded.at)
+
+-- name: of_sim
+select hour, sum(up)::bigint as up, sum(down)::bigint as down, max(at) as at from data_volume
+where bucket = $1 and imsi = $2 and account_id = $3 and hour >= $4 and hour < $5
+group by hour order by hour
+
+-- name: total
+select coalesce(sum(up), 0)::bigint as up, coalesce(sum(down), 0)::bigint as down from data_volume
+where bucket = $1 and imsi = $2 and account_id = $3 and hour >= $4 and hour < $5
+
+-- name: forget
+delete from data_volume v
+using unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
+where v.bucket = i.bucket and v.imsi = i.imsi and v.bucket = any ($1::smallint[])
+
+-- name: prune
+delete from data_volume where bucket = $1 and hour < $2
+  and ctid = any (array(select ctid from data_volume where bucket = $1 and hour < $2 limit $3 for update skip locked))
