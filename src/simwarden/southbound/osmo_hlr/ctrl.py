@@ -11,6 +11,7 @@ import msgspec
 from simwarden.domain.sim import Function
 from simwarden.southbound.osmo_hlr.vty import CIRCUIT, PACKET
 from simwarden.southbound.osmo_hlr.wire import NotUnderstood, connected
+from simwarden.southbound.streams import write
 
 if TYPE_CHECKING:
     import asyncio
@@ -65,7 +66,7 @@ async def accesses(address: HlrAddress, imsis: Sequence[str], *, seconds: float)
     """Of subscribers; those that the HLR does not have are missing. Raises CommandFailed."""
     found: dict[str, SubscriberAccess] = {}
     async with connected(address.host, address.ctrl, "control interface", seconds) as (reader, writer):
-        writer.write(b"".join(encode(f"GET {n} subscriber.by-imsi-{imsi}.info") for n, imsi in enumerate(imsis, 1)))
+        write(writer, b"".join(encode(f"GET {n} subscriber.by-imsi-{imsi}.info") for n, imsi in enumerate(imsis, 1)))
         await writer.drain()
         waiting = dict(enumerate(imsis, 1))
         while waiting:

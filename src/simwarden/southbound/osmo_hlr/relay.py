@@ -16,6 +16,7 @@ import structlog
 
 from simwarden.southbound.osmo_hlr import gsup
 from simwarden.southbound.osmo_hlr.gsup import Domain, ElementTag, FrameCutter, LinkMessage, MessageType, NotGsup
+from simwarden.southbound.streams import write
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -125,7 +126,8 @@ class Relay:
         """Ask the peer whether it is there, and hang up if it is not."""
         ping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pings.append(ping)
-        self._peer.write(gsup.link(LinkMessage.PING))
+        with contextlib.suppress(OSError):
+            write(self._peer, gsup.link(LinkMessage.PING))
         done, _ = await asyncio.wait([ping], timeout=PROBE_SECONDS)
         if not done:
             self.abort()
@@ -141,10 +143,10 @@ class Relay:
         self._cancels[imsi] = future
         elements = (ElementTag.CANCEL_TYPE, gsup.WITHDRAW), (ElementTag.CN_DOMAIN, bytes([domain]))
         try:
-            self._peer.write(gsup.encode(MessageType.LOCATION_CANCEL_REQUEST, imsi, *elements))
+            write(self._peer, gsup.encode(MessageType.LOCATION_CANCEL_REQUEST, imsi, *elements))
             async with asyncio.timeout(CANCEL_SECONDS):
                 return await future
-        except (TimeoutError, asyncio.CancelledError):
+        except (OSError, asyncio.CancelledError):
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
             return False
@@ -193,7 +195,7 @@ class Relay:
                 raise NotGsup("a message of somebody who has not said who it is")
             if self._is_taken(gsup.decode(frame.payload), frame):
                 return
-        self._hlr.write(frame.raw)
+        write(self._hlr, frame.raw)
 
     def _is_taken(self, message: Message, frame: Frame) -> bool:
         """Whether a peer's message does not go on to the HLR, or not yet."""
@@ -224,6 +226,10 @@ class Relay:
 
     async def _check(self, message: Message, imsi: str, frame: Frame) -> None:
         allowed = await self._verdicts.device(imsi, message.imei)
+        with contextlib.suppress(OSError):  # a side has gone: the pumps end
+            self._say(message, frame, allowed=allowed)
+
+    def _say(self, message: Message, frame: Frame, *, allowed: bool | None) -> None:
         if allowed is None and self._deny_undecided:
             self._verdicts.counted("undecided", "check-imei")
             self._answer(message, MessageType.CHECK_IMEI_ERROR, ElementTag.CAUSE, gsup.NETWORK_FAILURE)
@@ -232,7 +238,7 @@ class Relay:
             self._answer(message, MessageType.CHECK_IMEI_RESULT, ElementTag.IMEI_RESULT, gsup.NACK)
         else:
             self._verdicts.counted("undecided" if allowed is None else "accepted", "check-imei")
-            self._hlr.write(frame.raw)  # which keeps the device, and answers
+            write(self._hlr, frame.raw)  # which keeps the device, and answers
 
     def _answer(self, message: Message, type_: int, tag: int, value: bytes) -> None:
         """Answer in the place of the HLR, as libosmocore makes an answer of a request."""
@@ -242,10 +248,10 @@ class Relay:
         if _SOURCE_NAME in message.elements:
             more.append((_DESTINATION_NAME, message.elements[_SOURCE_NAME]))
         assert message.imsi is not None
-        self._peer.write(gsup.encode(type_, message.imsi, *more))
+        write(self._peer, gsup.encode(type_, message.imsi, *more))
 
     def _from_hlr(self, frame: Frame) -> None:
-        self._peer.write(frame.raw)
+        write(self._peer, frame.raw)
         if not frame.is_gsup:
             return
         try:

@@ -16,6 +16,7 @@ from simwarden.domain.errors import InvalidIdentifier
 from simwarden.domain.identifiers import parse_imei
 from simwarden.domain.sim import Function
 from simwarden.southbound.osmo_hlr.wire import NotUnderstood, connected
+from simwarden.southbound.streams import write
 
 if TYPE_CHECKING:
     import asyncio
@@ -117,17 +118,17 @@ async def run(
         dialogue = _Dialogue(reader)
         asks = await dialogue.begin()
         if asks:
-            writer.write((password or "").encode() + b"\n")
+            write(writer, (password or "").encode() + b"\n")
             asks = await dialogue.begin()
         if asks:
             raise NotUnderstood("the password is refused")
         if enable:
-            writer.write(b"enable\n")
+            write(writer, b"enable\n")
             if await dialogue.begin():
-                writer.write((password or "").encode() + b"\n")
+                write(writer, (password or "").encode() + b"\n")
                 if await dialogue.begin():
                     raise NotUnderstood("the password is refused")
-        writer.write(b"".join(command.encode() + b"\n" for command in commands))
+        write(writer, b"".join(command.encode() + b"\n" for command in commands))
         await writer.drain()
         return [
             _without_echo(text, command)

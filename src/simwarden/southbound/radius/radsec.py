@@ -14,6 +14,7 @@ import structlog
 from simwarden.southbound.radius import codec
 from simwarden.southbound.radius.codec import Code
 from simwarden.southbound.radius.exchange import RequestChannel
+from simwarden.southbound.streams import write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,8 +94,9 @@ class RadsecListener:
         def send(octets: bytes) -> None:
             if writer.transport.get_write_buffer_size() > MOST_UNREAD:
                 writer.transport.abort()
-            elif not writer.is_closing():
-                writer.write(octets)
+            else:
+                with contextlib.suppress(OSError):
+                    write(writer, octets)
 
         channel = RequestChannel(self._services, Code.ACCESS_ACCEPT, writer, send)
         self._open[nas.ref.id] += 1

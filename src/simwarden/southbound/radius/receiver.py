@@ -66,5 +66,5 @@ class UdpReceiver(asyncio.DatagramProtocol):
         self._exchange.take(data, nas, channel)
 
     def _send(self, answer: bytes, address: tuple[Any, ...]) -> None:
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():  # uvloop raises RuntimeError then
             self._transport.sendto(answer, address)

@@ -13,6 +13,7 @@ from simwarden.domain.errors import StoreUnavailable
 from simwarden.engine.ports import CommandFailed
 from simwarden.southbound.smpp import codec
 from simwarden.southbound.smpp.codec import RESPONSE, CommandId, CommandStatus, Pdu, ProtocolError
+from simwarden.southbound.streams import write
 
 if TYPE_CHECKING:
     import ssl
@@ -134,9 +135,10 @@ class Link:
         writer, self._writer = self._writer, None
         if writer is not None:
             with contextlib.suppress(OSError):
-                if not writer.is_closing():
-                    writer.write(codec.encode(Pdu(CommandId.UNBIND, 0, self._next())))
-                writer.close()
+                try:
+                    write(writer, codec.encode(Pdu(CommandId.UNBIND, 0, self._next())))
+                finally:
+                    writer.close()
                 async with asyncio.timeout(1):
                     await writer.wait_closed()
             writer.transport.abort()  # if it still has something to write
@@ -188,9 +190,9 @@ class Link:
             self._waiting.pop(pdu.sequence, None)
 
     async def _write(self, pdu: Pdu) -> None:
-        if self._writer is None or self._writer.is_closing():  # uvloop raises RuntimeError for a closed one
+        if self._writer is None:
             raise ConnectionResetError("The connection broke off")
-        self._writer.write(codec.encode(pdu))
+        write(self._writer, codec.encode(pdu))
         await self._writer.drain()
 
     def _next(self) -> int:
