@@ -9,50 +9,17 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import quote
 
 from tests.fuzz.bench import Finding
 from tests.fuzz.mutate import TEXTS, Mutator
+from tests.support.charging import CHARGING
 
 from simwarden.southbound.chf import codec as chf
 from simwarden.southbound.eir import codec as eir
 from simwarden.southbound.sbi.answers import Problem
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-CHARGING: dict[str, Any] = {
-    "subscriberIdentifier": "imsi-460000990123698",
-    "chargingId": 1,
-    "nfConsumerIdentification": {"nodeFunctionality": "SMF", "nFName": "b1d0a1a2-0000-4000-8000-000000000001"},
-    "invocationTimeStamp": "2026-11-20T23:59:00Z",
-    "invocationSequenceNumber": 0,
-    "notifyUri": "http://127.0.0.1:9/nsmf-callback/v1/1",
-    "multipleUnitUsage": [
-        {
-            "ratingGroup": 1,
-            "requestedUnit": {},
-            "usedUnitContainer": [
-                {"localSequenceNumber": 1, "uplinkVolume": 111, "downlinkVolume": 222, "totalVolume": 333}
-            ],
-        }
-    ],
-    "pDUSessionChargingInformation": {
-        "userInformation": {"servedGPSI": "msisdn-8613715266978", "servedPEI": "imeisv-3536895307079001"},
-        "userLocationinfo": {
-            "nrLocation": {
-                "tai": {"plmnId": {"mcc": "460", "mnc": "00"}, "tac": "001234"},
-                "ncgi": {"plmnId": {"mcc": "460", "mnc": "00"}, "nrCellId": "012345678"},
-                "ueLocationTimestamp": "2026-11-20T23:59:00Z",
-            }
-        },
-        "pduSessionInformation": {
-            "dnnId": "iot",
-            "ratType": "NR",
-            "startTime": "2026-11-20T23:00:00Z",
-            "pduAddress": {"pduIPv4Address": "10.45.0.7", "pduIPv6AddresswithPrefix": "2001:db8::/64"},
-        },
-    },
-}
 _TIMES = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1969-12-31T23:59:59Z", "2026-11-20T23:59:60Z"]
 _PEIS = ["imei-353689530707903", "imeisv-3536895307079001", "mac-00-11-22-33-44-55", "eui-00-11-22-33-44-55-66-77"]
 

@@ -24,8 +24,8 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class AddressBook(Worker, Generic[E]):
     """The elements of one kind."""
 
-    def __init__(self, elements: Gateways, kind: str, made: Callable[[CommandAccess], E]) -> None:
-        """`made`: what is kept of an element."""
+    def __init__(self, elements: Gateways, kind: str, made: Callable[[CommandAccess], E | None]) -> None:
+        """`made`: what is kept of an element; None: it is not served."""
         super().__init__()
         self.worker_name = f"{kind}-addresses"
         self._elements = elements
@@ -41,6 +41,8 @@ class AddressBook(Worker, Generic[E]):
         networks: list[tuple[_Network, E]] = []
         for access in await self._elements.of_kind(self._kind):
             element = self._made(access)
+            if element is None:
+                continue
             for network in map(ipaddress.ip_network, access.source_addresses):
                 if network.num_addresses == 1:
                     single.setdefault(str(network.network_address), element)
@@ -48,6 +50,10 @@ class AddressBook(Worker, Generic[E]):
                     networks.append((network, element))
         self._single, self._networks = single, sorted(networks, key=lambda item: -item[0].prefixlen)
         return REFRESH
+
+    async def check(self) -> None:
+        """Raises StoreUnavailable when the register cannot be read, and so nothing be served."""
+        await self._elements.of_kind(self._kind)
 
     def of(self, address: str) -> E | None:
         """The element that is registered with this address, or with the narrowest network around it."""

@@ -19,10 +19,11 @@ from simwarden.demo.processes import free_port
 from simwarden.engine.sessions import MOST
 from simwarden.settings import Settings
 from simwarden.settings.keys import master_key
+from simwarden.southbound.address_book import REFRESH
 from simwarden.southbound.radius import codec
 from simwarden.southbound.radius.accounting import AccountingStatus
-from simwarden.southbound.radius.book import KIND, REFRESH
 from simwarden.southbound.radius.codec import Code
+from simwarden.southbound.radius.nas import KIND
 from simwarden.store.gateways import Gateways
 from simwarden.store.vault import Vault
 

@@ -17,7 +17,7 @@ class ChfSettings(msgspec.Struct, frozen=True, kw_only=True):
     chf_port: Port = 0
     """TCP port that takes charging data (Nchf, HTTP/2 with prior knowledge and HTTP/1.1); 0: none does."""
     chf_requests: Positive = 2000
-    """Charging data requests in work at once, per worker; more are answered 503."""
+    """Requests in work at once, per worker, of one element at most half of them; more are answered 503."""
     chf_unknown: Literal["GRANT", "REFUSE"] = "GRANT"
     """Sessions of SIMs that are not registered: units as for the others, or 404 USER_UNKNOWN."""
     chf_grant_octets: Annotated[int, msgspec.Meta(ge=1, le=10**15)] = 1_000_000_000

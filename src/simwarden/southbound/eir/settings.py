@@ -17,7 +17,7 @@ class EirSettings(msgspec.Struct, frozen=True, kw_only=True):
     eir_port: Port = 0
     """TCP port that answers equipment checks (N5g-eir, HTTP/2 with prior knowledge and HTTP/1.1); 0: none does."""
     eir_checks: Positive = 2000
-    """Equipment checks in work at once, per worker; more are answered 503."""
+    """Equipment checks in work at once, per worker, of one element at most half of them; more are answered 503."""
     eir_unlisted: Literal["WHITELISTED", "GREYLISTED", "BLACKLISTED", "UNKNOWN"] = "WHITELISTED"
     """What is said of a device that is on no list; UNKNOWN: 404 ERROR_EQUIPMENT_UNKNOWN."""
     eir_mismatch: Literal["BLACKLISTED", "GREYLISTED"] = "BLACKLISTED"

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from simwarden.engine.admission import Admission
     from simwarden.southbound.radius.accounting import PacketIdentity
-    from simwarden.southbound.radius.book import Nas
     from simwarden.southbound.radius.codec import Packet
+    from simwarden.southbound.radius.nas import Nas
     from simwarden.southbound.radius.settings import RadiusSettings
 
 DECISION = "simwarden;event={event};at={at}"

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
-    from simwarden.southbound.radius.book import Nas
     from simwarden.southbound.radius.codec import Packet
+    from simwarden.southbound.radius.nas import Nas
 
 _log = structlog.get_logger()
 REMEMBERED = 10.0

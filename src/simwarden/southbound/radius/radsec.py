@@ -19,8 +19,8 @@ from simwarden.southbound.streams import write
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from simwarden.southbound.radius.book import Nas
     from simwarden.southbound.radius.exchange import Exchange, RequestService
+    from simwarden.southbound.radius.nas import Nas
     from simwarden.southbound.radius.settings import RadiusSettings
 
 _log = structlog.get_logger()

@@ -11,9 +11,9 @@ from simwarden.southbound.radius.exchange import RequestChannel
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from simwarden.southbound.radius.book import Nas
     from simwarden.southbound.radius.codec import Code
     from simwarden.southbound.radius.exchange import Exchange, RequestService
+    from simwarden.southbound.radius.nas import Nas
 
 _RECEIVE_BUFFER = 4 << 20
 

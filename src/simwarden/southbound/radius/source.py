@@ -8,14 +8,15 @@ from simwarden.domain.reports import Report
 from simwarden.domain.session import Phase, SessionNote
 from simwarden.engine.admission import Admission
 from simwarden.engine.ports import ElementRules
+from simwarden.southbound.address_book import AddressBook
 from simwarden.southbound.quarantine import Quarantine
 from simwarden.southbound.radius import accounting
 from simwarden.southbound.radius.access import AccessService
 from simwarden.southbound.radius.accounting import AccountingStatus
-from simwarden.southbound.radius.book import KIND, NasBook
 from simwarden.southbound.radius.codec import Code
 from simwarden.southbound.radius.driver import RadiusDriver, check
 from simwarden.southbound.radius.exchange import Exchange, Response
+from simwarden.southbound.radius.nas import KIND, nas_of
 from simwarden.southbound.radius.radsec import RadsecListener
 from simwarden.southbound.radius.receiver import UdpReceiver
 from simwarden.southbound.radius.settings import RadiusSettings
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 
     from simwarden.engine.ingest import Ingest
     from simwarden.southbound.radius.accounting import Accounting
-    from simwarden.southbound.radius.book import Nas
     from simwarden.southbound.radius.codec import Packet
     from simwarden.southbound.radius.exchange import RequestService
+    from simwarden.southbound.radius.nas import Nas
     from simwarden.southbound.source import SourceServices
     from simwarden.store.gateways import CommandAccess
 
@@ -69,7 +70,7 @@ class RadiusSource:
     def __init__(self, services: SourceServices, settings: RadiusSettings) -> None:
         self._services = services
         self._settings = settings
-        self._book = NasBook(services.elements)
+        self._book = AddressBook(services.elements, KIND, nas_of)
         self._quarantine = Quarantine(services.elements)
         accounts = AccountingService(services.ingest)
         access = AccessService(Admission(services.db, services.ingest), settings)

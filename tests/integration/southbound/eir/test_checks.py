@@ -177,7 +177,7 @@ async def test_without_the_database_the_network_is_told_to_come_again(
 async def test_more_checks_than_the_limit_are_refused_and_the_others_answered(
     core: Core, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = Core(core.world, session, eir_checks=2)
+    small = Core(core.world, session, eir_checks=4)  # of which one element alone has half
     gate, inside = asyncio.Event(), asyncio.Semaphore(0)
     real = small.source._checks.check
 

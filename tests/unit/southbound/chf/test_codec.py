@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.support.charging import CHARGING
 
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.session import Octets
@@ -14,13 +15,7 @@ from simwarden.southbound.chf.codec import bucket_of_ref, read, ref_of, units
 from simwarden.southbound.sbi.answers import Problem
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
-REQUEST: dict[str, Any] = {
-    "subscriberIdentifier": "imsi-460000990123698",
-    "chargingId": 1,
-    "nfConsumerIdentification": {"nodeFunctionality": "SMF", "nFName": "b1d0a1a2-0000-4000-8000-000000000001"},
-    "invocationTimeStamp": "2026-11-20T23:59:00Z",
-    "invocationSequenceNumber": 0,
-    "notifyUri": "http://127.0.0.1:9/nsmf-callback/v1/1",
+REQUEST = CHARGING | {
     "multipleUnitUsage": [
         {
             "ratingGroup": 1,
@@ -33,26 +28,8 @@ REQUEST: dict[str, Any] = {
         },
         {"ratingGroup": 2, "usedUnitContainer": [{"localSequenceNumber": 1, "uplinkVolume": 5}]},
     ],
-    "pDUSessionChargingInformation": {
-        "chargingId": 1,
-        "userInformation": {"servedGPSI": "msisdn-8613715266978", "servedPEI": "imeisv-3536895307079001"},
-        "userLocationinfo": {
-            "nrLocation": {
-                "tai": {"plmnId": {"mcc": "460", "mnc": "00"}, "tac": "001234"},
-                "ncgi": {"plmnId": {"mcc": "460", "mnc": "00"}, "nrCellId": "012345678"},
-                "ueLocationTimestamp": "2026-11-20T23:58:00Z",
-            }
-        },
-        "uetimeZone": "+08:00",
-        "pduSessionInformation": {
-            "pduSessionID": 5,
-            "dnnId": "IoT",
-            "ratType": "NR",
-            "pduAddress": {"pduIPv4Address": "10.45.0.7", "pduIPv6AddresswithPrefix": "2001:db8:1:2::7/64"},
-        },
-    },
 }
-"""The facts page's, with more containers."""
+"""With containers that count once, and of two rating groups."""
 
 
 def encoded(**changes: Any) -> bytes:

@@ -16,9 +16,9 @@ from simwarden.domain.errors import StoreUnavailable
 from simwarden.engine.ingest import UnacceptableReport
 from simwarden.southbound.radius import codec
 from simwarden.southbound.radius.accounting import Accounting, AccountingStatus
-from simwarden.southbound.radius.book import Nas
 from simwarden.southbound.radius.codec import Attribute, Code
 from simwarden.southbound.radius.exchange import Exchange, RequestService, Response
+from simwarden.southbound.radius.nas import Nas
 from simwarden.southbound.radius.receiver import UdpReceiver
 from simwarden.southbound.radius.source import AccountingService
 from simwarden.store.gateways import GatewayRef
