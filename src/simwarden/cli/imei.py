@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from simwarden.cli.building import Plain, add_all, examples
 from simwarden.cli.common import Group, json_option
-from simwarden.cli.printing import print_json
-from simwarden.cli.progress import ProgressBar
-from simwarden.cli.remote import Access, Remote, access_options, with_server
-from simwarden.domain.device_model import BadLine
-from simwarden.domain.equipment import DeviceList, InvalidListing, ListedDevice
+from simwarden.cli.remote import Access, access_options
+from simwarden.cli.table_import import Table, import_table
+from simwarden.domain.equipment import DeviceList
 from simwarden.domain.listing_file import read_listing
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-AT_ONCE = 500
-"""Entries of one call."""
-_SHOWN = 20
-"""Refused lines that are printed."""
+TABLE = Table(path="/imei-lists", field="devices", total="entries", done="devices entered", held="on all lists")
 
 
 @click.group(cls=Group)
@@ -76,48 +64,5 @@ def import_(file: Path, which: str | None, access: Access, *, as_json: bool) -> 
     A device that is on the list already gets what the file says of it. Lines that cannot be taken are reported with
     their number; the others are taken.
     """
-    lines = _lines_of(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
-    bad: list[BadLine] = []
-    imported = 0
-
-    async def work(remote: Remote) -> int | None:
-        nonlocal imported
-        entries = None
-        with ProgressBar(len(lines), quiet=as_json) as bar:
-            for rows in _pieces(read_listing(lines, None if which is None else DeviceList(which.upper()))):
-                devices = [msgspec.to_builtins(row) for row in rows if isinstance(row, ListedDevice)]
-                bad.extend(row for row in rows if isinstance(row, BadLine))
-                if devices:
-                    answer: dict[str, Any] = await remote.call("POST", "/imei-lists", {"devices": devices})
-                    imported, entries = imported + answer["imported"], answer["entries"]
-                bar.advance(len(rows))
-        return entries
-
-    try:
-        entries = with_server(work, access)
-    except KeyboardInterrupt:
-        click.echo(f"Stopped: at least {imported} devices are entered. The same file again adds the rest.", err=True)
-        raise SystemExit(130) from None
-    if as_json:
-        print_json({"imported": imported, "entries": entries, "refused": len(bad), "badLines": bad})
-    else:
-        for each in bad[:_SHOWN]:
-            click.echo(f"line {each.line}: {each.reason}", err=True)
-        if len(bad) > _SHOWN:
-            click.echo(f"... and {len(bad) - _SHOWN} more lines", err=True)
-        held = "" if entries is None else f", {entries} on all lists"
-        click.echo(f"{imported} devices entered, {len(bad)} lines refused{held}")
-    if bad:
-        raise SystemExit(1)
-
-
-def _lines_of(data: bytes) -> list[str]:
-    try:
-        return data.decode("utf-8").splitlines(keepends=True)
-    except UnicodeDecodeError as error:
-        raise InvalidListing(f"The file is not UTF-8 text (byte {error.start})") from None
-
-
-def _pieces(rows: Iterator[ListedDevice | BadLine]) -> Iterator[list[ListedDevice | BadLine]]:
-    while piece := list(islice(rows, AT_ONCE)):
-        yield piece
+    otherwise = None if which is None else DeviceList(which.upper())
+    import_table(TABLE, file, lambda lines: read_listing(lines, otherwise), access, as_json=as_json)

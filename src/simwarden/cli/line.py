@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from simwarden.cli.common import Group, json_option
 from simwarden.cli.places import LatLon, Metres, words
 from simwarden.cli.printing import print_fields, print_json
 from simwarden.cli.remote import Access, access_options, call
+from simwarden.cli.table_import import text_of
 from simwarden.cli.times import Moment
 
 
@@ -84,19 +86,16 @@ def add(
     epilog=examples(("line import --account ACME lines.csv", "line import --account ACME -  from standard input"))
     + "\n\nThe first line names the columns: number,latitude,longitude,radius[,networks][,installedAt].",
 )
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--account", required=True, help="Name or id of the account that they belong to.")
 @access_options
 @json_option
-def import_(file: Any, account: str, access: Access, *, as_json: bool) -> None:
+def import_(file: Path, account: str, access: Access, *, as_json: bool) -> None:
     """Register many fixed lines from a CSV file.
 
     Lines of the file that cannot be taken are reported with their number; the others are taken.
     """
-    try:
-        text = file.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise click.UsageError(f"The file is not UTF-8 text (byte {error.start})") from error
+    text = text_of(file)
     if not text.strip():
         raise click.UsageError("The file is empty")
     found = call(access, "POST", "/line-lists", {"account": account, "csv": text})

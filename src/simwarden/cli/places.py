@@ -13,6 +13,7 @@ from simwarden.cli.building import examples
 from simwarden.cli.common import csv_option, json_option
 from simwarden.cli.printing import print_csv, print_fields, print_json, print_table
 from simwarden.cli.remote import Access, Remote, access_options, call, segment, with_server
+from simwarden.cli.table_import import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,11 +118,7 @@ def sites(file: Path, access: Access, *, as_json: bool) -> None:
 
     Lines that cannot be taken are reported with their number; the others are taken.
     """
-    try:
-        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise click.UsageError(f"The file is not UTF-8 text (byte {error.start})") from error
+    text = text_of(file)
     if not text.strip():
         raise click.UsageError("The file is empty")
     found = call(access, "POST", "/sites", {"csv": text})

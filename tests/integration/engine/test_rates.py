@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,12 +12,14 @@ import pytest
 
 from simwarden.accounts import applications
 from simwarden.domain.errors import ReadOnly, StoreUnavailable
-from simwarden.domain.rates import OverLimit, RateLimit
+from simwarden.domain.rates import Need, OverLimit, RateLimit
+from simwarden.domain.usage import Quota
 from simwarden.engine.buckets import Buckets
 from simwarden.engine.rates import READ_AFTER, DefaultRates, Rates
-from simwarden.store import call_limits
+from simwarden.store import call_limits, quotas
 from simwarden.store.accounts import Accounts
 from simwarden.store.call_limits import CallLimit
+from simwarden.store.quotas import Reservation
 
 if TYPE_CHECKING:
     from simwarden.store.database import Database
@@ -218,3 +221,16 @@ async def test_a_worker_of_a_standby_limits_by_itself(desk: Desk, monkeypatch: p
 
     monkeypatch.setattr(call_limits, "draw_all", standby)
     assert [await desk.calls(desk.worker(name), 50) for name in ("a", "b")] == [40, 40]
+
+
+async def test_of_an_account_that_is_gone_nothing_is_written_down(desk: Desk) -> None:
+    """Nothing would delete it again; a call may be under way while its account is deleted."""
+    need, limit = Need(at_hand=0, waiting=1, ahead=5), RateLimit(1.0, 10)
+    asks = [call_limits.Ask(id_, f"{id_}/app", limit, need) for id_ in ("acc_gone", desk.who.account_id)]
+    drawn = await call_limits.draw_all(desk.db, "w", asks)
+    assert [each.got > 0 for each in drawn] == [True, True]
+    wanted = Reservation(Quota("acc_gone", "", "daily", 10), date(2026, 11, 22), 0, 0, 0, 1, 5, 8)
+    assert (await quotas.reserve(desk.db, "w", wanted)).got > 0
+    for table in ("call_allowance", "call_hold"):
+        rows = await desk.db.fetch(f"select key from {table}")
+        assert [row["key"] for row in rows] == [f"{desk.who.account_id}/app"], table

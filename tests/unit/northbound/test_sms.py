@@ -150,6 +150,10 @@ async def test_subscribing_to_what_becomes_of_messages(client: Client, world: Wo
     wrong: list[dict[str, Any]] = [{"senderId": ""}, {"type": "other"}, {"senderId": 1}]
     for detail in wrong:
         assert (await client("POST", SUBSCRIPTIONS, wish(**detail))).json["code"] == "INVALID_ARGUMENT"
+    never = wish()
+    never["config"]["subscriptionMaxEvents"] = 0
+    refused = await client("POST", SUBSCRIPTIONS, never)
+    assert (refused.status, refused.json["code"]) == (400, "INVALID_ARGUMENT")
     assert (await client("POST", SUBSCRIPTIONS, wish(), token="narrow")).status == 403
 
 
