@@ -51,9 +51,8 @@ _COPY = """insert into invoice select kind, serial + {}, number || 'x', account_
 
 async def furnished(house: House, *more: str) -> list[str]:
     """A seller, a plan, and accounts that have it and made 100 calls each; returns their ids in order."""
-    house.parts.billing._clock = lambda: (
-        datetime.now(UTC) + timedelta(hours=2)
-    )  # the month is over, also in its first hour
+    # The month is over, also in its first hour; the present one is not, also in its last.
+    house.parts.billing._clock = lambda: max(datetime.now(UTC), datetime.combine(THIS, time(2), UTC))
     assert (await house.manage("POST", "/seller", SELLER)).status == 200
     assert (await house.manage("POST", "/plans", {"name": "p", "validFrom": "2026-01", "plan": PLAN})).status == 200
     ids = [house.account.id, house.stranger.id]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from tests.support.patience import PATIENCE
 from tests.support.server import serving
 
 from simwarden.domain.errors import StoreUnavailable
@@ -16,7 +17,7 @@ from simwarden.store import database as module
 from simwarden.store.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
 LAST = "select query from pg_stat_activity where pid = $1"
@@ -121,9 +122,12 @@ async def test_a_statement_that_was_cancelled_hits_nobody_else(single: Database)
 
 async def test_a_worker_listens_on_one_connection(database: Database, tmp_path: Path) -> None:
     async with serving(tmp_path, database.url):
-        listening = await database.fetch(
-            "select query from pg_stat_activity where datname = current_database() and query ilike 'listen %'"
-        )
+        listening: Sequence[Any] = ()
+        async with asyncio.timeout(PATIENCE):
+            while not listening:  # it connects beside the server's start
+                listening = await database.fetch(
+                    "select query from pg_stat_activity where datname = current_database() and query ilike 'listen %'"
+                )
     assert len(listening) == 1
 
 

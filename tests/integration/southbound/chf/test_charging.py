@@ -203,7 +203,11 @@ async def test_a_bar_ends_the_session_and_its_units(core: Core) -> None:
     )
     assert (await smf.end(session)).status == 204
     assert (await smf.begin(imsi(2), pei=pei(2)))[1].status == 403
-    assert EventType.ENFORCEMENT_APPLIED in await world.types(2)
+
+    async def applied() -> bool:
+        return EventType.ENFORCEMENT_APPLIED in await world.types(2)
+
+    await world.eventually(applied)
     await world.do(2, SetFunctions(FunctionState.OPEN, Function.DATA))
     assert (await smf.begin(imsi(2), pei=pei(2)))[1].status == 201
 

@@ -79,7 +79,7 @@ async def test_a_stolen_card_is_refused_and_cancelled_and_works_again_at_home(ne
         await msc.check_imei(imsi(1), OTHER)
     assert await world.barred(1)
     await world.eventually(lambda: world.enforced(1))
-    assert (msc.cancelled, sgsn.cancelled) == ([imsi(1)], [imsi(1)])
+    assert set(msc.cancelled) == set(sgsn.cancelled) == {imsi(1)}  # on a busy machine more than once
     shown = await network.hlr.shows(imsi(1))
     assert shown is not None
     assert (shown.off, shown.imei) == (ALL_FUNCTIONS, HOME)  # the wrong device never came as far as the HLR
@@ -104,10 +104,12 @@ async def test_a_stolen_card_is_refused_and_cancelled_and_works_again_at_home(ne
     assert await world.count(1, EventType.ENFORCEMENT_FAILED) == 0
 
     # Once more: what was shown of the first time proves nothing now.
+    before = len(msc.cancelled), len(sgsn.cancelled)
     with pytest.raises(NotRegistered):
         await msc.check_imei(imsi(1), OTHER)
     await world.eventually(lambda: world.enforced(1))
-    assert len(msc.cancelled) == len(sgsn.cancelled) == 2
+    assert len(msc.cancelled) > before[0]
+    assert len(sgsn.cancelled) > before[1]
 
 
 async def test_a_peer_that_does_not_answer_leaves_the_bar_pending_until_it_does(network: Network) -> None:
@@ -128,7 +130,7 @@ async def test_a_peer_that_does_not_answer_leaves_the_bar_pending_until_it_does(
     await again.connect("127.0.0.1", network.source.proxy.port)
     network.msc = again
     await world.eventually(lambda: world.enforced(1))
-    assert again.cancelled == [imsi(1)]
+    assert set(again.cancelled) == {imsi(1)}
     await again.close()
 
 

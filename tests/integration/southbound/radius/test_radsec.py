@@ -47,8 +47,11 @@ class Client:
 
 async def one_octet(port: int, context: ssl.SSLContext) -> None:
     """A TLS 1.3 client learns only when it reads that its certificate is missed."""
-    reader, _ = await asyncio.open_connection("127.0.0.1", port, ssl=context)
-    await reader.readexactly(1)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    try:
+        await reader.readexactly(1)
+    finally:
+        writer.transport.abort()
 
 
 @pytest.mark.parametrize("certified", [True, False])
