@@ -74,7 +74,7 @@ async def measure(world: Bench, accounts: int, rounds: int) -> None:
                 await billing.preview("large", month)
                 took.append((time.perf_counter() - began) * 1000)
             print(f"Preview of {text}, {CALLS:,} calls a day for a year: {machine.percentiles(took)}", flush=True)
-        await invoices.set_party(db, OPERATOR, Party(name="Bench"))
+        await invoices.set_party(db, OPERATOR, OPERATOR, Party(name="Bench"))
         await _close(db, Invoicing(billing), last, accounts + 1)
         began = time.monotonic()
         moved = await ledger.roll_up(db, today)

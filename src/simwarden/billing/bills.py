@@ -12,12 +12,16 @@ from simwarden.domain.price import Month, PricePlan, check
 from simwarden.domain.price_bill import Bill, make_bill, sum_of_calls, sum_of_services
 from simwarden.kit.clock import now_utc
 from simwarden.store import ledger, plans
+from simwarden.store.accounts import OPERATOR
 from simwarden.store.plans import PlanAssignment, PlanVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from simwarden.store.database import Database
+
+
+_NO_PLAN = "The account is charged by no plan in {}: simwarden plan assign --help"
 
 
 class PlanNotFound(ResourceNotFound):
@@ -52,7 +56,10 @@ class AccountBill(msgspec.Struct, frozen=True):
 
 
 class Billing:
-    """Plans, and the bills that they make of the ledger."""
+    """Plans, and the bills that they make of the ledger.
+
+    `seller`: whose plans, the operator's or a reseller's (the id of its account, which sells to those below it).
+    """
 
     def __init__(self, db: Database, *, clock: Callable[[], datetime] = now_utc) -> None:
         self.db = db
@@ -62,54 +69,66 @@ class Billing:
         """The time in UTC, in which days and months are counted."""
         return self._clock().astimezone(UTC)
 
-    async def put_plan(self, name: str, valid_from: Month, plan: PricePlan) -> PlanVersion:
+    async def put_plan(self, name: str, valid_from: Month, plan: PricePlan, *, seller: str = OPERATOR) -> PlanVersion:
         """Store a version of a plan. Raises InvalidPlan."""
         version = PlanVersion(name, valid_from, check(plan), self.now())
-        await plans.put(self.db, version)
+        await plans.put(self.db, seller, version)
         return version
 
-    async def versions(self, name: str) -> list[PlanVersion]:
+    async def versions(self, name: str, *, seller: str = OPERATOR) -> list[PlanVersion]:
         """Of a plan, the newest first. Raises PlanNotFound."""
-        found = await plans.versions(self.db, name)
+        found = await plans.versions(self.db, seller, name)
         if not found:
             raise PlanNotFound(f"There is no plan {name!r}")
         return found
 
-    async def remove_plan(self, name: str, valid_from: Month) -> None:
+    async def remove_plan(self, name: str, valid_from: Month, *, seller: str = OPERATOR) -> None:
         """Delete a version of a plan. Raises PlanNotFound, PlanInUse."""
-        if await plans.in_use(self.db, name):
+        if await plans.in_use(self.db, seller, name):
             raise PlanInUse(f"The plan {name} is an account's: what was charged by it must stay readable")
-        if not await plans.remove(self.db, name, valid_from):
+        if not await plans.remove(self.db, seller, name, valid_from):
             raise PlanNotFound(f"The plan {name!r} has no version that begins with {valid_from}")
 
-    async def assign(self, account_id: str, plan: str | None, valid_from: Month) -> None:
-        """Charge an account by a plan, or by none, from a month on. Raises PlanNotFound."""
-        if plan is not None and await plans.valid(self.db, plan, valid_from) is None:
+    async def assign(self, account_id: str, plan: str | None, valid_from: Month, *, seller: str = OPERATOR) -> None:
+        """Charge an account by a plan of the seller, or by none, from a month on. Raises PlanNotFound."""
+        if plan is not None and await plans.valid(self.db, seller, plan, valid_from) is None:
             raise PlanNotFound(f"No version of a plan {plan!r} is valid in {valid_from}")
-        await plans.assign(self.db, account_id, PlanAssignment(valid_from, plan))
+        await plans.assign(self.db, seller, account_id, PlanAssignment(valid_from, plan))
 
-    async def preview(self, account_id: str, month: Month | None = None, *, plan: str | None = None) -> AccountBill:
+    async def seller_of(self, account_id: str, month: Month | None = None) -> str:
+        """Who charges an account in a month, else the present one: of several the nearest above it. Raises NoPlan."""
+        month = month or Month.of(self.now().date())
+        found = await plans.seller_of(self.db, account_id, month)
+        if found is None:
+            raise NoPlan(_NO_PLAN.format(month))
+        return found
+
+    async def preview(
+        self, account_id: str, month: Month | None = None, *, plan: str | None = None, seller: str = OPERATOR
+    ) -> AccountBill:
         """What a month, else the present one, comes to with all calls that are counted by now.
 
-        `plan`: as if the account were charged by this one. Raises MonthToCome, NoPlan, PlanNotFound.
+        `plan`: as if the account were charged by this one of the seller's. Raises MonthToCome, NoPlan, PlanNotFound.
         """
         month = month or Month.of(self.now().date())
         if plan is not None:
-            version = await plans.valid(self.db, plan, month)
+            version = await plans.valid(self.db, seller, plan, month)
             if version is None:
                 raise PlanNotFound(f"No version of a plan {plan!r} is valid in {month}")
         else:
-            version = (await self._plans(month, [account_id])).get(account_id)
+            version = (await self._plans(seller, month, [account_id])).get(account_id)
             if version is None:
-                raise NoPlan(f"The account is charged by no plan in {month}: simwarden plan assign --help")
-        return (await self.bills(month, {account_id: version}))[0]
+                raise NoPlan(_NO_PLAN.format(month))
+        return (await self.bills(month, {account_id: version}, seller=seller))[0]
 
-    async def bills(self, month: Month, versions: Mapping[str, PlanVersion]) -> list[AccountBill]:
-        """The bills of accounts, each by its plan, in one reading of the ledger. Raises MonthToCome."""
+    async def bills(
+        self, month: Month, versions: Mapping[str, PlanVersion], *, seller: str = OPERATOR
+    ) -> list[AccountBill]:
+        """The bills of a seller's accounts, each by its plan, in one reading of the ledger. Raises MonthToCome."""
         now = self.now()
         if month.first > now.date():
             raise MonthToCome(f"{month} has not begun yet")
-        users = await self._users(month, versions)
+        users = await self._users(seller, month, versions)
         every = [each for ids in users.values() for each in ids]
         calls = await ledger.calls_of(self.db, every, month.first, month.last)
         services = await ledger.services_of(self.db, every, month, now.date())
@@ -120,28 +139,34 @@ class Billing:
             bills.append(AccountBill(account_id, version, make_bill(version.plan, month, used, served), now))
         return bills
 
-    async def _users(self, month: Month, account_ids: Collection[str]) -> dict[str, list[str]]:
-        """The accounts whose calls and SIMs are on the bill of each: itself, and those below it that no plan of their
-        own charges in the month, nor an account between."""
-        users = {each: [each] for each in account_ids}
+    async def _users(self, seller: str, month: Month, account_ids: Collection[str]) -> dict[str, list[str]]:
+        """The accounts whose calls and SIMs are on the bill of each: itself, and those below it that no other plan of
+        the seller charges in the month, nor an account between."""
         below = await plans.below(self.db, account_ids)
-        if not below:
-            return users
-        charged = await plans.assigned(self.db, month, [id_ for id_, _ in below])
-        payer = {each: each for each in account_ids}
-        for id_, parent in below:  # those further up come first
-            if id_ in users or id_ in charged:
-                continue
-            if id_ not in payer and parent in payer:
-                payer[id_] = payer[parent]
-                users[payer[parent]].append(id_)
-        return users
+        charged = await plans.assigned(self.db, seller, month, [id_ for id_, _ in below]) if below else {}
+        return users_of(account_ids, below, charged)
 
-    async def _plans(self, month: Month, account_ids: Collection[str]) -> dict[str, PlanVersion]:
-        """The plans of accounts in a month. Raises PlanNotFound where one has no version that is valid then."""
+    async def _plans(self, seller: str, month: Month, account_ids: Collection[str]) -> dict[str, PlanVersion]:
+        """The plans of a seller's accounts in a month. Raises PlanNotFound where one has no version then."""
         found: dict[str, PlanVersion] = {}
-        for account_id, (name, version) in (await plans.assigned(self.db, month, account_ids)).items():
+        for account_id, (name, version) in (await plans.assigned(self.db, seller, month, account_ids)).items():
             if version is None:
                 raise PlanNotFound(f"The plan {name} has no version that is valid in {month}")
             found[account_id] = version
         return found
+
+
+def users_of(
+    account_ids: Collection[str], below: Iterable[tuple[str, str]], charged: Collection[str]
+) -> dict[str, list[str]]:
+    """The accounts on the bill of each of these. `below`: those below them, each with the one right above it, those
+    further up first. `charged`: of them, those that a plan of their own charges."""
+    users = {each: [each] for each in account_ids}
+    payer = {each: each for each in account_ids}
+    for id_, parent in below:
+        if id_ in payer or id_ in charged:
+            continue
+        if parent in payer:
+            payer[id_] = payer[parent]
+            users[payer[parent]].append(id_)
+    return users

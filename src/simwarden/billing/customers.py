@@ -28,15 +28,16 @@ class CustomerBilling:
         self._invoicing = Invoicing(self._billing)
 
     async def bill(self, account_id: str, month: Month | None, /) -> AccountBill:
-        """Raises MonthToCome, NoPlan, PlanNotFound."""
-        return await self._billing.preview(account_id, month)
+        """By who charges the account, of several the nearest above it. Raises MonthToCome, NoPlan, PlanNotFound."""
+        seller = await self._billing.seller_of(account_id, month)
+        return await self._billing.preview(account_id, month, seller=seller)
 
     async def invoices(
         self, account_id: str, /, *, after: tuple[datetime, str] | None, limit: int
     ) -> Sequence[ListedInvoice]:
-        """The newest first."""
+        """Whoever issued them, the newest first."""
         return await invoices.page(self._db, account_id=account_id, after=after, limit=limit)
 
     async def invoice(self, account_id: str, number: str, /) -> Invoice:
         """Raises InvoiceNotFound, also for another account's."""
-        return await self._invoicing.get(number, account_id=account_id)
+        return await self._invoicing.bought(number, account_id)

@@ -48,6 +48,10 @@ class AlreadyInvoiced(IncompatibleState):
     """The account has an invoice of this month: issue a credit note on it first."""
 
 
+class NothingInDoubt(IncompatibleState):
+    """This database is the one in which numbers were given last: there is nothing to confirm."""
+
+
 class NotAnInvoice(IncompatibleState):
     """This is a credit note itself."""
 
@@ -80,23 +84,24 @@ class Invoicing:
         account_id: str | None = None,
         after: str = "",
         limit: int = AT_ONCE,
+        seller: str = OPERATOR,
     ) -> ClosedMonth:
-        """Issue the invoices of a month to the next `limit` accounts behind `after`, or to one account.
+        """Issue a seller's invoices of a month to the next `limit` accounts behind `after`, or to one account.
 
-        Whoever has its invoice gets no other one, however often a month is closed. Raises MonthNotOver, NoSeller; for
-        one account also AlreadyInvoiced.
+        Whoever has its invoice gets no other one, however often a month is closed. Raises MonthNotOver, NoSeller,
+        NumbersInDoubt, NumberTaken; for one account also AlreadyInvoiced.
         """
         now = self._billing.now()
         if now < datetime.combine(month.next.first, time(tzinfo=UTC)) + SETTLED:
             raise MonthNotOver(f"{month} can be closed from {month.next.first} {SETTLED} UTC on")
-        known = await invoices.parties(self._db, [OPERATOR])
-        if OPERATOR not in known:
+        named = (await invoices.parties(self._db, seller, [seller])).get(seller)
+        if named is None:
             raise NoSeller
-        assigned = await plans.assigned(self._db, month, None if account_id is None else [account_id])
+        assigned = await plans.assigned(self._db, seller, month, None if account_id is None else [account_id])
         these = sorted(each for each in assigned if each > after)
         more = len(these) > limit
         these = these[:limit]
-        done = await invoices.with_invoice(self._db, month, these)
+        done = await invoices.with_invoice(self._db, seller, month, these)
         if account_id in done:
             raise AlreadyInvoiced
         wanted: dict[str, PlanVersion] = {}
@@ -107,63 +112,75 @@ class Invoicing:
                 lacking.append((each, name))
             elif each not in done:
                 wanted[each] = version
-        made, nothing = await self._issue(month, wanted, known[OPERATOR], now) if wanted else ([], 0)
+        made, nothing = await self._issue(month, wanted, seller, named, now) if wanted else ([], 0)
         before = len(done) + len(wanted) - len(made) - nothing
         return ClosedMonth(made, nothing, before, tuple(lacking), these[-1] if more else None)
 
-    async def credit(self, number: str, reason: str, net: Amount | None = None) -> Invoice:
-        """Give back what is left of an invoice, or a part of it. Raises InvoiceNotFound, NotAnInvoice, BadCredit,
-        TooMuchCredited."""
-        invoice = await self.get(number)
+    async def confirm_numbers(self, invoice: int, credit_note: int, *, seller: str = OPERATOR) -> None:
+        """Go on behind these numbers, the highest that left the house, after the database was restored or moved.
+
+        Raises NothingInDoubt.
+        """
+        handed_out = {InvoiceKind.INVOICE: invoice, InvoiceKind.CREDIT_NOTE: credit_note}
+        if not await invoices.confirm_numbers(self._db, seller, handed_out):
+            raise NothingInDoubt
+
+    async def credit(self, number: str, reason: str, net: Amount | None = None, *, seller: str = OPERATOR) -> Invoice:
+        """Give back what is left of a seller's invoice, or a part of it. Raises InvoiceNotFound, NotAnInvoice,
+        BadCredit, TooMuchCredited, NumbersInDoubt, NumberTaken."""
+        invoice = await self.sold(number, seller)
+        present = (await invoices.parties(self._db, seller, [seller])).get(seller, invoice.seller)
         if invoice.is_credit:
             raise NotAnInvoice
         now = self._billing.now()
         async with self._db.transaction() as connection:
-            serial = await invoices.take_numbers(connection, InvoiceKind.CREDIT_NOTE, 1)
-            notes = await invoices.credit_notes(connection, number)
+            serial = await invoices.take_numbers(connection, seller, InvoiceKind.CREDIT_NOTE, 1)
+            notes = await invoices.credit_notes(connection, seller, number)
             taxes = tuple(map(sum, zip(*([tax.amount for tax in note.taxes] for note in notes), strict=True)))
             before = Credited(sum((note.net for note in notes), Credited().net), taxes, len(notes))  # type: ignore[arg-type]
-            named = number_of(invoice.seller, InvoiceKind.CREDIT_NOTE, serial)
+            named = number_of(present, InvoiceKind.CREDIT_NOTE, serial)
             note = make_credit_note(invoice, before, number=named, reason=reason, at=now, net=net)
-            await invoices.insert(connection, [NewInvoice(serial, note)], now)
+            await invoices.insert(connection, seller, [NewInvoice(serial, note)], now)
         return note
 
-    async def get(self, number: str, *, account_id: str | None = None) -> Invoice:
-        """The document of this number; with `account_id` only that account's. Raises InvoiceNotFound."""
-        found = await invoices.get(self._db, number.replace("\x00", ""), account_id=account_id)
-        if found is None:
-            raise InvoiceNotFound
-        return found
+    async def sold(self, number: str, seller: str = OPERATOR) -> Invoice:
+        """The document of this number that a seller issued. Raises InvoiceNotFound."""
+        return _there(await invoices.sold(self._db, seller, number.replace("\x00", "")))
+
+    async def bought(self, number: str, account_id: str) -> Invoice:
+        """The document of this number that an account got. Raises InvoiceNotFound."""
+        return _there(await invoices.bought(self._db, account_id, number.replace("\x00", "")))
 
     async def _issue(
-        self, month: Month, wanted: dict[str, PlanVersion], seller: Party, now: datetime
+        self, month: Month, wanted: dict[str, PlanVersion], seller: str, named: Party, now: datetime
     ) -> tuple[list[Invoice], int]:
-        """Issue what is charged to these accounts; returns that, and how many are charged nothing."""
-        bills = {each.account_id: each for each in await self._billing.bills(month, wanted)}
+        """Issue what a seller, who is named so, charges to these accounts; returns that, and how many are charged
+        nothing."""
+        bills = {each.account_id: each for each in await self._billing.bills(month, wanted, seller=seller)}
         charged = sorted(account_id for account_id, found in bills.items() if found.bill.lines)
         nothing = len(bills) - len(charged)
         if not charged:
             return [], nothing
-        buyers = await invoices.parties(self._db, charged)
+        buyers = await invoices.parties(self._db, seller, charged)
         names = await invoices.names(self._db, charged)
         async with self._db.transaction() as connection:
-            await invoices.lock_series(connection, InvoiceKind.INVOICE)
-            others = await invoices.with_invoice(connection, month, charged)  # somebody else closed it meanwhile
+            await invoices.lock_series(connection, seller, InvoiceKind.INVOICE)
+            others = await invoices.with_invoice(connection, seller, month, charged)  # closed by another meanwhile
             charged = [account_id for account_id in charged if account_id not in others]
             if not charged:
                 return [], nothing
-            serial = await invoices.take_numbers(connection, InvoiceKind.INVOICE, len(charged))
-            tried = await invoices.attempts(connection, month, charged)
+            serial = await invoices.take_numbers(connection, seller, InvoiceKind.INVOICE, len(charged))
+            tried = await invoices.attempts(connection, seller, month, charged)
             made = [
                 NewInvoice(
                     serial + n,
                     make_invoice(
                         bills[account_id].bill,
                         bills[account_id].plan.plan,
-                        number=number_of(seller, InvoiceKind.INVOICE, serial + n),
+                        number=number_of(named, InvoiceKind.INVOICE, serial + n),
                         account=account_id,
                         named=bills[account_id].plan.name,
-                        seller=seller,
+                        seller=named,
                         buyer=buyers.get(account_id) or Party(name=names.get(account_id, account_id)),
                         at=now,
                     ),
@@ -171,5 +188,11 @@ class Invoicing:
                 )
                 for n, account_id in enumerate(charged)
             ]
-            await invoices.insert(connection, made, now)
+            await invoices.insert(connection, seller, made, now)
         return [each.invoice for each in made], nothing
+
+
+def _there(found: Invoice | None) -> Invoice:
+    if found is None:
+        raise InvoiceNotFound
+    return found

@@ -164,6 +164,12 @@ add_all(
             examples=('invoice set-seller --name "Example Mobile Ltd" --tax-id IE1234567T',),
         ),
         Plain(
+            verb="confirm-numbers",
+            operation="confirmNumbers",
+            help="After a restore: say which numbers were handed out last. Those to come follow them.",
+            examples=("invoice confirm-numbers --last-invoice 42 --last-credit-note 3",),
+        ),
+        Plain(
             verb="buyer",
             operation="getBuyer",
             help="Show the billing address of an account.",

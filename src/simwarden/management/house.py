@@ -21,7 +21,7 @@ from simwarden.engine.risk_rules import RiskRules
 from simwarden.kit.clock import now_utc
 from simwarden.management.audit import Audit
 from simwarden.management.callers import Grants
-from simwarden.management.reach import AccountNeeded, reach, reaches
+from simwarden.management.reach import AccountNeeded, reach, reaches, seller
 from simwarden.management.roles import is_admin
 from simwarden.northbound.kernel.bodies import Wording, decode
 from simwarden.northbound.kernel.errors import InvalidArgument, PermissionDenied
@@ -153,6 +153,13 @@ class House:
         found = await self.accounts.get(name.replace("\x00", ""))
         if not reaches(found.id):
             raise AccountNotFound(f"No account has the name or id {name!r}")
+        return found
+
+    async def customer(self, name: str) -> Account:
+        """The account with this name or id, to which the caller sells. Raises AccountNotFound, PermissionDenied."""
+        found = await self.account(name)
+        if found.id == seller():
+            raise PermissionDenied("A reseller sells to the accounts below its own")
         return found
 
     async def account_id(self, name: str | None) -> str | None:

@@ -13,7 +13,7 @@ from simwarden.domain.errors import InvalidValue
 from simwarden.domain.price import Month, MonthText, PlanName, PricePlan
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
-from simwarden.management.reach import reach
+from simwarden.management.reach import seller
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument, PermissionDenied
 from simwarden.store import plans
@@ -52,7 +52,7 @@ class PlanRoutes:
         """listPlans."""
         query = Query(request.query, (), "plans")
         after = query.cursor(Place) or ("", date.min)
-        found = await plans.page(self._house.db, after=after, limit=query.limit + 1)
+        found = await plans.page(self._house.db, seller(), after=after, limit=query.limit + 1)
         these = found[: query.limit]
         answer: dict[str, object] = {"plans": [views.version(each) for each in these]}
         if len(found) > len(these):
@@ -63,11 +63,12 @@ class PlanRoutes:
         """setPlan. Raises InvalidPlan."""
         wanted: SetPlan = read(self._set, request)
         month = Month.parse(wanted.valid_from)
-        return Answer(200, views.version(await self._house.billing.put_plan(wanted.name, month, wanted.plan)))
+        made = await self._house.billing.put_plan(wanted.name, month, wanted.plan, seller=seller())
+        return Answer(200, views.version(made))
 
     async def show(self, request: Request) -> Answer:
         """getPlan."""
-        found = await self._house.billing.versions(request.parameter.replace("\x00", ""))
+        found = await self._house.billing.versions(request.parameter.replace("\x00", ""), seller=seller())
         return Answer(200, {"versions": [views.version(each) for each in found]})
 
     async def remove(self, request: Request) -> Answer:
@@ -76,33 +77,34 @@ class PlanRoutes:
         month = month_of(query, "validFrom")
         if month is None:
             raise InvalidArgument("validFrom must be specified")
-        await self._house.billing.remove_plan(request.parameter.replace("\x00", ""), month)
+        await self._house.billing.remove_plan(request.parameter.replace("\x00", ""), month, seller=seller())
         return Answer(204)
 
     async def of_account(self, request: Request) -> Answer:
         """getAccountPlan."""
-        return await self._assigned(await self._house.account(request.parameter))
+        return await self._assigned(await self._house.customer(request.parameter))
 
     async def assign(self, request: Request) -> Answer:
         """assignPlan."""
         wanted: AssignPlan = read(self._assign, request)
-        account = await self._house.account(request.parameter)
-        await self._house.billing.assign(account.id, wanted.plan, Month.parse(wanted.valid_from))
+        account = await self._house.customer(request.parameter)
+        month = Month.parse(wanted.valid_from)
+        await self._house.billing.assign(account.id, wanted.plan, month, seller=seller())
         return await self._assigned(account)
 
     async def preview(self, request: Request) -> Answer:
-        """previewBill."""
+        """previewBill: by the caller's plans; of a reseller's own account by those of who sells to it."""
         query = Query(request.query, ("month", "plan"), "bill")
         account = await self._house.account(request.parameter)
-        plan = query.text("plan", 64)
-        if plan is not None and reach() is not None:
-            raise PermissionDenied("Other plans are tried by the operator")
-        return Answer(
-            200, views.bill(await self._house.billing.preview(account.id, month_of(query, "month"), plan=plan))
-        )
+        plan, month, billing, sells = query.text("plan", 64), month_of(query, "month"), self._house.billing, seller()
+        if account.id == sells:
+            if plan is not None:
+                raise PermissionDenied("Other plans are tried by who sells")
+            sells = await billing.seller_of(account.id, month)
+        return Answer(200, views.bill(await billing.preview(account.id, month, plan=plan, seller=sells)))
 
     async def _assigned(self, account: Account) -> Answer:
-        found = await plans.assignments(self._house.db, account.id)
+        found = await plans.assignments(self._house.db, seller(), account.id)
         shown = [{"validFrom": str(each.valid_from), "plan": each.plan} for each in found]
         return Answer(200, {"account": account.id, "assignments": shown})
 

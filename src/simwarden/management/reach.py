@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from simwarden.domain.errors import SimwardenError
 from simwarden.management.callers import OperatorCaller
+from simwarden.store.accounts import OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -49,6 +50,12 @@ def reaches(account_id: str) -> bool:
     """Whether the call that is answered may be about this account."""
     found = _REACH.get()
     return found is None or account_id in found.accounts
+
+
+def seller() -> str:
+    """Who sells in the call that is answered: the reseller that makes it (the id of its account), else the operator."""
+    found = _REACH.get()
+    return OPERATOR if found is None else found.own
 
 
 def within_reach(handle: Handler, accounts: Accounts) -> Handler:

@@ -55,6 +55,8 @@ READ = frozenset({"manage:read"})
 
 _SHAPES = 1024 * 1024
 """Bytes: a polygon of far too many points is told so."""
+_CHANGES_NOTHING = frozenset({"previewAction", "tryArea", "tryRule"})
+"""They ask by a body, and are no row of the audit list."""
 _MOST = {
     "previewBulk": MAX_CSV + MAX_BODY,
     "importSites": MAX_CSV + MAX_BODY,
@@ -279,6 +281,7 @@ def api(house: House, edge: Edge) -> Api:
         ("POST", "/invoices/{}/credit-notes", "creditInvoice", invoices.credit),
         ("GET", "/seller", "getSeller", invoices.seller),
         ("POST", "/seller", "setSeller", invoices.set_seller),
+        ("POST", "/seller/numbers", "confirmNumbers", invoices.confirm),
         ("GET", "/accounts/{}/buyer", "getBuyer", invoices.buyer),
         ("POST", "/accounts/{}/buyer", "setBuyer", invoices.set_buyer),
         ("GET", "/audit", "listAudit", journal.acts),
@@ -306,9 +309,7 @@ def api(house: House, edge: Edge) -> Api:
         show = shows.get(path) if path != "/session" and method in ("PATCH", "DELETE") else None
         endpoints.setdefault(f"/v1{path}", {})[method] = Endpoint(
             name,
-            handle
-            if method == "GET" or name in ("previewAction", "tryArea")
-            else house.audit.watched(name, handle, show),
+            handle if method == "GET" or name in _CHANGES_NOTHING else house.audit.watched(name, handle, show),
             has_body=method in ("POST", "PATCH") and name not in bodiless,
             max_body=_MOST.get(name, MAX_BODY),
             produces=_PRODUCED.get(name, "application/json"),

@@ -7,8 +7,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import asyncpg
 import msgspec
 
+from simwarden.domain.errors import IncompatibleState
 from simwarden.domain.invoice import Invoice, InvoiceKind, Party
 from simwarden.domain.price import Month
 from simwarden.store.queries import load
@@ -16,12 +18,11 @@ from simwarden.store.queries import load
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    import asyncpg
-
     from simwarden.store.database import Database
 
 Q = load("invoices")
 _encode = msgspec.json.Encoder().encode
+_NUMBERS = frozenset({"invoice_number_key", "invoice_number_of_account"})
 _decode = msgspec.json.Decoder(Invoice).decode
 
 
@@ -49,37 +50,64 @@ class NewInvoice(msgspec.Struct, frozen=True):
     """How many invoices of the account and month were credited before."""
 
 
-async def take_numbers(connection: asyncpg.Connection, kind: InvoiceKind, count: int) -> int:
-    """The first of so many numbers, which are this transaction's: nobody else gets one before it is over."""
-    last: int = await connection.fetchval(Q["next"], str(kind), count)
+class NumbersInDoubt(IncompatibleState):
+    """Numbers that were handed out may be missing in this database."""
+
+
+class NumberTaken(IncompatibleState):
+    """A document of this number is there, perhaps by another seller to the same account: give those to come another
+    prefix."""
+
+
+async def take_numbers(connection: asyncpg.Connection, seller: str, kind: InvoiceKind, count: int) -> int:
+    """The first of so many numbers, which are this transaction's: nobody else gets one before it is over.
+
+    Raises NumbersInDoubt when this is not the database in which the seller's numbers were given last.
+    """
+    last: int | None = await connection.fetchval(Q["next"], seller, str(kind), count)
+    if last is None:
+        known = {row["kind"]: row["last"] for row in await connection.fetch(Q["lasts"], seller)}
+        raise NumbersInDoubt(
+            "The database was restored, moved or promoted since numbers were given, and knows "
+            f"{known.get(InvoiceKind.INVOICE, 0)} invoices and {known.get(InvoiceKind.CREDIT_NOTE, 0)} credit notes: "
+            "say which numbers were handed out last: simwarden invoice confirm-numbers --help"
+        )
     return last + 1
 
 
-async def lock_series(connection: asyncpg.Connection, kind: InvoiceKind) -> None:
-    """Nobody else issues one of this kind until this transaction is over."""
-    await connection.fetchval(Q["lock_series"], str(kind))
+async def confirm_numbers(db: Database, seller: str, handed_out: Mapping[InvoiceKind, int]) -> bool:
+    """Go on behind what was handed out last, of each kind; returns whether there was a doubt."""
+    async with db.transaction() as connection:
+        done = [await connection.fetchval(Q["confirm"], seller, str(kind), handed_out[kind]) for kind in InvoiceKind]
+    return None not in done
+
+
+async def lock_series(connection: asyncpg.Connection, seller: str, kind: InvoiceKind) -> None:
+    """Nobody else issues one of this seller and kind until this transaction is over."""
+    await connection.fetchval(Q["lock_series"], seller, str(kind))
 
 
 async def with_invoice(
-    connection: asyncpg.Connection | Database, month: Month, account_ids: Collection[str]
+    connection: asyncpg.Connection | Database, seller: str, month: Month, account_ids: Collection[str]
 ) -> set[str]:
-    """The accounts that have an invoice of the month which is not credited as a whole."""
-    rows = await connection.fetch(Q["open"], month.first, list(account_ids))
+    """The accounts that have an invoice of the month by this seller which is not credited as a whole."""
+    rows = await connection.fetch(Q["open"], seller, month.first, list(account_ids))
     return {row["account_id"] for row in rows}
 
 
-async def attempts(connection: asyncpg.Connection, month: Month, account_ids: Collection[str]) -> Mapping[str, int]:
-    """How many invoices accounts have of a month, credited or not; none: missing."""
-    rows = await connection.fetch(Q["attempts"], month.first, list(account_ids))
+async def attempts(
+    connection: asyncpg.Connection, seller: str, month: Month, account_ids: Collection[str]
+) -> Mapping[str, int]:
+    """How many invoices accounts have of a month by this seller, credited or not; none: missing."""
+    rows = await connection.fetch(Q["attempts"], seller, month.first, list(account_ids))
     return {row["account_id"]: row["n"] for row in rows}
 
 
-async def insert(connection: asyncpg.Connection, made: Sequence[NewInvoice], at: datetime) -> None:
-    """Store what was issued, in the order of the numbers."""
+async def insert(connection: asyncpg.Connection, seller: str, made: Sequence[NewInvoice], at: datetime) -> None:
+    """Store what was issued, in the order of the numbers. Raises NumberTaken."""
     documents = [_encode(each.invoice) for each in made]
     found = [each.invoice for each in made]
-    await connection.execute(
-        Q["insert"],
+    rows = (
         [str(each.kind) for each in found],
         [each.serial for each in made],
         [each.number for each in found],
@@ -93,34 +121,46 @@ async def insert(connection: asyncpg.Connection, made: Sequence[NewInvoice], at:
         [each.total for each in found],
         [document.decode() for document in documents],
         [hashlib.sha256(document).digest() for document in documents],
-        at,
     )
+    try:
+        await connection.execute(Q["insert"], *rows, at, seller)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name not in _NUMBERS:
+            raise
+        raise NumberTaken from error
 
 
-async def get(db: Database, number: str, *, account_id: str | None = None) -> Invoice | None:
-    """The one of this number; with `account_id` only that account's."""
-    document = await db.fetchval(Q["get"], number, account_id)
+async def sold(db: Database, seller: str, number: str) -> Invoice | None:
+    """The one of this number that a seller issued."""
+    document = await db.fetchval(Q["sold"], seller, number)
     return None if document is None else _decode(document)
 
 
-async def credit_notes(connection: asyncpg.Connection, number: str) -> list[Invoice]:
+async def bought(db: Database, account_id: str, number: str) -> Invoice | None:
+    """The one of this number that an account got."""
+    document = await db.fetchval(Q["bought"], account_id, number)
+    return None if document is None else _decode(document)
+
+
+async def credit_notes(connection: asyncpg.Connection, seller: str, number: str) -> list[Invoice]:
     """Those on an invoice, in the order of their numbers."""
-    return [_decode(row["document"]) for row in await connection.fetch(Q["credited"], number)]
+    return [_decode(row["document"]) for row in await connection.fetch(Q["credited"], seller, number)]
 
 
 async def page(
     db: Database,
     *,
+    seller: str | None = None,
     account_id: str | None = None,
     month: Month | None = None,
     kind: InvoiceKind | None = None,
     after: tuple[datetime, str] | None = None,
     limit: int,
 ) -> list[ListedInvoice]:
-    """The newest first, from behind the one at `after`."""
+    """Those of a seller, or that an account got, the newest first, from behind the one at `after`."""
     first: date | None = None if month is None else month.first
     place = (None, "") if after is None else after
-    rows = await db.fetch(Q["page"], account_id, first, kind and str(kind), *place, limit)
+    rows = await db.fetch(Q["page"], account_id, first, kind and str(kind), *place, limit, seller)
     return [
         ListedInvoice(
             number=row["number"],
@@ -143,12 +183,15 @@ async def names(db: Database, account_ids: Collection[str]) -> Mapping[str, str]
     return {row["id"]: row["name"] for row in await db.fetch(Q["names"], list(account_ids))}
 
 
-async def parties(db: Database, ids: Collection[str]) -> Mapping[str, Party]:
-    """Those of these accounts, and of `operator`, who sells, that were named."""
-    rows = await db.fetch(Q["parties"], list(ids))
+async def parties(db: Database, seller: str, ids: Collection[str]) -> Mapping[str, Party]:
+    """Those that a seller named: itself by its own id, and the accounts that it sells to."""
+    rows = await db.fetch(Q["parties"], seller, list(ids))
     return {row["account_id"]: msgspec.convert(row["document"], Party) for row in rows}
 
 
-async def set_party(db: Database, id_: str, party: Party) -> None:
-    """Name an account, or `operator`, for invoices to come."""
-    await db.execute(Q["set_party"], id_, party)
+async def set_party(db: Database, seller: str, id_: str, party: Party) -> None:
+    """Name an account, or the seller itself, for invoices to come by this seller."""
+    async with db.transaction() as connection:
+        if id_ == seller:
+            await connection.execute(Q["add_series"], seller, [str(kind) for kind in InvoiceKind])
+        await connection.execute(Q["set_party"], seller, id_, party)

@@ -47,6 +47,7 @@ _OF_ACCOUNT = (
     "usage_days",
     "service_days",
     "plans",
+    "own_plans",
     "buyer",
     "requests",
     "inboxes",

@@ -150,6 +150,9 @@ async def test_everything_comes_back(run: Run, filled: str, empty: str, dump: Pa
         assert await connection.fetchval("select count(*) from lease") == 0
         added = await connection.fetchval("insert into gateway (name, token_hash) values ('gw2', '\\x02') returning id")
         assert added == 2
+        assert await connection.fetchval("select bool_and(home <> numbering_home()) from invoice_series"), (
+            "numbers of invoices are in doubt"
+        )
 
 
 async def test_the_ids_of_events_that_came_after_the_backup_are_not_used_again(

@@ -46,7 +46,7 @@ PLAN: dict[str, Any] = {
 
 
 _COPY = """insert into invoice select kind, serial + {}, number || 'x', account_id, month, 7, corrects, issued_at,
-           currency, net, tax, total, document, digest from invoice where serial = 2"""
+           currency, net, tax, total, document, digest, seller from invoice where serial = 2"""
 
 
 async def furnished(house: House, *more: str) -> list[str]:
@@ -129,8 +129,8 @@ async def test_numbers_have_no_gaps_whatever_goes_wrong(house: House, monkeypatc
     ids = await furnished(house, *(f"a{n}" for n in range(5)))
     insert = invoices.insert
 
-    async def cut(connection: Any, made: Any, at: Any) -> None:
-        await insert(connection, made, at)
+    async def cut(connection: Any, seller: str, made: Any, at: Any) -> None:
+        await insert(connection, seller, made, at)
         raise asyncpg.ConnectionDoesNotExistError("killed")
 
     with monkeypatch.context() as patched:
@@ -159,8 +159,8 @@ async def test_nothing_is_billed_twice_and_nothing_is_left_out_through_kills(
         kills[when] += (falls := kills[when] < 8 and chance.random() < 0.6)
         return falls
 
-    async def inserted(connection: Any, made: Any, at: Any) -> None:
-        await insert(connection, made, at)
+    async def inserted(connection: Any, seller: str, made: Any, at: Any) -> None:
+        await insert(connection, seller, made, at)
         if is_killed("before"):
             await connection.fetchval("select pg_terminate_backend(pg_backend_pid())")
 
@@ -339,3 +339,27 @@ async def test_a_resellers_bill_has_what_the_accounts_below_it_use(house: House)
     assert (await close(house)).status == 200
     rows = await house.db.fetch("select account_id from invoice where account_id = any ($1)", list(ids.values()))
     assert {row["account_id"] for row in rows} == {ids["ACME"], ids["ACME.a"]}
+
+
+async def test_after_a_restore_no_number_is_given_until_the_last_ones_are_confirmed(house: House) -> None:
+    """The backup knows one invoice; two more and a credit note had left the house."""
+    await furnished(house, "third")
+    assert (await close(house, account="meters")).status == 200
+    assert (await house.manage("POST", "/seller/numbers", {"lastInvoice": 9, "lastCreditNote": 0})).status == 409
+    await house.db.execute("update invoice_series set home = 'the server that is gone'")
+    refused = await close(house)
+    assert (refused.status, "knows 1 invoices and 0 credit notes" in refused.json["message"]) == (409, True)
+    credit = await house.manage("POST", "/invoices/INV-000001/credit-notes", {"reason": "x"})
+    assert (credit.status, credit.json["message"]) == (409, refused.json["message"])
+    assert [number for number, _ in await numbers(house)] == ["INV-000001"]
+    for wrong in ({"lastInvoice": 3}, {"lastInvoice": -1, "lastCreditNote": 0}, {"lastCreditNote": "1"}):
+        assert (await house.manage("POST", "/seller/numbers", wrong)).status == 400
+    confirmed = await house.manage("POST", "/seller/numbers", {"lastInvoice": 3, "lastCreditNote": 1})
+    assert confirmed.status == 204
+    assert [each["number"] for each in (await close(house)).json["invoices"]] == ["INV-000004", "INV-000005"]
+    note = await house.manage("POST", "/invoices/INV-000001/credit-notes", {"reason": "x"})
+    assert note.json["number"] == "CN-000002"
+    await house.db.execute("update invoice_series set home = 'once more'")
+    assert (await house.manage("POST", "/seller/numbers", {"lastInvoice": 1, "lastCreditNote": 1})).status == 204
+    last = await house.db.fetch("select last, confirmed from invoice_series order by kind")
+    assert [tuple(row) for row in last] == [(2, 1), (5, 3)], "what this database knows is never given again either"

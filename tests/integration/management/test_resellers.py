@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.management.house import CAUSE, MANAGE, House, imsi, phone
+from tests.integration.management.test_invoices import PLAN, close, furnished
 from tests.integration.management.test_sessions import ann
 
 from simwarden.accounts import applications
@@ -109,6 +110,14 @@ async def test_what_is_not_for_resellers_is_closed_in_every_role(acme: Reseller)
         assert role is not Role.ADMIN or opened == MARKED
 
 
+async def an_invoice(house: House) -> str:
+    """The number of one that the operator issued."""
+    await furnished(house)
+    await house.manage("POST", "/plans", {"name": "wholesale", "validFrom": "2026-01", "plan": PLAN})
+    number: str = (await close(house)).json["invoices"][0]["number"]
+    return number
+
+
 async def test_another_tenants_and_unknown_names_are_answered_alike(acme: Reseller) -> None:
     """Every operation for resellers, with what exists elsewhere in the path, the query and the body."""
     house = acme.house
@@ -122,8 +131,17 @@ async def test_another_tenants_and_unknown_names_are_answered_alike(acme: Resell
         "rotateApplicationSecret": {},
         "revokeApplication": {},
         "addRange": {"kind": "imsi", "range": "46099"},
+        "assignPlan": {"plan": None, "validFrom": "2026-01"},
+        "setBuyer": {"name": "x"},
+        "creditInvoice": {"reason": "x"},
     }
-    names = {"simId": (imsi(0), imsi(900)), "accountId": ("meters", "nobody"), "applicationId": (key, nobody)}
+    names = {
+        "simId": (imsi(0), imsi(900)),
+        "accountId": ("meters", "nobody"),
+        "applicationId": (key, nobody),
+        "planId": ("wholesale", "none"),
+        "invoiceId": (await an_invoice(house), "INV-900000"),
+    }
     looked = 0
     for path, item in MANAGE.paths.items():
         for method, operation in item.items():
@@ -132,14 +150,14 @@ async def test_another_tenants_and_unknown_names_are_answered_alike(acme: Resell
                 continue
             answers = []
             for name in names[parameter[1]]:
-                reply = await acme.call(
-                    method.upper(), path.replace(parameter[0], name), bodies.get(operation["operationId"])
-                )
+                at = path.replace(parameter[0], name)
+                at += "?validFrom=2026-01" if operation["operationId"] == "removePlan" else ""
+                reply = await acme.call(method.upper(), at, bodies.get(operation["operationId"]))
                 answers.append((reply.status, reply.json["code"], reply.json["message"].replace(name, "NAME")))
             assert answers[0] == answers[1], operation["operationId"]
             assert answers[0][0] == 404
             looked += 1
-    assert looked >= 12
+    assert looked >= 24
     for path in ("/sims?account=", "/applications?account=", "/usage?account="):
         found = [await acme.call("GET", path + name) for name in ("meters", "nobody")]
         assert [each.status for each in found] == [404, 404]

@@ -161,6 +161,7 @@ async def test_a_rule_is_tried_before_it_is_switched_on(house: House) -> None:
     by_id = (await house.manage("POST", "/rule-trials", {"ruleId": made["id"]})).json
     assert [each["imsi"] for each in by_id["met"]] == [imsi(3)]
     assert await house.db.fetchval("select count(*) from risk_state") == 0
+    assert (await house.manage("GET", "/audit?operation=tryRule")).json["audit"] == []
 
 
 async def test_the_command_that_tries_a_rule(shell: Shell) -> None:

@@ -35,6 +35,7 @@ from simwarden.sandbox.billing import NUMBER as SANDBOX_INVOICE
 from simwarden.sandbox.billing import VirtualBilling
 from simwarden.settings import Settings
 from simwarden.store import invoices
+from simwarden.store.accounts import OPERATOR
 from simwarden.store.invoices import NewInvoice
 from simwarden.store.queries import load
 
@@ -313,10 +314,10 @@ async def an_invoice(walk: Walk, token: str) -> str:
     caller = await walk.house.tokens.check(token)
     assert caller is not None
     async with walk.house.db.transaction() as connection:
-        serial = await invoices.take_numbers(connection, InvoiceKind.INVOICE, 1)
+        serial = await invoices.take_numbers(connection, OPERATOR, InvoiceKind.INVOICE, 1)
         made = await VirtualBilling().invoice(caller.account_id, SANDBOX_INVOICE)
         made = msgspec.structs.replace(made, number=f"INV-{serial:06}")
-        await invoices.insert(connection, [NewInvoice(serial, made, attempt=serial)], made.issued_at)
+        await invoices.insert(connection, OPERATOR, [NewInvoice(serial, made, attempt=serial)], made.issued_at)
     return made.number
 
 

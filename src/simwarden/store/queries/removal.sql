@@ -113,10 +113,14 @@ delete from sim_service_day where bucket = any ($2::smallint[]) and account_id =
 delete from sim_service_end where bucket = any ($2::smallint[]) and account_id = $1
 
 -- name: buyer
-delete from billing_party where account_id = $1
+-- Also as a seller; its invoices, and how far their numbers came, stay.
+delete from billing_party where account_id = $1 or seller = $1
 
 -- name: plans
-delete from account_plan where account_id = $1
+delete from account_plan where account_id = $1 or seller = $1
+
+-- name: own_plans
+delete from plan where seller = $1
 
 -- name: assignments
 delete from number_assignment where bucket = any ($2::smallint[]) and account_id = $1

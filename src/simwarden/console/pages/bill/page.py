@@ -219,7 +219,12 @@ async def _stairs(visit: Visit, bill: Mapping[str, Any], month: str) -> dict[str
     """By the name of the price."""
     if not visit.may("getPlan"):
         return {}
-    versions = (await visit.api.get("/plans/{}", bill["plan"]))["versions"]
+    try:
+        versions = (await visit.api.get("/plans/{}", bill["plan"]))["versions"]
+    except CallRefused as refused:
+        if refused.status == 404:  # the plan is of who sells to this reseller
+            return {}
+        raise
     valid = [each for each in versions if each["validFrom"] <= month]
     if not valid:
         return {}
