@@ -48,9 +48,9 @@ class Wire:
 
 
 @contextlib.asynccontextmanager
-async def wire(target: Target, address: str = "127.0.0.2") -> AsyncIterator[Wire]:
-    """A connection from this address of the loopback."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", target.port, local_addr=(address, 0))
+async def wire(target: Target, address: str = "127.0.0.2", port: int | None = None) -> AsyncIterator[Wire]:
+    """A connection from this address of the loopback, to the server's own port unless another is given."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port or target.port, local_addr=(address, 0))
     try:
         yield Wire(reader, writer)
     finally:
