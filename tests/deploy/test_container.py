@@ -9,6 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +24,7 @@ from simwarden.demo.processes import free_port
 from simwarden.settings import load
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 NOBODY = 65534
 
@@ -63,12 +65,18 @@ def other_user() -> dict[str, Any]:
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that any user can get into. Those of pytest are closed again by each pytest that begins beside it."""
+    with tempfile.TemporaryDirectory(prefix="simwarden-image-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @needs_registry
-async def test_the_image_runs_as_nobody_in_particular_and_is_healthy(tmp_path: Path) -> None:
+async def test_the_image_runs_as_nobody_in_particular_and_is_healthy(open_folder: Path) -> None:
     """Every RUN in a clean folder, then the image's CMD as another user, until its HEALTHCHECK says yes."""
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        os.chmod(folder, 0o755)  # noqa: PTH101 - nobody has to get here
-    stages = dockerfile.read(REPOSITORY / "Dockerfile", tmp_path)
+    stages = dockerfile.read(REPOSITORY / "Dockerfile", open_folder)
     image = await asyncio.to_thread(dockerfile.play, stages, REPOSITORY, base_python())
     assert [step.split()[-1] for step in image.skipped] == ["simwarden"]
     assert image.one("USER").text == "10001:10001"
