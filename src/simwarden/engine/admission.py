@@ -1,7 +1,8 @@
 """May this SIM begin a data session here? A question is a sighting first, and is answered from what that led to.
 
 So a bar that is committed refuses every session that is asked for afterwards, and one that asks from a wrong device is
-refused by the bar that its own question raised.
+refused by the bar that its own question raised. A device on a list that keeps it out (`domain/equipment.py`) is refused
+with any SIM; the SIM is not barred for it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain.admission import UNKNOWN_SIM, refusal
+from simwarden.domain.admission import UNKNOWN_SIM, refusal, refusal_of_device
 from simwarden.domain.reports import Evidence, Report
 from simwarden.store import admissions, sessions
 from simwarden.store.coalesce import Coalescer
+from simwarden.store.listed_devices import ListedDevices
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -50,7 +52,7 @@ class AdmissionVerdict(msgspec.Struct, frozen=True):
     reason: str | None
     """Why not: a few words, the first of which is a code. None: it may begin."""
     known: bool = True
-    """The SIM is registered, and for who asks."""
+    """The SIM is registered, and for who asks; or the answer is the same for every SIM."""
     event: int = 0
     """Number of the newest event of the SIM when this was decided: what led to it stands there."""
 
@@ -65,6 +67,7 @@ class Admission:
         self._db = db
         self._ingest = ingest
         self._sims: Coalescer[admissions.AtElement, Sim] = Coalescer(partial(admissions.at_elements, db))
+        self._lists = ListedDevices(db)
 
     async def ask(self, question: AdmissionRequest) -> AdmissionVerdict:
         """Whether the session may begin; what the question shows of device and place is committed by then.
@@ -73,7 +76,7 @@ class Admission:
         """
         imsi = question.imsi or await self._named(question.msisdn)
         if imsi is None:
-            return _UNKNOWN
+            return await self._in_device(_UNKNOWN, question.imei)
         seen = Evidence(
             imsi=imsi,
             iccid=None,
@@ -93,12 +96,19 @@ class Admission:
                 authentic=True,
             )
         )
-        return await self.standing(question.element_id, imsi, question.apn)
+        return await self._in_device(await self.standing(question.element_id, imsi, question.apn), question.imei)
 
     async def standing(self, element_id: int, imsi: str, apn: str | None = None) -> AdmissionVerdict:
         """The same for a session that is there, by what is committed: whether it may go on. Raises StoreUnavailable."""
         sim = await self._sims.get(admissions.AtElement(element_id, imsi))
         return _UNKNOWN if sim is None else AdmissionVerdict(refusal(sim, apn), event=sim.event_count)
+
+    async def _in_device(self, verdict: AdmissionVerdict, imei: str | None) -> AdmissionVerdict:
+        """A verdict on a SIM, once its device was looked up in the lists."""
+        if imei is None or (verdict.known and verdict.reason is not None):
+            return verdict
+        listed = refusal_of_device(await self._lists.lists_of(imei) or ())
+        return verdict if listed is None else AdmissionVerdict(listed, event=verdict.event)
 
     async def _named(self, msisdn: str | None) -> str | None:
         if msisdn is None:
