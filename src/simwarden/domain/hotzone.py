@@ -83,10 +83,8 @@ class DayCount(msgspec.Struct, frozen=True):
     kind: TrafficKind
     direction: Direction
     country: str
-    count: int
-    """Of all calls or messages."""
     hot: int
-    """Of those with the hotzones."""
+    """Calls or messages with the hotzones."""
 
 
 class SimTraffic(msgspec.Struct, frozen=True):
@@ -99,6 +97,22 @@ class SimTraffic(msgspec.Struct, frozen=True):
     days: tuple[DayCount, ...] = ()
     """Of the days that were asked for; none where there was no traffic. Of traffic without any of the hotzones the
     last day of each kind is enough."""
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Days one behind the other."""
+
+    first: date
+    last: date
+    """Before the first: there are none."""
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return max(0, (self.last - self.first).days + 1)
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,14 +195,12 @@ def in_use(asked: Question, traffic: SimTraffic, seen: Iterable[datetime | None]
 
 def is_new(asked: Question, traffic: SimTraffic, seen: tuple[date, date]) -> bool:
     """Whether a SIM was in use on too few days before those asked for to be its own measure."""
-    return len(baseline_days(asked, traffic, seen)) < FEWEST_BASELINE_DAYS
+    return baseline_days(asked, traffic, seen).count < FEWEST_BASELINE_DAYS
 
 
-def baseline_days(asked: Question, traffic: SimTraffic, seen: tuple[date, date]) -> list[date]:
+def baseline_days(asked: Question, traffic: SimTraffic, seen: tuple[date, date]) -> Span:
     """The days before those asked for on which the SIM was seen and counted; `seen`: from when to when it was."""
-    first = max(asked.baseline_first, traffic.counted_since, seen[0])
-    last = min(asked.before, seen[1])
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    return Span(max(asked.baseline_first, traffic.counted_since, seen[0]), min(asked.before, seen[1]))
 
 
 def judge(asked: Question, traffic: SimTraffic, seen: tuple[date, date], others: Baseline) -> HotzoneVerdict:
@@ -202,24 +214,22 @@ def judge(asked: Question, traffic: SimTraffic, seen: tuple[date, date], others:
     for each in concerned:
         by_day[each.day] += each.hot
         by_country[each.day, each.country] += each.hot
-    before = baseline_days(asked, traffic, seen)
-    own = not is_new(asked, traffic, seen)
-    usual = baseline_of([by_day[day] for day in before]) if own else others
-    counts = counts_of(by_day, asked.first, asked.look_back)
-    found = find(asked.first, counts, usual, asked.method, asked.threshold)
-    recorded = any(each.day >= asked.first for each in kinds)
-    known_from = max(asked.first, traffic.counted_since, seen[0])
+    first, before = asked.first, baseline_days(asked, traffic, seen)
+    own = before.count >= FEWEST_BASELINE_DAYS
+    usual = baseline_of([n for day, n in by_day.items() if day in before], before.count) if own else others
+    found = find(first, counts_of(by_day, first, asked.look_back), usual, asked.method, asked.threshold)
+    recorded = any(each.day >= first for each in kinds)
+    known_from = max(first, traffic.counted_since, seen[0])
     known_to = asked.today if seen[1] >= asked.today - timedelta(days=1) else seen[1]
     if known_to < known_from:
-        known_from, known_to, recorded = asked.first, asked.today, False
+        known_from, known_to, recorded = first, asked.today, False
     usually: Counter[str] = Counter()
-    known = frozenset(before)
     for (day, country), count in by_country.items():
-        usually[country] += count if day in known else 0
+        usually[country] += count if day in before else 0
     details = tuple(
-        DayDetail(day, country, count, usually[country] / len(before) if own else None)
+        DayDetail(day, country, count, usually[country] / before.count if own else None)
         for (day, country), count in sorted(by_country.items())
-        if count > 0 and day >= asked.first
+        if count > 0 and day >= first
     )
     return HotzoneVerdict(
         anomalous=bool(found.days) if recorded else None,
@@ -228,7 +238,7 @@ def judge(asked: Question, traffic: SimTraffic, seen: tuple[date, date], others:
         last_risk=found.risks[-1] if recorded else None,
         known_from=known_from,
         known_to=known_to,
-        complete=recorded and (known_from, known_to) == (asked.first, asked.today),
+        complete=recorded and (known_from, known_to) == (first, asked.today),
         details=details if recorded else (),
     )
 

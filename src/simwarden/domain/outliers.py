@@ -8,13 +8,12 @@ from __future__ import annotations
 import enum
 from datetime import date, timedelta
 from math import sqrt
-from statistics import fmean, pstdev
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 BASELINE_DAYS = 28
 FEWEST_BASELINE_DAYS = 7
@@ -52,6 +51,8 @@ class Risk(enum.StrEnum):
 
 
 _RISING = (Risk.LOW, Risk.MEDIUM, Risk.HIGH)
+_MILDER = (Risk.LOW, Risk.MEDIUM)
+"""By how many methods find the day."""
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -81,22 +82,26 @@ class Finding(msgspec.Struct, frozen=True):
         return max((each for each in self.risks if each is not None), key=_RISING.index, default=None)
 
 
-def baseline_of(counts: Sequence[int]) -> Baseline:
-    """The usual, by the counts of some days."""
-    return Baseline(fmean(counts), pstdev(counts)) if counts else Baseline()
+def baseline_of(counts: Collection[int], days: int) -> Baseline:
+    """The usual, by the counts of so many days; days without any may be left out of the counts."""
+    if not days:
+        return Baseline()
+    total = sum(counts)
+    return Baseline(total / days, sqrt(days * sum(x * x for x in counts) - total * total) / days)
 
 
 def outliers(counts: Sequence[int], usual: Baseline, method: Method, threshold: float) -> list[int]:
     """Which of these days, by index, are out of the ordinary."""
+    mean, spread = usual.mean, usual.spread
     if method is Method.RATIO:
-        return [n for n, x in enumerate(counts) if x >= FEWEST and (x + 0.5) / (usual.mean + 0.5) >= threshold]
+        return [n for n, x in enumerate(counts) if x >= FEWEST and (x + 0.5) / (mean + 0.5) >= threshold]
     if method is Method.ZSCORE:
-        return [n for n, x in enumerate(counts) if x >= FEWEST and (x - usual.mean) / usual.spread >= threshold]
+        return [n for n, x in enumerate(counts) if x >= FEWEST and (x - mean) / spread >= threshold]
     found = []
-    average = usual.mean
+    average, limit = mean, mean + threshold * spread * _SMOOTHED
     for n, x in enumerate(counts):
         average = _WEIGHT * x + (1 - _WEIGHT) * average
-        if x >= FEWEST and average > usual.mean + threshold * usual.spread * _SMOOTHED:
+        if x >= FEWEST and average > limit:
             found.append(n)
     return found
 
@@ -104,22 +109,25 @@ def outliers(counts: Sequence[int], usual: Baseline, method: Method, threshold: 
 def find(first: date, counts: Sequence[int], usual: Baseline, method: Method, threshold: float) -> Finding:
     """Compare the days from `first` on with the usual, by every method; `threshold` is that of `method`."""
     found = {
-        each: set(outliers(counts, usual, each, threshold if each is method else DEFAULT_THRESHOLD[each]))
-        for each in Method
+        each: outliers(counts, usual, each, threshold if each is method else DEFAULT_THRESHOLD[each]) for each in Method
     }
-    risks = [_risk(x, sum(n in days for days in found.values()), usual) for n, x in enumerate(counts)]
-    return Finding(tuple(first + timedelta(days=n) for n in sorted(found[method])), tuple(risks))
-
-
-def _risk(count: int, agreeing: int, usual: Baseline) -> Risk | None:
-    """Of a day that `agreeing` methods find."""
-    if agreeing >= 2 or (count >= FEWEST and count >= FAR_ABOVE * (usual.mean + 0.5)):
-        return Risk.HIGH
-    if agreeing == 1:
-        return Risk.MEDIUM
-    return Risk.LOW if count > usual.mean else None
+    agreeing = [0] * len(counts)
+    for days in found.values():
+        for n in days:
+            agreeing[n] += 1
+    far = max(FEWEST, FAR_ABOVE * (usual.mean + 0.5))
+    risks = [
+        Risk.HIGH if x >= far or methods >= 2 else _MILDER[methods] if methods or x > usual.mean else None
+        for x, methods in zip(counts, agreeing, strict=True)
+    ]
+    return Finding(tuple(first + timedelta(days=n) for n in found[method]), tuple(risks))
 
 
 def counts_of(by_day: Mapping[date, int], first: date, days: int) -> list[int]:
     """The counts of consecutive days."""
-    return [by_day.get(first + timedelta(days=n), 0) for n in range(days)]
+    found = [0] * days
+    begin = first.toordinal()
+    for day, count in by_day.items():
+        if 0 <= (n := day.toordinal() - begin) < days:
+            found[n] = count
+    return found

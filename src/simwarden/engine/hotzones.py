@@ -75,4 +75,5 @@ class HotzoneJudge:
         return await asyncio.shield(known[1])
 
     async def _read(self, sim: Sim, zones: HotZones, asked: Question) -> Baseline:
-        return baseline_of(await self._history.traffic_of_its_like(sim, zones, asked))
+        counts = await self._history.traffic_of_its_like(sim, zones, asked)
+        return baseline_of(counts, len(counts))

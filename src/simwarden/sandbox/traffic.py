@@ -36,10 +36,10 @@ def counted(sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
         day = first + timedelta(days=n)
         hot = many if many and day == last - timedelta(days=ago) else _USUAL.get(digit, 0)
         for direction in (Direction.INBOUND, Direction.OUTBOUND):
-            rows.append(DayCount(day, TrafficKind.CALL, direction, "DE", 1, 0))
-            rows.append(DayCount(day, TrafficKind.SMS, direction, "DE", 1, 0))
+            rows.append(DayCount(day, TrafficKind.CALL, direction, "DE", 0))
+            rows.append(DayCount(day, TrafficKind.SMS, direction, "DE", 0))
             if hot:
-                rows.append(DayCount(day, TrafficKind.CALL, direction, country, hot, hot))
+                rows.append(DayCount(day, TrafficKind.CALL, direction, country, hot))
     return SimTraffic(since, since, tuple(rows))
 
 

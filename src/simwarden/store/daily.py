@@ -37,21 +37,16 @@ class Days:
     async def of_sim(self, sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
         """What is counted of a SIM from the first to the last day: what it had with the zones, and of each kind, with
         none of them, the last day on which it had anything."""
-        begin = await self._begin()
-        async with self._db.connection() as connection:
-            since = await connection.fetchrow(Q["counted_since"], sim.bucket, sim.imsi, begin)
-            if since is None:  # deleted meanwhile
-                return SimTraffic(last)
-            counted = since["since"].astimezone(UTC).date()
-            wanted = max(first, counted), last, list(zones.countries), list(zones.prefixes)
-            rows = await connection.fetch(Q["days"], sim.bucket, sim.imsi, *wanted)
+        hot = list(zones.countries), list(zones.prefixes)
+        rows = await self._db.fetch(Q["of_sim"], sim.bucket, sim.imsi, await self._begin(), first, last, *hot)
+        if not rows:  # deleted meanwhile
+            return SimTraffic(last)
         days = [
-            DayCount(
-                row["day"], TrafficKind(row["kind"]), Direction(row["direction"]), row["zone"], row["count"], row["hot"]
-            )
+            DayCount(row["day"], TrafficKind(row["kind"]), Direction(row["direction"]), row["zone"], row["hot"])
             for row in rows
+            if row["day"] is not None
         ]
-        return SimTraffic(counted, since["first_day"], tuple(days))
+        return SimTraffic(rows[0]["since"].astimezone(UTC).date(), rows[0]["first_day"], tuple(days))
 
     async def of_its_like(self, sim: Sim, zones: HotZones, asked: Question) -> list[int]:
         """Counts of each of the days before those asked for, of SIMs of the same account whose devices are of the same

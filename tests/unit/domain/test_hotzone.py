@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from simwarden.domain.daily import Direction, TrafficKind
-from simwarden.domain.hotzone import DayCount, DayDetail, Question, Side, SimTraffic, baseline_days, judge
+from simwarden.domain.hotzone import DayCount, DayDetail, Question, Side, SimTraffic, Span, baseline_days, judge
 from simwarden.domain.outliers import Baseline, Method, Risk
 
 TODAY = date(2026, 11, 21)
@@ -27,12 +27,7 @@ def ago(days: int) -> date:
 
 
 def count(days_ago: int, hot: int, **fields: Any) -> DayCount:
-    given: dict[str, Any] = {
-        "kind": TrafficKind.CALL,
-        "direction": Direction.INBOUND,
-        "country": "KH",
-        "count": hot + 1,
-    }
+    given: dict[str, Any] = {"kind": TrafficKind.CALL, "direction": Direction.INBOUND, "country": "KH"}
     return DayCount(day=ago(days_ago), hot=hot, **(given | fields))
 
 
@@ -48,7 +43,7 @@ def test_a_quiet_meter_that_is_called_by_a_zone() -> None:
 
 
 def test_traffic_with_others_is_no_anomaly_but_shows_that_something_is_recorded() -> None:
-    found = judge(ASKED, traffic(count(2, 0, count=50)), ALWAYS, NOBODY)
+    found = judge(ASKED, traffic(count(2, 0)), ALWAYS, NOBODY)
     assert (found.anomalous, found.days, found.risk, found.complete, found.details) == (False, (), None, True, ())
 
 
@@ -82,12 +77,14 @@ def test_nothing_recorded_is_not_nothing_unusual() -> None:
 
 
 def test_the_days_before_are_those_on_which_the_sim_was_seen_and_counted() -> None:
-    assert len(baseline_days(ASKED, traffic(), ALWAYS)) == 28
-    assert baseline_days(ASKED, traffic(), (ago(9), TODAY)) == [ago(9), ago(8), ago(7)]
-    assert baseline_days(ASKED, traffic(since=ago(8)), ALWAYS) == [ago(8), ago(7)]
-    assert baseline_days(ASKED, traffic(), (LONG_AGO, ago(33))) == [ago(34), ago(33)]
-    assert baseline_days(ASKED, traffic(since=ago(2)), ALWAYS) == []
-    assert baseline_days(ASKED, traffic(), (LONG_AGO, ago(60))) == []
+    assert baseline_days(ASKED, traffic(), ALWAYS).count == 28
+    assert baseline_days(ASKED, traffic(), (ago(9), TODAY)) == Span(ago(9), ago(7))
+    assert baseline_days(ASKED, traffic(since=ago(8)), ALWAYS) == Span(ago(8), ago(7))
+    assert baseline_days(ASKED, traffic(), (LONG_AGO, ago(33))) == Span(ago(34), ago(33))
+    assert baseline_days(ASKED, traffic(since=ago(2)), ALWAYS).count == 0
+    assert baseline_days(ASKED, traffic(), (LONG_AGO, ago(60))).count == 0
+    span = Span(ago(9), ago(7))
+    assert [each in span for each in (ago(10), ago(9), ago(7), ago(6))] == [False, True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from statistics import fmean, pstdev
 
 import pytest
 from hypothesis import given
@@ -44,7 +45,7 @@ RATIO, ZSCORE, EWMA = Method.RATIO, Method.ZSCORE, Method.EWMA
 def test_worked_values(
     baseline: list[int], counts: list[int], days: dict[Method, list[int]], risk: Risk | None
 ) -> None:
-    usual = baseline_of(baseline)
+    usual = baseline_of(baseline, len(baseline))
     for method, expected in days.items():
         found = find(FIRST, counts, usual, method, DEFAULT_THRESHOLD[method])
         days_found = tuple(FIRST + timedelta(days=day - 1) for day in expected)
@@ -75,7 +76,7 @@ def test_a_day_is_found_up_to_the_value_and_not_beyond(
 
 
 def test_the_moving_average_rises_with_each_day() -> None:
-    usual = baseline_of([0] * 28)
+    usual = baseline_of([0] * 28, 28)
     limit = 3 * 1.0 * (0.3 / 1.7) ** 0.5
     assert limit == pytest.approx(1.2603, abs=1e-4)
     assert outliers([4], usual, EWMA, 3.0) == [], "0.3 x 4 = 1.2 stays below"
@@ -89,8 +90,17 @@ def test_ten_times_the_usual_is_a_high_risk_whatever_the_threshold() -> None:
 
 
 def test_no_days_are_usual_as_nothing_is() -> None:
-    assert baseline_of([]) == Baseline(0.0, 0.0)
-    assert counts_of({FIRST: 2, FIRST + timedelta(days=9): 1}, FIRST, 3) == [2, 0, 0]
+    assert baseline_of([], 0) == Baseline(0.0, 0.0)
+    around = {FIRST - timedelta(days=1): 7, FIRST: 2, FIRST + timedelta(days=2): 3, FIRST + timedelta(days=3): 1}
+    assert counts_of(around, FIRST, 3) == [2, 0, 3]
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=1, max_size=120))
+def test_what_is_usual_is_that_of_the_textbook_whether_quiet_days_are_told_or_not(counts: list[int]) -> None:
+    usual = baseline_of([count for count in counts if count], len(counts))
+    assert usual == baseline_of(counts, len(counts))
+    assert usual.mean == pytest.approx(fmean(counts))
+    assert usual.deviation == pytest.approx(pstdev(counts))
 
 
 @given(
@@ -103,7 +113,7 @@ def test_no_days_are_usual_as_nothing_is() -> None:
 def test_a_higher_threshold_never_finds_more(
     before: list[int], counts: list[int], method: Method, threshold: float, more: float
 ) -> None:
-    usual = baseline_of(before)
+    usual = baseline_of(before, len(before))
     found = set(outliers(counts, usual, method, threshold))
     assert set(outliers(counts, usual, method, threshold + more)) <= found
     assert all(counts[n] >= 3 and counts[n] > usual.mean for n in found if method is not EWMA)

@@ -33,10 +33,7 @@ def had(world: World, *hot: int, number: str = NUMBER, kind: TrafficKind = Traff
     """A SIM that has long been in use had so many calls from hotzones, the last number today's."""
     found = sim(number)
     first = TODAY - timedelta(days=len(hot) - 1)
-    days = [
-        DayCount(first + timedelta(days=n), kind, Direction.INBOUND, "KH", count + 1, count)
-        for n, count in enumerate(hot)
-    ]
+    days = [DayCount(first + timedelta(days=n), kind, Direction.INBOUND, "KH", count) for n, count in enumerate(hot)]
     world.traffic_of[found.imsi] = SimTraffic(LONG_AGO.date(), LONG_AGO.date(), tuple(days))
     world.dates[found.imsi] = DeviceDates(first_seen=LONG_AGO)
 

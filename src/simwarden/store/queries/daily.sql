@@ -19,24 +19,25 @@ where t.bucket = i.bucket and t.imsi = i.imsi and t.bucket = any ($1::smallint[]
 delete from traffic_day where bucket = $1 and day < $2
   and ctid = any (array(select ctid from traffic_day where bucket = $1 and day < $2 limit $3 for update skip locked))
 
--- name: counted_since
-select greatest(s.created_at, $3) as since,
-       (select min(t.day) from traffic_day t where t.bucket = $1 and t.imsi = $2) as first_day
-from sim s where s.bucket = $1 and s.imsi = $2
-
--- name: days
--- What there was with the hotzones; and of each kind the last day with anything at all.
-with t as materialized (
-    select day, kind, direction, zone, sum(count)::bigint as count,
-           coalesce(sum(count) filter (where zone = any ($5::text[]) or prefix ^@ any ($6::text[])), 0)::bigint as hot
+-- name: of_sim
+-- Since when a SIM is counted, and the first day with anything; with each day on which there was something with the hotzones,
+-- and of each kind the last day with anything at all. One row at least, where the SIM is registered.
+with s as materialized (
+    select greatest(created_at, $3) as since,
+           (select min(t.day) from traffic_day t where t.bucket = $1 and t.imsi = $2) as first_day
+    from sim where bucket = $1 and imsi = $2
+), t as materialized (
+    select day, kind, direction, zone, count, (zone = any ($6::text[]) or prefix ^@ any ($7::text[])) as is_hot
     from traffic_day
-    where bucket = $1 and imsi = $2 and day between $3 and $4
-    group by day, kind, direction, zone
-    having sum(count) > 0
+    where bucket = $1 and imsi = $2 and count > 0
+      and day between greatest($4::date, (select (since at time zone 'utc')::date from s)) and $5
 )
-select day, kind, direction, zone, count, hot from t where hot > 0
-union all
-select max(day), kind, min(direction), '', 1, 0 from t group by kind
+select s.since, s.first_day, d.day, d.kind, d.direction, d.zone, d.hot
+from s left join (
+    select day, kind, direction, zone, sum(count)::bigint as hot from t where is_hot group by day, kind, direction, zone
+    union all
+    select max(day), kind, min(direction), '', 0 from t group by kind
+) d on true
 
 -- name: like_it
 -- SIMs of an account with the same model of device, among the 250 on either side by IMSI, which mostly came together.
