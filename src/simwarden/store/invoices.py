@@ -55,8 +55,7 @@ class NumbersInDoubt(IncompatibleState):
 
 
 class NumberTaken(IncompatibleState):
-    """A document of this number is there, perhaps by another seller to the same account: give those to come another
-    prefix."""
+    """The account or the seller has a document of this number: give numbers to come another prefix."""
 
 
 async def take_numbers(connection: asyncpg.Connection, seller: str, kind: InvoiceKind, count: int) -> int:

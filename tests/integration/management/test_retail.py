@@ -144,9 +144,17 @@ async def test_an_account_never_gets_two_documents_of_one_number(retailer: Retai
     await house.manage("POST", "/seller", {"name": "Example Mobile Ltd", "invoicePrefix": "AC-"})
     await house.manage("POST", "/invoices", {"month": MONTH, "account": "ACME.meters"})
     refused = await retailer.call("POST", "/invoices", {"month": MONTH})
-    assert (refused.status, "another" in refused.json["message"]) == (409, True)
+    assert (refused.status, "another prefix" in refused.json["message"]) == (409, True)
     await retailer.call("POST", "/seller", {"name": "ACME Connect Ltd", "invoicePrefix": "ACME-"})
     assert told(await retailer.close()) == [("ACME-000001", retailer.below, "6.00")]
+    reason = {"reason": "Outage"}
+    theirs = await house.manage("POST", "/invoices/AC-000001/credit-notes", reason)
+    assert (theirs.status, theirs.json["number"]) == (201, "CN-000001")
+    refused = await retailer.call("POST", "/invoices/ACME-000001/credit-notes", reason)
+    assert (refused.status, "another prefix" in refused.json["message"]) == (409, True)
+    await retailer.call("POST", "/seller", {"name": "ACME Connect Ltd", "creditPrefix": "ACN-"})
+    note = await retailer.call("POST", "/invoices/ACME-000001/credit-notes", reason)
+    assert (note.status, note.json["number"]) == (201, "ACN-000001"), "by the prefix that there is now, without a gap"
 
 
 async def test_sellers_that_close_at_the_same_time_have_numbers_without_gaps(retailer: Retailer) -> None:
