@@ -42,7 +42,9 @@ async def measure(world: Bench, sims: int, seconds: float, rounds: int) -> None:
             )
     await asyncio.sleep(6)  # the server reads its register every five seconds
     print(_said("Starts", [await _load(world, "start", sims, sims)]), flush=True)
-    figures = [await _load(world, "interim", sims, int(12_000 * seconds)) for _ in range(rounds)]
+    packets = int(12_000 * seconds)
+    each = -(-packets // sims)
+    figures = [await _load(world, "interim", sims, packets, "--turns", str(turn * each)) for turn in range(rounds)]
     print(_said("Interim-Updates with octets", figures), flush=True)
     found = await _load(world, "access", sims, int(ACCESS_RATE * seconds), "--rate", str(ACCESS_RATE))
     rate = found["answered"] / found["seconds"]

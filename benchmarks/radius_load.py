@@ -124,6 +124,7 @@ def main() -> None:
     parser.add_argument("--sims", type=int, required=True)
     parser.add_argument("--packets", type=int, required=True)
     parser.add_argument("--rate", type=float, default=0, help="a second; 0: as fast as answers come")
+    parser.add_argument("--turns", type=int, default=0, help="interim: how many of each session were sent before")
     parser.add_argument("--window", type=int, default=1500, help="requests without an answer at a time")
     given = parser.parse_args()
     ports = PORTS * ADDRESSES
@@ -134,7 +135,7 @@ def main() -> None:
         if given.kind == "access":
             body = b"".join(facts(number))
         else:
-            status, since = (1, 0) if given.kind == "start" else (3, turn + 1)
+            status, since = (1, 0) if given.kind == "start" else (3, given.turns + turn + 1)
             body = accounting(number, status, since, began_at - 3600 + since * 60)
         bodies[number % ports].append(body)
     made = [

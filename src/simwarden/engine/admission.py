@@ -1,8 +1,8 @@
 """May this SIM begin a data session here? A question is a sighting first, and is answered from what that led to.
 
 So a bar that is committed refuses every session that is asked for afterwards, and one that asks from a wrong device is
-refused by the bar that its own question raised. A device on a list that keeps it out (`domain/equipment.py`) is refused
-with any SIM; the SIM is not barred for it.
+refused by the bar that its own question raised. A question that shows nothing new is answered from the lookup that
+found so, gathered with those of other questions; the coarse time of the sighting is then written behind the answer.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain.admission import UNKNOWN_SIM, refusal, refusal_of_device
+from simwarden.domain.admission import UNKNOWN_SIM, refusal
 from simwarden.domain.reports import Evidence, Report
+from simwarden.engine.behind import WrittenBehind
 from simwarden.store import admissions, sessions
 from simwarden.store.coalesce import Coalescer
-from simwarden.store.listed_devices import ListedDevices
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Sequence
     from datetime import datetime
 
     from simwarden.domain.sim import Sim
@@ -52,7 +54,7 @@ class AdmissionVerdict(msgspec.Struct, frozen=True):
     reason: str | None
     """Why not: a few words, the first of which is a code. None: it may begin."""
     known: bool = True
-    """The SIM is registered, and for who asks; or the answer is the same for every SIM."""
+    """The SIM is registered, and for who asks."""
     event: int = 0
     """Number of the newest event of the SIM when this was decided: what led to it stands there."""
 
@@ -66,52 +68,84 @@ class Admission:
     def __init__(self, db: Database, ingest: Ingest) -> None:
         self._db = db
         self._ingest = ingest
+        self._behind = WrittenBehind(ingest)
+        self._asked: Coalescer[admissions.ShownSim, admissions.ComparedSim] = Coalescer(
+            lambda asked: admissions.compare(db, ingest.refresh, asked)
+        )
         self._sims: Coalescer[admissions.AtElement, Sim] = Coalescer(partial(admissions.at_elements, db))
-        self._lists = ListedDevices(db)
 
-    async def ask(self, question: AdmissionRequest) -> AdmissionVerdict:
-        """Whether the session may begin; what the question shows of device and place is committed by then.
+    async def ask(self, *questions: AdmissionRequest) -> list[AdmissionVerdict]:
+        """Whether each session may begin, by questions of one element; what they show of device and place is committed
+        by then.
 
         Raises StoreUnavailable and UnacceptableReport.
         """
-        imsi = question.imsi or await self._named(question.msisdn)
-        if imsi is None:
-            return await self._in_device(_UNKNOWN, question.imei)
-        seen = Evidence(
-            imsi=imsi,
-            iccid=None,
-            imei=question.imei,
-            at=question.at,
-            where=None if question.apn is None else f"APN {question.apn}",
-            cells=question.cells,
-            cells_at=question.cells_at,
-        )
-        await self._ingest.submit(
-            Report(
-                gateway_id=question.element_id,
-                gateway_name=question.element_name,
-                received_at=question.at,
-                message=question.message,
-                evidence=(seen,),
-                authentic=True,
-            )
-        )
-        return await self._in_device(await self.standing(question.element_id, imsi, question.apn), question.imei)
+        names = await self._names(questions)
+        looked_up = [
+            None if imsi is None else self._asked.get(_shown(question, imsi))
+            for question, imsi in zip(questions, names, strict=True)
+        ]
+        found = [None if each is None else await each for each in looked_up]
+        new: list[tuple[str, Report]] = []
+        for question, imsi, known in zip(questions, names, found, strict=True):
+            if imsi is None:
+                continue
+            if known is None or known.news:
+                new.append((imsi, _report(question, imsi)))
+            elif known.aged or self._behind.is_due(question.element_id):
+                self._behind.note(_report(question, imsi))
+        decided: dict[str, asyncio.Future[Sim | None]] = {}
+        if new:
+            await self._ingest.submit(*(report for _, report in new))
+            self._behind.heard(questions[0].element_id)
+            decided = {imsi: self._sims.get(admissions.AtElement(questions[0].element_id, imsi)) for imsi, _ in new}
+        verdicts = []
+        for question, imsi, known in zip(questions, names, found, strict=True):
+            sim = await decided[imsi] if imsi in decided else known and known.sim
+            verdicts.append(_verdict(sim, question.apn))
+        return verdicts
 
     async def standing(self, element_id: int, imsi: str, apn: str | None = None) -> AdmissionVerdict:
         """The same for a session that is there, by what is committed: whether it may go on. Raises StoreUnavailable."""
-        sim = await self._sims.get(admissions.AtElement(element_id, imsi))
-        return _UNKNOWN if sim is None else AdmissionVerdict(refusal(sim, apn), event=sim.event_count)
+        return _verdict(await self._sims.get(admissions.AtElement(element_id, imsi)), apn)
 
-    async def _in_device(self, verdict: AdmissionVerdict, imei: str | None) -> AdmissionVerdict:
-        """A verdict on a SIM, once its device was looked up in the lists."""
-        if imei is None or (verdict.known and verdict.reason is not None):
-            return verdict
-        listed = refusal_of_device(await self._lists.lists_of(imei) or ())
-        return verdict if listed is None else AdmissionVerdict(listed, event=verdict.event)
+    async def _names(self, questions: Sequence[AdmissionRequest]) -> list[str | None]:
+        """The IMSI of each question's SIM, as far as there is one."""
+        numbers = {each.msisdn for each in questions if each.imsi is None and each.msisdn is not None}
+        by_number: dict[str, str] = {}
+        if numbers:
+            async with self._db.connection() as connection:
+                by_number = await sessions.imsi_of_msisdn(connection, sorted(numbers))
+        return [each.imsi or by_number.get(each.msisdn or "") for each in questions]
 
-    async def _named(self, msisdn: str | None) -> str | None:
-        if msisdn is None:
-            return None
-        async with self._db.connection() as connection:
-            return (await sessions.imsi_of_msisdn(connection, [msisdn])).get(msisdn)
+
+def _verdict(sim: Sim | None, apn: str | None) -> AdmissionVerdict:
+    return _UNKNOWN if sim is None else AdmissionVerdict(refusal(sim, apn), event=sim.event_count)
+
+
+def _shown(question: AdmissionRequest, imsi: str) -> admissions.ShownSim:
+    cell, area, *_ = (*question.cells, None, None)
+    at = question.at
+    return admissions.ShownSim(
+        question.element_id, imsi, question.imei, at, cell, area, min(question.cells_at or at, at)
+    )
+
+
+def _report(question: AdmissionRequest, imsi: str) -> Report:
+    seen = Evidence(
+        imsi=imsi,
+        iccid=None,
+        imei=question.imei,
+        at=question.at,
+        where=None if question.apn is None else f"APN {question.apn}",
+        cells=question.cells,
+        cells_at=question.cells_at,
+    )
+    return Report(
+        gateway_id=question.element_id,
+        gateway_name=question.element_name,
+        received_at=question.at,
+        message=question.message,
+        evidence=(seen,),
+        authentic=True,
+    )

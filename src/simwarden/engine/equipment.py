@@ -8,21 +8,18 @@ time of the SIM's last sighting is then written behind the answer.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
-import structlog
 
 from simwarden.domain import rules
 from simwarden.domain.equipment import EquipmentStatus, judge, listed
-from simwarden.domain.errors import StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.reports import Evidence, Report
 from simwarden.domain.sim import BindingState, Sighting
-from simwarden.engine.ingest import UnacceptableReport
+from simwarden.engine.behind import WrittenBehind
 from simwarden.kit.clock import now_utc
 from simwarden.store import sessions, sims_by_imsi
 from simwarden.store.coalesce import Coalescer
@@ -38,11 +35,6 @@ if TYPE_CHECKING:
     from simwarden.store.database import Database
 
 MESSAGE = "equipment-check"
-HEARD = 10.0
-"""Seconds after which an element that asks is noted as heard again, also when nothing changes."""
-BEHIND = 2000
-"""Checks whose time may wait to be written behind their answers; of more only the time of the last sighting is lost."""
-_log = structlog.get_logger()
 
 
 class Asker(msgspec.Struct, frozen=True):
@@ -79,11 +71,9 @@ class EquipmentChecks:
         self._ingest = ingest
         self._policy = policy
         self._clock = clock
-        self._monotonic = monotonic
+        self._behind = WrittenBehind(ingest, monotonic=monotonic)
         self._lists = ListedDevices(db)
         self._sims: Coalescer[str, Sim] = Coalescer(partial(sims_by_imsi.of_imsis, db))
-        self._heard: dict[int, float] = {}
-        self._behind: set[asyncio.Task[None]] = set()
 
     async def check(
         self, asker: Asker, imei: str | None, imsi: str | None, msisdn: str | None = None
@@ -108,7 +98,7 @@ class EquipmentChecks:
         report = _report(asker, now, Evidence(imsi=sim.imsi, iccid=None, imei=imei, at=now, where=MESSAGE))
         if _changes(sim, decision):
             await self._ingest.submit(report)
-            self._heard[asker.id] = self._monotonic()
+            self._behind.heard(asker.id)
         else:
             aged = sim.seen is None or now - sim.seen.at >= self._ingest.refresh
             self._hear(asker, now, report if aged else None)
@@ -116,7 +106,7 @@ class EquipmentChecks:
 
     async def drain(self) -> None:
         """Wait until what is written behind answers is written."""
-        await asyncio.gather(*self._behind, return_exceptions=True)
+        await self._behind.drain()
 
     async def _imsi_of(self, msisdn: str) -> str | None:
         async with self._db.connection() as connection:
@@ -124,21 +114,8 @@ class EquipmentChecks:
 
     def _hear(self, asker: Asker, now: datetime, report: Report | None = None) -> None:
         """Note behind the answer that the element asked, and what of its report is only a newer time."""
-        at = self._monotonic()
-        if report is None and at - self._heard.get(asker.id, at - HEARD) < HEARD:
-            return
-        if len(self._behind) >= BEHIND:
-            return
-        self._heard[asker.id] = at
-        task = asyncio.create_task(self._write(report or _report(asker, now)), name=MESSAGE)
-        self._behind.add(task)
-        task.add_done_callback(self._behind.discard)
-
-    async def _write(self, report: Report) -> None:
-        try:
-            await self._ingest.submit(report)
-        except (StoreUnavailable, UnacceptableReport) as error:
-            _log.info("time of a sighting not written", gateway=report.gateway_name, reason=error.message)
+        if report is not None or self._behind.is_due(asker.id):
+            self._behind.note(report or _report(asker, now))
 
 
 def _changes(sim: Sim, decision: Decision) -> bool:

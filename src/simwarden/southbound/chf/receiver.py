@@ -102,7 +102,7 @@ class ChargingApp(SbiApp[CommandAccess, ChargingRequest]):
             cells=told.cells,
             cells_at=told.cells_at,
         )
-        verdict = await self._admission.ask(question)
+        [verdict] = await self._admission.ask(question)
         if not verdict.known and self._settings.chf_unknown == "REFUSE":
             self._counted("unknown_sim", "create")
             raise Problem(404, "This SIM is not charged here", "USER_UNKNOWN")

@@ -16,9 +16,10 @@ from simwarden.southbound.radius.codec import Attribute, Code
 from simwarden.southbound.radius.exchange import Response
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from simwarden.engine.admission import Admission
+    from simwarden.engine.admission import Admission, AdmissionVerdict
     from simwarden.southbound.radius.accounting import PacketIdentity
     from simwarden.southbound.radius.codec import Packet
     from simwarden.southbound.radius.nas import Nas
@@ -49,33 +50,38 @@ class AccessService:
         """Who asks to be let in."""
         return "access", identity(packet, now)
 
-    async def answer(self, nas: Nas, told: PacketIdentity, now: datetime) -> Response:
+    async def answer(self, nas: Nas, told: Sequence[PacketIdentity], now: datetime) -> Sequence[Response]:
         """Accept or reject. Raises StoreUnavailable, where it is set to be silent then, and UnacceptableReport."""
         try:
-            verdict = await self._admission.ask(
-                AdmissionRequest(
-                    element_id=nas.ref.id,
-                    element_name=nas.ref.name,
-                    at=told.at.replace(microsecond=0),  # as Event-Timestamps of the accounting that follows
-                    message="access-request",
-                    imsi=told.imsi,
-                    msisdn=told.msisdn,
-                    imei=told.imei,
-                    apn=told.apn,
-                    cells=told.cells,
-                    cells_at=told.cells_at,
-                )
-            )
+            verdicts = await self._admission.ask(*(_question(nas, each) for each in told))
         except StoreUnavailable:
             if not self._rejects_when_away:
                 raise
-            return _reject("UNAVAILABLE", "unavailable")
+            return [_reject("UNAVAILABLE", "unavailable")] * len(told)
+        return [self._said(verdict, now) for verdict in verdicts]
+
+    def _said(self, verdict: AdmissionVerdict, now: datetime) -> Response:
         if not verdict.known and self._unknown == "accept":
             return Response(Code.ACCESS_ACCEPT, self._limits)
         if verdict.reason is not None:
             return _reject(verdict.reason, "rejected")
         decision = DECISION.format(event=verdict.event, at=int(now.timestamp()))
         return Response(Code.ACCESS_ACCEPT, [codec.attribute(Attribute.CLASS, decision.encode()), *self._limits])
+
+
+def _question(nas: Nas, told: PacketIdentity) -> AdmissionRequest:
+    return AdmissionRequest(
+        element_id=nas.ref.id,
+        element_name=nas.ref.name,
+        at=told.at.replace(microsecond=0),  # as Event-Timestamps of the accounting that follows
+        message="access-request",
+        imsi=told.imsi,
+        msisdn=told.msisdn,
+        imei=told.imei,
+        apn=told.apn,
+        cells=told.cells,
+        cells_at=told.cells_at,
+    )
 
 
 def _reject(reason: str, outcome: str) -> Response:

@@ -52,10 +52,12 @@ class RequestService(Protocol):
     def read(self, packet: Packet, now: datetime) -> tuple[str, Any]:
         """Understand an authentic request: its kind for the metrics, and what it says. Raises InvalidPacket."""
 
-    async def answer(self, nas: Nas, told: Any, now: datetime) -> Response:
-        """Returns when everything that it leads to is committed.
+    async def answer(self, nas: Nas, told: Sequence[Any], now: datetime) -> Sequence[Response]:
+        """Answer requests of one NAS that came together, in their order; returns when everything that they lead to is
+        committed.
 
-        Raises StoreUnavailable and UnacceptableReport, after which no answer is given.
+        Raises StoreUnavailable and UnacceptableReport, after which no answer is given: of several, each is then tried
+        alone.
         """
 
 
@@ -71,8 +73,24 @@ class RequestChannel(NamedTuple):
     send: Callable[[bytes], None]
 
 
+class _Request(NamedTuple):
+    """An authentic request in work."""
+
+    service: RequestService | None
+    """None: it asks whether anybody serves requests."""
+    kind: str
+    told: Any
+    packet: Packet
+    key: tuple[Any, int, bytes]
+    channel: RequestChannel
+
+
 class Exchange:
-    """What all channels of a worker share."""
+    """What all channels of a worker share.
+
+    Requests that a NAS sent together, which the loop finds in its sockets in one round, are one task and one report to
+    the engine: at 10,000 packets a second a task for each would cost more than to understand it.
+    """
 
     def __init__(
         self,
@@ -95,7 +113,10 @@ class Exchange:
         self.counted = counted
         self._clock = clock
         self._monotonic = monotonic
-        self._in_work: dict[tuple[Any, int, bytes], asyncio.Task[None]] = {}
+        self._in_work: set[tuple[Any, int, bytes]] = set()
+        self._gathered: dict[tuple[int, int], tuple[Nas, list[_Request]]] = {}
+        """What came in this round of the loop, by NAS and service."""
+        self._tasks: set[asyncio.Task[None]] = set()
         self._keeping: set[asyncio.Task[None]] = set()
         self._of_nas: Counter[int] = Counter()
         self._answered: OrderedDict[tuple[Any, int, bytes], tuple[float, bytes]] = OrderedDict()
@@ -105,7 +126,8 @@ class Exchange:
     async def stop(self) -> None:
         """Take nothing more; what is in work is finished and answered first."""
         self._stopping = True
-        while pending := [*self._in_work.values(), *self._keeping]:
+        self._begin()
+        while pending := [*self._tasks, *self._keeping]:
             await asyncio.wait(pending)
 
     def has_room(self, nas: Nas) -> bool:
@@ -136,8 +158,20 @@ class Exchange:
             self._keep(nas, str(error), data)
             return
         self._of_nas[nas.ref.id] += 1
-        work = self._work(nas, service, kind, told, packet, now, key, channel)
-        self._in_work[key] = asyncio.create_task(work, name=f"radius-{nas.ref.name}")
+        self._in_work.add(key)
+        if not self._gathered:
+            asyncio.get_running_loop().call_soon(self._begin)
+        gathered = self._gathered.setdefault((id(nas), id(service)), (nas, []))
+        gathered[1].append(_Request(service, kind, told, packet, key, channel))
+
+    def _begin(self) -> None:
+        """Serve what was gathered, of each NAS together."""
+        gathered, self._gathered = self._gathered, {}
+        now = self._clock()
+        for nas, requests in gathered.values():
+            task = asyncio.create_task(self._serve(nas, requests, now), name=f"radius-{nas.ref.name}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def _service(self, packet: Packet, channel: RequestChannel) -> RequestService | None:
         """Who serves a packet; None: it asks whether anybody does. Raises InvalidPacket (`code`)."""
@@ -158,42 +192,42 @@ class Exchange:
         channel.send(kept[1])
         return True
 
-    async def _work(
-        self,
-        nas: Nas,
-        service: RequestService | None,
-        kind: str,
-        told: Any,
-        packet: Packet,
-        now: datetime,
-        key: tuple[Any, int, bytes],
-        channel: RequestChannel,
-    ) -> None:
+    async def _serve(self, nas: Nas, requests: Sequence[_Request], now: datetime) -> None:
+        try:
+            await self._work(nas, requests, now)
+        finally:
+            self._in_work.difference_update([request.key for request in requests])
+            self._of_nas[nas.ref.id] -= len(requests)
+
+    async def _work(self, nas: Nas, requests: Sequence[_Request], now: datetime) -> None:
+        """Answer requests to one service. What cannot be served spoils nothing for the others."""
+        service, kind = requests[0].service, requests[0].kind
         try:
             if service is None:
                 await self._ready()
-                answer = Response(channel.alive)
+                answers: Sequence[Response] = [Response(request.channel.alive) for request in requests]
             else:
-                answer = await service.answer(nas, told, now)
+                answers = await service.answer(nas, [request.told for request in requests], now)
         except StoreUnavailable:
-            self.counted("unavailable", kind)
-        except UnacceptableReport as error:
-            self.counted("unacceptable", kind)
-            self._keep(nas, error.message, packet.raw)
-        except Exception:  # the boundary: a fault of this server's
-            _log.exception("a RADIUS request could not be served", nas=nas.ref.name, kind=kind)
-            self.counted("failed", kind)
-            self._keep(nas, "Not taken in because of a fault of this server, see its log", packet.raw)
+            for request in requests:
+                self.counted("unavailable", request.kind)
+        except Exception as error:
+            if len(requests) > 1:
+                await asyncio.gather(*(self._work(nas, [request], now) for request in requests))
+            elif isinstance(error, UnacceptableReport):
+                self.counted("unacceptable", kind)
+                self._keep(nas, error.message, requests[0].packet.raw)
+            else:  # the boundary: a fault of this server's
+                _log.exception("a RADIUS request could not be served", nas=nas.ref.name, kind=kind)
+                self.counted("failed", kind)
+                self._keep(nas, "Not taken in because of a fault of this server, see its log", requests[0].packet.raw)
         else:
-            self.counted(answer.outcome, kind)
-            self._answer(nas, packet, answer, key, channel)
-        finally:
-            del self._in_work[key]
-            self._of_nas[nas.ref.id] -= 1
+            for request, answer in zip(requests, answers, strict=True):
+                self.counted(answer.outcome, request.kind)
+                self._answer(nas, request, answer)
 
-    def _answer(
-        self, nas: Nas, packet: Packet, answer: Response, key: tuple[Any, int, bytes], channel: RequestChannel
-    ) -> None:
+    def _answer(self, nas: Nas, request: _Request, answer: Response) -> None:
+        packet = request.packet
         # An Accounting-Response has none: it is a keyed digest anyhow, and FreeRADIUS 3.2 computes that of one with an
         # authenticator of zeros, as RFC 2869 5.14 speaks of the answers to Access-Requests alone.
         prove = packet.code != Code.ACCOUNTING_REQUEST
@@ -204,8 +238,8 @@ class Exchange:
             len(self._answered) >= REMEMBERED_MOST or next(iter(self._answered.values()))[0] < now
         ):
             self._answered.popitem(last=False)
-        self._answered[key] = now + REMEMBERED, octets
-        channel.send(octets)
+        self._answered[request.key] = now + REMEMBERED, octets
+        request.channel.send(octets)
 
     def _keep(self, nas: Nas, reason: str, data: bytes) -> None:
         """Keep a packet for inspection, beside the work; when too many wait for that, no more."""

@@ -54,11 +54,10 @@ class AccountingService:
         told = accounting.read(packet, now)
         return "other" if told.status is None else told.status.name.lower(), told
 
-    async def answer(self, nas: Nas, told: Accounting, now: datetime) -> Response:
-        """Raises StoreUnavailable, UnacceptableReport."""
-        if told.status is not None:
-            await self._ingest.submit(to_report(nas, told, now))
-        return _ACCOUNTED
+    async def answer(self, nas: Nas, told: Sequence[Accounting], now: datetime) -> Sequence[Response]:
+        """All are committed, or none. Raises StoreUnavailable, UnacceptableReport."""
+        await self._ingest.submit(*(to_report(nas, each, now) for each in told if each.status is not None))
+        return [_ACCOUNTED] * len(told)
 
 
 _ACCOUNTED = Response(Code.ACCOUNTING_RESPONSE)

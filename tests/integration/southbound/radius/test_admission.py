@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,6 @@ from tests.support.nas import access
 from tests.support.world import imsi
 
 from simwarden.domain.area import Circle
-from simwarden.domain.equipment import DeviceList, ListedDevice
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.domain.events import EventType
 from simwarden.domain.identifiers import full_imei
@@ -19,15 +19,16 @@ from simwarden.domain.rules.functions import FunctionState, SetApn, SetFunctions
 from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import BarCause, Function
 from simwarden.engine.explain import explain
-from simwarden.kit.clock import now_utc
 from simwarden.southbound.radius import codec
 from simwarden.southbound.radius.accounting import AccountingStatus
 from simwarden.southbound.radius.codec import Attribute, Code, Vendor3gpp
 from simwarden.store import sessions, sites
-from simwarden.store.listed_devices import ListedDevices
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simwarden.domain.command import Command
+    from simwarden.domain.reports import Report
     from simwarden.southbound.radius.codec import Packet
 
 START, STOP, INTERIM = AccountingStatus.START, AccountingStatus.STOP, AccountingStatus.INTERIM
@@ -62,29 +63,45 @@ async def test_a_wrong_device_is_refused_and_the_right_one_let_in_again(mobile: 
     assert await mobile.live() == [], "an admission is no session"
 
 
-async def test_a_listed_device_is_refused_with_any_sim_and_bars_none(mobile: Mobile) -> None:
-    world, lists = mobile.world, ListedDevices(mobile.world.db)
-    await lists.put([ListedDevice(list=DeviceList.STOLEN, imei=HOME)], now_utc())
-    assert await ask(mobile) == "DEVICE_LISTED STOLEN"
-    unknown = await mobile.nas.access("999990000000001", imei=full_imei(HOME) + "1")
-    assert why(unknown) == "DEVICE_LISTED STOLEN"
-    assert not await world.barred(1)
-    found = await explain(world.db, world.gateways, await world.sim(1))
-    assert (found.device, found.device_kept_out_by) == (full_imei(HOME), ["STOLEN"])
-    assert await ask(mobile, OTHER) == "IMEI_MISMATCH", "what the SIM itself may not comes first"
-    await lists.put([ListedDevice(list=DeviceList.TRACKED, imei=HOME)], now_utc())
-    assert await lists.remove(DeviceList.STOLEN, HOME)
-    assert await ask(mobile) is None, "a tracked device is let in"
-    found = await explain(world.db, world.gateways, await world.sim(1))
-    assert found.device_kept_out_by == []
-
-
 async def test_a_session_that_begins_elsewhere_in_the_same_second_is_newer(mobile: Mobile) -> None:
     """Accounting counts in seconds; a question that says no time is of the second in which it came."""
     for number in range(3):  # should a second begin in between
         assert await ask(mobile) is None
         await mobile.tell(START, f"S{number}", OTHER, seconds())
         assert await mobile.world.barred(1)
+
+
+async def test_only_a_question_that_shows_something_new_waits_for_a_commit(
+    mobile: Mobile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = codec.vendor_attribute(Vendor3gpp.USER_LOCATION_INFO, bytes.fromhex("8264f000123464f00000012345"))
+    elsewhere = codec.vendor_attribute(Vendor3gpp.USER_LOCATION_INFO, bytes.fromhex("8264f000123464f00000012346"))
+    now = seconds()
+    assert await ask(mobile, more=(cell,), at=now - 30) is None
+    may_write, write = asyncio.Event(), mobile.world.ingest.write
+
+    async def later(reports: Sequence[Report]) -> None:
+        await may_write.wait()
+        await write(reports)
+
+    monkeypatch.setattr(mobile.world.ingest, "write", later)
+    try:
+        assert await ask(mobile, more=(cell,), at=now - 20) is None, (
+            "the same again is answered while nothing can be written"
+        )
+        new = [
+            mobile.nas.proved(access(imsi(1), imei=full_imei(HOME) + "1", at=now - 10, more=(elsewhere,))),
+            mobile.nas.proved(access(imsi(1), imei=full_imei(OTHER) + "1", at=now - 5, more=(cell,))),
+        ]
+        for packet in new:
+            mobile.nas.send(packet)
+        await until(lambda: len(mobile.source.exchange._in_work) == len(new))
+        assert mobile.counted["accepted", "access"] == 2
+        assert mobile.counted["rejected", "access"] == 0
+    finally:
+        may_write.set()
+    await mobile.nas.ask(new[0])
+    assert why(await mobile.nas.ask(new[1])) == "IMEI_MISMATCH"
 
 
 async def test_the_decision_comes_back_with_the_session(mobile: Mobile) -> None:

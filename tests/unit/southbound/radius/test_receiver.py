@@ -24,7 +24,7 @@ from simwarden.southbound.radius.source import AccountingService
 from simwarden.store.gateways import GatewayRef
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from simwarden.southbound.radius.codec import Packet
 
@@ -39,6 +39,10 @@ class World:
         self.taken: list[Accounting] = []
         self.kept: list[str] = []
         self.error: Exception | None = None
+        self.spoilt: str | None = None
+        """Name of the session that `error` is of; None: of all."""
+        self.together: list[int] = []
+        """How many requests were handed on at a time."""
         self.may_go = asyncio.Event()
         self.may_go.set()
         self.known: Nas | None = NAS
@@ -55,13 +59,14 @@ class World:
     def read(self, packet: Packet, now: datetime) -> tuple[str, Accounting]:
         return AccountingService.read(cast("AccountingService", self), packet, now)
 
-    async def answer(self, nas: Nas, told: Accounting, _now: datetime) -> Response:
+    async def answer(self, nas: Nas, told: Sequence[Accounting], _now: datetime) -> Sequence[Response]:
         assert nas == NAS
+        self.together.append(len(told))
         await self.may_go.wait()
-        if self.error is not None:
+        if self.error is not None and self.spoilt in (None, *(each.session for each in told)):
             raise self.error
-        self.taken.append(told)
-        return Response(Code.ACCOUNTING_RESPONSE)
+        self.taken += told
+        return [Response(Code.ACCOUNTING_RESPONSE)] * len(told)
 
     async def _ready(self) -> None:
         if self.error is not None:
@@ -232,6 +237,20 @@ async def test_one_nas_has_half_of_the_places_and_the_rest_is_left_for_the_next_
         for packet in packets:
             await world.nas.ask(packet)
     assert sorted(told.session for told in world.taken) == [f"S{number}" for number in range(8)]
+
+
+@pytest.mark.parametrize("error", [UnacceptableReport("a value that cannot be stored"), RuntimeError("a fault")])
+async def test_requests_that_come_together_are_one_task_and_one_spoils_no_other(error: Exception) -> None:
+    async with opened() as world:
+        world.error, world.spoilt = error, "S2"
+        packets = [world.nas.packet(accounting(1, f"S{number}", imsi="460000990123698")) for number in range(5)]
+        for packet in packets:
+            world.receiver.datagram_received(packet, ("127.0.0.1", 1))
+        await world.until(lambda: not world.exchange._in_work and bool(world.kept))
+    assert world.together[0] == 5, "the loop found them in one round"
+    assert sorted(told.session for told in world.taken) == ["S0", "S1", "S3", "S4"]
+    assert world.counted["accepted", "start"] == 4
+    assert len(world.kept) == 1
 
 
 async def test_stopping_finishes_what_is_in_work_and_takes_nothing_more() -> None:
