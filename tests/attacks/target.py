@@ -50,6 +50,7 @@ SCOPES = (
     "device-communication-function:read",
     "eligibility-info:check",
     "listen:receive",
+    "device-card-binding-mgmt:query",
     "iot-device-management:add",
     "iot-device-management:activate",
     "iot-device-management:suspend",

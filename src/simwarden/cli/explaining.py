@@ -91,7 +91,9 @@ def _device(told: ExplanationView) -> str:
     if told.device_unknown:
         last = f"; the last one known is {told.device}" if told.device else ""
         return f"unknown since its newest sighting, {human(told.seen_at)}: the IMEI is missing or unreadable{last}"
-    return f"{told.device}, seen {human(told.seen_at)}"
+    listed = " and ".join(told.device_kept_out_by)
+    note = f"; the device is on the list {listed}: refused there where an element asks" if listed else ""
+    return f"{told.device}, seen {human(told.seen_at)}{note}"
 
 
 def _name(function: str) -> str:

@@ -8,9 +8,13 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
+from simwarden.domain.equipment import OF_LIST, EquipmentStatus
 from simwarden.domain.sim import Function, Lifecycle
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from simwarden.domain.equipment import DeviceList
     from simwarden.domain.sim import Sim
 
 UNKNOWN_SIM = "UNKNOWN_SIM"
@@ -24,6 +28,8 @@ class Refusal(enum.StrEnum):
     """The customer closed this access point name."""
     NOT_ACTIVE = "NOT_ACTIVE"
     """The SIM's lifecycle: see its state."""
+    DEVICE_LISTED = "DEVICE_LISTED"
+    """The operator's lists keep its device out, with any SIM."""
 
 
 def refusal(sim: Sim, apn: str | None) -> str | None:
@@ -40,3 +46,14 @@ def refusal(sim: Sim, apn: str | None) -> str | None:
     if apn is not None and any(closed.apn == apn for closed in sim.closed_apns):
         return f"{Refusal.APN_CLOSED} {apn}"
     return None
+
+
+def keeping_out(lists: Collection[DeviceList]) -> list[DeviceList]:
+    """Of the lists that a device is on, those that keep it out of the network."""
+    return [each for each, status in OF_LIST.items() if status is EquipmentStatus.BLACKLISTED and each in lists]
+
+
+def refusal_of_device(lists: Collection[DeviceList]) -> str | None:
+    """Why no data session may begin in a device that is on these lists, whichever SIM it is; None: one may."""
+    found = keeping_out(lists)
+    return f"{Refusal.DEVICE_LISTED} {found[0]}" if found else None

@@ -17,6 +17,8 @@ FLAPPING = 3
 SETTLED = timedelta(minutes=10)
 UNREACHABLE_AFTER = 3
 """Commands in a row that get no answer before GATEWAY_UNREACHABLE is raised: one lost packet is no alarm."""
+UNREGISTERED_AFTER = 3
+"""Tries in a row that fail before NRF_UNREGISTERED is raised: an NRF that starts anew is no alarm."""
 SLOW_AFTER = 3
 """Measurements in a row that raise, or end, DATABASE_SLOW."""
 
@@ -44,6 +46,7 @@ class AlarmKind(enum.StrEnum):
     DELIVERIES_DEAD = "DELIVERIES_DEAD"
     WORK_BACKLOG = "WORK_BACKLOG"
     DATABASE_SLOW = "DATABASE_SLOW"
+    NRF_UNREGISTERED = "NRF_UNREGISTERED"
 
 
 SEVERITY = {
@@ -56,6 +59,7 @@ SEVERITY = {
     AlarmKind.DELIVERIES_DEAD: Severity.MAJOR,
     AlarmKind.WORK_BACKLOG: Severity.MAJOR,
     AlarmKind.DATABASE_SLOW: Severity.MINOR,
+    AlarmKind.NRF_UNREGISTERED: Severity.MAJOR,
 }
 """Unless the trouble itself says another."""
 

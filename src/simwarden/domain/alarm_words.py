@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from simwarden.domain.alarm import SLOW_AFTER, AlarmKind
+from simwarden.domain.alarm import SLOW_AFTER, UNREGISTERED_AFTER, AlarmKind
 
 if TYPE_CHECKING:
     from simwarden.domain.alarm import Alarm
@@ -208,6 +208,15 @@ def _database_slow(facts: _Facts) -> Words:
     )
 
 
+def _nrf_unregistered(facts: _Facts) -> Words:
+    return Words(
+        f"The {facts.function} is not registered at the NRF {facts.nrf}. Functions that ask the NRF do not find it.",
+        f"{UNREGISTERED_AFTER} or more tries in a row failed. The last one: {facts.reason}",
+        f"From this server try `curl --http2-prior-knowledge -m 5 {facts.nrf}`. Who knows the {facts.function} by its "
+        "address is served all the same. It is tried again every 10 seconds.",
+    )
+
+
 _WORDS = {
     AlarmKind.ENFORCEMENT_FAILED: _enforcement_failed,
     AlarmKind.GATEWAY_SILENT: _gateway_silent,
@@ -218,4 +227,5 @@ _WORDS = {
     AlarmKind.DELIVERIES_DEAD: _deliveries_dead,
     AlarmKind.WORK_BACKLOG: _work_backlog,
     AlarmKind.DATABASE_SLOW: _database_slow,
+    AlarmKind.NRF_UNREGISTERED: _nrf_unregistered,
 }

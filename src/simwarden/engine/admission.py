@@ -1,8 +1,11 @@
 """May this SIM begin a data session here? A question is a sighting first, and is answered from what that led to.
 
 So a bar that is committed refuses every session that is asked for afterwards, and one that asks from a wrong device is
-refused by the bar that its own question raised. A question that shows nothing new is answered from the lookup that
-found so, gathered with those of other questions; the coarse time of the sighting is then written behind the answer.
+refused by the bar that its own question raised. A device on a list that keeps it out (`domain/equipment.py`) is refused
+with any SIM; the SIM is not barred for it.
+
+A question that shows nothing new is answered from the lookup that found so, gathered with those of other questions; the
+coarse time of the sighting is then written behind the answer.
 """
 
 from __future__ import annotations
@@ -12,17 +15,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from simwarden.domain.admission import UNKNOWN_SIM, refusal
+from simwarden.domain.admission import UNKNOWN_SIM, refusal, refusal_of_device
 from simwarden.domain.reports import Evidence, Report
 from simwarden.engine.behind import WrittenBehind
 from simwarden.store import admissions, sessions
 from simwarden.store.coalesce import Coalescer
+from simwarden.store.listed_devices import ListedDevices
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
+    from simwarden.domain.equipment import DeviceList
     from simwarden.domain.sim import Sim
     from simwarden.engine.ingest import Ingest
     from simwarden.store.database import Database
@@ -54,7 +59,7 @@ class AdmissionVerdict(msgspec.Struct, frozen=True):
     reason: str | None
     """Why not: a few words, the first of which is a code. None: it may begin."""
     known: bool = True
-    """The SIM is registered, and for who asks."""
+    """The SIM is registered, and for who asks; or the answer is the same for every SIM."""
     event: int = 0
     """Number of the newest event of the SIM when this was decided: what led to it stands there."""
 
@@ -73,6 +78,7 @@ class Admission:
             lambda asked: admissions.compare(db, ingest.refresh, asked)
         )
         self._sims: Coalescer[admissions.AtElement, Sim] = Coalescer(partial(admissions.at_elements, db))
+        self._lists = ListedDevices(db)
 
     async def ask(self, *questions: AdmissionRequest) -> list[AdmissionVerdict]:
         """Whether each session may begin, by questions of one element; what they show of device and place is committed
@@ -85,6 +91,7 @@ class Admission:
             None if imsi is None else self._asked.get(_shown(question, imsi))
             for question, imsi in zip(questions, names, strict=True)
         ]
+        lists = [None if each.imei is None else self._lists.lists_of(each.imei) for each in questions]
         found = [None if each is None else await each for each in looked_up]
         new: list[tuple[str, Report]] = []
         for question, imsi, known in zip(questions, names, found, strict=True):
@@ -103,7 +110,7 @@ class Admission:
         for question, imsi, known in zip(questions, names, found, strict=True):
             sim = await decided[imsi] if imsi in decided else known and known.sim
             verdicts.append(_verdict(sim, question.apn))
-        return verdicts
+        return [await _in_device(*each) for each in zip(verdicts, lists, strict=True)]
 
     async def standing(self, element_id: int, imsi: str, apn: str | None = None) -> AdmissionVerdict:
         """The same for a session that is there, by what is committed: whether it may go on. Raises StoreUnavailable."""
@@ -121,6 +128,16 @@ class Admission:
 
 def _verdict(sim: Sim | None, apn: str | None) -> AdmissionVerdict:
     return _UNKNOWN if sim is None else AdmissionVerdict(refusal(sim, apn), event=sim.event_count)
+
+
+async def _in_device(
+    verdict: AdmissionVerdict, lists: asyncio.Future[Collection[DeviceList] | None] | None
+) -> AdmissionVerdict:
+    """A verdict on a SIM, in a device that is on these lists."""
+    if lists is None or (verdict.known and verdict.reason is not None):
+        return verdict
+    listed = refusal_of_device(await lists or ())
+    return verdict if listed is None else AdmissionVerdict(listed, event=verdict.event)
 
 
 def _shown(question: AdmissionRequest, imsi: str) -> admissions.ShownSim:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from simwarden.domain.admission import keeping_out
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import AreaLimit, Function, NetworkTarget
 from simwarden.engine.function_status import ApnView, FunctionView, apn_views, function_views
 from simwarden.store import attachments, sessions
+from simwarden.store.listed_devices import ListedDevices
 from simwarden.store.sims import Sims
 
 if TYPE_CHECKING:
@@ -77,6 +79,8 @@ class Explanation(msgspec.Struct, frozen=True):
     policy: dict[str, Any] | None
     device: str | None
     device_unknown: bool
+    device_kept_out_by: list[str]
+    """Lists of devices for which it is refused in this device, where that is asked."""
     seen_at: datetime | None
     functions: list[FunctionView]
     closed_apns: list[ApnView]
@@ -105,7 +109,8 @@ async def explain(db: Database, gateways: Gateways, sim: Sim, *, history: int = 
         if item.imei
     }
     devices |= {item.target: item.device for item in items if item.device}
-    binding = sim.binding
+    binding, imei = sim.binding, sim.seen.imei if sim.seen else None
+    on = await ListedDevices(db).lists_of(imei) if imei else None
     return Explanation(
         imsi=sim.imsi,
         iccid=sim.iccid,
@@ -118,8 +123,9 @@ async def explain(db: Database, gateways: Gateways, sim: Sim, *, history: int = 
         if binding is None
         else [value if len(value) == 8 else full_imei(value) for value in binding.values],
         policy=None if binding is None else msgspec.to_builtins(binding.policy),
-        device=full_imei(sim.seen.imei) if sim.seen and sim.seen.imei else None,
+        device=full_imei(imei) if imei else None,
         device_unknown=bool(sim.seen and sim.seen.unknown),
+        device_kept_out_by=[str(each) for each in keeping_out(on or ())],
         seen_at=sim.seen.at if sim.seen else None,
         functions=function_views(sim, items, await sims.turned_on(sim)),
         closed_apns=apn_views(sim, items),

@@ -56,6 +56,7 @@ def explanation(found: explain.Explanation) -> ExplanationView:
         policy=None if found.policy is None else _policy(found.policy),
         device=found.device,
         device_unknown=found.device_unknown,
+        device_kept_out_by=found.device_kept_out_by,
         seen_at=found.seen_at,
         area=None if found.area is None else area_forms.limit(found.area, found.gateways),
     )

@@ -91,6 +91,7 @@ class ExplanationView(Camel, frozen=True):
     policy: dict[str, str] | None = None
     device: str | None = None
     device_unknown: bool = False
+    device_kept_out_by: list[str] = []
     seen_at: datetime | None = None
     area: dict[str, Any] | None = None
     """AreaLimit."""

@@ -14,11 +14,13 @@ from tests.support.patience import PATIENCE
 from tests.support.world import Clock
 
 from simwarden.domain.alarm import AlarmKind, Severity, of_gateway
+from simwarden.domain.alarm_words import words
 from simwarden.engine.enforcement import Enforcement
 from simwarden.engine.watch import Watch, WatchSettings
 from simwarden.kit.clock import now_utc
 from simwarden.simulator.faults import Fault
 from simwarden.southbound.ejoin.network import EjoinNetwork
+from simwarden.southbound.sbi.nrf import NrfAlarm
 from simwarden.store import alarms
 from simwarden.store.database import Database
 from simwarden.store.leases import Leases
@@ -314,3 +316,15 @@ class Counting(Street):
             lambda access: EjoinNetwork(self.session, access, 0.5),
             observed=lambda _command, result, _seconds: self.results.append(result),
         )
+
+
+async def test_a_function_that_the_nrf_does_not_list(database: Database) -> None:
+    alarm = NrfAlarm(database, "CHF")
+    await alarm.over("Nothing was wrong")
+    for _ in range(2):
+        await alarm.lost("http://nrf.example", "the NRF answered 500")
+    found = await raised(database, AlarmKind.NRF_UNREGISTERED)
+    assert (found.subject, found.count) == ("CHF", 2)
+    assert "The CHF is not registered at the NRF http://nrf.example" in words(found.kind, found.facts).what
+    await alarm.over("Registered again")
+    assert (await ended(database, found)).cleared_because == "Registered again"

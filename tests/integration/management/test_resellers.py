@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.management.house import CAUSE, MANAGE, House, imsi, phone
-from tests.integration.management.test_invoices import PLAN, close, furnished
+from tests.integration.management.test_invoices import MONTH, PLAN, close, furnished
 from tests.integration.management.test_sessions import ann
 
 from simwarden.accounts import applications
@@ -158,10 +158,16 @@ async def test_another_tenants_and_unknown_names_are_answered_alike(acme: Resell
             assert answers[0][0] == 404
             looked += 1
     assert looked >= 24
-    for path in ("/sims?account=", "/applications?account=", "/usage?account="):
+    for path in ("/sims?account=", "/applications?account=", "/usage?account=", "/invoices?account="):
         found = [await acme.call("GET", path + name) for name in ("meters", "nobody")]
         assert [each.status for each in found] == [404, 404]
         assert found[0].json["message"].replace("meters", "nobody") == found[1].json["message"]
+    closed = [
+        (await acme.call("POST", "/invoices", {"month": MONTH, "account": name})) for name in ("meters", "nobody")
+    ]
+    assert [(each.status, each.json["message"].replace("meters", "nobody")) for each in closed] == [
+        (404, closed[1].json["message"])
+    ] * 2
     shown = await acme.call("GET", f"/applications?account=ACME&application={key}")
     assert shown.json["applications"] == []
     for name in ("meters/theirs", "meters/none"):

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
+from simwarden.domain.alarm import UNREGISTERED_AFTER, AlarmKind, Trouble
+from simwarden.kit.clock import now_utc
 from simwarden.kit.ids import uuid4_text
 from simwarden.kit.worker import SoleWorker
 from simwarden.southbound.sbi.client import NoAnswer, SbiClient
+from simwarden.store import alarms
 from simwarden.store.leases import Leases
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from simwarden.kit.worker import Lease
     from simwarden.southbound.source import SourceServices
+    from simwarden.store.database import Database
 
 HEART_BEAT = 10
 """Seconds between two heart-beats, unless the NRF says otherwise."""
@@ -109,6 +113,27 @@ def instance_id(given: str | None, type_: str, endpoints: Sequence[ServiceAddres
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"simwarden:{type_}:{where}"))
 
 
+class NrfAlarm:
+    """NRF_UNREGISTERED about one network function. Both methods may raise StoreUnavailable."""
+
+    def __init__(self, db: Database, function: str) -> None:
+        """`function`: its type, the subject of the alarm."""
+        self._db = db
+        self._key = AlarmKind.NRF_UNREGISTERED, function
+
+    async def lost(self, nrf: str, reason: str) -> None:
+        """Raise it, or count it."""
+        kind, function = self._key
+        facts = {"function": function, "nrf": nrf, "reason": reason}
+        async with self._db.transaction() as connection:
+            await alarms.raise_all(connection, [Trouble(kind=kind, subject=function, facts=facts)], now_utc())
+
+    async def over(self, because: str) -> None:
+        """End it, also one that another worker raised."""
+        async with self._db.transaction() as connection:
+            await alarms.clear_all(connection, [self._key], now_utc(), because)
+
+
 class NrfRegistration(SoleWorker):
     """Of one network function at one NRF."""
 
@@ -120,11 +145,14 @@ class NrfRegistration(SoleWorker):
         function: NetworkFunction,
         client: SbiClient,
         lease: Lease,
+        alarm: NrfAlarm,
         *,
         counted: Callable[[str, str], None] = lambda _outcome, _type: None,
     ) -> None:
         """`url`: the NRF's apiRoot. `counted`: `nrf_registered`, `nrf_beat`, `nrf_lost` with the type of function."""
         super().__init__(lease)
+        self._nrf = url
+        self._alarm = alarm
         self._url = f"{url.rstrip('/')}/nnrf-nfm/v1/nf-instances/{function.id}"
         self._function = function
         self._client = client
@@ -149,12 +177,16 @@ class NrfRegistration(SoleWorker):
     async def look(self) -> float:
         """Register, or heart-beat; returns the seconds until the next."""
         try:
-            reply = await (self._beat() if self.registered else self._register())
+            reason = await (self._beat() if self.registered else self._register())
         except NoAnswer as error:
-            return self._lost(str(error))
-        if reply is not None:
-            return self._lost(reply)
+            reason = str(error)
+        if reason is not None:
+            wait = self._lost(reason)
+            if self._failures >= UNREGISTERED_AFTER:
+                await self._alarm.lost(self._nrf, reason)
+            return wait
         self._failures = 0
+        await self._alarm.over("Registered again")
         return self._every
 
     async def _register(self) -> str | None:
@@ -199,5 +231,6 @@ def registration(services: SourceServices, url: str | None, function: NetworkFun
     """What keeps a function registered; None where no NRF is set."""
     if url is None:
         return None
+    alarm = NrfAlarm(services.db, function.type)
     lease = Leases(services.db, f"nrf {function.type}", uuid4_text(), shares=1)
-    return NrfRegistration(url, function, SbiClient(services.command_timeout), lease, counted=services.counted)
+    return NrfRegistration(url, function, SbiClient(services.command_timeout), lease, alarm, counted=services.counted)

@@ -8,7 +8,7 @@ import msgspec
 
 from simwarden.southbound.address_book import AddressBook
 from simwarden.southbound.sbi.listener import SbiListener, tls_of
-from simwarden.southbound.sbi.nrf import NetworkFunction, endpoints_of, instance_id, registration
+from simwarden.southbound.sbi.nrf import NetworkFunction, NrfAlarm, endpoints_of, instance_id, registration
 from simwarden.southbound.sbi.service import E, ServiceGate
 from simwarden.southbound.sbi.tokens import NrfTokens, load_keys
 
@@ -82,6 +82,7 @@ class SbiProducer(Generic[E]):
         tls = tls_of(port.tls_certificate, port.tls_key, port.tls_clients)
         self._listener = SbiListener(app(gate), port.host, port.port, tls, counted=services.refused)
         self.registration = registration(services, port.nrf, function)
+        self._alarm = NrfAlarm(services.db, service.type)
 
     def routes(self) -> Sequence[BaseRoute]:
         """Nothing on the server's own port."""
@@ -93,7 +94,9 @@ class SbiProducer(Generic[E]):
             await self._book.turn()
             self._book.start()
             await self._listener.start()
-            if self.registration is not None:
+            if self.registration is None:
+                await self._alarm.over("No NRF is set any more")
+            else:
                 self.registration.start()
 
     async def stop(self) -> None:

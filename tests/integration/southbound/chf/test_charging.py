@@ -14,6 +14,7 @@ from tests.support.smf import VirtualSmf
 from tests.support.world import START, World, device, imsi
 
 from simwarden.demo.processes import free_port
+from simwarden.domain.equipment import DeviceList, ListedDevice
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.rules.functions import FunctionState, SetApn, SetFunctions
 from simwarden.domain.session import Octets, Session
@@ -28,6 +29,7 @@ from simwarden.southbound.sbi.client import SbiClient
 from simwarden.southbound.sbi.listener import SbiListener
 from simwarden.southbound.source import SourceServices
 from simwarden.store import sessions, volumes
+from simwarden.store.listed_devices import ListedDevices
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -185,6 +187,16 @@ async def test_a_sim_in_a_foreign_device_gets_no_session(core: Core) -> None:
     assert await core.live(1) == []
     assert await core.rows() == 0
     assert (await core.smf.begin(imsi(1), pei=pei(1)))[1].status == 201
+
+
+async def test_a_listed_device_gets_no_session_and_its_sim_one_in_another(core: Core) -> None:
+    lists = ListedDevices(core.world.db)
+    await lists.put([ListedDevice(list=DeviceList.BLOCKED, tac=device(2)[:8], tac_last=device(2)[:8])], now_utc())
+    _, created = await core.smf.begin(imsi(2), pei=pei(2))
+    assert (created.status, created.body["title"]) == (403, "DEVICE_LISTED BLOCKED")
+    assert await lists.remove(DeviceList.BLOCKED, f"{device(2)[:8]}-{device(2)[:8]}")
+    assert (await core.smf.begin(imsi(2), pei=pei(2)))[1].status == 201
+    assert not await core.world.barred(2)
 
 
 async def test_a_bar_ends_the_session_and_its_units(core: Core) -> None:

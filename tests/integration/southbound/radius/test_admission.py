@@ -11,6 +11,7 @@ from tests.support.nas import access
 from tests.support.world import imsi
 
 from simwarden.domain.area import Circle
+from simwarden.domain.equipment import DeviceList, ListedDevice
 from simwarden.domain.errors import StoreUnavailable
 from simwarden.domain.events import EventType
 from simwarden.domain.identifiers import full_imei
@@ -19,10 +20,12 @@ from simwarden.domain.rules.functions import FunctionState, SetApn, SetFunctions
 from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import BarCause, Function
 from simwarden.engine.explain import explain
+from simwarden.kit.clock import now_utc
 from simwarden.southbound.radius import codec
 from simwarden.southbound.radius.accounting import AccountingStatus
 from simwarden.southbound.radius.codec import Attribute, Code, Vendor3gpp
 from simwarden.store import sessions, sites
+from simwarden.store.listed_devices import ListedDevices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +64,23 @@ async def test_a_wrong_device_is_refused_and_the_right_one_let_in_again(mobile: 
     assert mobile.counted["accepted", "access"] == 2
     assert mobile.counted["rejected", "access"] == 1
     assert await mobile.live() == [], "an admission is no session"
+
+
+async def test_a_listed_device_is_refused_with_any_sim_and_bars_none(mobile: Mobile) -> None:
+    world, lists = mobile.world, ListedDevices(mobile.world.db)
+    await lists.put([ListedDevice(list=DeviceList.STOLEN, imei=HOME)], now_utc())
+    assert await ask(mobile) == "DEVICE_LISTED STOLEN"
+    unknown = await mobile.nas.access("999990000000001", imei=full_imei(HOME) + "1")
+    assert why(unknown) == "DEVICE_LISTED STOLEN"
+    assert not await world.barred(1)
+    found = await explain(world.db, world.gateways, await world.sim(1))
+    assert (found.device, found.device_kept_out_by) == (full_imei(HOME), ["STOLEN"])
+    assert await ask(mobile, OTHER) == "IMEI_MISMATCH", "what the SIM itself may not comes first"
+    await lists.put([ListedDevice(list=DeviceList.TRACKED, imei=HOME)], now_utc())
+    assert await lists.remove(DeviceList.STOLEN, HOME)
+    assert await ask(mobile) is None, "a tracked device is let in"
+    found = await explain(world.db, world.gateways, await world.sim(1))
+    assert found.device_kept_out_by == []
 
 
 async def test_a_session_that_begins_elsewhere_in_the_same_second_is_newer(mobile: Mobile) -> None:

@@ -14,7 +14,14 @@ from simwarden.demo.processes import free_port
 from simwarden.southbound.sbi import nrf as module
 from simwarden.southbound.sbi.client import SbiClient
 from simwarden.southbound.sbi.listener import SbiListener
-from simwarden.southbound.sbi.nrf import NetworkFunction, NrfRegistration, ServiceAddress, endpoints_of, instance_id
+from simwarden.southbound.sbi.nrf import (
+    NetworkFunction,
+    NrfAlarm,
+    NrfRegistration,
+    ServiceAddress,
+    endpoints_of,
+    instance_id,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +38,22 @@ FUNCTION = NetworkFunction(
         ServiceAddress("2001:db8::1", 7777),
     ),
 )
+
+
+class Alarm(NrfAlarm):
+    """What was raised, in memory."""
+
+    def __init__(self) -> None:
+        self.open: str | None = None
+        self.raised = 0
+
+    async def lost(self, nrf: str, reason: str) -> None:
+        assert nrf.startswith("http://127.0.0.1:")
+        self.raised += self.open is None
+        self.open = reason
+
+    async def over(self, because: str) -> None:
+        self.open = None
 
 
 class Held:
@@ -54,15 +77,17 @@ async def until(what: Callable[[], Any]) -> None:
 async def test_registers_beats_comes_back_after_a_loss_and_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRIES", (0.01,))
     nrf, port, counted = VirtualNrf(heart_beat=1), free_port(), Counter[tuple[str, str]]()
-    client = SbiClient(PATIENCE)
+    client, alarm = SbiClient(PATIENCE), Alarm()
     registration = NrfRegistration(
-        f"http://127.0.0.1:{port}/", FUNCTION, client, Held(), counted=lambda *words: counted.update([words])
+        f"http://127.0.0.1:{port}/", FUNCTION, client, Held(), alarm, counted=lambda *words: counted.update([words])
     )
     registration.start()
     await until(lambda: counted["nrf_lost", "5G_EIR"] > 2)  # nobody listens yet
+    await until(lambda: alarm.open)
     listener = SbiListener(nrf, "127.0.0.1", port)
     await listener.start()
     await until(lambda: nrf.beats.get(FUNCTION.id))
+    assert alarm.open is None
     profile = nrf.profiles[FUNCTION.id]
     assert profile["nfServices"][0]["ipEndPoints"] == [
         {"ipv4Address": "192.0.2.1", "transport": "TCP", "port": 7777},
@@ -76,9 +101,12 @@ async def test_registers_beats_comes_back_after_a_loss_and_leaves(monkeypatch: p
     nrf.profiles.clear()  # it forgot us
     await until(lambda: nrf.profiles)
     nrf.fault = 500
-    await until(lambda: not registration.registered)
+    await until(lambda: "500" in (alarm.open or ""))
+    assert not registration.registered
     nrf.fault = None
     await until(lambda: registration.registered)
+    await until(lambda: alarm.open is None)
+    assert alarm.raised == 2
     await registration.stop()
     assert nrf.profiles == {}
     assert {version for _, version in nrf.calls} == {"2"}

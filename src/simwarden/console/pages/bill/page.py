@@ -57,11 +57,12 @@ async def show(visit: Visit) -> ASGIApp:
     name = visit.named("account")
     month = visit.query.get("month", "")
     month = month if _MONTH.fullmatch(month) else f"{datetime.now(UTC):%Y-%m}"
-    tried = visit.query.get("plan")
-    account, invoices, plans, counts = await asyncio.gather(
-        visit.api.get("/accounts/{}", name),
+    account = await visit.api.get("/accounts/{}", name)
+    sold = account["id"] != visit.account  # a reseller's own account is charged by plans that it does not see
+    tried = visit.query.get("plan") if sold else None
+    invoices, plans, counts = await asyncio.gather(
         visit.api.get("/invoices", account=name, limit=MONTHS),
-        visit.api.get("/plans", limit=PLANS) if visit.may("listPlans") else _nothing("plans"),
+        visit.api.get("/plans", limit=PLANS) if sold and visit.may("listPlans") else _nothing("plans"),
         _days(visit, name, month),
     )
     bill, why = await _bill(visit, name, month, None)
@@ -79,7 +80,7 @@ async def show(visit: Visit) -> ASGIApp:
         plan=tried or "",
         plans=sorted({each["name"] for each in plans["plans"]}),
         counts=counts,
-        stairs_by_name=await _stairs(visit, shown, month) if shown else {},
+        stairs_by_name=await _stairs(visit, shown, month) if shown and sold else {},
         invoices=invoices["invoices"],
         money=money,
     )
@@ -219,12 +220,7 @@ async def _stairs(visit: Visit, bill: Mapping[str, Any], month: str) -> dict[str
     """By the name of the price."""
     if not visit.may("getPlan"):
         return {}
-    try:
-        versions = (await visit.api.get("/plans/{}", bill["plan"]))["versions"]
-    except CallRefused as refused:
-        if refused.status == 404:  # the plan is of who sells to this reseller
-            return {}
-        raise
+    versions = (await visit.api.get("/plans/{}", bill["plan"]))["versions"]
     valid = [each for each in versions if each["validFrom"] <= month]
     if not valid:
         return {}
