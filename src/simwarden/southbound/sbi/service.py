@@ -1,8 +1,7 @@
 """What every service based interface does with a request: who asks, whether he may, how he is refused.
 
-Requests in work are bounded. Who holds as many as are free gets no more: one element alone has half of them, of two
-each a third, and there is always as much left for one more as the greediest has. So an element whose requests never
-end, or wait for the database in their thousands, keeps nobody else out.
+Requests in work are bounded, and shared among the elements (`southbound/shares.py`): one whose requests never end, or
+wait for the database in their thousands, keeps nobody else out.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from simwarden.domain.errors import StoreUnavailable
 from simwarden.engine.ingest import UnacceptableReport
 from simwarden.southbound.sbi.answers import Problem, answer, refuse
 from simwarden.southbound.sbi.tokens import authorize
+from simwarden.southbound.shares import WorkShares
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,9 +65,7 @@ class SbiApp(ABC, Generic[E, R]):
     def __init__(self, gate: ServiceGate[E]) -> None:
         self._gate = gate
         self._counted = gate.counted
-        self._working = 0
-        self._held: dict[int, int] = {}
-        """Requests in work of each element that has any."""
+        self._shares = WorkShares(gate.most)
 
     @abstractmethod
     async def read(self, scope: Scope, receive: Receive) -> R:
@@ -86,13 +84,10 @@ class SbiApp(ABC, Generic[E, R]):
             self._counted("unknown_source", "")
             await refuse(send, Problem(403, "No network element is registered with this address"))
             return
-        held = self._held.get(element.id, 0)
-        if held >= self._gate.most - self._working:
+        if not self._shares.take(element.id):
             self._counted("busy", "")
             await refuse(send, Problem(503, "Too many requests in work", "NF_CONGESTION", headers=_AGAIN))
             return
-        self._held[element.id] = held + 1
-        self._working += 1
         try:
             status, body, headers = await self._answer(element, scope, receive)
         except Problem as problem:
@@ -110,11 +105,7 @@ class SbiApp(ABC, Generic[E, R]):
         else:
             await answer(send, status, body, headers)
         finally:
-            self._working -= 1
-            if self._held[element.id] == 1:
-                del self._held[element.id]
-            else:
-                self._held[element.id] -= 1
+            self._shares.give_back(element.id)
 
     async def _answer(self, element: E, scope: Scope, receive: Receive) -> Answer:
         try:

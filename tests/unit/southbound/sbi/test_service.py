@@ -96,8 +96,7 @@ async def test_an_element_that_fills_its_share_leaves_the_others_theirs() -> Non
     assert asking.app.counts == {("busy", ""): 940 + 1000 + 980}
     asking.app.go.set()
     assert Counter(await asyncio.gather(*asking.tasks)) == {200: 101, 503: 2920}
-    assert asking.app._held == {}
-    assert asking.app._working == 0
+    assert asking.app._shares.taken == 0
 
 
 async def test_one_request_is_always_possible() -> None:
