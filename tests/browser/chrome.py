@@ -12,6 +12,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,6 +32,8 @@ _OPTIONS = (
     "--remote-debugging-port=0",
     "--window-size=1280,1600",
 )
+_LEFT = ("navigated or closed", "context was destroyed", "Cannot find", "Promise was collected")
+"""In what the browser says of an expression whose page is left meanwhile."""
 
 
 def found() -> str | None:
@@ -58,7 +61,7 @@ class Page:
         number = len(self._calls) + 1
         self._calls[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": parameters})
-        return await asyncio.wait_for(self._calls[number], 30)
+        return await asyncio.wait_for(self._calls[number], PATIENCE)
 
     async def evaluate(self, script: str) -> Any:
         """What a JavaScript expression is worth in the page; promises are awaited."""
@@ -71,13 +74,18 @@ class Page:
         """Go there."""
         await self.send("Page.navigate", url=url)
 
-    async def until(self, script: str, limit: float = 60) -> Any:
-        """Wait until an expression is true, and return it."""
+    async def until(self, script: str, limit: float = PATIENCE) -> Any:
+        """Wait until an expression is true, and return it. It may be asked while one page makes way for another."""
         try:
             async with asyncio.timeout(limit):
-                while not (value := await self.evaluate(script)):  # noqa: ASYNC110 - the page cannot tell us
+                while True:
+                    try:
+                        if value := await self.evaluate(script):
+                            return value
+                    except Broken as error:
+                        if not any(words in str(error) for words in _LEFT):
+                            raise
                     await asyncio.sleep(0.05)
-                return value
         except TimeoutError:
             raise Broken(f"not within {limit} s: {script}; complaints: {self.errors}") from None
 
@@ -168,7 +176,7 @@ async def browser(program: str, directory: Path) -> AsyncIterator[Browser]:
 
 
 async def _port(file: Path, process: asyncio.subprocess.Process) -> int:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
                 return int(file.read_text().splitlines()[0])  # noqa: ASYNC240 - one line

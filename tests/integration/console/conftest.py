@@ -6,6 +6,7 @@ import re
 from html import unescape
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -84,7 +85,7 @@ class Site:
 
     async def person(self, role: str, **more: str) -> Visitor:
         """Somebody who is signed in, with the overview or what stands in its place open."""
-        email = f"{role}{len(more)}{id(more)}@operator.example"
+        email = f"{role}-{uuid4().hex}@operator.example"
         made = await self.house.manage("POST", "/users", {"email": email, "name": role, "role": role, **more})
         body = {"setupCode": made.json["setupCode"], "password": PASSWORD}
         assert (await self.house.manage("POST", "/session/setup", body, token=NO_TOKEN)).status == 201
