@@ -24,5 +24,6 @@ def test_every_message_is_one_line() -> None:
     for module in pkgutil.walk_packages(simwarden.__path__, "simwarden."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    wrong = [error.__name__ for error in below(SimwardenError) if "\n" in (error.__doc__ or "").strip()]
+    ours = {error for error in below(SimwardenError) if error.__module__.startswith("simwarden.")}  # tests have theirs
+    wrong = [error.__name__ for error in ours if "\n" in (error.__doc__ or "").strip()]
     assert not wrong
