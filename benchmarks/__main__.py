@@ -14,6 +14,7 @@ from benchmarks import (
     billing,
     bulk,
     calls,
+    console,
     cost,
     deliveries,
     eir,
@@ -233,6 +234,13 @@ async def measure_billing(given: argparse.Namespace) -> None:
         await billing.measure(world, given.accounts, given.rounds)
 
 
+async def measure_console(given: argparse.Namespace) -> None:
+    """Pages of the console."""
+    async with bench() as world:
+        await world.fill(0)
+        await console.measure(world, given.sims, given.pages)
+
+
 async def measure_hlr(given: argparse.Namespace) -> None:
     """A stolen card at the real osmo-hlr."""
     with tempfile.TemporaryDirectory(prefix="simwarden-hlr-") as directory:
@@ -258,6 +266,7 @@ SECTIONS = {
     "retention": measure_retention,
     "rules": measure_rules,
     "billing": measure_billing,
+    "console": measure_console,
     "growth": measure_growth,
 }
 
@@ -278,6 +287,7 @@ def main() -> None:
     workers = "rules: processes beside each other (default 2); radius: worker processes (default 1)"
     parser.add_argument("--workers", type=int, help=workers)
     parser.add_argument("--messages", type=int, default=5_000, help="by SMPP, in each direction (default 5,000)")
+    parser.add_argument("--pages", type=int, default=60, help="console: how often each page is asked for (default 60)")
     parser.add_argument("--large", action="store_true", help="growth up to 10 million SIMs too (12 GB of disk)")
     parser.add_argument("--plot", type=Path, help="draw growth into this SVG file")
     cases = [DEAD_SINKS, *attacks.names()]

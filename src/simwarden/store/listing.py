@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import msgspec
 
 from simwarden.domain.events import Event
 from simwarden.domain.identifiers import ALL_BUCKETS
-from simwarden.domain.sim import Sim
+from simwarden.domain.sim import BarCause, BindingState, Lifecycle, Sim
 from simwarden.store import sims as sim_store
 from simwarden.store.delivery_history import Listed
 from simwarden.store.queries import load
@@ -26,6 +27,9 @@ Q = load("listing")
 LONG = 10
 """Digits of an IMSI's beginning that few SIMs share."""
 LAST_BUCKET = ALL_BUCKETS[-1]
+_MARKED_STATES = (BindingState.ARMED, BindingState.DIFFERED)
+_UNMARKED_BARS = (BarCause.CLOSED_BY_CUSTOMER,)
+"""What is no mark (`sim.marks`, migration 0071)."""
 _HIDDEN = ("password", "token_hash", "boot_digests", "lines")
 
 
@@ -60,7 +64,23 @@ class SimFilter(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel",
         return (
             *(self.account, self.state, self.lifecycle, bar, tags, self.imei),
             *(self.seen_before, self.seen_after, self.gateway, self.text, self.barred),
+            self._marks or None,
         )
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether an index finds those few that it may concern. For a tag that nobody has the planner takes none."""
+        return bool(self._marks or self.imei or self.gateway is not None)
+
+    @property
+    def _marks(self) -> list[str]:
+        """What of it is to be found by the index of `sim.marks`."""
+        found = [f"state:{self.state}"] if self.state in _MARKED_STATES else []
+        if self.lifecycle not in (None, Lifecycle.ACTIVE):
+            found.append(f"life:{self.lifecycle}")
+        if self.bar is not None and self.bar not in _UNMARKED_BARS:
+            found.append(f"bar:{self.bar}")
+        return found
 
 
 class Tagged(msgspec.Struct, frozen=True):
@@ -71,20 +91,41 @@ class Tagged(msgspec.Struct, frozen=True):
 
 
 async def sims(
-    source: Database | asyncpg.Connection,
-    wanted: SimFilter,
-    *,
-    after: tuple[int, str] = (0, ""),
-    last: int | None = None,
-    limit: int,
+    connection: asyncpg.Connection, wanted: SimFilter, *, after: tuple[int, str], last: int, limit: int
 ) -> list[Tagged]:
     """SIMs behind the one with this bucket and IMSI, in the order of these; `last`: the bucket up to which to look.
 
     A SIM that matches all the time is in exactly one page of a walk, whatever is added, changed or removed meanwhile.
     """
-    query = Q["sims" if wanted.imei is None or last is not None else "sims_of_device"]
-    rows = await source.fetch(query, *after, LAST_BUCKET if last is None else last, limit, *wanted.values)
+    rows = await connection.fetch(Q["sims"], *after, last, limit, *wanted.values)
     return [Tagged(sim_store.from_row(row), tuple(row["tags"])) for row in rows]
+
+
+async def page(
+    db: Database, wanted: SimFilter, *, after: tuple[int, str] = (0, ""), limit: int, seconds: float | None = None
+) -> tuple[list[Tagged], tuple[int, str] | None]:
+    """A page of `sims`, and None; or, where that takes longer than about `seconds`, those that were found till then,
+    and behind which bucket and IMSI to go on.
+
+    What no index helps to find it looks for in one bucket, then in more at a time, as many as the time that is left is
+    likely to do for.
+    """
+    async with db.transaction() as connection:
+        await connection.execute(Q["plan_for_values"])
+        if seconds is None or wanted.is_indexed:
+            return await sims(connection, wanted, after=after, last=LAST_BUCKET, limit=limit), None
+        found: list[Tagged] = []
+        ends, width = time.monotonic() + seconds, 1
+        while True:
+            began = time.monotonic()
+            last = min(after[0] + width - 1, LAST_BUCKET)
+            found += await sims(connection, wanted, after=after, last=last, limit=limit - len(found))
+            if len(found) == limit or last == LAST_BUCKET:
+                return found, None
+            after, now = (last + 1, ""), time.monotonic()
+            width = min(2 * width, int(width * (ends - now) / (now - began)))
+            if width < 1:
+                return found, after
 
 
 async def starting(db: Database, text: str, number: str | None, *, limit: int) -> list[Tagged]:

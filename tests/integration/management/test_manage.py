@@ -28,10 +28,12 @@ from simwarden.engine.commands.command import SimCommand
 from simwarden.engine.unit_of_work import UnitOfWork
 from simwarden.kit.clock import now_utc
 from simwarden.management import routes
+from simwarden.management import sims as management_sims
 from simwarden.management.bulk import named
 from simwarden.management.query import Query
 from simwarden.northbound.kernel.errors import InvalidArgument
 from simwarden.store import listing
+from simwarden.store.listing import SimFilter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -287,6 +289,68 @@ async def test_filters_find_what_they_say(house: House) -> None:
     assert await found("account=stranger") == [imsi(1_000_000), imsi(1_000_001)]
     assert await found(f"text={imsi(7)[3:]}") == [imsi(7)]
     assert len(await found("")) == 22
+
+
+@pytest.mark.parametrize("seconds", [None, 0.0, 60.0])
+async def test_a_walk_finds_every_sim_once_however_long_a_page_may_take(house: House, seconds: float | None) -> None:
+    """With no time at all each page looks through one bucket; the filters by index and without one agree."""
+    await house.db.execute("update sim set state = 'DIFFERED' where imsi < $1", imsi(8))
+    await house.db.execute("update sim set lifecycle = 'SUSPENDED' where imsi < $1 and imsi > $2", imsi(6), imsi(2))
+    bars = [{"cause": "RISK", "functions": 1, "since": "2026-11-21T00:00:00Z", "event": 1}]
+    await house.db.execute("update sim set bars = $2 where imsi < $1", imsi(4), bars)
+    for wanted, expected in (
+        (SimFilter(), 22),
+        (SimFilter(state="NEUTRAL"), 14),
+        (SimFilter(state="DIFFERED"), 8),
+        (SimFilter(state="ARMED"), 0),
+        (SimFilter(lifecycle="SUSPENDED"), 3),
+        (SimFilter(lifecycle="ACTIVE"), 19),
+        (SimFilter(bar="RISK"), 4),
+        (SimFilter(bar="QUOTA"), 0),
+        (SimFilter(barred=True), 4),
+        (SimFilter(barred=False), 18),
+        (SimFilter(state="DIFFERED", lifecycle="SUSPENDED", bar="RISK"), 1),
+        (SimFilter(text=imsi(7)[3:]), 1),
+    ):
+        met: list[tuple[int, str]] = []
+        after: tuple[int, str] | None = (0, "")
+        while after is not None:
+            found, reached = await listing.page(house.db, wanted, after=after, limit=5, seconds=seconds)
+            met += [(each.sim.bucket, each.sim.imsi) for each in found]
+            after = met[-1] if len(found) == 5 else reached
+        assert len(met) == expected, wanted
+        assert met == sorted(set(met)), wanted
+
+
+async def test_a_quick_search_says_how_far_it_came_and_goes_on_from_there(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(management_sims, "QUICK", 0.0)
+    query, told, met = "/sims?quick=true&text=nothing-like-it", [], 0
+    page = (await house.manage("GET", query)).json
+    while "nextCursor" in page:
+        told.append(page["searchedPercent"])
+        met += len(page["sims"])
+        page = (await house.manage("GET", f"{query}&cursor={page['nextCursor']}")).json
+    assert page == {"sims": []}
+    assert met == 0
+    assert told == [bucket * 100 // 256 for bucket in range(1, 256)]
+    assert "searchedPercent" not in (await house.manage("GET", "/sims?text=nothing-like-it")).json
+
+
+async def test_an_ordinary_change_of_a_sim_touches_no_index(house: House) -> None:
+    """PostgreSQL then writes the row within its page (HOT): what binds write, and customers' closed functions."""
+    columns = await house.db.fetch(
+        "select distinct a.attname from pg_depend d join pg_index i on i.indexrelid = d.objid "
+        "join pg_attribute a on a.attrelid = i.indrelid and a.attnum = d.refobjsubid "
+        "where d.classid = 'pg_class'::regclass and d.refobjid = 'sim'::regclass and i.indrelid = 'sim'::regclass"
+    )
+    indexed = {row["attname"] for row in columns}
+    assert "marks" in indexed
+    assert not indexed & {"state", "binding", "bars", "functions_off", "event_count", "seen_at", "lifecycle"}
+    await house.manage("POST", f"/sims/{imsi(4)}/actions", {"action": "close", "functions": ["SMS"]})
+    await house.manage("POST", f"/sims/{imsi(5)}/actions", {"action": "bind", "tac": "35368953"})
+    assert await house.db.fetchval("select count(*) from sim where marks is not null") == 0
 
 
 async def test_a_cursor_belongs_to_its_list(house: House) -> None:

@@ -1,5 +1,5 @@
 -- What the operator looks at, page by page. SIMs come in the order of their key, which never changes: a page follows
--- the one before whatever happened meanwhile. No parameter is null where an index is to be used.
+-- the one before whatever happened meanwhile.
 
 -- name: sims
 select s.* from sim s
@@ -16,26 +16,14 @@ where (s.bucket, s.imsi) > ($1::smallint, $2::text) and s.bucket between $1 and 
   and ($14::text is null or strpos(s.imsi, $14) > 0 or strpos(s.iccid, $14) > 0 or strpos(s.msisdn, $14) > 0
        or strpos(s.nai, $14) > 0)
   and ($15::boolean is null or (s.bars <> '[]') = $15)
+  and ($16::text[] is null or s.marks @> $16)
 order by s.bucket, s.imsi
 limit $4
 
--- name: sims_of_device
-select s.* from sim s
-where s.seen_imei between $10::text and $10 || 'x'
-  and (s.bucket, s.imsi) > ($1::smallint, $2::text) and s.bucket between $1 and $3::smallint
-  and ($5::text is null or s.account_id = $5)
-  and ($6::text is null or s.state = $6)
-  and ($7::text is null or s.lifecycle = $7)
-  and ($8::jsonb is null or s.bars @> $8)
-  and ($9::text[] is null or s.tags @> $9)
-  and ($11::timestamptz is null or s.seen_at < $11)
-  and ($12::timestamptz is null or s.seen_at >= $12)
-  and ($13::int is null or s.seen_gateway = $13)
-  and ($14::text is null or strpos(s.imsi, $14) > 0 or strpos(s.iccid, $14) > 0 or strpos(s.msisdn, $14) > 0
-       or strpos(s.nai, $14) > 0)
-  and ($15::boolean is null or (s.bars <> '[]') = $15)
-order by s.bucket, s.imsi
-limit $4
+-- name: plan_for_values
+-- The statements of this transaction are planned for the values that they get: an index may do for some, and a plan for
+-- whatever values use none.
+set local plan_cache_mode = force_custom_plan
 
 -- name: events
 select n, type, at, parent, cause, data from event

@@ -56,6 +56,7 @@ async def show(visit: Visit) -> ASGIApp:
         filtered=bool(set(wanted) - ({"account"} if visit.account else set())),
         text=query.get("q", ""),
         more=bool(found.get("more")),
+        searched=found.get("searchedPercent"),
         inside=_at({**kept, "inside": "yes"}) if text and "inside" not in query and not wanted else "",
         error=error and (error.message or visit.t(f"failed.{error.status}")),
         states=STATES,
@@ -77,7 +78,7 @@ async def _found(visit: Visit, text: str, wanted: dict[str, str]) -> tuple[dict[
         return await visit.api.get("/sim-search", text=text[:64], limit=ROWS), None
     try:
         cursor = visit.query.get("cursor")
-        return await visit.api.get("/sims", text=text, cursor=cursor, limit=ROWS, **wanted), None
+        return await visit.api.get("/sims", text=text, cursor=cursor, limit=ROWS, quick="true", **wanted), None
     except CallRefused as refused:
         if refused.status in (400, 404):
             return {"sims": []}, refused
