@@ -247,7 +247,9 @@ class Gateways:
 
     async def names(self) -> dict[int, str]:
         """Names by id."""
-        return {row["id"]: row["name"] for row in await self._db.fetch(Q["all"])}
+        row = await self._db.fetchrow(Q["names"])
+        assert row is not None
+        return dict(zip(row["ids"], row["names"], strict=True))
 
     async def remember_generation(self, gateway_id: int, generation: str) -> None:
         """Keep which generation of the command interface a gateway answers."""

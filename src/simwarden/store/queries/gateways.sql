@@ -51,6 +51,10 @@ select * from gateway where id = $1
 -- name: of_kind
 select * from gateway where kind = $1 order by id
 
+-- name: names
+-- In two values, not in rows: there may be tens of thousands, and pages ask for them several times.
+select coalesce(array_agg(id), '{}') as ids, coalesce(array_agg(name), '{}') as names from gateway
+
 -- name: all
 select g.*, (select count(*) from gateway_port p where p.gateway_id = g.id and p.imsi is not null) as sims,
        (select count(*) from attachment a where a.element_id = g.id and a.status <> 'APPLIED') as open_enforcements
