@@ -95,13 +95,20 @@ class SessionBook:
                         self._sighting(report, msgspec.structs.replace(note, imsi=imsi), note.at, None)
                 else:
                     self._take(report, note, imsi, named.owner(imsi))
-        changed = [
-            session for key, session in self._now.items() if self._is_to_be_written(session, self._stored.get(key))
-        ]
+        counted: list[Session] = []
+        others: list[Session] = []
+        for key, session in self._now.items():
+            stored = self._stored.get(key)
+            if self._is_to_be_written(session, stored):
+                (counted if _is_counted_alone(session, stored) else others).append(session)
         if self._volumes:
             await volumes.add(self._connection, self._volumes)
+        if counted:
+            await sessions.count(self._connection, counted)
+        if others:
+            await sessions.save(self._connection, others)
+        changed = counted + others
         if changed:
-            await sessions.save(self._connection, changed)
             carried = ((one, self._carried.get((one.imsi, one.target))) for one in changed)
             self.written = {one.imsi: (report, f"session {one.key}") for one, report in carried if report is not None}
         added = {(imsi, element_id) for imsi, element_id, _ in self._now.keys() - self._stored.keys()}
@@ -123,9 +130,9 @@ class SessionBook:
             return []
         known = await attachments.settled_at(self._connection, sorted(self._carried, key=_order))
         shown = sorted((key for key in self._carried if not known.get(key[1], False)), key=_order)
-        for element_id in sorted({target.element_id for _, target in shown}):
-            imsis = sorted({imsi for imsi, target in shown if target.element_id == element_id})
-            found = await sessions.live(self._connection, element_id, imsis)
+        if shown:
+            carried = sorted({(imsi, target.element_id) for imsi, target in shown})
+            found = await sessions.live_at(self._connection, carried, self._restarts)
             self.live |= {session.target for session in found}
         return [(imsi, to, self._carried[imsi, to]) for imsi, to in shown if to in known or to in self.live]
 
@@ -197,6 +204,13 @@ class SessionBook:
                 ),
             )
         )
+
+
+def _is_counted_alone(session: Session, stored: Session | None) -> bool:
+    """Whether a report only said more octets, later."""
+    return stored is not None and session == msgspec.structs.replace(
+        stored, seen_at=session.seen_at, up=session.up, down=session.down, parts=session.parts
+    )
 
 
 def _order(key: tuple[str, NetworkTarget]) -> tuple[str, int, str]:

@@ -10,7 +10,7 @@ from simwarden.store.columns import lines, numbers
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     import asyncpg
@@ -60,15 +60,51 @@ async def find(connection: asyncpg.Connection, keys: Sequence[Key]) -> dict[Key,
 
 async def live(connection: asyncpg.Connection, element_id: int, imsis: Sequence[str]) -> list[Session]:
     """The sessions that these SIMs have at an element now, those that its restart ended left out."""
-    restarted_at = (await restarts(connection, [element_id])).get(element_id)
-    rows = await connection.fetch(Q["live"], [bucket_of(imsi) for imsi in imsis], imsis, element_id)
+    restarted_at = await restarts(connection, [element_id])
+    return await live_at(connection, [(imsi, element_id) for imsi in imsis], restarted_at)
+
+
+async def live_at(
+    connection: asyncpg.Connection, carried: Sequence[tuple[str, int]], restarted_at: Mapping[int, datetime]
+) -> list[Session]:
+    """The same of SIMs, by IMSI, each at one element, by id, whose restarts are known."""
+    rows = await connection.fetch(
+        Q["live"],
+        [bucket_of(imsi) for imsi, _ in carried],
+        [imsi for imsi, _ in carried],
+        [element_id for _, element_id in carried],
+    )
     found = [_from_row(row) for row in rows]
-    return [item for item in found if restarted_at is None or item.began_at >= restarted_at]
+    return [one for one in found if one.began_at >= restarted_at.get(one.element_id, one.began_at)]
+
+
+async def count(connection: asyncpg.Connection, sessions: Iterable[Session]) -> None:
+    """Write what is counted of known sessions, and when they were last reported; nothing else of them changed. Their
+    network elements are locked by this transaction."""
+    ordered = sorted(sessions, key=_order)
+    tag: str = await connection.execute(
+        Q["count"],
+        [bucket_of(item.imsi) for item in ordered],
+        lines(item.imsi for item in ordered),
+        numbers(item.element_id for item in ordered),
+        [item.key for item in ordered],
+        [item.seen_at for item in ordered],
+        numbers(item.up for item in ordered),
+        numbers(item.down for item in ordered),
+        numbers(item.parts for item in ordered),
+    )
+    if tag != f"UPDATE {len(ordered)}":  # one was pruned meanwhile, and would count from its beginning again
+        await save(connection, ordered)
+
+
+def _order(session: Session) -> tuple[int, str, int, str]:
+    """Rows are locked in one order by everybody."""
+    return bucket_of(session.imsi), session.imsi, session.element_id, session.key
 
 
 async def save(connection: asyncpg.Connection, sessions: Iterable[Session]) -> None:
     """Write sessions; their network elements are locked by this transaction."""
-    ordered = sorted(sessions, key=lambda item: (bucket_of(item.imsi), item.imsi, item.element_id, item.key))
+    ordered = sorted(sessions, key=_order)
     await connection.execute(
         Q["save"],
         numbers(bucket_of(item.imsi) for item in ordered),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from tests.support.fixtures import world, world_database
 from tests.support.world import START, Box, World, device, imsi
@@ -212,3 +213,19 @@ async def test_an_element_that_invents_sessions_fills_no_table(nas: Box) -> None
         await world.take(report(nas, *invented))
     kept = await stored(world)
     assert set(kept) == {"live"} | {f"I{n}" for n in range(2 * MOST + 1, 3 * MOST)}
+
+
+async def test_what_is_counted_of_a_session_that_was_pruned_meanwhile_is_not_lost(nas: Box) -> None:
+    """Else its next report would be its first, and count from its beginning again."""
+    world = nas.world
+    world.clock.turn(600)
+    await world.take(report(nas, note(Phase.BEGAN, 1)), report(nas, note(Phase.BEGAN, 1, "S2")))
+    before = await stored(world)
+    more = [msgspec.structs.replace(session, up=100, down=900, seen_at=began(5)) for session in before.values()]
+    async with world.db.transaction() as connection:
+        await sessions.count(connection, more)
+    assert await stored(world) == {session.key: session for session in more}
+    async with world.db.transaction() as connection:
+        await sessions.forget(connection, nas.id)
+        await sessions.count(connection, more)
+    assert await stored(world) == {session.key: session for session in more}

@@ -6,9 +6,10 @@ join unnest($1::smallint[], $2::text[], $3::int[], $4::text[]) as i (bucket, ims
 
 -- name: live
 select s.* from session s
-join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on s.bucket = i.bucket and s.imsi = i.imsi
+join unnest($1::smallint[], $2::text[], $3::int[]) as i (bucket, imsi, gateway_id)
+  on s.bucket = i.bucket and s.imsi = i.imsi and s.gateway_id = i.gateway_id
   and s.bucket = any ($1::smallint[]) /* shards */
-where s.gateway_id = $3 and s.ended_at is null
+where s.ended_at is null
 order by s.bucket, s.imsi, s.began_at, s.key
 
 -- name: save
@@ -26,6 +27,16 @@ set began_at = excluded.began_at, seen_at = excluded.seen_at, ended_at = exclude
     presumed = excluded.presumed, svn = excluded.svn, plmn = excluded.plmn, apn = excluded.apn, rat = excluded.rat,
     ipv4 = excluded.ipv4, ipv6 = excluded.ipv6, up = excluded.up, down = excluded.down, parts = excluded.parts,
     decision = excluded.decision
+
+-- name: count
+-- What each report of a session that goes on changes: 4 columns in place of 19.
+update session s set seen_at = i.seen_at, up = i.up, down = i.down, parts = i.parts
+from unnest($1::smallint[], string_to_array($2, e'\n'), string_to_array($3, e'\n')::int[], $4::text[],
+            $5::timestamptz[], string_to_array($6, e'\n')::bigint[], string_to_array($7, e'\n')::bigint[],
+            string_to_array($8, e'\n')::int[])
+     as i (bucket, imsi, gateway_id, key, seen_at, up, down, parts)
+where s.bucket = i.bucket and s.imsi = i.imsi and s.gateway_id = i.gateway_id and s.key = i.key
+  and s.bucket = any ($1::smallint[]) /* shards */
 
 -- name: live_of_sim
 select s.* from session s left join session_restart r on r.gateway_id = s.gateway_id
