@@ -103,18 +103,12 @@ class ApiClient:
         await self._app(scope, _once(b"" if body is None else _encode(body)), send)
         return _read(head, bytes(collected))
 
-    def through(self, path: str, *names: str, headers: Mapping[str, str] | None = None, **query: Any) -> ASGIApp:
-        """Answers with what `GET path` answers, piece by piece: for files. `headers` are added."""
+    def through(self, path: str, *names: str, **query: Any) -> ASGIApp:
+        """Answers with what `GET path` answers, piece by piece: for files."""
         scope = self._scope("GET", path, names, query, None)
-        added = [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
 
         async def answer(_scope: Scope, receive: Receive, send: Send) -> None:
-            async def adding(message: Message) -> None:
-                if message["type"] == "http.response.start":
-                    message = {**message, "headers": [*message.get("headers", []), *added]}
-                await send(message)
-
-            await self._app(scope, receive, adding)
+            await self._app(scope, receive, send)
 
         return answer
 

@@ -143,6 +143,29 @@ class Visit:
         key = f"{kind}.{value}"
         return self.t(key) if texts.has(key) else str(value)
 
+    async def listed(self, rows: str, path: str, *names: str, **query: Any) -> tuple[dict[str, Any], int, str | None]:
+        """A page of a list of the API, behind the cursor of the address; the status to answer with; what is wrong.
+
+        Where the API refuses the filters (400, 404), `rows` of the list are none. Raises CallRefused for the rest.
+        """
+        try:
+            return await self.api.get(path, *names, cursor=self.query.get("cursor"), **query), 200, None
+        except CallRefused as refused:
+            if refused.status not in (400, 404):
+                raise
+            return {rows: []}, refused.status, refused.message or self.t(f"failed.{refused.status}")
+
+    def steps(self, path: str, found: Mapping[str, Any], kept: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Where a list's pager leads: `first`, unless this is the first page, and `next`, where there is one.
+
+        `found`: the API's answer; `kept`: parameters of the address.
+        """
+        query = kept or {}
+        return {
+            "first": rendering.address(path, query) if "cursor" in self.query else "",
+            "next": rendering.address(path, query, cursor=found["nextCursor"]) if "nextCursor" in found else "",
+        }
+
     def words(self, values: Iterable[object], kind: str = "word") -> str:
         """Several values in words, as people list them."""
         return self.t("common.comma").join(self.word(value, kind) for value in values)

@@ -77,7 +77,9 @@ class LimitRoutes:
             limit = msgspec.structs.replace(limit, daily=wanted.daily_quota)
         elif wanted.daily_quota is not UNSET and owner is not None:
             owner = await applications.set_quota(self._house.accounts, owner.app_key, wanted.daily_quota)
-        if limit != which:
+        if limit == which and _place(which) in found:  # nothing of it is left
+            await call_limits.remove(self._house.db, account.id, which)
+        elif limit != which:
             await call_limits.change(self._house.db, account.id, limit)
         return Answer(200, _shown(limit, owner.daily_quota if owner and not which.api else limit.daily))
 

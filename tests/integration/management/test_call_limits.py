@@ -48,6 +48,11 @@ async def test_limits_are_set_in_parts_and_taken_away(house: House, app_key: str
     assert await listed(house, f"{PATH}?application=meters") == [made.json]
     changed = await house.manage("PATCH", PATH, {"application": "meters", "callsPerSecond": None, "dailyQuota": None})
     assert changed.json == {"application": app_key, "monthlyQuota": 900}
+    for _ in range(2):  # what is nothing already stays nothing
+        changed = await house.manage("PATCH", PATH, {"application": "meters", "monthlyQuota": None})
+        assert changed.json == {"application": app_key}
+        assert await listed(house, f"{PATH}?application=meters") == []
+    await house.manage("PATCH", PATH, {"application": "meters", "monthlyQuota": 900})
     for query in ("", "?api=sim-swap&operation=checkSimSwap", "?application=meters"):
         assert (await house.manage("DELETE", f"{PATH}{query}")).status == 204
         assert (await house.manage("DELETE", f"{PATH}{query}")).status == 404

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simwarden.console.page import ConsolePage, Nav
-from simwarden.console.rendering import address
 from simwarden.console.visit import ROOT
 
 if TYPE_CHECKING:
@@ -28,11 +27,12 @@ async def inbox(visit: Visit) -> ASGIApp:
     if "state" not in visit.lists and "all" not in visit.query:
         wanted["state"] = "OPEN"
     given = {name: value for name, value in wanted.items() if value}
-    found = await visit.api.get("/alarms", limit=ROWS, cursor=visit.query.get("cursor"), **given)
+    found, status, error = await visit.listed("alarms", "/alarms", limit=ROWS, **given)
     kept: dict[str, Any] = {**given, "all": None if given.get("state") else "1"}
     path = f"{ROOT}/alarms"
     return visit.show(
         "alarms/inbox.html",
+        status,
         title=visit.t("alarms.title"),
         alarms=found["alarms"],
         wanted=wanted,
@@ -41,8 +41,8 @@ async def inbox(visit: Visit) -> ASGIApp:
         kinds=KINDS,
         kind_word=lambda kind: visit.word(kind, "alarms.kind"),
         yes_no=lambda value: visit.t("common.yes" if value == "true" else "common.no"),
-        first=address(path, kept) if "cursor" in visit.query else "",
-        next=address(path, kept, cursor=found["nextCursor"]) if "nextCursor" in found else "",
+        error=error,
+        **visit.steps(path, found, kept),
     )
 
 

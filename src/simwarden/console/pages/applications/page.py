@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from simwarden.console.calls import CallRefused
+from simwarden.console.names import account_names
 from simwarden.console.page import ConsolePage, Nav
-from simwarden.console.pages.sims.page import account_names
-from simwarden.console.rendering import address
+from simwarden.console.pages.applications import limits
 from simwarden.console.visit import ROOT
 
 if TYPE_CHECKING:
@@ -43,18 +43,19 @@ curl -si "$SERVER/iot-sim-fraud-prevention/v0.1/query" -H "Authorization: Bearer
 async def listed(visit: Visit) -> ASGIApp:
     """The list; live ones, unless others are asked for."""
     wanted = {name: visit.query.get(name, "") for name in FILTERS}
-    found = await visit.api.get("/applications", limit=ROWS, cursor=visit.query.get("cursor"), **wanted)
+    found, status, error = await visit.listed("applications", "/applications", limit=ROWS, **wanted)
     rows = found["applications"]
     return visit.show(
         "applications/list.html",
+        status,
         title=visit.t("applications.title"),
         applications=rows,
         accounts=await account_names(visit, (each["account"] for each in rows)),
         wanted=wanted,
         narrowed=any(wanted.values()),
         yes_no=lambda value: visit.t("common.yes" if value == "true" else "common.no"),
-        first=address(_PATH, wanted) if "cursor" in visit.query else "",
-        next=address(_PATH, wanted, cursor=found["nextCursor"]) if "nextCursor" in found else "",
+        error=error,
+        **visit.steps(_PATH, found, wanted),
     )
 
 
@@ -181,6 +182,14 @@ PAGES = (
     ),
     ConsolePage(
         name="applications", path="/applications/{application}", show=show, needs=("getApplication", "listUsage")
+    ),
+    ConsolePage(
+        name="applications",
+        path="/applications/{application}/limits",
+        show=limits.ask,
+        act=limits.set_,
+        needs=("getApplication", "setLimit"),
+        acts=("setLimit",),
     ),
     ConsolePage(
         name="applications",

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from simwarden.console import maps
 from simwarden.console.calls import CallRefused
+from simwarden.console.names import account_names
 from simwarden.console.page import ConsolePage, Nav
 from simwarden.console.pages.areas import shapes
-from simwarden.console.pages.sims.page import account_names
-from simwarden.console.rendering import address
 from simwarden.console.visit import ROOT
 
 if TYPE_CHECKING:
@@ -31,27 +30,19 @@ SITES = 20
 async def listed(visit: Visit) -> ASGIApp:
     """All areas, by name, and where they are."""
     wanted = {"account": visit.query.get("account") or visit.account or ""}
-    found: dict[str, Any] = {"areas": []}
-    error = None
-    try:
-        found = await visit.api.get("/areas", limit=ROWS, cursor=visit.query.get("cursor"), **wanted)
-    except CallRefused as refused:
-        if refused.status not in (400, 404):
-            raise
-        error = refused
+    found, status, error = await visit.listed("areas", "/areas", limit=ROWS, **wanted)
     areas = [{**each, "words": shapes.in_words(visit, each["shape"])} for each in found["areas"]]
     drawn = [maps.MapShape(each["shape"], "limit", each["name"], f"{HOME}/{each['id']}") for each in areas]
     return visit.show(
         "areas/list.html",
-        200 if error is None else error.status,
+        status,
         title=visit.t("areas.title"),
         areas=areas,
         map=maps.world(drawn),
         accounts=await account_names(visit, (each["account"] for each in areas)),
         account=wanted["account"],
-        error=error and error.message,
-        first=address(HOME, wanted) if "cursor" in visit.query else "",
-        next=address(HOME, wanted, cursor=found["nextCursor"]) if "nextCursor" in found else "",
+        error=error,
+        **visit.steps(HOME, found, wanted),
     )
 
 
@@ -72,8 +63,7 @@ async def show(visit: Visit) -> ASGIApp:
         account=accounts[area["account"]],
         sims=trial["sims"],
         map=maps.world([maps.MapShape(area["shape"], "limit", area["name"])], [*sites, *_places(trial["sims"])]),
-        first=path if "cursor" in visit.query else "",
-        next=address(path, cursor=trial["nextCursor"]) if "nextCursor" in trial else "",
+        **visit.steps(path, trial),
     )
 
 

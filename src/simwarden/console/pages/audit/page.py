@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simwarden.console.page import ConsolePage, Nav
-from simwarden.console.rendering import address
 from simwarden.console.visit import ROOT
 
 if TYPE_CHECKING:
@@ -29,15 +28,16 @@ async def listed(visit: Visit) -> ASGIApp:
     """The list, newest first."""
     wanted = {name: visit.query.get(name, "") for name in FILTERS}
     given = {name: _instant(value) for name, value in wanted.items() if value}
-    found = await visit.api.get("/audit", limit=ROWS, cursor=visit.query.get("cursor"), **given)
+    found, status, error = await visit.listed("audit", "/audit", limit=ROWS, **given)
     return visit.show(
         "audit/list.html",
+        status,
         title=visit.t("audit.title"),
         acts=[{**act, "rows": _changes(act), "asked": _asked(act)} for act in found["audit"]],
         wanted=wanted,
         narrowed=bool(given),
-        first=address(_PATH, wanted) if "cursor" in visit.query else "",
-        next=address(_PATH, wanted, cursor=found["nextCursor"]) if "nextCursor" in found else "",
+        error=error,
+        **visit.steps(_PATH, found, wanted),
     )
 
 

@@ -8,13 +8,10 @@ from calendar import isleap, monthrange
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import Response
-
 from simwarden.console.calls import CallRefused
+from simwarden.console.names import account_names
 from simwarden.console.page import ConsolePage, Nav
 from simwarden.console.pages.bill.staircase import staircase
-from simwarden.console.pages.sims.page import account_names
-from simwarden.console.rendering import address
 from simwarden.console.visit import ROOT
 
 if TYPE_CHECKING:
@@ -32,7 +29,7 @@ PLANS = 100
 ROUNDS = 20
 """Calls in which a month is closed at most, each of 100 accounts."""
 KINDS = ("INVOICE", "CREDIT_NOTE")
-FORMS = {"pdf": "application/pdf", "csv": "text/csv", "xml": "application/xml"}
+FORMS = ("pdf", "csv", "xml")
 _MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 _PATH = f"{ROOT}/bill"
 
@@ -47,8 +44,7 @@ async def accounts(visit: Visit) -> ASGIApp:
         "bill/accounts.html",
         title=visit.t("bill.title"),
         accounts=rows,
-        first=_PATH if "cursor" in visit.query else "",
-        next=address(_PATH, cursor=found["nextCursor"]) if "nextCursor" in found else "",
+        **visit.steps(_PATH, found),
     )
 
 
@@ -89,11 +85,12 @@ async def show(visit: Visit) -> ASGIApp:
 async def invoices(visit: Visit) -> ASGIApp:
     """All invoices and credit notes."""
     wanted = {name: visit.query.get(name, "") for name in ("account", "month", "kind")}
-    found = await visit.api.get("/invoices", limit=ROWS, cursor=visit.query.get("cursor"), **wanted)
+    found, status, error = await visit.listed("invoices", "/invoices", limit=ROWS, **wanted)
     rows = found["invoices"]
     path = f"{ROOT}/invoices"
     return visit.show(
         "bill/invoices.html",
+        status,
         title=visit.t("bill.invoices"),
         invoices=rows,
         accounts=await account_names(visit, (each["account"] for each in rows)),
@@ -104,8 +101,8 @@ async def invoices(visit: Visit) -> ASGIApp:
         kind_word=lambda kind: visit.word(kind, "bill.kind"),
         same=str,
         money=money,
-        first=address(path, wanted) if "cursor" in visit.query else "",
-        next=address(path, wanted, cursor=found["nextCursor"]) if "nextCursor" in found else "",
+        error=error,
+        **visit.steps(path, found, wanted),
     )
 
 
@@ -120,10 +117,8 @@ async def document(visit: Visit) -> ASGIApp:
     name, form = visit.named("invoice"), visit.named("form")
     if form not in FORMS:
         raise CallRefused(404, "NOT_FOUND", "")
-    answer = await visit.api.call("GET", f"/invoices/{{}}/{form}", name)
-    kept = re.sub(r"[^A-Za-z0-9.-]", "_", name)
-    headers = {"content-disposition": f'attachment; filename="{kept}.{form}"'}
-    return Response(answer.body, media_type=FORMS[form], headers=headers)
+    await visit.api.get("/invoices/{}", name)  # a page says when there is none
+    return visit.api.through(f"/invoices/{{}}/{form}", name)
 
 
 async def credit(visit: Visit) -> ASGIApp:
@@ -287,6 +282,6 @@ PAGES = (
         name="bill",
         path="/invoices/{invoice}/file/{form}",
         show=document,
-        needs=("getInvoicePdf", "getInvoiceCsv", "getInvoiceXml"),
+        needs=("getInvoice", "getInvoicePdf", "getInvoiceCsv", "getInvoiceXml"),
     ),
 )

@@ -10,7 +10,6 @@ from simwarden.console.calls import CallRefused
 from simwarden.console.page import ConsolePage, Nav
 from simwarden.console.pages.sim import actions
 from simwarden.console.pages.sims.page import FILTERS
-from simwarden.console.rendering import address
 from simwarden.console.visit import ROOT
 
 if TYPE_CHECKING:
@@ -99,8 +98,7 @@ async def listed(visit: Visit) -> ASGIApp:
         operations=[{**each, "title": _named(visit, each)} for each in found["operations"]],
         states=STATES,
         state=state,
-        first=address(path, kept) if "cursor" in visit.query else "",
-        next=address(path, kept, cursor=found["nextCursor"]) if "nextCursor" in found else "",
+        **visit.steps(path, found, kept),
     )
 
 

@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from simwarden.console.calls import CallRefused
+from simwarden.console.names import account_names
 from simwarden.console.page import ConsolePage, Nav
-from simwarden.console.pages.sims.page import account_names
-from simwarden.console.rendering import address
 from simwarden.console.visit import ROOT
 
 if TYPE_CHECKING:
@@ -39,11 +38,11 @@ OPERATIONS = {
 async def listed(visit: Visit) -> ASGIApp:
     """Subscriptions, the newest first, each with its health."""
     wanted = _wanted(visit, ("account", "status", "sim", "failing"))
-    found, error = await _asked(visit, "/subscriptions", "subscriptions", {**wanted, "health": "true"})
+    found, status, error = await visit.listed("subscriptions", "/subscriptions", limit=ROWS, health="true", **wanted)
     rows = found["subscriptions"]
     return visit.show(
         "deliveries/list.html",
-        200 if error is None else error.status,
+        status,
         title=visit.t("deliveries.title"),
         subscriptions=rows,
         accounts=await account_names(visit, (each["account"] for each in rows)),
@@ -52,8 +51,8 @@ async def listed(visit: Visit) -> ASGIApp:
         states=STATES,
         state_word=lambda state: visit.word(state, "deliveries.state"),
         yes=lambda _: visit.t("deliveries.only_failing"),
-        error=error and (error.message or visit.t(f"failed.{error.status}")),
-        **_pages(visit, HOME, wanted, found),
+        error=error,
+        **visit.steps(HOME, found, wanted),
     )
 
 
@@ -62,11 +61,11 @@ async def events(visit: Visit) -> ASGIApp:
     wanted = _wanted(visit, ("account", "status", "sim", "subscription"))
     within = visit.query.get("within", "")
     since = _ago(int(within)) if within in WITHIN else None
-    found, error = await _asked(visit, "/deliveries", "deliveries", {**wanted, "since": since})
+    found, status, error = await visit.listed("deliveries", "/deliveries", limit=ROWS, since=since, **wanted)
     kept = {**wanted, "within": within if since else None}
     return visit.show(
         "deliveries/events.html",
-        200 if error is None else error.status,
+        status,
         title=visit.t("deliveries.title"),
         deliveries=found["deliveries"],
         wanted={name: wanted.get(name, "") for name in ("account", "status", "sim", "subscription")},
@@ -76,8 +75,8 @@ async def events(visit: Visit) -> ASGIApp:
         filtered=bool(kept.keys() - {"account", "within"}) or bool(since) or "account" in visit.query,
         statuses=STATUSES,
         status_word=lambda status: visit.word(status, "deliveries.status"),
-        error=error and (error.message or visit.t(f"failed.{error.status}")),
-        **_pages(visit, f"{HOME}/events", kept, found),
+        error=error,
+        **visit.steps(f"{HOME}/events", found, kept),
     )
 
 
@@ -197,25 +196,6 @@ def _wanted(visit: Visit, names: tuple[str, ...]) -> dict[str, str]:
     if visit.account is not None:
         wanted.setdefault("account", visit.account)
     return wanted
-
-
-async def _asked(
-    visit: Visit, path: str, rows: str, query: Mapping[str, Any]
-) -> tuple[dict[str, Any], CallRefused | None]:
-    """A page of a list; and why there is none, where the API says so."""
-    try:
-        return await visit.api.get(path, limit=ROWS, cursor=visit.query.get("cursor"), **query), None
-    except CallRefused as refused:
-        if refused.status in (400, 404):
-            return {rows: []}, refused
-        raise
-
-
-def _pages(visit: Visit, path: str, kept: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "first": address(path, kept) if "cursor" in visit.query else "",
-        "next": address(path, kept, cursor=found["nextCursor"]) if "nextCursor" in found else "",
-    }
 
 
 def _ago(hours: int) -> str:

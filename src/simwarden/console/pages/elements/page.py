@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from simwarden.console.page import ConsolePage, Nav
-from simwarden.console.rendering import address
 from simwarden.console.visit import ROOT
 
 if TYPE_CHECKING:
@@ -28,8 +27,7 @@ async def listed(visit: Visit) -> ASGIApp:
         "elements/list.html",
         title=visit.t("elements.title"),
         elements=found["gateways"],
-        first=path if "cursor" in visit.query else "",
-        next=address(path, cursor=found["nextCursor"]) if "nextCursor" in found else "",
+        **visit.steps(path, found),
     )
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simwarden.console import maps
-from simwarden.console.calls import CallRefused
 from simwarden.console.page import ConsolePage, Nav
 from simwarden.console.visit import ROOT
 
@@ -42,21 +41,17 @@ def _state(found: dict[str, object]) -> str:
 async def listed(visit: Visit) -> ASGIApp:
     """The named lists of an account."""
     account = visit.query.get("account") or visit.account or ""
-    lists, error = [], None
+    found: dict[str, Any] = {"hotzones": []}
+    status, error = 200, None
     if account:
-        try:
-            lists = (await visit.api.get("/accounts/{}/hotzones", account))["hotzones"]
-        except CallRefused as refused:
-            if refused.status not in (400, 404):
-                raise
-            error = refused
+        found, status, error = await visit.listed("hotzones", "/accounts/{}/hotzones", account)
     return visit.show(
         "hotzones/lists.html",
-        200 if error is None else error.status,
+        status,
         title=visit.t("hotzones.title"),
-        lists=lists,
+        lists=found["hotzones"],
         account=account,
-        error=error and (error.message or visit.t(f"failed.{error.status}")),
+        error=error,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from simwarden.console.calls import CallRefused
 from simwarden.console.page import ConsolePage, Nav
 from simwarden.console.rendering import address
 from simwarden.console.visit import ROOT
@@ -46,14 +45,15 @@ async def _listed(visit: Visit, kind: str, path: str, directions: tuple[str, ...
         wanted["account"] = visit.account
     days = {name: query[name] for name in ("from", "to") if _DAY.fullmatch(query.get(name, ""))}
     reveal = visit.may(MAY_REVEAL) and query.get("reveal") == "yes"
-    found, error = await _found(visit, kind, path, wanted, days, reveal=reveal)
+    found, status, error = await _found(visit, kind, path, wanted, days, reveal=reveal)
     kept = {**wanted, **days, "reveal": "yes" if reveal else None}
     here = f"{ROOT}/records" + ("/calls" if kind == "calls" else "")
     tabs = {**kept, "direction": kept["direction"] if kept.get("direction") in DIRECTIONS else None}
     return visit.show(
         f"records/{kind}.html",
-        200 if error is None else error.status,
+        status,
         title=visit.t("records.title"),
+        kind=kind,
         rows=[_row(each) for each in found[kind]],
         is_asked=any(name in wanted for name in SCOPES),
         wanted={name: {**wanted, **days}.get(name, "") for name in (*SCOPES, "direction", "otherParty", "from", "to")},
@@ -65,26 +65,20 @@ async def _listed(visit: Visit, kind: str, path: str, directions: tuple[str, ...
         kept=kept,
         tabs={"messages": address(f"{ROOT}/records", tabs), "calls": address(f"{ROOT}/records/calls", tabs)},
         here=here,
-        error=error and (error.message or visit.t(f"failed.{error.status}")),
-        first=address(here, kept) if "cursor" in query else "",
-        next=address(here, kept, cursor=found["nextCursor"]) if "nextCursor" in found else "",
+        error=error,
+        **visit.steps(here, found, kept),
     )
 
 
 async def _found(
     visit: Visit, kind: str, path: str, wanted: Mapping[str, str], days: Mapping[str, str], *, reveal: bool
-) -> tuple[dict[str, Any], CallRefused | None]:
+) -> tuple[dict[str, Any], int, str | None]:
     """A page; and why there is none, where the API says so."""
     if not any(name in wanted for name in SCOPES):
-        return {kind: []}, None
+        return {kind: []}, 200, None
     times = {"from": "T00:00:00Z", "to": "T23:59:59.999999Z"}
     query = {**wanted, **{name: day + times[name] for name, day in days.items()}, "reveal": "true" if reveal else None}
-    try:
-        return await visit.api.get(path, limit=ROWS, cursor=visit.query.get("cursor"), **query), None
-    except CallRefused as refused:
-        if refused.status in (400, 404):
-            return {kind: []}, refused
-        raise
+    return await visit.listed(kind, path, limit=ROWS, **query)
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:

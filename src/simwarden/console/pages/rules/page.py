@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simwarden.console.calls import CallRefused
+from simwarden.console.names import account_names
 from simwarden.console.page import ConsolePage, Nav
 from simwarden.console.pages.rules import builder, trial
-from simwarden.console.pages.sims.page import account_names
 from simwarden.console.rendering import address
 from simwarden.console.visit import ROOT
 
@@ -27,25 +27,17 @@ ACTIONS = {"on": "changeRule", "off": "changeRule", "remove": "deleteRule"}
 async def listed(visit: Visit) -> ASGIApp:
     """All rules, by name."""
     wanted = {"account": visit.query.get("account") or visit.account or ""}
-    found: dict[str, Any] = {"rules": []}
-    error = None
-    try:
-        found = await visit.api.get("/rules", limit=ROWS, cursor=visit.query.get("cursor"), **wanted)
-    except CallRefused as refused:
-        if refused.status not in (400, 404):
-            raise
-        error = refused
+    found, status, error = await visit.listed("rules", "/rules", limit=ROWS, **wanted)
     rules = [{**each, "words": builder.in_words(visit, each["rule"])} for each in found["rules"]]
     return visit.show(
         "rules/list.html",
-        200 if error is None else error.status,
+        status,
         title=visit.t("rules.title"),
         rules=rules,
         accounts=await account_names(visit, (each["account"] for each in rules)),
         account=wanted["account"],
-        error=error and error.message,
-        first=address(HOME, wanted) if "cursor" in visit.query else "",
-        next=address(HOME, wanted, cursor=found["nextCursor"]) if "nextCursor" in found else "",
+        error=error,
+        **visit.steps(HOME, found, wanted),
     )
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from simwarden.console import drawing
 from simwarden.console.calls import CallRefused
+from simwarden.console.names import account_names
 from simwarden.console.page import ConsolePage
 from simwarden.console.pages.sim import actions, timeline
-from simwarden.console.pages.sims.page import account_names
 from simwarden.console.visit import ROOT
 
 if TYPE_CHECKING:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
 from simwarden.console.calls import CallRefused
+from simwarden.console.names import account_names
 from simwarden.console.page import ConsolePage, Nav
 from simwarden.console.rendering import address
 from simwarden.console.visit import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from starlette.types import ASGIApp
 
     from simwarden.console.visit import Visit
@@ -87,21 +85,6 @@ async def _found(visit: Visit, text: str, wanted: dict[str, str]) -> tuple[dict[
 
 def _at(query: dict[str, Any]) -> str:
     return address(f"{ROOT}/sims", query)
-
-
-async def account_names(visit: Visit, ids: Iterable[str]) -> dict[str, str]:
-    """Names of accounts by id; the id itself where nobody says the name."""
-    wanted = sorted(set(ids))
-    if not visit.may("getAccount"):
-        return {each: each for each in wanted}
-
-    async def name(each: str) -> str:
-        try:
-            return str((await visit.api.get("/accounts/{}", each))["name"])
-        except CallRefused:
-            return each
-
-    return dict(zip(wanted, await asyncio.gather(*map(name, wanted)), strict=True))
 
 
 PAGES = (ConsolePage(name="sims", path="/sims", show=show, needs=("listSims",), nav=Nav("sims", 10, "sim")),)
