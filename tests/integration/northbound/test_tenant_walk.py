@@ -74,8 +74,7 @@ WITHOUT_ACCOUNT = {
         (
             "attachments.of_sims",
             "counters.shown_last",
-            "daily.counted_since",
-            "daily.days",
+            "daily.of_sim",
             "hotspots.add_signs",
             "places.traces",
             "sessions.live_of_sim",
