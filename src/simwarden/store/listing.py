@@ -28,8 +28,9 @@ LONG = 10
 """Digits of an IMSI's beginning that few SIMs share."""
 LAST_BUCKET = ALL_BUCKETS[-1]
 _MARKED_STATES = (BindingState.ARMED, BindingState.DIFFERED)
-_UNMARKED_BARS = (BarCause.CLOSED_BY_CUSTOMER,)
-"""What is no mark (`sim.marks`, migration 0071)."""
+_MARKED_BARS = (BarCause.IMEI_MISMATCH, BarCause.AREA_EXIT, BarCause.SUSPENDED, BarCause.RISK, BarCause.QUOTA)
+"""What is a mark (`sim.marks`, migration 0071), like every lifecycle but ACTIVE. Other SIMs are found without that
+index."""
 _HIDDEN = ("password", "token_hash", "boot_digests", "lines")
 
 
@@ -78,7 +79,7 @@ class SimFilter(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel",
         found = [f"state:{self.state}"] if self.state in _MARKED_STATES else []
         if self.lifecycle not in (None, Lifecycle.ACTIVE):
             found.append(f"life:{self.lifecycle}")
-        if self.bar is not None and self.bar not in _UNMARKED_BARS:
+        if self.bar in _MARKED_BARS:
             found.append(f"bar:{self.bar}")
         return found
 
