@@ -206,6 +206,26 @@ def detach(attachment: Attachment, event: int | None, now: datetime, *, ours: bo
     )
 
 
+def _applied(attachment: Attachment) -> Attachment:
+    """The element showed that what is wanted is so."""
+    return msgspec.structs.replace(
+        attachment, phase=CommandPhase.IDLE, status=AttachmentStatus.APPLIED, next_attempt_at=None, last_error=None
+    )
+
+
+def _to_be_done(attachment: Attachment, now: datetime) -> Attachment:
+    """The element showed something else than what is wanted, after all was done: the attempts begin anew."""
+    return msgspec.structs.replace(
+        attachment,
+        phase=CommandPhase.IDLE,
+        status=AttachmentStatus.PENDING,
+        since=now,
+        attempts=0,
+        next_attempt_at=now,
+        commanded_at=None,
+    )
+
+
 def observe(attachment: Attachment, now: datetime, *, off: int | None, ours: bool) -> Attachment:
     """The element showed which functions are off. This, not the answer to a command, is the proof.
 
@@ -218,22 +238,12 @@ def observe(attachment: Attachment, now: datetime, *, off: int | None, ours: boo
         off = int(attachment.switchable) if attachment.is_open and attachment.phase is not CommandPhase.ANSWERED else 0
     after = msgspec.structs.replace(attachment, applied=off)
     if _matches(after, off) and attachment.phase is not CommandPhase.CROSSED:
-        return msgspec.structs.replace(
-            after, phase=CommandPhase.IDLE, status=AttachmentStatus.APPLIED, next_attempt_at=None, last_error=None
-        )
+        return _applied(after)
     if attachment.is_open:  # not yet, or without effect: the next attempt stands
         return msgspec.structs.replace(after, next_attempt_at=attachment.next_attempt_at or now)
     if _is_left_alone(after, off, ours=ours):
         return after
-    return msgspec.structs.replace(
-        after,
-        phase=CommandPhase.IDLE,
-        status=AttachmentStatus.PENDING,
-        since=now,
-        attempts=0,
-        next_attempt_at=now,
-        commanded_at=None,
-    )
+    return _to_be_done(after, now)
 
 
 def kept(attachment: Attachment, now: datetime, *, off: int, idle: int) -> Attachment:
@@ -260,20 +270,10 @@ def kept(attachment: Attachment, now: datetime, *, off: int, idle: int) -> Attac
                 next_attempt_at=now + LINGER_LOOK,
                 last_error=None,
             )
-        return msgspec.structs.replace(
-            after, phase=CommandPhase.IDLE, status=AttachmentStatus.APPLIED, next_attempt_at=None, last_error=None
-        )
+        return _applied(after)
     if attachment.is_open:  # not yet, or without effect: the next attempt stands
         return msgspec.structs.replace(after, next_attempt_at=attachment.next_attempt_at or now)
-    return msgspec.structs.replace(
-        after,
-        phase=CommandPhase.IDLE,
-        status=AttachmentStatus.PENDING,
-        since=now,
-        attempts=0,
-        next_attempt_at=now,
-        commanded_at=None,
-    )
+    return _to_be_done(after, now)
 
 
 def commanded(attachment: Attachment, now: datetime) -> Attachment:

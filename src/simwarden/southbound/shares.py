@@ -16,12 +16,15 @@ class WorkShares:
         self._held: dict[int, int] = {}
         """Of each element that has any."""
 
+    def has_room(self, element: int) -> bool:
+        """Whether an element may have one more place."""
+        return self._held.get(element, 0) < self._free
+
     def take(self, element: int) -> bool:
         """Take a place for an element, if it may have one more."""
-        held = self._held.get(element, 0)
-        if held >= self._free:
+        if not self.has_room(element):
             return False
-        self._held[element] = held + 1
+        self._held[element] = self._held.get(element, 0) + 1
         self._free -= 1
         return True
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import structlog
@@ -19,6 +19,7 @@ from simwarden.engine.ingest import UnacceptableReport
 from simwarden.kit.clock import now_utc
 from simwarden.southbound.radius import codec
 from simwarden.southbound.radius.codec import Attribute, Code, InvalidPacket
+from simwarden.southbound.shares import WorkShares
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -102,13 +103,13 @@ class Exchange:
         clock: Callable[[], datetime] = now_utc,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`most`: requests in work, half of them of one NAS. `rejected(nas, reason, packet)` keeps what a registered
-        NAS sent and could not be used. `ready()` raises StoreUnavailable while no request can be served.
+        """`most`: requests in work, shared among NASes (`WorkShares`). `rejected(nas, reason, packet)` keeps what a
+        registered NAS sent and could not be used. `ready()` raises StoreUnavailable while no request can be served.
 
         `counted(outcome, kind)` is called once a packet.
         """
         self._rejected = rejected
-        self._most = most
+        self._shares = WorkShares(most)
         self._ready = ready
         self.counted = counted
         self._clock = clock
@@ -118,7 +119,6 @@ class Exchange:
         """What came in this round of the loop, by NAS and service."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._keeping: set[asyncio.Task[None]] = set()
-        self._of_nas: Counter[int] = Counter()
         self._answered: OrderedDict[tuple[Any, int, bytes], tuple[float, bytes]] = OrderedDict()
         """Until when each is remembered, oldest first."""
         self._stopping = False
@@ -132,7 +132,7 @@ class Exchange:
 
     def has_room(self, nas: Nas) -> bool:
         """Whether one more request of this NAS is taken."""
-        return len(self._in_work) < self._most and self._of_nas[nas.ref.id] * 2 < self._most
+        return self._shares.has_room(nas.ref.id)
 
     def take(self, data: bytes, nas: Nas, channel: RequestChannel) -> None:
         """One packet of a registered NAS, or what somebody makes look like one."""
@@ -157,7 +157,7 @@ class Exchange:
             self.counted(error.reason, "")
             self._keep(nas, str(error), data)
             return
-        self._of_nas[nas.ref.id] += 1
+        self._shares.take(nas.ref.id)  # there is room, see above
         self._in_work.add(key)
         if not self._gathered:
             asyncio.get_running_loop().call_soon(self._begin)
@@ -197,7 +197,8 @@ class Exchange:
             await self._work(nas, requests, now)
         finally:
             self._in_work.difference_update([request.key for request in requests])
-            self._of_nas[nas.ref.id] -= len(requests)
+            for _ in requests:
+                self._shares.give_back(nas.ref.id)
 
     async def _work(self, nas: Nas, requests: Sequence[_Request], now: datetime) -> None:
         """Answer requests to one service. What cannot be served spoils nothing for the others."""

@@ -29,7 +29,7 @@ class RadiusSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     None: it shows none, and its own secret proves it."""
     radius_packets: Positive = 4096
-    """RADIUS packets in work at once, per worker, half of them of one NAS; more are dropped, and come again."""
+    """RADIUS packets in work at once, per worker, of one NAS at most half; more are dropped, and come again."""
     radius_unknown_sims: Literal["accept", "reject"] = "reject"
     """What an Access-Request for a SIM is answered that is not registered, or not for the account of the NAS."""
     radius_when_unavailable: Literal["drop", "reject"] = "drop"
