@@ -36,6 +36,9 @@ class FailureReason(enum.StrEnum):
     BARRED = "BARRED"
     """SMS of the SIM are barred by now, or it is not active."""
     SIM_REMOVED = "SIM_REMOVED"
+    """The SIM was deleted, or is another account's; who has its IMSI since sends nothing of it."""
+    NUMBER_MOVED = "NUMBER_MOVED"
+    """A message centre was to send it from a phone number that is not the SIM's any more."""
     TIMEOUT = "TIMEOUT"
     """Nothing took it, or proved that it was sent, in time."""
     REFUSED = "REFUSED"
@@ -63,6 +66,8 @@ class MessageMove(msgspec.Struct, frozen=True):
 
     key: MessageKey
     imsi: str
+    account_id: str
+    """Who sent it: whose SIM the IMSI names by now is another question."""
     stage: Stage
     due_at: datetime | None = None
     """When it fails unless something is heard of it."""

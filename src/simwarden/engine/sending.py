@@ -189,7 +189,7 @@ async def _by_task(
         peer = opt_outs.peer_key(vault, message.account_id, peer_of(record.receiver, message.imsi))
         if peer == message.peer:  # else the task of somebody else who uses the gateway
             stage, reason = after_sending(record.status)
-            moves.append((place[0], MessageMove(message.key, message.imsi, stage, None, reason)))
+            moves.append((place[0], MessageMove(message.key, message.imsi, message.account_id, stage, None, reason)))
     return moves
 
 
@@ -215,14 +215,14 @@ async def _by_report(
     moves = []
     for gateway, imsi, peer, (stage, reason) in known:
         if waiting := open_.get((imsi, peer)):
-            moves.append((gateway, MessageMove(waiting.pop(0), imsi, stage, None, reason)))
+            moves.append((gateway, MessageMove(waiting.pop(0), imsi, sims[imsi].account_id, stage, None, reason)))
     return moves
 
 
 async def advance(
     connection: asyncpg.Connection, moves: Sequence[MessageMove], causes: Mapping[str, Cause], now: datetime
 ) -> Outcome:
-    """Bring messages to other stages and tell who waits for that. `causes`: by IMSI.
+    """Bring messages to other stages and tell who of their account waits for that. `causes`: by IMSI.
 
     SIMs are locked before messages.
     """
@@ -240,6 +240,7 @@ async def advance(
     counted = tuple((kinds.get(element or 0, NO_CARRIER), last[key].stage.name) for key, element in moved.items())
     for key in sorted(moved):
         one = last[key]
-        if one.imsi in changes.sims and (told := one.told) is not None:
+        sim = changes.sims.get(one.imsi)
+        if sim is not None and sim.account_id == one.account_id and (told := one.told) is not None:
             changes.record(one.imsi, TOPIC, causes[one.imsi], None, told)
     return (await changes.write() if waiting else Outcome()).plus(Outcome(messages=counted))

@@ -25,11 +25,16 @@ from simwarden.engine.unit_of_work import Outcome, UnitOfWork
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import sending as store
+from simwarden.store.messages import lives
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    import asyncpg
+
+    from simwarden.domain.sending import MessageKey
+    from simwarden.domain.sim import Sim
     from simwarden.engine.ports import DriverFactory
     from simwarden.store.database import Database
     from simwarden.store.gateways import Gateways
@@ -172,16 +177,14 @@ class Texting(Worker):
             await self._gateways.remember_generation(access.id, driver.generation)
 
     async def _prepare(self, gateway_id: int, name: str, items: Sequence[DueMessage], *, repeats: bool) -> list[Ready]:
-        """Give messages their numbers; those whose SIM may not send any more fail, and without `repeats` those that
-        were told before."""
+        """Give messages their numbers; those that are not to be sent any more fail."""
         now = self._clock()
         async with self._db.transaction() as connection:
             changes = UnitOfWork(connection, now)
             await changes.lock({one.imsi for one in items})
             sims = changes.sims
-            barred = [one for one in items if one.imsi not in sims or not may_send(sims[one.imsi])]
-            lost = [one for one in items if one not in barred and one.task is not None and not repeats]
-            wanted = [one for one in items if one not in barred and one not in lost]
+            ends = await _ends(connection, sims, items, repeats=repeats)
+            wanted = [one for one in items if one.key not in ends]
             fresh = [one for one in wanted if one.task is None]
             begin = random.randrange(1 << 22)  # noqa: S311 - not to begin with numbers that others use
             numbers = iter(await store.new_tasks(connection, gateway_id, len(fresh), begin) if fresh else ())
@@ -197,8 +200,7 @@ class Texting(Worker):
             queued = await store.assign(connection, assigned, now + UNANSWERED) if assigned else set()
             cause = Cause(CauseKind.ENFORCEMENT, name, now, "send")
             outcome = Outcome()
-            moves = [_failed(one, FailureReason.BARRED) for one in barred]
-            moves += [_failed(one, FailureReason.UNANSWERED) for one in lost]
+            moves = [_failed(one, ends[one.key]) for one in items if one.key in ends]
             if moves:
                 outcome = await advance(connection, moves, {one.imsi: cause for one in moves}, now)
         self._committed(outcome)
@@ -221,7 +223,11 @@ class Texting(Worker):
                 continue
             refusal = answers[one.text.task]
             if refusal is None:
-                moves.append(MessageMove(key, imsi, taken, None if taken is Stage.SENT else now + TIMEOUT))
+                moves.append(
+                    MessageMove(
+                        key, imsi, one.message.account_id, taken, None if taken is Stage.SENT else now + TIMEOUT
+                    )
+                )
             elif refusal == OutgoingText.LATER:
                 later.append(one)
             else:
@@ -243,5 +249,27 @@ class Texting(Worker):
         self._committed(outcome)
 
 
+async def _ends(
+    connection: asyncpg.Connection, sims: Mapping[str, Sim], items: Sequence[DueMessage], *, repeats: bool
+) -> dict[MessageKey, FailureReason]:
+    """Which messages are not to be sent, and why. `sims`: by IMSI, locked. Without `repeats` the carrier would send
+    twice what it was told before."""
+    again = {sim.imsi for sim in sims.values() if sim.first_event > 1}
+    deleted = await lives(connection, again) if again else {}
+    found = {}
+    for one in items:
+        sim = sims.get(one.imsi)
+        last = deleted.get(one.imsi)
+        if sim is None or sim.account_id != one.account_id or (last is not None and last >= one.queued_at):
+            found[one.key] = FailureReason.SIM_REMOVED
+        elif not may_send(sim):
+            found[one.key] = FailureReason.BARRED
+        elif one.task is not None and not repeats:
+            found[one.key] = FailureReason.UNANSWERED
+        elif one.target is not None and one.target.startswith("+") and one.target != sim.msisdn:
+            found[one.key] = FailureReason.NUMBER_MOVED
+    return found
+
+
 def _failed(message: DueMessage, reason: str) -> MessageMove:
-    return MessageMove(message.key, message.imsi, Stage.FAILED, None, str(reason))
+    return MessageMove(message.key, message.imsi, message.account_id, Stage.FAILED, None, str(reason))

@@ -14,19 +14,23 @@ from tests.integration.engine.test_messages import box as box
 from tests.support.world import ACCOUNT, START, Box, World, imsi
 
 from simwarden.domain.errors import NothingSends, RecipientOptedOut, SendingBarred, TooManyMessages
-from simwarden.domain.events import EventType
+from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.reports import SmsRecord
 from simwarden.domain.rules.functions import FunctionState, SetFunctions
 from simwarden.domain.sending import AGAIN, TIMEOUT, UNANSWERED
 from simwarden.domain.sim import Function
+from simwarden.engine import provision
 from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.sending import NewMessage, QueuedMessage, Sending, SendingLimits
 from simwarden.engine.subscriptions import NewSubscription, Subscriptions
 from simwarden.engine.texting import Texting
 from simwarden.store import sending as store
+from simwarden.store import sims
 from simwarden.store.leases import Leases
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simwarden.engine.ports import OutgoingText
     from simwarden.engine.subscriptions import Subscription
 
@@ -37,11 +41,18 @@ STATUS = "org.camaraproject.sms.v0.sms-delivery-status"
 class Office:
     """Takes messages and hands them to boxes, a turn at a time."""
 
-    def __init__(self, world: World, owner: str = "w1", **limits: Any) -> None:
+    def __init__(
+        self,
+        world: World,
+        owner: str = "w1",
+        carriers: Sequence[str] = ("ejoin",),
+        centres: Sequence[str] = (),
+        **limits: Any,
+    ) -> None:
         self.world = world
         answers = IdempotencyStore(world.db, world.vault, clock=world.clock)
         given = SendingLimits(**limits)
-        self.sending = Sending(world.db, world.vault, answers, ["ejoin"], limits=given, clock=world.clock)
+        self.sending = Sending(world.db, world.vault, answers, carriers, centres, limits=given, clock=world.clock)
         leases = Leases(world.db, "texting", owner)
         self.counted: list[tuple[str, str]] = []
         """Carrier and stage of each message that came forward here."""
@@ -67,16 +78,22 @@ class Office:
         return [(row["stage"], row["reason"]) for row in rows]
 
 
+async def delete(world: World) -> None:
+    """SIM 1, as its command does once the network confirms that it is stopped."""
+    async with world.db.transaction() as connection:
+        await sims.delete(connection, [await world.sim(1)], world.clock())
+
+
 @pytest.fixture
 def office(world: World) -> Office:
     return Office(world)
 
 
-async def subscribe(world: World) -> Subscription:
+async def subscribe(world: World, account: str = ACCOUNT) -> Subscription:
     made = Subscriptions(world.db, world.vault, allow_private_sinks=True, clock=world.clock)
     new = NewSubscription(
         sim=await world.sim(1),
-        account_id=ACCOUNT,
+        account_id=account,
         app_key="app-1",
         api="sms-delivery-notification-subscriptions",
         topic=EventType.SMS_STATUS,
@@ -242,6 +259,50 @@ async def test_a_bar_stops_what_waits_and_what_comes(world: World, box: Box, off
     assert box.told == []
     with pytest.raises(SendingBarred):
         await office.send()
+
+
+@pytest.mark.parametrize("account", [ACCOUNT, "other"])
+async def test_what_waits_when_its_sim_is_deleted_is_not_sent_by_the_next_of_its_names(
+    world: World, box: Box, office: Office, account: str
+) -> None:
+    queued = await office.send()
+    box.refusals = {PEER: "later"}
+    await office.turn()
+    assert await office.stages() == [(0, None)]
+    await delete(world)
+    world.clock.turn(1)
+    later = provision.new_sim(account, imsi=imsi(1), msisdn=NUMBER)
+    await provision.add(world.db, later, Cause(CauseKind.OPERATOR, "test", world.clock()))
+    await world.take(box.dev_status())
+    made = await subscribe(world, account)
+    begun = len(box.told)
+    box.refusals = {}
+    await office.turn(AGAIN.total_seconds())
+    assert await office.stages() == [(4, "SIM_REMOVED")]
+    assert len(box.told) == begun
+    # The account that sent it is told so; the one that has the names now knows nothing of it.
+    assert await told(world, made) == ([(queued.id, "FAIL", "SIM_REMOVED", 1)] if account == ACCOUNT else [])
+    if account == ACCOUNT:
+        await office.send()
+        await office.turn()
+        assert len(box.told) == begun + 1
+
+
+async def test_what_waits_when_its_sim_is_deleted_ends(world: World, box: Box, office: Office) -> None:
+    box.refusals = {PEER: "later"}
+    await office.send()
+    await office.turn()
+    await delete(world)
+    await office.turn(AGAIN.total_seconds())
+    assert await office.stages() == [(4, "SIM_REMOVED")]
+
+
+async def test_a_centre_sends_from_no_number_that_the_sim_has_lost(world: World, box: Box) -> None:
+    office = Office(world, carriers=[], centres=["ejoin"])
+    await office.send()
+    await world.db.execute("update sim set msisdn = null where imsi = $1", imsi(1))
+    await office.turn()
+    assert (await office.stages(), box.told) == ([(4, "NUMBER_MOVED")], [])
 
 
 async def test_a_sim_in_no_slot_sends_nothing(world: World, box: Box, office: Office) -> None:

@@ -50,6 +50,6 @@ def test_reports_of_sending() -> None:
     ],
 )
 def test_what_is_told(stage: Stage, reason: str | None, told: tuple[str, str] | None) -> None:
-    data = MessageMove(MessageKey(1, "id", 2), "imsi", stage, None, reason).told
+    data = MessageMove(MessageKey(1, "id", 2), "imsi", "acme", stage, None, reason).told
     assert (data and (data["status"], data["detail"])) == told
     assert data is None or (data["msgId"], data["recipient"]) == ("id", 2)
