@@ -27,7 +27,7 @@ from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.risk_rules import RiskRules
 from simwarden.engine.subscriptions import NewSubscription, Subscriptions
 from simwarden.kit.clock import now_utc
-from simwarden.store import alarms, listing
+from simwarden.store import alarms, hotzones, listing
 from simwarden.store.accounts import Accounts
 from simwarden.store.listing import SimFilter
 from simwarden.store.people import People
@@ -111,6 +111,7 @@ async def furnish(db: Database, vault: Vault) -> None:
     issued = await applications.issue(Accounts(db), ACCOUNT, "meter-reading", SETS["all"])
     SAMPLES.update(operation=begun.id, application=issued.application.app_key)
     await _watched(db, vault, issued.application.app_key)
+    await hotzones.change(db, ACCOUNT, "call-centres", ["KH", "MM", "+85620"], now_utc())
     silent = Trouble(
         kind=AlarmKind.GATEWAY_SILENT,
         subject=f"gateway {north.id}",

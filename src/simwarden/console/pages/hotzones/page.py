@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simwarden.console import maps
 from simwarden.console.page import ConsolePage, Nav
-from simwarden.console.visit import ROOT
+from simwarden.console.pages.hotzones import lists
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from simwarden.console.visit import Visit
-
-HOME = f"{ROOT}/hotzones"
 
 
 async def discovered(visit: Visit) -> ASGIApp:
@@ -38,23 +36,6 @@ def _state(found: dict[str, object]) -> str:
     return "ended" if "endedAt" in found else "cooling" if "coolingSince" in found else "hot"
 
 
-async def listed(visit: Visit) -> ASGIApp:
-    """The named lists of an account."""
-    account = visit.query.get("account") or visit.account or ""
-    found: dict[str, Any] = {"hotzones": []}
-    status, error = 200, None
-    if account:
-        found, status, error = await visit.listed("hotzones", "/accounts/{}/hotzones", account)
-    return visit.show(
-        "hotzones/lists.html",
-        status,
-        title=visit.t("hotzones.title"),
-        lists=found["hotzones"],
-        account=account,
-        error=error,
-    )
-
-
 PAGES = (
     ConsolePage(
         name="hotzones",
@@ -63,5 +44,21 @@ PAGES = (
         needs=("listDiscoveredHotzones",),
         nav=Nav("sims", 60, "place"),
     ),
-    ConsolePage(name="hotzones", path="/hotzones/lists", show=listed, needs=("listHotzones",)),
+    ConsolePage(name="hotzones", path="/hotzones/lists", show=lists.listed, needs=("listHotzones",)),
+    ConsolePage(
+        name="hotzones",
+        path="/hotzones/lists/change",
+        show=lists.edit,
+        act=lists.save,
+        needs=("listHotzones", "setHotzone"),
+        acts=("setHotzone",),
+    ),
+    ConsolePage(
+        name="hotzones",
+        path="/hotzones/lists/remove",
+        show=lists.ask,
+        act=lists.remove,
+        needs=("listHotzones", "removeHotzone"),
+        acts=("removeHotzone",),
+    ),
 )
