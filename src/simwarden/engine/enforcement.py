@@ -317,7 +317,7 @@ class Enforcement(Worker):
         all of this due. A report that came during the attempt, before there was a mark, counts as the next one.
         """
         now = self._clock()
-        names = await self._gateways.names()
+        names = await self._gateways.names([gateway_id])
         cause = Cause(CauseKind.ENFORCEMENT, names.get(gateway_id, str(gateway_id)), now, "command")
         async with self._db.transaction() as connection:
             is_back = False

@@ -11,6 +11,7 @@ import msgspec
 from simwarden.domain.admission import keeping_out
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.sim import AreaLimit, Function, NetworkTarget
+from simwarden.engine import mentions
 from simwarden.engine.function_status import ApnView, FunctionView, apn_views, function_views
 from simwarden.store import attachments, sessions
 from simwarden.store.listed_devices import ListedDevices
@@ -102,7 +103,6 @@ async def explain(db: Database, gateways: Gateways, sim: Sim, *, history: int = 
     events = await sims.events(sim, limit=max(history, 1))
     async with db.connection() as connection:
         items = (await attachments.of_sims(connection, [sim.imsi]))[sim.imsi]
-    names = await gateways.names()
     devices = {
         NetworkTarget(item.element_id, sim.imsi): item.imei
         for item in reversed(await sessions.live_of_sim(db, sim))
@@ -111,6 +111,10 @@ async def explain(db: Database, gateways: Gateways, sim: Sim, *, history: int = 
     devices |= {item.target: item.device for item in items if item.device}
     binding, imei = sim.binding, sim.seen.imei if sim.seen else None
     on = await ListedDevices(db).lists_of(imei) if imei else None
+    life = await sims.life(sim)
+    acting = (item.target.element_id for item in items)
+    told = mentions.in_data(event.data for event in (*events, *life))
+    names = await gateways.names((*acting, *told, *mentions.in_sims([sim])))
     return Explanation(
         imsi=sim.imsi,
         iccid=sim.iccid,
@@ -132,7 +136,7 @@ async def explain(db: Database, gateways: Gateways, sim: Sim, *, history: int = 
         places=[_place(item, names, devices.get(item.target)) for item in items],
         chain=chain_of(events, names),
         history=[_step(event, names) for event in events],
-        life=[_step(event, names) for event in await sims.life(sim)],
+        life=[_step(event, names) for event in life],
         area=sim.area,
         gateways=names,
     )

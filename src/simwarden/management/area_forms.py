@@ -50,6 +50,11 @@ class Shape(_Form, frozen=True, omit_defaults=True):
     cells: _Texts | UnsetType = UNSET
     gateways: _Texts | UnsetType = UNSET
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The gateways that it names."""
+        return () if self.gateways is UNSET else self.gateways
+
     def parsed(self, gateways: Mapping[str, int]) -> Area:
         """As the rules take it. `gateways`: their ids by name. Raises InvalidArea, naming the field."""
         given = {name for name in self.__struct_fields__[1:] if getattr(self, name) is not UNSET}

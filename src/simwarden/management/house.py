@@ -145,7 +145,8 @@ class House:
         """What an action means. Raises what `ActionBody.parsed` raises, AccountNotFound, PermissionDenied."""
         if wanted.action == "hand-over" and not is_admin(request.caller):
             raise PermissionDenied("SIMs are handed over by administrators")
-        gateways = await self.gateway_ids() if wanted.area is not None and reach() is None else {}
+        shape = None if wanted.area is None else wanted.area.shape
+        gateways = {} if shape is None or reach() is not None else await self.gateways.ids(shape.names)
         return wanted.parsed(gateways, None if wanted.to is None else (await self.account(wanted.to)).id)
 
     async def account(self, name: str) -> Account:
@@ -177,10 +178,6 @@ class House:
     async def gateway_id(self, name: str | None) -> int | None:
         """Of the gateway with this name; None for None. Raises GatewayNotFound."""
         return None if name is None else await self.gateways.id_of(name)
-
-    async def gateway_ids(self) -> dict[str, int]:
-        """The ids of all gateways, by their names."""
-        return {name: number for number, name in (await self.gateways.names()).items()}
 
     async def app_key(self, name: str | None) -> str | None:
         """Of the live application that is `ACCOUNT/APP`; any other name is an APPKEY. Raises ApplicationNotFound."""

@@ -12,6 +12,7 @@ from simwarden.domain.cell import parse_cell
 from simwarden.domain.errors import GatewayNotFound, ResourceNotFound
 from simwarden.domain.locating import InvalidSite, checked_site
 from simwarden.domain.place import Place, PlaceSource
+from simwarden.engine import mentions
 from simwarden.engine.provision import BadRow
 from simwarden.management import gateway_views, schemas
 from simwarden.management.csv_list import CsvList, in_slices
@@ -122,7 +123,9 @@ class PlaceRoutes:
         found = await places.history(self._house.db, sim, before=before, limit=query.limit + 1)
         shown = found[: query.limit]
         now, address = await self._finder.place(sim), await places.address(self._house.db, sim)
-        names = await self._house.gateways.names() if shown or now else {}
+        told: list[Place | PastPlace] = [*shown, *([] if now is None else [now])]
+        named = (number for each in told for number in mentions.in_place(str(each.source), each.ref))
+        names = await self._house.gateways.names(named)
         answer: dict[str, Any] = {"places": [_view(each, names) for each in shown]}
         if now is not None:
             answer["now"] = _view(now, names)

@@ -17,7 +17,10 @@ from simwarden.store import counters
 from simwarden.store.record_lists import RecordLists
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from simwarden.domain.counters import CounterDay
+    from simwarden.domain.records import StoredRecord
     from simwarden.domain.sim import Sim
     from simwarden.management.house import House
 
@@ -47,7 +50,7 @@ class RecordRoutes:
         reveal = reveals(request, query)
         wanted = await self._wanted(query, _KINDS)
         found = await self._lists.messages(wanted)
-        names = await self._house.gateways.names() if found else {}
+        names = await self._house.gateways.names(_gateways(found[: query.limit]))
         rows = [record_views.message(row, names, reveal=reveal) for row in found[: query.limit]]
         return _page("messages", rows, query, found)
 
@@ -57,7 +60,7 @@ class RecordRoutes:
         reveal = reveals(request, query)
         wanted = await self._wanted(query, _DIRECTIONS)
         found = await self._lists.calls(wanted)
-        names = await self._house.gateways.names() if found else {}
+        names = await self._house.gateways.names(_gateways(found[: query.limit]))
         rows = [record_views.call(row, names, reveal=reveal) for row in found[: query.limit]]
         return _page("calls", rows, query, found)
 
@@ -84,8 +87,8 @@ class RecordRoutes:
             self._house.db, sim.imsi, sim.account_id, first, last, before=query.cursor(SimPlace), limit=query.limit + 1
         )
         answer = await self._days(rows[: query.limit])
-        names = await self._house.gateways.names()
         shown = await counters.shown_last(self._house.db, sim)
+        names = await self._house.gateways.names(each.element_id for each in shown)
         answer["current"] = [record_views.last_reading(each, names) for each in shown]
         if len(rows) > query.limit:
             end = rows[query.limit - 1]
@@ -93,7 +96,7 @@ class RecordRoutes:
         return Answer(200, answer)
 
     async def _days(self, rows: list[CounterDay]) -> dict[str, Any]:
-        names = await self._house.gateways.names() if rows else {}
+        names = await self._house.gateways.names(row.element_id for row in rows)
         return {"counters": [record_views.counter_day(row, names) for row in rows]}
 
     async def _wanted(self, query: Query, directions: tuple[str, ...]) -> RecordQuery:
@@ -147,6 +150,10 @@ def reveals(request: Request, query: Query) -> bool:
     if reveal and not may_reveal(request.caller):
         raise PermissionDenied
     return reveal
+
+
+def _gateways(rows: Iterable[StoredRecord]) -> set[int]:
+    return {row.gateway_id for row in rows}
 
 
 def _behind(place: tuple[datetime, int, int, str]) -> Behind:

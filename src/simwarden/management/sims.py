@@ -10,12 +10,12 @@ from msgspec.json import Decoder
 
 from simwarden.domain import identifiers
 from simwarden.domain.addresses import parse_ipv4, parse_ipv6
-from simwarden.domain.errors import GatewayNotFound, InvalidBinding, NothingToChange, SimExists
+from simwarden.domain.errors import InvalidBinding, NothingToChange, SimExists
 from simwarden.domain.intake import Caution, range_cautions
 from simwarden.domain.rules import lifecycle
 from simwarden.domain.rules.device import SetPolicy
 from simwarden.domain.sim import BarCause, BindingState, Lifecycle, Sim
-from simwarden.engine import explain, identity, provision
+from simwarden.engine import explain, identity, mentions, provision
 from simwarden.management import record_views, schemas, views
 from simwarden.management.explanation import explanation
 from simwarden.management.house import House, read
@@ -28,7 +28,7 @@ from simwarden.store.listing import SimFilter
 from simwarden.store.record_lists import call_of, message_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from simwarden.management.schemas import FilterBody
 
@@ -81,7 +81,7 @@ class SimRoutes:
             seconds=QUICK if quick else None,
         )
         shown = found[: query.limit]
-        names = await self._house.gateways.names() if shown else {}
+        names = await self._names(each.sim for each in shown)
         answer: dict[str, object] = {"sims": [views.sim(each.sim, each.tags, names) for each in shown]}
         if len(found) > len(shown):
             last = shown[-1].sim
@@ -177,7 +177,8 @@ class SimRoutes:
         except NothingToChange as unchanged:
             shown = await self._shown(sim, cautions)
             return Answer(200, {"changes": False, "sim": shown, "events": [], "remark": unchanged.message})
-        names = await self._house.gateways.names()
+        told = mentions.in_data(each.data for each in decision.events)
+        names = await self._house.gateways.names((*mentions.in_sims([decision.sim]), *told))
         answer: dict[str, object] = {
             "changes": bool(decision.events),
             "sim": views.sim(decision.sim, await listing.tags_of(self._house.db, sim), names),
@@ -193,8 +194,9 @@ class SimRoutes:
             raise InvalidArgument("text must be specified")
         plus = text if text.startswith("+") else f"+{text}" if text.isdecimal() else None
         found = await listing.starting(self._house.db, text, plus, limit=query.limit + 1)
-        names = await self._house.gateways.names() if found else {}
-        shown = [views.sim(each.sim, each.tags, names) for each in found[: query.limit]]
+        listed = found[: query.limit]
+        names = await self._names(each.sim for each in listed)
+        shown = [views.sim(each.sim, each.tags, names) for each in listed]
         return Answer(200, {"sims": shown, "more": len(found) > len(shown)})
 
     async def explain(self, request: Request) -> Answer:
@@ -210,7 +212,7 @@ class SimRoutes:
         before = query.cursor(Number) or sim.event_count + 1
         found = await listing.events(self._house.db, sim, before=before, limit=query.limit + 1)
         shown = found[: query.limit]
-        names = await self._house.gateways.names() if shown else {}
+        names = await self._house.gateways.names(mentions.in_data(each.data for each in shown))
         answer: dict[str, object] = {"events": [views.event(each, names) for each in shown]}
         if len(found) > len(shown):
             answer["nextCursor"] = query.next(shown[-1].n)
@@ -222,12 +224,13 @@ class SimRoutes:
         reveal = Query(request.query, ("reveal",), "records").choice("reveal", ("true", "false")) == "true"
         if reveal and not may_reveal(request.caller):
             raise PermissionDenied
-        messages = await records.sms_of(self._house.db, self._house.vault, sim, RECORDS)
-        calls = await records.calls_of(self._house.db, self._house.vault, sim, RECORDS)
-        names = await self._house.gateways.names() if messages or calls else {}
+        found = await records.sms_of(self._house.db, self._house.vault, sim, RECORDS)
+        messages = [message_of(row) for row in found]
+        calls = [call_of(row) for row in await records.calls_of(self._house.db, self._house.vault, sim, RECORDS)]
+        names = await self._house.gateways.names(row.gateway_id for row in (*messages, *calls))
         shown = {
-            "messages": [record_views.message(message_of(row), names, reveal=reveal) for row in messages],
-            "calls": [record_views.call(call_of(row), names, reveal=reveal) for row in calls],
+            "messages": [record_views.message(row, names, reveal=reveal) for row in messages],
+            "calls": [record_views.call(row, names, reveal=reveal) for row in calls],
         }
         return Answer(200, shown, [(b"cache-control", b"no-store")])
 
@@ -247,8 +250,11 @@ class SimRoutes:
 
     async def _shown(self, sim: Sim, cautions: Sequence[Caution] = ()) -> views.SimView:
         tags = await listing.tags_of(self._house.db, sim)
-        shown = views.sim(sim, tags, await self._house.gateways.names())
+        shown = views.sim(sim, tags, await self._names([sim]))
         return msgspec.structs.replace(shown, warnings=list(cautions)) if cautions else shown
+
+    async def _names(self, sims: Iterable[Sim]) -> dict[int, str]:
+        return await self._house.gateways.names(mentions.in_sims(sims))
 
 
 async def as_filter(house: House, body: FilterBody) -> SimFilter:
@@ -258,12 +264,7 @@ async def as_filter(house: House, body: FilterBody) -> SimFilter:
     """
     if body.imei is not None and body.tac is not None:
         raise InvalidArgument("Give one of imei and tac, not both")
-    gateway = None
-    if body.gateway is not None:
-        names = {name: number for number, name in (await house.gateways.names()).items()}
-        gateway = names.get(body.gateway)
-        if gateway is None:
-            raise GatewayNotFound(f"No gateway is named {body.gateway!r}")
+    gateway = await house.gateway_id(body.gateway)
     device = identifiers.parse_imei(body.imei).key if body.imei else None
     if body.text is not None and "\x00" in body.text:
         raise InvalidArgument("Invalid value: text")

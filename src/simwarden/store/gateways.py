@@ -22,7 +22,7 @@ from simwarden.store.records import REJECT
 from simwarden.store.vault import gateway_purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from simwarden.domain.reports import GatewayFacts
     from simwarden.store.database import Database
@@ -245,11 +245,15 @@ class Gateways:
         hidden = {"password", "token_hash", "boot_digests", "lines"}
         return [{k: v for k, v in row.items() if k not in hidden} for row in await self._db.fetch(Q["all"])]
 
-    async def names(self) -> dict[int, str]:
-        """Names by id."""
-        row = await self._db.fetchrow(Q["names"])
-        assert row is not None
-        return dict(zip(row["ids"], row["names"], strict=True))
+    async def names(self, ids: Iterable[int]) -> dict[int, str]:
+        """Names of these gateways, by id; of those that there are."""
+        wanted = sorted(set(ids))
+        return {row["id"]: row["name"] for row in await self._db.fetch(Q["names"], wanted)} if wanted else {}
+
+    async def ids(self, names: Iterable[str]) -> dict[str, int]:
+        """Ids of these gateways, by name; of those that there are."""
+        wanted = sorted(set(names))
+        return {row["name"]: row["id"] for row in await self._db.fetch(Q["ids"], wanted)} if wanted else {}
 
     async def remember_generation(self, gateway_id: int, generation: str) -> None:
         """Keep which generation of the command interface a gateway answers."""

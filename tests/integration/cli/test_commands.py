@@ -231,8 +231,8 @@ def test_a_gateway_is_shown_changed_and_deleted(run: Run, tmp_path: Path, databa
         db = await Database.connect(database_url, size=1)
         try:
             gateways = Gateways(db, vault)
-            [name] = (await gateways.names()).values()
-            return await gateways.access(await gateways.id_of(name))
+            [one] = await gateways.all()
+            return await gateways.access(one["id"])
         finally:
             await db.close()
 

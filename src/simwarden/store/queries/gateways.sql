@@ -52,8 +52,10 @@ select * from gateway where id = $1
 select * from gateway where kind = $1 order by id
 
 -- name: names
--- In two values, not in rows: there may be tens of thousands, and pages ask for them several times.
-select coalesce(array_agg(id), '{}') as ids, coalesce(array_agg(name), '{}') as names from gateway
+select id, name from gateway where id = any ($1::int[])
+
+-- name: ids
+select id, name from gateway where name = any ($1::text[])
 
 -- name: all
 select g.*, (select count(*) from gateway_port p where p.gateway_id = g.id and p.imsi is not null) as sims,
