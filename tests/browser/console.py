@@ -21,9 +21,13 @@ KEYS = {"Enter": ("\r", 13), "Tab": ("\t", 9), " ": (" ", 32), "Escape": ("", 27
 FRAMED = "document.readyState === 'complete' && document.querySelector('#main h1') !== null"
 
 
+ASKED = ("records?account=acme&reveal=yes", "records/calls?account=acme", "hotzones/lists?account=acme")
+"""Pages that show something only to who asks for it."""
+
+
 def paths() -> list[str]:
     """Every page that can be looked at by who is signed in, and of whose parameters there are samples."""
-    return [
+    walked = [
         "/console" + page.path.format(**SAMPLES).rstrip("/")
         for page in all_pages()
         if page.show is not None
@@ -31,6 +35,7 @@ def paths() -> list[str]:
         and not page.path.endswith("/result")
         and set(re.findall(r"{(\w+)}", page.path)) <= SAMPLES.keys()
     ]
+    return [*walked, *(f"/console/{each}" for each in ASKED)]
 
 
 class Tab:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.browser import chrome
 from tests.browser.console import SIZES, Tab, paths
 from tests.conftest import at_database
+from tests.support.console_rich import enrich
 from tests.support.console_sample import furnish
 from tests.support.server import serving
 
@@ -44,6 +45,7 @@ async def run(folder: Path) -> None:
             assert key is not None
             db = await Database.connect(url)
             await furnish(db, Vault(key))
+            await enrich(db, Vault(key))
             await db.close()
             async with (
                 serving(directory, url, secret_key=KEY) as address,

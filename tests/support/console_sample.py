@@ -49,6 +49,7 @@ SAMPLES = {
     "account": ACCOUNT,
     "rule_action": "off",
     "delivery_action": "test",
+    "step": "rotate",
 }
 """What stands for the parameters of pages' paths; `furnish` adds what it made."""
 

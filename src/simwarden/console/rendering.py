@@ -12,7 +12,7 @@ import jinja2
 from jinja2.utils import missing
 from markupsafe import Markup
 
-from simwarden.console import assets, texts, words
+from simwarden.console import assets, tables, texts, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ def environment() -> jinja2.Environment:
 
 def rendered(template: str, values: Mapping[str, Any]) -> str:
     """The page as HTML."""
-    return _BLANK.sub("\n", environment().get_template(template).render(values))
+    return tables.labelled(_BLANK.sub("\n", environment().get_template(template).render(values)))
 
 
 def moment(value: str | datetime) -> datetime:
