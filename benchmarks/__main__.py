@@ -11,6 +11,7 @@ import uvloop
 
 from benchmarks import (
     attacks,
+    bare,
     billing,
     bulk,
     calls,
@@ -65,12 +66,12 @@ async def measure_calls(given: argparse.Namespace) -> None:
 
 async def measure_reads(given: argparse.Namespace) -> None:
     """Calls that ask what the record knows of a number, and one that every figure can be compared with."""
-    async with bench() as world:
+    async with bench() as world, bare.serving() as beside:
         app_key, app_secret = await world.fill(0)
         await growth.fill(world, given.sims)
         await world.log_in(app_key, app_secret)
         for operation in ("query", *calls.READS):
-            await calls.measure(world, operation, given.sims, given.seconds, given.rounds, given.connections)
+            await calls.measure(world, operation, given.sims, given.seconds, given.rounds, given.connections, beside)
 
 
 async def measure_eir(given: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import http_load, machine
+from benchmarks import bare, http_load, machine
 from benchmarks.setup import Bench
 from simwarden.demo.story import FRAUD
 
@@ -87,10 +87,19 @@ def _manage(world: Bench, sims: int) -> tuple[str, Callable[[int], bytes]]:
     return url, make
 
 
-async def measure(world: Bench, operation: str, sims: int, seconds: float, rounds: int, connections: int = 48) -> float:
+async def measure(
+    world: Bench,
+    operation: str,
+    sims: int,
+    seconds: float,
+    rounds: int,
+    connections: int = 48,
+    beside: str | None = None,
+) -> float:
     """Print the most that goes through, and the times at a steady rate: that of the busy hour, for reads READS_RATE.
 
-    `connections`: kept ones over which the most is asked for. Returns the most, in requests/s.
+    `connections`: kept ones over which the most is asked for. `beside`: the URL of a bare server, whose times at the
+    same rate are printed too. Returns the most, in requests/s.
     """
     url, make = requests(world, operation, sims)
     await http_load.run(url, make, seconds=2, connections=16)
@@ -110,7 +119,8 @@ async def measure(world: Bench, operation: str, sims: int, seconds: float, round
     _check(operation, paced)
     usual = sorted(paced, key=lambda run: sorted(run.latencies)[int(0.99 * len(run.latencies))])[rounds // 2]
     print(
-        f"CAMARA {operation} at {rate:,}/s: {usual.rate:,.0f}/s answered, {machine.percentiles(usual.latencies)}",
+        f"CAMARA {operation} at {rate:,}/s: {usual.rate:,.0f}/s answered, {machine.percentiles(usual.latencies)}"
+        + (f"; {await bare.paced(beside, seconds, rate)}" if beside else ""),
         flush=True,
     )
     return middle
