@@ -1,4 +1,4 @@
-"""Subscriptions to reachability and roaming of virtual SIMs: what they begin with, and what is played."""
+"""Subscriptions to how virtual SIMs stand: what they begin with, and what is played."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from simwarden.store.vault import Vault
 
 FRANCE = {"countryCode": 208, "countryName": ["FR"]}
+TOPICS = {
+    "reachability": EventType.REACHABILITY_CHANGED,
+    "roaming": EventType.ROAMING_CHANGED,
+    "network": EventType.NETWORK_TYPE_CHANGED,
+}
+
+
+def network(generation: str) -> dict[str, str]:
+    return {"connectedNetworkType": generation}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +43,10 @@ FRANCE = {"countryCode": 208, "countryName": ["FR"]}
         ("3", "roaming-on", [{}], [{}]),
         ("3", "roaming-change-country", [], [{"countryCode": 206, "countryName": ["BE"]}]),
         ("8", "roaming-off", [{}], []),
+        ("2", "network-type-changed", [network("3G")], [network("5G"), network("4G")]),
+        ("3", "network-type-changed", [network("5G")], [network("4G")]),
+        ("5", "network-type-changed", [network("UNKNOWN")], [network("5G")]),
+        ("8", "network-type-changed", [network("UNKNOWN")], []),
     ],
 )
 async def test_what_is_played(
@@ -43,14 +56,13 @@ async def test_what_is_played(
     subscriptions = SandboxSubscriptions(Player(database), database, vault, allow_private_sinks=True)
     sim = rules.virtual("acc_trial", SimRef(IdentifierKind.MSISDN, f"+861380000771{digit}"), now_utc())
     assert sim is not None
-    topic = EventType.ROAMING_CHANGED if name.startswith("roaming") else EventType.REACHABILITY_CHANGED
     made, _ = await subscriptions.create(
         NewSubscription(
             sim=sim,
             account_id="acc_trial",
             app_key="trial",
             api="trial",
-            topic=topic,
+            topic=TOPICS[name.partition("-")[0]],
             type=f"org.camaraproject.trial.v0.{name}",
             protocol="HTTP",
             sink="http://127.0.0.1:1/",

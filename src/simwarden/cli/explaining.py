@@ -199,6 +199,8 @@ def _said(step: EventView) -> str:
             if not data["roaming"]:
                 return f"at home in network {data['network']}"
             return f"roams in {'/'.join(data['countryName']) or 'no country'}, network {data['network']}"
+        case "NETWORK_TYPE_CHANGED":
+            return f"connected by {data['network_type']}, before {data['network_type_before']}"
         case "LIMITS_CHANGED":
             limits = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in data["limits"].items())
             return f"hourly limits: {limits or 'none'}"

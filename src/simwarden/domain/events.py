@@ -65,6 +65,9 @@ class EventType(enum.StrEnum):
     ROAMING_CHANGED = "ROAMING_CHANGED"
     """The SIM began or ended to roam (`switched`), or roams in another country: `roaming`, `network` (MCC and MNC), and
     while it roams `countryCode` and `countryName`. Only while somebody subscribes to that."""
+    NETWORK_TYPE_CHANGED = "NETWORK_TYPE_CHANGED"
+    """It came to another type of mobile network: `network_type` (2G to 5G, or UNKNOWN), and `network_type_before`. Only
+    while somebody subscribes to how it stands."""
     SMS_RECEIVED = "SMS_RECEIVED"
     """It received a short message: `short_message` is its id, and `subscriptions`, by id, wait for it. Only while some
     do."""

@@ -1,4 +1,4 @@
-"""What the network shows of a SIM now: whether it can be reached, and which network serves it. Pure.
+"""What the network shows of a SIM now: whether it can be reached, and which network serves it, of which type. Pure.
 
 It is what network elements said last. Where an element has fallen silent, what it said is an old status, not a new
 one: the SIM cannot be taken for reachable any more, as of the time at which it last was.
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 REGISTERED = frozenset({3, 4})
 """Codes of SIM gateways for a SIM that the mobile network has registered: registered, and in a call."""
+NOT_CONNECTED = "UNKNOWN"
+"""The generation of no network, or of none that is known, as CAMARA calls it."""
 SILENT_PERIODS = 2
 """Report intervals without a report after which what an element said is old."""
 
@@ -50,6 +52,8 @@ class ShownSession(msgspec.Struct, frozen=True, kw_only=True):
     plmn: str | None
     imei: str | None
     svn: str | None
+    generation: str | None = None
+    """Of the network that carries it, `2G` to `5G`; None: not a mobile one, or not known."""
     heard_at: datetime
     """When the element that carries it reported last."""
     period: timedelta
@@ -122,6 +126,8 @@ class Remembered(msgspec.Struct, frozen=True):
 
     reach: Reach | None = None
     roams: Roams | None = None
+    generation: str | None = None
+    """`2G` to `5G`, or NOT_CONNECTED."""
 
 
 def reachability(sim: Sim, shown: Standing, now: datetime) -> Reachability | None:
@@ -166,6 +172,13 @@ def serving(sim: Sim, shown: Standing, home: Collection[str] = ()) -> ServingNet
     return ServingNetwork(plmn, not is_home(sim.imsi, plmn, (*home, *shown.home)), at)
 
 
+def connected_by(shown: Standing) -> str | None:
+    """The generation of the network that connects a SIM, or NOT_CONNECTED; None where no session was ever reported."""
+    if shown.session is None:
+        return None
+    return (shown.session.live and shown.session.generation) or NOT_CONNECTED
+
+
 def confirmed_at(sim: Sim, shown: Standing) -> datetime | None:
     """When the device of a SIM was last confirmed to be the one it is known to be in; None: it is in no known one."""
     if sim.seen is None or sim.seen.imei is None or sim.seen.unknown:
@@ -190,5 +203,7 @@ def remembered(sim: Sim, shown: Standing, now: datetime, home: Collection[str] =
     """What is to be remembered of what is shown now."""
     reached, served = reachability(sim, shown, now), serving(sim, shown, home)
     return Remembered(
-        None if reached is None else reached.reach, None if served is None else Roams(served.plmn, served.roaming)
+        None if reached is None else reached.reach,
+        None if served is None else Roams(served.plmn, served.roaming),
+        connected_by(shown),
     )

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
-from simwarden.domain.standing import Reach
+from simwarden.domain.standing import NOT_CONNECTED, Reach
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +51,7 @@ def data_of(event: Event) -> dict[str, Any]:
 
 
 _OF_RULE = ("rule", "version", "counted", "minutes")
+_TYPE = "connectedNetworkType"
 _REACH = {
     str(Reach.DATA): "reachability-data",
     str(Reach.SMS): "reachability-sms",
@@ -69,6 +70,8 @@ def told(event: Event, kind: str, subscription_id: str = "") -> dict[str, Any] |
         return {} if _name(kind) == _REACH[event.data["reach"]] else None
     if event.type is EventType.ROAMING_CHANGED:
         return _of_roaming(event.data, _name(kind))
+    if event.type is EventType.NETWORK_TYPE_CHANGED:
+        return {_TYPE: event.data["network_type"]}
     if event.type is EventType.RULE_FIRED:
         return {name: event.data[name] for name in _OF_RULE} if event.data["alert"] else None
     if event.type in _RECORDS and subscription_id in event.data["content"]:
@@ -81,6 +84,8 @@ def initially(kind: str, stand: Remembered) -> dict[str, Any] | None:
     name = _name(kind)
     if name in _REACH.values():
         return {} if stand.reach is not None and name == _REACH[stand.reach] else None
+    if name == "network-type-changed":
+        return {_TYPE: stand.generation or NOT_CONNECTED}
     return None if stand.roams is None else _of_roaming({**stand.roams.told, "switched": True}, name)
 
 

@@ -1,10 +1,11 @@
-"""What the rules say of SIMs whose reachability or roaming somebody is told of, in the commit that may change it."""
+"""What the rules say of SIMs of which somebody is told how they stand, in the commit that may change it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from simwarden.domain import rules
+from simwarden.domain.rules.connection import ConnectionSeen
 from simwarden.domain.rules.reachability import ReachSeen
 from simwarden.domain.rules.roaming import ServingSeen
 from simwarden.domain.standing import Remembered, Standing, remembered
@@ -39,7 +40,7 @@ async def decide(
     decisions = []
     for sim in concerned:
         old, new = before.get(sim.imsi, Remembered()), stand[sim.imsi]
-        kept = Remembered(new.reach or old.reach, new.roams or old.roams)
+        kept = Remembered(new.reach or old.reach, new.roams or old.roams, new.generation or old.generation)
         if kept != old:
             changed[sim.imsi] = kept
         decided = sim
@@ -49,6 +50,11 @@ async def decide(
             decisions += [decision] if decision.events else []
         if new.roams is not None:
             decision = rules.decide(decided, ServingSeen(old.roams, new.roams), now, causes[sim.imsi])
+            decided = decision.sim
+            decisions += [decision] if decision.events else []
+        if new.generation is not None:
+            seen = ConnectionSeen(old.generation, new.generation)
+            decision = rules.decide(decided, seen, now, causes[sim.imsi])
             decisions += [decision] if decision.events else []
     if changed:
         await store.remember(connection, changed)

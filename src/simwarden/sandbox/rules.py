@@ -197,7 +197,7 @@ _AWAY = (Roams("20801", roaming=True), Roams("20601", roaming=True))
 """Where virtual SIMs are seen that roam from country to country: France and Belgium."""
 
 
-def played(topic: EventType, kind: str, n: int, change: VirtualChange) -> dict[str, Any]:
+def played(topic: EventType, kind: str, n: int, change: VirtualChange, number: str) -> dict[str, Any]:
     """The data of the event number `n`, from 1, that a subscription to this type of CloudEvents is sent."""
     if topic is EventType.DEVICE_CHANGED:
         return {"imei": full_imei(change.imei)}
@@ -212,6 +212,8 @@ def played(topic: EventType, kind: str, n: int, change: VirtualChange) -> dict[s
             return {name: value for name, value in _AWAY[n % 2].told.items() if name != "roaming"}
         if kind.endswith(".roaming-status"):
             return _AWAY[0].told if n % 2 else {"roaming": False}
+    if topic is EventType.NETWORK_TYPE_CHANGED:  # a number that ends in 3 begins with 5G
+        return {"connectedNetworkType": ("4G", "5G")[(n + number.endswith("3")) % 2]}
     if topic is EventType.RULE_FIRED:
         return {"rule": "mass-sms", "version": 1, "counted": {"smsSent": 29 + n}, "minutes": 60}
     return {}

@@ -24,6 +24,7 @@ from simwarden.domain.standing import remembered
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
+from simwarden.northbound.connected_network_type.part import VirtualConnections
 from simwarden.sandbox import messages, rules
 from simwarden.sandbox.records import VirtualRecords, told_of
 from simwarden.store import sandbox as store
@@ -72,7 +73,9 @@ class SandboxSubscriptions(Subscriptions):
     async def _stand(self, connection: asyncpg.Connection, new: NewSubscription) -> Remembered:
         del connection
         now = self._clock()
-        return remembered(new.sim, rules.shown(new.sim, now), now)
+        stand = remembered(new.sim, rules.shown(new.sim, now), now)
+        found = await VirtualConnections().of(new.sim)
+        return msgspec.structs.replace(stand, generation=None if found is None else found.generation)
 
     async def _watch(self, connection: asyncpg.Connection, new: NewSubscription, id_: str, watch: HotzoneWatch) -> None:
         """Nothing is counted of virtual SIMs, and the account's own are none of the sandbox's."""
@@ -86,7 +89,10 @@ class SandboxSubscriptions(Subscriptions):
         elif new.topic in TOPICS:
             played = await self._records(new, [now + one.after for one in changes])
         else:
-            played = [(now + one.after, rules.played(new.topic, new.type, n, one)) for n, one in enumerate(changes, 1)]
+            played = [
+                (now + one.after, rules.played(new.topic, new.type, n, one, new.sim.imsi))
+                for n, one in enumerate(changes, 1)
+            ]
         if new.watch is not None:
             named = {"device": {"phoneNumber": messages.ANY_SIM}} if new.all_devices else {}
             played = [(at, {**alert(new.watch, at.date(), Risk.HIGH), **named}) for at, _ in played]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from simwarden.domain.events import EventType
 from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.radio import generation_of
 from simwarden.domain.standing import Reach, Remembered, Roams, ShownSession, ShownSlot, Standing
 from simwarden.store.columns import lines, numbers
 from simwarden.store.queries import load
@@ -82,12 +83,15 @@ def _session(row: asyncpg.Record) -> ShownSession | None:
         plmn=row["session_plmn"],
         imei=row["session_imei"],
         svn=row["svn"],
+        generation=generation_of(row["rat"]),
         heard_at=row["session_heard_at"],
         period=timedelta(seconds=row["session_interval"]),
     )
 
 
-TOPICS = [str(EventType.REACHABILITY_CHANGED), str(EventType.ROAMING_CHANGED)]
+TOPICS = [
+    str(topic) for topic in (EventType.REACHABILITY_CHANGED, EventType.ROAMING_CHANGED, EventType.NETWORK_TYPE_CHANGED)
+]
 """Events of SIMs of which it is remembered how they stand."""
 
 
@@ -108,6 +112,7 @@ def _remembered(row: asyncpg.Record) -> Remembered:
     return Remembered(
         None if row["reach"] is None else Reach(row["reach"]),
         None if row["plmn"] is None else Roams(row["plmn"], row["roaming"]),
+        row["generation"],
     )
 
 
@@ -122,6 +127,7 @@ async def remember(connection: asyncpg.Connection, stand: Mapping[str, Remembere
         [None if (reach := stand[imsi].reach) is None else str(reach) for imsi in imsis],
         [one and one.plmn for one in roams],
         [one and one.roaming for one in roams],
+        [stand[imsi].generation for imsi in imsis],
     )
 
 

@@ -28,6 +28,7 @@ Feature: CAMARA common device errors (C01), v0.1.0 - Every operation that names 
       | /device-roaming-status/v1/retrieve                            | getRoamingStatus         | $.device                             |
       | /device-reachability-status-subscriptions/v0.8/subscriptions  | createDeviceReachabilityStatusSubscription | $.config.subscriptionDetail.device   |
       | /device-roaming-status-subscriptions/v0.8/subscriptions       | createDeviceRoamingStatusSubscription | $.config.subscriptionDetail.device   |
+      | /connected-network-type-subscriptions/v0.2/subscriptions      | createConnectedNetworkTypeSubscription | $.config.subscriptionDetail.device |
 
   @own_c01_02_schema
   Scenario Outline: An identifier that breaks its schema
@@ -66,6 +67,7 @@ Feature: CAMARA common device errors (C01), v0.1.0 - Every operation that names 
       | /device-roaming-status/v1/retrieve                            | getRoamingStatus         | $.device                             |
       | /device-reachability-status-subscriptions/v0.8/subscriptions  | createDeviceReachabilityStatusSubscription | $.config.subscriptionDetail.device   |
       | /device-roaming-status-subscriptions/v0.8/subscriptions       | createDeviceRoamingStatusSubscription | $.config.subscriptionDetail.device   |
+      | /connected-network-type-subscriptions/v0.2/subscriptions      | createConnectedNetworkTypeSubscription | $.config.subscriptionDetail.device |
 
   @own_c01_04_unnecessary
   Scenario Outline: A device beside a token that names one
@@ -87,6 +89,7 @@ Feature: CAMARA common device errors (C01), v0.1.0 - Every operation that names 
       | /device-roaming-status/v1/retrieve                            | getRoamingStatus         |
       | /device-reachability-status-subscriptions/v0.8/subscriptions  | createDeviceReachabilityStatusSubscription |
       | /device-roaming-status-subscriptions/v0.8/subscriptions       | createDeviceRoamingStatusSubscription |
+      | /connected-network-type-subscriptions/v0.2/subscriptions      | createConnectedNetworkTypeSubscription |
 
   @own_c01_05_missing
   Scenario Outline: No device at all
@@ -109,6 +112,7 @@ Feature: CAMARA common device errors (C01), v0.1.0 - Every operation that names 
       | /device-roaming-status/v1/retrieve                            | getRoamingStatus         | $.device                             |
       | /device-reachability-status-subscriptions/v0.8/subscriptions  | createDeviceReachabilityStatusSubscription | $.config.subscriptionDetail.device   |
       | /device-roaming-status-subscriptions/v0.8/subscriptions       | createDeviceRoamingStatusSubscription | $.config.subscriptionDetail.device   |
+      | /connected-network-type-subscriptions/v0.2/subscriptions      | createConnectedNetworkTypeSubscription | $.config.subscriptionDetail.device |
 
   @own_c01_06_unsupported
   Scenario: Only identifiers that are not supported

@@ -30,9 +30,19 @@ if TYPE_CHECKING:
     from simwarden.store.vault import Vault
 
 __all__ = ["world", "world_database"]
-REACH, ROAM = EventType.REACHABILITY_CHANGED, EventType.ROAMING_CHANGED
+REACH, ROAM, TYPE = EventType.REACHABILITY_CHANGED, EventType.ROAMING_CHANGED, EventType.NETWORK_TYPE_CHANGED
 DATA, SMS, GONE = "reachability-data", "reachability-sms", "reachability-disconnected"
+NETWORK = "network-type-changed"
 STATUS, ON, OFF, COUNTRY = "roaming-status", "roaming-on", "roaming-off", "roaming-change-country"
+
+APIS = {
+    "roaming": ("device-roaming-status-subscriptions", ROAM),
+    "reachability": ("device-reachability-status-subscriptions", REACH),
+    "network": ("connected-network-type-subscriptions", TYPE),
+}
+"""By how the names of their events begin."""
+SCHEMAS = {NETWORK: "EventNetworkTypeChange"}
+"""Of events, where CAMARA's documents do not call them as the event."""
 
 
 @pytest.fixture
@@ -49,13 +59,13 @@ async def subscribe(world: World, vault: Vault, *kinds: str, initial: bool = Fal
     made = []
     subscriptions = Subscriptions(world.db, vault, allow_private_sinks=True, clock=world.clock)
     for kind in kinds:
-        api = f"device-{'roaming' if kind.startswith('roaming') else 'reachability'}-status-subscriptions"
+        api, topic = next(found for begin, found in APIS.items() if kind.startswith(begin))
         new = NewSubscription(
             sim=await world.sim(number),
             account_id=ACCOUNT,
             app_key="app-1",
             api=api,
-            topic=ROAM if kind.startswith("roaming") else REACH,
+            topic=topic,
             type=f"org.camaraproject.{api}.v0.{kind}",
             protocol="HTTP",
             sink="http://127.0.0.1:1/events",
@@ -96,7 +106,7 @@ def keep_contract(row: asyncpg.Record) -> None:
         subscription_id=row["subscription_id"],
         data=row["data"],
     )
-    schema = document.schema(f"Event{name.title().replace('-', '')}")
+    schema = document.schema(SCHEMAS.get(name) or f"Event{name.title().replace('-', '')}")
     assert [error.message for error in schema.iter_errors(json.loads(event))] == []
 
 
@@ -293,6 +303,38 @@ async def test_an_element_that_restarts_disconnects_all_whose_sessions_it_carrie
     assert await watch.turn() == 0.0
     assert await watch.turn() > 0.0
     assert await told(world) == [(GONE, {})]
+
+
+async def test_types_of_networks_are_told_as_sessions_show_them(world: World, vault: Vault) -> None:
+    nas = await world.box("nas")
+    await world.card(1)
+    await subscribe(world, vault, NETWORK, initial=True)
+    for phase, radio in ((Phase.BEGAN, "EUTRA"), (Phase.GOES_ON, "EUTRA"), (Phase.GOES_ON, "NR"), (Phase.ENDED, "NR")):
+        world.clock.turn(60)
+        await world.take(session(nas, phase, rat=radio, plmn="46000"))
+    world.clock.turn(60)
+    await world.take(session(nas, Phase.BEGAN, "S2", rat="WLAN"))  # of no mobile network, as before
+    world.clock.turn(60)
+    await world.take(session(nas, Phase.GOES_ON, "S2", rat="UTRA"))
+    assert [data["connectedNetworkType"] for _, data in await told(world)] == ["4G", "5G", "UNKNOWN", "3G"]
+    assert await first_told(world) == [NETWORK]
+    story = [event.data for event in await world.events(1) if event.type is TYPE]
+    assert [event["network_type_before"] for event in story] == ["UNKNOWN", "4G", "5G", "UNKNOWN"]
+
+
+async def test_a_restart_disconnects_from_every_type_of_network(world: World, vault: Vault) -> None:
+    nas = await world.box("nas")
+    await world.card(1)
+    world.clock.turn(60)
+    await world.take(session(nas, Phase.BEGAN, rat="NBIOT"))
+    await world.do(1, SetFunctions(FunctionState.CLOSED, Function.DATA))  # not reachable by it, and connected
+    await subscribe(world, vault, NETWORK)
+    at = world.clock.turn(60)
+    await world.take(Report(gateway_id=nas.id, gateway_name="nas", received_at=at, message="on", restarted_at=at))
+    watch = StandingWatch(world.db, clock=world.clock)
+    await watch.turn()
+    assert await watch.turn() > 0.0
+    assert await told(world) == [(NETWORK, {"connectedNetworkType": "UNKNOWN"})]
 
 
 async def test_a_silent_gateway_makes_the_status_old_and_nobody_is_told(world: World, box: Box, vault: Vault) -> None:

@@ -208,8 +208,9 @@ async def test_a_foreign_device_and_an_unknown_one_cost_the_same(
 @pytest.mark.parametrize(
     ("api", "name"),
     [
-        ("device-reachability-status-subscriptions", "reachability-sms"),
-        ("device-roaming-status-subscriptions", "roaming-on"),
+        ("device-reachability-status-subscriptions/v0.8", "reachability-sms"),
+        ("device-roaming-status-subscriptions/v0.8", "roaming-on"),
+        ("connected-network-type-subscriptions/v0.2", "network-type-changed"),
     ],
 )
 async def test_subscribing_to_a_foreign_device_and_reading_a_foreign_subscription_cost_no_more(
@@ -217,13 +218,13 @@ async def test_subscribing_to_a_foreign_device_and_reading_a_foreign_subscriptio
 ) -> None:
     house = House(database, vault)
     await house.furnish()
-    path = f"/{api}/v0.8/subscriptions"
+    path = f"/{api}/subscriptions"
 
     async def subscribe(named: dict[str, Any], token: str) -> Any:
         body = {
             "protocol": "HTTP",
             "sink": "https://events.example.com",
-            "types": [f"org.camaraproject.{api}.v0.{name}"],
+            "types": [f"org.camaraproject.{api.partition('/')[0]}.v0.{name}"],
             "config": {"subscriptionDetail": {"device": named}},
         }
         return await house.client("POST", path, body, token=token)

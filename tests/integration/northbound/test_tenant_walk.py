@@ -84,6 +84,7 @@ WITHOUT_ACCOUNT = {
             "sims.save",
             "sims.turned_on",
             "standing.elements_of",
+            "standing.remembered",
             "standing.shown",
             "standing.watched",
         ),
@@ -221,7 +222,12 @@ def without_ids(said: str) -> str:
 async def walk(database: Database, vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Walk:
     house = House(database, vault)
     await house.furnish()
-    settings = Settings(data_dir=str(tmp_path), subscriptions_per_second=100_000, calls_per_second=100_000)
+    settings = Settings(
+        data_dir=str(tmp_path),
+        subscriptions_per_second=100_000,
+        calls_per_second=100_000,
+        subscriptions_per_app_and_sim=100,  # the walk makes two by each API
+    )
     customers = Customers(
         settings,
         database,

@@ -1,5 +1,5 @@
-"""Subscriptions to reachability, roaming and rules as a client meets them; answers are held against the documents. What
-the scenarios of CAMARA's event-subscription template ask for, derived from the documents."""
+"""Subscriptions to reachability, roaming, types of networks and rules as a client meets them; answers are held against
+the documents. What the scenarios of CAMARA's event-subscription template ask for, derived from the documents."""
 
 from __future__ import annotations
 
@@ -13,13 +13,20 @@ from tests.unit.northbound.world import Client, World
 from simwarden.domain.events import EventType
 
 REACH, ROAM = "device-reachability-status-subscriptions", "device-roaming-status-subscriptions"
-RULES = "rule-alert-subscriptions"
+TYPE, RULES = "connected-network-type-subscriptions", "rule-alert-subscriptions"
 TYPES = {
     REACH: ("reachability-data", "reachability-sms", "reachability-disconnected"),
     ROAM: ("roaming-status", "roaming-on", "roaming-off", "roaming-change-country"),
+    TYPE: ("network-type-changed",),
     RULES: ("rule-fired",),
 }
-TOPICS = {REACH: EventType.REACHABILITY_CHANGED, ROAM: EventType.ROAMING_CHANGED, RULES: EventType.RULE_FIRED}
+TOPICS = {
+    REACH: EventType.REACHABILITY_CHANGED,
+    ROAM: EventType.ROAMING_CHANGED,
+    TYPE: EventType.NETWORK_TYPE_CHANGED,
+    RULES: EventType.RULE_FIRED,
+}
+VERSIONS = {TYPE: "v0.2", RULES: "v0.1"}
 EVERY = [(api, name) for api, names in TYPES.items() for name in names]
 PHONE = {"phoneNumber": "+8613800000001"}
 ALL = pytest.mark.parametrize("api", TYPES)
@@ -37,7 +44,7 @@ def client(world: World) -> Client:
 
 
 def path(api: str) -> str:
-    return f"/{api}/{'v0.1' if api == RULES else 'v0.8'}/subscriptions"
+    return f"/{api}/{VERSIONS.get(api, 'v0.8')}/subscriptions"
 
 
 def kind(api: str, name: str = "") -> str:
@@ -88,7 +95,7 @@ async def test_each_type_is_subscribed_to_and_shown_as_it_was_asked_for(
     assert (await client("GET", path(api))).json == []
 
 
-@BOTH
+@pytest.mark.parametrize("api", [REACH, ROAM, TYPE])
 @pytest.mark.parametrize(
     ("changes", "status", "code"),
     [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from simwarden.domain.radio import generation_of
+from simwarden.domain.standing import NOT_CONNECTED
 from simwarden.store import sessions
 
 if TYPE_CHECKING:
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from simwarden.northbound.kernel.services import Making
     from simwarden.store.database import Database
 
-UNKNOWN = "UNKNOWN"
-_VIRTUAL = {"1": "2G", "2": "3G", "3": "5G", "8": UNKNOWN}
+_VIRTUAL = {"1": "2G", "2": "3G", "3": "5G", "8": NOT_CONNECTED}
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -24,8 +24,8 @@ class Connection(msgspec.Struct, frozen=True):
 
     at: datetime
     """When that was last confirmed."""
-    generation: str = UNKNOWN
-    """`2G` to `5G`."""
+    generation: str = NOT_CONNECTED
+    """`2G` to `5G`, or that."""
 
 
 class Connections(Protocol):
@@ -46,7 +46,7 @@ class ReportedConnections:
         StoreUnavailable."""
         live = await sessions.live_of_sim(self._db, sim)
         if live:
-            return Connection(live[0].seen_at, generation_of(live[0].rat) or UNKNOWN)
+            return Connection(live[0].seen_at, generation_of(live[0].rat) or NOT_CONNECTED)
         last = await sessions.newest_of_sim(self._db, sim)
         return None if last is None else Connection(last.ended_at or last.seen_at)
 

@@ -7,7 +7,7 @@
 select distinct on (i.ord)
        i.ord, p.imsi, p.iccid, p.status, p.plmn, p.imei, greatest(p.reported_at, g.status_at) as at,
        coalesce(g.reported_at, p.reported_at) as heard_at, g.report_interval,
-       s.plmn as session_plmn, s.imei as session_imei, s.svn,
+       s.plmn as session_plmn, s.imei as session_imei, s.svn, s.rat,
        s.ended_at is null and (r.restarted_at is null or s.began_at >= r.restarted_at) as live,
        case when s.ended_at is null and s.began_at < r.restarted_at then r.restarted_at
             else coalesce(s.ended_at, s.seen_at) end as session_at,
@@ -34,14 +34,15 @@ where w.bucket = any ($1::smallint[])
                 and s.bucket = any ($1::smallint[]))
 
 -- name: remembered
-select w.imsi, w.reach, w.plmn, w.roaming from sim_standing w
+select w.imsi, w.reach, w.plmn, w.roaming, w.generation from sim_standing w
 join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on w.bucket = i.bucket and w.imsi = i.imsi
 where w.bucket = any ($1::smallint[])
 
 -- name: remember
-insert into sim_standing as w (bucket, imsi, reach, plmn, roaming)
-select * from unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::boolean[])
-on conflict (bucket, imsi) do update set reach = excluded.reach, plmn = excluded.plmn, roaming = excluded.roaming
+insert into sim_standing as w (bucket, imsi, reach, plmn, roaming, generation)
+select * from unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[])
+on conflict (bucket, imsi) do update
+set reach = excluded.reach, plmn = excluded.plmn, roaming = excluded.roaming, generation = excluded.generation
 
 -- name: hold_elements
 -- Reports of these elements wait until the transaction ends, and one that is being taken in is waited for.
@@ -51,9 +52,9 @@ select id from gateway where id = any ($1::int[]) order by id for share
 select distinct gateway_id from session where bucket = $1 and imsi = $2
 
 -- name: outdated
--- SIMs of which somebody is told that they can be reached by data, though their element ended all its sessions since.
+-- SIMs of which somebody is told that they can be reached by data, or are connected, though their element ended all its sessions since.
 select w.imsi from sim_standing w
-where w.bucket = any ($1::smallint[]) and w.reach = 'DATA'
+where w.bucket = any ($1::smallint[]) and (w.reach = 'DATA' or w.generation <> 'UNKNOWN')
   and exists (select 1 from session s join session_restart r on r.gateway_id = s.gateway_id
               where s.bucket = w.bucket and s.imsi = w.imsi and s.ended_at is null and s.began_at < r.restarted_at
                 and s.bucket = any ($1::smallint[]))
