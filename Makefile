@@ -59,7 +59,7 @@ test-faults: $(VENV)/.dev ## Kill, freeze, cut off and fill up real processes at
 
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## Fuzz gateways' reports, RADIUS, the customer APIs, the token endpoint and input files (SEED=1)
-	@$(BIN)/python -m tests.fuzz --ejoin 200000 --camara 50000 --tokens 20000 --files 5000 --gsup 1000000 --radius 1000000 --seed $(SEED)
+	@$(BIN)/python -m tests.fuzz --ejoin 200000 --camara 50000 --tokens 20000 --files 5000 --gsup 1000000 --radius 1000000 --sbi 1000000 --s13 1000000 --seed $(SEED)
 
 .venv-conformance/.done: requirements/conformance.txt $(VENV)/.dev
 	@echo "Installing Schemathesis into an environment of its own (once) ..."

@@ -1,4 +1,5 @@
-"""`python -m tests.fuzz --ejoin 200000 --camara 50000 --tokens 20000 --files 5000 --radius 1000000 --sbi 100000`.
+"""`python -m tests.fuzz --ejoin 200000 --camara 50000 --tokens 20000 --files 5000 --radius 1000000 --sbi 100000
+--s13 1000000`.
 
 Ends with 1 and the input that broke a promise, or with how many inputs were answered how.
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import asyncpg
 from tests.conftest import at_database
-from tests.fuzz import radius, sbi
+from tests.fuzz import radius, s13, sbi
 from tests.fuzz.bench import Finding, bench
 from tests.fuzz.camara import Camara
 from tests.fuzz.ejoin import Ejoin
@@ -25,6 +26,7 @@ from tests.fuzz.tokens import Token
 from simwarden.store import migrate
 from simwarden.store.embedded import EmbeddedPostgres
 
+CODECS = {"radius": radius.run, "sbi": sbi.run, "s13": s13.run}
 DRIVERS: dict[str, type[Ejoin | Camara | Token]] = {"ejoin": Ejoin, "camara": Camara, "tokens": Token}
 
 
@@ -71,10 +73,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sbi", type=int, default=0)
     parser.add_argument("--gsup", type=int, default=0)
+    parser.add_argument("--s13", type=int, default=0)
     given = parser.parse_args()
     clean_environment()
     found = _gsup(given.gsup, given.seed) if given.gsup else 0
-    for name, run_codec, count in (("radius", radius.run, given.radius), ("sbi", sbi.run, given.sbi)):
+    for name, run_codec in CODECS.items():
+        count = getattr(given, name)
         if not count:
             continue
         begun = time.monotonic()

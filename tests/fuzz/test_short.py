@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.fuzz import radius, sbi
+from tests.fuzz import radius, s13, sbi
 from tests.fuzz.bench import bench
 from tests.fuzz.camara import Camara
 from tests.fuzz.ejoin import Ejoin, samples
@@ -56,6 +56,12 @@ def test_no_request_of_a_5g_core_breaks_a_codec() -> None:
     assert taken["charging understood"] > 100
     assert taken["check"] > 100
     assert {"charging MANDATORY_IE_INCORRECT", "check MANDATORY_QUERY_PARAM_INCORRECT"} <= taken.keys()
+
+
+def test_no_message_of_an_mme_breaks_the_codec_of_diameter() -> None:
+    taken = s13.run(10_000, 1)
+    assert min(taken["check understood"], taken["malformed"], taken["answered"], taken["check 5004"]) > 100
+    assert {"head version", "head length", "waits", "unsupported", "check 5005", "check 5014"} <= taken.keys()
 
 
 def test_the_same_seed_makes_the_same_bodies() -> None:
