@@ -117,7 +117,12 @@ async def furnish(db: Database, vault: Vault) -> None:
         kind=AlarmKind.GATEWAY_SILENT,
         subject=f"gateway {north.id}",
         gateway_id=north.id,
-        facts={"gateway": "depot-north", "reportInterval": 60},
+        facts={
+            "gateway": "depot-north",
+            "reportInterval": 60,
+            "reportedAt": now_utc().isoformat(timespec="seconds"),
+            "address": "192.0.2.17",
+        },
     )
     async with db.transaction() as connection:
         await alarms.raise_all(connection, [silent], now_utc())

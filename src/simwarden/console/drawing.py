@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from simwarden.console import maps
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -39,6 +41,11 @@ class Map(msgspec.Struct, frozen=True):
     """Width of the scale's bar,"""
     metres: int
     """and how much that is."""
+
+    @property
+    def inset(self) -> str:
+        """What the inset shows, which says where on earth this is."""
+        return maps.view_box(self.latitude, self.longitude)
 
 
 def map_of(area: Mapping[str, Any] | None, place: Mapping[str, Any] | None) -> Map | None:

@@ -20,6 +20,10 @@ DEGREE = 111_320.0
 """Metres of a degree of latitude."""
 _CLOSEST = 0.02
 """Degrees of latitude that a map shows at least."""
+_AROUND_SPOTS = 3.0
+"""The same where only spots are on it: so much that a coast or a border is seen."""
+_INSET = 16.0
+"""Degrees of latitude of the inset, which says where a map is that shows less than half of that."""
 _FLATTEST = 0.15
 """Cosine of the northernmost middle that is drawn true."""
 _REACH = 200
@@ -71,6 +75,12 @@ class WorldMap(msgspec.Struct, frozen=True):
     has_links: bool = False
     """Things on it lead elsewhere: then it is a group for readers of screens, and no picture."""
 
+    @property
+    def inset(self) -> str:
+        """What the inset shows; empty where none is needed."""
+        is_small = self.height / self.down < _INSET / 2
+        return view_box(self.latitude, self.longitude, self.down / self.across) if is_small else ""
+
 
 class MapShape(msgspec.Struct, frozen=True):
     """An area as the API writes it, with how it is to be drawn."""
@@ -85,7 +95,7 @@ def world(shapes: Iterable[MapShape] = (), spots: Iterable[Spot] = ()) -> WorldM
     """A map on which all of these are; the whole world where there is none."""
     drawable = [each for each in shapes if each.shape["type"] in ("Circle", "Polygon")]
     points = list(spots)
-    view = _View([*_corners(drawable), *points])
+    view = _View([*_corners(drawable), *points], _CLOSEST if drawable else _AROUND_SPOTS)
     return WorldMap(
         [_drawn(each, view) for each in drawable],
         [
@@ -102,6 +112,18 @@ def world(shapes: Iterable[MapShape] = (), spots: Iterable[Spot] = ()) -> WorldM
     )
 
 
+def view_box(latitude: float, longitude: float, stretch: float | None = None) -> str:
+    """The outlines around a point, as `viewBox` of an inset that is half as wide again as it is high.
+
+    `stretch`: so many degrees of longitude are as long there as one of latitude.
+    """
+    if stretch is None:
+        stretch = 1 / max(_FLATTEST, math.cos(math.radians(latitude)))
+    wide = 1.5 * _INSET * stretch
+    corner = (longitude - wide / 2) * UNIT, (-latitude - _INSET / 2) * UNIT
+    return f"{corner[0]:.1f} {corner[1]:.1f} {wide * UNIT:.1f} {_INSET * UNIT:.1f}"
+
+
 def _corners(shapes: Iterable[MapShape]) -> list[Spot]:
     found = []
     for each in shapes:
@@ -116,7 +138,7 @@ def _corners(shapes: Iterable[MapShape]) -> list[Spot]:
 class _View:
     """The part of the world in which all spots are, with some room around them."""
 
-    def __init__(self, spots: Sequence[Spot]) -> None:
+    def __init__(self, spots: Sequence[Spot], closest: float) -> None:
         if not spots:
             self.latitude, self.longitude, self._cos, self.down = 12.0, 0.0, 1.0, WIDTH / 360
             self.across = self.down
@@ -130,7 +152,7 @@ class _View:
         west, east = min(x - r for x, r in wide), max(x + r for x, r in wide)
         self.longitude = _short(first + (west + east) / 2)
         # At least as large as a neighbourhood, at most as the world, and a fifth of room on each side.
-        tall = max(north - south, (east - west) * self._cos * HEIGHT / WIDTH, _CLOSEST) * 1.4
+        tall = max(north - south, (east - west) * self._cos * HEIGHT / WIDTH, closest) * 1.4
         self.down = max(HEIGHT / tall, WIDTH / 360)
         self.across = self.down * self._cos
 

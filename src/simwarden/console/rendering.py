@@ -17,6 +17,8 @@ from simwarden.console import assets, tables, texts, words
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|\+00:00)")
+"""As the API writes times into its sentences."""
 _BLANK = re.compile(r"\n\s*\n+")
 
 
@@ -44,6 +46,7 @@ def environment() -> jinja2.Environment:
         cache_size=-1,
     )
     made.filters["when"] = when
+    made.filters["timed"] = timed
     made.filters["amount"] = amount
     made.filters["digits"] = digits
     made.globals.update(asset=assets.path, address=address, languages=texts.LANGUAGES, tone=words.tone)
@@ -69,6 +72,15 @@ def when(value: str | datetime | None, form: str = "time") -> Markup:
     exact = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     shown = f"{at:%Y-%m-%d}" if form == "day" else f"{at:%Y-%m-%d %H:%M:%S}"
     return Markup('<time datetime="{}" data-form="{}" title="{}">{}</time>').format(exact, form, exact, shown)
+
+
+def timed(text: str) -> Markup:
+    """A sentence of the API, whose times the viewer sees in their own zone."""
+    parts, at = Markup(), 0
+    for found in _TIME.finditer(text):
+        parts += text[at : found.start()] + when(found[0])
+        at = found.end()
+    return parts + text[at:]
 
 
 def amount(value: float | None) -> str:
