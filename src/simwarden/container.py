@@ -336,6 +336,7 @@ class Container:
             kinds={kind.name: kind.rules for kind in registry.kinds()},
             operations=self.customers.operations,
             commands=self.customers.commands,
+            sending=self.customers.sending,
             base_url=self._settings.base_url,
             committed=self._wake,
             intake=self._settings.intake,

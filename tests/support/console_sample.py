@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tests.support.patience import PATIENCE
-from tests.support.world import ACCOUNT, World, iccid, imsi
+from tests.support.world import ACCOUNT, Box, World, iccid, imsi
 
 from simwarden.accounts import applications
 from simwarden.accounts.logins import Logins
@@ -17,6 +17,7 @@ from simwarden.domain.area import Circle
 from simwarden.domain.device_model import DeviceModel
 from simwarden.domain.events import Cause, CauseKind, EventType
 from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.reports import SmsRecord
 from simwarden.domain.risk_shipped import shipped
 from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import Sim
@@ -25,6 +26,7 @@ from simwarden.engine.areas import NamedAreas
 from simwarden.engine.bulk_jobs import BulkJobs
 from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.risk_rules import RiskRules
+from simwarden.engine.sending import NewMessage, Sending
 from simwarden.engine.subscriptions import NewSubscription, Subscriptions
 from simwarden.kit.clock import now_utc
 from simwarden.store import alarms, hotzones, listing
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 PASSWORD = "correct horse battery"
 STOLEN, ARMED, SUSPENDED = 1, 5, 6
 SIMS = 24
+PEER = "+4915112345678"
+"""The other party of messages."""
 HARM = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>{{7*7}}"
 SAMPLES = {
     "sim": imsi(STOLEN),
@@ -112,6 +116,7 @@ async def furnish(db: Database, vault: Vault) -> None:
     issued = await applications.issue(Accounts(db), ACCOUNT, "meter-reading", SETS["all"])
     SAMPLES.update(operation=begun.id, application=issued.application.app_key)
     await _watched(db, vault, issued.application.app_key)
+    await _spoken(world, north)
     await hotzones.change(db, ACCOUNT, "call-centres", ["KH", "MM", "+85620"], now_utc())
     silent = Trouble(
         kind=AlarmKind.GATEWAY_SILENT,
@@ -127,6 +132,26 @@ async def furnish(db: Database, vault: Vault) -> None:
     async with db.transaction() as connection:
         await alarms.raise_all(connection, [silent], now_utc())
     await world.gateways.reject(north.id, now_utc(), "no JSON", "text/plain", b"+CSQ: 17,99\r\nOK")
+
+
+async def _spoken(world: World, box: Box) -> None:
+    """SIM 2 received a message, and its answer was sent."""
+    asked = SmsRecord(
+        key=b"asked",
+        direction="inbound",
+        at=world.clock(),
+        imsi=imsi(2),
+        port=1,
+        slot=2,
+        sender=PEER,
+        content="How much?",
+    )
+    await world.take(box.records(sms=[asked]))
+    sending = Sending(world.db, world.vault, IdempotencyStore(world.db, world.vault), ["ejoin"])
+    answer = NewMessage(sim=await world.sim(2), app_key="test", to=(PEER,), text="4711 kWh")
+    made = await sending.submit(answer)
+    await world.db.execute("update outgoing_message set stage = 2, gateway_id = $1, due_at = null", box.id)
+    SAMPLES["message"] = made.id
 
 
 async def _watched(db: Database, vault: Vault, app_key: str) -> None:

@@ -26,6 +26,7 @@ _COMMANDS = {
     "gateway": ("simwarden.cli.gateway:gateway", "SIM gateways: what they report, and what they are commanded."),
     "sim": ("simwarden.cli.sim:sim", "SIMs: register, list, show, explain, bind, open, close, suspend."),
     "record": ("simwarden.cli.record:record", "What SIMs did: messages, calls, counters."),
+    "message": ("simwarden.cli.message:message", "Short messages sent from SIMs, and what became of them."),
     "line": ("simwarden.cli.line:line", "Fixed lines: numbers and addresses that do not move."),
     "cell": ("simwarden.cli.cell:cell", "Cells of mobile networks, and where they are."),
     "imei": ("simwarden.cli.imei:imei", "Devices that are stolen, blocked, tracked or allowed."),

@@ -40,6 +40,7 @@ _METAVARS = {
     "cellId": "KEY",
     "imeiId": "IMEI",
     "lineId": "NUMBER",
+    "messageId": "ID",
     "planId": "PLAN",
     "invoiceId": "NUMBER",
     "operationId": "ID",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HANDED_ON = frozenset({b"cookie", b"origin", b"sec-fetch-site", b"host", b"user-agent", b"accept-language"})
-_ASKS = frozenset({"/sims/{}/preview", "/rule-trials", "/areas/{}/trial"})
+_ASKS = frozenset({"/sims/{}/preview", "/sims/{}/messages/preview", "/rule-trials", "/areas/{}/trial"})
 """Operations that have a body, but change nothing."""
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode

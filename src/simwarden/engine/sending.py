@@ -58,6 +58,14 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     """What it counts as, once for each receiver."""
 
 
+class Route(msgspec.Struct, frozen=True):
+    """Which network element a message would go by."""
+
+    element_id: int
+    is_centre: bool
+    """It sends from the SIM's phone number, else from the slot that the SIM is in."""
+
+
 class QueuedMessage(msgspec.Struct, frozen=True):
     """It will be sent."""
 
@@ -94,9 +102,8 @@ class Sending:
     async def submit(self, new: NewMessage, once: IdempotentRequest | None = None) -> QueuedMessage:
         """Queue a message. Raises SendingBarred, NothingSends, RecipientOptedOut, TooManyMessages, StoreUnavailable;
         with `once` ReplayedResponse, KeyReused."""
-        if not may_send(new.sim):
-            raise SendingBarred
-        centre = None if await self._has_slot(new.sim) else await self._centre(new.sim)
+        route = await self._route(new.sim)
+        centre = route.element_id if route.is_centre else None
         now, sim = self._clock(), new.sim
         queued = QueuedMessage(new_id(sim.bucket, now), now)
         contents = [
@@ -114,20 +121,28 @@ class Sending:
                 await usage.count(connection, {(now.astimezone(UTC).date(), sim.bucket, new.usage): len(new.to)})
         return queued
 
-    async def _has_slot(self, sim: Sim) -> bool:
-        """Whether it was seen last in a slot that can be told to send."""
-        slot = sim.seen.slot if sim.seen is not None else None
-        found = None if slot is None else await store.carrier(self._db, slot.gateway_id)
-        return found is not None and found[0] in self._carriers and found[1] is not None
+    async def preview(self, new: NewMessage) -> Route:
+        """What `submit` would do now. Raises what it raises, and changes nothing."""
+        route = await self._route(new.sim)
+        async with self._db.transaction() as connection:
+            await self._check(connection, new, self._clock())
+        return route
 
-    async def _centre(self, sim: Sim) -> int:
-        """The message centre that sends from its number. Raises NothingSends."""
+    async def _route(self, sim: Sim) -> Route:
+        """The slot where it was seen last, if it can be told to send, else a message centre. Raises SendingBarred,
+        NothingSends."""
+        if not may_send(sim):
+            raise SendingBarred
+        slot = sim.seen.slot if sim.seen is not None else None
+        carrier = None if slot is None else await store.carrier(self._db, slot.gateway_id)
+        if slot is not None and carrier is not None and carrier[0] in self._carriers and carrier[1] is not None:
+            return Route(slot.gateway_id, is_centre=False)
         found = None
         if sim.msisdn is not None and self._centres:
             found = await store.centre(self._db, self._centres, sim.account_id)
         if found is None:
             raise NothingSends
-        return found
+        return Route(found, is_centre=True)
 
     async def _check(self, connection: asyncpg.Connection, new: NewMessage, now: datetime) -> None:
         limits, account = self._limits, new.sim.account_id

@@ -207,7 +207,7 @@ class Texting(Worker):
         ready = []
         for one, target, task in told:
             if one.key in queued:
-                content = store.opened(self._vault, one)
+                content = store.opened(self._vault, one.key, one.sealed)
                 ready.append(Ready(one, OutgoingText(task, target, content.to, content.text)))
         return ready
 

@@ -30,6 +30,7 @@ HIDDEN = frozenset(
     {
         "password",
         "csv",
+        "text",
         "confirmToken",
         "currentPassword",
         "newPassword",
@@ -43,7 +44,7 @@ HIDDEN = frozenset(
         "reportUrl",
     }
 )
-"""Properties that are not written down: secrets, and lists that may have 200,000 lines."""
+"""Properties that are not written down: secrets, what people write to each other, and lists of 200,000 lines."""
 PERSONAL = frozenset({"email", "phoneNumber", "msisdn", "receiver", "latitude", "longitude", "ipv4", "ipv6"})
 """Properties of which the last three characters are written down."""
 MAX_DETAIL = 4096

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from simwarden.engine.bulk_jobs import BulkJobs
     from simwarden.engine.commands.batcher import CommandBatcher
     from simwarden.engine.ports import ElementRules
+    from simwarden.engine.sending import Sending
     from simwarden.engine.unit_of_work import Outcome
     from simwarden.management.schemas import ActionBody
     from simwarden.northbound.kernel.api import Request
@@ -70,6 +71,7 @@ class House:
         kinds: Mapping[str, ElementRules],
         operations: BulkJobs,
         commands: CommandBatcher,
+        sending: Sending,
         base_url: str,
         vault: Vault,
         keys: SigningKeys,
@@ -97,6 +99,7 @@ class House:
         self.kinds = kinds
         self.operations = operations
         self.commands = commands
+        self.sending = sending
         self.base_url = base_url
         self.vault = vault
         self.keys = keys

@@ -34,6 +34,7 @@ from simwarden.management.records import RecordRoutes
 from simwarden.management.risk import RiskRoutes
 from simwarden.management.roles import for_resellers, opened_by
 from simwarden.management.schemas import MAX_CSV
+from simwarden.management.sending import SendingRoutes
 from simwarden.management.session import SessionRoutes
 from simwarden.management.sims import SimRoutes
 from simwarden.management.tacs import TacRoutes
@@ -55,8 +56,10 @@ READ = frozenset({"manage:read"})
 
 _SHAPES = 1024 * 1024
 """Bytes: a polygon of far too many points is told so."""
-_CHANGES_NOTHING = frozenset({"previewAction", "tryArea", "tryRule"})
+_CHANGES_NOTHING = frozenset({"previewAction", "previewMessage", "tryArea", "tryRule"})
 """They ask by a body, and are no row of the audit list."""
+_ONCE = frozenset({"sendMessage"})
+"""They heed Idempotency-Key."""
 _MOST = {
     "previewBulk": MAX_CSV + MAX_BODY,
     "importSites": MAX_CSV + MAX_BODY,
@@ -117,7 +120,7 @@ def api(house: House, edge: Edge) -> Api:
     accounts, applications, journal = AccountRoutes(house), ApplicationRoutes(house), JournalRoutes(house)
     where, lines, hotzones = PlaceRoutes(house), LineRoutes(house), HotzoneRoutes(house)
     records, plans, opt_outs = RecordRoutes(house), PlanRoutes(house), OptOutRoutes(house)
-    session, people = SessionRoutes(house), PeopleRoutes(house)
+    session, people, sending = SessionRoutes(house), PeopleRoutes(house), SendingRoutes(house)
     limits, invoices = LimitRoutes(house), InvoiceRoutes(house)
     imei_lists = ImeiListRoutes(house)
     clients, consents = ClientRoutes(house), ConsentRoutes(house)
@@ -185,6 +188,10 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/rules/{}/versions", "listRuleVersions", risk.versions),
         ("GET", "/rule-templates", "listRuleTemplates", risk.templates),
         ("POST", "/rule-trials", "tryRule", risk.dry_run),
+        ("POST", "/sims/{}/messages", "sendMessage", sending.send),
+        ("POST", "/sims/{}/messages/preview", "previewMessage", sending.preview),
+        ("GET", "/sent-messages", "listSentMessages", sending.page),
+        ("GET", "/sent-messages/{}", "getSentMessage", sending.show),
         ("GET", "/gateways", "listGateways", gateways.page),
         ("POST", "/gateways", "createGateway", gateways.create),
         ("GET", "/gateways/{}", "getGateway", gateways.show),
@@ -312,6 +319,7 @@ def api(house: House, edge: Edge) -> Api:
             handle if method == "GET" or name in _CHANGES_NOTHING else house.audit.watched(name, handle, show),
             has_body=method in ("POST", "PATCH") and name not in bodiless,
             max_body=_MOST.get(name, MAX_BODY),
+            once=name in _ONCE,
             produces=_PRODUCED.get(name, "application/json"),
         )
     return OperatorsApi(NAME, endpoints, opened_by(PACKAGE), edge, for_operators=True, refused=house.audit.refused)

@@ -66,9 +66,9 @@ def seal(vault: Vault, key: MessageKey, content: MessageContent) -> bytes:
     return vault.seal(_encoder.encode(content), _purpose(key))
 
 
-def opened(vault: Vault, message: DueMessage) -> MessageContent:
+def opened(vault: Vault, key: MessageKey, sealed: bytes) -> MessageContent:
     """The same in clear. Raises WrongKey."""
-    return msgspec.json.decode(vault.open(message.sealed, _purpose(message.key)), type=MessageContent)
+    return msgspec.json.decode(vault.open(sealed, _purpose(key)), type=MessageContent)
 
 
 async def add(

@@ -77,7 +77,9 @@ class Site:
 
     def __init__(self, house: House) -> None:
         self.house = house
-        self.app = Starlette(routes=Console(routes.api(house.parts, Edge(tokens=house.tokens))).routes())
+        self.app = Starlette(
+            routes=Console(routes.api(house.parts, Edge(tokens=house.tokens, answers=house.answers))).routes()
+        )
 
     def visitor(self) -> Visitor:
         """Somebody who is not signed in."""

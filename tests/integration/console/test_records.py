@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,14 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 async def told(site: Site) -> Site:
     """A gateway has reported 60 messages of SIM 0, and two calls of SIM 1."""
     house = site.house
-    id_, _ = await house.gateways.add("gw1", kind="ejoin", command_url=None, username=None, password=None)
+    url = "http://127.0.0.1:9"
+    id_, _ = await house.gateways.add("gw1", kind="ejoin", command_url=url, username="root", password="root")
+    await house.db.execute(
+        "update sim set seen_at = now(), seen_imei = '35209900176148', seen_gateway = $2, seen_port = 1, seen_slot = 2 "
+        "where imsi = $1",
+        imsi(0),
+        id_,
+    )
     sms = [
         SmsRecord(
             key=b"%d" % n,
@@ -130,3 +138,60 @@ async def test_wrong_filters_say_so(told: Site) -> None:
         assert (await visitor.get(f"/records?{query}")).status == status, query
         assert 'role="alert"' in visitor.page
         assert "<script>" not in visitor.page
+
+
+async def test_a_message_is_sent_once_after_it_was_said_what_that_does(told: Site) -> None:
+    operator = await told.person("operator")
+    count = "select count(*) from outgoing_message"
+    await operator.get(f"/records/send?sim={imsi(0)}")
+    assert f'value="{imsi(0)}"' in operator.page
+    given = {"sim": imsi(0), "receiver": "+852 9123 4567", "text": HOSTILE}
+    assert (await operator.post("/records/send", step="try", **given)).status == 200
+    assert "1.02" in operator.page
+    assert ">gw1</a>" in operator.page
+    assert "<script>alert" not in operator.page
+    assert await told.house.db.fetchval(count) == 0
+    [once] = re.findall(r'name="once" value="([0-9a-f]{32})"', operator.page)
+    for _ in range(2):
+        sent = await operator.post("/records/send", step="send", once=once, **given)
+        path = sent.headers["location"].removeprefix("/console")
+    assert await told.house.db.fetchval(count) == 1
+    await operator.get(path)
+    assert "Queued" in operator.page
+    assert OTHER not in operator.page
+    await operator.get(path.partition("?")[0] + "?reveal=yes")
+    assert OTHER in operator.page
+    assert "<script>alert" not in operator.page
+    await told.house.db.execute("update outgoing_message set stage = 4, reason = 'REFUSED: <b>no', due_at = null")
+    for page in (path, f"/records/sent?sim={imsi(0)}"):
+        await operator.get(page)
+        assert "The carrier refused it (&lt;b&gt;no)" in operator.page
+
+
+async def test_nothing_is_sent_by_a_form_that_nobody_saw_or_that_is_wrong(told: Site) -> None:
+    operator, before = await told.person("operator"), "select count(*) from outgoing_message"
+    there = await told.house.db.fetchval(before)
+    given = {"sim": imsi(0), "receiver": OTHER, "text": "x"}
+    assert (await operator.post("/records/send", step="send", **given)).status == 200, "it is previewed"
+    assert (await operator.post("/records/send", csrf="forged", step="send", once="0" * 32, **given)).status == 403
+    for changes, status in (({"receiver": "10086"}, 400), ({"sim": "nobody"}, 404), ({"sim": imsi(5)}, 422)):
+        assert (await operator.post("/records/send", step="try", **given | changes)).status == status
+        assert 'role="alert"' in operator.page
+    assert await told.house.db.fetchval(before) == there
+    viewer = await told.person("viewer")
+    await viewer.get(f"/records?sim={imsi(0)}")
+    assert "/records/send" not in viewer.page
+    assert (await viewer.get("/records/send")).status == 403
+    assert (await viewer.post("/records/send", step="send", once="0" * 32, **given)).status == 403
+    assert (await viewer.get(f"/records/sent?sim={imsi(0)}&reveal=yes")).status == 200
+    assert OTHER not in viewer.page
+
+
+async def test_a_received_message_is_replied_to(told: Site) -> None:
+    operator = await told.person("operator")
+    await operator.get(f"/records?sim={imsi(0)}")
+    assert 'value="write"' not in operator.page, "numbers are masked"
+    await operator.get(f"/records?sim={imsi(0)}&reveal=yes&direction=inbound")
+    assert 'value="write"' in operator.page
+    await operator.post("/records/send", step="write", sim=imsi(0), receiver=OTHER)
+    assert f'name="receiver" value="{OTHER}"' in operator.page

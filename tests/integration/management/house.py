@@ -27,6 +27,7 @@ from simwarden.engine.bulk_worker import BulkWorker
 from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.function_status import Functions
 from simwarden.engine.idempotency import IdempotencyStore
+from simwarden.engine.sending import Sending
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.engine.usage import Reads
 from simwarden.kit.clock import now_utc
@@ -84,7 +85,7 @@ class House:
         self.tokens = Tokens(self.accounts, keys, issuer="https://warden.example")
         self.sims = Sims(database)
         self.gateways = Gateways(database, vault)
-        answers = IdempotencyStore(database, vault)
+        self.answers = answers = IdempotencyStore(database, vault)
         commands = CommandBatcher(database, answers)
         self.operations = BulkJobs(database, answers)
         self.worker = BulkWorker(database, Leases(database, "operate", "w1"))
@@ -96,6 +97,7 @@ class House:
             kinds={kind.name: kind.rules for kind in registry.kinds()},
             operations=self.operations,
             commands=commands,
+            sending=Sending(database, vault, answers, ["ejoin"], ["smpp"]),
             base_url="https://warden.example",
             vault=vault,
             keys=keys,
@@ -121,7 +123,10 @@ class House:
         )
         self.app = northbound.ApisFirst(
             Starlette(routes=oauth.routes(self.server)),
-            {routes.NAME: routes.api(self.parts, Edge(tokens=self.tokens)), **northbound.apis(services)},
+            {
+                routes.NAME: routes.api(self.parts, Edge(tokens=self.tokens, answers=answers)),
+                **northbound.apis(services),
+            },
         )
         self.token = ""
 

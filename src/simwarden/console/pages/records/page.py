@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from simwarden.console.page import ConsolePage, Nav
+from simwarden.console.pages.records import sending
+from simwarden.console.pages.records.tabs import HOME, MAY_REVEAL, reveals, tabs
 from simwarden.console.rendering import address
-from simwarden.console.visit import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +22,8 @@ SCOPES = ("sim", "account", "gateway")
 """Of which one says whose records are shown."""
 DIRECTIONS = ("inbound", "outbound")
 KINDS = (*DIRECTIONS, "report", "task")
-MAY_REVEAL = "actOnSim"
-"""Texts and numbers are shown to who may act on SIMs: the API asks the same role."""
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NUMBER = re.compile(r"\+?[0-9]{5,15}")
 _REPORT_WAITS, _REPORT_FAILED = 32, 64
 """First values of TP-Status (3GPP TS 23.040, 9.2.3.15) for which the message centre still tries, and no more."""
 
@@ -44,11 +44,11 @@ async def _listed(visit: Visit, kind: str, path: str, directions: tuple[str, ...
     if not any(name in wanted for name in SCOPES) and visit.account is not None:
         wanted["account"] = visit.account
     days = {name: query[name] for name in ("from", "to") if _DAY.fullmatch(query.get(name, ""))}
-    reveal = visit.may(MAY_REVEAL) and query.get("reveal") == "yes"
+    reveal = reveals(visit)
     found, status, error = await _found(visit, kind, path, wanted, days, reveal=reveal)
     kept = {**wanted, **days, "reveal": "yes" if reveal else None}
-    here = f"{ROOT}/records" + ("/calls" if kind == "calls" else "")
-    tabs = {**kept, "direction": kept["direction"] if kept.get("direction") in DIRECTIONS else None}
+    here = HOME + ("/calls" if kind == "calls" else "")
+    either = {**kept, "direction": kept["direction"] if kept.get("direction") in DIRECTIONS else None}
     return visit.show(
         f"records/{kind}.html",
         status,
@@ -63,7 +63,7 @@ async def _listed(visit: Visit, kind: str, path: str, directions: tuple[str, ...
         may_reveal=visit.may(MAY_REVEAL),
         other_way=address(here, kept, cursor=query.get("cursor"), reveal=None if reveal else "yes"),
         kept=kept,
-        tabs={"messages": address(f"{ROOT}/records", tabs), "calls": address(f"{ROOT}/records/calls", tabs)},
+        tabs=tabs(visit, either),
         here=here,
         error=error,
         **visit.steps(here, found, kept),
@@ -88,7 +88,9 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         other = record.get("caller" if is_in else "callee")
         tone = {"ENDED": "ok", "UNANSWERED": "warn"}.get(record["state"], "info")
         return {**record, "other": other, "tone": tone, "length": _length(record.get("seconds"))}
-    return {**record, "other": record.get("sender" if is_in else "receiver"), "tone": _tone(record)}
+    other = record.get("sender" if is_in else "receiver")
+    answerable = is_in and "imsi" in record and _NUMBER.fullmatch(other or "") is not None
+    return {**record, "other": other, "tone": _tone(record), "answerable": answerable}
 
 
 def _tone(message: Mapping[str, Any]) -> str:
@@ -118,4 +120,14 @@ PAGES = (
         nav=Nav("sims", 30, "record"),
     ),
     ConsolePage(name="records", path="/records/calls", show=calls, needs=("listMessages", "listCalls")),
+    ConsolePage(name="records", path="/records/sent", show=sending.sent, needs=("listSentMessages",)),
+    ConsolePage(name="records", path="/records/sent/{message}", show=sending.show, needs=("getSentMessage",)),
+    ConsolePage(
+        name="records",
+        path="/records/send",
+        show=sending.write,
+        act=sending.send,
+        needs=("previewMessage", "sendMessage"),
+        acts=("previewMessage", "sendMessage"),
+    ),
 )
