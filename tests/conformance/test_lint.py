@@ -27,6 +27,7 @@ EXCEPTIONS = {
     ("device-communication-function", "post /activate", "operationId"): "the draft's own operationId",
     ("device-communication-function", "post /deactivate", "operationId"): "the draft's own operationId",
     ("manage", "get /sims", "imei"): "the operator's own API; an IMEI is a device, and the filter of a list",
+    ("manage", "get /sim-export", "imei"): "the filter of a list, as of the list itself",
     ("manage", "get /imei-lists/{imeiId}", "imeiId"): "the operator's own API; an IMEI is a device",
     ("sms", "post /short-message", "operationId"): "CAMARA's own operationId",
     (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING, Any
 
 from msgspec.json import Decoder
@@ -15,10 +13,10 @@ from simwarden.domain.rules.device import Bind
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine.bulk_jobs import Named
 from simwarden.management import bulk_views, schemas
-from simwarden.management.csv_list import CsvList
+from simwarden.management.csv_list import CsvList, csv_rows
 from simwarden.management.house import House, read
 from simwarden.management.query import Query, Text
-from simwarden.management.sims import as_filter
+from simwarden.management.sim_filters import as_filter
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument
 
@@ -108,10 +106,10 @@ class BulkRoutes:
         return Answer(200, None, headers, self._lines(found, undone))
 
     async def _lines(self, operation: Operation, undone: str) -> AsyncIterator[bytes]:
-        yield _csv([RESULT_COLUMNS])
+        yield csv_rows([RESULT_COLUMNS])
         listed = operation.filter is None
         async for items in self._house.operations.stream(operation):
-            yield _csv(
+            yield csv_rows(
                 [
                     (
                         item.n if listed else None,
@@ -166,16 +164,3 @@ def _id(request: Request) -> str:
 
 def _given(given: Any) -> str:
     return str(next(iter(given.values()), "")) if isinstance(given, dict) else str(given or "")
-
-
-def _csv(rows: Any) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows([[_safe(value) for value in row] for row in rows])
-    return text.getvalue().encode()
-
-
-def _safe(value: object) -> object:
-    """A text that a spreadsheet would take for a formula is quoted; a phone number is left as it is."""
-    if isinstance(value, str) and value[:1] in ("=", "-", "@", "+") and not value[1:].isdigit():
-        return f"'{value}"
-    return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from simwarden.engine.imports import delimiter_of
 from simwarden.northbound.kernel.errors import InvalidArgument
@@ -58,3 +58,17 @@ async def in_slices(rows: Iterable[T]) -> AsyncIterator[T]:
         yield row
         if count % _SLICE == 0:
             await asyncio.sleep(0)
+
+
+def csv_rows(rows: Iterable[Iterable[Any]]) -> bytes:
+    """Rows as CSV text; None is an empty value."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([[_safe(value) for value in row] for row in rows])
+    return text.getvalue().encode()
+
+
+def _safe(value: object) -> object:
+    """A text that a spreadsheet would take for a formula is quoted; a phone number is left as it is."""
+    if isinstance(value, str) and value[:1] in ("=", "-", "@", "+", "\t", "\r") and not value[1:].isdigit():
+        return f"'{value}"
+    return value

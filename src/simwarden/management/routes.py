@@ -36,6 +36,7 @@ from simwarden.management.roles import for_resellers, opened_by
 from simwarden.management.schemas import MAX_CSV
 from simwarden.management.sending import SendingRoutes
 from simwarden.management.session import SessionRoutes
+from simwarden.management.sim_lists import SimListRoutes
 from simwarden.management.sims import SimRoutes
 from simwarden.management.tacs import TacRoutes
 from simwarden.management.usage import UsageRoutes
@@ -64,6 +65,7 @@ _MOST = {
     "previewBulk": MAX_CSV + MAX_BODY,
     "importSites": MAX_CSV + MAX_BODY,
     "importLines": MAX_CSV + MAX_BODY,
+    "importSims": MAX_CSV + MAX_BODY,
     "importTacs": 8 * MAX_BODY,
     "importImeis": 16 * MAX_BODY,
     "createArea": _SHAPES,
@@ -74,6 +76,7 @@ _MOST = {
 
 
 _PRODUCED = {
+    "exportSims": "text/csv",
     "getOperationResult": "text/csv",
     "getInvoicePdf": "application/pdf",
     "getInvoiceCsv": "text/csv",
@@ -122,11 +125,13 @@ def api(house: House, edge: Edge) -> Api:
     records, plans, opt_outs = RecordRoutes(house), PlanRoutes(house), OptOutRoutes(house)
     session, people, sending = SessionRoutes(house), PeopleRoutes(house), SendingRoutes(house)
     limits, invoices = LimitRoutes(house), InvoiceRoutes(house)
-    imei_lists = ImeiListRoutes(house)
+    imei_lists, sim_lists = ImeiListRoutes(house), SimListRoutes(house)
     clients, consents = ClientRoutes(house), ConsentRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
         ("GET", "/sim-search", "searchSims", sims.search),
+        ("GET", "/sim-export", "exportSims", sim_lists.export),
+        ("POST", "/sim-lists", "importSims", sim_lists.bring),
         ("POST", "/sims", "createSim", sims.create),
         ("GET", "/sims/{}", "getSim", sims.show),
         ("PATCH", "/sims/{}", "changeSim", sims.change),

@@ -369,6 +369,15 @@ class ImportLines(_Body, frozen=True):
     csv: Annotated[str, Meta(min_length=1, max_length=MAX_CSV)]
 
 
+class ImportSims(_Body, frozen=True):
+    """ImportSims."""
+
+    account: Name
+    csv: Annotated[str, Meta(min_length=1, max_length=MAX_CSV)]
+    update: bool = False
+    dry_run: bool = False
+
+
 class ImportTacs(_Body, frozen=True):
     """ImportTacs."""
 

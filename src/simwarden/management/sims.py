@@ -14,28 +14,23 @@ from simwarden.domain.errors import InvalidBinding, NothingToChange, SimExists
 from simwarden.domain.intake import Caution, range_cautions
 from simwarden.domain.rules import lifecycle
 from simwarden.domain.rules.device import SetPolicy
-from simwarden.domain.sim import BarCause, BindingState, Lifecycle, Sim
+from simwarden.domain.sim import Lifecycle, Sim
 from simwarden.engine import explain, identity, mentions, provision
 from simwarden.management import record_views, schemas, views
 from simwarden.management.explanation import explanation
 from simwarden.management.house import House, read
 from simwarden.management.query import Bucket, Number, Query, Text
 from simwarden.management.roles import may_reveal
+from simwarden.management.sim_filters import FILTERS, as_filter, filter_body
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import InvalidArgument, PermissionDenied
 from simwarden.store import listing, ranges, records
-from simwarden.store.listing import SimFilter
 from simwarden.store.record_lists import call_of, message_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from simwarden.management.schemas import FilterBody
-
-FILTERS = tuple(field.encode_name for field in msgspec.structs.fields(schemas.FilterBody))
-"""The names of the filters, alike in a query and in the body of a bulk operation."""
 _NO_POLICY = "The SIM is not bound to a device, so there is no policy to change"
-LIVING = [str(state) for state in Lifecycle if state is not Lifecycle.DELETED]
 QUICK = 0.04
 """Seconds that a quick search takes in the database, about."""
 RECORDS = 10
@@ -57,22 +52,7 @@ class SimRoutes:
         """listSims."""
         query = Query(request.query, (*FILTERS, "quick"), "sims")
         quick = query.choice("quick", ("true", "false")) == "true"
-        barred = query.choice("barred", ("true", "false"))
-        body = schemas.FilterBody(
-            account=query.text("account"),
-            state=query.choice("state", [str(state) for state in BindingState]),  # type: ignore[arg-type]
-            lifecycle=query.choice("lifecycle", LIVING),  # type: ignore[arg-type]
-            barred=None if barred is None else barred == "true",
-            bar=query.choice("bar", [str(cause) for cause in BarCause]),  # type: ignore[arg-type]
-            tag=query.texts("tag"),
-            imei=query.text("imei"),
-            tac=query.text("tac"),
-            seen_before=query.time("seenBefore"),
-            seen_after=query.time("seenAfter"),
-            gateway=query.text("gateway"),
-            text=query.text("text"),
-        )
-        wanted = await as_filter(self._house, body)
+        wanted = await as_filter(self._house, filter_body(query))
         found, reached = await listing.page(
             self._house.db,
             wanted,
@@ -255,29 +235,3 @@ class SimRoutes:
 
     async def _names(self, sims: Iterable[Sim]) -> dict[int, str]:
         return await self._house.gateways.names(mentions.in_sims(sims))
-
-
-async def as_filter(house: House, body: FilterBody) -> SimFilter:
-    """A filter as the store takes it: names looked up, identifiers in canonical form.
-
-    Raises AccountNotFound, GatewayNotFound, InvalidIdentifier, InvalidArgument.
-    """
-    if body.imei is not None and body.tac is not None:
-        raise InvalidArgument("Give one of imei and tac, not both")
-    gateway = await house.gateway_id(body.gateway)
-    device = identifiers.parse_imei(body.imei).key if body.imei else None
-    if body.text is not None and "\x00" in body.text:
-        raise InvalidArgument("Invalid value: text")
-    return SimFilter(
-        account=await house.account_id(body.account),
-        state=body.state,
-        lifecycle=body.lifecycle,
-        barred=body.barred,
-        bar=body.bar,
-        tags=body.tag,
-        imei=identifiers.parse_tac(body.tac) if body.tac else device,
-        seen_before=body.seen_before,
-        seen_after=body.seen_after,
-        gateway=gateway,
-        text=body.text,
-    )

@@ -1,5 +1,6 @@
 // Rows of a list that are chosen: one box chooses all that are shown, and what can be done with them appears.
 export function selection(root) {
+  root.querySelector("form.goes-on")?.requestSubmit();
   for (const form of root.querySelectorAll("form[data-selection]")) {
     const all = form.querySelector("[data-all]");
     const boxes = () => [...form.querySelectorAll("input[name=sim]")];

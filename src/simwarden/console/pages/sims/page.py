@@ -24,6 +24,15 @@ FILTERS = ("account", "state", "lifecycle", "barred", "bar", "tag", "imei", "tac
 COLUMNS = ("number", "imsi", "iccid", "binding", "life", "off", "device", "place", "seen", "account", "tags")
 SHOWN = ("number", "imsi", "binding", "life", "off", "device", "place", "seen", "account")
 """Without a choice."""
+FILE_COLUMNS = {
+    "number": ("msisdn",),
+    "life": ("lifecycle",),
+    "off": ("off", "bars"),
+    "device": ("imei",),
+    "place": ("gateway", "port", "slot"),
+    "seen": ("seenAt",),
+}
+"""What a column is in a file, where that is called otherwise."""
 ROWS = 50
 _WHOLE = re.compile(r"\+?[0-9]{14,20}|[^\s@]+@[^\s@]+")
 """What may be an identifier in full, and is looked up by an index before anything is searched."""
@@ -48,6 +57,7 @@ async def show(visit: Visit) -> ASGIApp:
         columns=shown,
         all_columns=COLUMNS,
         accounts=accounts,
+        file=address(f"{ROOT}/sim-list/result", {**wanted, "text": text or None, "column": kept["column"]}),
         first=_at(kept) if "cursor" in query else "",
         next=_at({**kept, "cursor": found["nextCursor"]}) if "nextCursor" in found else "",
         wanted={name: wanted.get(name, "") for name in FILTERS},
@@ -83,8 +93,21 @@ async def _found(visit: Visit, text: str, wanted: dict[str, str]) -> tuple[dict[
         raise
 
 
+async def export(visit: Visit) -> ASGIApp:
+    """The SIMs that match, with the columns of the list, as a file."""
+    wanted = {name: visit.query[name] for name in (*FILTERS, "text") if name in visit.query}
+    if visit.account is not None:
+        wanted.setdefault("account", visit.account)
+    chosen = [name for name in COLUMNS if name in visit.lists.get("column", ())]
+    column = [each for name in chosen for each in FILE_COLUMNS.get(name, (name,))]
+    return visit.api.through("/sim-export", column=column, **wanted)
+
+
 def _at(query: dict[str, Any]) -> str:
     return address(f"{ROOT}/sims", query)
 
 
-PAGES = (ConsolePage(name="sims", path="/sims", show=show, needs=("listSims",), nav=Nav("sims", 10, "sim")),)
+PAGES = (
+    ConsolePage(name="sims", path="/sims", show=show, needs=("listSims",), nav=Nav("sims", 10, "sim")),
+    ConsolePage(name="sims", path="/sim-list/result", show=export, needs=("exportSims",)),
+)

@@ -1,0 +1,1 @@
+"""A list of SIMs, looked at and then registered."""
