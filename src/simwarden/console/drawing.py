@@ -41,11 +41,8 @@ class Map(msgspec.Struct, frozen=True):
     """Width of the scale's bar,"""
     metres: int
     """and how much that is."""
-
-    @property
-    def inset(self) -> str:
-        """What the inset shows, which says where on earth this is."""
-        return maps.view_box(self.latitude, self.longitude)
+    inset: str = ""
+    """Where on earth this is: see maps.view_box."""
 
 
 def map_of(area: Mapping[str, Any] | None, place: Mapping[str, Any] | None) -> Map | None:
@@ -61,15 +58,17 @@ def map_of(area: Mapping[str, Any] | None, place: Mapping[str, Any] | None) -> M
     if not spots:
         return None
     view = _View(spots)
+    latitude, longitude = (here["latitude"], here["longitude"]) if here else spots[0][:2]
     return Map(
         WIDTH,
         HEIGHT,
         view.circle(*circle) if circle else None,
         " ".join(f"{x:.1f},{y:.1f}" for x, y in (view.point(*each) for each in ring)),
         view.circle(here["latitude"], here["longitude"], here["radius"]) if here else None,
-        here["latitude"] if here else spots[0][0],
-        here["longitude"] if here else spots[0][1],
+        latitude,
+        longitude,
         *view.scale(),
+        inset=maps.view_box(latitude, longitude),
     )
 
 

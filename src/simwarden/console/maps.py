@@ -74,12 +74,8 @@ class WorldMap(msgspec.Struct, frozen=True):
     height: int = HEIGHT
     has_links: bool = False
     """Things on it lead elsewhere: then it is a group for readers of screens, and no picture."""
-
-    @property
-    def inset(self) -> str:
-        """What the inset shows; empty where none is needed."""
-        is_small = self.height / self.down < _INSET / 2
-        return view_box(self.latitude, self.longitude, self.down / self.across) if is_small else ""
+    inset: str = ""
+    """What the inset shows, as `viewBox`; empty where none is needed."""
 
 
 class MapShape(msgspec.Struct, frozen=True):
@@ -109,17 +105,13 @@ def world(shapes: Iterable[MapShape] = (), spots: Iterable[Spot] = ()) -> WorldM
         view.down,
         *view.scale(),
         has_links=any(each.href for each in drawable) or any(each.href for each in points),
+        inset=view_box(view.latitude, view.longitude) if HEIGHT / view.down < _INSET / 2 else "",
     )
 
 
-def view_box(latitude: float, longitude: float, stretch: float | None = None) -> str:
-    """The outlines around a point, as `viewBox` of an inset that is half as wide again as it is high.
-
-    `stretch`: so many degrees of longitude are as long there as one of latitude.
-    """
-    if stretch is None:
-        stretch = 1 / max(_FLATTEST, math.cos(math.radians(latitude)))
-    wide = 1.5 * _INSET * stretch
+def view_box(latitude: float, longitude: float) -> str:
+    """The outlines around a point, as `viewBox` of an inset that is half as wide again as it is high."""
+    wide = 1.5 * _INSET / max(_FLATTEST, math.cos(math.radians(latitude)))
     corner = (longitude - wide / 2) * UNIT, (-latitude - _INSET / 2) * UNIT
     return f"{corner[0]:.1f} {corner[1]:.1f} {wide * UNIT:.1f} {_INSET * UNIT:.1f}"
 
