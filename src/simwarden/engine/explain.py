@@ -10,7 +10,7 @@ import msgspec
 
 from simwarden.domain.admission import keeping_out
 from simwarden.domain.identifiers import full_imei
-from simwarden.domain.sim import AreaLimit, Function, NetworkTarget
+from simwarden.domain.sim import AreaLimit, Function
 from simwarden.engine import mentions
 from simwarden.engine.function_status import ApnView, FunctionView, apn_views, function_views
 from simwarden.store import attachments, sessions
@@ -103,11 +103,8 @@ async def explain(db: Database, gateways: Gateways, sim: Sim, *, history: int = 
     events = await sims.events(sim, limit=max(history, 1))
     async with db.connection() as connection:
         items = (await attachments.of_sims(connection, [sim.imsi]))[sim.imsi]
-    devices = {
-        NetworkTarget(item.element_id, sim.imsi): item.imei
-        for item in reversed(await sessions.live_of_sim(db, sim))
-        if item.imei
-    }
+    live = reversed(await sessions.live_of_sim(db, sim))
+    devices = {session.target: session.imei for session in live if session.imei}
     devices |= {item.target: item.device for item in items if item.device}
     binding, imei = sim.binding, sim.seen.imei if sim.seen else None
     on = await ListedDevices(db).lists_of(imei) if imei else None

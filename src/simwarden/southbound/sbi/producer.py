@@ -108,4 +108,5 @@ class SbiProducer(Generic[E]):
 
 
 def _port_settings(settings: msgspec.Struct, kind: str) -> PortSettings:
-    return PortSettings(**{name: getattr(settings, f"{kind}_{name}") for name in PortSettings.__struct_fields__})
+    given = {name: getattr(settings, f"{kind}_{name}") for name in PortSettings.__struct_fields__}
+    return msgspec.convert(given, PortSettings)
