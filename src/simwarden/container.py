@@ -48,6 +48,7 @@ from simwarden.probes import Probes
 from simwarden.ready import ready
 from simwarden.reference import routes as reference
 from simwarden.reference.documents import Documents
+from simwarden.sandbox.gateways import VirtualGateways
 from simwarden.settings import keys
 from simwarden.southbound import registry
 from simwarden.southbound.registry import Sources
@@ -349,6 +350,7 @@ class Container:
             audit_days=self._settings.audit_kept_days,
             logins=self.logins,
             openid=self._openid(),
+            simulator=VirtualGateways(self._settings.simulator_file, self._session),
         )
 
     async def _metrics_page(self) -> bytes:

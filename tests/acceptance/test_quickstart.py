@@ -7,19 +7,22 @@ import json
 import os
 import stat
 import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 from tests.support.server import serving
 from tests.support.terminal import PATIENCE, Terminal, terminal
 
+from simwarden.cli.remote import read_key
 from simwarden.demo.processes import free_port
 from simwarden.quickstart import env, sample
 from simwarden.store.accounts import Accounts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from simwarden.store.database import Database
 
@@ -96,16 +99,34 @@ async def test_what_it_prints_works_when_pasted_and_again_after_a_restart_in_the
             second.type(f"{QUICKSTART}\n")
             await second.shows("A quickstart is running already")
 
-        await customer.paste(steal)
-        await explained(customer, bindingState="DIFFERED")
-        await customer.paste(put_back)
+        async with operator(environment) as manage:
+            away = {"imsi": before["IMSI"], "gateway": "virtual2", "port": 6}
+            async with manage.post("simulator/moves", json=away) as answer:
+                assert answer.status == 200, await answer.text()
+            await explained(customer, bindingState="DIFFERED")
+            await customer.paste(put_back)
         await explained(customer, bindingState="LOCKED")
         await quickstart.interrupt()
+        async with operator(environment) as manage, manage.get("simulator") as answer:
+            assert answer.status == 404
         assert "its 8 SIMs" in await customer.paste(f"{QUICKSTART} --remove")
         assert "There is no sample data" in await customer.paste(f"{QUICKSTART} --remove")
     assert not (tmp_path / "quickstart.env").exists()
     assert await Accounts(database).list() == []
     assert await left_behind(database) == []
+
+
+@asynccontextmanager
+async def operator(environment: dict[str, str]) -> AsyncIterator[aiohttp.ClientSession]:
+    """The management API, with the key that the server made for its own machine."""
+    url = f"http://127.0.0.1:{environment['SIMWARDEN_PORT']}"
+    key = read_key(Path(environment["SIMWARDEN_DATA_DIR"]) / "operator.key")
+    async with aiohttp.ClientSession() as session:
+        form = {"grant_type": "client_credentials", "client_id": key.app_key, "client_secret": key.app_secret}
+        async with session.post(f"{url}/oauth2/token", data=form) as answer:
+            token = (await answer.json())["access_token"]
+    async with aiohttp.ClientSession(f"{url}/manage/v1/", headers={"Authorization": f"Bearer {token}"}) as session:
+        yield session
 
 
 async def left_behind(database: Database) -> list[str]:
@@ -116,6 +137,7 @@ async def left_behind(database: Database) -> list[str]:
     of_somebody = ["account_id", "app_key", "gateway_id", "subscription_id", "imsi"]
     tables = {row["table_name"] for row in await database.fetch(columns, of_somebody)} | {"account", "gateway"}
     tables -= {"sim_deleted", "event"}  # the SIMs' history stays, as of every SIM that is deleted
+    tables -= {"operator_act", "request_log"}  # and what operators did
     operator = " where {} <> 'operator'"
     found = []
     for table in sorted(tables):

@@ -21,7 +21,10 @@ KEYS = {"Enter": ("\r", 13), "Tab": ("\t", 9), " ": (" ", 32), "Escape": ("", 27
 FRAMED = "document.readyState === 'complete' && document.querySelector('#main h1') !== null"
 
 
-ASKED = ("records?account=acme&reveal=yes", "records/calls?account=acme", "hotzones/lists?account=acme")
+ASKED = (
+    *("records?account=acme&reveal=yes", "records/calls?account=acme", "hotzones/lists?account=acme"),
+    "simulator?sim=460000990000000&since=2026-01-01T00:00:00Z",
+)
 """Pages that show something only to who asks for it."""
 
 

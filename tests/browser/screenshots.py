@@ -16,6 +16,7 @@ from tests.conftest import at_database
 from tests.support.console_rich import enrich
 from tests.support.console_sample import furnish
 from tests.support.server import serving
+from tests.support.virtual_gateways import virtual_gateways
 
 from simwarden.settings.keys import key_of
 from simwarden.store import migrate
@@ -49,6 +50,7 @@ async def run(folder: Path) -> None:
             await db.close()
             async with (
                 serving(directory, url, secret_key=KEY) as address,
+                virtual_gateways(directory / "data" / "simulator"),
                 chrome.browser(program, directory) as browser,
                 browser.tab() as page,
             ):

@@ -14,6 +14,7 @@ from tests.browser.console import Tab, paths
 from tests.support.console_rich import enrich
 from tests.support.console_sample import SAMPLES, STOLEN, furnish
 from tests.support.server import serving
+from tests.support.virtual_gateways import virtual_gateways
 from tests.support.world import imsi
 
 from simwarden.console.texts import catalogue
@@ -40,7 +41,11 @@ async def console(tmp_path_factory: pytest.TempPathFactory, world_database: Data
     assert key is not None
     await furnish(world_database, Vault(key))
     await enrich(world_database, Vault(key))
-    async with serving(tmp_path_factory.mktemp("console"), world_database.url, secret_key=KEY) as address:
+    directory = tmp_path_factory.mktemp("console")
+    async with (
+        serving(directory, world_database.url, secret_key=KEY) as address,
+        virtual_gateways(directory / "data" / "simulator"),
+    ):
         yield address
 
 

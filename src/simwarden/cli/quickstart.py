@@ -62,6 +62,7 @@ def quickstart(url: str | None, env_file: Path, wait: float, *, remove: bool) ->
         by_operator("quickstart"),
         extra,
         click.echo,
+        settings.simulator_file,
     )
     asyncio.run(run.run(wait))
 

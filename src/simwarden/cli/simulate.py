@@ -231,12 +231,8 @@ def cards(control: str, *, as_json: bool) -> None:
     from simwarden.simulator.client import steer
     from simwarden.simulator.errors import SimulatorError
 
-    async def look() -> list[dict[str, Any]]:
-        found = (await steer(control, "/gateways"))["gateways"]
-        return [card for one in found for card in (await steer(control, f"/gateways/{one['name']}"))["sims"]]
-
     try:
-        rows = asyncio.run(look())
+        rows = asyncio.run(steer(control, "/sims"))["sims"]
     except SimulatorError as error:
         raise click.ClickException(str(error)) from error
     if as_json:

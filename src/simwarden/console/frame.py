@@ -118,6 +118,8 @@ class Console:
         if visit.session is not None and not visit.may(*page.needs):
             if page.path == "/" and visit.navigation:  # who may not see the overview begins elsewhere
                 return visit.go(ROOT + visit.navigation[0][1][0].path)
+            if page.may_be_absent:
+                raise CallRefused(404, "NOT_FOUND", "")
             raise CallRefused(403, "PERMISSION_DENIED", "")
         if is_live:
             assert page.live is not None

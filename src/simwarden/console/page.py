@@ -64,6 +64,8 @@ class ConsolePage(msgspec.Struct, frozen=True, kw_only=True):
     """For who is not signed in, too."""
     before_factor: bool = False
     """For who still has to get a second factor."""
+    may_be_absent: bool = False
+    """An installation need not have what it is about: who may not call the operations finds no such page."""
     most: int = FORM
     """Bytes of its form."""
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from simwarden.engine.sending import Sending
     from simwarden.engine.unit_of_work import Outcome
     from simwarden.management.schemas import ActionBody
+    from simwarden.management.simulator import Simulator
     from simwarden.northbound.kernel.api import Request
     from simwarden.store.accounts import Account, Accounts
     from simwarden.store.database import Database
@@ -85,12 +86,13 @@ class House:
         audit_days: float = 365,
         logins: Logins | None = None,
         openid: OpenIdLogin | None = None,
+        simulator: Simulator | None = None,
     ) -> None:
         """`kinds`: how network elements of each kind are registered. `base_url`: how gateways reach this server.
 
         `committed` is called after a change that events came of. `preview` shows the request of a delivery's
         attempt at a time, as it was sent, without its secrets. `server`: this worker's name.
-        `audit_days`: how long it can be seen what operators did.
+        `audit_days`: how long it can be seen what operators did. `simulator`: the virtual gateways beside this server.
         """
         self.db = db
         self.accounts = accounts
@@ -114,6 +116,7 @@ class House:
         self.audit_days = audit_days
         self.grants = Grants(db)
         self.openid = openid
+        self.simulator = simulator
         self.logins = logins or Logins(People(db), vault, clock=clock)
         self.audit = Audit(db, vault, server=server, clock=clock)
 

@@ -38,6 +38,7 @@ from simwarden.management.sending import SendingRoutes
 from simwarden.management.session import SessionRoutes
 from simwarden.management.sim_lists import SimListRoutes
 from simwarden.management.sims import SimRoutes
+from simwarden.management.simulator import SimulatorRoutes
 from simwarden.management.tacs import TacRoutes
 from simwarden.management.usage import UsageRoutes
 from simwarden.northbound.kernel.api import MAX_BODY, Api, Endpoint
@@ -126,6 +127,7 @@ def api(house: House, edge: Edge) -> Api:
     session, people, sending = SessionRoutes(house), PeopleRoutes(house), SendingRoutes(house)
     limits, invoices = LimitRoutes(house), InvoiceRoutes(house)
     imei_lists, sim_lists = ImeiListRoutes(house), SimListRoutes(house)
+    simulator = SimulatorRoutes(house)
     clients, consents = ClientRoutes(house), ConsentRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
@@ -296,6 +298,11 @@ def api(house: House, edge: Edge) -> Api:
         ("POST", "/seller/numbers", "confirmNumbers", invoices.confirm),
         ("GET", "/accounts/{}/buyer", "getBuyer", invoices.buyer),
         ("POST", "/accounts/{}/buyer", "setBuyer", invoices.set_buyer),
+        ("GET", "/simulator", "getSimulator", simulator.show),
+        ("POST", "/simulator/moves", "moveSimulatedSim", simulator.move),
+        ("POST", "/simulator/gateways/{}", "switchSimulatedGateway", simulator.switch),
+        ("POST", "/simulator/infections", "infectSimulatedSim", simulator.infect),
+        ("POST", "/simulator/infections/end", "cureSimulatedSim", simulator.cure),
         ("GET", "/audit", "listAudit", journal.acts),
         ("GET", "/audit/verification", "verifyAudit", journal.verify),
         ("GET", "/requests", "listRequests", journal.requests),

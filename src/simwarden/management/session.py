@@ -16,6 +16,7 @@ from simwarden.management.callers import OperatorCaller
 from simwarden.management.house import House, read
 from simwarden.management.query import Query
 from simwarden.management.roles import is_admin, opened_to
+from simwarden.management.simulator import OPERATIONS
 from simwarden.northbound.kernel.api import Answer, Request
 from simwarden.northbound.kernel.errors import PermissionDenied, Unauthenticated
 
@@ -112,7 +113,9 @@ class SessionRoutes:
         left = await self._logins.people.recovery_left(user.id) if user.totp is not None else None
         shown = self._view(user, session) | {"csrfToken": csrf_token(token)}
         if named:
-            shown["operations"] = opened_to(request.caller)
+            there = self._house.simulator
+            absent = OPERATIONS if there is None or not there.is_there() else ()
+            shown["operations"] = [name for name in opened_to(request.caller) if name not in absent]
         return Answer(200, shown | ({} if left is None else {"recoveryCodesLeft": left}), [NOT_KEPT])
 
     async def log_out(self, request: Request) -> Answer:

@@ -1,7 +1,8 @@
-"""The file that the quickstart leaves for the developer's shell."""
+"""The files that the quickstart leaves: for the developer's shell, and for the server beside it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from typing import TYPE_CHECKING
@@ -32,8 +33,24 @@ def read(path: Path) -> dict[str, str]:
 
 def write(path: Path, variables: Mapping[str, str]) -> None:
     """Replace the file, readable by its owner only."""
+    _replace(path, _HEAD + "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()))
+
+
+def announce(path: Path, control: str) -> None:
+    """Say in this file of the server where the control server of the virtual gateways is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, f"{control}\n")
+
+
+def withdraw(path: Path, control: str) -> None:
+    """They run no more. What others announced stays."""
+    with contextlib.suppress(OSError):
+        if path.read_text(encoding="utf-8", errors="replace").strip() == control:
+            path.unlink()
+
+
+def _replace(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    text = _HEAD + "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     try:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
             file.write(text)

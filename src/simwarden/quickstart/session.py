@@ -41,7 +41,8 @@ class NotPossible(SimwardenError):
 
 
 class Quickstart:
-    """`open_store` opens the server's database; `say` prints a line; `extra` goes into the env file too."""
+    """`open_store` opens the server's database; `say` prints a line; `extra` goes into the env file too. While the
+    gateways run, `simulator_file` lets the server's console and management API steer them."""
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Quickstart:
         cause: Cause,
         extra: Mapping[str, str],
         say: Callable[[str], None],
+        simulator_file: Path,
     ) -> None:
         self._url = url
         self._env_file = env_file
@@ -58,6 +60,7 @@ class Quickstart:
         self._cause = cause
         self._extra = extra
         self._say = say
+        self._simulator_file = simulator_file
 
     async def run(self, wait: float) -> None:
         """Wait `wait` seconds at most for the server, then work until SIGINT or SIGTERM.
@@ -75,6 +78,7 @@ class Quickstart:
                 variables |= {"SIMWARDEN_SIMULATOR": control.url, **self._extra}
                 env.write(self._env_file, variables)
                 await _reported(fleet)
+                env.announce(self._simulator_file, control.url)
                 stop = asyncio.Event()
                 for number in (signal.SIGINT, signal.SIGTERM):
                     asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -83,6 +87,7 @@ class Quickstart:
                     server.executor.on_command = self._commanded(server.name)
                 await Loop(client, Nowhere(), _Teller(self._say, self._url)).run("quickstart", stop)
             finally:
+                env.withdraw(self._simulator_file, control.url)
                 await control.close()
                 await fleet.close()
         self._say("Stopped. The sample data stays: run it again, or `simwarden quickstart --remove`.")
@@ -146,7 +151,8 @@ class Quickstart:
             f"All of it is in {self._env_file}. Open another terminal and paste, line by line:\n"
         )
         self._say(guide(self._env_file, self._url, variables["IMSI"], variables["PHONE"], variables["SINK"]))
-        self._say("Here you see what reaches the customer and the gateways. Ctrl-C ends.")
+        self._say("Here you see what reaches the customer and the gateways; the console's page Simulator shows it too.")
+        self._say("Ctrl-C ends.")
 
     def _commanded(self, gateway: str) -> Callable[[ReceivedCommand], None]:
         def tell(command: ReceivedCommand) -> None:

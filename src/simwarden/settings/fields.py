@@ -254,6 +254,11 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return self.own_url if self.admin_port is None else self._url(self.admin_host, self.admin_port)
 
     @property
+    def simulator_file(self) -> Path:
+        """Where virtual gateways beside the server say that they run, and where they are steered."""
+        return Path(self.data_dir).expanduser() / "simulator"
+
+    @property
     def serves_console(self) -> bool:
         """Whether the web console is served."""
         host = self.host if self.admin_port is None else self.admin_host

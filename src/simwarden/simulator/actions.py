@@ -22,7 +22,7 @@ from simwarden.simulator.operations import (
     ReportUrl,
     SetFault,
 )
-from simwarden.simulator.outbreak import Garbage, MassCalls, MassSms, ZoneCalls
+from simwarden.simulator.outbreak import Cure, Garbage, MassCalls, MassSms, ZoneCalls
 from simwarden.simulator.route import Travel
 
 #: Operations under /gateways/{name}/...
@@ -43,6 +43,7 @@ FLEET_OPERATIONS: dict[str, type[Any]] = {
     "move": Move,
     "mass-sms": MassSms,
     "mass-calls": MassCalls,
+    "cure": Cure,
     "zone-calls": ZoneCalls,
     "garbage": Garbage,
     "travel": Travel,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -48,12 +49,14 @@ def describe(server: GatewayServer) -> Message:
     }
 
 
-def describe_cards(server: GatewayServer) -> list[Message]:
-    """Every card of a gateway and where it sits."""
+def describe_cards(server: GatewayServer, fleet: SimulatedFleet) -> list[Message]:
+    """Every card of a gateway: where it sits, where it was at the start, and what an infected device does with it."""
     gateway = server.gateway
     cards = []
     for place, sim in sorted(gateway.cards().items()):
         view = gateway.view(place)
+        home = fleet.homes.get(sim.imsi)
+        outbreak = fleet.outbreaks.get(sim.imsi)
         cards.append(
             {
                 "imsi": sim.imsi,
@@ -64,6 +67,8 @@ def describe_cards(server: GatewayServer) -> list[Message]:
                 "imei": view.imei,
                 "st": view.st,
                 "locked": gateway.is_locked(place),
+                "home": None if home is None else {"gateway": home[0], "slot": str(home[1])},
+                "outbreak": None if outbreak is None else asdict(outbreak),
             }
         )
     return cards
@@ -79,6 +84,7 @@ class ControlServer:
             web.get("/gateways/{name}", self.gateway),
             web.get("/gateways/{name}/commands", self.commands),
             web.get("/gateways/{name}/reports", self.reports),
+            web.get("/sims", self.sims),
             web.get("/sims/{imsi}", self.sim),
         ]
         routes += [
@@ -107,12 +113,19 @@ class ControlServer:
     async def gateway(self, request: web.Request) -> web.Response:
         """One gateway with its cards."""
         server = self.fleet.server(request.match_info["name"])
-        return web.json_response(describe(server) | {"sims": describe_cards(server)})
+        return web.json_response(describe(server) | {"sims": describe_cards(server, self.fleet)})
+
+    async def sims(self, _request: web.Request) -> web.Response:
+        """The cards of all gateways."""
+        servers = self.fleet.servers.values()
+        return web.json_response({"sims": [card for each in servers for card in describe_cards(each, self.fleet)]})
 
     async def sim(self, request: web.Request) -> web.Response:
         """Where a card is."""
         server, place = self.fleet.locate(self.fleet.imsi(request.match_info["imsi"]))
-        return web.json_response(next(card for card in describe_cards(server) if card["slot"] == str(place)))
+        return web.json_response(
+            next(card for card in describe_cards(server, self.fleet) if card["slot"] == str(place))
+        )
 
     async def commands(self, request: web.Request) -> web.Response:
         """The last received commands, oldest first."""

@@ -19,6 +19,17 @@ from simwarden.simulator.slot_addresses import SlotAddress
 Happening = dict[str, Any]
 
 
+@dataclass(slots=True)
+class Outbreak:
+    """What an infected device does: messages or calls from one card, until there are enough or somebody ends it."""
+
+    kind: str
+    """The operation: mass-sms or mass-calls."""
+    of: int
+    done: int = 0
+    is_over: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
     """What to build. Card number n (from 0) has the IMSI `imsi_base` + `first_card` + n."""
@@ -74,6 +85,10 @@ class SimulatedFleet:
         self.imsi_base = imsi_base
         self.random = random.Random(seed)  # noqa: S311 - reproducible, not secret
         self.drawer: dict[str, VirtualSim] = {}
+        self.homes = {sim.imsi: (each.name, place) for each in servers for place, sim in each.gateway.cards().items()}
+        """By IMSI: the gateway and slot where a card was at the start."""
+        self.outbreaks: dict[str, Outbreak] = {}
+        """By IMSI: the last one of each card."""
         self.on_happening: Callable[[Happening], None] = lambda _happening: None
         self._tasks: set[asyncio.Task[None]] = set()
 

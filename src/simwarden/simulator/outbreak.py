@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from simwarden.simulator.errors import Conflict, InvalidRequest
-from simwarden.simulator.fleet import SimulatedFleet
+from simwarden.simulator.errors import Conflict, InvalidRequest, NotFound
+from simwarden.simulator.fleet import Outbreak, SimulatedFleet
 from simwarden.simulator.garbage import DAMAGED_BODIES
 from simwarden.simulator.gateway import VirtualGateway
 from simwarden.simulator.messages import REGISTERED, Message
@@ -47,24 +47,39 @@ class Mass(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return server, server.gateway.place(self.port, self.slot)
 
     async def pace(
-        self, fleet: SimulatedFleet, server: GatewayServer, place: SlotAddress, act: Callable[[str, int], None]
+        self,
+        fleet: SimulatedFleet,
+        server: GatewayServer,
+        place: SlotAddress,
+        act: Callable[[str, int], None],
+        kind: str,
     ) -> int:
-        """Do `act(number, index)` `count` times in the background, while the card is registered."""
+        """Do `act(number, index)` `count` times in the background, while the card is registered and not cured.
+
+        Raises Conflict when this card is at it already.
+        """
+        outbreak = Outbreak(kind, self.count)
+        if (card := server.gateway.card(place)) is not None:
+            if (last := fleet.outbreaks.get(card.imsi)) is not None and not last.is_over:
+                raise Conflict(f"the card with IMSI {card.imsi} is infected already; cure it first")
+            fleet.outbreaks[card.imsi] = outbreak
         numbers = [f"86139{fleet.random.randrange(10**8):08d}" for _ in range(min(self.count, 1000))]
 
         async def work() -> None:
             loop = asyncio.get_running_loop()
             begin = loop.time()
-            done = 0
-            for index in range(self.count):
-                if server.gateway.state(place) != REGISTERED or not server.online:
-                    break
-                act(numbers[index % len(numbers)], index)
-                done += 1
-                due = begin + done / self.rate - loop.time() if self.rate > 0 else 0
-                if due > 0 or done % 100 == 0:
-                    await asyncio.sleep(max(due, 0))
-            fleet.happened("mass-ended", gateway=server.name, slot=str(place), done=done, of=self.count)
+            try:
+                for index in range(self.count):
+                    if outbreak.is_over or server.gateway.state(place) != REGISTERED or not server.online:
+                        break
+                    act(numbers[index % len(numbers)], index)
+                    done = outbreak.done = index + 1
+                    due = begin + done / self.rate - loop.time() if self.rate > 0 else 0
+                    if due > 0 or done % 100 == 0:
+                        await asyncio.sleep(max(due, 0))
+            finally:
+                outbreak.is_over = True
+            fleet.happened("mass-ended", gateway=server.name, slot=str(place), done=outbreak.done, of=self.count)
 
         fleet.background(work())
         return self.count
@@ -81,7 +96,7 @@ class MassSms(Mass, kw_only=True):
         def send(number: str, index: int) -> None:
             send_one(server.executor, tid=1_000_000 + index, place=place, number=number, text=self.text)
 
-        count = await self.pace(fleet, server, place, send)
+        count = await self.pace(fleet, server, place, send, "mass-sms")
         return {"gateway": server.name, "slot": str(place), "queued": count}
 
 
@@ -105,8 +120,22 @@ class MassCalls(Mass, kw_only=True):
                 message = gateway.cdr(place, cid=f"{gateway.name}-{stamp}-{index}", other=number, times=times)
                 server.reporter.push("cdr", message, [str(place)])
 
-        count = await self.pace(fleet, server, place, call)
+        count = await self.pace(fleet, server, place, call, "mass-calls")
         return {"gateway": server.name, "slot": str(place), "queued": count}
+
+
+class Cure(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The device with this card is cured: it sends and calls no more."""
+
+    imsi: str
+
+    async def perform(self, fleet: SimulatedFleet) -> Message:
+        imsi = fleet.imsi(self.imsi)
+        outbreak = fleet.outbreaks.get(imsi)
+        if outbreak is None or outbreak.is_over:
+            raise NotFound(f"the card with IMSI {imsi} is not infected")
+        outbreak.is_over = True
+        return {"imsi": imsi, "done": outbreak.done, "of": outbreak.of}
 
 
 class ZoneCalls(Instruction, kw_only=True):

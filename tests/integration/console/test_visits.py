@@ -86,7 +86,7 @@ async def test_each_role_sees_its_pages_and_no_others(site: Site, role: str) -> 
     for path in LISTS:
         reply = await visitor.get(path)
         assert (reply.status == 200) == (path in shown) or path == "/", path
-        assert reply.status in (200, 403) or path == "/"
+        assert reply.status in (200, 403) or path in ("/", "/simulator")
     assert ("/sims" in shown) == (role != "billing")
 
 
