@@ -158,7 +158,13 @@ async def test_another_tenants_and_unknown_names_are_answered_alike(acme: Resell
             assert answers[0][0] == 404
             looked += 1
     assert looked >= 24
-    for path in ("/sims?account=", "/sim-export?account=", "/applications?account=", "/usage?account=", "/invoices?account="):
+    for path in (
+        "/sims?account=",
+        "/sim-export?account=",
+        "/applications?account=",
+        "/usage?account=",
+        "/invoices?account=",
+    ):
         found = [await acme.call("GET", path + name) for name in ("meters", "nobody")]
         assert [each.status for each in found] == [404, 404]
         assert found[0].json["message"].replace("meters", "nobody") == found[1].json["message"]
