@@ -31,6 +31,7 @@ from benchmarks import (
     radius,
     retention,
     rules,
+    s13,
     sightings,
     twins,
 )
@@ -80,6 +81,14 @@ async def measure_eir(given: argparse.Namespace) -> None:
         async with bench() as world:
             await world.fill(0)
             await eir.measure(world, port, given.sims, given.seconds, given.rounds)
+
+
+async def measure_s13(given: argparse.Namespace) -> None:
+    """Equipment checks of a 4G core."""
+    with eir.listening(s13.SETTING) as port:
+        async with bench() as world:
+            await world.fill(0)
+            await s13.measure(world, port, given.sims, given.seconds, given.rounds)
 
 
 async def measure_hotzone(given: argparse.Namespace) -> None:
@@ -254,6 +263,7 @@ SECTIONS = {
     "calls": measure_calls,
     "reads": measure_reads,
     "eir": measure_eir,
+    "s13": measure_s13,
     "hotzone": measure_hotzone,
     "sightings": measure_sightings,
     "latency": measure_latency,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import random
@@ -12,6 +13,7 @@ from benchmarks.setup import IMSI_BASE, Bench
 from simwarden.demo.processes import free_port
 from simwarden.settings import Settings
 from simwarden.settings.keys import master_key
+from simwarden.southbound.address_book import REFRESH
 from simwarden.southbound.eir.codec import PATH
 from simwarden.store.gateways import Gateways
 from simwarden.store.vault import Vault
@@ -23,19 +25,18 @@ SETTING = "SIMWARDEN_EIR_PORT"
 
 
 @contextlib.contextmanager
-def listening() -> Iterator[int]:
-    """The server that starts meanwhile answers checks; its port."""
+def listening(setting: str = SETTING) -> Iterator[int]:
+    """The server that starts meanwhile answers checks; its port, which this setting gives it."""
     port = free_port()
-    os.environ[SETTING] = str(port)
+    os.environ[setting] = str(port)
     try:
         yield port
     finally:
-        del os.environ[SETTING]
+        del os.environ[setting]
 
 
-async def measure(world: Bench, port: int, sims: int, seconds: float, rounds: int) -> None:
-    """At the rate of the aim: checks that repeat what is known, then with one of a hundred in another device; and as
-    many as it can."""
+async def bind_all(world: Bench, sims: int, kind: str, name: str) -> None:
+    """So many SIMs, each bound to the device that it is in, and an element of this kind that asks for all of them."""
     await growth.fill(world, sims)
     async with world.database() as db:
         await db.execute(
@@ -45,11 +46,16 @@ async def measure(world: Bench, port: int, sims: int, seconds: float, rounds: in
         )
         await db.execute("vacuum analyze sim")
         vault = Vault(master_key(Settings(data_dir=str(world.directory / "data"))))
-        given = {"kind": "eir", "command_url": None, "username": None, "password": None}
-        await Gateways(db, vault).add("amf", **given, source_addresses=["127.0.0.1/32"])  # type: ignore[arg-type]
+        given = {"kind": kind, "command_url": None, "username": None, "password": None}
+        await Gateways(db, vault).add(name, **given, source_addresses=["127.0.0.1/32"])  # type: ignore[arg-type]
+    await asyncio.sleep(REFRESH + 1)  # until every worker knows the element
+
+
+async def measure(world: Bench, port: int, sims: int, seconds: float, rounds: int) -> None:
+    """At the rate of the aim: checks that repeat what is known, then with one of a hundred in another device; and as
+    many as it can."""
+    await bind_all(world, sims, "eir", "amf")
     url = f"http://127.0.0.1:{port}"
-    while (await http_load.run(url, checks(sims, 0.0), seconds=1, connections=1)).statuses.keys() != {200}:
-        pass  # until the workers know the element
     for moved, what in ((0.0, "repeated"), (0.01, "1 % in another device")):
         for _ in range(rounds):
             paced = await http_load.run(url, checks(sims, moved), seconds=seconds, connections=CONNECTIONS, rate=RATE)

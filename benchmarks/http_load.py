@@ -1,4 +1,4 @@
-"""A cheap HTTP/1.1 load generator: kept connections, ready-made requests, times from when a request was due."""
+"""A cheap load generator, of HTTP/1.1 by itself: kept connections, ready-made requests, times since they were due."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ class Result(msgspec.Struct):
         return len(self.latencies) / self.seconds
 
 
-class _Connection(asyncio.Protocol):
-    def __init__(self, idle: Callable[[_Connection], None]) -> None:
+class Connection(asyncio.Protocol):
+    """One connection, on which a request follows the answer to the one before it."""
+
+    def __init__(self, idle: Callable[[Connection], None]) -> None:
         self._idle = idle
         self._buffer = b""
         self._due = 0.0
@@ -43,6 +45,7 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
 
     def send(self, request: bytes, due: float) -> None:
+        """Send a request that was due at this time."""
         assert self._transport is not None
         self._due = due
         self._transport.write(request)
@@ -56,9 +59,12 @@ class _Connection(asyncio.Protocol):
             self._buffer = data
             return
         self._buffer = b""
+        self.answered(int(data[9:12]))
+
+    def answered(self, status: int) -> None:
+        """Count the answer, and be idle."""
         assert self.result is not None
         self.result.latencies.append((time.perf_counter() - self._due) * 1000)
-        status = int(data[9:12])
         self.result.statuses[status] = self.result.statuses.get(status, 0) + 1
         self._idle(self)
 
@@ -72,7 +78,13 @@ def request(url: str, body: bytes, headers: dict[str, str]) -> bytes:
 
 
 async def run(
-    url: str, make: Callable[[int], bytes], *, seconds: float, connections: int, rate: float | None = None
+    url: str,
+    make: Callable[[int], bytes],
+    *,
+    seconds: float,
+    connections: int,
+    rate: float | None = None,
+    protocol: type[Connection] = Connection,
 ) -> Result:
     """Send `make(n)` for n = 0, 1, 2 ... for `seconds`, over `connections`.
 
@@ -86,9 +98,9 @@ async def run(
     result = Result(seconds, [], Counter())
     number = 0
     stopped = False
-    idle: deque[_Connection] = deque()
+    idle: deque[Connection] = deque()
 
-    def next_closed(connection: _Connection) -> None:
+    def next_closed(connection: Connection) -> None:
         nonlocal number
         if not stopped:
             number += 1
@@ -96,7 +108,7 @@ async def run(
 
     waiting: deque[float] = deque()
 
-    def next_paced(connection: _Connection) -> None:
+    def next_paced(connection: Connection) -> None:
         nonlocal number
         if waiting and not stopped:
             number += 1
@@ -107,7 +119,7 @@ async def run(
     opened = []
     for _ in range(connections):
         transport, connection = await loop.create_connection(
-            lambda: _Connection(next_closed if rate is None else next_paced), parts.hostname, parts.port
+            lambda: protocol(next_closed if rate is None else next_paced), parts.hostname, parts.port
         )
         connection.result = result
         opened.append((transport, connection))
