@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|\+00:00)")
 """As the API writes times into its sentences."""
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _BLANK = re.compile(r"\n\s*\n+")
 
 
@@ -45,7 +46,7 @@ def environment() -> jinja2.Environment:
         auto_reload=False,
         cache_size=-1,
     )
-    made.filters["when"] = when
+    made.filters["when"] = _when
     made.filters["timed"] = timed
     made.filters["amount"] = amount
     made.filters["digits"] = digits
@@ -64,13 +65,27 @@ def moment(value: str | datetime) -> datetime:
     return found.astimezone(UTC)
 
 
-def when(value: str | datetime | None, form: str = "time") -> Markup:
-    """A time as an element that a script turns into the viewer's zone; `form`: time, ago or day. Until then UTC."""
+@jinja2.pass_context
+def _when(context: jinja2.runtime.Context, value: str | datetime | None, form: str = "time") -> Markup:
+    """The filter `when`, which knows the visitor's language."""
+    visit = context.get("visit")
+    return when(value, form, visit.language if visit else "en")
+
+
+def when(value: str | datetime | None, form: str = "time", language: str = "en") -> Markup:
+    """A time as an element that a script turns into the viewer's zone; `form`: time, ago or day. Until then UTC.
+
+    How long ago it is stands there as the script will say it, so that nothing moves.
+    """
     if not value:
         return Markup('<span class="none">–</span>')
     at = moment(value)
     exact = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     shown = f"{at:%Y-%m-%d}" if form == "day" else f"{at:%Y-%m-%d %H:%M:%S}"
+    if form == "ago" and (seconds := round((datetime.now(UTC) - at).total_seconds())) >= 0:
+        long_enough = (each for each in _UNITS if seconds >= each[1] * (2 if each[0] == "day" else 1))
+        unit, size = next(long_enough, _UNITS[-1])
+        shown = texts.text(language, f"common.ago_{unit}", count=seconds // size)
     return Markup('<time datetime="{}" data-form="{}" title="{}">{}</time>').format(exact, form, exact, shown)
 
 
