@@ -33,6 +33,7 @@ from simwarden.management.reach import within_reach
 from simwarden.management.records import RecordRoutes
 from simwarden.management.risk import RiskRoutes
 from simwarden.management.roles import for_resellers, opened_by
+from simwarden.management.saved_views import SavedViewRoutes
 from simwarden.management.schemas import MAX_CSV
 from simwarden.management.sending import SendingRoutes
 from simwarden.management.session import SessionRoutes
@@ -126,7 +127,7 @@ def api(house: House, edge: Edge) -> Api:
     records, plans, opt_outs = RecordRoutes(house), PlanRoutes(house), OptOutRoutes(house)
     session, people, sending = SessionRoutes(house), PeopleRoutes(house), SendingRoutes(house)
     limits, invoices = LimitRoutes(house), InvoiceRoutes(house)
-    imei_lists, sim_lists = ImeiListRoutes(house), SimListRoutes(house)
+    imei_lists, sim_lists, views = ImeiListRoutes(house), SimListRoutes(house), SavedViewRoutes(house)
     simulator = SimulatorRoutes(house)
     clients, consents = ClientRoutes(house), ConsentRoutes(house)
     table = (
@@ -256,6 +257,9 @@ def api(house: House, edge: Edge) -> Api:
         ("POST", "/session/password", "changePassword", session.change_password),
         ("POST", "/session/second-factor", "beginSecondFactor", session.offer),
         ("POST", "/session/second-factor/confirm", "confirmSecondFactor", session.confirm),
+        ("GET", "/views", "listViews", views.page),
+        ("POST", "/views", "saveView", views.save),
+        ("DELETE", "/views/{}", "removeView", views.remove),
         ("GET", "/sessions", "listSessions", session.sessions),
         ("DELETE", "/sessions/{}", "endSession", session.end),
         ("GET", "/users", "listUsers", people.page),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tests.integration.management.house import imsi, phone
 
 from simwarden.console.pages.sim_import import page
+from simwarden.store import saved_views
 
 if TYPE_CHECKING:
     import pytest
@@ -71,3 +72,44 @@ async def test_what_is_no_list_is_said_at_the_form_and_viewers_bring_nothing_in(
     await viewer.get("/sims")
     assert "/console/sim-import" not in viewer.page
     assert (await viewer.post("/sim-import", account="x", csv="imsi\n1")).status == 403
+
+
+async def test_a_view_is_saved_opened_replaced_and_removed_by_its_person_alone(site: Site) -> None:
+    viewer, other = await site.person("viewer"), await site.person("admin")
+    await viewer.get("/sims?state=LOCKED&column=imsi")
+    kept = await viewer.post("/sim-views", name="Locked <b>", view="state=LOCKED&column=imsi&done=saved&evil=1")
+    assert kept.headers["location"] == "/console/sims?state=LOCKED&column=imsi&done=saved"
+    await viewer.get("/sims?state=LOCKED&column=imsi")
+    assert (
+        '<a class="tag" href="/console/sims?state=LOCKED&amp;column=imsi" aria-current="true">Locked &lt;b&gt;'
+        in viewer.page
+    )
+    await viewer.post("/sim-views", name="Locked <b>", view="bar=RISK")
+    await viewer.get("/sims")
+    assert 'href="/console/sims?bar=RISK">Locked &lt;b&gt;' in viewer.page
+    [view] = re.findall(r'name="remove" value="(\w+)"', viewer.page)
+    await other.get("/sims")
+    assert "Locked" not in other.page
+    assert (await other.post("/sim-views", remove=view)).status == 404
+    await viewer.get("/sims")
+    assert (await viewer.post("/sim-views", remove=view)).status == 303
+    await viewer.get("/sims")
+    assert "Locked &lt;b&gt;" not in viewer.page
+
+
+async def test_there_is_a_limit_of_views_and_of_what_they_hold(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saved_views, "MOST", 2)
+    viewer = await site.person("viewer")
+    await viewer.get("/sims")
+    csrf = viewer.csrf
+    for name, view, status in (
+        ("one", "state=LOCKED", 303),
+        ("two", "state=LOCKED", 303),
+        ("two", "state=ARMED", 303),
+        ("three", "state=LOCKED", 409),
+        ("n" * 61, "state=LOCKED", 400),
+        ("two", "", 400),
+        ("two", "q=" + "9" * 2000, 400),
+    ):
+        assert (await viewer.post("/sim-views", csrf=csrf, name=name, view=view)).status == status, (name, view)
+    assert (await site.house.manage("GET", "/views")).status == 401, "a key has none"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode
 
 from simwarden.console.calls import CallRefused
 from simwarden.console.names import account_names
@@ -21,6 +22,8 @@ LIVES = ("PRE_ACTIVE", "ACTIVE", "SUSPENDED", "DEACTIVATED")
 BARS = ("IMEI_MISMATCH", "AREA_EXIT", "CLOSED_BY_CUSTOMER", "SUSPENDED", "RISK", "QUOTA")
 FILTERS = ("account", "state", "lifecycle", "barred", "bar", "tag", "imei", "tac", "seenBefore", "seenAfter", "gateway")
 """Parameters of the address that the API takes under the same name."""
+VIEWED = (*FILTERS, "q", "inside", "column")
+"""What a saved view holds."""
 COLUMNS = ("number", "imsi", "iccid", "binding", "life", "off", "device", "place", "seen", "account", "tags")
 SHOWN = ("number", "imsi", "binding", "life", "off", "device", "place", "seen", "account")
 """Without a choice."""
@@ -40,6 +43,7 @@ _WHOLE = re.compile(r"\+?[0-9]{14,20}|[^\s@]+@[^\s@]+")
 
 async def show(visit: Visit) -> ASGIApp:
     """The list."""
+    views, here = (await visit.api.get("/views"))["views"], _viewed(visit.request.url.query)
     query = visit.query
     text = query.get("q", "").replace(" ", "")
     wanted = {name: query[name] for name in FILTERS if name in query}
@@ -67,6 +71,8 @@ async def show(visit: Visit) -> ASGIApp:
         searched=found.get("searchedPercent"),
         inside=_at({**kept, "inside": "yes"}) if text and "inside" not in query and not wanted else "",
         error=error and (error.message or visit.t(f"failed.{error.status}")),
+        here=here,
+        views=[{**each, "href": f"{ROOT}/sims?{_viewed(each['query'])}"} for each in views if each["list"] == "sims"],
         states=STATES,
         lives=LIVES,
         bars=BARS,
@@ -107,7 +113,24 @@ def _at(query: dict[str, Any]) -> str:
     return address(f"{ROOT}/sims", query)
 
 
+async def keep(visit: Visit) -> ASGIApp:
+    """Save the filters and columns as a view, or remove one."""
+    gone = visit.field("remove")
+    if gone:
+        await visit.api.call("DELETE", "/views/{}", gone)
+        return visit.go(f"{ROOT}/sims", done="view_removed")
+    query = _viewed(visit.field("view"))
+    await visit.api.post("/views", body={"list": "sims", "name": visit.field("name"), "query": query})
+    return visit.go(f"{ROOT}/sims?{query}&done=saved")
+
+
+def _viewed(query: str) -> str:
+    """What of a query is of this list's address, whoever wrote it."""
+    return urlencode([(name, value) for name, value in parse_qsl(query, max_num_fields=100) if name in VIEWED])
+
+
 PAGES = (
     ConsolePage(name="sims", path="/sims", show=show, needs=("listSims",), nav=Nav("sims", 10, "sim")),
+    ConsolePage(name="sims", path="/sim-views", act=keep, needs=("listSims",), acts=("saveView", "removeView")),
     ConsolePage(name="sims", path="/sim-list/result", show=export, needs=("exportSims",)),
 )
