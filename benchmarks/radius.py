@@ -59,11 +59,22 @@ def _said(what: str, figures: list[dict[str, Any]]) -> str:
     rates = [each["answered"] / each["seconds"] for each in figures]
     spread = ", ".join(f"{rate:,.0f}" for rate in rates)
     again = sum(each["repeated"] for each in figures)
-    return f"{what}: {machine.median(rates):,.0f} durable packets/s (rounds {spread}; sent again {again}); aim 15,000/s"
+    return (
+        f"{what}: {machine.median(rates):,.0f} durable packets/s (rounds {spread}; sent again {again}); aim 15,000/s\n"
+        f"  processor time of a packet: {_spent(figures)}"
+    )
+
+
+def _spent(figures: list[dict[str, Any]]) -> str:
+    """Medians, in microseconds. A core gives 1,000,000 a second, so the sum is what the machine can do at most."""
+    kinds = {"python": "Simwarden", "postgres": "PostgreSQL", "load": "load generator"}
+    each = {kind: machine.median([f["cpu"][kind] / f["answered"] * 1e6 for f in figures]) for kind in kinds}
+    return ", ".join(f"{kinds[kind]} {spent:.0f} us" for kind, spent in each.items())
 
 
 async def _load(world: Bench, kind: str, sims: int, packets: int, *more: str) -> dict[str, Any]:
     port = world.radius_access_port if kind == "access" else world.radius_port
+    before = _cpu(world)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.radius_load", kind, "--port", str(port)),
         *("--sims", str(sims), "--packets", str(packets), *more),
@@ -71,4 +82,13 @@ async def _load(world: Bench, kind: str, sims: int, packets: int, *more: str) ->
     )
     said, _ = await process.communicate()
     found: dict[str, Any] = json.loads(said)
+    after = _cpu(world)
+    found["cpu"] = {kind: after[kind] - before[kind] for kind in before} | {"load": found["load"]}
     return found
+
+
+def _cpu(world: Bench) -> dict[str, float]:
+    """Seconds of processor time so far."""
+    (noted,) = (world.directory / "data").rglob("postmaster.pid")
+    postgres = machine.cpu_of(int(noted.read_text().split()[0]))
+    return {"python": machine.cpu_of(world.server.pid), "postgres": postgres}

@@ -149,6 +149,7 @@ def main() -> None:
     took: list[float] = []
     codes: dict[int, int] = {}
     sent = answered = repeated = 0
+    load_began = time.process_time()
     start = checked = now = time.monotonic()
     turn = 0
     while answered < given.packets and now - start < 120:
@@ -169,10 +170,11 @@ def main() -> None:
         if now - checked > 0.5:
             checked = now
             repeated += sum(port.again(now) for port in made)
-    seconds = now - start
+    seconds, load = now - start, time.process_time() - load_began
     took.sort()
     at = {f"p{share}": round(took[int(len(took) * share / 100)] * 1000, 2) for share in (50, 95, 99)} if took else {}
-    print(json.dumps({"answered": answered, "seconds": seconds, "repeated": repeated, "codes": codes, **at}))
+    counted = {"answered": answered, "seconds": seconds, "load": load, "repeated": repeated, "codes": codes}
+    print(json.dumps(counted | at))
 
 
 if __name__ == "__main__":

@@ -216,9 +216,9 @@ def _count(session: Session, note: SessionNote) -> Session:
     if note.at < session.began_at:
         return session
     total = note.octets
-    if total is not None and (total.up > session.up or total.down > session.down) and _is_believable(total):
+    if total is not None and (total.up > session.up or total.down > session.down) and believable(total):
         session = msgspec.structs.replace(session, up=max(session.up, total.up), down=max(session.down, total.down))
-    if note.used is not None and note.used.number > session.parts and _is_believable(note.used.octets):
+    if note.used is not None and note.used.number > session.parts and believable(note.used.octets):
         more = note.used.octets
         session = msgspec.structs.replace(
             session, up=session.up + more.up, down=session.down + more.down, parts=note.used.number
@@ -226,7 +226,8 @@ def _count(session: Session, note: SessionNote) -> Session:
     return session
 
 
-def _is_believable(octets: Octets) -> bool:
+def believable(octets: Octets) -> bool:
+    """Whether a session can have used so much."""
     return 0 <= octets.up <= MOST_OCTETS and 0 <= octets.down <= MOST_OCTETS
 
 

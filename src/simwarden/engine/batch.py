@@ -16,8 +16,9 @@ from simwarden.domain.decision import Verdict
 from simwarden.domain.doubt import DoubtKind
 from simwarden.domain.events import EventType
 from simwarden.domain.reports import Evidence
+from simwarden.domain.session import News
 from simwarden.domain.sim import ALL_FUNCTIONS, BarCause, CardSlot, Function, NetworkTarget, Sighting
-from simwarden.engine import areas, disagreement, geofences, standing_watch
+from simwarden.engine import areas, courses, disagreement, geofences, standing_watch
 from simwarden.engine.counters import CounterBook, CounterMarks
 from simwarden.engine.doubts import Doubts, settle
 from simwarden.engine.places import PlaceBook
@@ -103,6 +104,27 @@ class Batch:
 
     async def run(self) -> Tally:
         await self._slots.hear()
+        told = len(self._reports)
+        self._reports = await courses.count(self._connection, self._reports, self._gateways, self._refresh)
+        if self._reports:
+            await self._take_in()
+        counted = told - len(self._reports)
+        if counted:
+            self._tally.sightings += counted
+            self._tally.sessions[News.WENT_ON] = self._tally.sessions.get(News.WENT_ON, 0) + counted
+        if self._slots.back:
+            await attachments.retry_now(self._connection, self._slots.back, self._now)
+            await attachments.wake(self._connection)
+            self._tally.outcome = msgspec.structs.replace(self._tally.outcome, enforcement_due=True)
+        if self._troubles:
+            await alarms.raise_all(self._connection, self._troubles, self._now)
+        if self._slots.silent:
+            keys = [gateway_key(AlarmKind.GATEWAY_SILENT, id_) for id_ in self._slots.silent]
+            await alarms.clear_all(self._connection, keys, self._now, "The gateway reports again")
+        return self._tally
+
+    async def _take_in(self) -> None:
+        """What is more than a session that goes on."""
         await self._slots.compare(self._now - self._refresh)
         self._tally.late = self._slots.late
         await self._sessions.follow(self._reports)
@@ -121,16 +143,6 @@ class Batch:
         for report in self._reports:
             if report.polled and report.gateway_id in self._gateways:
                 await settle(self._connection, report, self._now)
-        if self._slots.back:
-            await attachments.retry_now(self._connection, self._slots.back, self._now)
-            await attachments.wake(self._connection)
-            self._tally.outcome = msgspec.structs.replace(self._tally.outcome, enforcement_due=True)
-        if self._troubles:
-            await alarms.raise_all(self._connection, self._troubles, self._now)
-        if self._slots.silent:
-            keys = [gateway_key(AlarmKind.GATEWAY_SILENT, id_) for id_ in self._slots.silent]
-            await alarms.clear_all(self._connection, keys, self._now, "The gateway reports again")
-        return self._tally
 
     async def _sightings(self) -> list[BatchedSighting]:
         """Everything in the batch that tells which device a SIM is in, in the order in which it came."""

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simwarden.domain.errors import TryAgain
 from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
 from simwarden.domain.session import Session
+from simwarden.domain.sim import session_target
 from simwarden.store.columns import lines, numbers
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     import asyncpg
 
+    from simwarden.domain.session import SessionNote
     from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
 
 Q = load("sessions")
 Key = tuple[str, int, str]
 """IMSI, id of the network element, name of the session there."""
+Progress = tuple[Key, "datetime", int, int]
+"""Of a session: when it was last reported, and the octets up and down that are counted."""
 
 
 def _from_row(row: asyncpg.Record) -> Session:
@@ -56,6 +61,60 @@ async def find(connection: asyncpg.Connection, keys: Sequence[Key]) -> dict[Key,
         [key for _, _, key in keys],
     )
     return {(row["imsi"], row["gateway_id"], row["key"]): _from_row(row) for row in rows}
+
+
+async def going_on(
+    connection: asyncpg.Connection, told: Sequence[tuple[int, SessionNote]], refresh: timedelta
+) -> list[tuple[int, datetime, int, int, str]]:
+    """Which of these reports, each of an element by id and of another SIM by IMSI, say only that a session goes on.
+
+    Of each its place among `told`; of its session when it was last reported, coarsely, and the octets up and down that
+    are counted; and the SIM's account. `refresh`: how old a stored time may become.
+    """
+    notes = [note for _, note in told]
+    imsis = [note.imsi or "" for note in notes]
+    rows = await connection.fetch(
+        Q["going_on"],
+        [bucket_of(imsi) for imsi in imsis],
+        lines(imsis),
+        numbers([element_id for element_id, _ in told]),
+        [note.key for note in notes],
+        [note.at for note in notes],
+        [note.began_at for note in notes],
+        lines([note.imei for note in notes]),
+        lines([note.svn for note in notes]),
+        lines([note.plmn for note in notes]),
+        lines([note.apn for note in notes]),
+        lines([note.rat for note in notes]),
+        lines([note.ipv4 for note in notes]),
+        lines([note.ipv6 for note in notes]),
+        lines([note.decision for note in notes]),
+        lines([note.cells[0] if note.cells else None for note in notes]),
+        lines([note.cells[1] if len(note.cells) > 1 else None for note in notes]),
+        [note.cells_at or note.at for note in notes],
+        [session_target(element_id, note.imsi or "", note.apn).key for element_id, note in told],
+        refresh,
+    )
+    return [(ord_ - 1, seen_at, up, down, account_id) for ord_, seen_at, up, down, account_id in rows]
+
+
+async def go_on(connection: asyncpg.Connection, progress: Sequence[Progress]) -> None:
+    """Write how far sessions have come that go on; their network elements are locked by this transaction.
+
+    Raises TryAgain when one was pruned meanwhile.
+    """
+    tag: str = await connection.execute(
+        Q["go_on"],
+        [bucket_of(imsi) for (imsi, _, _), _, _, _ in progress],
+        lines([imsi for (imsi, _, _), _, _, _ in progress]),
+        numbers([element_id for (_, element_id, _), _, _, _ in progress]),
+        [key for (_, _, key), _, _, _ in progress],
+        [at for _, at, _, _ in progress],
+        numbers([up for _, _, up, _ in progress]),
+        numbers([down for _, _, _, down in progress]),
+    )
+    if tag != f"UPDATE {len(progress)}":
+        raise TryAgain("A session was deleted meanwhile")
 
 
 async def live(connection: asyncpg.Connection, element_id: int, imsis: Sequence[str]) -> list[Session]:

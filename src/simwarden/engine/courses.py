@@ -1,0 +1,89 @@
+"""Reports of sessions that only go on: nearly all there are, so they are counted and nothing else.
+
+One statement finds them: their session, device, network and cell are the stored ones, nothing is to be off, and nobody
+waits for reports of their SIM. Whatever else a report says goes the whole way (`engine/batch.py`). What is counted here
+counts as if it had come just before the others of its batch, as the network might as well have brought it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from simwarden.domain.session import Octets, Phase, believable
+from simwarden.store import sessions, volumes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime, timedelta
+
+    import asyncpg
+
+    from simwarden.domain.reports import Report
+
+
+async def count(
+    connection: asyncpg.Connection, reports: Sequence[Report], elements: Collection[int], refresh: timedelta
+) -> list[Report]:
+    """Count what sessions used that only go on; returns the other reports, in their order.
+
+    `elements`: those that are locked by this transaction. `refresh`: how old the stored time of a report may become.
+    Raises TryAgain.
+    """
+    told = _of_one_session_each(reports, elements)
+    if not told:
+        return list(reports)
+    known = await sessions.going_on(
+        connection, [(report.gateway_id, report.sessions[0]) for report in told.values()], refresh
+    )
+    if not known:
+        return list(reports)
+    written: list[sessions.Progress] = []
+    used: dict[volumes.Share, tuple[Octets, datetime]] = {}
+    candidates = list(told.values())
+    for place, seen_at, up, down, account_id in known:
+        report = candidates[place]
+        note = report.sessions[0]
+        total = note.octets
+        if total is None or not believable(total):
+            total = Octets(up, down)
+        more = Octets(max(total.up - up, 0), max(total.down - down, 0))
+        if more:
+            used[volumes.share_of(note.imsi or "", note.at, report.gateway_id, account_id)] = more, note.at
+        if more or note.at >= seen_at + refresh:
+            key = note.imsi or "", report.gateway_id, note.key
+            written.append((key, note.at, up + more.up, down + more.down))
+    if used:
+        await volumes.add(connection, used)
+    if written:
+        await sessions.go_on(connection, written)
+    counted = {id(candidates[place]) for place, *_ in known}
+    return [report for report in reports if id(report) not in counted]
+
+
+def _of_one_session_each(reports: Sequence[Report], elements: Collection[int]) -> dict[str, Report]:
+    """Those that say of one session that it goes on, and nothing else, by IMSI; of a SIM of which a batch holds several
+    reports of sessions, none: their order matters."""
+    named = Counter([note.imsi for report in reports for note in report.sessions])
+    restarted = {report.gateway_id for report in reports if report.restarted_at is not None}
+    return {
+        report.sessions[0].imsi or "": report
+        for report in reports
+        if len(report.sessions) == 1
+        and _only_goes_on(report)
+        and named[report.sessions[0].imsi] == 1
+        and report.gateway_id in elements
+        and report.gateway_id not in restarted
+    }
+
+
+def _only_goes_on(report: Report) -> bool:
+    """Whether it says that a session goes on, with octets in totals, and nothing else."""
+    note = report.sessions[0]
+    return (
+        note.phase is Phase.GOES_ON
+        and note.imsi is not None
+        and note.used is None
+        and note.at <= report.received_at
+        and not (report.ports or report.evidence or report.sms or report.calls or report.subscribers)
+    )

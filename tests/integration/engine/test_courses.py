@@ -1,0 +1,186 @@
+"""What the short way makes of sessions that go on, the whole way would make of them too: on a real database."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tests.support.fixtures import world, world_database
+from tests.support.world import START, Box, World, device, iccid, imsi
+
+from simwarden.domain.identifiers import full_imei
+from simwarden.domain.reports import Report
+from simwarden.domain.session import MOST_OCTETS, Octets, Phase, SessionNote
+from simwarden.engine import courses
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["world", "world_database"]
+TABLES = ("session", "sim", "sim_place", "attachment", "event", "data_volume", "place_change")
+STARTED: dict[str, Any] = {
+    "key": "S",
+    "svn": "01",
+    "plmn": "46000",
+    "apn": "iot",
+    "rat": "EUTRA",
+    "cells": ("ecgi:1", "tai:1"),
+}
+COURSE: dict[str, Any] = {"octets": Octets(100, 900), "ipv4": "10.0.0.1"}
+SHORT: dict[str, dict[str, Any]] = {
+    "more octets": {},
+    "no octets": {"octets": None},
+    "octets of before": {"octets": Octets(1, 2)},
+    "more up alone": {"octets": Octets(500, 0)},
+    "octets that nobody believes": {"octets": Octets(MOST_OCTETS + 1, 5)},
+    "without a device": {"imei": None, "svn": None},
+    "without network and address": {"plmn": None, "rat": None, "ipv4": None},
+    "without a cell": {"cells": ()},
+    "an hour after midnight of the session": {"minutes": 14.9},
+}
+WHOLE: dict[str, dict[str, Any]] = {
+    "another device": {"imei": device(900)},
+    "another software": {"svn": "02"},
+    "another network": {"plmn": "46001"},
+    "another access point": {"apn": "web"},
+    "no access point": {"apn": None},
+    "another radio": {"rat": "NR"},
+    "another address": {"ipv4": "10.0.0.2"},
+    "its first prefix": {"ipv6": "2001:db8::/64"},
+    "its first decision": {"decision": "simwarden;event=1;at=1"},
+    "another cell": {"cells": ("ecgi:2", "tai:1")},
+    "another area around the cell": {"cells": ("ecgi:1", "tai:2")},
+    "a cell of before": {"cells": ("ecgi:2", "tai:2"), "cells_at": START},
+    "much later": {"minutes": 20},
+    "before the last report": {"minutes": 1},
+    "before the beginning": {"minutes": -5, "began_at": START - timedelta(minutes=9)},
+    "an earlier beginning": {"began_at": START - timedelta(minutes=9)},
+    "another session": {"key": "T"},
+    "its end": {"phase": Phase.ENDED},
+    "a beginning again": {"phase": Phase.BEGAN},
+}
+
+
+def report(nas: Box, number: int, minutes: float, **fields: Any) -> Report:
+    at = START + timedelta(minutes=minutes)
+    given: dict[str, Any] = {
+        "phase": Phase.GOES_ON,
+        "at": at,
+        "began_at": START,
+        "imsi": imsi(number),
+        "imei": device(number),
+    }
+    return Report(
+        gateway_id=nas.id,
+        gateway_name=nas.ref.name,
+        received_at=nas.world.clock(),
+        message="accounting",
+        sessions=(SessionNote(**(STARTED | given | fields)),),
+        authentic=True,
+    )
+
+
+async def state(world: World, number: int) -> str:
+    """All that is stored of a SIM, with its own names left out."""
+    found = []
+    for table in TABLES:
+        rows = await world.db.fetch(
+            f"select to_jsonb(t)::text as t from {table} t where imsi = $1 order by 1",
+            imsi(number),
+        )
+        found += [f"{table} {row['t']}" for row in rows]
+    text = "\n".join(found)
+    for name, word in (
+        (iccid(number), "ICCID"),
+        (imsi(number), "IMSI"),
+        (full_imei(device(number)), "IMEI"),
+        (device(number), "IMEI"),
+    ):
+        text = text.replace(name, word)
+    text = re.sub(r'"(?!2026-03-01T)\d{4}-\d\d-\d\dT[^"]*"', "of the machine's clock", text)
+    return re.sub(r'"bucket": \d+', "", text)
+
+
+async def test_both_ways_make_the_same_of_every_report(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    nas = await world.box("nas-1")
+    world.clock.turn(3600)
+    variants = {**SHORT, **WHOLE}
+    cards = {what: (2 * n + 1, 2 * n + 2) for n, what in enumerate(variants)}
+    for pair in cards.values():
+        for number in pair:
+            await world.card(number, imei=device(number))
+            await world.take(report(nas, number, 0, phase=Phase.BEGAN))
+            await world.take(report(nas, number, 2, octets=Octets(10, 90), ipv4="10.0.0.1"))
+    left: list[Report] = []
+    count = courses.count
+
+    async def spied(connection: Any, reports: Any, *more: Any) -> list[Report]:
+        left[:] = await count(connection, reports, *more)
+        return list(left)
+
+    async def whole(_connection: Any, reports: Any, *_more: Any) -> list[Report]:
+        return list(reports)
+
+    for what, (short_one, whole_one) in cards.items():
+        fields = {"minutes": 5, **COURSE, **variants[what]}
+        monkeypatch.setattr(courses, "count", spied)
+        await world.take(report(nas, short_one, **fields))
+        assert bool(left) == (what in WHOLE), what
+        monkeypatch.setattr(courses, "count", whole)
+        await world.take(report(nas, whole_one, **fields))
+        mine, other = world.tallies[-2:]
+        assert (mine.sessions, mine.sightings) == (other.sessions, other.sightings), what
+        assert await state(world, short_one) == await state(world, whole_one), what
+
+
+async def test_who_waits_for_reports_of_a_sim_gets_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the network is to do something, somebody is told, or rules count, nothing takes the short way."""
+    world.clock.turn(3600)
+    conditions = {
+        "something is to be off": "update attachment set desired = 7",
+        "a command is under way": "update attachment set status = 'PENDING'",
+        "somebody is told how it stands": "insert into sim_standing (bucket, imsi) select bucket, imsi from sim",
+        "rules count": "insert into risk_account values ('acme', 'stamp', true, false)",
+        "a bar is about to be lifted": "update sim set upheld_at = now()",
+        "it is to be bound to the next device": "update sim set state = 'ARMED'",
+        "it was seen in another device": "update sim set seen_imei = '35000999000001'",
+        "its element began anew": "insert into session_restart select id, '2026-03-01 13:00+00' from gateway",
+        "its element is another account's": "update gateway set account_id = 'other'",
+        "its end is presumed": "update session set presumed = true",
+    }
+    passed: list[int] = []
+    count = courses.count
+
+    async def spied(connection: Any, reports: Any, *more: Any) -> list[Report]:
+        passed[:] = [len(await count(connection, reports, *more))]
+        return []
+
+    monkeypatch.setattr(courses, "count", spied)
+    for what, statement in conditions.items():
+        await world.prepare()
+        nas = await world.box("nas-1")
+        await world.card(1, imei=device(1))
+        monkeypatch.setattr(courses, "count", count)
+        await world.take(report(nas, 1, 0, phase=Phase.BEGAN))
+        monkeypatch.setattr(courses, "count", spied)
+        await world.take(report(nas, 1, 5, **COURSE | {"ipv4": None}))
+        assert passed == [0], what
+        await world.db.execute(statement)
+        await world.take(report(nas, 1, 6, **COURSE | {"ipv4": None}))
+        assert passed == [1], what
+
+
+async def test_several_reports_of_a_sim_keep_their_order(world: World) -> None:
+    nas = await world.box("nas-1")
+    world.clock.turn(3600)
+    await world.card(1, imei=device(1))
+    await world.take(report(nas, 1, 0, phase=Phase.BEGAN))
+    last = report(nas, 1, 7, octets=Octets(3, 4), phase=Phase.ENDED)
+    await world.take(report(nas, 1, 5, octets=Octets(2, 2)), report(nas, 1, 6, octets=Octets(1, 3)), last)
+    row = await world.db.fetchrow("select up, down, ended_at from session")
+    assert row is not None
+    assert tuple(row) == (3, 4, START + timedelta(minutes=7))
+    row = await world.db.fetchrow("select sum(up)::int, sum(down)::int from data_volume")
+    assert row is not None
+    assert tuple(row) == (3, 4)
