@@ -157,6 +157,14 @@ add_all(
             empty="Nothing was rejected",
         ),
         Plain(
+            verb="targets",
+            operation="listGatewayTargets",
+            help="List the SIMs at a network element, and how far it is as it is to be.",
+            examples=("gateway targets nas-1 --limit 20",),
+            columns=("imsi", "port", "slot", "target", "there", "toBeOff", "status", "attempts", "lastError", "since"),
+            empty="No SIM was seen there",
+        ),
+        Plain(
             verb="doubts",
             operation="listDoubts",
             arguments=("gateway",),

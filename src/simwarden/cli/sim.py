@@ -111,6 +111,18 @@ add_all(
             examples=("sim events 460000990123698 --limit 20",),
             columns=("n", "at", "type", "by=cause.source", "causedBy", "correlator=cause.reference", "data"),
         ),
+        Plain(
+            verb="sessions",
+            operation="listSimSessions",
+            help="List a SIM's data sessions, live and ended, those that were reported last first.",
+            examples=("sim sessions 460000990123698",),
+            columns=(
+                *("gateway", "apn", "ipv4", "ipv6", "rat", "plmn", "imei", "up=octetsUp", "down=octetsDown"),
+                *("beganAt", "seenAt", "endedAt"),
+            ),
+            empty="No sessions",
+            rows="sessions",
+        ),
         *act.commands(),
     ],
 )

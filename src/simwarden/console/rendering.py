@@ -49,6 +49,7 @@ def environment() -> jinja2.Environment:
     made.filters["when"] = _when
     made.filters["timed"] = timed
     made.filters["amount"] = amount
+    made.filters["octets"] = octets
     made.filters["digits"] = digits
     made.globals.update(asset=assets.path, address=address, languages=texts.LANGUAGES, tone=words.tone)
     return made
@@ -96,6 +97,15 @@ def timed(text: str) -> Markup:
         parts += text[at : found.start()] + when(found[0])
         at = found.end()
     return parts + text[at:]
+
+
+def octets(count: int) -> str:
+    """A volume as people say it, in steps of 1000: `4.2 MB`."""
+    size, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{size:.0f} {units[0]}" if units[0] == "B" or size >= 100 else f"{size:.1f} {units[0]}"
 
 
 def amount(value: float | None) -> str:

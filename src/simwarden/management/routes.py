@@ -37,6 +37,7 @@ from simwarden.management.saved_views import SavedViewRoutes
 from simwarden.management.schemas import MAX_CSV
 from simwarden.management.sending import SendingRoutes
 from simwarden.management.session import SessionRoutes
+from simwarden.management.session_views import SessionViews
 from simwarden.management.sim_lists import SimListRoutes
 from simwarden.management.sims import SimRoutes
 from simwarden.management.simulator import SimulatorRoutes
@@ -128,7 +129,7 @@ def api(house: House, edge: Edge) -> Api:
     session, people, sending = SessionRoutes(house), PeopleRoutes(house), SendingRoutes(house)
     limits, invoices = LimitRoutes(house), InvoiceRoutes(house)
     imei_lists, sim_lists, views = ImeiListRoutes(house), SimListRoutes(house), SavedViewRoutes(house)
-    simulator = SimulatorRoutes(house)
+    simulator, carried = SimulatorRoutes(house), SessionViews(house)
     clients, consents = ClientRoutes(house), ConsentRoutes(house)
     table = (
         ("GET", "/sims", "listSims", sims.page),
@@ -144,6 +145,7 @@ def api(house: House, edge: Edge) -> Api:
         ("GET", "/sims/{}/events", "listEvents", sims.events),
         ("GET", "/sims/{}/lifecycle", "getLifecycle", sims.life),
         ("GET", "/sims/{}/records", "getRecords", sims.records),
+        ("GET", "/sims/{}/sessions", "listSimSessions", carried.of_sim),
         ("GET", "/sms", "listMessages", records.messages),
         ("GET", "/calls", "listCalls", records.calls),
         ("GET", "/counters", "listCounters", records.counted),
@@ -206,6 +208,7 @@ def api(house: House, edge: Edge) -> Api:
         ("PATCH", "/gateways/{}", "changeGateway", gateways.change),
         ("DELETE", "/gateways/{}", "deleteGateway", gateways.delete),
         ("GET", "/gateways/{}/doubts", "listGatewayDoubts", gateways.doubts),
+        ("GET", "/gateways/{}/targets", "listGatewayTargets", carried.of_element),
         ("POST", "/gateways/{}/token", "renewGatewayToken", gateways.renew),
         ("POST", "/gateways/{}/out-of-service", "takeGatewayOut", gateways.out_of_service),
         ("POST", "/gateways/{}/in-service", "putGatewayIn", gateways.in_service),

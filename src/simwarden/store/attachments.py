@@ -63,6 +63,14 @@ def from_row(row: asyncpg.Record) -> Attachment:
     )
 
 
+async def page_of_element(
+    connection: asyncpg.Connection, element_id: int, after: str, limit: int
+) -> list[tuple[str, Attachment]]:
+    """IMSIs at a network element with their attachments, by the key of the target, behind `after`."""
+    rows = await connection.fetch(Q["page_of_element"], ALL_BUCKETS, element_id, after, limit)
+    return [(row["imsi"], from_row(row)) for row in rows]
+
+
 async def of_sims(connection: asyncpg.Connection, imsis: Iterable[str]) -> dict[str, list[Attachment]]:
     """The attachments of some SIMs, by IMSI."""
     wanted = list(imsis)

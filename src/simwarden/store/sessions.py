@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from simwarden.domain.errors import TryAgain
 from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
 from simwarden.domain.session import Session
@@ -192,6 +194,20 @@ async def live_of_sim(db: Database, sim: Sim) -> list[Session]:
     """The sessions that a SIM has now at all elements, the one that was reported last first."""
     rows = await db.fetch(Q["live_of_sim"], sim.bucket, sim.imsi)
     return [_from_row(row) for row in rows]
+
+
+async def latest_of_sim(db: Database, sim: Sim, limit: int) -> list[Session]:
+    """The sessions of a SIM that are kept, live and ended, those that were reported last first."""
+    rows = await db.fetch(Q["latest_of_sim"], sim.bucket, sim.imsi, limit)
+    async with db.connection() as connection:
+        restarted_at = await restarts(connection, sorted({row["gateway_id"] for row in rows}))
+    found = [_from_row(row) for row in rows]
+    return [
+        msgspec.structs.replace(one, ended_at=ended)
+        if one.is_live and (ended := restarted_at.get(one.element_id)) is not None and one.began_at < ended
+        else one
+        for one in found
+    ]
 
 
 async def newest_of_sim(db: Database, sim: Sim) -> Session | None:

@@ -71,3 +71,9 @@ where a.bucket = w.bucket and a.imsi = w.imsi and a.element_id = w.element_id an
 
 -- name: wake_enforcement
 select pg_notify('simwarden_enforcement', '')
+
+-- name: page_of_element
+select a.* from attachment a
+where a.bucket = any ($1::smallint[]) and a.element_id = $2 and a.target > $3
+order by a.target
+limit $4

@@ -88,6 +88,9 @@ where s.bucket = $1 and s.imsi = $2 and s.ended_at is null
   and (r.restarted_at is null or s.began_at >= r.restarted_at)
 order by s.seen_at desc, s.gateway_id, s.key
 
+-- name: latest_of_sim
+select * from session where bucket = $1 and imsi = $2 order by seen_at desc, began_at desc, gateway_id, key limit $3
+
 -- name: newest_of_sim
 select * from session where bucket = $1 and imsi = $2 order by seen_at desc, began_at desc, gateway_id, key limit 1
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 ROWS = 100
 NEWEST = 10
+MOST_SLOTS = 1000
+"""Slots of a gateway whose commands are shown."""
+SESSIONS = 50
 
 
 async def listed(visit: Visit) -> ASGIApp:
@@ -40,15 +43,44 @@ async def show(visit: Visit) -> ASGIApp:
         visit.api.get("/rejects", gateway=name, limit=NEWEST),
         visit.api.get("/alarms", gateway=name, state="OPEN", limit=NEWEST),
     )
+    targets = await _targets(visit, element)
     return visit.show(
         "elements/show.html",
         title=name,
         element=element,
         rows=_grid(element.get("ports", ())),
+        **targets,
         doubts=doubts["doubts"],
         rejects=rejects["rejects"],
         alarms=alarms["alarms"],
     )
+
+
+async def _targets(visit: Visit, element: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a gateway, what it was commanded and how that went; of other elements their SIMs and sessions, by page."""
+    if not visit.may("listGatewayTargets"):
+        return {"commands": [], "sessions": []}
+    name, is_gateway = element["name"], bool(element.get("ports"))
+    cursor = None if is_gateway else visit.query.get("cursor")
+    limit = MOST_SLOTS if is_gateway else SESSIONS
+    found = await visit.api.get("/gateways/{}/targets", name, limit=limit, cursor=cursor)
+    rows = [{**each, "off": visit.words(each["toBeOff"])} for each in found["targets"]]
+    open_ = [each for each in rows if each["off"] or each["status"] != "APPLIED"]
+    if is_gateway:
+        return {"commands": open_, "sessions": []}
+    told = {"PENDING": "info", "FAILED": "bad"}
+    shown = []
+    for each in rows:
+        known = {
+            "imsi": each["imsi"],
+            "off": each["off"],
+            "status": each["status"],
+            "lastError": each.get("lastError", ""),
+        }
+        known |= {"status_word": visit.word(each["status"]), "tone": told.get(each["status"], "ok")}
+        shown += [{**one, **known} for one in each["sessions"]] or [known]
+    here = f"{ROOT}/elements/{visit.request.path_params['element']}"
+    return {"commands": open_, "sessions": shown, **visit.steps(here, found)}
 
 
 def _grid(slots: Sequence[Mapping[str, Any]]) -> list[tuple[int, list[dict[str, Any]]]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from simwarden.console.visit import Visit
 
 EVENTS = 50
+SESSIONS = 10
 
 
 async def show(visit: Visit) -> ASGIApp:
@@ -25,9 +26,10 @@ async def show(visit: Visit) -> ASGIApp:
     name = visit.named("sim")
     sim = await visit.api.get("/sims/{}", name)
     imsi = sim["imsi"]
-    told, places, events = await asyncio.gather(
+    told, places, sessions, events = await asyncio.gather(
         visit.api.get("/sims/{}/explain", imsi),
         _places(visit, imsi),
+        _sessions(visit, imsi),
         visit.api.get("/sims/{}/events", imsi, limit=EVENTS, cursor=visit.query.get("before")),
     )
     bound = told.get("boundTo", [])
@@ -42,6 +44,7 @@ async def show(visit: Visit) -> ASGIApp:
         models=models,
         account=accounts[sim["account"]],
         places=places,
+        sessions=sessions,
         map=drawing.map_of(sim.get("area"), places.get("now")),
         chain=[timeline.step(visit, each) for each in told["chain"]],
         events=[timeline.step(visit, each) for each in events["events"]],
@@ -56,6 +59,14 @@ async def _places(visit: Visit, imsi: str) -> dict[str, Any]:
         return {"places": []}
     found: dict[str, Any] = await visit.api.get("/sims/{}/places", imsi, limit=10)
     return found
+
+
+async def _sessions(visit: Visit, imsi: str) -> list[dict[str, Any]]:
+    """Those that go on, then those that ended; nothing for who may not see them."""
+    if not visit.may("listSimSessions"):
+        return []
+    found: list[dict[str, Any]] = (await visit.api.get("/sims/{}/sessions", imsi))["sessions"]
+    return sorted(found, key=lambda each: "endedAt" in each)[:SESSIONS]
 
 
 async def _models(visit: Visit, tacs: set[str]) -> dict[str, str]:
