@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tests.support.patience import PATIENCE
+from tests.support.subscribing import wish
 from tests.support.world import ACCOUNT, Box, World, iccid, imsi
 
 from simwarden.accounts import applications
@@ -15,7 +16,7 @@ from simwarden.accounts.scopes import SETS
 from simwarden.domain.alarm import AlarmKind, Trouble
 from simwarden.domain.area import Circle
 from simwarden.domain.device_model import DeviceModel
-from simwarden.domain.events import Cause, CauseKind, EventType
+from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.reports import SmsRecord
 from simwarden.domain.risk_shipped import shipped
@@ -27,7 +28,7 @@ from simwarden.engine.bulk_jobs import BulkJobs
 from simwarden.engine.idempotency import IdempotencyStore
 from simwarden.engine.risk_rules import RiskRules
 from simwarden.engine.sending import NewMessage, Sending
-from simwarden.engine.subscriptions import NewSubscription, Subscriptions
+from simwarden.engine.subscriptions import Subscriptions
 from simwarden.kit.clock import now_utc
 from simwarden.store import alarms, hotzones, listing
 from simwarden.store.accounts import Accounts
@@ -159,23 +160,7 @@ async def _watched(db: Database, vault: Vault, app_key: str) -> None:
     shape = Circle(52.52, 13.4, 5000.0)
     area = await NamedAreas(db).add(ACCOUNT, "depot", shape)
     rule = await RiskRules(db).add(ACCOUNT, "mass-sms", shipped("mass-sms").rule, is_on=True, by="test")
-    new = NewSubscription(
-        sim=Sim(bucket=bucket_of(imsi(STOLEN)), imsi=imsi(STOLEN), account_id=ACCOUNT),
-        account_id=ACCOUNT,
-        app_key=app_key,
-        api="iot-sim-fraud-prevention-subscriptions",
-        topic=EventType.DEVICE_CHANGED,
-        type="org.camaraproject.iot-sim-fraud-prevention.v0.imei-change",
-        protocol="HTTP",
-        sink="http://127.0.0.1:9/",
-        protocol_settings=None,
-        device=None,
-        config={},
-        credential=None,
-        expires_at=None,
-        max_events=None,
-        initial_event=False,
-    )
+    new = wish(Sim(bucket=bucket_of(imsi(STOLEN)), imsi=imsi(STOLEN), account_id=ACCOUNT), app_key)
     made, _ = await Subscriptions(db, vault, allow_private_sinks=True).create(new)
     SAMPLES.update(area=area.id, rule=rule.id, subscription=made.id, event=f"{made.id}-1")
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest_asyncio
 from tests.integration.management.house import imsi
+from tests.support.subscribing import wish
 
-from simwarden.domain.events import EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Sim
-from simwarden.engine.subscriptions import NewSubscription, Subscriptions
+from simwarden.engine.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from tests.integration.console.conftest import Site
@@ -26,23 +26,7 @@ async def failing(site: Site) -> str:
     app_key = (await house.accounts.named("meters/app")).app_key
     sim = Sim(bucket=bucket_of(imsi(0)), imsi=imsi(0), account_id=house.account.id)
     made, _ = await Subscriptions(house.db, house.parts.vault, allow_private_sinks=True).create(
-        NewSubscription(
-            sim=sim,
-            account_id=house.account.id,
-            app_key=app_key,
-            api="iot-sim-fraud-prevention-subscriptions",
-            topic=EventType.DEVICE_CHANGED,
-            type="org.camaraproject.iot-sim-fraud-prevention.v0.imei-change",
-            protocol="HTTP",
-            sink=f"http://127.0.0.1:9/{HOSTILE}",
-            protocol_settings=None,
-            device=None,
-            config={},
-            credential=None,
-            expires_at=None,
-            max_events=None,
-            initial_event=False,
-        )
+        wish(sim, app_key, sink=f"http://127.0.0.1:9/{HOSTILE}")
     )
     for _ in range(3):
         await house.manage("POST", f"/subscriptions/{made.id}/test")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.subscribing import wish
 from tests.support.world import ACCOUNT, CALLER, imsi, ref
 
 from simwarden.domain.errors import SimNotFound
-from simwarden.domain.events import EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.engine.commands.batcher import CommandBatcher
 from simwarden.engine.commands.command import SimCommand
-from simwarden.engine.subscriptions import NewSubscription, Subscriptions
+from simwarden.engine.subscriptions import Subscriptions
 from simwarden.store.sims import Sims
 
 if TYPE_CHECKING:
@@ -22,31 +22,13 @@ if TYPE_CHECKING:
     from simwarden.engine.unit_of_work import Outcome
     from simwarden.store.vault import Vault
 
-FAMILY = "org.camaraproject.iot-sim-fraud-prevention.v0"
-
 
 async def test_deleting_a_sim_ends_its_subscriptions_and_says_so(world: World, vault: Vault) -> None:
     await world.card(1)
     sim = await Sims(world.db).find(ACCOUNT, ref(1))
     assert sim is not None
     subscriptions = Subscriptions(world.db, vault, allow_private_sinks=True, clock=world.clock)
-    new = NewSubscription(
-        sim=sim,
-        account_id=ACCOUNT,
-        app_key="app-1",
-        api="iot-sim-fraud-prevention-subscriptions",
-        topic=EventType.DEVICE_CHANGED,
-        type=f"{FAMILY}.imei-change",
-        protocol="HTTP",
-        sink="http://127.0.0.1:9/",
-        protocol_settings=None,
-        device=None,
-        config={},
-        credential=None,
-        expires_at=None,
-        max_events=None,
-        initial_event=False,
-    )
+    new = wish(sim)
     made, _ = await subscriptions.create(new)
     outcomes: list[Outcome] = []
     commands = CommandBatcher(world.db, clock=world.clock, committed=outcomes.append)

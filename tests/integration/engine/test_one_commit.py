@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.world import ACCOUNT, World, device, imsi
+from tests.support.subscribing import wish
+from tests.support.world import World, device, imsi
 
 from simwarden.domain.events import EventType
 from simwarden.domain.reports import CallRecord
 from simwarden.engine import publishing
-from simwarden.engine.subscriptions import NewSubscription, Subscriptions
+from simwarden.engine.subscriptions import Subscriptions
 from simwarden.store import attachments, gateways, ports, records, sims
 
 if TYPE_CHECKING:
@@ -40,25 +41,7 @@ async def theft(world: World) -> Callable[[], Awaitable[Any]]:
     await world.bind(1)
     waiting = Subscriptions(world.db, world.vault, allow_private_sinks=True)
     sim = await world.sim(1)
-    await waiting.create(
-        NewSubscription(
-            sim=sim,
-            account_id=ACCOUNT,
-            app_key="app-1",
-            api="iot-sim-fraud-prevention-subscriptions",
-            topic=EventType.DEVICE_CHANGED,
-            type="org.camaraproject.iot-sim-fraud-prevention.v0.imei-change",
-            protocol="HTTP",
-            sink="http://127.0.0.1:9/sink",
-            protocol_settings=None,
-            device=None,
-            config={},
-            credential=None,
-            expires_at=None,
-            max_events=None,
-            initial_event=False,
-        )
-    )
+    await waiting.create(wish(sim))
     box.put(1, 2)
     report = box.dev_status()
     return lambda: world.take(report)

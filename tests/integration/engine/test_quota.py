@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.patience import PATIENCE
-from tests.support.world import ACCOUNT, imsi
+from tests.support.subscribing import wish
+from tests.support.world import imsi
 
 from simwarden.domain import rules
 from simwarden.domain.events import CauseKind, EventType
@@ -18,7 +19,7 @@ from simwarden.domain.rules.quota import SetLimits
 from simwarden.domain.sim import BarCause, Function
 from simwarden.engine.expiry import Expiry
 from simwarden.engine.explain import explain
-from simwarden.engine.subscriptions import NewSubscription, Subscriptions
+from simwarden.engine.subscriptions import Subscriptions
 from simwarden.store import limits
 
 if TYPE_CHECKING:
@@ -202,25 +203,7 @@ async def test_a_gateway_locks_the_card_when_the_quota_takes_the_last_function(w
 async def test_subscribers_are_told_of_the_bar_and_of_its_end(world: World, box: Box, vault: Vault) -> None:
     subscriptions = Subscriptions(world.db, vault, allow_private_sinks=True, clock=world.clock)
     for topic in (EventType.BAR_RAISED, EventType.BAR_LIFTED):
-        await subscriptions.create(
-            NewSubscription(
-                sim=await world.sim(1),
-                account_id=ACCOUNT,
-                app_key="app-1",
-                api="bars",
-                topic=topic,
-                type=f"bars.v0.{topic}",
-                protocol="HTTP",
-                sink="http://127.0.0.1:9/",
-                protocol_settings=None,
-                device=None,
-                config={},
-                credential=None,
-                expires_at=None,
-                max_events=None,
-                initial_event=False,
-            )
-        )
+        await subscriptions.create(wish(await world.sim(1), api="bars", topic=topic, type=f"bars.v0.{topic}"))
     await world.do(1, SetLimits(sms_per_hour=0))
     await world.take(box.records(sms=[sms(world, 1)]))
     world.clock.turn(50 * 60)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 from tests.support.patience import PATIENCE
+from tests.support.subscribing import wish
 from tests.support.world import ACCOUNT, device, imsi
 
 from simwarden.domain.counters import Amounts, Reading
@@ -23,7 +24,6 @@ from simwarden.domain.sim import BarCause, Function, Lifecycle
 from simwarden.engine import provision, risk
 from simwarden.engine.expiry import Expiry
 from simwarden.engine.explain import explain
-from simwarden.engine.new_subscription import NewSubscription
 from simwarden.engine.risk_rules import RiskRules, RuleNotFound, TooManyRules
 from simwarden.engine.silence import Silence
 from simwarden.engine.subscriptions import Subscriptions
@@ -352,22 +352,12 @@ class Megabytes(msgspec.Struct, frozen=True):
 async def test_subscribers_are_told_of_rules_that_alert_and_of_no_others(world: World, box: Box) -> None:
     kind = "org.simwarden.rule-alert-subscriptions.v0.rule-fired"
     await Subscriptions(world.db, world.vault, allow_private_sinks=True, clock=world.clock).create(
-        NewSubscription(
-            sim=await world.sim(1),
-            account_id=ACCOUNT,
-            app_key="app-1",
+        wish(
+            await world.sim(1),
             api="rule-alert-subscriptions",
             topic=EventType.RULE_FIRED,
             type=kind,
-            protocol="HTTP",
-            sink="http://127.0.0.1:9/",
-            protocol_settings=None,
             device={"phoneNumber": "+8613800000001"},
-            config={},
-            credential=None,
-            expires_at=None,
-            max_events=None,
-            initial_event=False,
         )
     )
     await add(world, rule(at_least=2), "loud")

@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.integration.management.house import House, imsi
+from tests.support.subscribing import wish
 
 from simwarden.accounts import applications
-from simwarden.domain.events import EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import Sim
-from simwarden.engine.subscriptions import NewSubscription, Subscriptions
+from simwarden.engine.subscriptions import Subscriptions
 from simwarden.northbound.kernel import subscription_forms
 
 if TYPE_CHECKING:
     from simwarden.store.database import Database
     from simwarden.store.vault import Vault
-
-FAMILY = "org.camaraproject.iot-sim-fraud-prevention.v0"
 
 
 @pytest.fixture
@@ -31,25 +29,7 @@ async def house(database: Database, vault: Vault) -> House:
 async def subscribe(house: House, vault: Vault, app_key: str, number: int = 0) -> str:
     """A subscription of this application; its id."""
     sim = Sim(bucket=bucket_of(imsi(number)), imsi=imsi(number), account_id=house.account.id)
-    made, _ = await Subscriptions(house.db, vault, allow_private_sinks=True).create(
-        NewSubscription(
-            sim=sim,
-            account_id=house.account.id,
-            app_key=app_key,
-            api="iot-sim-fraud-prevention-subscriptions",
-            topic=EventType.DEVICE_CHANGED,
-            type=f"{FAMILY}.imei-change",
-            protocol="HTTP",
-            sink="http://127.0.0.1:9/",
-            protocol_settings=None,
-            device=None,
-            config={},
-            credential=None,
-            expires_at=None,
-            max_events=None,
-            initial_event=False,
-        )
-    )
+    made, _ = await Subscriptions(house.db, vault, allow_private_sinks=True).create(wish(sim, app_key))
     return made.id
 
 

@@ -11,9 +11,9 @@ from tests.integration.management.test_commands import Shell
 from tests.integration.notify.sink import Sink
 from tests.support.patience import PATIENCE
 from tests.support.server import serving
+from tests.support.subscribing import wish
 
-from simwarden.domain.events import EventType
-from simwarden.engine.subscriptions import NewSubscription, Subscriptions
+from simwarden.engine.subscriptions import Subscriptions
 from simwarden.store.accounts import Accounts
 from simwarden.store.sims import Sims
 
@@ -64,22 +64,12 @@ async def subscribe(database: Database, vault: Vault, sink: Sink, name: str = "A
     app = await accounts.named(name)
     sim = await Sims(database).find_any(IMSI)
     assert sim is not None
-    new = NewSubscription(
-        sim=sim,
+    new = wish(
+        sim,
+        app.app_key,
         account_id=app.account_id,
-        app_key=app.app_key,
-        api="iot-sim-fraud-prevention-subscriptions",
-        topic=EventType.DEVICE_CHANGED,
-        type="org.camaraproject.iot-sim-fraud-prevention.v0.imei-change",
-        protocol="HTTP",
         sink=f"{sink.url}?token={SECRET}",
         protocol_settings={"headers": {"x-key": SECRET}},
-        device=None,
-        config={},
-        credential=None,
-        expires_at=None,
-        max_events=None,
-        initial_event=False,
     )
     made, _ = await Subscriptions(database, vault, allow_private_sinks=True).create(new)
     await sink.until(lambda: any(one.event["data"].get("subscriptionId") == made.id for one in sink.received))
