@@ -18,6 +18,7 @@ async def test_a_reseller_sees_what_it_sells_and_what_it_is_charged(site: Site) 
     assert (await visitor.get(f"/bill/{acme.below}?month={MONTH}")).status == 200
     assert "6.00 GBP" in visitor.page
     assert "<h2>Readings" in visitor.page, "its tiers are drawn"
+    assert 'aria-label="api by day: ' in visitor.page
     assert (await visitor.get(f"/bill/{acme.below}?month={MONTH}&plan=p")).status == 200
     for own in (acme.own, "ACME"):
         assert (await visitor.get(f"/bill/{own}?month={MONTH}&plan=p")).status == 200

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 ROWS = 50
 USAGE_ROWS, USAGE_PAGES = 1000, 10
 """Of the ledger, for the chart of a month."""
+CHARTS = 6
+"""APIs of which a month is drawn."""
 MONTHS = 12
 PLANS = 100
 ROUNDS = 20
@@ -56,7 +58,7 @@ async def show(visit: Visit) -> ASGIApp:
     account = await visit.api.get("/accounts/{}", name)
     sold = account["id"] != visit.account  # a reseller's own account is charged by plans that it does not see
     tried = visit.query.get("plan") if sold else None
-    invoices, plans, counts = await asyncio.gather(
+    invoices, plans, (counts, by_api) = await asyncio.gather(
         visit.api.get("/invoices", account=name, limit=MONTHS),
         visit.api.get("/plans", limit=PLANS) if sold and visit.may("listPlans") else _nothing("plans"),
         _days(visit, name, month),
@@ -76,6 +78,7 @@ async def show(visit: Visit) -> ASGIApp:
         plan=tried or "",
         plans=sorted({each["name"] for each in plans["plans"]}),
         counts=counts,
+        by_api=by_api,
         stairs_by_name=await _stairs(visit, shown, month) if shown and sold else {},
         invoices=invoices["invoices"],
         money=money,
@@ -192,23 +195,27 @@ async def _bill(visit: Visit, name: str, month: str, plan: str | None) -> tuple[
         raise
 
 
-async def _days(visit: Visit, name: str, month: str) -> list[int]:
-    """Calls of each day of the month that has begun."""
+async def _days(visit: Visit, name: str, month: str) -> tuple[list[int], dict[str, list[int]]]:
+    """Calls of each day of the month that has begun; and those of each API, the most called ones first."""
     first = date.fromisoformat(f"{month}-01")
     following = (first + timedelta(days=32)).replace(day=1)
     last = min(following - timedelta(days=1), datetime.now(UTC).date())
     counts = {first + timedelta(days=n): 0 for n in range((last - first).days + 1)}
+    by_api: dict[str, list[int]] = {}
     cursor = None
     for _ in range(USAGE_PAGES if counts else 0):
         found = await visit.api.get(
             "/usage", account=name, since=first.isoformat(), until=last.isoformat(), limit=USAGE_ROWS, cursor=cursor
         )
         for row in found["usage"]:
-            counts[date.fromisoformat(row["day"])] += row["count"]
+            day = date.fromisoformat(row["day"])
+            counts[day] += row["count"]
+            by_api.setdefault(row["api"], [0] * len(counts))[(day - first).days] += row["count"]
         cursor = found.get("nextCursor")
         if cursor is None:
             break
-    return list(counts.values())
+    most = sorted(by_api, key=lambda api: (-sum(by_api[api]), api))[:CHARTS]
+    return list(counts.values()), {api: by_api[api] for api in most}
 
 
 async def _stairs(visit: Visit, bill: Mapping[str, Any], month: str) -> dict[str, Any]:
