@@ -33,7 +33,7 @@ _GATEWAYS, _CARDS = 64, 512
 """Shown at most: gateways, and cards of one."""
 _FRESH = 0.5
 """Seconds for which a look serves all who ask."""
-_PATIENCE = aiohttp.ClientTimeout(total=5)
+_PATIENCE = aiohttp.ClientTimeout(total=20)
 
 
 class NoSimulator(ResourceNotFound):

@@ -78,7 +78,7 @@ async def test_a_card_is_moved_a_gateway_taken_down_and_all_of_it_written_down(
 
 
 async def test_an_infection_begins_and_ends(house: House, fleet: SimulatedFleet) -> None:
-    wanted = {"imsi": FIRST, "messages": 2000, "rate": 50}
+    wanted = {"imsi": FIRST, "messages": 2000, "rate": 5}
     assert (await house.manage("POST", "/simulator/infections", wanted)).status == 200
     async with asyncio.timeout(PATIENCE):
         for _ in range(10**6):
