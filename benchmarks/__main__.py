@@ -78,9 +78,9 @@ async def measure_reads(given: argparse.Namespace) -> None:
 async def measure_eir(given: argparse.Namespace) -> None:
     """Equipment checks of a 5G core."""
     with eir.listening() as port:
-        async with bench() as world:
+        async with bench() as world, bare.serving() as beside:
             await world.fill(0)
-            await eir.measure(world, port, given.sims, given.seconds, given.rounds)
+            await eir.measure(world, port, given.sims, given.seconds, given.rounds, beside)
 
 
 async def measure_s13(given: argparse.Namespace) -> None:

@@ -55,8 +55,8 @@ async def serving() -> AsyncIterator[str]:
         await process.wait()
 
 
-async def paced(url: str, seconds: float, rate: float) -> str:
+async def paced(url: str, seconds: float, rate: float, connections: int = 64) -> str:
     """The times of the bare server at a rate, in words."""
     request = http_load.request(url, _REQUEST_BODY, _TOKEN)
-    run = await http_load.run(url, lambda _n: request, seconds=seconds, connections=64, rate=rate)
+    run = await http_load.run(url, lambda _n: request, seconds=seconds, connections=connections, rate=rate)
     return f"a bare server at the same rate: {machine.percentiles(run.latencies)}"

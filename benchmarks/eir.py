@@ -8,7 +8,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 
-from benchmarks import growth, http_load, machine
+from benchmarks import bare, growth, http_load, machine
 from benchmarks.setup import IMSI_BASE, Bench
 from simwarden.demo.processes import free_port
 from simwarden.settings import Settings
@@ -51,9 +51,9 @@ async def bind_all(world: Bench, sims: int, kind: str, name: str) -> None:
     await asyncio.sleep(REFRESH + 1)  # until every worker knows the element
 
 
-async def measure(world: Bench, port: int, sims: int, seconds: float, rounds: int) -> None:
+async def measure(world: Bench, port: int, sims: int, seconds: float, rounds: int, beside: str) -> None:
     """At the rate of the aim: checks that repeat what is known, then with one of a hundred in another device; and as
-    many as it can."""
+    many as it can. `beside`: the URL of a bare server, whose times at the same rate are printed too."""
     await bind_all(world, sims, "eir", "amf")
     url = f"http://127.0.0.1:{port}"
     for moved, what in ((0.0, "repeated"), (0.01, "1 % in another device")):
@@ -62,7 +62,8 @@ async def measure(world: Bench, port: int, sims: int, seconds: float, rounds: in
             assert set(paced.statuses) == {200}, paced.statuses
             print(
                 f"Equipment checks, {what}, {sims:,} bound SIMs, {paced.rate:,.0f}/s: "
-                f"{machine.percentiles(paced.latencies)}; {paced.late} late; aim {AIM}",
+                f"{machine.percentiles(paced.latencies)}; {paced.late} late; aim {AIM}; "
+                + await bare.paced(beside, seconds, RATE, CONNECTIONS),
                 flush=True,
             )
     most = await http_load.run(url, checks(sims, 0.0), seconds=seconds, connections=CONNECTIONS)
