@@ -138,7 +138,7 @@ async def _sessions(db: Database, element: int) -> None:
                     up=n * 7_654_321,
                     down=n * 98_765_432,
                 )
-                for n in range(1, 13)
+                for n in range(2, 13)
             ],
         )
 
