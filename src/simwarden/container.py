@@ -212,7 +212,8 @@ class Container:
         self.management = self._management()
         self.console = None
         if settings.serves_console:
-            self.console = Console(management.api(self.management, self.customers.edge))
+            manage = management.api(self.management, self.customers.edge)
+            self.console = Console(manage, settings.console_tiles, settings.console_tiles_by)
         self.listener = Listener(
             db.url,
             self.notifier.handlers,

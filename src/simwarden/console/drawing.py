@@ -41,6 +41,8 @@ class Map(msgspec.Struct, frozen=True):
     """Width of the scale's bar,"""
     metres: int
     """and how much that is."""
+    ground: maps.Ground
+    """What it shows of the earth."""
     inset: str = ""
     """Where on earth this is: see maps.view_box."""
 
@@ -68,6 +70,7 @@ def map_of(area: Mapping[str, Any] | None, place: Mapping[str, Any] | None) -> M
         latitude,
         longitude,
         *view.scale(),
+        view.ground(),
         inset=maps.view_box(latitude, longitude),
     )
 
@@ -92,6 +95,12 @@ class _View:
     def point(self, latitude: float, longitude: float) -> tuple[float, float]:
         x = (self._x(longitude) - self._middle[0]) / self._unit + WIDTH / 2
         return x, HEIGHT / 2 - (latitude * _DEGREE - self._middle[1]) / self._unit
+
+    def ground(self) -> maps.Ground:
+        """What is seen of the earth."""
+        x, y = self._middle
+        longitude = (self._first + x / self._across + 180) % 360 - 180
+        return maps.Ground(longitude, y / _DEGREE, self._across / self._unit, _DEGREE / self._unit)
 
     def circle(self, latitude: float, longitude: float, radius: float) -> Disc:
         x, y = self.point(latitude, longitude)

@@ -17,6 +17,7 @@ from simwarden.console import assets
 from simwarden.console.calls import CallRefused
 from simwarden.console.live import Streams
 from simwarden.console.page import all_pages
+from simwarden.console.tiles import TileSource
 from simwarden.console.visit import ROOT, Visit
 
 if TYPE_CHECKING:
@@ -51,9 +52,16 @@ _log = structlog.get_logger()
 class Console:
     """Made once for a worker."""
 
-    def __init__(self, manage: ASGIApp) -> None:
-        """`manage`: the management API."""
+    def __init__(self, manage: ASGIApp, tiles: str | None = None, tiles_by: str | None = None) -> None:
+        """`manage`: the management API. `tiles`: the address of those behind the maps; `tiles_by`: whose they are."""
         self._manage = manage
+        self._tiles = None
+        self.headers: Mapping[str, str] = HEADERS
+        """Of all answers."""
+        if tiles is not None:
+            self._tiles = TileSource(tiles, tiles_by or "")
+            policy = POLICY.replace("img-src 'self'", f"img-src 'self' {self._tiles.origin}")
+            self.headers = {**HEADERS, "content-security-policy": policy}
         self._streams = Streams()
 
     def stop(self) -> None:
@@ -78,10 +86,10 @@ class Console:
 
     async def answer(self, request: Request, page: ConsolePage | None, *, is_live: bool) -> ASGIApp:
         """The answer to one request, whatever comes of it."""
-        visit = Visit(request, self._manage, {}, page)
+        visit = Visit(request, self._manage, {}, page, self._tiles)
         try:
             form = await _form(request, 0 if page is None or page.act is None else page.most)
-            visit = Visit(request, self._manage, form, page)
+            visit = Visit(request, self._manage, form, page, self._tiles)
             await visit.arrive()
             return await self._of_page(visit, is_live=is_live)
         except CallRefused as refused:
@@ -140,14 +148,15 @@ class _Endpoint:
         request = Request(scope, receive)
         answer = await self._console.answer(request, self._page, is_live=self._is_live)
         packs = "gzip" in request.headers.get("accept-encoding", "")
-        await answer(scope, receive, _Finishing(send, packs=packs).send)
+        await answer(scope, receive, _Finishing(send, self._console.headers, packs=packs).send)
 
 
 class _Finishing:
     """Adds the headers that all answers have, and packs pages."""
 
-    def __init__(self, send: Send, *, packs: bool) -> None:
+    def __init__(self, send: Send, headers: Mapping[str, str], *, packs: bool) -> None:
         self._send = send
+        self._headers = headers
         self._packs = packs
         self._start: Message | None = None
 
@@ -155,7 +164,7 @@ class _Finishing:
         """Send a piece of an answer."""
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
+            for name, value in self._headers.items():
                 headers.setdefault(name, value)
             headers.setdefault("cache-control", "no-store")
             if self._packs and headers.get("content-type", "").startswith("text/html"):

@@ -55,8 +55,20 @@ class MapFigure(msgspec.Struct, frozen=True):
     href: str = ""
 
 
+class Ground(msgspec.Struct, frozen=True):
+    """The part of the earth that a map shows."""
+
+    longitude: float
+    latitude: float
+    """Of its middle."""
+    across: float
+    """Units of a degree of longitude,"""
+    down: float
+    """and of latitude."""
+
+
 class WorldMap(msgspec.Struct, frozen=True):
-    """What the macro `map` draws."""
+    """What the macro `world` draws."""
 
     shapes: Sequence[MapFigure]
     spots: Sequence[MapFigure]
@@ -76,6 +88,11 @@ class WorldMap(msgspec.Struct, frozen=True):
     """Things on it lead elsewhere: then it is a group for readers of screens, and no picture."""
     inset: str = ""
     """What the inset shows, as `viewBox`; empty where none is needed."""
+
+    @property
+    def ground(self) -> Ground:
+        """What it shows of the earth."""
+        return Ground(self.longitude, self.latitude, self.across, self.down)
 
 
 class MapShape(msgspec.Struct, frozen=True):

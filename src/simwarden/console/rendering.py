@@ -12,7 +12,7 @@ import jinja2
 from jinja2.utils import missing
 from markupsafe import Markup
 
-from simwarden.console import assets, tables, texts, words
+from simwarden.console import assets, tables, texts, tiles, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,9 @@ def environment() -> jinja2.Environment:
     made.filters["amount"] = amount
     made.filters["octets"] = octets
     made.filters["digits"] = digits
-    made.globals.update(asset=assets.path, address=address, languages=texts.LANGUAGES, tone=words.tone)
+    made.globals.update(
+        asset=assets.path, address=address, languages=texts.LANGUAGES, tone=words.tone, tiles=tiles.behind
+    )
     return made
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from simwarden.console.page import ConsolePage
+    from simwarden.console.tiles import TileSource
 
 LANGUAGE, THEME = "simwarden-language", "simwarden-theme"
 THEMES = ("auto", "light", "dark")
@@ -31,10 +32,16 @@ class Visit:
     """What a page's handlers get."""
 
     def __init__(
-        self, request: Request, api: ASGIApp, form: Mapping[str, Sequence[str]], page: ConsolePage | None
+        self,
+        request: Request,
+        api: ASGIApp,
+        form: Mapping[str, Sequence[str]],
+        page: ConsolePage | None,
+        tiles: TileSource | None = None,
     ) -> None:
-        """`form`: of a POST, else empty."""
+        """`form`: of a POST, else empty. `tiles`: where pictures behind the maps come from."""
         self.request = request
+        self.tiles = tiles
         self.page = page
         self.form = form
         self._app = api

@@ -10,6 +10,10 @@ import msgspec
 AbsoluteUri = Annotated[
     str, msgspec.Meta(max_length=2048, pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+\Z")
 ]
+TilesUrl = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+/(?=.*\{z\})(?=.*\{x\})(?=.*\{y\})[A-Za-z0-9{}/._~%?&=@+-]*\Z"),
+]
 HttpUrl = Annotated[str, msgspec.Meta(max_length=2048, pattern=r"^https?://[^\s/@]+(/\S*)?\Z")]
 _GROUP = r"\s*[^=,\s][^=,]*=(viewer|operator|admin|billing)\s*"
 GroupRoles = Annotated[str, msgspec.Meta(max_length=4096, pattern=rf"^({_GROUP}(,{_GROUP})*)?\Z")]

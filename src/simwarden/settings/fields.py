@@ -17,6 +17,7 @@ from simwarden.kit.addresses import (
     HttpUrl,
     MailAddress,
     MailAddresses,
+    TilesUrl,
     WebhookSecret,
     is_loopback,
 )
@@ -83,6 +84,10 @@ class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Address that admin_port listens on."""
     console: Literal["auto", "on", "off"] = "auto"
     """Serve the web console at /console; auto: where administrators' address is a loopback address."""
+    console_tiles: TilesUrl | None = None
+    """Tiles of a map server behind the console's maps, as https://HOST/{z}/{x}/{y}.png; default: outlines only."""
+    console_tiles_by: str | None = None
+    """Whose map that is, shown beside it as its licence asks for."""
     public_url: str | None = None
     """How gateways and customers reach this server; default: http://HOST:PORT, with TLS https."""
     database_url: str | None = None

@@ -44,7 +44,7 @@ def test_steps_are_read_into_operations_and_put_in_order_of_time() -> None:
         ('steps = []\ntitle = "t"', "mine: at least one"),
         ("[[steps]]\nat = 1", "mine: title"),
         (GOOD + "[[stages]]\n", "mine: unknown key 'stages'"),
-        ('title = "t"\n[[steps]]\nat = 1\n', "mine: step 1: action is missing; there are fault, garbage"),
+        ('title = "t"\n[[steps]]\nat = 1\n', "mine: step 1: action is missing; there are cure, fault, garbage"),
         (GOOD.replace('"fault"', '"explode"'), "mine: step 1: unknown action 'explode'"),
         (GOOD.replace("at = 1", "at = -1"), r"mine: step 1 \(fault\): at must be"),
         (GOOD.replace("at = 1\n", ""), r"mine: step 1 \(fault\): at must be"),
