@@ -88,9 +88,9 @@ async def test_the_stolen_sim_by_mouse(tab: Tab) -> None:
     await tab.page.until("document.querySelector('[data-part=results] tbody tr:nth-child(10)') === null")
     await tab.page.send("Input.insertText", text=imsi(STOLEN)[-1:])
     await tab.page.until("document.querySelectorAll('[data-part=results] tbody tr').length === 1")
-    assert "q=" in await tab.page.evaluate("location.search")
+    await tab.page.until("location.search.includes('q=')")
     await tab.page.click("[data-part=results] tbody th a")
-    await tab.page.until("document.querySelector('#chain .steps') !== null")
+    await tab.page.until("document.readyState === 'complete' && document.querySelector('#chain .steps') !== null")
     told = await tab.text()
     texts = catalogue("en")
     for said in (
