@@ -1,8 +1,8 @@
-"""Reports of sessions that only go on: nearly all there are, so they are counted and nothing else.
+"""Reports that a session goes on unchanged. Nearly all accounting is of this kind: only octets and time are stored.
 
-One statement finds them: their session, device, network and cell are the stored ones, nothing is to be off, and nobody
-waits for reports of their SIM. Whatever else a report says goes the whole way (`engine/batch.py`). What is counted here
-counts as if it had come just before the others of its batch, as the network might as well have brought it.
+One statement selects them: the session, device, network and cell equal the stored ones, no function is to be off, and
+nobody waits for reports of the SIM. All other reports are processed in full (`engine/batch.py`). What is counted here
+counts as if it had arrived just before the other reports of its batch, which the network might have done as well.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which gateways SIMs, events, areas and places name by their ids: what has to be looked up to show them."""
+"""The ids of the gateways that SIMs, events, areas and places refer to, so that their names can be looked up."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 NEWEST = 50
 """Sessions of a SIM that are shown."""
-MOST_OCTETS = 2**53 - 1
-"""No JSON reader takes a larger number for another one."""
+LARGEST = 2**53 - 1
+"""Up to this number every JSON reader is exact (RFC 8259 section 6)."""
 
 
 class SessionViews:
@@ -63,8 +63,8 @@ def _session(one: Session, gateway: str) -> dict[str, Any]:
         "rat": one.rat,
         "plmn": one.plmn,
         "imei": one.imei and full_imei(one.imei),
-        "octetsUp": min(one.up, MOST_OCTETS),
-        "octetsDown": min(one.down, MOST_OCTETS),
+        "octetsUp": min(one.up, LARGEST),
+        "octetsDown": min(one.down, LARGEST),
         "beganAt": one.began_at,
         "seenAt": one.seen_at,
         "endedAt": one.ended_at,

@@ -37,7 +37,7 @@ SHORT: dict[str, dict[str, Any]] = {
     "without a device": {"imei": None, "svn": None},
     "without network and address": {"plmn": None, "rat": None, "ipv4": None},
     "without a cell": {"cells": ()},
-    "an hour after midnight of the session": {"minutes": 14.9},
+    "just before the stored time is due to be renewed": {"minutes": 14.9},
 }
 WHOLE: dict[str, dict[str, Any]] = {
     "another device": {"imei": device(900)},

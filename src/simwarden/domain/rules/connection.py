@@ -18,12 +18,12 @@ class ConnectionSeen(msgspec.Struct, frozen=True):
     """By which generation of network a SIM is connected now, and was when that was last looked at."""
 
     before: str | None
-    """None: nothing had told, which is as good as not connected."""
+    """None: no session had been reported, which counts as not connected."""
     after: str
 
 
 def follow(sim: Sim, seen: ConnectionSeen, now: datetime, cause: Cause) -> Decision:
-    """Say that it came to another type of network, or is connected by none any more."""
+    """Record that the SIM changed to another type of network, or is no longer connected."""
     change = SimMutation(sim, now, cause)
     before = seen.before or NOT_CONNECTED
     if before != seen.after:

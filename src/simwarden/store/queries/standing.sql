@@ -52,7 +52,7 @@ select id from gateway where id = any ($1::int[]) order by id for share
 select distinct gateway_id from session where bucket = $1 and imsi = $2
 
 -- name: outdated
--- SIMs of which somebody is told that they can be reached by data, or are connected, though their element ended all its sessions since.
+-- SIMs that somebody was told can be reached by data, or are connected, though their element has ended all its sessions since.
 select w.imsi from sim_standing w
 where w.bucket = any ($1::smallint[]) and (w.reach = 'DATA' or w.generation <> 'UNKNOWN')
   and exists (select 1 from session s join session_restart r on r.gateway_id = s.gateway_id
