@@ -10,6 +10,7 @@ import pytest
 from tests.support.patience import PATIENCE
 from tests.support.virtual_gateways import virtual_gateways
 
+from simwarden.management import simulator
 from simwarden.quickstart import env
 from simwarden.sandbox.gateways import VirtualGateways
 
@@ -90,6 +91,19 @@ async def test_an_infection_begins_and_ends(house: House, fleet: SimulatedFleet)
     assert (await seen(house, 0))["sims"][0]["infection"]["ended"]
     assert (await house.manage("POST", "/simulator/infections/end", {"imsi": FIRST})).status == 404
     assert fleet.outbreaks[FIRST].done < 2000
+
+
+async def test_so_many_infections_go_on_at_a_time(
+    house: House, fleet: SimulatedFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulator, "MOST_INFECTIONS", 1)
+    first, second = [each["imsi"] for each in (await seen(house, 0))["sims"]][:2]
+    wanted = {"messages": 2000, "rate": 1}
+    assert (await house.manage("POST", "/simulator/infections", {**wanted, "imsi": first})).status == 200
+    assert (await house.manage("POST", "/simulator/infections", {**wanted, "imsi": second})).status == 409
+    assert (await house.manage("POST", "/simulator/infections/end", {"imsi": first})).status == 204
+    assert (await house.manage("POST", "/simulator/infections", {**wanted, "imsi": second})).status == 200
+    assert list(fleet.outbreaks) == [first, second]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,10 @@ def test_the_whole_map_is_covered_and_a_place_is_where_the_outlines_have_it(
     zoom = int(tiles[0].href.split("/")[-3])
     assert LEAST_ZOOM <= zoom <= MOST_ZOOM
     assert len(tiles) == len({each.href for each in tiles}) <= 40
+    for each in tiles:
+        column, row = (int(part.split(".")[0]) for part in each.href.split("/")[-2:])
+        assert 0 <= column < 2**zoom  # also beyond the antimeridian
+        assert 0 <= row < 2**zoom
     for x, y in ((0.0, 0.0), (719.0, 419.0), (360.0, 210.0)):
         under = [t for t in tiles if t.x <= x <= t.x + t.width + 0.02 and t.y <= y <= t.y + t.height + 0.02]
         assert under, (x, y)

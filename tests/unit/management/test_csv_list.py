@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 
 import pytest
 
 from simwarden.management import csv_list
-from simwarden.management.csv_list import CsvList, in_slices
+from simwarden.management.csv_list import CsvList, csv_rows, in_slices
 from simwarden.northbound.kernel.errors import InvalidArgument
 
 
@@ -49,3 +51,12 @@ async def test_others_have_their_turn_while_a_long_list_is_read() -> None:
     rows = [row async for row in in_slices(CsvList("name\n" + "1\n" * 2000))]
     task.cancel()
     assert (len(rows), turns) == (2000, 10)
+
+
+@pytest.mark.parametrize("first", ["=", "-", "@", "+", "\t", "\r"])
+def test_no_cell_begins_as_a_formula(first: str) -> None:
+    ((cell, number, none),) = csv.reader(
+        io.StringIO(csv_rows([[f"{first}SUM(A1)", "+8613800000001", None]]).decode(), newline="")
+    )
+    assert cell == f"'{first}SUM(A1)"
+    assert (number, none) == ("+8613800000001", "")
