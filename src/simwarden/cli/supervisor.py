@@ -1,11 +1,15 @@
 """The supervisor's loop: workers that die are started again, always; a crash loop is slowed down, never given up.
 
 Granian's own loop ends the server when a worker dies within seconds of its start, and may miss one of two that die at
-once (it clears the list of the dead that a thread is adding to).
+once (it clears the list of the dead that a thread is adding to). It also sets a `threading.Event` in its signal
+handler: where the signal comes while the main thread holds that event's lock, the server hangs and does not end.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +52,36 @@ class Restarts:
         return max(0.0, self._due[number] - now)
 
 
+class Bell:
+    """A `threading.Event` that a signal handler may set at any moment: a pipe and no lock. One thread waits."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()  # open as long as the process is: its signal handlers are
+        for end in (self._read, self._write):
+            os.set_blocking(end, False)
+
+    def set(self) -> None:
+        """End the present wait, or the next one."""
+        with contextlib.suppress(BlockingIOError):  # it is full: the wait ends anyway
+            os.write(self._write, b"!")
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for `set`, at most so long; returns whether it was called since the last `clear`."""
+        return bool(select.select([self._read], [], [], seconds)[0])
+
+    def clear(self) -> None:
+        """Forget what was set."""
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._read, 4096):
+                pass
+
+
 class Supervisor(Granian):  # type: ignore[misc, valid-type]
     """Granian with a loop that does not give up."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.main_loop_interrupt = Bell()
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         restarts = Restarts()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 
 from granian.server.common import AbstractServer
 
-from simwarden.cli.supervisor import LONGEST_PAUSE, YOUNG, Restarts, Supervisor
+from simwarden.cli.supervisor import LONGEST_PAUSE, YOUNG, Bell, Restarts, Supervisor
 
 
 class Clock:
@@ -55,3 +57,49 @@ def test_granian_still_has_what_is_replaced_and_used() -> None:
     made = Supervisor("simwarden.app:from_environment")
     for name in ("workers", "wrks", "main_loop_interrupt", "interrupt_signal", "interrupt_children", "reload_signal"):
         assert hasattr(made, name)
+    assert isinstance(made.main_loop_interrupt, Bell)
+
+
+_SIGNALLED = """
+import os, random, select, signal, sys, time
+from simwarden.cli.supervisor import Bell
+
+bell, heard = Bell(), os.pipe()
+
+def told(number, frame):
+    bell.set()
+    os.write(heard[1], b"x")
+
+signal.signal(signal.SIGTERM, told)
+server = os.getpid()
+if os.fork() == 0:
+    for sent in range(1000):
+        os.kill(server, signal.SIGTERM)
+        if not select.select([heard[0]], [], [], 60)[0]:
+            print("hangs after", sent, "signals", flush=True)
+            break
+        os.read(heard[0], 1)
+        time.sleep(random.random() / 4000)
+    os.kill(server, signal.SIGKILL)
+    os._exit(0)
+while True:
+    bell.wait(0.0001)
+    bell.clear()
+"""
+
+
+def test_a_signal_at_any_moment_is_heard() -> None:
+    """With a `threading.Event` in place of the bell, a signal soon finds the lock held by the thread it interrupts."""
+    ended = subprocess.run([sys.executable, "-c", _SIGNALLED], capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("", "")
+
+
+def test_a_bell_stays_set_until_it_is_cleared() -> None:
+    bell = Bell()
+    assert not bell.wait(0)
+    for _ in range(100_000):  # more than a pipe holds
+        bell.set()
+    assert bell.wait(0)
+    assert bell.wait(0)
+    bell.clear()
+    assert not bell.wait(0)
