@@ -68,6 +68,11 @@ def assign(
     )
 
 
+def of_sim(assignment: Assignment | None, imsi: str) -> Assignment | None:
+    """The assignment of a number, where it is to this SIM: the two may have been read at different times."""
+    return assignment if assignment is not None and assignment.imsi == imsi else None
+
+
 def is_swap(before: Assignment | None, after: Assignment) -> bool:
     """Whether the number came from another SIM."""
     return before is not None and before.imsi != after.imsi

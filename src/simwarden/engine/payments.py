@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from simwarden.domain.numbers import of_sim
 from simwarden.domain.payments import LastDevice, PaymentFacts, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
     from datetime import datetime
 
     from simwarden.domain.numbers import Assignment
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 class PaymentRecord(Protocol):
     """Knows the history of SIMs."""
 
-    async def assignment(self, sim: Sim) -> Assignment | None:
-        """Since when a SIM has its phone number; None: that is not recorded."""
+    def assignment(self, account_id: str, number: str) -> Awaitable[Assignment | None]:
+        """Which SIM has an account's number; None: that is not recorded."""
 
     async def device_dates(self, sim: Sim) -> DeviceDates:
         """When a SIM came into devices."""
@@ -31,8 +32,8 @@ class PaymentRecord(Protocol):
 async def judged(record: PaymentRecord, sim: Sim, rules: PaymentRules, now: datetime) -> list[RuleResult]:
     """What comes of all rules for a SIM. Reads what they ask for, and nothing else."""
     number = device = None
-    if {rules.tenure_days, rules.sim_swap_hours, rules.recycled_days} != {None}:
-        number = await record.assignment(sim)
+    if sim.msisdn is not None and {rules.tenure_days, rules.sim_swap_hours, rules.recycled_days} != {None}:
+        number = of_sim(await record.assignment(sim.account_id, sim.msisdn), sim.imsi)
     if rules.device_swap_hours is not None and sim.seen is not None and sim.seen.imei is not None:
         at, is_swap = (await record.device_dates(sim)).latest
         device = None if at is None else LastDevice(at, is_swap)

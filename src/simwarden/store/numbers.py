@@ -13,6 +13,7 @@ from simwarden.store.outbox import Outbox
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
@@ -43,17 +44,20 @@ class Numbers:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._current: Coalescer[str, Assignment] = Coalescer(self._all_current)
+        self._current: Coalescer[tuple[str, str], Assignment] = Coalescer(self._all_current)
 
-    async def assignment(self, sim: Sim) -> Assignment | None:
-        """Since when a SIM has had its number; None: it has none, or that is not recorded."""
-        found = None if sim.msisdn is None else await self._current.get(sim.msisdn)
-        return found if found is not None and found.imsi == sim.imsi else None
+    def current(self, account_id: str, number: str) -> Future[Assignment | None]:
+        """Which SIM has an account's number; None: the account has no SIM of that number, or that is not recorded.
 
-    async def _all_current(self, wanted: Sequence[str]) -> Mapping[str, Assignment]:
-        buckets = [bucket_of(number) for number in wanted]
-        rows = await self._db.fetch(Q["current"], sorted(set(buckets)), lines(buckets), lines(wanted))
-        return {row["number"]: _assignment(row) for row in rows}
+        It may be left without being awaited.
+        """
+        return self._current.get((account_id, number))
+
+    async def _all_current(self, wanted: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Assignment]:
+        accounts, numbers = zip(*wanted, strict=True)
+        buckets = [bucket_of(number) for number in numbers]
+        rows = await self._db.fetch(Q["current"], sorted(set(buckets)), lines(buckets), lines(numbers), lines(accounts))
+        return {(row["account_id"], row["number"]): _assignment(row) for row in rows}
 
 
 async def assign(

@@ -50,6 +50,7 @@ from simwarden.store.database import to_json
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import date, timedelta
 
@@ -175,9 +176,9 @@ class Sims:
         assert found is not None
         return found
 
-    async def assignment(self, sim: Sim) -> Assignment | None:
-        """Since when a SIM has had its phone number; None: it has none, or that is not recorded."""
-        return await self._numbers.assignment(sim)
+    def assignment(self, account_id: str, number: str) -> Future[Assignment | None]:
+        """Which SIM has an account's phone number, looked up from now on; it need not be awaited."""
+        return self._numbers.current(account_id, number)
 
     async def traffic(self, sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
         """What is counted of its calls and messages from the first to the last day, in UTC."""

@@ -106,7 +106,6 @@ WITHOUT_ACCOUNT = {
     "call_limits.lock": "about keys that begin with the caller's account",
     "inboxes.due": "about an inbox that was found by its application",
     "inboxes.head": "about an inbox that was found by its application",
-    "numbers.current": "about the number of a SIM that was found by its account",
 }
 """Statements that a customer's call reaches and that name neither account nor application, each with the reason. This
 list may only shrink."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import re
 from datetime import timedelta
 from importlib import resources
@@ -10,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.world import ACCOUNT, START, World, iccid, imsi
 
-from simwarden.domain.errors import SimExists
+from simwarden.domain.errors import SimExists, StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.numbers import of_sim
 from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import Lifecycle
 from simwarden.engine import following, identity, imports, provision, publishing
@@ -62,7 +65,30 @@ async def record(world: World) -> list[tuple[str, str, bool]]:
 
 
 async def of(world: World, number: int) -> Assignment | None:
-    return await world.sims.assignment(await world.sim(number))
+    sim = await world.sim(number)
+    return None if sim.msisdn is None else of_sim(await world.sims.assignment(sim.account_id, sim.msisdn), sim.imsi)
+
+
+async def test_a_number_of_another_account_gives_no_assignment(world: World) -> None:
+    await add(world, 1)
+    found = world.sims.assignment(ACCOUNT, NUMBER), world.sims.assignment("stranger", NUMBER)  # gathered into one read
+    assert [None if one is None else one.imsi for one in await asyncio.gather(*found)] == [imsi(1), None]
+
+
+async def test_a_look_up_that_fails_and_that_nobody_waits_for_is_no_error_of_asyncio(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_arguments: object) -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(world.db, "fetch", away)
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context))
+    found = world.sims.assignment(ACCOUNT, NUMBER)
+    await asyncio.wait([found])
+    del found
+    gc.collect()
+    assert reported == []
 
 
 async def test_a_registered_number_is_recorded_with_its_sim(world: World) -> None:
@@ -212,7 +238,7 @@ async def test_whose_a_number_is_now_is_one_probe_of_the_key(world: World) -> No
     )
     await world.db.execute("analyze number_assignment")
     plan = await world.db.fetch(
-        f"explain (analyze, format text) {Q['current']}", [bucket_of(NUMBER)], str(bucket_of(NUMBER)), NUMBER
+        f"explain (analyze, format text) {Q['current']}", [bucket_of(NUMBER)], str(bucket_of(NUMBER)), NUMBER, ACCOUNT
     )
     [scan] = [row[0] for row in plan if "on number_assignment" in row[0]]
     assert "Index" in scan

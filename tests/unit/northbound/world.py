@@ -3,6 +3,7 @@ against the contracts."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID, uuid4
@@ -284,9 +285,12 @@ class World:
         """NetworkView."""
         return self.standing.get(sim.imsi, Standing())
 
-    async def assignment(self, sim: Sim) -> Assignment | None:
+    def assignment(self, account_id: str, number: str) -> asyncio.Future[Assignment | None]:
         """NumberHistory."""
-        return self.assignments.get(sim.imsi)
+        found: asyncio.Future[Assignment | None] = asyncio.get_running_loop().create_future()
+        named = {(each.account_id, each.number): each for each in self.assignments.values()}
+        found.set_result(named.get((account_id, number)))
+        return found
 
     async def life(self, sim: Sim, *, limit: int = 200) -> list[Event]:
         """Nothing has happened."""

@@ -19,9 +19,10 @@ from simwarden.northbound.kernel.devices import Device
 from simwarden.northbound.kernel.errors import PermissionDenied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from simwarden.domain.sim import Sim
+    from simwarden.northbound.eligibility_info.sources import Known
     from simwarden.northbound.eligibility_info.step import EligibilityResponses
     from simwarden.northbound.kernel.services import Services
 
@@ -49,15 +50,20 @@ class EligibilityInfo:
             raise PermissionDenied("A 2-legged access token is needed: the request names the phone number")
         wanted = decode(self._request, request.body, schemas.WORDING)
         number = wanted.phone_number
-        sim = await self._devices.find(caller, self._devices.name(caller, Device(phone_number=number)))
+        ref = self._devices.name(caller, Device(phone_number=number))
         scopes = dict.fromkeys(wanted.scopes)
-        found = await self._obstacles(sim, scopes, caller.granted)
+        needs = {needs for scope in scopes if (needs := NEEDS.get(scope)) is not None and scope in caller.granted}
+        known = {each: self._sources[each](caller.account_id, number) for each in needs}
+        sim = await self._devices.find(caller, ref)
+        found = await self._obstacles(sim, scopes, caller.granted, known)
         eligible = [scope for scope, against in found.items() if against is None]
         kept = await self._responses.keep(caller.app_key, sim, number, eligible)
         items = [schemas.item(scope, wanted.purpose, against) for scope, against in found.items()]
         return Answer(200, schemas.EligibilityAnswer(kept.id, items, kept.expires_at, kept.ttl))
 
-    async def _obstacles(self, sim: Sim, scopes: Iterable[str], held: frozenset[str]) -> dict[str, Obstacle | None]:
+    async def _obstacles(
+        self, sim: Sim, scopes: Iterable[str], held: frozenset[str], sources: Mapping[str, Known]
+    ) -> dict[str, Obstacle | None]:
         """What stands against each scope: that it is not known or not granted, then the SIM, then what is not known."""
         found: dict[str, Obstacle | None] = {}
         known: dict[str, bool] = {}
@@ -74,7 +80,7 @@ class EligibilityInfo:
                 found[scope] = whole
             else:
                 if needs not in known:
-                    known[needs] = await self._sources[needs](sim)
+                    known[needs] = await sources[needs](sim)
                 found[scope] = None if known[needs] else _MISSING[needs]
         return found
 

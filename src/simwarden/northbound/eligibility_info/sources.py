@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from simwarden.accounts.scopes import said
 from simwarden.domain.hotzone import HotZones
+from simwarden.domain.numbers import of_sim
 from simwarden.northbound.kernel.numbers import NumberHistory
 from simwarden.northbound.kernel.ports import NetworkView
 from simwarden.northbound.kernel.traffic import TrafficView, is_reported
@@ -23,12 +24,19 @@ if TYPE_CHECKING:
     from simwarden.northbound.kernel.services import Services
 
 
-Source = Callable[["Sim"], Awaitable[bool]]
+Known = Callable[["Sim"], Awaitable[bool]]
 """Whether what has to be known of a SIM is."""
+Source = Callable[[str, str], Known]
+"""Begins to look, by account and phone number, before the SIM is found."""
 
 
 async def _nothing(_sim: Sim) -> bool:
     return False
+
+
+def _later(known: Known) -> Source:
+    """Looks when the SIM is found."""
+    return lambda _account_id, _number: known
 
 
 def _place(services: Services) -> Source:
@@ -37,49 +45,54 @@ def _place(services: Services) -> Source:
     async def known(sim: Sim) -> bool:
         return places is not None and await places.place(sim) is not None
 
-    return known
+    return _later(known)
 
 
 def _network(services: Services) -> Source:
     sims = services.sims
     if not isinstance(sims, NetworkView):
-        return _nothing
+        return _later(_nothing)
 
     async def known(sim: Sim) -> bool:
         shown = await sims.shown(sim)
         return shown.slot is not None or shown.session is not None
 
-    return known
+    return _later(known)
 
 
 def _device(_services: Services) -> Source:
     async def known(sim: Sim) -> bool:
         return sim.seen is not None and sim.seen.imei is not None
 
-    return known
+    return _later(known)
 
 
 def _number_history(services: Services) -> Source:
     sims = services.sims
     if not isinstance(sims, NumberHistory):
-        return _nothing
+        return _later(_nothing)
 
-    async def known(sim: Sim) -> bool:
-        return await sims.assignment(sim) is not None
+    def look_up(account_id: str, number: str) -> Known:
+        assignment = sims.assignment(account_id, number)
 
-    return known
+        async def known(sim: Sim) -> bool:
+            return of_sim(await assignment, sim.imsi) is not None
+
+        return known
+
+    return look_up
 
 
 def _traffic(services: Services) -> Source:
     sims, clock = services.sims, services.edge.clock
     if not isinstance(sims, TrafficView):
-        return _nothing
+        return _later(_nothing)
 
     async def known(sim: Sim) -> bool:
         today = clock().date()
         return await is_reported(sims, sim, await sims.traffic(sim, HotZones(), today, today))
 
-    return known
+    return _later(known)
 
 
 NEEDS = said("needs")

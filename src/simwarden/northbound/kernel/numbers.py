@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from simwarden.domain.numbers import owned_since
+from simwarden.domain.numbers import of_sim, owned_since
 from simwarden.northbound.kernel.devices import Device, PhoneNumber
 from simwarden.northbound.kernel.errors import InvalidArgument, OutOfRange, ServiceNotApplicable
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from simwarden.domain.numbers import Assignment
-    from simwarden.domain.sim import Sim
+    from simwarden.domain.sim import Sim, SimRef
     from simwarden.northbound.kernel.api import Request
     from simwarden.northbound.kernel.bodies import Problem
     from simwarden.northbound.kernel.services import Services
@@ -36,8 +38,8 @@ class NumberRequest(msgspec.Struct, frozen=True, rename="camel"):
 class NumberHistory(Protocol):
     """Knows since when SIMs have their phone numbers."""
 
-    async def assignment(self, sim: Sim) -> Assignment | None:
-        """None: that is not recorded."""
+    def assignment(self, account_id: str, number: str) -> Awaitable[Assignment | None]:
+        """Which SIM has an account's number, looked up from now on; it need not be awaited. None: not recorded."""
 
 
 class Callers:
@@ -48,26 +50,46 @@ class Callers:
 
     async def sim(self, request: Request, number: str | UnsetType) -> Sim:
         """Raises MissingIdentifier, UnnecessaryIdentifier, SimNotFound."""
+        return await self._devices.find(request.caller, self._name(request, number))
+
+    def _name(self, request: Request, number: str | UnsetType) -> SimRef:
         device = UNSET if number is UNSET else Device(phone_number=number)
-        return await self._devices.find(request.caller, self._devices.name(request.caller, device))
+        return self._devices.name(request.caller, device)
+
+
+class Assignments(Callers):
+    """Finds since when the SIM of the phone number that a request is about has had it."""
+
+    def __init__(self, services: Services, history: NumberHistory) -> None:
+        super().__init__(services)
+        self._history = history
+
+    async def find(self, request: Request, number: str | UnsetType) -> Assignment | None:
+        """Since when the SIM has had its number; None: that is not recorded. Both are looked up at once.
+
+        Raises MissingIdentifier, UnnecessaryIdentifier, SimNotFound.
+        """
+        ref = self._name(request, number)
+        assignment = self._history.assignment(request.caller.account_id, ref.value)
+        sim = await self._devices.find(request.caller, ref)
+        return of_sim(await assignment, sim.imsi)
 
 
 class Owners:
     """Knows since when accounts have their phone numbers."""
 
     def __init__(self, services: Services, history: NumberHistory) -> None:
-        self._callers = Callers(services)
-        self._history = history
+        self._assignments = Assignments(services, history)
         self._clock = services.edge.clock
 
     async def since(self, request: Request, number: str | UnsetType, day: date, name: str) -> bool:
         """Whether the caller's account has had a number without a break since a day, in UTC.
 
         `name`: the property that has the day. Raises OutOfRange for a day that has begun nowhere on earth; what
-        `Callers.sim` raises; ServiceNotApplicable where it is not known.
+        `Assignments.find` raises; ServiceNotApplicable where it is not known.
         """
         end = _end_of(day, self._clock(), name)
-        found = await self._history.assignment(await self._callers.sim(request, number))
+        found = await self._assignments.find(request, number)
         known = None if found is None else owned_since(found, end)
         if known is None:
             raise ServiceNotApplicable(_NOT_RECORDED)

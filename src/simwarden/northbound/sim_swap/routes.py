@@ -10,7 +10,7 @@ from simwarden.accounts.scopes import of_operations
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
 from simwarden.northbound.kernel.errors import ServiceNotApplicable
-from simwarden.northbound.kernel.numbers import Callers, Monitored, NumberHistory, NumberRequest, within
+from simwarden.northbound.kernel.numbers import Assignments, Monitored, NumberHistory, NumberRequest, within
 from simwarden.northbound.sim_swap import schemas
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ class SimSwap:
     """The two operations. A number that is new in the record counts as swapped then, as CAMARA's document says."""
 
     def __init__(self, services: Services, history: NumberHistory) -> None:
-        self._callers = Callers(services)
-        self._history = history
+        self._assignments = Assignments(services, history)
         self._monitored = Monitored(services.swaps_monitored_days)
         self._clock = services.edge.clock
         self._date = Decoder(NumberRequest)
@@ -51,7 +50,7 @@ class SimSwap:
         return Answer(200, schemas.SimSwapCheckResponse(within(at, self._clock(), wanted.max_age)))
 
     async def _latest(self, request: Request, number: str | UnsetType) -> datetime | None:
-        found = await self._history.assignment(await self._callers.sim(request, number))
+        found = await self._assignments.find(request, number)
         return None if found is None else found.sim_since
 
 

@@ -1,11 +1,13 @@
 -- Which SIMs have had which phone numbers. Every statement carries the bucket, which is the number's.
 
 -- name: current
--- Whose numbers are now.
+-- Numbers that are these accounts' now. The number of another account gives no row: whose it is is asked here, as it
+-- may be looked up before its SIM is found.
 select n.number, n.imsi, n.account_id, n.since, null::timestamptz as until, n.sim_since, n.owner_since, n.begin_known
-from unnest(string_to_array($2, e'\n')::smallint[], string_to_array($3, e'\n')) as i (bucket, number)
+from unnest(string_to_array($2, e'\n')::smallint[], string_to_array($3, e'\n'), string_to_array($4, e'\n'))
+     as i (bucket, number, account_id)
 join number_assignment n on n.bucket = i.bucket and n.number = i.number and n.until = 'infinity'
-     and n.bucket = any ($1::smallint[])
+     and n.account_id = i.account_id and n.bucket = any ($1::smallint[])
 
 -- name: of_numbers
 -- Numbers that nobody has had before, which most are that are registered, cost a probe.
