@@ -1,7 +1,8 @@
 """Handing queued messages to the network elements in which their SIMs are.
 
 One lane per element: a dead one waits alone. A message has its task's number before the element is told, so that
-telling it again, after a crash or where no answer came, sends it once.
+telling it again, after a crash or where no answer came, sends it once. It is told only while the slot's last report
+shows its SIM there: whoever else is in it does not send it.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ import structlog
 from simwarden.domain.errors import SimwardenError, StoreUnavailable
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.sending import AGAIN, TIMEOUT, UNANSWERED, FailureReason, MessageMove, Stage, task_of
+from simwarden.domain.sim import CardSlot, NetworkTarget
 from simwarden.engine.ports import CommandFailed, MessageCarrier, OutgoingText, ProvenBy
 from simwarden.engine.sending import advance, may_send
 from simwarden.engine.unit_of_work import Outcome, UnitOfWork
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.store import sending as store
+from simwarden.store import sims as sims_store
 from simwarden.store.messages import lives
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     import asyncpg
@@ -184,7 +187,12 @@ class Texting(Worker):
             await changes.lock({one.imsi for one in items})
             sims = changes.sims
             ends = await _ends(connection, sims, items, repeats=repeats)
-            wanted = [one for one in items if one.key not in ends]
+            shown = await sims_store.confirmed(connection, sorted(sims))
+            left = [one for one in items if one.key not in ends]
+            wanted = [one for one in left if _sends_from(one, sims[one.imsi], shown)]
+            astray = [one for one in left if one not in wanted]
+            if astray:
+                await store.wait(connection, [one.key for one in astray], now + AGAIN)
             fresh = [one for one in wanted if one.task is None]
             begin = random.randrange(1 << 22)  # noqa: S311 - not to begin with numbers that others use
             numbers = iter(await store.new_tasks(connection, gateway_id, len(fresh), begin) if fresh else ())
@@ -247,6 +255,18 @@ class Texting(Worker):
         async with self._db.transaction() as connection:
             outcome = await advance(connection, moves, {one.imsi: cause for one in moves}, cause.at)
         self._committed(outcome)
+
+
+def _sends_from(message: DueMessage, sim: Sim, shown: Collection[str]) -> bool:
+    """Whether it is the SIM whose message it is that sends from there. `shown`: IMSIs of SIMs that the last report of
+    the slot shows in which they were seen."""
+    if message.target is None or message.gateway_id is None:
+        slot = message.slot
+    elif (named := NetworkTarget(message.gateway_id, message.target).slot) is not None:
+        slot = CardSlot(message.gateway_id, *named)
+    else:
+        return True  # from its phone number
+    return sim.imsi in shown and sim.seen is not None and sim.seen.slot == slot
 
 
 async def _ends(

@@ -170,6 +170,11 @@ async def put_off(db: Database, keys: Sequence[MessageKey], due_at: datetime) ->
     await db.execute(Q["put_off"], *_keys(keys), [due_at] * len(keys))
 
 
+async def wait(connection: asyncpg.Connection, keys: Sequence[MessageKey], due_at: datetime) -> None:
+    """Look at messages again then; those that an element was told keep their slots and numbers."""
+    await connection.execute(Q["wait"], *_keys(keys), due_at)
+
+
 async def move(
     connection: asyncpg.Connection, moves: Sequence[MessageMove], now: datetime
 ) -> dict[MessageKey, int | None]:

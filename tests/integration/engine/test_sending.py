@@ -187,6 +187,44 @@ async def test_a_crash_between_telling_and_writing_sends_once(world: World, box:
     assert await again.stages() == [(1, None)]
 
 
+@pytest.mark.parametrize("fault", ["mute", "dead"])
+async def test_nobody_elses_card_sends_it_from_the_slot(world: World, box: Box, office: Office, fault: str) -> None:
+    await office.send()
+    box.fault = fault
+    await office.turn()
+    begun, where = len(box.told), next(where for where, card in box.cards.items() if card == 1)
+    box.put(1, 3)
+    box.put(2, *where)
+    await world.take(box.dev_status())
+    box.fault = ""
+    await office.turn(UNANSWERED.total_seconds())
+    assert (await office.stages(), len(box.told)) == ([(0, None)], begun)
+    box.put(1, *where)
+    await world.take(box.dev_status())
+    await office.turn(AGAIN.total_seconds())
+    assert await office.stages() == [(1, None)]
+    assert len(set(box.told)) == len(box.texts) == 1
+
+
+@pytest.mark.parametrize("reported", [True, False])
+async def test_it_waits_for_its_card_in_a_slot(world: World, box: Box, office: Office, reported: bool) -> None:
+    await office.send()
+    where = next(where for where, card in box.cards.items() if card == 1)
+    del box.cards[where]
+    await world.take(box.dev_status())
+    await office.turn()
+    assert (await office.stages(), box.told) == ([(0, None)], [])
+    if not reported:
+        await office.turn(TIMEOUT.total_seconds())
+        assert await office.stages() == [(4, "TIMEOUT")]
+        return
+    box.put(1, 3)
+    await world.take(box.dev_status())
+    await office.turn(AGAIN.total_seconds())
+    [text] = box.texts.values()
+    assert (await office.stages(), text.target) == ([(1, None)], "3.01")
+
+
 @pytest.mark.parametrize(("fault", "refusals"), [("refuse", {}), ("", {PEER: "later"})])
 async def test_a_refusal_after_silence_does_not_send_twice(
     world: World, box: Box, office: Office, fault: str, refusals: dict[str, str]

@@ -70,6 +70,12 @@ set gateway_id = case when o.target like '+%' then o.gateway_id end, target = ca
 from unnest($1::smallint[], $2::text[], $3::smallint[], $4::timestamptz[]) as i (bucket, id, recipient, due_at)
 where o.bucket = any ($1::smallint[]) and o.bucket = i.bucket and o.id = i.id and o.recipient = i.recipient and o.stage = 0
 
+-- name: wait
+-- Still queued, and whose task it is as before.
+update outgoing_message o set due_at = $4
+from unnest($1::smallint[], $2::text[], $3::smallint[]) as i (bucket, id, recipient)
+where o.bucket = any ($1::smallint[]) and o.bucket = i.bucket and o.id = i.id and o.recipient = i.recipient and o.stage = 0
+
 -- name: move
 -- Forward only: what is final stays.
 update outgoing_message o
