@@ -18,6 +18,7 @@ from tests.support.nas import SECRET, access, accounting
 from simwarden.southbound.radius import codec
 from simwarden.southbound.radius.accounting import MAX_SESSION_ID, Accounting, identity, read
 from simwarden.southbound.radius.codec import Attribute, Code, InvalidPacket, Vendor3gpp
+from simwarden.southbound.radius.shapes import PacketShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from simwarden.southbound.radius.accounting import PacketIdentity
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-_TYPES = [*Attribute, 26, 0, 255, 241]
+_TYPES = [*(type_ for name, type_ in vars(Attribute).items() if name.isupper()), 26, 0, 255, 241]
 _LOCATIONS = [
     *("8264f000123464f00000012345", "0064f0001234abcd", "0164f0001234abcd", "0264f000123401ff", "8064f0001234"),
     *("80130014abcd", "8164f00000012345", "8764f0000123456789", "8864f000001234", "82"),
@@ -102,12 +103,16 @@ def examine(data: bytes) -> str:
         codec.is_authentic_request(packet, SECRET)
         codec.is_proved_request(packet, SECRET)
         packet.proxy_states()
+        if PacketShape(packet.raw).read(packet.raw) != packet:
+            raise Finding(f"{data.hex()}: read otherwise by its form")
         understand: Callable[[codec.Packet, datetime], PacketIdentity] = (
             identity if packet.code == Code.ACCESS_REQUEST else read
         )
         told = understand(packet, NOW)
     except InvalidPacket as error:
         return error.reason
+    except Finding:
+        raise
     except Exception as error:
         raise Finding(f"{data.hex()}: {error!r}") from error
     _fits(told, data)

@@ -28,13 +28,13 @@ class WorkShares:
         self._free -= 1
         return True
 
-    def give_back(self, element: int) -> None:
-        """One of its places is free again."""
-        self._free += 1
-        if self._held[element] == 1:
+    def give_back(self, element: int, places: int = 1) -> None:
+        """Some of its places are free again."""
+        self._free += places
+        if self._held[element] == places:
             del self._held[element]
         else:
-            self._held[element] -= 1
+            self._held[element] -= places
 
     @property
     def taken(self) -> int:

@@ -19,6 +19,7 @@ from simwarden.engine.ingest import UnacceptableReport
 from simwarden.kit.clock import now_utc
 from simwarden.southbound.radius import codec
 from simwarden.southbound.radius.codec import Attribute, Code, InvalidPacket
+from simwarden.southbound.radius.shapes import PacketShapes
 from simwarden.southbound.shares import WorkShares
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class Exchange:
         self._keeping: set[asyncio.Task[None]] = set()
         self._answered: OrderedDict[tuple[Any, int, bytes], tuple[float, bytes]] = OrderedDict()
         """Until when each is remembered, oldest first."""
+        self._shapes = PacketShapes()
         self._stopping = False
 
     async def stop(self) -> None:
@@ -142,15 +144,18 @@ class Exchange:
             self.counted("busy", "")
             return
         now = self._clock()
+        known = self._shapes.read(nas.ref.id, data)
         try:
-            packet = codec.decode(data)
+            packet = known or codec.decode(data)
             key = (channel.sender, packet.identifier, packet.authenticator)
             service = self._service(packet, channel)
             _prove(packet, nas.secret)
+            if known is None:
+                self._shapes.learn(nas.ref.id, packet)
             if self._is_repeated(key, channel):
                 self.counted("duplicate", "")
                 return
-            if sum(map(len, packet.proxy_states())) > MOST_PROXY_STATE:
+            if Attribute.PROXY_STATE in packet.attributes and sum(map(len, packet.proxy_states())) > MOST_PROXY_STATE:
                 raise InvalidPacket("value", f"The Proxy-States of a packet have at most {MOST_PROXY_STATE} octets")
             kind, told = ("status", None) if service is None else service.read(packet, now)
         except InvalidPacket as error:
@@ -161,7 +166,9 @@ class Exchange:
         self._in_work.add(key)
         if not self._gathered:
             asyncio.get_running_loop().call_soon(self._begin)
-        gathered = self._gathered.setdefault((id(nas), id(service)), (nas, []))
+        gathered = self._gathered.get((id(nas), id(service)))
+        if gathered is None:
+            gathered = self._gathered[id(nas), id(service)] = nas, []
         gathered[1].append(_Request(service, kind, told, packet, key, channel))
 
     def _begin(self) -> None:
@@ -197,8 +204,7 @@ class Exchange:
             await self._work(nas, requests, now)
         finally:
             self._in_work.difference_update([request.key for request in requests])
-            for _ in requests:
-                self._shares.give_back(nas.ref.id)
+            self._shares.give_back(nas.ref.id, len(requests))
 
     async def _work(self, nas: Nas, requests: Sequence[_Request], now: datetime) -> None:
         """Answer requests to one service. What cannot be served spoils nothing for the others."""
@@ -232,7 +238,9 @@ class Exchange:
         # An Accounting-Response has none: it is a keyed digest anyhow, and FreeRADIUS 3.2 computes that of one with an
         # authenticator of zeros, as RFC 2869 5.14 speaks of the answers to Access-Requests alone.
         prove = packet.code != Code.ACCOUNTING_REQUEST
-        attributes = [*answer.attributes, *packet.proxy_states()]
+        attributes = answer.attributes
+        if Attribute.PROXY_STATE in packet.attributes:
+            attributes = [*attributes, *packet.proxy_states()]
         octets = codec.encode_response(answer.code, packet, nas.secret, attributes, prove=prove)
         now = self._monotonic()
         while self._answered and (

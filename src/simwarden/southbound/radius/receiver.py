@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from simwarden.southbound.radius.nas import Nas
 
 _RECEIVE_BUFFER = 4 << 20
+_CHANNELS = 4096
+"""Senders whose channels are kept at hand."""
 
 
 class UdpReceiver(asyncio.DatagramProtocol):
@@ -34,6 +36,7 @@ class UdpReceiver(asyncio.DatagramProtocol):
         self._services = services
         self._alive = alive
         self._transport: asyncio.DatagramTransport | None = None
+        self._channels: dict[tuple[Any, ...], RequestChannel] = {}
 
     async def listen(self, host: str, port: int) -> None:
         """Open the socket; worker processes share the port. Raises OSError."""
@@ -60,10 +63,16 @@ class UdpReceiver(asyncio.DatagramProtocol):
         if nas is None:
             self._exchange.counted("unknown_source", "")
             return
-        channel = RequestChannel(
+        self._exchange.take(data, nas, self._channels.get(address) or self._channel(address))
+
+    def _channel(self, address: tuple[Any, ...]) -> RequestChannel:
+        """By which whoever has this address and port is answered."""
+        if len(self._channels) >= _CHANNELS:
+            self._channels.clear()
+        channel = self._channels[address] = RequestChannel(
             self._services, self._alive, (self._alive, address), lambda octets: self._send(octets, address)
         )
-        self._exchange.take(data, nas, channel)
+        return channel
 
     def _send(self, answer: bytes, address: tuple[Any, ...]) -> None:
         if self._transport is not None and not self._transport.is_closing():  # uvloop raises RuntimeError then

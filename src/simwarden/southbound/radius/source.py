@@ -41,6 +41,8 @@ _PHASES = {
     AccountingStatus.INTERIM: Phase.GOES_ON,
     AccountingStatus.STOP: Phase.ENDED,
 }
+_WORDS: dict[AccountingStatus | None, str] = {None: "other"} | {each: each.name.lower() for each in AccountingStatus}
+"""For the metrics."""
 
 
 class AccountingService:
@@ -52,7 +54,7 @@ class AccountingService:
     def read(self, packet: Packet, now: datetime) -> tuple[str, Accounting]:
         """Which session, and how far it has come. Raises InvalidPacket."""
         told = accounting.read(packet, now)
-        return "other" if told.status is None else told.status.name.lower(), told
+        return _WORDS[told.status], told
 
     async def answer(self, nas: Nas, told: Sequence[Accounting], now: datetime) -> Sequence[Response]:
         """All are committed, or none. Raises StoreUnavailable, UnacceptableReport."""
@@ -152,7 +154,7 @@ def to_report(nas: Nas, told: Accounting, now: datetime) -> Report:
         gateway_id=nas.ref.id,
         gateway_name=nas.ref.name,
         received_at=now,
-        message=f"accounting-{told.status.name.lower()}",
+        message=f"accounting-{_WORDS[told.status]}",
         sessions=notes,
         restarted_at=told.at if phase is None else None,
         authentic=True,

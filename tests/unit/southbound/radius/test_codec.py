@@ -44,7 +44,7 @@ def test_a_disconnect_request_as_freeradius_took_it() -> None:
     assert codec.is_authentic_request(read, SECRET)
     assert not codec.is_authentic_request(read, b"another")
     assert read.text(Attribute.USER_NAME) == "8613715266978"
-    assert read.vendor_text(Vendor3gpp.IMSI) == "460000990123698"
+    assert read.vendor[Vendor3gpp.IMSI] == b"460000990123698"
     assert codec.encode_response(Code.DISCONNECT_ACK, read, SECRET) == DISCONNECT_ACK
     assert codec.is_authentic_response(codec.decode(DISCONNECT_ACK), read.authenticator, SECRET)
 
@@ -65,7 +65,7 @@ def test_an_interim_update_as_freeradius_took_it() -> None:
     assert (read.code, read.identifier) == (Code.ACCOUNTING_REQUEST, 9)
     assert read.integer(Attribute.ACCT_STATUS_TYPE) == 3
     assert read.vendor[22] == ULI
-    assert read.vendor_text(Vendor3gpp.IMEISV) == "3536895307079001"
+    assert read.vendor[Vendor3gpp.IMEISV] == b"3536895307079001"
     assert codec.encode_response(Code.ACCOUNTING_RESPONSE, read, SECRET) == ACCOUNTING_RESPONSE
     assert codec.is_authentic_response(codec.decode(ACCOUNTING_RESPONSE), read.authenticator, SECRET)
 
