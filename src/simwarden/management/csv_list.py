@@ -60,6 +60,11 @@ async def in_slices(rows: Iterable[T]) -> AsyncIterator[T]:
             await asyncio.sleep(0)
 
 
+def lines_in(text: str) -> int:
+    """How many lines a text begins after its first one, however they end."""
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
+
+
 def csv_rows(rows: Iterable[Iterable[Any]]) -> bytes:
     """Rows as CSV text; None is an empty value."""
     text = io.StringIO(newline="")

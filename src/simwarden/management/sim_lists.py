@@ -11,7 +11,7 @@ from msgspec.json import Decoder
 from simwarden.domain.identifiers import full_imei
 from simwarden.engine import imports, mentions
 from simwarden.management import schemas, views
-from simwarden.management.csv_list import MAX_ROWS, csv_rows
+from simwarden.management.csv_list import MAX_ROWS, csv_rows, lines_in
 from simwarden.management.house import House, read
 from simwarden.management.query import Query
 from simwarden.management.sim_filters import FILTERS, as_filter, filter_body
@@ -79,7 +79,7 @@ class SimListRoutes:
         """importSims: rows that can be taken are, some thousands in a transaction; the others are answered."""
         wanted: schemas.ImportSims = read(self._import, request)
         account = await self._house.account(wanted.account)
-        if wanted.csv.count("\n") > MAX_ROWS + 1:
+        if lines_in(wanted.csv) > MAX_ROWS + 1:
             raise InvalidArgument(f"csv may have at most {MAX_ROWS} lines")
         way = imports.Way(self._house.cause(request, "import"), update=wanted.update, dry_run=wanted.dry_run)
         text = io.StringIO(wanted.csv.lstrip("\ufeff"), newline="")

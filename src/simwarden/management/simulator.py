@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.json import Decoder
 
-from simwarden.domain.errors import IncompatibleState, ResourceNotFound
+from simwarden.domain.errors import ResourceNotFound
 from simwarden.management.house import House, read
 from simwarden.management.query import Query
 from simwarden.northbound.kernel.api import Answer, Request
@@ -41,8 +41,9 @@ class Simulator(Protocol):
     async def switch(self, gateway: str, *, on: bool) -> None:
         """Take a gateway down, or up. Raises ResourceNotFound."""
 
-    async def infect(self, imsi: str, messages: int, rate: float) -> None:
-        """Let the device of a SIM send messages. Raises ResourceNotFound, IncompatibleState."""
+    async def infect(self, imsi: str, messages: int, rate: float, at_once: int) -> None:
+        """Let the device of a SIM send messages, unless `at_once` others do. Raises ResourceNotFound,
+        IncompatibleState."""
 
     async def cure(self, imsi: str) -> None:
         """End that. Raises ResourceNotFound."""
@@ -116,10 +117,7 @@ class SimulatorRoutes:
         """infectSimulatedSim: some at a time."""
         wanted: Infect = read(self._infect, request)
         there = self._there()
-        sims = [sim for gateway in (await there.look())["gateways"] for sim in gateway["sims"]]
-        if sum("infection" in sim and not sim["infection"]["ended"] for sim in sims) >= MOST_INFECTIONS:
-            raise IncompatibleState(f"{MOST_INFECTIONS} infections go on; end one first")
-        await there.infect(wanted.imsi, wanted.messages, wanted.rate)
+        await there.infect(wanted.imsi, wanted.messages, wanted.rate, MOST_INFECTIONS)
         return Answer(200, await there.look())
 
     async def cure(self, request: Request) -> Answer:

@@ -139,10 +139,10 @@ class VirtualGateways:
         """Take a gateway down, or up again. Raises NoSimulator, NotSimulated."""
         await self._ask("POST", f"/gateways/{quote(gateway, safe='')}/fault", {"fault": "none" if on else "offline"})
 
-    async def infect(self, imsi: str, messages: int, rate: float) -> None:
-        """Let the device of a card send so many messages, so many a second. Raises NoSimulator, NotSimulated,
-        IncompatibleState."""
-        await self._ask("POST", "/mass-sms", {"imsi": imsi, "count": messages, "rate": rate})
+    async def infect(self, imsi: str, messages: int, rate: float, at_once: int) -> None:
+        """Let the device of a card send so many messages, so many a second, unless `at_once` cards are infected. Raises
+        NoSimulator, NotSimulated, IncompatibleState."""
+        await self._ask("POST", "/mass-sms", {"imsi": imsi, "count": messages, "rate": rate, "at_once": at_once})
 
     async def cure(self, imsi: str) -> None:
         """End that. Raises NoSimulator, NotSimulated."""

@@ -34,6 +34,8 @@ class Mass(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     count: int = 100
     rate: float = 0.0
     """So many a second; 0 = as fast as they are pushed."""
+    at_once: int | None = None
+    """Refused while so many cards are infected; None: any number."""
 
     def find(self, fleet: SimulatedFleet) -> tuple[GatewayServer, SlotAddress]:
         """The gateway and slot of the infected device."""
@@ -56,12 +58,15 @@ class Mass(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ) -> int:
         """Do `act(number, index)` `count` times in the background, while the card is registered and not cured.
 
-        Raises Conflict when this card is at it already.
+        Raises Conflict when this card is at it already, or `at_once` others are.
         """
         outbreak = Outbreak(kind, self.count)
         if (card := server.gateway.card(place)) is not None:
             if (last := fleet.outbreaks.get(card.imsi)) is not None and not last.is_over:
                 raise Conflict(f"the card with IMSI {card.imsi} is infected already; cure it first")
+            going_on = sum(not each.is_over for each in fleet.outbreaks.values())
+            if self.at_once is not None and going_on >= self.at_once:
+                raise Conflict(f"{going_on} infections go on; end one first")
             fleet.outbreaks[card.imsi] = outbreak
         numbers = [f"86139{fleet.random.randrange(10**8):08d}" for _ in range(min(self.count, 1000))]
 

@@ -59,3 +59,15 @@ async def test_a_list_is_tried_brought_in_and_brought_in_again(house: House) -> 
     for wrong in ("colour\nred", 'imsi\n"'):
         reply = await house.manage("POST", "/sim-lists", {**body, "csv": wrong})
         assert reply.status == (400 if wrong.startswith("colour") else 200)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+async def test_a_list_has_so_many_lines_however_they_end(
+    house: House, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(sim_lists, "MAX_ROWS", 3)
+    account = (await house.manage("GET", f"/sims/{imsi(0)}")).json["account"]
+    for lines, status in ((3, 200), (4, 400)):
+        text = end.join(["imsi", *["x"] * lines]) + end
+        reply = await house.manage("POST", "/sim-lists", {"account": account, "csv": text, "dryRun": True})
+        assert reply.status == status

@@ -97,13 +97,14 @@ async def test_so_many_infections_go_on_at_a_time(
     house: House, fleet: SimulatedFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(simulator, "MOST_INFECTIONS", 1)
-    first, second = [each["imsi"] for each in (await seen(house, 0))["sims"]][:2]
-    wanted = {"messages": 2000, "rate": 1}
-    assert (await house.manage("POST", "/simulator/infections", {**wanted, "imsi": first})).status == 200
-    assert (await house.manage("POST", "/simulator/infections", {**wanted, "imsi": second})).status == 409
-    assert (await house.manage("POST", "/simulator/infections/end", {"imsi": first})).status == 204
-    assert (await house.manage("POST", "/simulator/infections", {**wanted, "imsi": second})).status == 200
-    assert list(fleet.outbreaks) == [first, second]
+    imsis = [each["imsi"] for each in (await seen(house, 0))["sims"]][:2]
+    wanted = [{"messages": 2000, "rate": 1, "imsi": imsi} for imsi in imsis]
+    answers = await asyncio.gather(*(house.manage("POST", "/simulator/infections", each) for each in wanted))
+    assert sorted(answer.status for answer in answers) == [200, 409]
+    ended, begun = next(iter(fleet.outbreaks)), next(imsi for imsi in imsis if imsi not in fleet.outbreaks)
+    assert (await house.manage("POST", "/simulator/infections/end", {"imsi": ended})).status == 204
+    again = {"messages": 2000, "rate": 1, "imsi": begun}
+    assert (await house.manage("POST", "/simulator/infections", again)).status == 200
 
 
 @pytest.mark.parametrize(
