@@ -18,6 +18,15 @@ FORGOTTEN = timedelta(minutes=10)
 """After this a worker that wrote no more is forgotten."""
 
 
+class BlockedStep(msgspec.Struct, array_like=True):
+    """Locks that were shown within some minutes."""
+
+    begin: datetime
+    count: int
+    took: list[float]
+    """Seconds, of the newest ones."""
+
+
 class PulseOf(msgspec.Struct, frozen=True):
     """One worker's counts, by step; the newest last."""
 
@@ -25,8 +34,8 @@ class PulseOf(msgspec.Struct, frozen=True):
     decisions: list[int]
     blocks: list[int]
     deliveries: list[int]
-    blocking: list[tuple[datetime, float]]
-    """When a lock was shown, and the seconds it took."""
+    blocking: list[BlockedStep]
+    """The steps in which locks were shown, in their order."""
 
 
 async def keep(db: Database, worker: str, found: PulseOf, now: datetime) -> None:

@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 async def test_before_anything_is_counted_it_says_what_it_knows(house: House) -> None:
     reply = await house.manage("GET", "/overview")
     assert reply.status == 200
-    assert reply.json["blocking"] == {"count": 0}
+    assert reply.json["blocking"] == {"count": 0, "stepSeconds": 300.0, "steps": [{"count": 0}] * 12}
     assert reply.json["rates"]["sightings"] == []
     assert "sims" not in reply.json
 
 
 async def test_what_workers_counted_is_added_up(house: House) -> None:
     now = datetime.now(UTC)
+    at = [now - timedelta(minutes=10)]
     delivered = iter((0.0, 10.0, 30.0))
-    one = Pulse(house.db, "one", lambda: next(delivered), clock=lambda: now)
+    one = Pulse(house.db, "one", lambda: next(delivered), clock=lambda: at[0])
     other = Pulse(house.db, "other", lambda: 0.0, clock=lambda: now)
-    one.note(50)
+    one.note(50, 0, [0.1] * (pulse.BLOCKS + 1))
+    at[0] = now
     await one.turn()
     one.note(100, 5, [0.2, 0.4])
     await one.turn()
@@ -42,10 +44,16 @@ async def test_what_workers_counted_is_added_up(house: House) -> None:
         "everySeconds": 5.0,
         "sightings": [10.0, 25.0],
         "decisions": [0.0, 1.0],
-        "blocks": [0.0, 0.6],
+        "blocks": [20.2, 0.6],
         "deliveries": [2.0, 4.0],
     }
-    assert seen["blocking"] == {"count": 3, "p50Seconds": 0.4, "p95Seconds": 2.0}
+    steps = seen["blocking"].pop("steps")
+    assert seen["blocking"] == {"count": 104, "p50Seconds": 0.1, "p95Seconds": 0.1, "stepSeconds": 300.0}
+    assert len(steps) == pulse.BLOCK_STEPS
+    [before, last] = [n for n, step in enumerate(steps) if step["count"]]
+    assert last - before == 2
+    assert steps[last] == {"count": 3, "p50Seconds": 0.4, "p95Seconds": 2.0}
+    assert steps[before] == {"count": 101, "p50Seconds": 0.1, "p95Seconds": 0.1}
     assert seen["sims"] == [{"bindingState": "NEUTRAL", "lifecycle": "ACTIVE", "count": 22, "off": 0}]
     assert {each["state"] for each in seen["gateways"]} == {"ONLINE", "OFFLINE", "NEVER_REPORTED"}
 

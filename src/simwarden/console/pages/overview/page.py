@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from simwarden.console.charts import Curve, bars, curve
 from simwarden.console.live import LivePart
 from simwarden.console.page import ConsolePage, Nav
 from simwarden.console.rendering import address
@@ -21,9 +23,12 @@ if TYPE_CHECKING:
     from simwarden.console.visit import Visit
 
 ALARMS = 8
-PARTS = ("alarms", "figures", "flow", "fleet")
+PARTS = ("alarms", "figures", "flow", "blocks", "fleet")
 BINDINGS = ("DIFFERED", "ARMED", "LOCKED", "NEUTRAL")
 SEVERITIES = ("CRITICAL", "MAJOR", "MINOR", "WARNING")
+STEPS = 60
+"""Of a chart of what goes on: five minutes."""
+MINUTE = timedelta(minutes=1)
 RATES = ("sightings", "decisions", "blocks", "deliveries")
 _BAD = frozenset({"CRITICAL", "MAJOR"})
 
@@ -34,7 +39,8 @@ class Flow(msgspec.Struct, frozen=True):
     name: str
     now: float
     """A second, in the last half minute."""
-    points: Sequence[float]
+    most: float
+    chart: Curve
     href: str
 
 
@@ -66,6 +72,7 @@ async def _known(visit: Visit) -> dict[str, Any]:
         "bindings": _shares(visit, seen, "bindingState", "state", BINDINGS),
         "lives": _shares(visit, seen, "lifecycle", "lifecycle", ("ACTIVE", "SUSPENDED", "PRE_ACTIVE", "DEACTIVATED")),
         "flows": [_flow(visit, seen, name) for name in RATES],
+        "blocks": _blocks(seen),
     }
 
 
@@ -88,7 +95,22 @@ def _flow(visit: Visit, seen: Mapping[str, Any], name: str) -> Flow:
     newest = points[-6:]
     now = sum(newest) / len(newest) if newest else 0.0
     lists = {"sightings": "elements", "decisions": "sims", "blocks": "sims?barred=true", "deliveries": "deliveries"}
-    return Flow(name, round(now, 1), points, visit.way(f"/{lists[name]}"))
+    return Flow(name, round(now, 1), max(points, default=0.0), curve(points, STEPS), visit.way(f"/{lists[name]}"))
+
+
+def _blocks(seen: Mapping[str, Any]) -> dict[str, Any]:
+    """How long locks took, step by step: the chart, and of each of its bars when it began and what it stands for."""
+    blocking = seen["blocking"]
+    steps, length = blocking["steps"], timedelta(seconds=blocking["stepSeconds"])
+    now = datetime.fromisoformat(seen["at"])
+    newest = now - timedelta(seconds=now.timestamp() % length.total_seconds())
+    begins = [f"{newest - length * n:%H:%M}" for n in reversed(range(len(steps)))]
+    pairs = [(step["p50Seconds"], step["p95Seconds"]) if step["count"] else None for step in steps]
+    return {
+        "chart": bars(pairs),
+        "steps": list(zip(begins, steps, strict=True)),
+        "minutes": length * len(steps) // MINUTE,
+    }
 
 
 PAGES = (
