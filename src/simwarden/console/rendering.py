@@ -13,6 +13,7 @@ from jinja2.utils import missing
 from markupsafe import Markup
 
 from simwarden.console import assets, tables, texts, tiles, words
+from simwarden.console.alarm_texts import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +48,7 @@ def environment() -> jinja2.Environment:
         cache_size=-1,
     )
     made.filters["when"] = _when
+    made.filters["said"] = _said
     made.filters["timed"] = timed
     made.filters["amount"] = amount
     made.filters["octets"] = octets
@@ -73,6 +75,13 @@ def _when(context: jinja2.runtime.Context, value: str | datetime | None, form: s
     """The filter `when`, which knows the visitor's language."""
     visit = context.get("visit")
     return when(value, form, visit.language if visit else "en")
+
+
+@jinja2.pass_context
+def _said(context: jinja2.runtime.Context, alarm: Mapping[str, Any], part: str) -> str:
+    """The filter `said`: a sentence of an alarm in the visitor's language."""
+    visit = context.get("visit")
+    return sentence(alarm, part, visit.language if visit else texts.DEFAULT)
 
 
 def when(value: str | datetime | None, form: str = "time", language: str = "en") -> Markup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from simwarden.console.alarm_texts import sentence
 from simwarden.console.page import ConsolePage, Nav
 from simwarden.console.visit import ROOT
 
@@ -49,7 +50,7 @@ async def inbox(visit: Visit) -> ASGIApp:
 async def show(visit: Visit) -> ASGIApp:
     """One alarm."""
     alarm = await visit.api.get("/alarms/{}", visit.named("alarm"))
-    return visit.show("alarms/show.html", title=alarm["what"], alarm=alarm)
+    return visit.show("alarms/show.html", title=sentence(alarm, "what", visit.language), alarm=alarm)
 
 
 async def take(visit: Visit) -> ASGIApp:
