@@ -1,8 +1,10 @@
 """Reports that a session goes on unchanged. Nearly all accounting is of this kind: only octets and time are stored.
 
 One statement selects them: the session, device, network and cell equal the stored ones, no function is to be off, and
-nobody waits for reports of the SIM. All other reports are processed in full (`engine/batch.py`). What is counted here
-counts as if it had arrived just before the other reports of its batch, which the network might have done as well.
+nobody waits for reports of the SIM. Stored times that are old are renewed, where nothing is decided by that: the SIM
+is in no slot and under no bar, and its place in its history stays. All other reports are processed in full
+(`engine/batch.py`). What is counted here counts as if it had arrived just before the other reports of its batch, which
+the network might have done as well.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from simwarden.domain.session import Octets, Phase, believable
-from simwarden.store import sessions, volumes
+from simwarden.store import seen_again, sessions, volumes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -40,24 +42,40 @@ async def count(
         return list(reports)
     written: list[sessions.Progress] = []
     used: dict[volumes.Share, tuple[Octets, datetime]] = {}
+    held: dict[str, tuple[datetime, int]] = {}
+    seen: dict[str, tuple[datetime, datetime]] = {}
+    cells: dict[str, datetime] = {}
     candidates = list(told.values())
-    for place, seen_at, up, down, account_id in known:
-        report = candidates[place]
+    for course in known:
+        report = candidates[course.place]
         note = report.sessions[0]
+        imsi = note.imsi or ""
         total = note.octets
+        up, down = course.up, course.down
         if total is None or not believable(total):
             total = Octets(up, down)
         more = Octets(max(total.up - up, 0), max(total.down - down, 0))
         if more:
-            used[volumes.share_of(note.imsi or "", note.at, report.gateway_id, account_id)] = more, note.at
-        if more or note.at >= seen_at + refresh:
-            key = note.imsi or "", report.gateway_id, note.key
-            written.append((key, note.at, up + more.up, down + more.down))
+            used[volumes.share_of(imsi, note.at, report.gateway_id, course.account_id)] = more, note.at
+        if more or note.at >= course.seen_at + refresh:
+            written.append(((imsi, report.gateway_id, note.key), note.at, up + more.up, down + more.down))
+        if course.sim_due or course.cell_due:
+            held[imsi] = course.sim_seen_at, course.sim_events
+            if course.sim_due:
+                seen[imsi] = note.at, course.began_at
+            if course.cell_due:
+                cells[imsi] = note.cells_at or note.at
     if used:
         await volumes.add(connection, used)
     if written:
         await sessions.go_on(connection, written)
-    counted = {id(candidates[place]) for place, *_ in known}
+    if held:
+        await seen_again.hold(connection, held)
+    if seen:
+        await seen_again.renew(connection, seen)
+    if cells:
+        await seen_again.renew_cells(connection, cells)
+    counted = {id(candidates[course.place]) for course in known}
     return [report for report in reports if id(report) not in counted]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -15,7 +16,7 @@ from simwarden.store.queries import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     import asyncpg
 
@@ -26,8 +27,28 @@ if TYPE_CHECKING:
 Q = load("sessions")
 Key = tuple[str, int, str]
 """IMSI, id of the network element, name of the session there."""
-Progress = tuple[Key, "datetime", int, int]
+Progress = tuple[Key, datetime, int, int]
 """Of a session: when it was last reported, and the octets up and down that are counted."""
+
+
+class Course(NamedTuple):
+    """What is stored of a session that only goes on."""
+
+    place: int
+    """Of its report among those that were given."""
+    seen_at: datetime
+    """When it was last reported, coarsely."""
+    up: int
+    down: int
+    account_id: str
+    began_at: datetime
+    sim_seen_at: datetime
+    """When its SIM was last seen; and how many events that has."""
+    sim_events: int
+    sim_due: bool
+    """The time of its SIM is to be renewed,"""
+    cell_due: bool | None
+    """and that of its cell."""
 
 
 def _from_row(row: asyncpg.Record) -> Session:
@@ -67,11 +88,10 @@ async def find(connection: asyncpg.Connection, keys: Sequence[Key]) -> dict[Key,
 
 async def going_on(
     connection: asyncpg.Connection, told: Sequence[tuple[int, SessionNote]], refresh: timedelta
-) -> list[tuple[int, datetime, int, int, str]]:
+) -> list[Course]:
     """Which of these reports, each of an element by id and of another SIM by IMSI, say only that a session goes on.
 
-    Of each its place among `told`; of its session when it was last reported, coarsely, and the octets up and down that
-    are counted; and the SIM's account. `refresh`: how old a stored time may become.
+    `refresh`: how old a stored time may become.
     """
     notes = [note for _, note in told]
     imsis = [note.imsi or "" for note in notes]
@@ -97,7 +117,7 @@ async def going_on(
         [session_target(element_id, note.imsi or "", note.apn).key for element_id, note in told],
         refresh,
     )
-    return [(ord_ - 1, seen_at, up, down, account_id) for ord_, seen_at, up, down, account_id in rows]
+    return [Course(ord_ - 1, *more) for ord_, *more in rows]
 
 
 async def go_on(connection: asyncpg.Connection, progress: Sequence[Progress]) -> None:

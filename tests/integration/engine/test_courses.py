@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pytest
 from tests.support.fixtures import world, world_database
 from tests.support.world import START, Box, World, device, iccid, imsi
 
+from simwarden.domain.errors import TryAgain
 from simwarden.domain.identifiers import full_imei
 from simwarden.domain.reports import Report
 from simwarden.domain.session import MOST_OCTETS, Octets, Phase, SessionNote
 from simwarden.engine import courses
-
-if TYPE_CHECKING:
-    import pytest
+from simwarden.store import seen_again
 
 __all__ = ["world", "world_database"]
 TABLES = ("session", "sim", "sim_place", "attachment", "event", "data_volume", "place_change")
@@ -38,6 +38,12 @@ SHORT: dict[str, dict[str, Any]] = {
     "without network and address": {"plmn": None, "rat": None, "ipv4": None},
     "without a cell": {"cells": ()},
     "just before the stored time is due to be renewed": {"minutes": 14.9},
+    "much later": {"minutes": 20},
+    "much later, in a cell of which nothing is known": {"minutes": 20, "cells": ("ecgi:9", "tai:9")},
+    "much later, in an area": {"minutes": 20, "cells": ("ecgi:9", "tai:1")},
+    "much later, the cell as of a while before": {"minutes": 20, "cells_at": START + timedelta(minutes=18)},
+    "much later, the cell as of before": {"minutes": 20, "cells_at": START + timedelta(minutes=3)},
+    "much later, without a device and a cell": {"minutes": 20, "imei": None, "svn": None, "cells": ()},
 }
 WHOLE: dict[str, dict[str, Any]] = {
     "another device": {"imei": device(900)},
@@ -52,7 +58,6 @@ WHOLE: dict[str, dict[str, Any]] = {
     "another cell": {"cells": ("ecgi:2", "tai:1")},
     "another area around the cell": {"cells": ("ecgi:1", "tai:2")},
     "a cell of before": {"cells": ("ecgi:2", "tai:2"), "cells_at": START},
-    "much later": {"minutes": 20},
     "before the last report": {"minutes": 1},
     "before the beginning": {"minutes": -5, "began_at": START - timedelta(minutes=9)},
     "an earlier beginning": {"began_at": START - timedelta(minutes=9)},
@@ -102,16 +107,23 @@ async def state(world: World, number: int) -> str:
     return re.sub(r'"bucket": \d+', "", text)
 
 
+async def known_cells(world: World, *keys: str) -> None:
+    for key in keys:
+        await world.db.execute("insert into cell (key, latitude, longitude, radius) values ($1, 30.2, 120.1, 500)", key)
+
+
 async def test_both_ways_make_the_same_of_every_report(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     nas = await world.box("nas-1")
     world.clock.turn(3600)
+    await known_cells(world, "ecgi:1", "tai:1")
     variants = {**SHORT, **WHOLE}
     cards = {what: (2 * n + 1, 2 * n + 2) for n, what in enumerate(variants)}
-    for pair in cards.values():
+    for what, pair in cards.items():
         for number in pair:
             await world.card(number, imei=device(number))
-            await world.take(report(nas, number, 0, phase=Phase.BEGAN))
-            await world.take(report(nas, number, 2, octets=Octets(10, 90), ipv4="10.0.0.1"))
+            begun = {"cells": variants[what]["cells"]} if what in SHORT and variants[what].get("cells") else {}
+            await world.take(report(nas, number, 0, phase=Phase.BEGAN, **begun))
+            await world.take(report(nas, number, 2, octets=Octets(10, 90), ipv4="10.0.0.1", **begun))
     left: list[Report] = []
     count = courses.count
 
@@ -169,6 +181,44 @@ async def test_who_waits_for_reports_of_a_sim_gets_them(world: World, monkeypatc
         await world.db.execute(statement)
         await world.take(report(nas, 1, 6, **COURSE | {"ipv4": None}))
         assert passed == [1], what
+
+
+async def test_stored_times_are_renewed_only_where_nothing_is_decided_by_that(world: World) -> None:
+    world.clock.turn(3600)
+    nas = await world.box("nas-1")
+    conditions = {
+        "nothing": "select $1::text",
+        "it is in a slot": "update sim set seen_gateway = 1, seen_port = 1, seen_slot = 1 where imsi = $1",
+        "it is under a bar": "update sim set bars = '[{}]' where imsi = $1",
+        "it is in another device than bound": "update sim set state = 'DIFFERED' where imsi = $1",
+        "its history has another place": "update sim_place set source = 'CELL', ref = 'ecgi:7' where imsi = $1",
+        "it has an address": "update sim_place set latitude = 1, longitude = 1, radius = 1 where imsi = $1",
+        "its cell got a position": "insert into cell select 'ecgi:1', 1, 1, 1 where $1::text is not null",
+    }
+    for number, what in enumerate(conditions, 1):
+        await world.card(number, imei=device(number))
+        await world.take(report(nas, number, 0, phase=Phase.BEGAN))
+        await world.db.execute(conditions[what], imsi(number))
+        async with world.db.transaction() as connection:
+            left = await courses.count(connection, [report(nas, number, 14)], [nas.id], timedelta(minutes=15))
+            assert not left, what
+            left = await courses.count(connection, [report(nas, number, 20)], [nas.id], timedelta(minutes=15))
+            assert bool(left) == (what != "nothing"), what
+    row = await world.db.fetchrow("select seen_at, seen_device_at from sim where imsi = $1", imsi(1))
+    assert row is not None
+    assert tuple(row) == (START + timedelta(minutes=20), START)
+
+
+async def test_a_sim_of_which_something_became_meanwhile_is_read_again(world: World) -> None:
+    await world.card(1, imei=device(1))
+    nas = await world.box("nas-1")
+    await world.take(report(nas, 1, 0, phase=Phase.BEGAN))
+    events = await world.db.fetchval("select event_count from sim")
+    async with world.db.transaction() as connection:
+        await seen_again.hold(connection, {imsi(1): (START, events)})
+        for known in ((START, events + 1), (START + timedelta(seconds=1), events)):
+            with pytest.raises(TryAgain):
+                await seen_again.hold(connection, {imsi(1): known})
 
 
 async def test_several_reports_of_a_sim_keep_their_order(world: World) -> None:

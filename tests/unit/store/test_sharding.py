@@ -209,6 +209,7 @@ OFFENDERS: dict[str, set[int]] = {
     "removal.idempotency": {9},
     "removal.usage": {9},
     "sandbox.write_down": {8},
+    "seen_again.hold": {1},
     "sims.find": {9},
     "sims.lock": {1},
     "sims.add_events": {8},

@@ -42,8 +42,10 @@ where s.bucket = i.bucket and s.imsi = i.imsi and s.gateway_id = i.gateway_id an
 -- Reports of sessions that say nothing else than that they go on, later: of a SIM in the device and the cell that are
 -- stored, with nothing to be off there, of which neither rules nor anybody else wait for reports. Whatever `follow`
 -- (domain/session.py), `interesting` (sims.sql), `new_cells` (places.sql), `settled_at` (attachments.sql), `watched`
--- (standing.sql) or `stamps` (risk.sql) would find something in is left out.
-select i.ord, s.seen_at, s.up, s.down, m.account_id
+-- (standing.sql) or `stamps` (risk.sql) would find something in is left out, but for stored times that are due to be
+-- renewed: those of the SIM and of its cell, where the place in its history stays and nothing else is decided by that.
+select i.ord, s.seen_at, s.up, s.down, m.account_id, s.began_at, m.seen_at, m.event_count,
+       i.at >= m.seen_at + $19::interval as is_due, i.cell is not null and i.cell_at >= p.cell_at + $19::interval as cell_due
 from unnest($1::smallint[], string_to_array($2, e'\n'), string_to_array($3, e'\n')::int[],
             $4::text[], $5::timestamptz[], $6::timestamptz[], string_to_array($7, e'\n', ''),
             string_to_array($8, e'\n', ''), string_to_array($9, e'\n', ''), string_to_array($10, e'\n', ''),
@@ -62,15 +64,19 @@ left join sim_place p on p.bucket = i.bucket and p.imsi = i.imsi and p.bucket = 
 left join sim_standing w on w.bucket = i.bucket and w.imsi = i.imsi and w.bucket = any ($1::smallint[]) /* shards */
 left join session_restart r on r.gateway_id = i.gateway_id
 left join risk_account k on k.account_id = m.account_id and k.counts
+left join cell c on c.key = case when i.cell_at >= p.cell_at + $19::interval then i.cell end
+left join cell n on n.key = case when i.cell_at >= p.cell_at + $19::interval then i.cell_area end
 where s.ended_at is null and not s.presumed and (r.restarted_at is null or s.began_at >= r.restarted_at)
   and i.at > s.seen_at and i.began_at >= s.began_at
   and (i.imei is null or i.imei = s.imei) and (i.svn is null or i.svn = s.svn) and (i.plmn is null or i.plmn = s.plmn)
   and i.apn is not distinct from s.apn and (i.rat is null or i.rat = s.rat) and (i.ipv4 is null or i.ipv4 = s.ipv4)
   and (i.ipv6 is null or i.ipv6 = s.ipv6) and (i.decision is null or s.decision is not null)
   and m.seen_imei = s.imei and not m.seen_unknown and m.state <> 'ARMED' and m.upheld_at is null
-  and i.at < m.seen_at + $19::interval
-  and (i.cell is null or p.cell = i.cell and p.cell_area is not distinct from i.cell_area
-                         and i.cell_at < p.cell_at + $19::interval)
+  and (i.cell is null or p.cell = i.cell and p.cell_area is not distinct from i.cell_area)
+  and (i.at < m.seen_at + $19::interval and (i.cell is null or i.cell_at < p.cell_at + $19::interval)
+       or m.seen_gateway is null and m.state <> 'DIFFERED' and m.bars = '[]'
+          and (i.cell is null or i.cell_at < p.cell_at + $19::interval
+               or p.ref is not distinct from coalesce(c.key, n.key) and (p.ref is not null or p.latitude is null)))
   and a.desired = 0 and a.status = 'APPLIED'
   and w.imsi is null and k.account_id is null
 
