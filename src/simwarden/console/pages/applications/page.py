@@ -24,6 +24,8 @@ FILTERS = ("account", "application", "revoked")
 SETS = ("default", "read", "control", "provision", "china-telecom", "all")
 OVERLAPS = (0, 3600, 86_400, 604_800)
 """Seconds for which a secret may go on beside its successor."""
+FEW = 8
+"""Scopes that need no filter."""
 ROWS = 50
 DAYS = 30
 USAGE_ROWS = 1000
@@ -86,7 +88,20 @@ async def show(visit: Visit) -> ASGIApp:
         last=max((row["day"] for row in rows), default=None),
         operations=sorted(operations.items(), key=lambda each: -each[1])[:ROWS],
         call=_first_call(visit, key, visit.t("applications.your_secret")),
+        groups=by_api(app["scopes"], visit.query.get("scope", "")),
+        wanted=visit.query.get("scope", ""),
+        few=FEW,
     )
+
+
+def by_api(scopes: Sequence[str], wanted: str) -> list[tuple[str, list[str]]]:
+    """Scopes in which `wanted` stands, by the API that they begin with, which is left out of their names."""
+    found: dict[str, list[str]] = {}
+    for scope in sorted(scopes):
+        if wanted.strip().casefold() in scope.casefold():
+            api, _, rest = scope.partition(":")
+            found.setdefault(api, []).append(rest or scope)
+    return list(found.items())
 
 
 async def new(visit: Visit) -> ASGIApp:
