@@ -133,6 +133,8 @@ class Console:
             assert page.live is not None
             return self._streams.answer(visit, page.live)
         assert page.show is not None
+        if page.suggests_accounts:
+            await visit.know_accounts()
         return await page.show(visit)
 
 

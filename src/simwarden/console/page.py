@@ -66,6 +66,8 @@ class ConsolePage(msgspec.Struct, frozen=True, kw_only=True):
     """For who still has to get a second factor."""
     may_be_absent: bool = False
     """An installation need not have what it is about: who may not call the operations finds no such page."""
+    suggests_accounts: bool = False
+    """It has a field that names an account: who sees several is shown some of them."""
     most: int = FORM
     """Bytes of its form."""
 

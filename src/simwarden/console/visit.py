@@ -27,6 +27,9 @@ THEMES = ("auto", "light", "dark")
 ROOT = "/console"
 _AGAIN = '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0"><title>-</title>'
 
+SUGGESTED = 200
+"""Accounts."""
+
 
 class Visit:
     """What a page's handlers get."""
@@ -49,6 +52,14 @@ class Visit:
         """The management API, as who is signed in."""
         self.session: dict[str, Any] | None = None
         """`NewSession` of the management API; None: nobody is signed in."""
+        self.accounts: list[str] = []
+        """Names of accounts to suggest; of many, the first ones."""
+
+    async def know_accounts(self) -> None:
+        """Learn which accounts to suggest, where who is signed in sees several. Raises CallRefused."""
+        if self.account is None and self.may("listAccounts"):
+            found = await self.api.get("/accounts", limit=SUGGESTED)
+            self.accounts = [each["name"] for each in found["accounts"]]
 
     async def arrive(self) -> None:
         """Learn who is signed in. Raises CallRefused for anything but that nobody is."""

@@ -265,3 +265,13 @@ async def test_the_audit_list_is_filtered_and_verified(site: Site) -> None:
     billing = await site.person("billing")
     for path in ("/audit", "/audit/verification"):
         assert (await billing.get(path)).status == 403
+
+
+async def test_accounts_are_suggested_to_who_sees_several(site: Site) -> None:
+    admin, seller = await site.person("admin"), await site.person("viewer", manages="meters")
+    for path in ("/sims", "/applications/new", "/rules"):
+        await admin.get(path)
+        assert '<option value="meters">' in admin.page, path
+        assert 'list="accounts"' in admin.page, path
+    await seller.get("/sims")
+    assert "<datalist" not in seller.page

@@ -183,6 +183,7 @@ PAGES = (
     ConsolePage(
         name="applications",
         path="/applications",
+        suggests_accounts=True,
         show=listed,
         needs=("listApplications",),
         nav=Nav("customers", 10, "application"),
@@ -190,6 +191,7 @@ PAGES = (
     ConsolePage(
         name="applications",
         path="/applications/new",
+        suggests_accounts=True,
         show=new,
         act=made,
         needs=("createApplication",),

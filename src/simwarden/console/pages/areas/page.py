@@ -234,8 +234,23 @@ async def delete(visit: Visit) -> ASGIApp:
 
 
 PAGES = (
-    ConsolePage(name="areas", path="/areas", show=listed, needs=("listAreas",), nav=Nav("sims", 50, "area")),
-    ConsolePage(name="areas", path="/areas/new", show=build, act=create, needs=("createArea",), acts=("createArea",)),
+    ConsolePage(
+        name="areas",
+        path="/areas",
+        suggests_accounts=True,
+        show=listed,
+        needs=("listAreas",),
+        nav=Nav("sims", 50, "area"),
+    ),
+    ConsolePage(
+        name="areas",
+        path="/areas/new",
+        suggests_accounts=True,
+        show=build,
+        act=create,
+        needs=("createArea",),
+        acts=("createArea",),
+    ),
     ConsolePage(name="areas", path="/areas/{area}", show=show, needs=("getArea", "tryArea")),
     ConsolePage(
         name="areas",

@@ -272,7 +272,7 @@ PAGES = (
     ConsolePage(
         name="bill", path="/bill/{account}", show=show, needs=("getAccount", "previewBill", "listInvoices", "listUsage")
     ),
-    ConsolePage(name="bill", path="/invoices", show=invoices, needs=("listInvoices",)),
+    ConsolePage(name="bill", path="/invoices", suggests_accounts=True, show=invoices, needs=("listInvoices",)),
     ConsolePage(
         name="bill", path="/invoices/close", show=close, act=closed, needs=("closeMonth",), acts=("closeMonth",)
     ),

@@ -216,11 +216,14 @@ PAGES = (
     ConsolePage(
         name="deliveries",
         path="/deliveries",
+        suggests_accounts=True,
         show=listed,
         needs=("listSubscriptions",),
         nav=Nav("customers", 40, "delivery"),
     ),
-    ConsolePage(name="deliveries", path="/deliveries/events", show=events, needs=("listDeliveries",)),
+    ConsolePage(
+        name="deliveries", path="/deliveries/events", suggests_accounts=True, show=events, needs=("listDeliveries",)
+    ),
     ConsolePage(
         name="deliveries",
         path="/deliveries/subscriptions/{subscription}",

@@ -44,10 +44,13 @@ PAGES = (
         needs=("listDiscoveredHotzones",),
         nav=Nav("sims", 60, "place"),
     ),
-    ConsolePage(name="hotzones", path="/hotzones/lists", show=lists.listed, needs=("listHotzones",)),
+    ConsolePage(
+        name="hotzones", path="/hotzones/lists", suggests_accounts=True, show=lists.listed, needs=("listHotzones",)
+    ),
     ConsolePage(
         name="hotzones",
         path="/hotzones/lists/change",
+        suggests_accounts=True,
         show=lists.edit,
         act=lists.save,
         needs=("listHotzones", "setHotzone"),

@@ -115,12 +115,17 @@ PAGES = (
     ConsolePage(
         name="records",
         path="/records",
+        suggests_accounts=True,
         show=messages,
         needs=("listMessages", "listCalls"),
         nav=Nav("sims", 30, "record"),
     ),
-    ConsolePage(name="records", path="/records/calls", show=calls, needs=("listMessages", "listCalls")),
-    ConsolePage(name="records", path="/records/sent", show=sending.sent, needs=("listSentMessages",)),
+    ConsolePage(
+        name="records", path="/records/calls", suggests_accounts=True, show=calls, needs=("listMessages", "listCalls")
+    ),
+    ConsolePage(
+        name="records", path="/records/sent", suggests_accounts=True, show=sending.sent, needs=("listSentMessages",)
+    ),
     ConsolePage(name="records", path="/records/sent/{message}", show=sending.show, needs=("getSentMessage",)),
     ConsolePage(
         name="records",

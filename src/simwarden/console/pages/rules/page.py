@@ -228,11 +228,19 @@ def _counted(visit: Visit, counts: Mapping[str, int]) -> str:
 
 
 PAGES = (
-    ConsolePage(name="rules", path="/rules", show=listed, needs=("listRules",), nav=Nav("sims", 40, "rule")),
+    ConsolePage(
+        name="rules",
+        path="/rules",
+        suggests_accounts=True,
+        show=listed,
+        needs=("listRules",),
+        nav=Nav("sims", 40, "rule"),
+    ),
     ConsolePage(name="rules", path="/rules/shipped", show=shipped, needs=("listRuleTemplates",)),
     ConsolePage(
         name="rules",
         path="/rules/new",
+        suggests_accounts=True,
         show=build,
         act=create,
         needs=("createRule", "tryRule", "listRuleTemplates"),

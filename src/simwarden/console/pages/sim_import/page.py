@@ -129,6 +129,7 @@ PAGES = (
         name="sim_import",
         under="sims",
         path="/sim-import",
+        suggests_accounts=True,
         show=ask,
         act=take,
         needs=("importSims",),

@@ -130,7 +130,9 @@ def _viewed(query: str) -> str:
 
 
 PAGES = (
-    ConsolePage(name="sims", path="/sims", show=show, needs=("listSims",), nav=Nav("sims", 10, "sim")),
+    ConsolePage(
+        name="sims", path="/sims", suggests_accounts=True, show=show, needs=("listSims",), nav=Nav("sims", 10, "sim")
+    ),
     ConsolePage(name="sims", path="/sim-views", act=keep, needs=("listSims",), acts=("saveView", "removeView")),
     ConsolePage(name="sims", path="/sim-list/result", show=export, needs=("exportSims",)),
 )
