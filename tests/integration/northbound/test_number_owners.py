@@ -11,6 +11,7 @@ from tests.integration.northbound.test_sim_swap import NEW, NUMBER, OLD, cause
 from tests.integration.northbound.test_tenants import FOREIGN, OWN, UNKNOWN, Watched
 
 from simwarden.engine import identity
+from simwarden.store import numbers
 
 if TYPE_CHECKING:
     from simwarden.store.database import Database
@@ -83,13 +84,15 @@ async def test_a_number_that_was_nobodys_for_long_is_recycled_for_its_own_accoun
 async def test_a_foreign_number_and_an_unknown_one_cost_the_same(
     house: House, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    await ask(house, path, 1, UNKNOWN)  # tokens and keys are read with the first call
     watched = Watched(monkeypatch)
+    await ask(house, path, 1, UNKNOWN)  # tokens and keys are read with the first call
+    await watched.until(numbers.Q["current"])
     answers, costs = [], []
     for body in (UNKNOWN, FOREIGN, UNKNOWN, FOREIGN):
         watched.seen.clear()
         answers.append(await ask(house, path, 1, body))
-        costs.append(list(watched.seen))
+        await watched.until(numbers.Q["current"])
+        costs.append(sorted(watched.seen))  # the SIM and whose the number is are looked up beside each other
     assert answers[0] == (404, "IDENTIFIER_NOT_FOUND")
     assert all(answer == answers[0] for answer in answers)
     assert all(cost == costs[0] and all(rows == 0 for _, rows in cost) for cost in costs)

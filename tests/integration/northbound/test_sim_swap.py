@@ -14,6 +14,7 @@ from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.engine import identity, provision
 from simwarden.engine.commands.command import SimCommand
+from simwarden.store import numbers
 
 if TYPE_CHECKING:
     from simwarden.store.database import Database
@@ -100,13 +101,15 @@ async def test_a_sim_from_before_the_record_is_unknown(house: House) -> None:
 async def test_a_foreign_number_and_an_unknown_one_cost_the_same(
     house: House, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    await ask(house, path, UNKNOWN)  # tokens and keys are read with the first call
     watched = Watched(monkeypatch)
+    await ask(house, path, UNKNOWN)  # tokens and keys are read with the first call
+    await watched.until(numbers.Q["current"])
     answers, costs = [], []
     for body in (UNKNOWN, FOREIGN, UNKNOWN, FOREIGN):
         watched.seen.clear()
         answers.append(await ask(house, path, body))
-        costs.append(list(watched.seen))
+        await watched.until(numbers.Q["current"])
+        costs.append(sorted(watched.seen))  # the SIM and whose the number is are looked up beside each other
     assert answers[0] == (404, "IDENTIFIER_NOT_FOUND")
     assert all(answer == answers[0] for answer in answers)
     assert all(cost == costs[0] and all(rows == 0 for _, rows in cost) for cost in costs)
