@@ -24,6 +24,7 @@ TOPICS = {
     "reachability": EventType.REACHABILITY_CHANGED,
     "roaming": EventType.ROAMING_CHANGED,
     "network": EventType.NETWORK_TYPE_CHANGED,
+    "data": EventType.DATA_USED,
 }
 
 
@@ -47,6 +48,10 @@ def network(generation: str) -> dict[str, str]:
         ("3", "network-type-changed", [network("5G")], [network("4G")]),
         ("5", "network-type-changed", [network("UNKNOWN")], [network("5G")]),
         ("8", "network-type-changed", [network("UNKNOWN")], []),
+        ("0", "data-50-percent", [], [{}]),
+        ("3", "data-90-percent", [{}], []),
+        ("3", "data-exceeded", [], [{}]),
+        ("8", "data-exceeded", [{}], []),
     ],
 )
 async def test_what_is_played(

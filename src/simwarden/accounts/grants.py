@@ -97,7 +97,7 @@ async def _by_statement(
         check_agreed(signer, JWT_BEARER)
         claims = statement.claims
         await check_once(server, signer, claims, {server.address(TOKEN_PATH)}, needs_iat=True)
-        subject, scope = text_of(claims, "sub", most=4096), text_of(claims, "scope", most=4096)
+        subject, scope = text_of(claims, "sub", most=4096), text_of(claims, "scope", most=8192)
     except AssertionRefused as error:
         raise invalid_grant(error.reason if error.known else "The assertion is by none of the client's keys") from error
     wanted = purposes.allowed(purposes.parse(scope), signer.application.scopes, signer.profile.purposes)

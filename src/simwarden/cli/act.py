@@ -157,12 +157,22 @@ def bind(
 
 @click.command(
     epilog=examples(
-        ("sim limit 460000990123698 --sms-per-hour 20 --calls-per-hour 5", "sim limit 460000990123698 --none")
+        (
+            "sim limit 460000990123698 --sms-per-hour 20 --calls-per-hour 5",
+            "sim limit 460000990123698 --data-allowance 5120",
+            "sim limit 460000990123698 --none",
+        )
     )
 )
 @click.argument("id")
 @click.option("--sms-per-hour", type=click.IntRange(0), help="Messages that it may send in an hour of the clock (UTC).")
 @click.option("--calls-per-hour", type=click.IntRange(0), help="Calls that it may make in an hour of the clock (UTC).")
+@click.option(
+    "--data-allowance",
+    type=click.IntRange(1),
+    metavar="MIB",
+    help="Mebibytes of data that it may use in a calendar month (UTC). More is told to who subscribes, not barred.",
+)
 @click.option("--none", "nothing", is_flag=True, help="Take all limits away.")
 @access_options
 @json_option
@@ -170,16 +180,17 @@ def limit(
     id: str,  # noqa: A002 - as the user calls it
     sms_per_hour: int | None,
     calls_per_hour: int | None,
+    data_allowance: int | None,
     access: Access,
     *,
     nothing: bool,
     as_json: bool,
 ) -> None:
-    """Limit what a SIM may send and call in an hour; what is not named is not limited."""
-    given = {"smsPerHour": sms_per_hour, "callsPerHour": calls_per_hour}
+    """Limit what a SIM may send and call in an hour, or give it a data allowance; what is not named is not limited."""
+    given = {"smsPerHour": sms_per_hour, "callsPerHour": calls_per_hour, "dataAllowance": data_allowance}
     limits = {name: value for name, value in given.items() if value is not None}
     if bool(limits) == nothing:
-        raise click.UsageError("Give --sms-per-hour, --calls-per-hour or both; or --none")
+        raise click.UsageError("Give --sms-per-hour, --calls-per-hour, --data-allowance; or --none")
     found = call(access, "POST", f"/sims/{segment(id)}/actions", {"action": "limit", "limits": limits})
     if as_json:
         print_json(found)

@@ -203,7 +203,9 @@ def _said(step: EventView) -> str:
             return f"connected by {data['network_type']}, before {data['network_type_before']}"
         case "LIMITS_CHANGED":
             limits = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in data["limits"].items())
-            return f"hourly limits: {limits or 'none'}"
+            return f"limits: {limits or 'none'}"
+        case "DATA_USED":
+            return f"used {data['percent']} % of the {data['allowance']} MiB of its data allowance of {data['month']}"
         case "RULE_FIRED":
             counted = ", ".join(f"{name} {count}" for name, count in data["counted"].items())
             return f"met the rule {data['rule']} (version {data['version']}): {counted} in {data['minutes']} minutes"

@@ -68,6 +68,9 @@ class EventType(enum.StrEnum):
     NETWORK_TYPE_CHANGED = "NETWORK_TYPE_CHANGED"
     """It came to another type of mobile network: `network_type` (2G to 5G, or UNKNOWN), and `network_type_before`. Only
     while somebody subscribes to how it stands."""
+    DATA_USED = "DATA_USED"
+    """It used so much of its data allowance in a `month`: `percent` (50, 75, 90; 100: more than all of it), and the
+    `allowance` in MiB. Only while somebody subscribes to that."""
     SMS_RECEIVED = "SMS_RECEIVED"
     """It received a short message: `short_message` is its id, and `subscriptions`, by id, wait for it. Only while some
     do."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from simwarden.domain.allowance import Reached
 from simwarden.domain.sim import Function, Lifecycle
 from simwarden.domain.visited import countries_of, is_home
 
@@ -128,6 +129,8 @@ class Remembered(msgspec.Struct, frozen=True):
     roams: Roams | None = None
     generation: str | None = None
     """`2G` to `5G`, or NOT_CONNECTED."""
+    volume: Reached | None = None
+    """How much of its data allowance it used; looked at only while somebody is told of that."""
 
 
 def reachability(sim: Sim, shown: Standing, now: datetime) -> Reachability | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from simwarden.domain.allowance import EXCEEDED, MARKS
 from simwarden.domain.events import Cause, CauseKind, Event, EventType
 from simwarden.domain.standing import NOT_CONNECTED, Reach
 
@@ -57,6 +58,7 @@ _REACH = {
     str(Reach.SMS): "reachability-sms",
     str(Reach.DISCONNECTED): "reachability-disconnected",
 }
+_VOLUME = {mark: "data-exceeded" if mark == EXCEEDED else f"data-{mark}-percent" for mark in MARKS}
 
 
 def told(event: Event, kind: str, subscription_id: str = "") -> dict[str, Any] | None:
@@ -72,6 +74,8 @@ def told(event: Event, kind: str, subscription_id: str = "") -> dict[str, Any] |
         return _of_roaming(event.data, _name(kind))
     if event.type is EventType.NETWORK_TYPE_CHANGED:
         return {_TYPE: event.data["network_type"]}
+    if event.type is EventType.DATA_USED:
+        return {} if _name(kind) == _VOLUME[event.data["percent"]] else None
     if event.type is EventType.RULE_FIRED:
         return {name: event.data[name] for name in _OF_RULE} if event.data["alert"] else None
     if event.type in _RECORDS and subscription_id in event.data["content"]:
@@ -86,6 +90,9 @@ def initially(kind: str, stand: Remembered) -> dict[str, Any] | None:
         return {} if stand.reach is not None and name == _REACH[stand.reach] else None
     if name == "network-type-changed":
         return {_TYPE: stand.generation or NOT_CONNECTED}
+    if name in _VOLUME.values():
+        reached = 0 if stand.volume is None else stand.volume.percent
+        return {} if any(name == _VOLUME[mark] for mark in MARKS if mark <= reached) else None
     return None if stand.roams is None else _of_roaming({**stand.roams.told, "switched": True}, name)
 
 

@@ -1,4 +1,4 @@
-"""What a SIM sent in an hour, and how much it may."""
+"""What a SIM sent in an hour, and how much it may use."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ HOUR = timedelta(hours=1)
 
 
 class TrafficLimits(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a SIM may do in an hour; None: as much as it likes."""
+    """What a SIM may do in an hour, and its data allowance; None: as much as it likes."""
 
     sms_per_hour: int | None = None
     calls_per_hour: int | None = None
+    data_allowance: int | None = None
+    """Mebibytes in a calendar month (UTC). More than that bars nothing (`domain.allowance`)."""
 
 
 class Traffic(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
+from simwarden.domain.allowance import month_of
 from simwarden.domain.risk import MOST_MINUTES
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
@@ -69,7 +70,7 @@ class Keeping(Worker):
     ) -> None:
         """Messages, calls, sessions and unreadable bodies are deleted when they are older than `kept`, places and cells
         of SIMs when they are older than `places_kept` (None: `kept`), counts and counters of days and volumes of data
-        after `traffic_kept`. `expired` deletes what else has expired at a time."""
+        after `traffic_kept`, volumes of the running month never. `expired` deletes what else has expired at a time."""
         super().__init__()
         self._db = db
         self._pruning = personal.Pruning(db)
@@ -103,7 +104,8 @@ class Keeping(Worker):
         first_day = (self._clock() - self._traffic_kept).date()
         await daily.prune(self._db, first_day, DELETED_AT_ONCE)
         await counters.prune(self._db, first_day, DELETED_AT_ONCE)
-        await volumes.prune(self._db, self._clock() - self._traffic_kept, DELETED_AT_ONCE)
+        volumes_since = min(self._clock() - self._traffic_kept, month_of(self._clock()))  # allowances are of months
+        await volumes.prune(self._db, volumes_since, DELETED_AT_ONCE)
         await risk.prune(self._db, (self._clock() - max(self._kept, _WINDOW)).date(), DELETED_AT_ONCE)
         # As long as a record of that day may still come and be counted.
         await hotzone_alerts.prune(self._db, (self._clock() - self._kept - _SPARE).date(), DELETED_AT_ONCE)

@@ -58,7 +58,7 @@ class SessionBook:
         self.cells: list[CellReport] = []
         """What they say of cells, of SIMs that may say so to this element."""
         self.written: dict[str, tuple[Report, str]] = {}
-        """SIMs of which a session was written, by IMSI: by which report, and what of it."""
+        """SIMs of which a session was written, or data counted, by IMSI: by which report, and what of it."""
         self.news: Counter[str] = Counter()
         """What became of the reports of sessions, for the metrics."""
         self.uses: list[CounterUse] = []
@@ -110,7 +110,7 @@ class SessionBook:
         changed = counted + others
         if changed:
             carried = ((one, self._carried.get((one.imsi, one.target))) for one in changed)
-            self.written = {one.imsi: (report, f"session {one.key}") for one, report in carried if report is not None}
+            self.written |= {one.imsi: (report, f"session {one.key}") for one, report in carried if report is not None}
         added = {(imsi, element_id) for imsi, element_id, _ in self._now.keys() - self._stored.keys()}
         if added:
             await sessions.forget_oldest(self._connection, sorted(added), MOST)
@@ -181,6 +181,7 @@ class SessionBook:
         share = volumes.share_of(session.imsi, at, report.gateway_id, account_id)
         before, newest = self._volumes.get(share, (_NOTHING, at))
         self._volumes[share] = Octets(before.up + used.up, before.down + used.down), max(newest, at)
+        self.written[session.imsi] = report, f"session {session.key}"
         megabytes = Decimal(used.up + used.down) / 1_000_000
         self.uses.append(CounterUse(session.imsi, report.gateway_id, at, {Meter.MEGABYTES: megabytes}, 0))
 

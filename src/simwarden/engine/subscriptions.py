@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from simwarden.domain import subscription_ids
 from simwarden.domain.errors import SecretOfInbox, SimNotFound, SubscriptionNotFound, TooManySubscriptions
 from simwarden.domain.events import EventType
 from simwarden.domain.geofence import at_begin
@@ -233,18 +234,12 @@ class Subscriptions:
         return (await places.latest(connection, found.values(), self._clock())).get(new.sim.imsi)
 
     async def _stand(self, connection: asyncpg.Connection, new: NewSubscription) -> Remembered:
-        """How the SIM can be reached and roams now, which it does until the end of the transaction.
-
-        It is remembered, unless it is already for others: to them a change may still have to be told.
-        """
+        """How the SIM stands now, which it does until the end of the transaction."""
         await standing_store.hold_elements(connection, new.sim)
         sim = (await sims.lock(connection, [new.sim.imsi])).get(new.sim.imsi)
         if sim is None:
             return Remembered()
-        stand = (await standing.current(connection, [sim], self._clock()))[sim.imsi]
-        if not await standing_store.watched(connection, [sim.imsi]):
-            await standing_store.remember(connection, {sim.imsi: stand})
-        return stand
+        return await standing.begin(connection, sim, new.topic, self._clock())
 
     async def _watch(self, connection: asyncpg.Connection, new: NewSubscription, id_: str, watch: HotzoneWatch) -> None:
         """From now on reports leave behind what it waits for."""
@@ -333,8 +328,8 @@ class Subscriptions:
 
 
 def new_id(bucket: int, now: datetime) -> str:
-    """An id that says where it lives: bucket as two hexadecimal digits, then a UUID version 7 (RFC 9562 5.7)."""
-    return f"{bucket:02x}{uuid7(now).hex}"
+    """An id that says where it lives (`domain.subscription_ids`), of a UUID version 7 (RFC 9562 5.7)."""
+    return subscription_ids.made(bucket, uuid7(now))
 
 
 def bucket_of_id(id: str) -> int:  # noqa: A002

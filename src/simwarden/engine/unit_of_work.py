@@ -252,11 +252,12 @@ class UnitOfWork:
                 del items[target]
 
     def switched(self) -> dict[str, Cause]:
-        """SIMs that are kept and of which other functions are off than before, by IMSI, and what caused that last."""
+        """SIMs that are kept and of which other functions are off than before, or that have another data allowance, by
+        IMSI, and what caused that last."""
         return {
             imsi: self._events[imsi][-1].cause
             for imsi, sim in self.sims.items()
-            if sim.functions_off != self._original[imsi].functions_off
+            if _told(sim) != _told(self._original[imsi])
             and sim.lifecycle is not Lifecycle.DELETED
             and self._events.get(imsi)
         }
@@ -353,6 +354,11 @@ class UnitOfWork:
         if begun:
             await ports.remember_locks(self._connection, begun)
         return any(item.status is not AttachmentStatus.APPLIED for _, item in save)
+
+
+def _told(sim: Sim) -> tuple[Function, int | None]:
+    """What is decided about a SIM that those are told of who subscribe to how it stands."""
+    return sim.functions_off, sim.limits.data_allowance
 
 
 def _switches_off(attachment: Attachment | None) -> bool:

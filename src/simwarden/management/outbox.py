@@ -8,6 +8,7 @@ import msgspec
 from msgspec.json import Decoder
 
 from simwarden.domain.errors import SubscriptionNotFound
+from simwarden.domain.subscription_ids import stored
 from simwarden.engine.subscriptions import bucket_of_id
 from simwarden.management import schemas, views
 from simwarden.management.house import House, read
@@ -51,7 +52,7 @@ class OutboxRoutes:
 
     async def subscription(self, request: Request) -> Answer:
         """getSubscription."""
-        id_ = request.parameter
+        id_ = stored(request.parameter)
         found = await listing.subscription(self._house.db, bucket_of_id(id_), id_)
         if found is None:
             raise SubscriptionNotFound("No subscription has this id")
@@ -60,19 +61,20 @@ class OutboxRoutes:
 
     async def end(self, request: Request) -> Answer:
         """endSubscription: NETWORK_TERMINATED."""
-        return Answer(200, views.subscription(await care.end(self._house.db, request.parameter, self._house.clock())))
+        ended = await care.end(self._house.db, stored(request.parameter), self._house.clock())
+        return Answer(200, views.subscription(ended))
 
     async def pause(self, request: Request) -> Answer:
         """pauseSubscription."""
-        return Answer(200, views.subscription(await care.pause(self._house.db, request.parameter)))
+        return Answer(200, views.subscription(await care.pause(self._house.db, stored(request.parameter))))
 
     async def resume(self, request: Request) -> Answer:
         """resumeSubscription."""
-        return Answer(200, views.subscription(await care.resume(self._house.db, request.parameter)))
+        return Answer(200, views.subscription(await care.resume(self._house.db, stored(request.parameter))))
 
     async def test(self, request: Request) -> Answer:
         """testSubscription: a delivery like any other, to be looked at by its id."""
-        made = await care.test(self._house.db, request.parameter, self._house.clock())
+        made = await care.test(self._house.db, stored(request.parameter), self._house.clock())
         found, attempts = await delivery_history.show(self._house.db, made)
         return Answer(200, views.delivery(found, attempts))
 
@@ -80,7 +82,7 @@ class OutboxRoutes:
         """handOverSubscription: to another application of the same account."""
         wanted: schemas.HandOver = read(self._hand_over, request)
         to = await self._house.accounts.named(wanted.application)
-        return Answer(200, views.subscription(await care.hand_over(self._house.db, request.parameter, to)))
+        return Answer(200, views.subscription(await care.hand_over(self._house.db, stored(request.parameter), to)))
 
     async def deliveries(self, request: Request) -> Answer:
         """listDeliveries: the newest first."""
@@ -91,7 +93,7 @@ class OutboxRoutes:
             account_id=await self._house.account_id(query.text("account")),
             status=query.choice("status", ("PENDING", "DELIVERED", "DEAD", "DROPPED")),
             imsi=await self._house.imsi(query.text("sim")),
-            subscription_id=query.text("subscription"),
+            subscription_id=stored(query.text("subscription") or "") or None,
             since=query.time("since"),
             limit=query.limit + 1,
         )
@@ -120,7 +122,7 @@ class OutboxRoutes:
         count = await delivery_history.replay_since(
             self._house.db,
             wanted.since,
-            subscription_id=wanted.subscription_id,
+            subscription_id=stored(wanted.subscription_id or "") or None,
             only_dead=not wanted.delivered_too,
         )
         return Answer(200, {"replayed": count})

@@ -22,7 +22,7 @@ from simwarden.domain.rules.device import Bind, LiftMismatch, Unbind
 from simwarden.domain.rules.functions import FunctionState, SetFunctions
 from simwarden.domain.rules.hand_over import HandOverSim
 from simwarden.domain.rules.lifecycle import Step, Transition
-from simwarden.domain.rules.quota import Limit, SetLimits
+from simwarden.domain.rules.quota import Allowance, Limit, SetLimits
 from simwarden.domain.rules.risk import Release
 from simwarden.domain.sim import Function, OnMismatch, OnUnknown, Policy, Resume
 from simwarden.management.area_forms import AreaName, AreaWish
@@ -37,7 +37,7 @@ Network = Annotated[str, Meta(min_length=2, max_length=64)]
 Networks = Annotated[tuple[Network, ...], Meta(max_length=64)]
 Addresses = Annotated[tuple[Network, ...], Meta(max_length=16)]
 Short = Annotated[str, Meta(min_length=1, max_length=256)]
-Scopes = Annotated[tuple[Short, ...], Meta(max_length=100)]
+Scopes = Annotated[tuple[Short, ...], Meta(max_length=200)]
 Quota = Annotated[int, Meta(ge=1, le=10**12)]
 FunctionName = Literal["VOICE", "SMS", "DATA"]
 Verb = Literal[
@@ -180,10 +180,12 @@ class LimitsBody(_Body, frozen=True):
 
     sms_per_hour: Limit | UnsetType = UNSET
     calls_per_hour: Limit | UnsetType = UNSET
+    data_allowance: Allowance | UnsetType = UNSET
 
     def parsed(self) -> SetLimits:
         """As the engine does it."""
-        return SetLimits(*(None if value is UNSET else value for value in (self.sms_per_hour, self.calls_per_hour)))
+        given = self.sms_per_hour, self.calls_per_hour, self.data_allowance
+        return SetLimits(*(None if value is UNSET else value for value in given))
 
 
 class ActionBody(_Body, frozen=True):

@@ -41,6 +41,7 @@ class LimitsView(Camel, frozen=True):
 
     sms_per_hour: int | None = None
     calls_per_hour: int | None = None
+    data_allowance: int | None = None
 
 
 class GatewaySlot(Camel, frozen=True):

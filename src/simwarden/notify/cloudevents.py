@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from simwarden.domain.subscription_ids import told
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -32,7 +34,7 @@ def render(
             "type": type,
             "time": timestamp(time),
             "datacontenttype": "application/json",
-            "data": {"subscriptionId": subscription_id, **data},
+            "data": {"subscriptionId": told(type, subscription_id), **data},
         }
     )
 

@@ -30,6 +30,7 @@ from simwarden.domain.sim import (
     SimRef,
 )
 from simwarden.domain.standing import Roams, ShownSession, ShownSlot, Standing
+from simwarden.domain.traffic import TrafficLimits
 from simwarden.domain.usage import until_tomorrow
 from simwarden.northbound.kernel.errors import (
     PermissionDenied,
@@ -122,6 +123,8 @@ network of no country."""
 _SILENT = timedelta(hours=3)
 """So long ago the element that shows a SIM ending in 8 reported last."""
 
+_ALLOWANCE = 10 * 1024
+"""Mebibytes of data that virtual SIMs may use in a month; those ending in 5 have no allowance."""
 _ELSEWHERE = {"2": (10_000.0, timedelta(days=3)), "5": None, "7": None}
 """By last digit, how widely (metres) and how long ago a SIM was located; None: never."""
 
@@ -134,11 +137,11 @@ def kind_of(number: str) -> Kind:
 
 def changes_of(number: str, topic: EventType) -> tuple[VirtualChange, ...]:
     """What is sent to a subscription. A SIM that is limited to an area is outside of it while in another device. Of
-    unusual traffic there is one event a day."""
+    unusual traffic there is one event a day, of each mark of a data allowance one a month."""
     kind = kind_of(number)
     if topic is EventType.AREA_CHANGED and kind.binding is None:
         return ()
-    return kind.changes[:1] if topic is EventType.HOTZONE_ANOMALY else kind.changes
+    return kind.changes[:1] if topic in (EventType.HOTZONE_ANOMALY, EventType.DATA_USED) else kind.changes
 
 
 def device_dates(sim: Sim, now: datetime) -> DeviceDates:
@@ -254,6 +257,7 @@ def _sim(account_id: str, imsi: str, ref: SimRef, now: datetime) -> Sim | None:
         bars=tuple(Bar(cause, int(ALL_FUNCTIONS), now - _SEEN, 2) for cause in causes),
         area=_limit(kind, since),
         event_count=3,
+        limits=TrafficLimits(data_allowance=None if ref.value.endswith("5") else _ALLOWANCE),
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 
+from simwarden.domain.allowance import reached
 from simwarden.domain.events import EventType
 from simwarden.domain.hotzone import alert
 from simwarden.domain.identifiers import bucket_of
@@ -21,10 +22,12 @@ from simwarden.domain.record_news import TOPICS, RecordWish
 from simwarden.domain.records import OfAccount, OfSim
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.domain.standing import remembered
+from simwarden.domain.telling import initially
 from simwarden.engine.subscriptions import Subscriptions
 from simwarden.kit.clock import now_utc
 from simwarden.kit.worker import Worker
 from simwarden.northbound.connected_network_type.part import VirtualConnections
+from simwarden.northbound.device_data_volume.part import VirtualVolumes
 from simwarden.sandbox import messages, rules
 from simwarden.sandbox.records import VirtualRecords, told_of
 from simwarden.store import sandbox as store
@@ -74,8 +77,13 @@ class SandboxSubscriptions(Subscriptions):
         del connection
         now = self._clock()
         stand = remembered(new.sim, rules.shown(new.sim, now), now)
-        found = await VirtualConnections().of(new.sim)
-        return msgspec.structs.replace(stand, generation=None if found is None else found.generation)
+        found, used = await VirtualConnections().of(new.sim), await VirtualVolumes().used(new.sim, now)
+        allowance = new.sim.limits.data_allowance
+        return msgspec.structs.replace(
+            stand,
+            generation=None if found is None else found.generation,
+            volume=None if allowance is None or used is None else reached(allowance, used, now),
+        )
 
     async def _watch(self, connection: asyncpg.Connection, new: NewSubscription, id_: str, watch: HotzoneWatch) -> None:
         """Nothing is counted of virtual SIMs, and the account's own are none of the sandbox's."""
@@ -84,6 +92,8 @@ class SandboxSubscriptions(Subscriptions):
         now = self._clock()
         # What a virtual SIM is called by stands at the end of its IMSI.
         changes = rules.changes_of(messages.ANY_SIM if new.all_devices else new.sim.imsi, new.topic)
+        if new.topic is EventType.DATA_USED and initially(new.type, await self._stand(connection, new)) is not None:
+            changes = ()  # each mark is reached once a month
         if new.topic is EventType.SMS_RECEIVED:
             played = self._messages(new, [now + one.after for one in changes])
         elif new.topic in TOPICS:

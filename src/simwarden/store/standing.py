@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from simwarden.domain.allowance import Reached
 from simwarden.domain.events import EventType
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.radio import generation_of
@@ -90,15 +91,21 @@ def _session(row: asyncpg.Record) -> ShownSession | None:
 
 
 TOPICS = [
-    str(topic) for topic in (EventType.REACHABILITY_CHANGED, EventType.ROAMING_CHANGED, EventType.NETWORK_TYPE_CHANGED)
+    str(topic)
+    for topic in (
+        EventType.REACHABILITY_CHANGED,
+        EventType.ROAMING_CHANGED,
+        EventType.NETWORK_TYPE_CHANGED,
+        EventType.DATA_USED,
+    )
 ]
 """Events of SIMs of which it is remembered how they stand."""
 
 
-async def watched(connection: asyncpg.Connection, imsis: Sequence[str]) -> set[str]:
-    """Those of these SIMs of which somebody is told how they stand: a probe of an index each, of a table that holds
-    nobody else."""
-    rows = await connection.fetch(Q["watched"], [bucket_of(imsi) for imsi in imsis], list(imsis), TOPICS)
+async def watched(connection: asyncpg.Connection, imsis: Sequence[str], topics: Sequence[str] = TOPICS) -> set[str]:
+    """Those of these SIMs of which somebody is told how they stand, or of that the `topics`: a probe of an index each,
+    of a table that holds nobody else."""
+    rows = await connection.fetch(Q["watched"], [bucket_of(imsi) for imsi in imsis], list(imsis), topics)
     return {row["imsi"] for row in rows}
 
 
@@ -113,6 +120,7 @@ def _remembered(row: asyncpg.Record) -> Remembered:
         None if row["reach"] is None else Reach(row["reach"]),
         None if row["plmn"] is None else Roams(row["plmn"], row["roaming"]),
         row["generation"],
+        None if row["volume_month"] is None else Reached(row["volume_month"], row["volume_percent"]),
     )
 
 
@@ -120,6 +128,7 @@ async def remember(connection: asyncpg.Connection, stand: Mapping[str, Remembere
     """Write how SIMs stand, by IMSI, that this transaction holds."""
     imsis = sorted(stand, key=lambda imsi: (bucket_of(imsi), imsi))
     roams = [stand[imsi].roams for imsi in imsis]
+    volumes = [stand[imsi].volume for imsi in imsis]
     await connection.execute(
         Q["remember"],
         [bucket_of(imsi) for imsi in imsis],
@@ -128,6 +137,8 @@ async def remember(connection: asyncpg.Connection, stand: Mapping[str, Remembere
         [one and one.plmn for one in roams],
         [one and one.roaming for one in roams],
         [stand[imsi].generation for imsi in imsis],
+        [volume and volume.month for volume in volumes],
+        [volume and volume.percent for volume in volumes],
     )
 
 

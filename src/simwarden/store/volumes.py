@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
+    from simwarden.store.standing import Reader
 
 Q = load("volumes")
 
@@ -76,6 +77,24 @@ async def total(db: Database, sim: Sim, since: datetime, until: datetime) -> Oct
     row = await db.fetchrow(Q["total"], sim.bucket, sim.imsi, sim.account_id, since, until)
     assert row is not None
     return Octets(row["up"], row["down"])
+
+
+async def used_since(reader: Reader, sims: Sequence[Sim], since: datetime) -> dict[str, int]:
+    """Octets up and down that SIMs used from `since` on, a whole hour, by IMSI; those that used none are missing."""
+    rows = await reader.fetch(
+        Q["used_since"],
+        [sim.bucket for sim in sims],
+        [sim.imsi for sim in sims],
+        [sim.account_id for sim in sims],
+        since,
+    )
+    return {row["imsi"]: row["octets"] for row in rows}
+
+
+async def has_any(db: Database, sim: Sim) -> bool:
+    """Whether any data of a SIM was ever counted, as far back as volumes are kept."""
+    found: bool = await db.fetchval(Q["has_any"], sim.bucket, sim.imsi, sim.account_id)
+    return found
 
 
 async def forget(connection: asyncpg.Connection, imsis: Sequence[str]) -> None:

@@ -26,9 +26,11 @@ Feature: CAMARA common device errors (C01), v0.1.0 - Every operation that names 
       | /device-identifier/vwip/match-identifier                      | matchIdentifier          | $.device                             |
       | /device-reachability-status/v1/retrieve                       | getReachabilityStatus    | $.device                             |
       | /device-roaming-status/v1/retrieve                            | getRoamingStatus         | $.device                             |
+      | /device-data-volume/v0.1/retrieve                             | retrieveDataVolume       | $.device                             |
       | /device-reachability-status-subscriptions/v0.8/subscriptions  | createDeviceReachabilityStatusSubscription | $.config.subscriptionDetail.device   |
       | /device-roaming-status-subscriptions/v0.8/subscriptions       | createDeviceRoamingStatusSubscription | $.config.subscriptionDetail.device   |
       | /connected-network-type-subscriptions/v0.2/subscriptions      | createConnectedNetworkTypeSubscription | $.config.subscriptionDetail.device |
+      | /device-data-volume-subscriptions/v0.1/subscriptions          | createDeviceDataVolumeSubscription | $.config.subscriptionDetail.device |
 
   @own_c01_02_schema
   Scenario Outline: An identifier that breaks its schema
@@ -65,9 +67,11 @@ Feature: CAMARA common device errors (C01), v0.1.0 - Every operation that names 
       | /device-identifier/vwip/match-identifier                      | matchIdentifier          | $.device                             |
       | /device-reachability-status/v1/retrieve                       | getReachabilityStatus    | $.device                             |
       | /device-roaming-status/v1/retrieve                            | getRoamingStatus         | $.device                             |
+      | /device-data-volume/v0.1/retrieve                             | retrieveDataVolume       | $.device                             |
       | /device-reachability-status-subscriptions/v0.8/subscriptions  | createDeviceReachabilityStatusSubscription | $.config.subscriptionDetail.device   |
       | /device-roaming-status-subscriptions/v0.8/subscriptions       | createDeviceRoamingStatusSubscription | $.config.subscriptionDetail.device   |
       | /connected-network-type-subscriptions/v0.2/subscriptions      | createConnectedNetworkTypeSubscription | $.config.subscriptionDetail.device |
+      | /device-data-volume-subscriptions/v0.1/subscriptions          | createDeviceDataVolumeSubscription | $.config.subscriptionDetail.device |
 
   @own_c01_04_unnecessary
   Scenario Outline: A device beside a token that names one
@@ -87,9 +91,11 @@ Feature: CAMARA common device errors (C01), v0.1.0 - Every operation that names 
       | /device-identifier/vwip/match-identifier                      | matchIdentifier          |
       | /device-reachability-status/v1/retrieve                       | getReachabilityStatus    |
       | /device-roaming-status/v1/retrieve                            | getRoamingStatus         |
+      | /device-data-volume/v0.1/retrieve                             | retrieveDataVolume       |
       | /device-reachability-status-subscriptions/v0.8/subscriptions  | createDeviceReachabilityStatusSubscription |
       | /device-roaming-status-subscriptions/v0.8/subscriptions       | createDeviceRoamingStatusSubscription |
       | /connected-network-type-subscriptions/v0.2/subscriptions      | createConnectedNetworkTypeSubscription |
+      | /device-data-volume-subscriptions/v0.1/subscriptions          | createDeviceDataVolumeSubscription |
 
   @own_c01_05_missing
   Scenario Outline: No device at all
@@ -110,9 +116,11 @@ Feature: CAMARA common device errors (C01), v0.1.0 - Every operation that names 
       | /device-identifier/vwip/match-identifier                      | matchIdentifier          | $.device                             |
       | /device-reachability-status/v1/retrieve                       | getReachabilityStatus    | $.device                             |
       | /device-roaming-status/v1/retrieve                            | getRoamingStatus         | $.device                             |
+      | /device-data-volume/v0.1/retrieve                             | retrieveDataVolume       | $.device                             |
       | /device-reachability-status-subscriptions/v0.8/subscriptions  | createDeviceReachabilityStatusSubscription | $.config.subscriptionDetail.device   |
       | /device-roaming-status-subscriptions/v0.8/subscriptions       | createDeviceRoamingStatusSubscription | $.config.subscriptionDetail.device   |
       | /connected-network-type-subscriptions/v0.2/subscriptions      | createConnectedNetworkTypeSubscription | $.config.subscriptionDetail.device |
+      | /device-data-volume-subscriptions/v0.1/subscriptions          | createDeviceDataVolumeSubscription | $.config.subscriptionDetail.device |
 
   @own_c01_06_unsupported
   Scenario: Only identifiers that are not supported

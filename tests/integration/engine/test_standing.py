@@ -39,9 +39,16 @@ APIS = {
     "roaming": ("device-roaming-status-subscriptions", ROAM),
     "reachability": ("device-reachability-status-subscriptions", REACH),
     "network": ("connected-network-type-subscriptions", TYPE),
+    "data": ("device-data-volume-subscriptions", EventType.DATA_USED),
 }
 """By how the names of their events begin."""
-SCHEMAS = {NETWORK: "EventNetworkTypeChange"}
+SCHEMAS = {
+    NETWORK: "EventNetworkTypeChange",
+    "data-50-percent": "EventDataUsage50Percent",
+    "data-75-percent": "EventDataUsage75Percent",
+    "data-90-percent": "EventDataUsage90Percent",
+    "data-exceeded": "EventDataUsageExceeded",
+}
 """Of events, where CAMARA's documents do not call them as the event."""
 
 

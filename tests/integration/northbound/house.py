@@ -36,6 +36,7 @@ from simwarden.engine.subscriptions import Subscriptions
 from simwarden.engine.usage import Reads
 from simwarden.kit.clock import now_utc
 from simwarden.northbound.connected_network_type.part import ReportedConnections
+from simwarden.northbound.device_data_volume.part import CountedVolumes
 from simwarden.northbound.kernel.devices import Devices
 from simwarden.northbound.kernel.edge import Edge
 from simwarden.northbound.kernel.services import Services
@@ -126,6 +127,7 @@ class House:
                     own={
                         "eligibility-info": Eligibility(database, per_account=1000, clock=clock),
                         "connected-network-type": ReportedConnections(database),
+                        "device-data-volume": CountedVolumes(database),
                         "device-authenticity": ListedDevices(database),
                     },
                     accounts=self.accounts,

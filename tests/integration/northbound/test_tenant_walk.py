@@ -251,6 +251,10 @@ async def walk(database: Database, vault: Vault, tmp_path: Path, monkeypatch: py
     for number in (OWN, FOREIGN):
         await house.stand(52.5, 13.4, number)
         await address(database, number)
+    await database.execute("update sim set limits = '{\"data_allowance\": 10}'")
+    await database.execute(
+        "insert into data_volume select bucket, imsi, date_trunc('hour', now()), 1, account_id, 1, 1, now() from sim"
+    )
     monkeypatch.setattr(listen, "_gone", _never)  # the client stays until it has an answer
     return Walk(house, Client(northbound.ApisFirst(house.app, apis)), Watched(monkeypatch, apart=()))
 

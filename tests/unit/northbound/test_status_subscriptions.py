@@ -1,5 +1,7 @@
-"""Subscriptions to reachability, roaming, types of networks and rules as a client meets them; answers are held against
-the documents. What the scenarios of CAMARA's event-subscription template ask for, derived from the documents."""
+"""Subscriptions to reachability, roaming, types of networks, data and rules as a client meets them; answers are held
+against the documents.
+
+What the scenarios of CAMARA's event-subscription template ask for, derived from the documents."""
 
 from __future__ import annotations
 
@@ -8,34 +10,45 @@ from typing import Any
 import msgspec
 import pytest
 from tests.unit.northbound.test_subscriptions import ABSENT, SOON, credential
-from tests.unit.northbound.world import Client, World
+from tests.unit.northbound.world import Client, World, sim
 
 from simwarden.domain.events import EventType
+from simwarden.domain.traffic import TrafficLimits
 
 REACH, ROAM = "device-reachability-status-subscriptions", "device-roaming-status-subscriptions"
 TYPE, RULES = "connected-network-type-subscriptions", "rule-alert-subscriptions"
+VOLUME = "device-data-volume-subscriptions"
 TYPES = {
     REACH: ("reachability-data", "reachability-sms", "reachability-disconnected"),
     ROAM: ("roaming-status", "roaming-on", "roaming-off", "roaming-change-country"),
     TYPE: ("network-type-changed",),
+    VOLUME: ("data-50-percent", "data-75-percent", "data-90-percent", "data-exceeded"),
     RULES: ("rule-fired",),
 }
 TOPICS = {
     REACH: EventType.REACHABILITY_CHANGED,
     ROAM: EventType.ROAMING_CHANGED,
     TYPE: EventType.NETWORK_TYPE_CHANGED,
+    VOLUME: EventType.DATA_USED,
     RULES: EventType.RULE_FIRED,
 }
-VERSIONS = {TYPE: "v0.2", RULES: "v0.1"}
+VERSIONS = {TYPE: "v0.2", VOLUME: "v0.1", RULES: "v0.1"}
 EVERY = [(api, name) for api, names in TYPES.items() for name in names]
-PHONE = {"phoneNumber": "+8613800000001"}
+PHONE, OTHER = {"phoneNumber": "+8613800000001"}, "+8613800000002"
 ALL = pytest.mark.parametrize("api", TYPES)
 BOTH = pytest.mark.parametrize("api", [REACH, ROAM])
 
 
+def furnished(**options: Any) -> World:
+    """A world whose first SIM has a data allowance."""
+    made = World(**options)
+    made.add(msgspec.structs.replace(sim(PHONE["phoneNumber"]), limits=TrafficLimits(data_allowance=1)))
+    return made
+
+
 @pytest.fixture
 def world() -> World:
-    return World()
+    return furnished()
 
 
 @pytest.fixture
@@ -95,7 +108,7 @@ async def test_each_type_is_subscribed_to_and_shown_as_it_was_asked_for(
     assert (await client("GET", path(api))).json == []
 
 
-@pytest.mark.parametrize("api", [REACH, ROAM, TYPE])
+@pytest.mark.parametrize("api", [REACH, ROAM, TYPE, VOLUME])
 @pytest.mark.parametrize(
     ("changes", "status", "code"),
     [
@@ -192,7 +205,7 @@ async def test_of_several_identifiers_the_one_that_counted_is_shown_and_told(
 
 @ALL
 async def test_the_asynchronous_form(api: str) -> None:
-    client = Client(World(subscriptions_async=True).app)
+    client = Client(furnished(subscriptions_async=True).app)
     made = await client("POST", path(api), body(api))
     assert (made.status, made.json.keys()) == (202, {"id"})
     ended = await client("DELETE", f"{path(api)}/{made.json['id']}")
@@ -223,3 +236,10 @@ async def test_the_secret_is_renewed(client: Client, api: str) -> None:
     made = await client("POST", path(api), body(api))
     reply = await client("POST", f"{path(api)}/{made.json['id']}/rotate-secret", {})
     assert (reply.status, reply.json.keys()) == (200, {"webhookSecret", "previousSecretUntil"})
+
+
+async def test_without_an_allowance_there_is_nothing_to_tell(client: Client, world: World) -> None:
+    reply = await client("POST", path(VOLUME), body(VOLUME, config__subscriptionDetail__device__phoneNumber=OTHER))
+    assert (reply.status, reply.json["code"]) == (422, "SERVICE_NOT_APPLICABLE")
+    assert reply.json["message"] == "This device has no data allowance"
+    assert world.created == []

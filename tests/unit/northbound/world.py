@@ -119,6 +119,18 @@ class ConnectionsInMemory:
         return self.known.get(sim.imsi)
 
 
+class VolumesInMemory:
+    """What SIMs used, by IMSI."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, int] = {}
+
+    async def used(self, sim: Sim, now: datetime) -> int | None:
+        """Volumes."""
+        assert now
+        return self.known.get(sim.imsi)
+
+
 class World:
     """Everything the APIs need, in memory; it plays all the ports at once."""
 
@@ -189,7 +201,9 @@ class World:
             quota=quota,
             refusals=refusals or HeldBack(rate=1e6, burst=1000, patience=0.0),
         )
-        self.connections = ConnectionsInMemory()
+        self.connections, volumes = ConnectionsInMemory(), VolumesInMemory()
+        self.octets = volumes.known
+        """By IMSI: how much data the SIM used in this month."""
         self.services = Services(
             edge=edge,
             sims=self,
@@ -211,6 +225,7 @@ class World:
             own={
                 "eligibility-info": self.responses,
                 "connected-network-type": self.connections,
+                "device-data-volume": volumes,
                 "device-authenticity": VirtualLists(),
             },
             **options,
@@ -415,7 +430,7 @@ class Book:
     def _made(self, new: NewSubscription) -> tuple[Subscription, str]:
         self._world.created.append(new)
         made = Subscription(
-            id=f"{new.subject[0]:02x}{len(self._world.created):032x}",
+            id=f"{new.subject[0]:02x}{len(self._world.created):030x}{new.subject[0]:02x}",
             bucket=new.subject[0],
             imsi=new.subject[1],
             account_id=new.account_id,

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import msgspec
 
+from simwarden.domain.allowance import MOST as LARGEST
 from simwarden.domain.command import Command
 from simwarden.domain.decision import Decision, SimMutation
 from simwarden.domain.errors import NothingToChange
@@ -21,15 +22,18 @@ from simwarden.domain.traffic import Traffic, TrafficLimits
 
 MOST = 1_000_000
 Limit = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+Allowance = Annotated[int, msgspec.Meta(ge=1, le=LARGEST)]
 _OF = (("sms_per_hour", "sms", Function.SMS), ("calls_per_hour", "calls", Function.VOICE))
 """A limit, what it limits, and the function that is barred beyond it."""
 
 
 class SetLimits(Command, frozen=True, tag="limit"):
-    """Limit what a SIM may send and call in an hour; None: no limit any more."""
+    """Limit what a SIM may send and call in an hour, and say what its data allowance is; None: none any more."""
 
     sms_per_hour: Limit | None = None
     calls_per_hour: Limit | None = None
+    data_allowance: Allowance | None = None
+    """Mebibytes in a calendar month (UTC)."""
 
     @property
     def verb(self) -> str:
@@ -42,7 +46,7 @@ def set_limits(sim: Sim, wanted: SetLimits, now: datetime, cause: Cause) -> Deci
 
     A bar that a limit raised is lifted when that limit changes: the next message or call beyond the new one raises it.
     """
-    limits = TrafficLimits(wanted.sms_per_hour, wanted.calls_per_hour)
+    limits = TrafficLimits(wanted.sms_per_hour, wanted.calls_per_hour, wanted.data_allowance)
     if limits == sim.limits:
         raise NothingToChange("The SIM has these limits already", sim)
     change = SimMutation(sim, now, cause)

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from simwarden.domain.sink import InvalidSink
+from simwarden.domain.subscription_ids import told
 from simwarden.northbound.kernel import sinks
 from simwarden.northbound.kernel.bodies import Wording
 from simwarden.northbound.kernel.devices import Device, PhoneNumber, StrictDevice
@@ -235,7 +236,7 @@ def wording(subject: Mapping[str, Problem]) -> Wording:
 def shown(found: Subscription) -> SubscriptionResponse:
     """A subscription as its client sees it."""
     return SubscriptionResponse(
-        id=found.id,
+        id=told(found.type, found.id),
         protocol=found.protocol,
         sink=found.sink,
         types=[found.type],

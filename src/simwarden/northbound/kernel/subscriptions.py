@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta
 
 from simwarden.accounts.scopes import of_operations
+from simwarden.domain import subscription_ids
 from simwarden.domain.errors import SubscriptionNotFound
 from simwarden.engine.new_subscription import whole_account
 from simwarden.engine.subscriptions import NewSubscription
@@ -85,6 +86,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """Scope of the document that allows all event types, beside `<api>:<event type>:create` for each."""
     unavailable: str = "There are no such events of this SIM"
     """Answered to event types that nothing here is about."""
+    applies_to: Callable[[Sim], bool] = lambda _sim: True
+    """Whether there can be such events of a SIM; where not, the answer is the same."""
     private_key_jwt: bool = False
     """The document knows PRIVATE_KEY_JWT as a kind of credential."""
     follows_number: bool = False
@@ -149,7 +152,7 @@ class SubscriptionOperations:
             sim = await self._devices.find(request.caller, ref)
         [kind] = wanted.types
         topic = contract.kinds[kind]
-        if topic is None:
+        if topic is None or not contract.applies_to(sim):
             raise ServiceNotApplicable(contract.unavailable)
         named, written = as_written(device), msgspec.to_builtins(config)
         if contract.one_identifier and ref is not None and (used := as_written(counted(device, ref))) is not None:
@@ -218,7 +221,9 @@ class SubscriptionOperations:
             raise InvalidArgument("subscriptionExpireTime must be in the future")
 
     def _created(self, made: Subscription) -> Answer:
-        return Answer(202, self._contract.created_later(made.id)) if self._asynchronous else Answer(201, shown(made))
+        if not self._asynchronous:
+            return Answer(201, shown(made))
+        return Answer(202, self._contract.created_later(subscription_ids.told(made.type, made.id)))
 
     async def list(self, request: Request) -> Answer:
         """The client's own subscriptions; more than a page of them by cursor, an extension."""
@@ -242,7 +247,9 @@ class SubscriptionOperations:
         """End one of the client's own subscriptions."""
         found = await self._own(request)
         await self._subscriptions.delete(request.caller.app_key, found.id)
-        return Answer(202, SubscriptionAsync(found.id)) if self._asynchronous else Answer(204)
+        if not self._asynchronous:
+            return Answer(204)
+        return Answer(202, SubscriptionAsync(subscription_ids.told(found.type, found.id)))
 
     async def rotate_secret(self, request: Request) -> Answer:
         """Make a new signing secret, an extension."""
@@ -253,7 +260,8 @@ class SubscriptionOperations:
 
     async def _own(self, request: Request) -> Subscription:
         """The subscription of the path, if it is this client's, and with a 3-legged token this device's."""
-        found = await self._subscriptions.get(request.caller.app_key, request.parameter)
+        id_ = subscription_ids.stored(request.parameter)
+        found = await self._subscriptions.get(request.caller.app_key, id_)
         if found.api != self._contract.name or await self._subject(request.caller) not in (None, found.imsi):
             raise SubscriptionNotFound
         return found

@@ -34,15 +34,17 @@ where w.bucket = any ($1::smallint[])
                 and s.bucket = any ($1::smallint[]))
 
 -- name: remembered
-select w.imsi, w.reach, w.plmn, w.roaming, w.generation from sim_standing w
+select w.imsi, w.reach, w.plmn, w.roaming, w.generation, w.volume_month, w.volume_percent from sim_standing w
 join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on w.bucket = i.bucket and w.imsi = i.imsi
 where w.bucket = any ($1::smallint[])
 
 -- name: remember
-insert into sim_standing as w (bucket, imsi, reach, plmn, roaming, generation)
-select * from unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[])
+insert into sim_standing as w (bucket, imsi, reach, plmn, roaming, generation, volume_month, volume_percent)
+select * from unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::date[],
+                     $8::smallint[])
 on conflict (bucket, imsi) do update
-set reach = excluded.reach, plmn = excluded.plmn, roaming = excluded.roaming, generation = excluded.generation
+set reach = excluded.reach, plmn = excluded.plmn, roaming = excluded.roaming, generation = excluded.generation,
+    volume_month = excluded.volume_month, volume_percent = excluded.volume_percent
 
 -- name: hold_elements
 -- Reports of these elements wait until the transaction ends, and one that is being taken in is waited for.

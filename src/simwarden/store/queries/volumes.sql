@@ -17,6 +17,17 @@ group by hour order by hour
 select coalesce(sum(up), 0)::bigint as up, coalesce(sum(down), 0)::bigint as down from data_volume
 where bucket = $1 and imsi = $2 and account_id = $3 and hour >= $4 and hour < $5
 
+-- name: used_since
+-- Of several SIMs. $4: a whole hour.
+select v.imsi, (sum(v.up) + sum(v.down))::bigint as octets
+from unnest($1::smallint[], $2::text[], $3::text[]) as i (bucket, imsi, account_id)
+join data_volume v on v.bucket = i.bucket and v.imsi = i.imsi and v.account_id = i.account_id
+where v.bucket = any ($1::smallint[]) and v.hour >= $4
+group by v.imsi
+
+-- name: has_any
+select exists (select 1 from data_volume where bucket = $1 and imsi = $2 and account_id = $3)
+
 -- name: forget
 delete from data_volume v
 using unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
