@@ -47,10 +47,7 @@ class Numbers:
         self._current: Coalescer[tuple[str, str], Assignment] = Coalescer(self._all_current)
 
     def current(self, account_id: str, number: str) -> Future[Assignment | None]:
-        """Which SIM has an account's number; None: the account has no SIM of that number, or that is not recorded.
-
-        It may be left without being awaited.
-        """
+        """Which SIM has an account's number; None: the account has no SIM of that number, or that is not recorded."""
         return self._current.get((account_id, number))
 
     async def _all_current(self, wanted: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Assignment]:

@@ -177,7 +177,7 @@ class Sims:
         return found
 
     def assignment(self, account_id: str, number: str) -> Future[Assignment | None]:
-        """Which SIM has an account's phone number, looked up from now on; it need not be awaited."""
+        """Which SIM has an account's phone number, looked up from now on."""
         return self._numbers.current(account_id, number)
 
     async def traffic(self, sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import re
 from datetime import timedelta
 from importlib import resources
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.world import ACCOUNT, START, World, iccid, imsi
 
-from simwarden.domain.errors import SimExists, StoreUnavailable
+from simwarden.domain.errors import SimExists
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.numbers import of_sim
@@ -73,22 +72,6 @@ async def test_a_number_of_another_account_gives_no_assignment(world: World) -> 
     await add(world, 1)
     found = world.sims.assignment(ACCOUNT, NUMBER), world.sims.assignment("stranger", NUMBER)  # gathered into one read
     assert [None if one is None else one.imsi for one in await asyncio.gather(*found)] == [imsi(1), None]
-
-
-async def test_a_look_up_that_fails_and_that_nobody_waits_for_is_no_error_of_asyncio(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def away(*_arguments: object) -> None:
-        raise StoreUnavailable
-
-    monkeypatch.setattr(world.db, "fetch", away)
-    reported: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context))
-    found = world.sims.assignment(ACCOUNT, NUMBER)
-    await asyncio.wait([found])
-    del found
-    gc.collect()
-    assert reported == []
 
 
 async def test_a_registered_number_is_recorded_with_its_sim(world: World) -> None:

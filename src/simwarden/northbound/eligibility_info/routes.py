@@ -11,18 +11,18 @@ from simwarden.domain import payments
 from simwarden.domain.eligibility import ContextCode, Obstacle, obstacle
 from simwarden.engine.payments import PaymentRecord, judged
 from simwarden.northbound.eligibility_info import schemas
-from simwarden.northbound.eligibility_info.sources import MISSING, NEEDS, SOURCES
+from simwarden.northbound.eligibility_info.sources import MISSING, NEEDS, NUMBER_HISTORY, SOURCES
 from simwarden.northbound.eligibility_info.step import HEADER, HeldAgainstResponse
 from simwarden.northbound.kernel.api import Answer, Api, Endpoint, Request
 from simwarden.northbound.kernel.bodies import decode
-from simwarden.northbound.kernel.devices import Device
 from simwarden.northbound.kernel.errors import PermissionDenied
+from simwarden.northbound.kernel.numbers import Assignments, Callers, NumberHistory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
+    from simwarden.domain.numbers import Assignment
     from simwarden.domain.sim import Sim
-    from simwarden.northbound.eligibility_info.sources import Known
     from simwarden.northbound.eligibility_info.step import EligibilityResponses
     from simwarden.northbound.kernel.services import Services
 
@@ -37,7 +37,9 @@ class EligibilityInfo:
 
     def __init__(self, services: Services, responses: EligibilityResponses) -> None:
         self._services = services
-        self._devices = services.devices
+        history = services.sims
+        self._callers = Callers(services)
+        self._assignments = Assignments(services, history) if isinstance(history, NumberHistory) else None
         self._accounts = services.accounts
         self._responses = responses
         self._sources = {name: make(services) for name, make in SOURCES.items()}
@@ -50,19 +52,23 @@ class EligibilityInfo:
             raise PermissionDenied("A 2-legged access token is needed: the request names the phone number")
         wanted = decode(self._request, request.body, schemas.WORDING)
         number = wanted.phone_number
-        ref = self._devices.name(caller, Device(phone_number=number))
         scopes = dict.fromkeys(wanted.scopes)
-        needs = {needs for scope in scopes if (needs := NEEDS.get(scope)) is not None and scope in caller.granted}
-        known = {each: self._sources[each](caller.account_id, number) for each in needs}
-        sim = await self._devices.find(caller, ref)
-        found = await self._obstacles(sim, scopes, caller.granted, known)
+        needs = {NEEDS.get(scope) for scope in scopes if scope in caller.granted}
+        sim, assignment = await self._find(request, number, history=NUMBER_HISTORY in needs)
+        found = await self._obstacles(sim, assignment, scopes, caller.granted)
         eligible = [scope for scope, against in found.items() if against is None]
         kept = await self._responses.keep(caller.app_key, sim, number, eligible)
         items = [schemas.item(scope, wanted.purpose, against) for scope, against in found.items()]
         return Answer(200, schemas.EligibilityAnswer(kept.id, items, kept.expires_at, kept.ttl))
 
+    async def _find(self, request: Request, number: str, *, history: bool) -> tuple[Sim, Assignment | None]:
+        """The SIM; with `history` also since when it has had the number. Raises SimNotFound."""
+        if history and self._assignments is not None:
+            return await self._assignments.find(request, number)
+        return await self._callers.sim(request, number), None
+
     async def _obstacles(
-        self, sim: Sim, scopes: Iterable[str], held: frozenset[str], sources: Mapping[str, Known]
+        self, sim: Sim, assignment: Assignment | None, scopes: Iterable[str], held: frozenset[str]
     ) -> dict[str, Obstacle | None]:
         """What stands against each scope: that it is not known or not granted, then the SIM, then what is not known."""
         found: dict[str, Obstacle | None] = {}
@@ -80,7 +86,7 @@ class EligibilityInfo:
                 found[scope] = whole
             else:
                 if needs not in known:
-                    known[needs] = await sources[needs](sim)
+                    known[needs] = await self._sources[needs](sim, assignment)
                 found[scope] = None if known[needs] else _MISSING[needs]
         return found
 

@@ -39,7 +39,7 @@ class NumberHistory(Protocol):
     """Knows since when SIMs have their phone numbers."""
 
     def assignment(self, account_id: str, number: str) -> Awaitable[Assignment | None]:
-        """Which SIM has an account's number, looked up from now on; it need not be awaited. None: not recorded."""
+        """Which SIM has an account's number, looked up from now on. None: that is not recorded."""
 
 
 class Callers:
@@ -58,21 +58,25 @@ class Callers:
 
 
 class Assignments(Callers):
-    """Finds since when the SIM of the phone number that a request is about has had it."""
+    """Finds the SIM of the phone number that a request is about, and since when it has had it."""
 
     def __init__(self, services: Services, history: NumberHistory) -> None:
         super().__init__(services)
         self._history = history
 
-    async def find(self, request: Request, number: str | UnsetType) -> Assignment | None:
-        """Since when the SIM has had its number; None: that is not recorded. Both are looked up at once.
+    async def find(self, request: Request, number: str | UnsetType) -> tuple[Sim, Assignment | None]:
+        """The SIM, and since when it has had its number; None: that is not recorded. Both are looked up at once.
 
-        Raises MissingIdentifier, UnnecessaryIdentifier, SimNotFound.
+        Both have ended when this does, so that a foreign number costs what an unknown one does. Raises
+        MissingIdentifier, UnnecessaryIdentifier, SimNotFound.
         """
         ref = self._name(request, number)
         assignment = self._history.assignment(request.caller.account_id, ref.value)
-        sim = await self._devices.find(request.caller, ref)
-        return of_sim(await assignment, sim.imsi)
+        try:
+            sim = await self._devices.find(request.caller, ref)
+        finally:
+            found = await assignment
+        return sim, of_sim(found, sim.imsi)
 
 
 class Owners:
@@ -89,7 +93,7 @@ class Owners:
         `Assignments.find` raises; ServiceNotApplicable where it is not known.
         """
         end = _end_of(day, self._clock(), name)
-        found = await self._assignments.find(request, number)
+        _, found = await self._assignments.find(request, number)
         known = None if found is None else owned_since(found, end)
         if known is None:
             raise ServiceNotApplicable(_NOT_RECORDED)

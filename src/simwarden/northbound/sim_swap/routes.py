@@ -50,7 +50,7 @@ class SimSwap:
         return Answer(200, schemas.SimSwapCheckResponse(within(at, self._clock(), wanted.max_age)))
 
     async def _latest(self, request: Request, number: str | UnsetType) -> datetime | None:
-        found = await self._assignments.find(request, number)
+        _, found = await self._assignments.find(request, number)
         return None if found is None else found.sim_since
 
 
