@@ -203,7 +203,7 @@ class Container:
                 vault=vault,
                 buckets=self.element_buckets,
                 guesses=Allowance(settings.failed_logins_per_address),
-                counted=lambda outcome, type_: self.metrics.southbound.labels(outcome, type_).inc(),
+                counted=self.metrics.took_message,
                 refused=self._refused,
                 command_timeout=settings.command_timeout,
             ),
