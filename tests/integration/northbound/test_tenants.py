@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
 from tests.integration.northbound.house import House
-from tests.support.patience import PATIENCE
 
 from simwarden.store import accounts, call_limits, revocations
 
@@ -35,7 +33,6 @@ class Watched:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, apart: Collection[str] = ELSEWHERE) -> None:
         self.seen: list[tuple[str, int]] = []
-        self._more = asyncio.Event()
         run = asyncpg.Connection._execute
 
         async def noted(connection: asyncpg.Connection, query: str, *args: Any, **options: Any) -> Any:
@@ -43,17 +40,9 @@ class Watched:
             rows = answer[0] if options.get("return_status") else answer
             if query not in apart:
                 self.seen.append((query, len(rows)))
-                self._more.set()
             return answer
 
         monkeypatch.setattr(asyncpg.Connection, "_execute", noted)
-
-    async def until(self, query: str) -> None:
-        """Wait for a statement that may end behind the answer of the call that sent it."""
-        async with asyncio.timeout(PATIENCE):
-            while all(query != seen for seen, _ in self.seen):
-                self._more.clear()
-                await self._more.wait()
 
 
 @pytest.mark.parametrize("operation", ["query", "bind", "unbind"])
