@@ -282,5 +282,5 @@ def test_what_names_shards_alone_is_not_executed_on_one_postgresql() -> None:
     assert ("risk", "states") in marked
     for place, text in raw.items():
         executed = load(place[0])[place[1]]
-        assert "/*" not in executed, place
+        assert "/* shards */" not in executed, place
         assert (executed != text) == (place in marked), place

@@ -77,8 +77,9 @@ set reported_at = i.at, reports = g.reports + i.reports,
     unreachable_since = null, silent_since = null
 from unnest($1::int[], $2::timestamptz[], $3::int[], $4::int[], $5::bigint[], $6::timestamptz[], $7::timestamptz[],
             $8::text[], $9::text[], $10::text[], $11::int[], $12::int[])
-     as i (id, at, reports, boot, status_sequence, accepted_at, status_at, mac, address, version, max_ports, max_slots)
-where g.id = i.id
+     with ordinality as i (
+         id, at, reports, boot, status_sequence, accepted_at, status_at, mac, address, version, max_ports, max_slots, ord)
+where g.id = i.id and i.ord between 1 and 1000000000 /* one plan */
 
 -- name: set_numberings
 update gateway set boot_digests = $2, lines = $3 where id = $1

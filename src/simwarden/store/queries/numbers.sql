@@ -5,9 +5,10 @@
 -- may be looked up before its SIM is found.
 select n.number, n.imsi, n.account_id, n.since, null::timestamptz as until, n.sim_since, n.owner_since, n.begin_known
 from unnest(string_to_array($2, e'\n')::smallint[], string_to_array($3, e'\n'), string_to_array($4, e'\n'))
-     as i (bucket, number, account_id)
+     with ordinality as i (bucket, number, account_id, ord)
 join number_assignment n on n.bucket = i.bucket and n.number = i.number and n.until = 'infinity'
-     and n.account_id = i.account_id and n.bucket = any ($1::smallint[])
+     and n.account_id = i.account_id and n.bucket = any ($1::smallint[]) /* shards */
+where i.ord between 1 and 1000000000 /* one plan */
 
 -- name: of_numbers
 -- Numbers that nobody has had before, which most are that are registered, cost a probe.

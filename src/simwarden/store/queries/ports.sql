@@ -8,14 +8,15 @@ from unnest(string_to_array($1, e'\n')::int[], string_to_array($2, e'\n')::int[]
             string_to_array($7, e'\n', ''), string_to_array($8, e'\n')::int[], string_to_array($10, e'\n', ''))
      with ordinality as i (gateway_id, port, slot, status, imei, imsi, iccid, boot, plmn, ord)
 left join gateway_port p on p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot
-where p.gateway_id is null
+where i.ord between 1 and 1000000000 /* one plan */ and (
+   p.gateway_id is null
    or p.status is distinct from i.status
    or p.imsi is distinct from i.imsi
    or p.imei is distinct from i.imei
    or p.iccid is distinct from i.iccid
    or p.plmn is distinct from i.plmn
    or p.boot <> i.boot
-   or p.reported_at < $9
+   or p.reported_at < $9)
 
 -- name: save_ports
 insert into gateway_port as p (gateway_id, port, slot, boot, sequence, status, status_text, imei, imsi, iccid, msisdn,
@@ -54,7 +55,7 @@ where p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot and p.
 select i.ord
 from unnest($1::int[], $2::int[], $3::int[]) with ordinality as i (gateway_id, port, slot, ord)
 join gateway_port p on p.gateway_id = i.gateway_id and p.port = i.port and p.slot = i.slot
-where p.held
+where p.held and i.ord between 1 and 1000000000 /* one plan */
 
 -- name: of_gateway
 select * from gateway_port where gateway_id = $1 order by port, slot

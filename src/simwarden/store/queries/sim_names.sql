@@ -7,7 +7,7 @@ from unnest($1::text[], $2::text[], $3::text[], $4::smallint[]) with ordinality
 left join sim_identifier d on i.bucket is null and d.kind = i.kind and d.value = i.value and d.account_id = i.account_id
 left join sim s on s.bucket = i.bucket and s.imsi = i.value and s.account_id = i.account_id
                and s.bucket = any ($4::smallint[])
-where coalesce(d.imsi, s.imsi) is not null
+where coalesce(d.imsi, s.imsi) is not null and i.ord between 1 and 1000000000 /* one plan */
 
 -- name: imsi_of_iccid
 select value, imsi from sim_identifier where kind = 'iccid' and value = any ($1::text[])

@@ -12,6 +12,7 @@ from unnest(string_to_array($1, e'\n'), string_to_array($2, e'\n'), string_to_ar
 left join sim_identifier d on i.bucket is null and d.kind = i.kind and d.value = i.value and d.account_id = i.account_id
 join sim s on s.bucket = coalesce(d.bucket, i.bucket) and s.imsi = coalesce(d.imsi, i.value)
           and s.account_id = i.account_id
+where i.ord between 1 and 1000000000 /* one plan */
 
 -- name: of_imsis
 -- The columns of `find`, of SIMs of any account.
@@ -21,8 +22,9 @@ select s.bucket, s.imsi, s.account_id, s.iccid, s.msisdn, s.nai, s.binding, s.st
        nullif(s.bars, '[]') as bars, nullif(s.closed_apns, '[]') as closed_apns,
        s.first_event, s.reported_iccid, s.event_count, s.upheld_at, s.limits, s.area
 from sim s
-join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on s.bucket = i.bucket and s.imsi = i.imsi
-where s.bucket = any ($1::smallint[])
+join unnest($1::smallint[], $2::text[]) with ordinality as i (bucket, imsi, ord)
+  on s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[]) /* shards */
+where i.ord between 1 and 1000000000 /* one plan */
 
 -- name: walk
 select s.bucket, s.imsi from sim s
@@ -31,8 +33,9 @@ order by s.bucket, s.imsi limit $4
 
 -- name: lock
 select s.* from sim s
-join unnest($1::smallint[], $2::text[]) as i (bucket, imsi) on s.bucket = i.bucket and s.imsi = i.imsi
-where s.bucket = any ($1::smallint[])
+join unnest($1::smallint[], $2::text[]) with ordinality as i (bucket, imsi, ord)
+  on s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[]) /* shards */
+where i.ord between 1 and 1000000000 /* one plan */
 order by s.bucket, s.imsi
 for update of s
 
@@ -44,8 +47,9 @@ from unnest(string_to_array($2, e'\n')::smallint[], string_to_array($3, e'\n'), 
             string_to_array($7, e'\n', '')::int[], string_to_array($8, e'\n', '')::int[],
             string_to_array($9, e'\n', ''))
      with ordinality as i (bucket, imsi, imei, at, gateway, port, slot, iccid, ord)
-left join sim s on s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
-where s.imsi is null
+left join sim s on s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[]) /* shards */
+where i.ord between 1 and 1000000000 /* one plan */ and (
+   s.imsi is null
    or s.seen_at is null
    or (i.imei is null) <> s.seen_unknown
    or i.imei <> s.seen_imei
@@ -59,15 +63,17 @@ where s.imsi is null
    or s.reported_iccid <> i.iccid
    or (s.reported_iccid is null and s.iccid <> i.iccid and not starts_with(s.iccid, i.iccid)
        and not starts_with(i.iccid, s.iccid))
-   or s.upheld_at is not null
+   or s.upheld_at is not null)
 
 -- name: confirmed
 select s.imsi, g.id as gateway_id, g.status_at, g.report_interval
 from sim s
+join unnest($1::smallint[], $2::text[]) with ordinality as i (bucket, imsi, ord)
+  on s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[]) /* shards */
 join gateway_port p on p.gateway_id = s.seen_gateway and p.port = s.seen_port and p.slot = s.seen_slot
      and (p.imsi = s.imsi or p.imsi is null and p.iccid = s.iccid)
 join gateway g on g.id = p.gateway_id
-where s.bucket = any ($1::smallint[]) and s.imsi = any ($2::text[])
+where i.ord between 1 and 1000000000 /* one plan */
 
 -- name: save
 update sim s
@@ -88,10 +94,12 @@ from unnest($1::smallint[], string_to_array($2, e'\n'), string_to_array($3, e'\n
             string_to_array($17, e'\n', ''), string_to_array($18, e'\n', '')::timestamptz[],
             string_to_array($19, e'\n', '')::jsonb[], string_to_array($20, e'\n', '')::timestamptz[],
             string_to_array($21, e'\n', '')::jsonb[], string_to_array($22, e'\n', '')::timestamptz[])
-     as i (bucket, imsi, binding, state, seen_at, seen_imei, seen_unknown, seen_gateway, seen_port, seen_slot,
+     with ordinality as i (
+           bucket, imsi, binding, state, seen_at, seen_imei, seen_unknown, seen_gateway, seen_port, seen_slot,
            bars, functions_off, event_count, lifecycle, lifecycle_since, closed_apns,
-           reported_iccid, upheld_at, limits, due_at, area, seen_device_at)
-where s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[])
+           reported_iccid, upheld_at, limits, due_at, area, seen_device_at, ord)
+where s.bucket = i.bucket and s.imsi = i.imsi and s.bucket = any ($1::smallint[]) /* shards */
+  and i.ord between 1 and 1000000000 /* one plan */
 
 -- name: add_events
 insert into event (bucket, imsi, n, type, at, parent, cause, data)
