@@ -53,5 +53,5 @@ async def test_a_statement_for_few_keys_is_not_planned_at_each_execution(
         await single.close()
     executed = {marked[each["statement"]]: each for each in plans if each["statement"] in marked}
     assert executed.keys() == set(marked.values())
-    assert {name: each["custom_plans"] for name, each in executed.items()} == dict.fromkeys(executed, FOR_THEIR_VALUES)
-    assert all(each["generic_plans"] for each in executed.values())
+    planned_anew = {name for name, each in executed.items() if not each["generic_plans"]}
+    assert not planned_anew
