@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -310,10 +311,15 @@ def main() -> None:
     unknown = [section for section in given.sections if section not in SECTIONS]
     if unknown:
         parser.error(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
+    # `timeout` and a supervisor send SIGTERM: what was started for the measurement is stopped then too.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     print(f"Machine: {machine.shape()}", flush=True)
     print(f"Repeat: python -m benchmarks {' '.join(sys.argv[1:])}".rstrip(), flush=True)
-    for section in given.sections or SECTIONS:
-        uvloop.run(SECTIONS[section](given))
+    try:
+        for section in given.sections or SECTIONS:
+            uvloop.run(SECTIONS[section](given))
+    except KeyboardInterrupt:
+        sys.exit("Interrupted; the servers are stopped")
 
 
 if __name__ == "__main__":
