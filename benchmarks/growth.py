@@ -108,9 +108,11 @@ async def fill(world: Bench, sims: int) -> int:
 
 
 _SIMS = f"""
-insert into sim (bucket, imsi, account_id, msisdn, seen_at, seen_imei, seen_gateway, seen_port, seen_slot, event_count)
+insert into sim (bucket, imsi, account_id, msisdn, seen_at, seen_imei, seen_gateway, seen_port, seen_slot, event_count,
+                 created_at, number_new)
 select crc32(({IMSI_BASE} + n)::text::bytea) & 255, ({IMSI_BASE} + n)::text, $3, '+8690' || lpad(n::text, 10, '0'),
-       now(), ({IMEI_BASE} + n)::text, $4 + n / {PORTS}, n % {PORTS} + 1, 1, 1
+       now(), ({IMEI_BASE} + n)::text, $4 + n / {PORTS}, n % {PORTS} + 1, 1, 1, now() - interval '30 days',
+       case when n % 10 > 0 then true end
 from generate_series($1::bigint, $2::bigint) n
 """
 _NAMES = f"""
@@ -127,9 +129,9 @@ from generate_series($1::bigint, $2::bigint) n,
      lateral (values (now() - interval '300 days', now() - interval '30 days', 'x'),
                      (now() - interval '30 days', 'infinity'::timestamptz, ({IMSI_BASE} + n)::text))
      as held (since, until, imsi)
-where until = 'infinity' or n % 10 = 0
+where n % 10 = 0
 """
-"""One in ten was another SIM's before."""
+"""One in ten was another SIM's before; the others have no rows."""
 _PORTS = f"""
 insert into gateway_port (gateway_id, port, slot, boot, status, imei, imsi, plmn, changed_at, reported_at)
 select $3 + n / {PORTS}, n % {PORTS} + 1, 1, 1, 3, ({IMEI_BASE} + n)::text, ({IMSI_BASE} + n)::text, '46000', now(),

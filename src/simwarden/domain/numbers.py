@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from simwarden.domain.sim import Sim
 
 ON_ITS_WAY = timedelta(days=1)
 """So long a number may be without a SIM and still count as its account's: it goes from one card to another."""
@@ -68,9 +72,20 @@ def assign(
     )
 
 
-def of_sim(assignment: Assignment | None, imsi: str) -> Assignment | None:
-    """The assignment of a number, where it is to this SIM: the two may have been read at different times."""
-    return assignment if assignment is not None and assignment.imsi == imsi else None
+def of_registration(sim: Sim) -> Assignment | None:
+    """The assignment of a number that its SIM was registered with and that was new in the record; else None."""
+    at = sim.number_since
+    if at is None or sim.msisdn is None:
+        return None
+    return Assignment(
+        number=sim.msisdn,
+        imsi=sim.imsi,
+        account_id=sim.account_id,
+        since=at,
+        sim_since=at,
+        owner_since=at,
+        begin_known=False,
+    )
 
 
 def is_swap(before: Assignment | None, after: Assignment) -> bool:

@@ -308,6 +308,9 @@ class Sim(msgspec.Struct, frozen=True, kw_only=True):
     iccid: str | None = None
     msisdn: str | None = None
     nai: str | None = None
+    number_since: datetime | None = None
+    """When it was registered with its phone number, which nobody in the record had had before. None: it has no number,
+    or the record of assignments says since when."""
     binding: Binding | None = None
     state: BindingState = BindingState.NEUTRAL
     seen: Seen | None = None

@@ -31,7 +31,8 @@ async def rename(db: Database, imsi: str, names: dict[str, str | None], cause: C
         after = msgspec.structs.replace(before, **names)
         if after == before:
             return before
-        after = msgspec.structs.replace(after, event_count=before.event_count + 1)
+        since = before.number_since if after.msisdn == before.msisdn else None
+        after = msgspec.structs.replace(after, event_count=before.event_count + 1, number_since=since)
         old = dict(sim_names.names_of(before))
         new = {kind: value for kind, value in sim_names.names_of(after) if old.get(kind) != value}
         if await sim_names.taken(connection, [(str(kind), value) for kind, value in new.items()]):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from simwarden.domain.numbers import of_sim
 from simwarden.domain.payments import LastDevice, PaymentFacts, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from simwarden.domain.numbers import Assignment
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 class PaymentRecord(Protocol):
     """Knows the history of SIMs."""
 
-    def assignment(self, account_id: str, number: str) -> Awaitable[Assignment | None]:
-        """Which SIM has an account's number; None: that is not recorded."""
+    async def assignment(self, sim: Sim) -> Assignment | None:
+        """Since when a SIM has had its phone number; None: it has none, or that is not recorded."""
 
     async def device_dates(self, sim: Sim) -> DeviceDates:
         """When a SIM came into devices."""
@@ -33,7 +32,7 @@ async def judged(record: PaymentRecord, sim: Sim, rules: PaymentRules, now: date
     """What comes of all rules for a SIM. Reads what they ask for, and nothing else."""
     number = device = None
     if sim.msisdn is not None and {rules.tenure_days, rules.sim_swap_hours, rules.recycled_days} != {None}:
-        number = of_sim(await record.assignment(sim.account_id, sim.msisdn), sim.imsi)
+        number = await record.assignment(sim)
     if rules.device_swap_hours is not None and sim.seen is not None and sim.seen.imei is not None:
         at, is_swap = (await record.device_dates(sim)).latest
         device = None if at is None else LastDevice(at, is_swap)

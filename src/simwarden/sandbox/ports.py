@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,7 +13,6 @@ from simwarden.domain.errors import (
     RecipientOptedOut,
     SendingBarred,
     SimNotFound,
-    SimwardenError,
 )
 from simwarden.domain.events import EventType
 from simwarden.domain.messages import MessageOrigin
@@ -69,15 +66,9 @@ class VirtualSims:
         """When a SIM came into devices."""
         return rules.device_dates(sim, self._clock())
 
-    def assignment(self, account_id: str, number: str) -> asyncio.Future[Assignment | None]:
-        """NumberHistory. A number for which `find` raises has none."""
-        now = self._clock()
-        sim = None
-        with contextlib.suppress(SimwardenError):
-            sim = rules.virtual(account_id, SimRef(IdentifierKind.MSISDN, number), now)
-        found: asyncio.Future[Assignment | None] = asyncio.get_running_loop().create_future()
-        found.set_result(None if sim is None else rules.assignment(sim, now))
-        return found
+    async def assignment(self, sim: Sim) -> Assignment | None:
+        """NumberHistory."""
+        return rules.assignment(sim, self._clock())
 
     async def traffic(self, sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
         """What is counted of its calls."""

@@ -109,7 +109,8 @@ async def rename(connection: asyncpg.Connection, before: Sim, after: Sim, now: d
     )
     if len(named) != len(new):
         raise SimExists("Another SIM takes this name at the same time")
-    await connection.execute(Q["rename"], before.bucket, before.imsi, after.msisdn, after.nai, after.event_count)
+    mark = True if after.number_since is not None else None
+    await connection.execute(Q["rename"], before.bucket, before.imsi, after.msisdn, after.nai, after.event_count, mark)
     if before.msisdn == after.msisdn:
         return []
     await assignments.release(connection, [before], now)

@@ -13,6 +13,7 @@ import msgspec
 from simwarden.domain.errors import SimExists
 from simwarden.domain.events import Event, EventType
 from simwarden.domain.identifiers import bucket_of
+from simwarden.domain.numbers import of_registration
 from simwarden.domain.sim import (
     AreaLimit,
     Bar,
@@ -50,7 +51,6 @@ from simwarden.store.database import to_json
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
-    from asyncio import Future
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import date, timedelta
 
@@ -85,6 +85,7 @@ def from_row(row: asyncpg.Record) -> Sim:
         state=_STATES[row["state"]],
         seen=seen,
         lifecycle=_LIFECYCLES[row["lifecycle"]],
+        number_since=row["created_at"] if row["number_new"] else None,
         lifecycle_since=row["lifecycle_since"] or row["created_at"],
         bars=msgspec.convert(row["bars"], tuple[Bar, ...]) if row["bars"] else (),
         closed_apns=msgspec.convert(row["closed_apns"], tuple[ClosedApn, ...]) if row["closed_apns"] else (),
@@ -176,9 +177,9 @@ class Sims:
         assert found is not None
         return found
 
-    def assignment(self, account_id: str, number: str) -> Future[Assignment | None]:
-        """Which SIM has an account's phone number, looked up from now on."""
-        return self._numbers.current(account_id, number)
+    async def assignment(self, sim: Sim) -> Assignment | None:
+        """Since when a SIM has had its phone number; None: it has none, or that is not recorded."""
+        return of_registration(sim) or await self._numbers.of_sim(sim)
 
     async def traffic(self, sim: Sim, zones: HotZones, first: date, last: date) -> SimTraffic:
         """What is counted of its calls and messages from the first to the last day, in UTC."""
@@ -370,6 +371,7 @@ async def insert(
     buckets, imsis = lines(sim.bucket for sim in sims), lines(sim.imsi for sim in sims)
     iccids, msisdns, nais = (lines(map(attrgetter(name), sims)) for name in ("iccid", "msisdn", "nai"))
     lifecycles, firsts = lines(sim.lifecycle for sim in sims), lines(sim.first_event for sim in sims)
+    begun = activated or {}
     try:
         await connection.execute(
             Q["insert"],
@@ -380,6 +382,7 @@ async def insert(
             lines(to_json(sim.bars) if sim.bars else "[]" for sim in sims),
             firsts,
             lines(sim.event_count for sim in sims),
+            *(now, lines(True if sim.msisdn and sim.imsi not in begun else None for sim in sims)),
         )
         await sim_names.insert(connection, buckets, imsis, account_id, iccids, msisdns, nais)
         await connection.execute(
@@ -388,7 +391,7 @@ async def insert(
         )
     except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError) as error:
         raise SimExists("A SIM with one of these names exists already, or is added at the same time") from error
-    return await assignments.assign(connection, account_id, sims, now, activated)
+    return await assignments.register(connection, account_id, sims, now, begun)
 
 
 def _plain(value: Any) -> Any:

@@ -50,8 +50,7 @@ async def test_rules_are_set_tried_counted_and_removed(house: House) -> None:
         "failed": {"tenure": (20, 20), "simSwap": (20, 0)},
     }
     await house.db.execute(
-        """update number_assignment set sim_since = sim_since - interval '100 days',
-           owner_since = owner_since - interval '100 days' where imsi <= $1""",
+        "update sim set created_at = created_at - interval '100 days' where imsi <= $1",
         imsi(4),
     )
     await house.db.execute("update sim set lifecycle = 'SUSPENDED' where imsi = $1", imsi(0))

@@ -43,6 +43,7 @@ async def long_ago(house: House, days: int) -> None:
            sim_since = sim_since - $1 * interval '1 day', owner_since = owner_since - $1 * interval '1 day'""",
         days,
     )
+    await house.db.execute("update sim set created_at = created_at - $1 * interval '1 day'", days)
 
 
 async def test_a_swap_within_the_account_changes_nothing(house: House) -> None:

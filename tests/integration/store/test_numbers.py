@@ -9,15 +9,17 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 from tests.support.world import ACCOUNT, START, World, iccid, imsi
 
 from simwarden.domain.errors import SimExists
 from simwarden.domain.events import Cause, CauseKind
 from simwarden.domain.identifiers import bucket_of
-from simwarden.domain.numbers import of_sim
+from simwarden.domain.numbers import of_registration
 from simwarden.domain.rules.lifecycle import Step, Transition
 from simwarden.domain.sim import Lifecycle
 from simwarden.engine import following, identity, imports, provision, publishing
+from simwarden.kit.clock import now_utc
 from simwarden.store import numbers as store
 from simwarden.store import removal, sims
 from simwarden.store.numbers import Q, lock_followers
@@ -65,25 +67,77 @@ async def record(world: World) -> list[tuple[str, str, bool]]:
 
 async def of(world: World, number: int) -> Assignment | None:
     sim = await world.sim(number)
-    return None if sim.msisdn is None else of_sim(await world.sims.assignment(sim.account_id, sim.msisdn), sim.imsi)
+    return await world.sims.assignment(sim)
 
 
-async def test_a_number_of_another_account_gives_no_assignment(world: World) -> None:
-    await add(world, 1)
-    found = world.sims.assignment(ACCOUNT, NUMBER), world.sims.assignment("stranger", NUMBER)  # gathered into one read
-    assert [None if one is None else one.imsi for one in await asyncio.gather(*found)] == [imsi(1), None]
+async def test_a_number_of_another_account_or_sim_gives_no_assignment(world: World) -> None:
+    await add(world, 1, None)
+    await call(world, 1, NUMBER)
+    sim = await world.sim(1)
+    foreign, other = replace(sim, account_id="stranger"), replace(sim, imsi=imsi(2))
+    found = await asyncio.gather(*map(world.sims.assignment, (sim, foreign, other)))  # gathered into one read
+    assert [None if one is None else one.imsi for one in found] == [imsi(1), None, None]
 
 
-async def test_a_registered_number_is_recorded_with_its_sim(world: World) -> None:
+async def test_a_new_number_is_recorded_in_the_row_of_its_sim(world: World) -> None:
     await add(world, 1)
     await add(world, 2, None)
     found = await of(world, 1)
     assert found is not None
     assert (found.number, found.imsi, found.account_id, found.until) == (NUMBER, imsi(1), ACCOUNT, None)
     assert found.since == found.sim_since == found.owner_since == (await world.events(1))[0].at
+    assert not found.begin_known
     assert await of(world, 2) is None
-    [row] = await world.db.fetch("select bucket from number_assignment")
-    assert row["bucket"] == bucket_of(NUMBER)
+    assert await record(world) == []
+
+
+async def test_a_number_given_later_has_a_row_in_its_bucket(world: World) -> None:
+    await add(world, 1, OTHER)
+    await call(world, 1, NUMBER)
+    found = await of(world, 1)
+    assert found is not None
+    assert found.since == found.sim_since == (await world.events(1))[-1].at
+    assert await record(world) == [(NUMBER, imsi(1), True), (OTHER, imsi(1), False)]
+    rows = await world.db.fetch("select number, bucket from number_assignment")
+    assert {row["number"]: row["bucket"] for row in rows} == {NUMBER: bucket_of(NUMBER), OTHER: bucket_of(OTHER)}
+
+
+async def test_a_number_that_is_deleted_while_it_is_registered_anew_has_a_history(world: World) -> None:
+    """The new SIM waits for the name, and looks for the record of its number behind that."""
+    await add(world, 1)
+    async with world.db.transaction() as connection:
+        locked = await sims.lock(connection, [imsi(1)])
+        await sims.delete(connection, list(locked.values()), now_utc())
+        adding = asyncio.create_task(add_unasked(world, 2))
+        async with asyncio.timeout(60):
+            while not await world.db.fetchval("select exists (select from pg_locks where not granted)"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    await adding
+    found = await of(world, 2)
+    assert found is not None
+    assert found.owner_since < found.sim_since, "it was another SIM's"
+    assert await record(world) == [(NUMBER, imsi(1), False), (NUMBER, imsi(2), True)]
+
+
+async def add_unasked(world: World, number: int) -> None:
+    """Register a card without a look whether its names are free."""
+    row = provision.NewSim(1, provision.new_sim(ACCOUNT, imsi=imsi(number), msisdn=NUMBER))
+    async with world.db.transaction() as connection:
+        await provision.insert_free(connection, ACCOUNT, [row], CAUSE)
+
+
+async def test_a_number_that_is_given_back_keeps_its_first_time(world: World) -> None:
+    await add(world, 1)
+    await call(world, 1, OTHER)
+    await call(world, 1, NUMBER)
+    found = await of(world, 1)
+    assert found is not None
+    assert found.sim_since == (await world.events(1))[0].at, "taken away, and given back to the SIM that had it first"
+    assert await of_number(world, NUMBER) == [False, True]
+
+
+async def of_number(world: World, number: str) -> list[bool]:
+    return [has_it for name, _, has_it in await record(world) if name == number]
 
 
 async def test_a_number_that_moves_is_recorded_with_the_time_of_the_event(world: World) -> None:
@@ -105,7 +159,8 @@ async def test_another_name_changes_nothing(world: World) -> None:
     await add(world, 1)
     await identity.rename(world.db, imsi(1), {"nai": "meter@iot.example"}, CAUSE)
     await call(world, 1, NUMBER)
-    assert len(await record(world)) == 1
+    assert (await of(world, 1)) == of_registration(await world.sim(1)) is not None
+    assert await record(world) == []
 
 
 async def test_a_deleted_sims_number_is_free_and_goes_to_the_next(world: World) -> None:
@@ -127,7 +182,8 @@ async def test_a_file_of_sims_is_recorded_and_a_row_that_is_refused_is_not(world
     rows = imports.read_rows(imports.lines_of(text.encode()), ACCOUNT)
     done = await imports.import_rows(world.db, rows, ACCOUNT, imports.Way(CAUSE))
     assert (done.added, len(done.bad)) == (3, 1)
-    assert await record(world) == [(NUMBER, imsi(1), True), (OTHER, imsi(3), True), ("+8613800000005", imsi(5), True)]
+    assert await numbered(world) == [(imsi(1), NUMBER), (imsi(3), OTHER), (imsi(5), "+8613800000005")]
+    assert await record(world) == []
 
 
 async def test_a_file_may_say_since_when_a_sim_has_its_number(world: World) -> None:
@@ -161,7 +217,14 @@ async def test_a_name_that_is_taken_leaves_no_record(world: World) -> None:
         await call(world, 2, NUMBER)
     with pytest.raises(SimExists):
         await add(world, 3)
-    assert await record(world) == [(NUMBER, imsi(1), True), (OTHER, imsi(2), True)]
+    assert await numbered(world) == [(imsi(1), NUMBER), (imsi(2), OTHER)]
+    assert await record(world) == []
+
+
+async def numbered(world: World) -> list[tuple[str, str]]:
+    """IMSI and number of SIMs whose number has no row."""
+    rows = await world.db.fetch("select imsi, msisdn from sim where number_new order by imsi")
+    return [(row["imsi"], row["msisdn"]) for row in rows]
 
 
 class Injected(Exception):
@@ -186,15 +249,15 @@ async def test_the_record_stands_or_falls_with_the_sim(world: World, monkeypatch
     async def broken(*args: Any) -> None:
         raise Injected
 
-    before = await rows_of(world)
+    before = await whole_record(world)
     with monkeypatch.context() as patch:
         # The last thing that each of them does.
         patch.setattr(*((following, "publish", broken) if way != "delete" else (publishing, "end_of_sims", broken)))
         with pytest.raises(Injected):
             await act()
-    assert await rows_of(world) == before
+    assert await whole_record(world) == before
     await act()
-    assert await rows_of(world) != before
+    assert await whole_record(world) != before
 
 
 @pytest.mark.parametrize("empty", [True, False])
@@ -207,11 +270,12 @@ async def test_the_history_of_an_empty_account_stays_and_that_of_sample_data_goe
         assert await removal.remove_empty_account(world.db, "other") is None
     else:
         await removal.remove_account(world.db, "other", [])
-    assert await record(world) == [(NUMBER, imsi(1), False)] * empty + [(OTHER, imsi(2), True)]
+    assert await record(world) == [(NUMBER, imsi(1), False)] * empty
 
 
 async def test_whose_a_number_is_now_is_one_probe_of_the_key(world: World) -> None:
-    await add(world, 1)
+    await add(world, 1, None)
+    await call(world, 1, NUMBER)
     await world.db.execute(
         """insert into number_assignment
            select $1, $2, $3::timestamptz + n * interval '1 s', $3::timestamptz + (n + 1) * interval '1 s', 'x', 'acme',
@@ -258,6 +322,10 @@ def rounded(at: datetime | None) -> str:
 
 async def rows_of(world: World) -> list[dict[str, Any]]:
     return [dict(row) for row in await world.db.fetch(ALL)]
+
+
+async def whole_record(world: World) -> tuple[object, ...]:
+    return await rows_of(world), await numbered(world)
 
 
 @pytest.mark.parametrize("old", [False, True])

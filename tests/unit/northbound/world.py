@@ -3,7 +3,6 @@ against the contracts."""
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID, uuid4
@@ -300,12 +299,11 @@ class World:
         """NetworkView."""
         return self.standing.get(sim.imsi, Standing())
 
-    def assignment(self, account_id: str, number: str) -> asyncio.Future[Assignment | None]:
+    async def assignment(self, sim: Sim) -> Assignment | None:
         """NumberHistory."""
-        found: asyncio.Future[Assignment | None] = asyncio.get_running_loop().create_future()
-        named = {(each.account_id, each.number): each for each in self.assignments.values()}
-        found.set_result(named.get((account_id, number)))
-        return found
+        return next(
+            (each for each in self.assignments.values() if (each.imsi, each.number) == (sim.imsi, sim.msisdn)), None
+        )
 
     async def life(self, sim: Sim, *, limit: int = 200) -> list[Event]:
         """Nothing has happened."""

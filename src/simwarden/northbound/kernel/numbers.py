@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from simwarden.domain.numbers import of_sim, owned_since
+from simwarden.domain.numbers import owned_since
 from simwarden.northbound.kernel.devices import Device, PhoneNumber
 from simwarden.northbound.kernel.errors import InvalidArgument, OutOfRange, ServiceNotApplicable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from simwarden.domain.numbers import Assignment
     from simwarden.domain.sim import Sim, SimRef
     from simwarden.northbound.kernel.api import Request
@@ -38,8 +36,8 @@ class NumberRequest(msgspec.Struct, frozen=True, rename="camel"):
 class NumberHistory(Protocol):
     """Knows since when SIMs have their phone numbers."""
 
-    def assignment(self, account_id: str, number: str) -> Awaitable[Assignment | None]:
-        """Which SIM has an account's number, looked up from now on. None: that is not recorded."""
+    async def assignment(self, sim: Sim) -> Assignment | None:
+        """Since when a SIM has had its phone number; None: it has none, or that is not recorded."""
 
 
 class Callers:
@@ -65,18 +63,13 @@ class Assignments(Callers):
         self._history = history
 
     async def find(self, request: Request, number: str | UnsetType) -> tuple[Sim, Assignment | None]:
-        """The SIM, and since when it has had its number; None: that is not recorded. Both are looked up at once.
+        """The SIM, and since when it has had its number; None: that is not recorded.
 
-        Both have ended when this does, so that a foreign number costs what an unknown one does. Raises
-        MissingIdentifier, UnnecessaryIdentifier, SimNotFound.
+        Nothing is asked of a number before the account's SIM of it is found: a foreign one costs what an unknown one
+        does. Raises MissingIdentifier, UnnecessaryIdentifier, SimNotFound.
         """
-        ref = self._name(request, number)
-        assignment = self._history.assignment(request.caller.account_id, ref.value)
-        try:
-            sim = await self._devices.find(request.caller, ref)
-        finally:
-            found = await assignment
-        return sim, of_sim(found, sim.imsi)
+        sim = await self.sim(request, number)
+        return sim, await self._history.assignment(sim)
 
 
 class Owners:

@@ -17,25 +17,19 @@ select n.number, n.imsi, n.account_id, n.since, nullif(n.until, 'infinity') as u
 from unnest(string_to_array($2, e'\n')::smallint[], string_to_array($3, e'\n')) as i (bucket, number)
 join number_assignment n on n.bucket = i.bucket and n.number = i.number and n.bucket = any ($1::smallint[])
 
--- name: insert_new
--- Numbers of which the record knows nothing.
-insert into number_assignment (bucket, number, since, until, imsi, account_id, sim_since, owner_since, begin_known)
-select i.bucket, i.number, $5, 'infinity', i.imsi, $4, $5, $5, false
-from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'), string_to_array($3, e'\n'))
-     as i (bucket, number, imsi)
-on conflict (bucket, number, until) do update
-set since = excluded.since, imsi = excluded.imsi, account_id = excluded.account_id, sim_since = excluded.sim_since,
-    owner_since = excluded.owner_since, begin_known = excluded.begin_known
+-- name: unmark
+-- SIMs whose numbers were found to have rows.
+update sim set number_new = null
+from unnest($1::smallint[], $2::text[]) as i (bucket, imsi)
+where sim.bucket = i.bucket and sim.imsi = i.imsi and sim.bucket = any ($1::smallint[])
 
 -- name: insert
 -- An assignment that nobody has said to be over is replaced.
 insert into number_assignment (bucket, number, since, imsi, account_id, sim_since, owner_since, begin_known, until)
-select i.*, 'infinity'
-from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'),
+select * from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'),
                      string_to_array($3, e'\n')::timestamptz[], string_to_array($4, e'\n'), string_to_array($5, e'\n'),
                      string_to_array($6, e'\n')::timestamptz[], string_to_array($7, e'\n')::timestamptz[],
-                     string_to_array($8, e'\n')::boolean[])
-     as i (bucket, number, since, imsi, account_id, sim_since, owner_since, begin_known)
+                     string_to_array($8, e'\n')::boolean[], string_to_array($9, e'\n')::timestamptz[])
 on conflict (bucket, number, until) do update
 set since = excluded.since, imsi = excluded.imsi, account_id = excluded.account_id, sim_since = excluded.sim_since,
     owner_since = excluded.owner_since, begin_known = excluded.begin_known

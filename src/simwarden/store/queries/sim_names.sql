@@ -47,7 +47,7 @@ on conflict do nothing
 returning kind, value
 
 -- name: rename
-update sim set msisdn = $3, nai = $4, event_count = $5 where bucket = $1 and imsi = $2
+update sim set msisdn = $3, nai = $4, event_count = $5, number_new = $6 where bucket = $1 and imsi = $2
 
 -- name: taken
 select i.kind, i.value

@@ -3,7 +3,7 @@
 -- empty: each takes time to decode, and every call comes by here.
 select i.ord, s.bucket, s.imsi, s.account_id, s.iccid, s.msisdn, s.nai, s.binding, s.state,
        s.seen_at, s.seen_imei, s.seen_unknown, s.seen_gateway, s.seen_port, s.seen_slot, s.seen_device_at,
-       s.lifecycle, coalesce(s.lifecycle_since, s.created_at) as lifecycle_since, null as created_at,
+       s.lifecycle, s.lifecycle_since, s.created_at, s.number_new,
        nullif(s.bars, '[]') as bars, nullif(s.closed_apns, '[]') as closed_apns,
        s.first_event, s.reported_iccid, s.event_count, s.upheld_at, s.limits, s.area
 from unnest(string_to_array($1, e'\n'), string_to_array($2, e'\n'), string_to_array($3, e'\n'),
@@ -18,7 +18,7 @@ where i.ord between 1 and 1000000000 /* one plan */
 -- The columns of `find`, of SIMs of any account.
 select s.bucket, s.imsi, s.account_id, s.iccid, s.msisdn, s.nai, s.binding, s.state,
        s.seen_at, s.seen_imei, s.seen_unknown, s.seen_gateway, s.seen_port, s.seen_slot, s.seen_device_at,
-       s.lifecycle, coalesce(s.lifecycle_since, s.created_at) as lifecycle_since, null as created_at,
+       s.lifecycle, s.lifecycle_since, s.created_at, s.number_new,
        nullif(s.bars, '[]') as bars, nullif(s.closed_apns, '[]') as closed_apns,
        s.first_event, s.reported_iccid, s.event_count, s.upheld_at, s.limits, s.area
 from sim s
@@ -116,14 +116,16 @@ group by d.imsi
 
 -- name: insert
 insert into sim (bucket, imsi, account_id, iccid, msisdn, nai, lifecycle, functions_off, binding, state, bars,
-                 first_event, event_count)
-select bucket, imsi, $3, iccid, msisdn, nai, lifecycle, functions_off, binding, state, bars, first_event, event_count
+                 first_event, event_count, created_at, number_new)
+select bucket, imsi, $3, iccid, msisdn, nai, lifecycle, functions_off, binding, state, bars, first_event, event_count,
+       $14, number_new
 from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'), string_to_array($4, e'\n', ''),
             string_to_array($5, e'\n', ''), string_to_array($6, e'\n', ''), string_to_array($7, e'\n'),
             string_to_array($8, e'\n')::smallint[], string_to_array($9, e'\n', '')::jsonb[],
             string_to_array($10, e'\n'), string_to_array($11, e'\n')::jsonb[], string_to_array($12, e'\n')::int[],
-            string_to_array($13, e'\n')::int[])
-     as i (bucket, imsi, iccid, msisdn, nai, lifecycle, functions_off, binding, state, bars, first_event, event_count)
+            string_to_array($13, e'\n')::int[], string_to_array($15, e'\n', '')::boolean[])
+     as i (bucket, imsi, iccid, msisdn, nai, lifecycle, functions_off, binding, state, bars, first_event, event_count,
+           number_new)
 
 -- name: insert_first_events
 insert into event (bucket, imsi, n, type, at, cause, data)
