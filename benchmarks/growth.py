@@ -111,7 +111,7 @@ _SIMS = f"""
 insert into sim (bucket, imsi, account_id, msisdn, seen_at, seen_imei, seen_gateway, seen_port, seen_slot, event_count,
                  created_at, number_new)
 select crc32(({IMSI_BASE} + n)::text::bytea) & 255, ({IMSI_BASE} + n)::text, $3, '+8690' || lpad(n::text, 10, '0'),
-       now(), ({IMEI_BASE} + n)::text, $4 + n / {PORTS}, n % {PORTS} + 1, 1, 1, now() - interval '30 days',
+       now(), ({IMEI_BASE} + n)::text, $4 + n / {PORTS}, n % {PORTS} + 1, 1, 1, now() - interval '3 years',
        case when n % 10 > 0 then true end
 from generate_series($1::bigint, $2::bigint) n
 """
@@ -131,7 +131,7 @@ from generate_series($1::bigint, $2::bigint) n,
      as held (since, until, imsi)
 where n % 10 = 0
 """
-"""One in ten was another SIM's before; the others have no rows."""
+"""One in ten was another SIM's before; the others were registered with it three years ago."""
 _PORTS = f"""
 insert into gateway_port (gateway_id, port, slot, boot, status, imei, imsi, plmn, changed_at, reported_at)
 select $3 + n / {PORTS}, n % {PORTS} + 1, 1, 1, 3, ({IMEI_BASE} + n)::text, ({IMSI_BASE} + n)::text, '46000', now(),
