@@ -255,7 +255,7 @@ class Container:
             stack.callback(container.metrics.flush)
             stack.push_async_callback(container.ingest.drain)
             stack.push_async_callback(container.management.audit.drain)
-            stack.push_async_callback(container.customers.commands.drain)
+            stack.push_async_callback(container.customers.drain)
             stack.callback(container.customers.inboxes.stop)
             if container.console is not None:
                 stack.callback(container.console.stop)

@@ -165,6 +165,12 @@ class Customers:
         self.waiting = WaitingMessages(db, vault, committed=committed)
         self.sandboxed = SandboxSubscriptions(self.player, db, vault, **subscribing)
 
+    async def drain(self) -> None:
+        """Wait until what calls brought is committed or refused."""
+        await self.commands.drain()
+        await northbound.drain(self._own)
+        await northbound.drain(self._own_of_sandbox)
+
     def apis(self) -> dict[str, Api]:
         """The APIs by name."""
         nais, virtual = self._settings.nai_identification, VirtualSims()

@@ -34,6 +34,8 @@ class Batcher(Generic[Item, Result]):
 
     batcher_name = "batcher"
     """Of the task."""
+    gather = 0.0
+    """Seconds that a batch waits for more before it is written, where nobody waits for it."""
     rest = 0.0
     """After a batch of which an item failed nothing is done for so many times as long as the batch took."""
 
@@ -102,6 +104,8 @@ class Batcher(Generic[Item, Result]):
         batch: list[tuple[Item, asyncio.Future[Result]]] = []
         try:
             while self._waiting:
+                if self.gather and len(self._waiting) < self._most:
+                    await asyncio.sleep(self.gather)
                 batch = self._take()
                 began = time.monotonic()
                 if not await self._flush(batch) and self.rest:

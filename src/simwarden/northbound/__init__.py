@@ -11,7 +11,7 @@ import importlib
 import pkgutil
 from importlib import resources
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from simwarden.northbound.kernel.api import Api
     from simwarden.northbound.kernel.services import Making, Services
     from simwarden.store.database import Database
+
+
+@runtime_checkable
+class WritesBehind(Protocol):
+    """An own part of an API that writes behind calls."""
+
+    async def drain(self) -> None:
+        """Wait until it is written."""
+
 
 DOCUMENTS = {
     found.name.replace("_", "-"): f"{__name__}.{found.name}"
@@ -43,6 +52,13 @@ _PARTS = {
 def own_parts(of: Making) -> Mapping[str, object]:
     """What single APIs bring for themselves, by their names (`Services.own`)."""
     return {name: part.make(of) for name, part in _PARTS.items()}
+
+
+async def drain(parts: Mapping[str, object]) -> None:
+    """Wait until the own parts of APIs have written what they write behind calls."""
+    for part in parts.values():
+        if isinstance(part, WritesBehind):
+            await part.drain()
 
 
 async def prune(db: Database, now: datetime) -> None:
