@@ -61,14 +61,14 @@ test-faults: $(VENV)/.dev ## Kill, freeze, cut off and fill up real processes at
 fuzz: $(VENV)/.dev ## Fuzz gateways' reports, RADIUS, the customer APIs, the token endpoint and input files (SEED=1)
 	@$(BIN)/python -m tests.fuzz --ejoin 200000 --camara 50000 --tokens 20000 --files 5000 --gsup 1000000 --radius 1000000 --sbi 1000000 --s13 1000000 --seed $(SEED)
 
-.venv-conformance/.done: requirements/conformance.txt $(VENV)/.dev
+.venv-conformance/.done: requirements/conformance.txt
 	@echo "Installing Schemathesis into an environment of its own (once) ..."
 	@$(PYTHON) -m venv .venv-conformance
 	@.venv-conformance/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/conformance.txt
 	@touch $@
 
 .PHONY: conformance
-conformance: .venv-conformance/.done ## Let Schemathesis examine every OpenAPI document against a running server (minutes)
+conformance: .venv-conformance/.done $(VENV)/.dev ## Let Schemathesis examine every OpenAPI document against a running server (minutes)
 	@$(BIN)/python -m tests.conformance.schemathesis_run --tool .venv-conformance/bin/schemathesis --examples $(EXAMPLES) $(LIVE)
 
 .venv-deploy/.done: requirements/deploy.txt
