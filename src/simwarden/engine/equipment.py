@@ -2,8 +2,8 @@
 
 The verdict is what the engine's own rules make of the sighting, with the operator's lists of devices. A check that
 changes something of the SIM (another device, a first one, a bar) is answered after that is committed. One that repeats
-what is stored changes nothing, and is answered from two lookups, each gathered with those of other checks; the coarse
-time of the SIM's last sighting is then written behind the answer.
+what is stored changes nothing, and is answered from one look-up, gathered with those of other checks; the coarse time
+of the SIM's last sighting is then written behind the answer.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from simwarden.domain.reports import Evidence, Report
 from simwarden.domain.sim import BindingState, Sighting
 from simwarden.engine.behind import WrittenBehind
 from simwarden.kit.clock import now_utc
-from simwarden.store import sessions, sims_by_imsi
+from simwarden.store import sessions
 from simwarden.store.coalesce import Coalescer
-from simwarden.store.listed_devices import ListedDevices
+from simwarden.store.equipment import Pair, PairRecord, known
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,8 +72,7 @@ class EquipmentChecks:
         self._policy = policy
         self._clock = clock
         self._behind = WrittenBehind(ingest, monotonic=monotonic)
-        self._lists = ListedDevices(db)
-        self._sims: Coalescer[str, Sim] = Coalescer(partial(sims_by_imsi.of_imsis, db))
+        self._known: Coalescer[Pair, PairRecord] = Coalescer(partial(known, db))
 
     async def check(
         self, asker: Asker, imei: str | None, imsi: str | None, msisdn: str | None = None
@@ -83,12 +82,12 @@ class EquipmentChecks:
 
         Raises StoreUnavailable, UnacceptableReport.
         """
-        lists = None if imei is None else self._lists.lists_of(imei)
         if imsi is None and msisdn is not None:
             imsi = await self._imsi_of(msisdn)
-        sim = None if imsi is None else await self._sims.get(imsi)
-        on = () if lists is None else await lists or ()
-        by_lists = listed(on, EquipmentStatus.UNKNOWN if imei is None else self._policy.unlisted)
+        stored = await self._known.get(Pair(imsi, imei))
+        assert stored is not None
+        sim = stored.sim
+        by_lists = listed(stored.lists, EquipmentStatus.UNKNOWN if imei is None else self._policy.unlisted)
         now = self._clock()
         if sim is None or asker.account_id not in (None, sim.account_id):
             self._hear(asker, now)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Q = load("listed_devices")
 _SINGLE = 14
 """Digits of what names one device."""
+_MANY, _FEW = 100, 10_000
+"""So many entries at once change how lists that are thought to be so short are best read."""
 
 
 class ListedDevices:
@@ -53,6 +55,8 @@ class ListedDevices:
             [each.source for each in rows],
             now,
         )
+        if len(rows) >= _MANY and await self._db.fetchval(Q["size"]) < _FEW:
+            await self._db.execute(Q["analyze"])
         return len(rows)
 
     async def remove(self, list_: DeviceList, value: str) -> bool:

@@ -51,6 +51,14 @@ async def test_devices_are_entered_shown_listed_and_taken_off(house: House) -> N
     assert "removeImei" in audit
 
 
+async def test_a_file_of_devices_has_its_look_ups_planned_anew(house: House) -> None:
+    """What was planned while the list was empty reads all of it."""
+    devices = [{"list": "STOLEN", "imei": f"{35209900000000 + n}"} for n in range(200)]
+    assert (await house.manage("POST", PATH, {"devices": devices})).status == 200
+    rows = await house.db.fetchval("select reltuples from pg_class where relname = 'listed_device'")
+    assert rows == 200
+
+
 @pytest.mark.parametrize(
     "body",
     [

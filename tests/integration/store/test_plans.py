@@ -13,6 +13,8 @@ import simwarden.store.queries
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.store import sim_names, sims, sims_by_imsi
 from simwarden.store.database import Database
+from simwarden.store.equipment import Pair, known
+from simwarden.store.listed_devices import ListedDevices
 from simwarden.store.numbers import Numbers
 from simwarden.store.queries import load
 
@@ -38,6 +40,7 @@ async def test_a_statement_for_few_keys_is_not_planned_at_each_execution(
         await world.card(1)
         box.put(1, port=1)
         numbers, name = Numbers(single), SimRef(IdentifierKind.IMSI, imsi(1))
+        lists = ListedDevices(single)
         numbered = replace(await world.sim(1), msisdn="+8613912345678")
         for n in range(TIMES):
             box.devices[1] = device(n)
@@ -46,6 +49,8 @@ async def test_a_statement_for_few_keys_is_not_planned_at_each_execution(
             await world.bind(1, imei=device(n))
             assert await sims.find_all(single, [(ACCOUNT, name)])
             assert await sims_by_imsi.of_imsis(single, [imsi(1)])
+            assert await known(single, [Pair(imsi(1), device(n))])
+            assert await lists.lists_of(device(n)) is None
             assert await numbers.of_sim(numbered) is None
             async with single.connection() as connection:
                 assert await sims.confirmed(connection, [imsi(1)])

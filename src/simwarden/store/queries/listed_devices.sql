@@ -8,6 +8,14 @@ from unnest($1::text[], $2::text[], $3::int[], $4::int[], $5::text[], $6::timest
 on conflict (value, list) do update
 set reason = excluded.reason, since = excluded.since, source = excluded.source, added_at = excluded.added_at
 
+-- name: size
+-- What the planner thinks.
+select reltuples from pg_class where oid = 'listed_device'::regclass
+
+-- name: analyze
+-- What was planned while the lists were short reads all of them.
+analyze listed_device
+
 -- name: remove
 delete from listed_device where list = $1 and value = $2 returning value
 
@@ -22,9 +30,12 @@ limit $4
 
 -- name: of_devices
 -- Devices by themselves, and by the ranges that their models are in.
-select i.imei, d.list from unnest($1::text[]) as i (imei) join listed_device d on d.value = i.imei
+select i.imei, d.list from unnest($1::text[]) with ordinality as i (imei, ord) join listed_device d on d.value = i.imei
+where i.ord between 1 and 1000000000 /* one plan */
 union all
-select i.imei, d.list from unnest($1::text[]) as i (imei) join listed_device d on d.tacs @> left(i.imei, 8)::int
+select i.imei, d.list from unnest($1::text[]) with ordinality as i (imei, ord)
+join listed_device d on d.tacs @> left(i.imei, 8)::int
+where i.ord between 1 and 1000000000 /* one plan */
 
 -- name: entries
 -- All that is said of one device.
