@@ -1,10 +1,10 @@
 """Reports that a session goes on unchanged. Nearly all accounting is of this kind: only octets and time are stored.
 
-One statement selects them: the session, device, network and cell equal the stored ones, no function is to be off, and
-nobody waits for reports of the SIM. Stored times that are old are renewed, where nothing is decided by that: the SIM
-is in no slot and under no bar, and its place in its history stays. All other reports are processed in full
-(`engine/batch.py`). What is counted here counts as if it had arrived just before the other reports of its batch, which
-the network might have done as well.
+One statement selects and counts them: the session, device, network and cell equal the stored ones, no function is to
+be off, and nobody waits for reports of the SIM. Stored times that are old are renewed, where nothing is decided by
+that: the SIM is in no slot and under no bar, and its place in its history stays. All other reports are processed in
+full (`engine/batch.py`). What is counted here counts as if it had arrived just before the other reports of its batch,
+which the network might have done as well.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from simwarden.domain.session import Octets, Phase, believable
-from simwarden.store import seen_again, sessions, volumes
+from simwarden.domain.session import Phase
+from simwarden.store import seen_again, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -35,47 +35,33 @@ async def count(
     told = _of_one_session_each(reports, elements)
     if not told:
         return list(reports)
-    known = await sessions.going_on(
-        connection, [(report.gateway_id, report.sessions[0]) for report in told.values()], refresh
+    candidates = list(told.values())
+    known = await sessions.go_on(
+        connection, [(report.gateway_id, report.sessions[0]) for report in candidates], refresh
     )
     if not known:
         return list(reports)
-    written: list[sessions.Progress] = []
-    used: dict[volumes.Share, tuple[Octets, datetime]] = {}
     held: dict[str, tuple[datetime, int]] = {}
     seen: dict[str, tuple[datetime, datetime]] = {}
     cells: dict[str, datetime] = {}
-    candidates = list(told.values())
+    counted: set[int] = set()
     for course in known:
         report = candidates[course.place]
-        note = report.sessions[0]
-        imsi = note.imsi or ""
-        total = note.octets
-        up, down = course.up, course.down
-        if total is None or not believable(total):
-            total = Octets(up, down)
-        more = Octets(max(total.up - up, 0), max(total.down - down, 0))
-        if more:
-            used[volumes.share_of(imsi, note.at, report.gateway_id, course.account_id)] = more, note.at
-        if more or note.at >= course.seen_at + refresh:
-            written.append(((imsi, report.gateway_id, note.key), note.at, up + more.up, down + more.down))
+        counted.add(id(report))
         if course.sim_due or course.cell_due:
+            note = report.sessions[0]
+            imsi = note.imsi or ""
             held[imsi] = course.sim_seen_at, course.sim_events
             if course.sim_due:
                 seen[imsi] = note.at, course.began_at
             if course.cell_due:
                 cells[imsi] = note.cells_at or note.at
-    if used:
-        await volumes.add(connection, used)
-    if written:
-        await sessions.go_on(connection, written)
     if held:
         await seen_again.hold(connection, held)
     if seen:
         await seen_again.renew(connection, seen)
     if cells:
         await seen_again.renew_cells(connection, cells)
-    counted = {id(candidates[course.place]) for course in known}
     return [report for report in reports if id(report) not in counted]
 
 
@@ -96,12 +82,16 @@ def _of_one_session_each(reports: Sequence[Report], elements: Collection[int]) -
 
 
 def _only_goes_on(report: Report) -> bool:
-    """Whether it says that a session goes on, with octets in totals, and nothing else."""
+    """Whether it says that a session goes on, with octets in totals, and nothing else.
+
+    A name of a session that holds a line break cannot be compared together with others.
+    """
     note = report.sessions[0]
     return (
         note.phase is Phase.GOES_ON
         and note.imsi is not None
         and note.used is None
         and note.at <= report.received_at
+        and "\n" not in note.key
         and not (report.ports or report.evidence or report.sms or report.calls or report.subscribers)
     )

@@ -20,7 +20,7 @@ def lines(values: Iterable[object]) -> str:
     return "\n".join(["" if value is None else str(value) for value in values])
 
 
-def numbers(values: Iterable[int]) -> str:
+def numbers(values: Iterable[float]) -> str:
     """Numbers, none of which is None."""
     return "\n".join(map(str, values))
 
@@ -43,6 +43,11 @@ def keys_of(imsis: Sequence[str]) -> tuple[list[int], str, str]:
 def sparse_lines(values: Sequence[object]) -> str | None:
     """As `lines`; None where every value is None."""
     return None if all(value is None for value in values) else lines(values)
+
+
+def sparse_texts(values: Sequence[str | None]) -> str | None:
+    """As `texts`; None where every value is None. Raises ValueError."""
+    return texts(values) if any(values) else None
 
 
 def sparse(values: Sequence[object]) -> Sequence[object] | None:

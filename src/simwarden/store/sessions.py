@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from simwarden.domain.errors import TryAgain
 from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
-from simwarden.domain.session import Session
-from simwarden.domain.sim import session_target
-from simwarden.store.columns import lines, numbers
+from simwarden.domain.session import Session, believable
+from simwarden.store.columns import keys_of, lines, numbers, sparse_lines, sparse_texts, texts
 from simwarden.store.queries import load
 
 if TYPE_CHECKING:
@@ -20,35 +18,28 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from simwarden.domain.session import SessionNote
+    from simwarden.domain.session import Octets, SessionNote
     from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
 
 Q = load("sessions")
 Key = tuple[str, int, str]
 """IMSI, id of the network element, name of the session there."""
-Progress = tuple[Key, datetime, int, int]
-"""Of a session: when it was last reported, and the octets up and down that are counted."""
 
 
 class Course(NamedTuple):
-    """What is stored of a session that only goes on."""
+    """What is stored of a session that only goes on, and of its SIM."""
 
     place: int
     """Of its report among those that were given."""
-    seen_at: datetime
-    """When it was last reported, coarsely."""
-    up: int
-    down: int
-    account_id: str
-    began_at: datetime
-    sim_seen_at: datetime
-    """When its SIM was last seen; and how many events that has."""
-    sim_events: int
     sim_due: bool
     """The time of its SIM is to be renewed,"""
     cell_due: bool | None
     """and that of its cell."""
+    sim_seen_at: datetime
+    """When its SIM was last seen; and how many events that has."""
+    sim_events: int
+    began_at: datetime
 
 
 def _from_row(row: asyncpg.Record) -> Session:
@@ -86,57 +77,46 @@ async def find(connection: asyncpg.Connection, keys: Sequence[Key]) -> dict[Key,
     return {(row["imsi"], row["gateway_id"], row["key"]): _from_row(row) for row in rows}
 
 
-async def going_on(
+async def go_on(
     connection: asyncpg.Connection, told: Sequence[tuple[int, SessionNote]], refresh: timedelta
 ) -> list[Course]:
-    """Which of these reports, each of an element by id and of another SIM by IMSI, say only that a session goes on.
+    """Count what sessions used that only go on; returns those.
 
-    `refresh`: how old a stored time may become.
+    `told`: reports, each of an element, by id, that this transaction has locked, and each of another SIM, by IMSI.
+    `refresh`: how old a stored time may become. Raises ValueError for a name of a session that holds a line break.
     """
     notes = [note for _, note in told]
-    imsis = [note.imsi or "" for note in notes]
+    shards, buckets, imsis = keys_of([note.imsi or "" for note in notes])
+    totals = [_believed(note.octets) for note in notes]  # up and down
     rows = await connection.fetch(
-        Q["going_on"],
-        [bucket_of(imsi) for imsi in imsis],
-        lines(imsis),
+        Q["go_on"],
+        shards,
+        buckets,
+        imsis,
         numbers([element_id for element_id, _ in told]),
-        [note.key for note in notes],
-        [note.at for note in notes],
-        [note.began_at for note in notes],
-        lines([note.imei for note in notes]),
-        lines([note.svn for note in notes]),
-        lines([note.plmn for note in notes]),
-        lines([note.apn for note in notes]),
-        lines([note.rat for note in notes]),
-        lines([note.ipv4 for note in notes]),
-        lines([note.ipv6 for note in notes]),
-        lines([note.decision for note in notes]),
-        lines([note.cells[0] if note.cells else None for note in notes]),
-        lines([note.cells[1] if len(note.cells) > 1 else None for note in notes]),
-        [note.cells_at or note.at for note in notes],
-        [session_target(element_id, note.imsi or "", note.apn).key for element_id, note in told],
+        texts([note.key for note in notes]),
+        numbers([note.at.timestamp() for note in notes]),
+        numbers([note.began_at.timestamp() for note in notes]),
+        lines([up for up, _ in totals]),
+        lines([down for _, down in totals]),
+        texts([note.imei for note in notes]),
+        sparse_texts([note.svn for note in notes]),
+        sparse_texts([note.plmn for note in notes]),
+        sparse_texts([note.apn for note in notes]),
+        sparse_texts([note.rat for note in notes]),
+        sparse_texts([note.ipv4 for note in notes]),
+        sparse_texts([note.ipv6 for note in notes]),
+        sparse_texts([note.decision for note in notes]),
+        sparse_texts([note.cells[0] if note.cells else None for note in notes]),
+        sparse_texts([note.cells[1] if len(note.cells) > 1 else None for note in notes]),
+        sparse_lines([note.cells_at and note.cells_at.timestamp() for note in notes]),
         refresh,
     )
     return [Course(ord_ - 1, *more) for ord_, *more in rows]
 
 
-async def go_on(connection: asyncpg.Connection, progress: Sequence[Progress]) -> None:
-    """Write how far sessions have come that go on; their network elements are locked by this transaction.
-
-    Raises TryAgain when one was pruned meanwhile.
-    """
-    tag: str = await connection.execute(
-        Q["go_on"],
-        [bucket_of(imsi) for (imsi, _, _), _, _, _ in progress],
-        lines([imsi for (imsi, _, _), _, _, _ in progress]),
-        numbers([element_id for (_, element_id, _), _, _, _ in progress]),
-        [key for (_, _, key), _, _, _ in progress],
-        [at for _, at, _, _ in progress],
-        numbers([up for _, _, up, _ in progress]),
-        numbers([down for _, _, _, down in progress]),
-    )
-    if tag != f"UPDATE {len(progress)}":
-        raise TryAgain("A session was deleted meanwhile")
+def _believed(octets: Octets | None) -> tuple[int | None, int | None]:
+    return (octets.up, octets.down) if octets is not None and believable(octets) else (None, None)
 
 
 async def live(connection: asyncpg.Connection, element_id: int, imsis: Sequence[str]) -> list[Session]:
