@@ -83,20 +83,19 @@ class SlotReports:
             gateway = locked.get(report.gateway_id)
             if gateway is None:
                 continue  # removed meanwhile: its ports have nowhere to be kept
-            before = heard.get(gateway.id)
-            old = before.order if before else gateway.order
-            order, doubt = _follow(old, report, gateway.report_interval)
-            believed = doubt is None
-            heard[gateway.id] = gateways.Heard(
-                id=gateway.id,
-                at=max(report.received_at, before.at) if before else report.received_at,
-                reports=(before.reports if before else 0) + 1,
-                order=order,
-                renumbered=order.boot_digests != gateway.order.boot_digests or order.lines != gateway.order.lines,
-                status_at=report.received_at if report.whole and believed else (before.status_at if before else None),
-                facts=(report.facts if believed else None) or (before.facts if before else None),
-            )
+            told = heard.get(gateway.id)
+            if told is None:
+                told = gateways.Heard(id=gateway.id, at=report.received_at, order=gateway.order)
+                heard[gateway.id] = told
+            order, doubt = _follow(told.order, report, gateway.report_interval)
+            told.at = max(report.received_at, told.at)
+            told.reports += 1
+            if order is not told.order:
+                told.order = order
+                told.renumbered = order.boot_digests != gateway.order.boot_digests or order.lines != gateway.order.lines
             if doubt is None:
+                told.status_at = report.received_at if report.whole else told.status_at
+                told.facts = report.facts or told.facts
                 self.ports += [
                     (CardSlot(gateway.id, port.port, port.slot), port, report, order.boot) for port in report.ports
                 ]

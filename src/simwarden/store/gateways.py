@@ -67,14 +67,14 @@ class CommandAccess(msgspec.Struct, frozen=True):
         return f"CommandAccess({self.name!r})"  # never the password
 
 
-class Heard(msgspec.Struct, frozen=True, kw_only=True):
-    """What a batch of reports says about one gateway."""
+class Heard(msgspec.Struct, kw_only=True):
+    """What a batch of reports says about one gateway, as far as it is followed."""
 
     id: int
     at: datetime
-    reports: int
+    reports: int = 0
     order: ReportOrder
-    renumbered: bool
+    renumbered: bool = False
     """The numberings that are remembered changed."""
     status_at: datetime | None = None
     facts: GatewayFacts | None = None

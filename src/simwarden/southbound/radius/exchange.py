@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import OrderedDict
+from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import structlog
@@ -70,8 +70,8 @@ class RequestChannel(NamedTuple):
     """By the code of their requests."""
     alive: Code
     """What a Status-Server is answered there (RFC 5997 section 2.1)."""
-    sender: Any
-    """Whoever sends from there. The same Identifier and Authenticator of another sender are another request."""
+    sender: bytes
+    """Names whoever sends from there. The same Identifier and Authenticator of another sender are another request."""
     send: Callable[[bytes], None]
 
 
@@ -83,7 +83,7 @@ class _Request(NamedTuple):
     kind: str
     told: Any
     packet: Packet
-    key: tuple[Any, int, bytes]
+    key: bytes
     channel: RequestChannel
 
 
@@ -115,13 +115,16 @@ class Exchange:
         self.counted = counted
         self._clock = clock
         self._monotonic = monotonic
-        self._in_work: set[tuple[Any, int, bytes]] = set()
+        self._in_work: set[bytes] = set()
+        """By sender and header: octets, because their hash is worked out once."""
         self._gathered: dict[tuple[int, int], tuple[Nas, list[_Request]]] = {}
         """What came in this round of the loop, by NAS and service."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._keeping: set[asyncio.Task[None]] = set()
-        self._answered: OrderedDict[tuple[Any, int, bytes], tuple[float, bytes]] = OrderedDict()
-        """Until when each is remembered, oldest first."""
+        self._answered: dict[bytes, bytes] = {}
+        """Answers that are remembered, by what is in `_in_work` before."""
+        self._given: deque[tuple[float, list[bytes]]] = deque()
+        """Until when those that were given together are remembered, oldest first."""
         self._shapes = PacketShapes()
         self._stopping = False
 
@@ -147,7 +150,7 @@ class Exchange:
         known = self._shapes.read(nas.ref.id, data)
         try:
             packet = known or codec.decode(data)
-            key = (channel.sender, packet.identifier, packet.authenticator)
+            key = channel.sender + packet.raw[: codec.HEADER]
             service = self._service(packet, channel)
             _prove(packet, nas.secret)
             if known is None:
@@ -189,15 +192,17 @@ class Exchange:
             raise InvalidPacket("code", f"Packets of code {packet.code} are not taken here")
         return service
 
-    def _is_repeated(self, key: tuple[Any, int, bytes], channel: RequestChannel) -> bool:
+    def _is_repeated(self, key: bytes, channel: RequestChannel) -> bool:
         """Whether this very packet came before. It gets the same answer again, once there is one."""
         if key in self._in_work:
             return True
-        kept = self._answered.get(key)
-        if kept is None or kept[0] < self._monotonic():
+        if key not in self._answered:
             return False
-        channel.send(kept[1])
-        return True
+        self._forget(REMEMBERED_MOST)
+        answer = self._answered.get(key)
+        if answer is not None:
+            channel.send(answer)
+        return answer is not None
 
     async def _serve(self, nas: Nas, requests: Sequence[_Request], now: datetime) -> None:
         try:
@@ -229,26 +234,21 @@ class Exchange:
                 self.counted("failed", kind)
                 self._keep(nas, "Not taken in because of a fault of this server, see its log", requests[0].packet.raw)
         else:
-            for request, answer in zip(requests, answers, strict=True):
+            given = [_encoded(nas, *each) for each in zip(requests, answers, strict=True)]
+            keys = [request.key for request in requests]
+            self._forget(REMEMBERED_MOST - len(given))
+            self._answered.update(zip(keys, given, strict=True))
+            self._given.append((self._monotonic() + REMEMBERED, keys))
+            for request, answer, octets in zip(requests, answers, given, strict=True):
                 self.counted(answer.outcome, request.kind)
-                self._answer(nas, request, answer)
+                request.channel.send(octets)
 
-    def _answer(self, nas: Nas, request: _Request, answer: Response) -> None:
-        packet = request.packet
-        # An Accounting-Response has none: it is a keyed digest anyhow, and FreeRADIUS 3.2 computes that of one with an
-        # authenticator of zeros, as RFC 2869 5.14 speaks of the answers to Access-Requests alone.
-        prove = packet.code != Code.ACCOUNTING_REQUEST
-        attributes = answer.attributes
-        if Attribute.PROXY_STATE in packet.attributes:
-            attributes = [*attributes, *packet.proxy_states()]
-        octets = codec.encode_response(answer.code, packet, nas.secret, attributes, prove=prove)
+    def _forget(self, most: int) -> None:
+        """Forget the answers whose time is over, and the oldest while there are more than `most`."""
         now = self._monotonic()
-        while self._answered and (
-            len(self._answered) >= REMEMBERED_MOST or next(iter(self._answered.values()))[0] < now
-        ):
-            self._answered.popitem(last=False)
-        self._answered[request.key] = now + REMEMBERED, octets
-        request.channel.send(octets)
+        while self._given and (self._given[0][0] < now or len(self._answered) > most):
+            for key in self._given.popleft()[1]:
+                self._answered.pop(key, None)
 
     def _keep(self, nas: Nas, reason: str, data: bytes) -> None:
         """Keep a packet for inspection, beside the work; when too many wait for that, no more."""
@@ -260,6 +260,17 @@ class Exchange:
     async def _keep_now(self, nas: Nas, reason: str, data: bytes) -> None:
         with contextlib.suppress(StoreUnavailable):  # counted already, and the NAS sends again
             await self._rejected(nas, reason, data)
+
+
+def _encoded(nas: Nas, request: _Request, answer: Response) -> bytes:
+    packet = request.packet
+    # An Accounting-Response has none: it is a keyed digest anyhow, and FreeRADIUS 3.2 computes that of one with an
+    # authenticator of zeros, as RFC 2869 5.14 speaks of the answers to Access-Requests alone.
+    prove = packet.code != Code.ACCOUNTING_REQUEST
+    attributes = answer.attributes
+    if Attribute.PROXY_STATE in packet.attributes:
+        attributes = [*attributes, *packet.proxy_states()]
+    return codec.encode_response(answer.code, packet, nas.secret, attributes, prove=prove)
 
 
 def _prove(packet: Packet, secret: bytes) -> None:

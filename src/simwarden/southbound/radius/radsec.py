@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import ssl
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -52,6 +53,8 @@ class RadsecListener:
         self._settings = settings
         self._server: asyncio.Server | None = None
         self._open: Counter[int] = Counter()
+        self._numbers = itertools.count()
+        """Of connections."""
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def listen(self) -> None:
@@ -98,7 +101,7 @@ class RadsecListener:
                 with contextlib.suppress(OSError):
                     write(writer, octets)
 
-        channel = RequestChannel(self._services, Code.ACCESS_ACCEPT, writer, send)
+        channel = RequestChannel(self._services, Code.ACCESS_ACCEPT, b"tls %d" % next(self._numbers), send)
         self._open[nas.ref.id] += 1
         self._writers.add(writer)
         try:

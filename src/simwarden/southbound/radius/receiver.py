@@ -70,7 +70,7 @@ class UdpReceiver(asyncio.DatagramProtocol):
         if len(self._channels) >= _CHANNELS:
             self._channels.clear()
         channel = self._channels[address] = RequestChannel(
-            self._services, self._alive, (self._alive, address), lambda octets: self._send(octets, address)
+            self._services, self._alive, f"{self._alive} {address}".encode(), lambda octets: self._send(octets, address)
         )
         return channel
 
