@@ -146,6 +146,18 @@ async def test_both_ways_make_the_same_of_every_report(world: World, monkeypatch
         assert await state(world, short_one) == await state(world, whole_one), what
 
 
+async def test_a_name_with_a_line_break_shifts_no_rows(world: World) -> None:
+    nas = await world.box("nas-1")
+    world.clock.turn(3600)
+    keys = {1: "A\nB", 2: "S"}
+    for number, key in keys.items():
+        await world.card(number, imei=device(number))
+        await world.take(report(nas, number, 0, phase=Phase.BEGAN, key=key))
+    await world.take(*(report(nas, number, 5, key=key, octets=Octets(number, 0)) for number, key in keys.items()))
+    rows = await world.db.fetch("select key, up from session order by key")
+    assert {row["key"]: row["up"] for row in rows} == {"A\nB": 1, "S": 2}
+
+
 async def test_who_waits_for_reports_of_a_sim_gets_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the network is to do something, somebody is told, or rules count, nothing takes the short way."""
     world.clock.turn(3600)
