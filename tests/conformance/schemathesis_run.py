@@ -108,7 +108,7 @@ def counted(output: str) -> str:
 
 
 def run(command: Sequence[str], folder: str, log: Path, notes: Path) -> bool:
-    """Run the tool; whether it was content. In `notes` Hypothesis keeps its tables of Unicode, which take 2 s to make."""
+    """Run the tool; whether it was content. In `notes` Hypothesis keeps its tables of Unicode, which take 2 s."""
     environment = {**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(notes)}
     with log.open("w", encoding="utf-8") as output:
         done = subprocess.run(command, check=False, cwd=folder, env=environment, stdout=output, stderr=output)
