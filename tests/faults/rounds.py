@@ -197,9 +197,14 @@ def text_of(vault: Vault, row: asyncpg.Record) -> str:
 
 
 def plain(row: asyncpg.Record) -> dict[str, Any]:
-    """A SIM's row with its JSON read."""
+    """A SIM's row with its JSON read, and with what null stands for."""
     binding = json.loads(row["binding"]) if row["binding"] else None
-    return dict(row) | {"bars": json.loads(row["bars"]), "bound": binding and binding["values"]}
+    return dict(row) | {
+        "state": row["state"] or "NEUTRAL",
+        "lifecycle": row["lifecycle"] or "ACTIVE",
+        "bars": json.loads(row["bars"] or "[]"),
+        "bound": binding and binding["values"],
+    }
 
 
 def read_reports(ledger: list[dict[str, Any]]) -> tuple[dict[str, list[Seen]], list[dict[str, Any]]]:

@@ -99,7 +99,7 @@ async def sims(
     A SIM that matches all the time is in exactly one page of a walk, whatever is added, changed or removed meanwhile.
     """
     rows = await connection.fetch(Q["sims"], *after, last, limit, *wanted.values)
-    return [Tagged(sim_store.from_row(row), tuple(row["tags"])) for row in rows]
+    return [Tagged(sim_store.from_row(row), tuple(row["tags"] or ())) for row in rows]
 
 
 async def page(
@@ -146,7 +146,7 @@ async def starting(db: Database, text: str, number: str | None, *, limit: int) -
             found |= {(row["bucket"], row["imsi"]): None for row in rows}
     keys = list(found)[:limit]
     rows = await db.fetch(Q["by_keys"], [bucket for bucket, _ in keys], [imsi for _, imsi in keys])
-    sims = {row["imsi"]: Tagged(sim_store.from_row(row), tuple(row["tags"])) for row in rows}
+    sims = {row["imsi"]: Tagged(sim_store.from_row(row), tuple(row["tags"] or ())) for row in rows}
     return [sims[imsi] for _, imsi in keys if imsi in sims]
 
 

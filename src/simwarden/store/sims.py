@@ -64,8 +64,8 @@ if TYPE_CHECKING:
 Q = load("sims")
 NO_LIMITS = TrafficLimits()
 _ADDRESSES = frozenset({IdentifierKind.IPV4, IdentifierKind.IPV6})
-_STATES = {str(state): state for state in BindingState}
-_LIFECYCLES = {str(lifecycle): lifecycle for lifecycle in Lifecycle}
+_STATES = {None: BindingState.NEUTRAL} | {str(state): state for state in BindingState}
+_LIFECYCLES = {None: Lifecycle.ACTIVE} | {str(lifecycle): lifecycle for lifecycle in Lifecycle}
 Connection = asyncpg.Connection
 
 
@@ -299,12 +299,12 @@ async def save(connection: asyncpg.Connection, sims: Sequence[Sim]) -> None:
         lines(slot and slot.gateway_id for slot in slots),
         lines(slot and slot.port for slot in slots),
         lines(slot and slot.slot for slot in slots),
-        lines(to_json(sim.bars) if sim.bars else "[]" for sim in ordered),
+        lines(to_json(sim.bars) if sim.bars else None for sim in ordered),
         lines(int(sim.functions_off) for sim in ordered),
         lines(sim.event_count for sim in ordered),
         lines(sim.lifecycle for sim in ordered),
         lines(sim.lifecycle_since for sim in ordered),
-        lines(to_json(sim.closed_apns) if sim.closed_apns else "[]" for sim in ordered),
+        lines(to_json(sim.closed_apns) if sim.closed_apns else None for sim in ordered),
         lines(sim.reported_iccid for sim in ordered),
         lines(sim.upheld_at for sim in ordered),
         lines(None if sim.limits == NO_LIMITS else to_json(sim.limits) for sim in ordered),
@@ -379,7 +379,7 @@ async def insert(
             lines(int(sim.functions_off) for sim in sims),
             lines(to_json(sim.binding) if sim.binding else None for sim in sims),
             lines(sim.state for sim in sims),
-            lines(to_json(sim.bars) if sim.bars else "[]" for sim in sims),
+            lines(to_json(sim.bars) if sim.bars else None for sim in sims),
             firsts,
             lines(sim.event_count for sim in sims),
             *(now, lines(True if sim.msisdn and sim.imsi not in begun else None for sim in sims)),

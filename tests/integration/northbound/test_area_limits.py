@@ -62,7 +62,7 @@ async def change_account(house: House, **settings: Any) -> None:
 async def barred(house: House) -> set[BarCause]:
     row = await house.db.fetchrow("select bars from sim where imsi = $1", sim(PHONE["phoneNumber"]).imsi)
     assert row is not None
-    return {BarCause(bar["cause"]) for bar in row["bars"]}
+    return {BarCause(bar["cause"]) for bar in row["bars"] or ()}
 
 
 async def test_a_bare_bind_limits_to_a_circle_around_the_place(house: House) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,8 @@ from tests.support.world import ACCOUNT, CALLER, World, device, iccid, imsi
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.sim import IdentifierKind, OnMismatch, OnUnknown, Policy, Resume, SimRef
 from simwarden.engine import provision
-from simwarden.store import sims
+from simwarden.store import fleet, listing, risk, sims
+from simwarden.store.listing import SimFilter
 
 if TYPE_CHECKING:
     from simwarden.domain.sim import Sim
@@ -125,3 +127,29 @@ async def test_sims_are_locked_in_one_order_whoever_asks(world: World) -> None:
     async with world.db.transaction() as connection:
         assert await sims.lock(connection, [imsi(99)]) == {}
         assert await sims.lock(connection, []) == {}
+
+
+async def test_what_most_sims_have_is_stored_as_null_and_read_as_where_it_is_written_out(world: World) -> None:
+    await world.card(1, 2)
+    state = "coalesce(state, lifecycle, bars::text, closed_apns::text, tags::text) is null"
+    assert await world.db.fetchval(f"select count(*) from sim where {state}") == 2
+    await world.db.execute(
+        "update sim set state = 'NEUTRAL', lifecycle = 'ACTIVE', bars = '[]', closed_apns = '[]', tags = '{}'"
+        " where imsi = $1",
+        imsi(2),
+    )
+    both = {imsi(1), imsi(2)}
+    for wanted in (SimFilter(), SimFilter(state="NEUTRAL"), SimFilter(lifecycle="ACTIVE"), SimFilter(barred=False)):
+        found, _ = await listing.page(world.db, wanted, limit=5)
+        assert {each.sim.imsi for each in found} == both, wanted
+        assert {each.tags for each in found} == {()}
+    assert {each.imsi for each in await world.sims.page(state="NEUTRAL")} == both
+    assert await fleet.count_sims(world.db, 0, 256) == Counter({("NEUTRAL", "ACTIVE", False): 2})
+    async with world.db.transaction() as connection:
+        await sims.save(connection, list((await sims.lock(connection, sorted(both))).values()))
+        await risk.tag(connection, [(name, "odd") for name in sorted(both) * 2])
+    found, _ = await listing.page(world.db, SimFilter(tags=("odd",)), limit=5)
+    assert [each.tags for each in found] == [("odd",)] * 2
+    for each in found:
+        assert await listing.set_tags(world.db, each.sim, [])
+    assert await world.db.fetchval(f"select count(*) from sim where {state}") == 2

@@ -25,7 +25,7 @@ join delivery d on d.bucket = s.bucket and d.subscription_id = s.id and d.n = s.
 where s.lane_due_at is not null and s.inbox is null
 
 -- name: sims
-select state, lifecycle, functions_off <> 0 as off, count(*) as count
+select coalesce(state, 'NEUTRAL') as state, coalesce(lifecycle, 'ACTIVE') as lifecycle, functions_off <> 0 as off, count(*) as count
 from sim where bucket >= $1 and bucket < $2 group by 1, 2, 3
 
 -- name: keep

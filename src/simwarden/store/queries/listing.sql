@@ -5,8 +5,8 @@
 select s.* from sim s
 where (s.bucket, s.imsi) > ($1::smallint, $2::text) and s.bucket between $1 and $3::smallint
   and ($5::text is null or s.account_id = $5)
-  and ($6::text is null or s.state = $6)
-  and ($7::text is null or s.lifecycle = $7)
+  and ($6::text is null or coalesce(s.state, 'NEUTRAL') = $6)
+  and ($7::text is null or coalesce(s.lifecycle, 'ACTIVE') = $7)
   and ($8::jsonb is null or s.bars @> $8)
   and ($9::text[] is null or s.tags @> $9)
   and ($10::text is null or s.seen_imei between $10 and $10 || 'x')
@@ -15,7 +15,7 @@ where (s.bucket, s.imsi) > ($1::smallint, $2::text) and s.bucket between $1 and 
   and ($13::int is null or s.seen_gateway = $13)
   and ($14::text is null or strpos(s.imsi, $14) > 0 or strpos(s.iccid, $14) > 0 or strpos(s.msisdn, $14) > 0
        or strpos(s.nai, $14) > 0)
-  and ($15::boolean is null or (s.bars <> '[]') = $15)
+  and ($15::boolean is null or (coalesce(s.bars, '[]') <> '[]') = $15)
   and ($16::text[] is null or s.marks @> $16)
 order by s.bucket, s.imsi
 limit $4
@@ -32,7 +32,7 @@ order by n desc
 limit $5
 
 -- name: set_tags
-update sim set tags = $3 where bucket = $1 and imsi = $2
+update sim set tags = nullif($3::text[], '{}') where bucket = $1 and imsi = $2
 
 -- name: tags
 select tags from sim where bucket = $1 and imsi = $2

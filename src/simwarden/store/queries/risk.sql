@@ -77,7 +77,7 @@ where t.bucket = any ($1::smallint[]) and t.bucket = i.bucket and t.imsi = i.ims
 
 -- name: tag
 update sim set tags = tags || $3::text
-where bucket = $1 and imsi = $2 and not tags @> array[$3::text] and cardinality(tags) < 32
+where bucket = $1 and imsi = $2 and (tags is null or not tags @> array[$3::text] and cardinality(tags) < 32)
 
 -- name: of_silence
 select u.id, u.account_id, u.name, u.version, u.is_on, u.rule, u.created_at, u.changed_at
@@ -99,7 +99,7 @@ left join risk_silence r
   on r.bucket = s.bucket and r.imsi = s.imsi and r.rule_id = $5 and r.seen_at = s.seen_at and r.bucket = any ($1::smallint[])
 left join gateway g on g.id = s.seen_gateway
 where s.bucket = any ($1::smallint[]) and s.account_id = $2 and s.imsi > $3 and s.imsi <= $6
-  and s.seen_at < $4 and s.lifecycle = 'ACTIVE' and s.functions_off <> 7 and r.imsi is null
+  and s.seen_at < $4 and coalesce(s.lifecycle, 'ACTIVE') = 'ACTIVE' and s.functions_off <> 7 and r.imsi is null
   and (g.id is null or (g.silent_since is null and g.out_of_service_at is null))
 order by s.imsi
 

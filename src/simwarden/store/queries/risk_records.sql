@@ -1,7 +1,7 @@
 -- What is stored of SIMs, as rules would count it. Of each SIM the oldest ones, up to a limit.
 
 -- name: sims
-select imsi, seen_at, lifecycle, functions_off from sim
+select imsi, seen_at, coalesce(lifecycle, 'ACTIVE') as lifecycle, functions_off from sim
 where bucket = any ($1::smallint[]) and account_id = $2 and imsi > $3 order by imsi limit $4
 
 -- name: messages

@@ -7,7 +7,8 @@ join unnest($1::smallint[], string_to_array($2, e'\n'), $3::timestamptz[], strin
      as i (bucket, imsi, seen_at, event_count) on s.bucket = i.bucket and s.imsi = i.imsi
   and s.bucket = any ($1::smallint[]) /* shards */
 where s.seen_at = i.seen_at and s.event_count = i.event_count and s.seen_gateway is null
-  and not s.seen_unknown and s.state in ('NEUTRAL', 'LOCKED') and s.bars = '[]' and s.upheld_at is null
+  and not s.seen_unknown and coalesce(s.state, 'NEUTRAL') in ('NEUTRAL', 'LOCKED')
+  and coalesce(s.bars, '[]') = '[]' and s.upheld_at is null
 order by s.bucket, s.imsi
 for update of s
 

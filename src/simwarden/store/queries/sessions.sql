@@ -86,10 +86,10 @@ known as materialized (
       and (i.plmn is null or i.plmn = s.plmn) and i.apn is not distinct from s.apn and (i.rat is null or i.rat = s.rat)
       and (i.ipv4 is null or i.ipv4 = s.ipv4) and (i.ipv6 is null or i.ipv6 = s.ipv6)
       and (i.decision is null or s.decision is not null)
-      and m.seen_imei = s.imei and not m.seen_unknown and m.state <> 'ARMED' and m.upheld_at is null
+      and m.seen_imei = s.imei and not m.seen_unknown and m.state is distinct from 'ARMED' and m.upheld_at is null
       and (i.cell is null or p.cell = i.cell and p.cell_area is not distinct from i.cell_area)
       and (i.at - m.seen_at < $21 and (i.cell is null or i.cell_at - p.cell_at < $21)
-           or m.seen_gateway is null and m.state <> 'DIFFERED' and m.bars = '[]'
+           or m.seen_gateway is null and m.state is distinct from 'DIFFERED' and coalesce(m.bars, '[]') = '[]'
               and (i.cell is null or i.cell_at - p.cell_at < $21
                    or p.ref is not distinct from coalesce(c.key, n.key) and (p.ref is not null or p.latitude is null)))
       and a.desired = 0 and a.status = 'APPLIED'

@@ -77,20 +77,20 @@ where i.ord between 1 and 1000000000 /* one plan */
 
 -- name: save
 update sim s
-set binding = i.binding, state = i.state,
+set binding = i.binding, state = nullif(i.state, 'NEUTRAL'),
     seen_at = i.seen_at, seen_imei = i.seen_imei, seen_unknown = i.seen_unknown,
     seen_gateway = i.seen_gateway, seen_port = i.seen_port, seen_slot = i.seen_slot,
     bars = i.bars, functions_off = i.functions_off, event_count = i.event_count,
-    lifecycle = i.lifecycle, lifecycle_since = coalesce(i.lifecycle_since, s.lifecycle_since), closed_apns = i.closed_apns,
-    reported_iccid = i.reported_iccid, upheld_at = i.upheld_at, limits = i.limits, due_at = i.due_at,
+    lifecycle = nullif(i.lifecycle, 'ACTIVE'), lifecycle_since = coalesce(i.lifecycle_since, s.lifecycle_since),
+    closed_apns = i.closed_apns, reported_iccid = i.reported_iccid, upheld_at = i.upheld_at, limits = i.limits, due_at = i.due_at,
     area = i.area, seen_device_at = i.seen_device_at
 from unnest($1::smallint[], string_to_array($2, e'\n'), string_to_array($3, e'\n', '')::jsonb[],
             string_to_array($4, e'\n'), string_to_array($5, e'\n', '')::timestamptz[], string_to_array($6, e'\n', ''),
             string_to_array($7, e'\n')::boolean[], string_to_array($8, e'\n', '')::int[],
             string_to_array($9, e'\n', '')::int[], string_to_array($10, e'\n', '')::int[],
-            string_to_array($11, e'\n')::jsonb[], string_to_array($12, e'\n')::smallint[],
+            string_to_array($11, e'\n', '')::jsonb[], string_to_array($12, e'\n')::smallint[],
             string_to_array($13, e'\n')::int[], string_to_array($14, e'\n'),
-            string_to_array($15, e'\n', '')::timestamptz[], string_to_array($16, e'\n')::jsonb[],
+            string_to_array($15, e'\n', '')::timestamptz[], string_to_array($16, e'\n', '')::jsonb[],
             string_to_array($17, e'\n', ''), string_to_array($18, e'\n', '')::timestamptz[],
             string_to_array($19, e'\n', '')::jsonb[], string_to_array($20, e'\n', '')::timestamptz[],
             string_to_array($21, e'\n', '')::jsonb[], string_to_array($22, e'\n', '')::timestamptz[])
@@ -117,12 +117,12 @@ group by d.imsi
 -- name: insert
 insert into sim (bucket, imsi, account_id, iccid, msisdn, nai, lifecycle, functions_off, binding, state, bars,
                  first_event, event_count, created_at, number_new)
-select bucket, imsi, $3, iccid, msisdn, nai, lifecycle, functions_off, binding, state, bars, first_event, event_count,
-       $14, number_new
+select bucket, imsi, $3, iccid, msisdn, nai, nullif(lifecycle, 'ACTIVE'), functions_off, binding,
+       nullif(state, 'NEUTRAL'), bars, first_event, event_count, $14, number_new
 from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'), string_to_array($4, e'\n', ''),
             string_to_array($5, e'\n', ''), string_to_array($6, e'\n', ''), string_to_array($7, e'\n'),
             string_to_array($8, e'\n')::smallint[], string_to_array($9, e'\n', '')::jsonb[],
-            string_to_array($10, e'\n'), string_to_array($11, e'\n')::jsonb[], string_to_array($12, e'\n')::int[],
+            string_to_array($10, e'\n'), string_to_array($11, e'\n', '')::jsonb[], string_to_array($12, e'\n')::int[],
             string_to_array($13, e'\n')::int[], string_to_array($15, e'\n', '')::boolean[])
      as i (bucket, imsi, iccid, msisdn, nai, lifecycle, functions_off, binding, state, bars, first_event, event_count,
            number_new)
@@ -177,7 +177,7 @@ group by 1
 
 -- name: page
 select s.* from sim s
-where ($1::text is null or s.account_id = $1) and ($2::text is null or s.state = $2) and s.imsi > $3
+where ($1::text is null or s.account_id = $1) and ($2::text is null or coalesce(s.state, 'NEUTRAL') = $2) and s.imsi > $3
 order by s.imsi limit $4
 
 -- name: any_account
