@@ -8,8 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
+from tests.support.documents import read_yaml
 
 from simwarden import northbound
 from simwarden.reference.bundle import bundled
@@ -155,7 +155,7 @@ def validator(schema: Any) -> OAS30Validator:
 @cache
 def ours(api: str) -> Contract:
     """Our own document of this API: every answer must be in it."""
-    return Contract(yaml.safe_load(bundled(northbound.DOCUMENTS[api])), beyond=set())
+    return Contract(read_yaml(bundled(northbound.DOCUMENTS[api])), beyond=set())
 
 
 @cache
@@ -163,4 +163,4 @@ def camaras(api: str) -> Contract | None:
     """CAMARA's document of this API; None when there is none, or it is not beside this checkout."""
     if api not in OF_CAMARA or not (path := CAMARA / OF_CAMARA[api]).is_file():
         return None
-    return Contract(yaml.safe_load(path.read_text(encoding="utf-8")), beyond=BEYOND)
+    return Contract(read_yaml(path.read_text(encoding="utf-8")), beyond=BEYOND)

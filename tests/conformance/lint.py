@@ -96,7 +96,7 @@ def lint(document: Document) -> list[Complaint]:
     return [Complaint(rule, where, text) for rule, check in RULES.items() for where, text in check(document)]
 
 
-class _Strict(yaml.SafeLoader):
+class _Strict(yaml.CSafeLoader):
     """Refuses a mapping that has a key twice."""
 
 

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from tests.conformance import contract
+from tests.support.documents import read_yaml
 from tests.unit.northbound.asgi import Reply
 from tests.unit.northbound.world import World
 
@@ -34,7 +34,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def document(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(bundled(northbound.DOCUMENTS[name]))
+    found: dict[str, Any] = read_yaml(bundled(northbound.DOCUMENTS[name]))
     return found
 
 
@@ -165,7 +165,7 @@ def test_operations_scopes_and_answers_are_camaras(name: str, document: dict[str
     path = contract.CAMARA / contract.OF_CAMARA[name]
     if not contract.CAMARA.is_dir():
         pytest.skip("CAMARA's documents (../shared/camara) are not beside this checkout")
-    upstream = yaml.safe_load(path.read_text(encoding="utf-8"))
+    upstream = read_yaml(path.read_text(encoding="utf-8"))
     found = [each for each in operations(document) if "x-simwarden-extension" not in each[2]]
     ours = {(method, route): each for method, route, each in found}
     theirs = {(method, route): each for method, route, each in operations(upstream)}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from tests.conformance.contract import UPSTREAM
+from tests.support.documents import read_yaml
 
 import simwarden.northbound.iot_sim_fraud_prevention.routes
 import simwarden.sandbox.rules  # noqa: F401 - errors of their own
@@ -44,7 +44,7 @@ def errors(base: type[SimwardenError]) -> Iterator[type[SimwardenError]]:
 def test_every_error_speaks_as_camara_does() -> None:
     theirs: dict[str, set[str]] = {}
     for path in FILES:
-        for code, message in examples(yaml.safe_load(path.read_text(encoding="utf-8"))):
+        for code, message in examples(read_yaml(path.read_text(encoding="utf-8"))):
             theirs.setdefault(code, set()).add(message)
     ours = {error for error in errors(CamaraError) if error.code in theirs}
     ours |= {error for error in errors(SimwardenError) if error.code in theirs and error.text}

@@ -9,9 +9,9 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-import yaml
 from tests.conformance import contract
 from tests.conformance.facts import common_differences, differences
+from tests.support.documents import read_yaml
 
 from simwarden import northbound
 from simwarden.reference.bundle import COMMON, bundled
@@ -27,9 +27,9 @@ def found(name: str) -> list[str]:
         # Two schemas bear the names of IoT SIM Fraud Prevention 0.1.0, which is older.
         theirs = UPSTREAM_COMMON.read_text(encoding="utf-8").replace("Ipv4Address", "Ipv4Addr")
         ours = (resources.files(northbound) / COMMON).read_text(encoding="utf-8")
-        return common_differences(yaml.safe_load(theirs), yaml.safe_load(ours))
+        return common_differences(read_yaml(theirs), read_yaml(ours))
     theirs = (contract.CAMARA / contract.OF_CAMARA[name]).read_text(encoding="utf-8")
-    return differences(yaml.safe_load(theirs), yaml.safe_load(bundled(northbound.DOCUMENTS[name])))
+    return differences(read_yaml(theirs), read_yaml(bundled(northbound.DOCUMENTS[name])))
 
 
 @pytest.mark.skipif(not contract.CAMARA.is_dir(), reason="CAMARA's documents (../shared/camara) are not at hand")
@@ -82,7 +82,7 @@ components:
 )
 def test_each_kind_of_difference_is_seen(old: str, new: str, listed: list[str]) -> None:
     assert TEXT.count(old) == 1
-    lines = differences(yaml.safe_load(TEXT), yaml.safe_load(TEXT.replace(old, new)))
+    lines = differences(read_yaml(TEXT), read_yaml(TEXT.replace(old, new)))
     assert set(listed) <= {line.replace("POST /bind ", "") for line in lines} | set(lines)
     assert bool(lines) == bool(listed)
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from tests.conftest import REPOSITORY
 from tests.deploy.tools import helm, needs_tools
+from tests.support.documents import read_yaml
 
 from simwarden import __version__
 from simwarden.settings import load
@@ -73,7 +74,7 @@ def test_the_ingress_leads_customers_to_every_api_of_theirs_and_to_nothing_else(
     [rule] = rendered(ingress={"enabled": True, "host": "warden.example"})["Ingress"]["spec"]["rules"]
     paths = {entry["path"] for entry in rule["http"]["paths"]}
     documents = (REPOSITORY / "src" / "simwarden" / "northbound").glob("*/openapi*.yaml")
-    servers = {yaml.safe_load(path.read_text())["servers"][0]["url"] for path in documents}
+    servers = {read_yaml(path.read_text())["servers"][0]["url"] for path in documents}
     apis = {"/" + url.removeprefix("{apiRoot}/").split("/")[0] for url in servers}
     assert apis
     assert paths == apis | {"/openapi", "/oauth2", "/.well-known"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import yaml
 from tests.conformance.contract import Contract
+from tests.support.documents import read_yaml
 
 from simwarden.northbound import DOCUMENTS
 from simwarden.reference.bundle import bundled
@@ -32,7 +32,7 @@ def operations() -> list[tuple[str, str, str, dict[str, Any]]]:
     """Base path, path, method and description of everything that can be called."""
     found = []
     for package in DOCUMENTS.values():
-        document = yaml.safe_load(bundled(package))
+        document = read_yaml(bundled(package))
         held = Contract(document, beyond=set())
         base = document["servers"][0]["url"].replace("{apiRoot}", "")
         for path, item in document["paths"].items():

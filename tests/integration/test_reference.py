@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from starlette.applications import Starlette
+from tests.support.documents import read_yaml
 from tests.unit.northbound.asgi import Reply, call
 
 from simwarden import northbound
@@ -49,7 +49,7 @@ async def test_the_index_lists_every_api_folder_there_is(app: Starlette) -> None
 @pytest.mark.parametrize("name", sorted(northbound.DOCUMENTS))
 async def test_both_forms_say_the_same_and_name_this_server(app: Starlette, name: str) -> None:
     text = (await get(app, f"/openapi/{name}.yaml")).body.decode()
-    served: dict[str, Any] = yaml.safe_load(text)
+    served: dict[str, Any] = read_yaml(text)
     assert served == (await get(app, f"/openapi/{name}.json")).json
     assert served["servers"][0]["variables"]["apiRoot"]["default"] == BASE
     assert served["components"]["securitySchemes"]["openId"]["openIdConnectUrl"].startswith(f"{BASE}/.well-known/")

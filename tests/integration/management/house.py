@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import yaml
 from starlette.applications import Starlette
 from tests.conformance import contract
+from tests.support.documents import read_yaml
 from tests.unit.northbound.asgi import Reply, call
 
 from simwarden import northbound
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 FIRST = 460000990000000
 CAUSE = Cause(CauseKind.OPERATOR, "tester", now_utc())
-MANAGE = contract.Contract(yaml.safe_load(bundled(routes.PACKAGE)), beyond=set())
+MANAGE = contract.Contract(read_yaml(bundled(routes.PACKAGE)), beyond=set())
 LIFE = "/iot-device-management/vwip"
 NO_TOKEN = "-"
 """In place of a token: the call has no Authorization header."""

@@ -10,11 +10,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.conformance import contract
 from tests.integration.management.house import CAUSE, MANAGE, House, imsi, phone
+from tests.support.documents import read_yaml, write_yaml
 
 from simwarden.accounts import applications
 from simwarden.accounts.scopes import KNOWN, OPERATOR, UnknownScope
@@ -676,7 +676,7 @@ async def test_subscriptions_and_deliveries_are_seen_and_sent_again(house: House
 
 def test_the_document_names_the_server_like_the_others() -> None:
     assert MANAGE._document["servers"][0]["url"] == "{apiRoot}/manage/v1"
-    assert yaml.safe_load(yaml.safe_dump(MANAGE._document)) == MANAGE._document
+    assert read_yaml(write_yaml(MANAGE._document)) == MANAGE._document
     assert routes.NAME == "manage"
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import pytest
-import yaml
 from tests.integration.northbound.house import House
 from tests.integration.northbound.test_tenants import ELSEWHERE, Watched
+from tests.support.documents import read_yaml
 from tests.unit.northbound.asgi import Reply
 from tests.unit.northbound.world import Client
 from tests.unit.store.test_sharding import QUERIES, created, plain
@@ -131,7 +131,7 @@ class Operation(NamedTuple):
 @cache
 def document(api: str) -> dict[str, Any]:
     """The API's document as it is served."""
-    found: dict[str, Any] = yaml.load(bundled(northbound.DOCUMENTS[api]), Loader=yaml.CSafeLoader)
+    found: dict[str, Any] = read_yaml(bundled(northbound.DOCUMENTS[api]))
     return found
 
 

@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any
 
 import pytest
-import yaml
+from tests.support.documents import read_yaml
 
 from simwarden.console.pages.rules import builder, trial
 
@@ -46,7 +46,7 @@ def test_what_is_no_number_is_left_to_the_api_to_refuse() -> None:
 
 
 def test_the_form_has_every_signal_that_the_api_has() -> None:
-    document = yaml.safe_load((resources.files("simwarden.management") / "openapi.yaml").read_text("utf-8"))
+    document = read_yaml((resources.files("simwarden.management") / "openapi.yaml").read_text("utf-8"))
     schemas = document["components"]["schemas"]
     assert set(builder.SIGNALS) == set(schemas["RuleCondition"]["properties"]["signal"]["enum"])
     assert set(schemas["RuleActions"]["properties"]) == {"bar", "suspend", "tag", "alert"}

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml
 from tests.conformance import contract
+from tests.support.documents import read_yaml
 from tests.unit.northbound.test_device_status import sandbox, session, slot
 from tests.unit.northbound.world import FULL_IMEI, IMEI, NOW, Client, World, sim
 
@@ -182,8 +182,8 @@ async def test_a_device_that_cannot_be_recognised_now_is_not_the_one_before(clie
 async def test_the_answers_keep_the_main_branch_too(client: Client, world: World, path: str) -> None:
     world.models[IMEI[:8]] = DeviceModel(IMEI[:8], "Quectel", "BG96")
     world.standing[sim(NUMBER).imsi] = Standing(slot(), session())
-    document = yaml.safe_load(MAIN.read_text(encoding="utf-8"))
-    common = yaml.safe_load((MAIN.parents[1] / "common" / "CAMARA_common.yaml").read_text(encoding="utf-8"))
+    document = read_yaml(MAIN.read_text(encoding="utf-8"))
+    common = read_yaml((MAIN.parents[1] / "common" / "CAMARA_common.yaml").read_text(encoding="utf-8"))
     for kind, entries in common["components"].items():
         document["components"].setdefault(kind, {})
         document["components"][kind] = {**entries, **document["components"][kind]}

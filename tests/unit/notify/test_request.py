@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
+from tests.support.documents import read_yaml
 
 from simwarden.domain.sink import InvalidSink
 from simwarden.engine.subscriptions import new_id
@@ -87,7 +87,7 @@ def test_every_attempt_has_the_same_body_and_a_fresh_signature() -> None:
     ],
 )
 def test_events_meet_the_upstream_contract(shared: Path, schema: str, type_: str, data: dict[str, Any]) -> None:
-    contract = yaml.safe_load(
+    contract = read_yaml(
         (
             shared
             / "camara/IoTSIMFraudPrevention/r1.2/code/API_definitions/iot-sim-fraud-prevention-subscriptions.yaml"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests.support.documents import read_yaml, write_yaml
 
 import simwarden
 from simwarden.reference.bundle import BundleError, bundle, bundled, components
@@ -37,7 +37,7 @@ def named(path: Path) -> str:
 
 @cache
 def read(path: Path) -> Any:
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return read_yaml(path.read_text(encoding="utf-8"))
 
 
 def resolved(node: Any, path: Path, whole: Any) -> Any:
@@ -59,7 +59,7 @@ def resolved(node: Any, path: Path, whole: Any) -> Any:
 
 @pytest.mark.parametrize("path", FILES, ids=named)
 def test_the_bundled_document_says_what_the_written_one_says(path: Path) -> None:
-    written, whole = read(path), yaml.safe_load(bundled(package(path)))
+    written, whole = read(path), read_yaml(bundled(package(path)))
     for section, entries in written["components"].items():
         assert entries.keys() <= whole["components"][section].keys()
         for name, entry in entries.items():
@@ -72,7 +72,7 @@ def test_the_bundled_document_says_what_the_written_one_says(path: Path) -> None
 def test_the_bundled_document_is_complete_in_itself_and_has_nothing_that_it_does_not_use(path: Path) -> None:
     text = bundled(package(path))
     assert "common.yaml" not in text
-    whole = yaml.safe_load(text)
+    whole = read_yaml(text)
     used = set(re.findall(r'"#/components/(\w+)/([\w-]+)"', text))
     for section, name in used:
         assert name in whole["components"][section]
@@ -98,7 +98,7 @@ def test_no_two_documents_have_the_same_component_of_their_own() -> None:
     for path in FILES:
         for section, entries in read(path)["components"].items():
             for name, entry in entries.items():
-                if len(yaml.safe_dump(entry).splitlines()) >= LONG and (section, name) not in OPEN:
+                if len(write_yaml(entry).splitlines()) >= LONG and (section, name) not in OPEN:
                     seen[section, name, json.dumps(entry, sort_keys=True)].append(named(path))
     assert {(section, name): users for (section, name, _), users in seen.items() if len(users) > 1} == {}
 
@@ -140,7 +140,7 @@ SHARED = """components:
 def test_what_is_used_is_taken_with_what_it_uses() -> None:
     text = bundle("x: y\n" + TEXT, components("x: y\n" + SHARED))
     assert text.startswith("x: y\nopenapi: 3.0.3\n")
-    assert yaml.safe_load(text)["components"] == {
+    assert read_yaml(text)["components"] == {
         "securitySchemes": {"openId": {"type": "openIdConnect"}},
         "schemas": {"Own": {"type": "string"}},
         "headers": {"x-correlator": {"description": "Found again"}},
