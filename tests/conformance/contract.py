@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +61,8 @@ class Contract:
         """`beyond`: errors that may be answered though the document does not list them."""
         self._document = document
         self._beyond = beyond
+        self._whole: dict[int, Any] = {}
+        """Nodes of the document without references, by the node's identity: answers are held against few of them."""
 
     def check(self, method: str, path: str, reply: Reply) -> None:
         """Raise ContractBroken unless `reply` is an answer that the document allows to `method path`.
@@ -77,20 +79,26 @@ class Contract:
         if operation is None:
             if reply.status not in (400, 401, 404, 405):
                 raise ContractBroken(f"{method} {path} is not in the document, yet answered {reply.status}")
-            self._valid({"$ref": "#/components/schemas/ErrorInfo"}, reply)
+            self._valid(self._error_info, reply)
             return
         if reply.status >= 400 and (reply.status, reply.json["code"]) in self._beyond:
-            self._valid({"$ref": "#/components/schemas/ErrorInfo"}, reply)
+            self._valid(self._error_info, reply)
             return
         response = operation["responses"].get(str(reply.status))
         if response is None:
             raise ContractBroken(f"{method} {path}: {reply.status} is not documented")
-        content = self.inlined(response).get("content")
+        if id(response) not in self._whole:
+            self._whole[id(response)] = self.inlined(response)
+        content = self._whole[id(response)].get("content")
         if content is None:
             if reply.body:
                 raise ContractBroken(f"{method} {path}: {reply.status} has a body")
             return
         self._valid(content["application/json"]["schema"], reply)
+
+    @cached_property
+    def _error_info(self) -> Any:
+        return self.inlined({"$ref": "#/components/schemas/ErrorInfo"})
 
     def _is_file(self, method: str, path: str, media_type: str) -> bool:
         """Whether the document says that this operation answers something else than JSON, of this type."""
@@ -140,7 +148,7 @@ class Contract:
         return None
 
     def _valid(self, schema: Any, reply: Reply) -> None:
-        errors = sorted(validator(self.inlined(schema)).iter_errors(reply.json), key=str)
+        errors = sorted(validator(schema).iter_errors(reply.json), key=str)
         if errors:
             raise ContractBroken(f"{errors[0].message} in {reply.body!r}")
         if reply.status >= 400 and reply.json["status"] != reply.status:

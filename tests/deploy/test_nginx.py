@@ -13,9 +13,11 @@ import ssl
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+import pytest_asyncio
 from tests.conftest import REPOSITORY
 from tests.integration.test_tls import shaken
 from tests.support.certificates import self_signed
+from tests.support.fixtures import world_database
 from tests.support.server import serving
 
 from simwarden.accounts.applications import issue, open_account
@@ -32,6 +34,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("nginx") is None, reason="Debian's package nginx-light is not installed"),
     pytest.mark.skipif(shutil.which("curl") is None, reason="Debian's package curl is not installed"),
 ]
+__all__ = ["world_database"]
 FOLDER = REPOSITORY / "deploy" / "nginx"
 
 
@@ -116,11 +119,12 @@ def free_ports(certificate: Path, log: Path) -> Proxy:
     return Proxy(certificate, free_port(), free_port(), free_port(), free_port(), log)
 
 
-@pytest.fixture
-async def proxy(tmp_path: Path, database_url: str) -> AsyncIterator[Proxy]:
-    """nginx in front of a server."""
-    certificate, key = self_signed(tmp_path)
-    made = free_ports(certificate, tmp_path / "access.log")
+@pytest_asyncio.fixture(scope="module")
+async def proxy(tmp_path_factory: pytest.TempPathFactory, world_database: Database) -> AsyncIterator[Proxy]:
+    """nginx in front of a server, one for all tests: each asks what no other changes."""
+    folder = tmp_path_factory.mktemp("proxy")
+    certificate, key = self_signed(folder)
+    made = free_ports(certificate, folder / "access.log")
     admin = free_port()
     settings = {
         "public_url": f"https://localhost:{made.public}",
@@ -128,8 +132,8 @@ async def proxy(tmp_path: Path, database_url: str) -> AsyncIterator[Proxy]:
         "trusted_proxies": "127.0.0.1",
     }
     async with (
-        serving(tmp_path, database_url, **settings) as url,
-        running(tmp_path / "nginx", made, key, url.removeprefix("http://"), admin),
+        serving(folder, world_database.url, **settings) as url,
+        running(folder / "nginx", made, key, url.removeprefix("http://"), admin),
     ):
         yield made
 
@@ -200,7 +204,7 @@ async def test_administration_and_reports_have_listeners_of_their_own(proxy: Pro
 
 
 async def test_a_large_body_is_refused_in_the_form_of_the_apis(
-    proxy: Proxy, tmp_path: Path, database: Database
+    proxy: Proxy, tmp_path: Path, world_database: Database
 ) -> None:
     body = tmp_path / "large.json"
     body.write_text("{" + " " * (2 << 20) + "}")
@@ -208,7 +212,7 @@ async def test_a_large_body_is_refused_in_the_form_of_the_apis(
     found = await curl(proxy, *post, f"https://localhost:{proxy.public}/iot-sim-fraud-prevention/v0.1/bind")
     assert (found.status, found.json["status"]) == (413, 413)
     # up to 4 MB pass where many devices may be named: the server itself reads it and answers
-    accounts = Accounts(database)
+    accounts = Accounts(world_database)
     await open_account(accounts, "ACME")
     issued = await issue(accounts, "ACME", "meters", ["iot-device-management:activate"])
     client = f"{issued.application.app_key}:{issued.app_secret}"

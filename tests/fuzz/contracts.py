@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from tests.conformance.contract import Contract
@@ -28,6 +29,7 @@ def templates(phone: str, imsi: str) -> list[Template]:
     ]
 
 
+@cache
 def operations() -> list[tuple[str, str, str, dict[str, Any]]]:
     """Base path, path, method and description of everything that can be called."""
     found = []

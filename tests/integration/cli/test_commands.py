@@ -439,8 +439,8 @@ def test_the_database_and_the_settings_are_shown(run: Run) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_knows_the_program(run: Run, shell: str) -> None:
-    result = run("completion", shell)
+def test_completion_knows_the_program(shell: str) -> None:
+    result = CliRunner().invoke(main, ["completion", shell])
     assert result.exit_code == 0
     assert "_SIMWARDEN_COMPLETE" in result.output
 
