@@ -28,6 +28,7 @@ class OpenCharging(msgspec.Struct, frozen=True):
     imsi: str | None
     notify_uri: str | None
     created_at: datetime
+    apn: str | None
 
 
 class ChargingSessions:
@@ -39,15 +40,14 @@ class ChargingSessions:
     async def open(self, bucket: int, ref: str, element_id: int, opened: OpenCharging) -> None:
         """Enter one; nothing changes where it is there."""
         async with self._db.transaction() as connection:
-            await connection.execute(
-                Q["open"], bucket, ref, element_id, opened.imsi, opened.notify_uri, opened.created_at
-            )
+            more = opened.imsi, opened.notify_uri, opened.created_at, opened.apn
+            await connection.execute(Q["open"], bucket, ref, element_id, *more)
             await connection.execute(Q["forget_oldest"], bucket, opened.imsi, element_id, MOST)
 
     async def find(self, bucket: int, ref: str, element_id: int) -> OpenCharging | None:
         """One by its ref, at the element that opened it."""
         row = await self._db.fetchrow(Q["find"], bucket, ref, element_id)
-        return None if row is None else OpenCharging(row["imsi"], row["notify_uri"], row["created_at"])
+        return None if row is None else OpenCharging(*row)
 
     async def close(self, bucket: int, ref: str, element_id: int) -> None:
         """It is over."""

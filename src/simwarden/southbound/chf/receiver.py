@@ -114,7 +114,9 @@ class ChargingApp(SbiApp[CommandAccess, ChargingRequest]):
         if uri is not None and not allowed_uri(uri, element):
             self._counted("notify_uri_refused", "")
             uri = None
-        await self._open.open(bucket, ref, element.id, OpenCharging(told.imsi if verdict.known else None, uri, now))
+        await self._open.open(
+            bucket, ref, element.id, OpenCharging(told.imsi if verdict.known else None, uri, now, told.apn)
+        )
         await self._note(element, told, now, Phase.BEGAN, ref, told.imsi, "charging-create")
         self._counted("accepted", "create")
         return 201, self._units(told, now), ((b"location", root + f"{PATH}/{ref}".encode()),)
@@ -125,7 +127,8 @@ class ChargingApp(SbiApp[CommandAccess, ChargingRequest]):
         await self._note(element, told, now, Phase.GOES_ON, ref, known.imsi, "charging-update")
         denied = False
         if known.imsi is not None:
-            denied = (await self._admission.standing(element.id, known.imsi, told.apn)).reason is not None
+            apn = told.apn or known.apn
+            denied = (await self._admission.standing(element.id, known.imsi, apn)).reason is not None
         self._counted("denied" if denied else "accepted", "update")
         return 200, self._units(told, now, denied=denied), ()
 

@@ -63,7 +63,8 @@ class GsupProxy(Worker):
         policy = EquipmentPolicy(mismatch=EquipmentStatus.BLACKLISTED)
         self._checks = EquipmentChecks(services.db, services.ingest, policy)
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], tuple[str, CommandAccess]] = {}
+        """By what serves one, its address and the element that it was when it connected."""
         self._links: dict[int, dict[str, _Link]] = {}
         """By HLR and name."""
 
@@ -93,7 +94,13 @@ class GsupProxy(Worker):
         await self._checks.drain()
 
     async def turn(self) -> float:
-        """Look for what goes on although it is switched off. Raises StoreUnavailable."""
+        """Look for what goes on although it is switched off, and hang up on peers whose element was changed or deleted:
+        they connect again as what they are now. Raises StoreUnavailable."""
+        for task, (address, access) in list(self._connections.items()):
+            now = self._book.of(address)
+            if now is None or _what_counts(now) != _what_counts(access):
+                self._services.counted("element_changed", "gsup")
+                task.cancel()
         for element_id, links in list(self._links.items()):
             if not links:
                 continue
@@ -111,8 +118,8 @@ class GsupProxy(Worker):
             writer.transport.abort()
             return
         task = asyncio.create_task(self._connect(access, reader, writer), name=f"gsup-{address}")
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+        self._connections[task] = address, access
+        task.add_done_callback(self._connections.pop)
 
     async def _connect(self, access: CommandAccess, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -141,6 +148,11 @@ class GsupProxy(Worker):
         finally:
             link.relay.abort()
             await link.close()
+
+
+def _what_counts(access: CommandAccess) -> tuple[object, ...]:
+    """What of an element its peers are served by."""
+    return access.id, access.account_id, access.url, access.username, access.password
 
 
 class _Hlr:

@@ -31,7 +31,7 @@ _CAUSES = {
     402: "Missing Attribute",
     403: "NAS Identification Mismatch",
     404: "Invalid Request",
-    405: "Unsupported RequestService",
+    405: "Unsupported Service",
     406: "Unsupported Extension",
     407: "Invalid Attribute Value",
     501: "Administratively Prohibited",

@@ -72,7 +72,8 @@ class S13Listener:
             peer.writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asker = self._who(writer.get_extra_info("peername")[0])
+        source = writer.get_extra_info("peername")[0]
+        asker = self._who(source)
         if asker is None or self._open[asker.id] >= MOST_OF_ELEMENT:
             self._counted("unknown_source" if asker is None else "busy", "")
             writer.close()
@@ -81,7 +82,7 @@ class S13Listener:
         own = ipaddress.ip_address(writer.get_extra_info("sockname")[0])
         address = (1 if own.version == 4 else 2).to_bytes(2, "big") + own.packed
         link = PeerLink(self._identity, address, self._settings.s13_watchdog_seconds, loop.time())
-        peer = _Peer(asker, link, writer)
+        peer = _Peer(source, asker, link, writer)
         self._open[asker.id] += 1
         self._peers.add(peer)
         watch = asyncio.create_task(self._watch(peer), name="s13-watchdog")
@@ -113,6 +114,10 @@ class S13Listener:
         clock = asyncio.get_running_loop().time
         while True:
             if self._do(peer, peer.link.look(clock())):
+                peer.writer.close()
+                return
+            if self._who(peer.source) != peer.asker:  # it was changed or deleted: it connects again as what it is now
+                self._counted("element_changed", "")
                 peer.writer.close()
                 return
             await asyncio.sleep(LOOK)
@@ -168,7 +173,8 @@ class S13Listener:
 class _Peer:
     """One connection."""
 
-    def __init__(self, asker: Asker, link: PeerLink, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, source: str, asker: Asker, link: PeerLink, writer: asyncio.StreamWriter) -> None:
+        self.source = source
         self.asker = asker
         self.link = link
         self.writer = writer

@@ -1,7 +1,8 @@
 -- Charging sessions that are open.
 
 -- name: open
-insert into charging_session (bucket, ref, element_id, imsi, notify_uri, created_at) values ($1, $2, $3, $4, $5, $6)
+insert into charging_session (bucket, ref, element_id, imsi, notify_uri, created_at, apn)
+values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (bucket, ref) do nothing
 
 -- name: forget_oldest
@@ -13,7 +14,7 @@ where bucket = $1 and imsi is not distinct from $2 and element_id = $3 and ref i
 )
 
 -- name: find
-select imsi, notify_uri, created_at from charging_session where bucket = $1 and ref = $2 and element_id = $3
+select imsi, notify_uri, created_at, apn from charging_session where bucket = $1 and ref = $2 and element_id = $3
 
 -- name: close
 delete from charging_session where bucket = $1 and ref = $2 and element_id = $3

@@ -237,6 +237,15 @@ async def test_a_closed_data_network_ends_its_sessions_alone(core: Core) -> None
     assert (await smf.begin(imsi(2), dnn="internet"))[1].status == 403
 
 
+async def test_an_update_without_its_data_network_gets_no_units_of_a_closed_one(core: Core) -> None:
+    session, _ = await core.smf.begin(imsi(2), dnn="internet")
+    await core.world.do(2, SetApn(FunctionState.CLOSED, "internet"))
+    request = core.smf.request(session, (1, 1), wanted=True)
+    del request["pDUSessionChargingInformation"]["pduSessionInformation"]["dnnId"]
+    units = (await core.smf.send(session, "update", request)).body["multipleUnitInformation"]
+    assert [unit["resultCode"] for unit in units] == ["END_USER_SERVICE_DENIED"]
+
+
 async def test_a_function_that_refuses_to_end_a_session_is_asked_again(core: Core) -> None:
     session, _ = await core.smf.begin(imsi(2))
     driver = core.source.driver((await core.world.gateways.of_kind(SOURCE.name))[0])

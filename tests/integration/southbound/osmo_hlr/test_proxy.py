@@ -164,6 +164,19 @@ async def test_what_is_not_asked_about_devices_passes_as_it_is(network: Network)
     assert refused.value.cause == 2  # IMSI unknown, in the HLR's words
 
 
+async def test_peers_of_an_element_that_is_deleted_are_hung_up(network: Network) -> None:
+    assert network.msc.is_connected
+    await network.world.db.execute("update gateway set source_addresses = '{192.0.2.0/24}' where id = $1", network.id)
+    await network.source.proxy._book.turn()
+    await network.source.proxy.turn()
+
+    async def hung_up() -> bool:
+        return not network.msc.is_connected and not network.sgsn.is_connected
+
+    await network.world.eventually(hung_up)
+    assert COUNTED["element_changed", "gsup"] == 2
+
+
 async def test_a_second_peer_of_one_name_is_hung_up_while_the_first_answers(network: Network) -> None:
     port = network.source.proxy.port
     other = CoreNode("MSC-1", Domain.CIRCUIT)

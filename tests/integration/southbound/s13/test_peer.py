@@ -15,7 +15,7 @@ from diameter.node import Node
 from diameter.node.application import SimpleThreadingApplication
 from tests.support.fixtures import world, world_database
 from tests.support.patience import PATIENCE
-from tests.support.world import START, World, device, imsi
+from tests.support.world import ACCOUNT, START, World, device, imsi
 
 from simwarden.demo.processes import free_port
 from simwarden.domain.equipment import DeviceList, ListedDevice
@@ -242,6 +242,15 @@ async def test_an_element_has_a_bounded_number_of_connections(core: Core) -> Non
             await connection.ask(CAPABILITIES, checks.application())
         assert await (await stack.enter_async_context(wire(core))).closed()
     assert core.counted == {("busy", ""): 1}
+
+
+async def test_a_peer_whose_element_changes_connects_again_as_what_it_is_now(core: Core) -> None:
+    async with wire(core) as connection:
+        await connection.ask(CAPABILITIES, checks.application())
+        await core.world.db.execute("update gateway set account_id = $1", ACCOUNT)
+        await core.source._book.turn()
+        assert await connection.closed()
+    assert core.counted["element_changed", ""] == 1
 
 
 async def test_a_peer_is_told_when_the_server_goes(core: Core) -> None:
