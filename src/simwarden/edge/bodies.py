@@ -126,31 +126,19 @@ class Limits(msgspec.Struct, frozen=True):
 class Body:
     """One request's body on its way in. `receive` takes the place of the server's own."""
 
-    __slots__ = (
-        "_bodies",
-        "_receive",
-        "_task",
-        "address",
-        "began",
-        "complete",
-        "is_over",
-        "received",
-        "refusal",
-        "seconds",
-    )
+    _task: asyncio.Task[object] | None = None
+    began = 0.0
+    received = 0
+    is_over = False
+    """It is over a limit: it is read no further, and refused when its address has its turn."""
+    refusal: BodyRefused | None = None
 
     def __init__(self, bodies: Bodies, receive: Receive, address: str, *, complete: bool) -> None:
         """`complete`: there is none."""
         self._bodies = bodies
         self._receive = receive
-        self._task: asyncio.Task[object] | None = None
         self.address = address
-        self.began = 0.0
         self.complete = complete
-        self.received = 0
-        self.is_over = False
-        """Over a limit: it is read no further, and refused when its address has its turn."""
-        self.refusal: BodyRefused | None = None
         self.seconds = bodies.limits.seconds
 
     async def receive(self) -> Message:

@@ -11,7 +11,7 @@ from simwarden.edge.bodies import Bodies, Body, BodyRefused
 from simwarden.edge.clients import Proxies, group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -55,18 +55,17 @@ class FrontDoor:
         peer, port = scope.get("client") or ("", 0)
         address = self._proxies.client(peer, scope["headers"])
         scope["client"] = (address, port if address == peer else 0)
-        scope["address"] = group(address)
-        body = Body(self._bodies, receive, scope["address"], complete=not has_body)
+        counted_as = scope["address"] = group(address)
+        body = Body(self._bodies, receive, counted_as, complete=not has_body)
         started = False
 
-        async def answer(message: Message) -> None:
+        def answer(message: Message) -> Awaitable[None]:  # a coroutine only where there is something to wait for
             nonlocal started
-            if not started and not body.complete:
-                if body.refusal is None and length <= DRAINED:
-                    await body.drain(DRAINED, DRAIN_SECONDS)
-                self._bodies.end(body)
+            if started or body.complete:
+                started = True
+                return send(message)
             started = True
-            await send(message)
+            return self._drained(body, length, send, message)
 
         if hosts != 1 and scope.get("http_version") == "1.1":
             self._counted("no_host")
@@ -79,10 +78,18 @@ class FrontDoor:
             if not started:
                 await errors.of_body(scope["headers"], refused)(scope, body.receive, answer)
         finally:
-            self._bodies.end(body)
+            if not body.complete:
+                self._bodies.end(body)
             if body.refusal is not None:
                 reason = body.refusal.reason
                 _log.debug("body refused", reason=reason, path=scope["path"], address=address, received=body.received)
+
+    async def _drained(self, body: Body, length: int, send: Send, message: Message) -> None:
+        """Begin an answer to a request whose body was not read to its end; its length is as declared."""
+        if body.refusal is None and length <= DRAINED:
+            await body.drain(DRAINED, DRAIN_SECONDS)
+        self._bodies.end(body)
+        await send(message)
 
 
 def _framing(scope: Scope) -> tuple[int, bool, int]:

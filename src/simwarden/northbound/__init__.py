@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
     from datetime import datetime
 
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -101,13 +101,12 @@ class ApisFirst:
         """By name; replaced as a whole when what is served changes."""
         self._others = others
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one request: what its application returns, without a coroutine more around it."""
         if scope["type"] != "lifespan":
             root = scope.get("root_path", "")
             api = self.apis.get(scope["path"].removeprefix(root).removeprefix("/").partition("/")[0])
             if api is not None:
                 scope["root_path"] = f"{root}/{api.name}"
-                await api(scope, receive, send)
-                return
-        await self._others(scope, receive, send)
+                return api(scope, receive, send)
+        return self._others(scope, receive, send)

@@ -326,21 +326,22 @@ class Api:
 class _Call:
     """What becomes known of a request while it is checked."""
 
+    correlator = ""
+    caller: TokenHolder | None = None
+    endpoint: Endpoint | None = None
+    allow = ""
+    signed: SignedHead | None = None
+    """Its head is signed, in place of carrying a token."""
+    quotas: Sequence[HeldQuota] = ()
+    """Those that it is held against."""
+    is_limited = True
+    """Limits may be set for the caller, or the call was refused before that was known."""
+    over: ServiceLimit | None = None
+    """Why it is refused."""
+
     def __init__(self, edge: Edge) -> None:
         self.edge = edge
         """Of the mode that the caller is in; the live one until that is known."""
-        self.correlator = ""
-        self.caller: TokenHolder | None = None
-        self.endpoint: Endpoint | None = None
-        self.allow = ""
-        self.signed: SignedHead | None = None
-        """Its head is signed, in place of carrying a token."""
-        self.quotas: Sequence[HeldQuota] = ()
-        """Those that it is held against."""
-        self.is_limited = True
-        """Limits may be set for the caller, or the call was refused before that was known."""
-        self.over: ServiceLimit | None = None
-        """Why it is refused."""
 
     def limits(self, app_key: str, api: str, operation: str) -> Sequence[ServiceLimit]:
         """What the client is shown: the limits that are set for it, or else the one that refused the call."""
