@@ -105,8 +105,8 @@ def test_pseudonyms_hang_on_the_master_key_and_do_not_change_with_releases() -> 
         ("TAC", "35209901", None, False),
         ("IMEISV", IMEI + "07", "07", True),
         ("IMEISV", IMEI + "08", "07", False),
-        ("IMEISV", IMEI + "08", None, True),  # the software version is not known
         ("IMEISV", "3520990017614907", "07", False),
+        ("IMEISV", "3520990017614907", None, False),
     ],
 )
 async def test_a_given_device_is_compared(
@@ -117,6 +117,13 @@ async def test_a_given_device_is_compared(
     reply = await client("POST", MATCH, body)
     assert (reply.status, reply.json["match"]) == (200, match)
     assert reply.json.keys() == {"match", "lastChecked"}
+
+
+async def test_a_software_version_that_is_not_known_is_neither_match_nor_mismatch(client: Client, world: World) -> None:
+    world.standing[sim(NUMBER).imsi] = Standing(None, session(svn=None))
+    body = {**PHONE, "providedIdentifierType": "IMEISV", "providedIdentifier": IMEI + "07"}
+    reply = await client("POST", MATCH, body)
+    assert (reply.status, reply.json["code"]) == (422, "SERVICE_NOT_APPLICABLE")
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ NAME = "device-identifier"
 LONGEST = 32
 """Characters of a name in an answer (main branch; 0.3.0 has no limit)."""
 _NO_DEVICE = "It is not known in which device this SIM is"
+_NO_SOFTWARE = "It is that device, but its software version is not known: give the IMEI"
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -75,15 +76,18 @@ class DeviceIdentifier:
         return Answer(200, schemas.PpidResponse(ppid=ppid, **known.common))
 
     async def match_identifier(self, request: Request) -> Answer:
-        """Whether the SIM is in a given device (matchIdentifier)."""
+        """Whether the SIM is in a given device (matchIdentifier). A software version that is not known is no match, and
+        no mismatch either."""
         wanted = decode(self._match, request.body, schemas.WORDING)
         given, kind = wanted.provided_identifier, wanted.provided_identifier_type
         if len(given) != schemas.DIGITS[kind]:
             raise InvalidArgument(f"providedIdentifier must have {schemas.DIGITS[kind]} digits as {kind}")
         known = await self._known(request, wanted.device)
         match = known.imei.startswith(given[:14])
-        if kind == "IMEISV" and known.svn is not None:
-            match = match and given[14:] == known.svn
+        if match and kind == "IMEISV":
+            if known.svn is None:
+                raise ServiceNotApplicable(_NO_SOFTWARE)
+            match = given[14:] == known.svn
         return Answer(200, schemas.MatchResponse(match=match, **known.common))
 
     async def _known(self, request: Request, device: Device | UnsetType) -> Known:
