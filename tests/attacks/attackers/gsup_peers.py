@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.attacks.target import Target
 
 PORT = free_port()
-SETTINGS = {"osmo_hlr_gsup_port": str(PORT), "osmo_hlr_gsup_peers": "6", "osmo_hlr_poll_rate": "0"}
+SETTINGS = {"osmo_hlr_gsup_port": str(PORT), "osmo_hlr_gsup_peers": "12", "osmo_hlr_poll_rate": "0"}
 EXPECTS = ((200, "passed"), (403, "hung up"))
 COUNTED = (
     'simwarden_southbound_messages_total{outcome="malformed",type="gsup"}',
@@ -42,7 +42,7 @@ SAID = (
 
 @contextlib.asynccontextmanager
 async def attack(target: Target) -> AsyncIterator[Answers]:
-    """Twelve peers, of whom seven stay, and there is room for six."""
+    """Twelve peers, of whom seven stay, and there is room for six of one HLR."""
     answers = Answers()
     writers: set[asyncio.StreamWriter] = set()
 

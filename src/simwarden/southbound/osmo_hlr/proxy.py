@@ -25,6 +25,7 @@ from simwarden.southbound.osmo_hlr.gsup import Domain
 from simwarden.southbound.osmo_hlr.poller import KIND
 from simwarden.southbound.osmo_hlr.relay import Relay
 from simwarden.southbound.osmo_hlr.vty import CIRCUIT, PACKET
+from simwarden.southbound.shares import WorkShares
 from simwarden.store import attachments
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class GsupProxy(Worker):
         self._book: AddressBook[CommandAccess] = AddressBook(services.elements, KIND, lambda access: access)
         policy = EquipmentPolicy(mismatch=EquipmentStatus.BLACKLISTED)
         self._checks = EquipmentChecks(services.db, services.ingest, policy)
+        self._shares = WorkShares(settings.osmo_hlr_gsup_peers)
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], tuple[str, CommandAccess]] = {}
         """By what serves one, its address and the element that it was when it connected."""
@@ -113,13 +115,17 @@ class GsupProxy(Worker):
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         address = writer.get_extra_info("peername")[0]
         access = self._book.of(address)
-        if access is None or len(self._connections) >= self._settings.osmo_hlr_gsup_peers:
+        if access is None or not self._shares.take(access.id):
             self._services.counted("unknown_source" if access is None else "too_many", "gsup")
             writer.transport.abort()
             return
         task = asyncio.create_task(self._connect(access, reader, writer), name=f"gsup-{address}")
         self._connections[task] = address, access
-        task.add_done_callback(self._connections.pop)
+        task.add_done_callback(self._gone)
+
+    def _gone(self, task: asyncio.Task[None]) -> None:
+        _, access = self._connections.pop(task)
+        self._shares.give_back(access.id)
 
     async def _connect(self, access: CommandAccess, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -27,8 +27,8 @@ class OsmoHlrSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Address that osmo_hlr_gsup_port is on."""
     osmo_hlr_gsup_port: Port = 0
     """TCP port at which MSC and SGSN connect in the place of their HLR (GSUP), by custom 4222; 0: none does."""
-    osmo_hlr_gsup_peers: Positive = 64
-    """MSC and SGSN that are connected at once, per worker; more are hung up."""
+    osmo_hlr_gsup_peers: Positive = 128
+    """MSC and SGSN that are connected at once, per worker, of one HLR at most half of them; more are hung up."""
     osmo_hlr_checks: Positive = 256
     """Checks of devices under way at once, per MSC; more are answered with congestion."""
     osmo_hlr_deny_undecided: bool = False
