@@ -210,8 +210,8 @@ def used_between(before: Session | None, after: Session) -> Octets:
 def _count(session: Session, note: SessionNote) -> Session:
     """Take in what a report says of volumes, also when it is late: totals that are larger, parts that are newer.
 
-    A report of another session, which had the same name before this one began, adds nothing. Nor does one that says
-    more than MOST_OCTETS.
+    A report of another session, which had the same name before this one began, adds nothing. Nor does one by which the
+    session would have used more than MOST_OCTETS.
     """
     if note.at < session.began_at:
         return session
@@ -220,10 +220,18 @@ def _count(session: Session, note: SessionNote) -> Session:
         session = msgspec.structs.replace(session, up=max(session.up, total.up), down=max(session.down, total.down))
     if note.used is not None and note.used.number > session.parts and believable(note.used.octets):
         more = note.used.octets
-        session = msgspec.structs.replace(
-            session, up=session.up + more.up, down=session.down + more.down, parts=note.used.number
-        )
+        total = Octets(session.up + more.up, session.down + more.down)
+        if believable(total):
+            session = msgspec.structs.replace(session, up=total.up, down=total.down, parts=note.used.number)
     return session
+
+
+def says_too_much(note: SessionNote, after: Session) -> bool:
+    """Whether volumes of a report were not counted because no session can use so much. `after`: the session, as the
+    report left it."""
+    if note.octets is not None and not believable(note.octets):
+        return True
+    return note.used is not None and note.used.number > after.parts and note.at >= after.began_at
 
 
 def believable(octets: Octets) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from simwarden.domain.session import Phase
+from simwarden.domain.session import Phase, believable
 from simwarden.store import seen_again, sessions
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _of_one_session_each(reports: Sequence[Report], elements: Collection[int]) -
 
 
 def _only_goes_on(report: Report) -> bool:
-    """Whether it says that a session goes on, with octets in totals, and nothing else.
+    """Whether it says that a session goes on, with octets in totals that can be believed, and nothing else.
 
     A name of a session that holds a line break cannot be compared together with others.
     """
@@ -91,6 +91,7 @@ def _only_goes_on(report: Report) -> bool:
         note.phase is Phase.GOES_ON
         and note.imsi is not None
         and note.used is None
+        and (note.octets is None or believable(note.octets))
         and note.at <= report.received_at
         and "\n" not in note.key
         and not (report.ports or report.evidence or report.sms or report.calls or report.subscribers)

@@ -14,7 +14,7 @@ import msgspec
 
 from simwarden.domain.counters import CounterUse, Meter
 from simwarden.domain.reports import Evidence
-from simwarden.domain.session import News, Octets, Phase, follow, used_between
+from simwarden.domain.session import MOST_OCTETS, News, Octets, Phase, follow, says_too_much, used_between
 from simwarden.store import attachments, sessions, sims, volumes
 from simwarden.store.places import CellReport
 
@@ -161,6 +161,8 @@ class SessionBook:
         session, news = follow(known, note, imsi, report.gateway_id, self._restarts.get(report.gateway_id))
         self._now[key] = session
         self.news[news] += 1
+        if says_too_much(note, session):
+            self.news["unbelievable"] += 1
         used = used_between(known, session)
         if used:
             self._use(report, session, min(note.at, report.received_at), used, account_id)
@@ -180,7 +182,8 @@ class SessionBook:
         """Count data of a SIM: by the hour, and for rules."""
         share = volumes.share_of(session.imsi, at, report.gateway_id, account_id)
         before, newest = self._volumes.get(share, (_NOTHING, at))
-        self._volumes[share] = Octets(before.up + used.up, before.down + used.down), max(newest, at)
+        up, down = min(before.up + used.up, MOST_OCTETS), min(before.down + used.down, MOST_OCTETS)
+        self._volumes[share] = Octets(up, down), max(newest, at)
         self.written[session.imsi] = report, f"session {session.key}"
         megabytes = Decimal(used.up + used.down) / 1_000_000
         self.uses.append(CounterUse(session.imsi, report.gateway_id, at, {Meter.MEGABYTES: megabytes}, 0))

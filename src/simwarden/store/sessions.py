@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
-from simwarden.domain.session import Session, believable
+from simwarden.domain.session import Session
 from simwarden.store.columns import keys_of, lines, numbers, sparse_lines, sparse_texts, texts
 from simwarden.store.queries import load
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from simwarden.domain.session import Octets, SessionNote
+    from simwarden.domain.session import SessionNote
     from simwarden.domain.sim import Sim
     from simwarden.store.database import Database
 
@@ -87,7 +87,7 @@ async def go_on(
     """
     notes = [note for _, note in told]
     shards, buckets, imsis = keys_of([note.imsi or "" for note in notes])
-    totals = [_believed(note.octets) for note in notes]  # up and down
+    totals = [(None, None) if note.octets is None else (note.octets.up, note.octets.down) for note in notes]
     rows = await connection.fetch(
         Q["go_on"],
         shards,
@@ -113,10 +113,6 @@ async def go_on(
         refresh,
     )
     return [Course(ord_ - 1, *more) for ord_, *more in rows]
-
-
-def _believed(octets: Octets | None) -> tuple[int | None, int | None]:
-    return (octets.up, octets.down) if octets is not None and believable(octets) else (None, None)
 
 
 async def live(connection: asyncpg.Connection, element_id: int, imsis: Sequence[str]) -> list[Session]:

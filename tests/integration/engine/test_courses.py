@@ -33,7 +33,6 @@ SHORT: dict[str, dict[str, Any]] = {
     "no octets": {"octets": None},
     "octets of before": {"octets": Octets(1, 2)},
     "more up alone": {"octets": Octets(500, 0)},
-    "octets that nobody believes": {"octets": Octets(MOST_OCTETS + 1, 5)},
     "without a device": {"imei": None, "svn": None},
     "without network and address": {"plmn": None, "rat": None, "ipv4": None},
     "without a cell": {"cells": ()},
@@ -62,6 +61,7 @@ WHOLE: dict[str, dict[str, Any]] = {
     "before the beginning": {"minutes": -5, "began_at": START - timedelta(minutes=9)},
     "an earlier beginning": {"began_at": START - timedelta(minutes=9)},
     "another session": {"key": "T"},
+    "octets that nobody believes": {"octets": Octets(MOST_OCTETS + 1, 5)},
     "its end": {"phase": Phase.ENDED},
     "a beginning again": {"phase": Phase.BEGAN},
 }

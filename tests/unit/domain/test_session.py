@@ -19,6 +19,7 @@ from simwarden.domain.session import (
     SessionNote,
     UsedPart,
     follow,
+    says_too_much,
     used_between,
 )
 
@@ -215,6 +216,23 @@ def test_volumes_that_nobody_can_have_used_are_not_counted(wrong: Octets) -> Non
         msgspec.structs.replace(part(1, 1), used=UsedPart(wrong, 1)),
     )
     assert (session.up, session.down) == (0, 0)
+
+
+def test_a_session_uses_no_more_in_parts_than_in_total() -> None:
+    added, session = counted(note(Phase.BEGAN, 0), part(1, MOST_OCTETS), part(2, 1), part(3, 0))
+    assert added == [0, MOST_OCTETS, 0, 0]
+    assert (session.up, session.parts) == (MOST_OCTETS, 3)
+
+
+def test_a_report_that_says_too_much_is_known_for_it() -> None:
+    session, _ = play(note(Phase.BEGAN, 0), part(1, MOST_OCTETS))
+    assert session is not None
+    for wrong in (total(Phase.GOES_ON, 5, MOST_OCTETS + 1), part(2, 1), part(2, MOST_OCTETS + 1)):
+        after, _ = follow(session, wrong, session.imsi, 1, None)
+        assert says_too_much(wrong, after)
+        assert (after.up, after.parts) == (MOST_OCTETS, 1)
+    for right in (note(Phase.GOES_ON, 6), total(Phase.GOES_ON, 6, MOST_OCTETS), part(1, MOST_OCTETS), part(2, 0)):
+        assert not says_too_much(right, follow(session, right, session.imsi, 1, None)[0])
 
 
 def test_where_a_session_is_comes_from_its_newest_report() -> None:

@@ -107,7 +107,7 @@ counted as (
     insert into data_volume as v (bucket, imsi, hour, element_id, account_id, up, down, at)
     select bucket, imsi, hour, gateway_id, account_id, up, down, at from written where up > 0 or down > 0
     on conflict (bucket, imsi, hour, element_id, account_id) do update
-    set up = v.up + excluded.up, down = v.down + excluded.down, at = greatest(v.at, excluded.at)
+    set up = least(v.up + excluded.up, 1000000000000000), down = least(v.down + excluded.down, 1000000000000000), at = greatest(v.at, excluded.at)
 )
 select ord, sim_due, cell_due, sim_seen_at, event_count, began_at from written
 union all

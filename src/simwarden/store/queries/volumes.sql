@@ -1,12 +1,14 @@
 -- Data that SIMs used.
 
 -- name: add
+-- Of one SIM, hour and element at most as much as of one session (MOST_OCTETS, domain/session.py): sessions that begin
+-- again and again do not leave bigint.
 insert into data_volume as v (bucket, imsi, hour, element_id, account_id, up, down, at)
 select * from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'), $3::timestamptz[],
                      string_to_array($4, e'\n')::int[], string_to_array($5, e'\n'),
                      string_to_array($6, e'\n')::bigint[], string_to_array($7, e'\n')::bigint[], $8::timestamptz[])
 on conflict (bucket, imsi, hour, element_id, account_id) do update
-set up = v.up + excluded.up, down = v.down + excluded.down, at = greatest(v.at, excluded.at)
+set up = least(v.up + excluded.up, 1000000000000000), down = least(v.down + excluded.down, 1000000000000000), at = greatest(v.at, excluded.at)
 
 -- name: of_sim
 select hour, sum(up)::bigint as up, sum(down)::bigint as down, max(at) as at from data_volume

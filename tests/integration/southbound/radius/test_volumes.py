@@ -9,7 +9,7 @@ from tests.integration.southbound.radius.mobile import HOME, Mobile, seconds
 from tests.support.world import ACCOUNT, imsi
 
 from simwarden.domain.identifiers import full_imei
-from simwarden.domain.session import Octets
+from simwarden.domain.session import MOST_OCTETS, Octets
 from simwarden.domain.sim import IdentifierKind, SimRef
 from simwarden.southbound.radius import codec
 from simwarden.southbound.radius.accounting import AccountingStatus
@@ -130,3 +130,14 @@ async def test_an_address_that_two_networks_gave_names_nobody(mobile: Mobile) ->
         other,
     )
     assert await Sims(world.db).find(ACCOUNT, ref) is None
+
+
+async def test_what_nobody_can_have_used_stays_within_the_table(mobile: Mobile) -> None:
+    """Neither in one session, nor in sessions that begin again and again within an hour."""
+    began, most = (seconds() - 60) // 3600 * 3600, MOST_OCTETS
+    for n in range(3):
+        await report(mobile, START, f"S{n}", at=began)
+        await report(mobile, INTERIM, f"S{n}", *octets(most), at=began + 1)
+        await report(mobile, INTERIM, f"S{n}", *octets(1 << 63), at=began + 2)
+    assert await used(mobile, await mobile.world.sim(1)) == Octets(most, 0)
+    assert sum(tally.sessions.get("unbelievable", 0) for tally in mobile.world.tallies) >= 3
