@@ -49,7 +49,7 @@ def examine(body: bytes) -> str:
     """One body: how it was taken. Raises Finding."""
     try:
         told = chf.read(body, NOW)
-        bucket, ref = chf.ref_of(1, told)
+        bucket, ref = chf.ref_of(1, told, stored=True)
         chf.units(told, NOW, octets=1, seconds=60)
     except Problem as problem:
         return str(problem.cause)

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 Q = load("charging")
 MOST = 64
-"""Of a SIM at an element, and of those that name no SIM in a bucket."""
+"""Of a SIM at an element. A device has at most 15 sessions (3GPP TS 24.007 11.2.3.1b); older ones were never ended."""
 
 
 class OpenCharging(msgspec.Struct, frozen=True):
     """One of them."""
 
     imsi: str | None
+    """None: of a SIM that is not registered. Such sessions are no longer stored."""
     notify_uri: str | None
     created_at: datetime
     apn: str | None

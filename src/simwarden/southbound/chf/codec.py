@@ -133,11 +133,24 @@ def _session(told: dict[str, Any], consumer: dict[str, Any], number: int, at: da
     )
 
 
-def ref_of(element_id: int, told: Charging) -> tuple[int, str]:
-    """The bucket and the ChargingDataRef of a session that begins with this request: the same when it comes again."""
+def ref_of(element_id: int, told: Charging, *, stored: bool) -> tuple[int, str]:
+    """The bucket and the ChargingDataRef of a session that begins with this request: the same when it comes again.
+
+    One that is not `stored` is its own proof: half of it is made of the other half and of the element.
+    """
     digest = hashlib.sha256(b"%d " % element_id + told.name).hexdigest()[:30]
     bucket = bucket_of(told.imsi or digest)
-    return bucket, f"{bucket:02x}{digest}"
+    ref = f"{bucket:02x}{digest}"
+    return bucket, ref if stored else ref[:16] + _proof(element_id, ref[:16])
+
+
+def is_unstored(element_id: int, ref: str) -> bool:
+    """Whether `ref_of` made this name of a session that is not stored, for this element."""
+    return ref[16:] == _proof(element_id, ref[:16])
+
+
+def _proof(element_id: int, half: str) -> str:
+    return hashlib.sha256(f"not stored {element_id} {half}".encode()).hexdigest()[:16]
 
 
 def bucket_of_ref(ref: str) -> int | None:

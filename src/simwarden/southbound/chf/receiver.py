@@ -80,6 +80,8 @@ class ChargingApp(SbiApp[CommandAccess, ChargingRequest]):
         if asked.action == "create":
             return await self._create(element, told, now, asked.root)
         bucket = codec.bucket_of_ref(ref)
+        if bucket is not None and codec.is_unstored(element.id, ref):
+            return self._of_nobody(told, now, asked.action)
         known = None if bucket is None else await self._open.find(bucket, ref, element.id)
         if bucket is None or known is None:
             self._counted("unknown_session", asked.action)
@@ -109,17 +111,22 @@ class ChargingApp(SbiApp[CommandAccess, ChargingRequest]):
         if verdict.known and verdict.reason is not None:
             self._counted("denied", "create")
             raise Problem(403, verdict.reason, "END_USER_REQUEST_DENIED")
-        bucket, ref = codec.ref_of(element.id, told)
+        stored = verdict.known and told.imsi is not None
+        bucket, ref = codec.ref_of(element.id, told, stored=stored)
         uri = told.notify_uri
         if uri is not None and not allowed_uri(uri, element):
             self._counted("notify_uri_refused", "")
             uri = None
-        await self._open.open(
-            bucket, ref, element.id, OpenCharging(told.imsi if verdict.known else None, uri, now, told.apn)
-        )
+        if stored:
+            await self._open.open(bucket, ref, element.id, OpenCharging(told.imsi, uri, now, told.apn))
         await self._note(element, told, now, Phase.BEGAN, ref, told.imsi, "charging-create")
         self._counted("accepted", "create")
         return 201, self._units(told, now), ((b"location", root + f"{PATH}/{ref}".encode()),)
+
+    def _of_nobody(self, told: Charging, now: datetime, action: str) -> Answer:
+        """A session of a SIM that is not registered goes on, or ends: nothing of it is known, and nothing is kept."""
+        self._counted("accepted", action)
+        return (200, self._units(told, now), ()) if action == "update" else (204, b"", ())
 
     async def _update(
         self, element: CommandAccess, told: Charging, now: datetime, ref: str, known: OpenCharging

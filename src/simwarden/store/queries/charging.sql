@@ -6,10 +6,10 @@ values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (bucket, ref) do nothing
 
 -- name: forget_oldest
--- Keep $4 of a SIM, or of nobody's, at an element: those that began last.
+-- Keep $4 of a SIM at an element: those that began last.
 delete from charging_session
-where bucket = $1 and imsi is not distinct from $2 and element_id = $3 and ref in (
-    select ref from charging_session where bucket = $1 and imsi is not distinct from $2 and element_id = $3
+where bucket = $1 and imsi = $2 and element_id = $3 and ref in (
+    select ref from charging_session where bucket = $1 and imsi = $2 and element_id = $3
     order by created_at desc, ref offset $4
 )
 

@@ -29,6 +29,7 @@ from simwarden.southbound.sbi.client import SbiClient
 from simwarden.southbound.sbi.listener import SbiListener
 from simwarden.southbound.source import SourceServices
 from simwarden.store import sessions, volumes
+from simwarden.store.charging import MOST
 from simwarden.store.listed_devices import ListedDevices
 
 if TYPE_CHECKING:
@@ -289,6 +290,21 @@ async def test_sims_that_are_not_registered(core: Core, world: World) -> None:
     async with Core(world, chf_unknown="REFUSE") as strict:
         _, refused = await strict.smf.begin("999990000000001", pei=pei(3))
         assert (refused.status, refused.body["cause"]) == (404, "USER_UNKNOWN")
+
+
+async def test_however_many_sims_are_not_registered_their_sessions_go_on_and_take_no_room(core: Core) -> None:
+    """All of one bucket, more than are kept of a SIM."""
+    sessions_ = [(await core.smf.begin("999990000000001"))[0] for _ in range(MOST + 2)]
+    first, second = sessions_[:2]
+    assert len({each.ref for each in sessions_}) == len(sessions_)
+    updated = await core.smf.report(first, 5, 5)
+    assert (updated.status, updated.body["multipleUnitInformation"]) == (200, GRANTED)
+    assert (await core.smf.end(first)).status == 204
+    assert await core.rows() == 0
+    assert second.ref is not None
+    second.ref = second.ref[:-1] + ("0" if second.ref[-1] != "0" else "1")
+    assert (await core.smf.report(second, 5, 5)).status == 404
+    assert core.counted["unknown_session", "update"] == 1
 
 
 async def test_who_is_not_registered_and_what_is_wrong(core: Core) -> None:

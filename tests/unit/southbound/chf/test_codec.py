@@ -11,7 +11,7 @@ from tests.support.charging import CHARGING
 
 from simwarden.domain.identifiers import bucket_of
 from simwarden.domain.session import Octets
-from simwarden.southbound.chf.codec import bucket_of_ref, read, ref_of, units
+from simwarden.southbound.chf.codec import bucket_of_ref, is_unstored, read, ref_of, units
 from simwarden.southbound.sbi.answers import Problem
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -117,11 +117,14 @@ def test_what_identifies_it_must_be_right(body: bytes, cause: str) -> None:
 
 
 def test_a_request_that_comes_again_has_the_same_reference() -> None:
-    bucket, ref = ref_of(1, read(encoded(), NOW))
-    assert (bucket, ref) == ref_of(1, read(encoded(retransmissionIndicator=True), NOW))
-    assert bucket == bucket_of("460000990123698") == bucket_of_ref(ref)
-    others = [ref_of(2, read(encoded(), NOW)), ref_of(1, read(encoded(chargingId=2), NOW))]
-    assert ref not in [each for _, each in others]
+    for stored in (True, False):
+        bucket, ref = ref_of(1, read(encoded(), NOW), stored=stored)
+        assert (bucket, ref) == ref_of(1, read(encoded(retransmissionIndicator=True), NOW), stored=stored)
+        assert bucket == bucket_of("460000990123698") == bucket_of_ref(ref)
+        asked = (2, encoded()), (1, encoded(chargingId=2))
+        assert ref not in [ref_of(element, read(body, NOW), stored=stored)[1] for element, body in asked]
+        assert is_unstored(1, ref) is not stored
+        assert not is_unstored(2, ref)
     assert [bucket_of_ref(text) for text in ("", "x" * 32, ref.upper() + "0", ref[:-1])] == [None] * 4
 
 
