@@ -1,5 +1,5 @@
-"""`python -m tests.fuzz --ejoin 200000 --camara 50000 --tokens 20000 --files 5000 --radius 1000000 --sbi 100000
---s13 1000000`.
+"""`python -m tests.fuzz --ejoin 200000 --camara 50000 --tokens 20000 --files 5000 --gsup 1000000 --radius 1000000
+--sbi 1000000 --s13 1000000`, as `make fuzz` does. What is not named gets no input.
 
 Ends with 1 and the input that broke a promise, or with how many inputs were answered how.
 """

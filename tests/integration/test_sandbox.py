@@ -163,7 +163,7 @@ async def test_subscriptions_are_told_by_the_real_delivery(trial: Trial, digit: 
     async with Sink() as sink:
         reply = await trial.subscribe(f"+861380000777{digit}", sink.url)
         assert reply.status == 201
-        await sink.until_received(1 + len(imeis), 15)
+        await sink.until_received(1 + len(imeis))
         assert [one.event["data"]["imei"] for one in sink.received[1:]] == imeis
         for one in sink.received:
             Webhook(reply.headers["x-simwarden-webhook-secret"]).verify(one.body, dict(one.headers))
@@ -190,7 +190,7 @@ async def test_virtual_sims_cross_geofences_when_their_device_would_change(trial
         }
         reply = await trial.call("geofencing-subscriptions", "POST", "/subscriptions", body, version="v0.5")
         assert reply.status == 201
-        await sink.until_received(3, 15)
+        await sink.until_received(3)
         assert [one.kind for one in sink.received] == ["subscription-started", "area-entered", "area-entered"]
         assert all(one.event["data"]["area"] == area for one in sink.received)
         path = f"/subscriptions/{reply.json['id']}"
@@ -208,7 +208,7 @@ async def test_virtual_sims_receive_messages_when_their_device_would_change(tria
         }
         reply = await trial.call("short-message-subscriptions", "POST", "/subscriptions", body, version="vwip")
         assert reply.status == 201
-        await sink.until_received(2, 15)
+        await sink.until_received(2)
         assert [one.kind for one in sink.received] == ["subscription-started", "sms-received"]
         told = sink.received[1].event["data"]
         assert (told["text"], told["device"]) == ("temp 21.5", {"phoneNumber": "+491700000001"})
@@ -229,7 +229,7 @@ async def test_virtual_sims_have_records_when_their_device_would_change(trial: T
             }
             reply = await trial.call("record-subscriptions", "POST", "/subscriptions", body, version="v0.1")
             assert reply.status == 201
-        await sink.until_received(6, 15)
+        await sink.until_received(6)
         told = {one.kind: one.event["data"] for one in sink.received}
         assert (told["message-recorded"]["kind"], told["message-recorded"]["textLength"]) == ("SENT", 4)
         assert told["message-recorded"]["device"] == {"phoneNumber": "+491700000001"}
@@ -251,7 +251,7 @@ async def test_virtual_sims_have_unusual_traffic_once(trial: Trial, named: dict[
         }
         reply = await trial.call("fraud-hotzone-subscriptions", "POST", "/subscriptions", body, version="vwip")
         assert reply.status == 201
-        await sink.until_received(2, 15)
+        await sink.until_received(2)
         assert [one.kind for one in sink.received] == ["subscription-started", "anomaly-detected"]
         told = sink.received[1].event["data"]
         assert (told["checkType"], told["checkTarget"], told["riskLevel"]) == ("CALL", "VICTIM", "HIGH")
@@ -268,7 +268,7 @@ async def test_virtual_numbers_come_to_another_sim_when_their_device_would_chang
         }
         reply = await trial.call("sim-swap-subscriptions", "POST", "/subscriptions", body, version="v0.3")
         assert reply.status == 201
-        await sink.until_received(4, 15)
+        await sink.until_received(4)
         kinds = ["subscription-started", "swapped", "swapped", "subscription-ended"]
         assert [one.kind for one in sink.received] == kinds
         id_ = reply.json["id"]
