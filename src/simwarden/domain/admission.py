@@ -8,8 +8,10 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
+from simwarden.domain.decision import Verdict
 from simwarden.domain.equipment import OF_LIST, EquipmentStatus
-from simwarden.domain.sim import Function, Lifecycle
+from simwarden.domain.rules.device import compare
+from simwarden.domain.sim import BarCause, Function, Lifecycle, OnMismatch
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,20 +34,32 @@ class Refusal(enum.StrEnum):
     """The operator's lists keep its device out, with any SIM."""
 
 
-def refusal(sim: Sim, apn: str | None) -> str | None:
+def refusal(sim: Sim, apn: str | None, imei: str | None = None) -> str | None:
     """Why a data session of this SIM at this access point may not begin; None: it may.
 
     The cause of the oldest bar of data (BarCause), or a Refusal. `apn`: None where it is not known, which no closed
-    access point name is compared with.
+    access point name is compared with. `imei`: 14 digits of the device that asks, where that is known. A question whose
+    sighting was older than one that counted already has raised no bar: a binding that does not allow the device refuses
+    it all the same.
     """
     if sim.lifecycle is not Lifecycle.ACTIVE:
         return f"{Refusal.NOT_ACTIVE} {sim.lifecycle}"
     bars = [bar for bar in sim.bars if bar.functions & Function.DATA]
     if bars:
         return str(min(bars, key=lambda bar: (bar.since, bar.event)).cause)
+    if imei is not None and _is_foreign(sim, imei):
+        return str(BarCause.IMEI_MISMATCH)
     if apn is not None and any(closed.apn == apn for closed in sim.closed_apns):
         return f"{Refusal.APN_CLOSED} {apn}"
     return None
+
+
+def _is_foreign(sim: Sim, imei: str) -> bool:
+    """Whether a device is neither allowed nor the one that the SIM is known to be in, of which bars speak."""
+    if sim.binding is None or not sim.binding.values or sim.binding.policy.on_mismatch is not OnMismatch.ENFORCE:
+        return False
+    known = sim.seen is not None and sim.seen.imei == imei
+    return not known and compare(sim.binding, imei)[0] is Verdict.MISMATCH
 
 
 def keeping_out(lists: Collection[DeviceList]) -> list[DeviceList]:

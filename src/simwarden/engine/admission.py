@@ -109,7 +109,7 @@ class Admission:
         verdicts = []
         for question, imsi, known in zip(questions, names, found, strict=True):
             sim = await decided[imsi] if imsi in decided else known and known.sim
-            verdicts.append(_verdict(sim, question.apn))
+            verdicts.append(_verdict(sim, question.apn, question.imei))
         return [await _in_device(*each) for each in zip(verdicts, lists, strict=True)]
 
     async def standing(self, element_id: int, imsi: str, apn: str | None = None) -> AdmissionVerdict:
@@ -126,8 +126,8 @@ class Admission:
         return [each.imsi or by_number.get(each.msisdn or "") for each in questions]
 
 
-def _verdict(sim: Sim | None, apn: str | None) -> AdmissionVerdict:
-    return _UNKNOWN if sim is None else AdmissionVerdict(refusal(sim, apn), event=sim.event_count)
+def _verdict(sim: Sim | None, apn: str | None, imei: str | None = None) -> AdmissionVerdict:
+    return _UNKNOWN if sim is None else AdmissionVerdict(refusal(sim, apn, imei), event=sim.event_count)
 
 
 async def _in_device(

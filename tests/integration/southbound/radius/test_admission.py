@@ -66,6 +66,18 @@ async def test_a_wrong_device_is_refused_and_the_right_one_let_in_again(mobile: 
     assert await mobile.live() == [], "an admission is no session"
 
 
+async def test_a_wrong_device_is_refused_whose_gateway_has_a_slow_clock(mobile: Mobile) -> None:
+    """Its sighting is older than the newest one, and changes nothing; as a packet that was caught and sent anew."""
+    now = seconds()
+    assert await ask(mobile, at=now) is None
+    assert await ask(mobile, OTHER, at=now - 400) == "IMEI_MISMATCH"
+    assert not await mobile.world.barred(1)
+    assert await ask(mobile, at=now - 400) is None
+    assert await ask(mobile, OTHER, at=now) == "IMEI_MISMATCH"
+    assert await mobile.world.barred(1)
+    assert await ask(mobile, at=now - 400) == "IMEI_MISMATCH", "what is known to be newer counts"
+
+
 async def test_a_listed_device_is_refused_with_any_sim_and_bars_none(mobile: Mobile) -> None:
     world, lists = mobile.world, ListedDevices(mobile.world.db)
     await lists.put([ListedDevice(list=DeviceList.STOLEN, imei=HOME)], now_utc())
