@@ -133,10 +133,11 @@ class Body:
     """It is over a limit: it is read no further, and refused when its address has its turn."""
     refusal: BodyRefused | None = None
 
-    def __init__(self, bodies: Bodies, receive: Receive, address: str, *, complete: bool) -> None:
-        """`complete`: there is none."""
+    def __init__(self, bodies: Bodies, receive: Receive, address: str, *, complete: bool, declared: int = 0) -> None:
+        """`complete`: there is none; `declared`: how long it is by its Content-Length, 0: it has none."""
         self._bodies = bodies
         self._receive = receive
+        self._left = declared or -1
         self.address = address
         self.complete = complete
         self.seconds = bodies.limits.seconds
@@ -163,13 +164,19 @@ class Body:
             incomplete = BodyIncomplete()
             self.refuse(incomplete)
             raise incomplete
-        if message.get("more_body", False):
-            self._bodies.grow(self, len(message.get("body", b"")))
+        if message.get("more_body", False) and self._is_short(size := len(message.get("body", b""))):
+            self._bodies.grow(self, size)
             self._check()
         else:
+            message["more_body"] = False
             self.complete = True
             self._bodies.end(self)
         return message
+
+    def _is_short(self, size: int) -> bool:
+        """Whether something follows, though Granian says so of every piece: that none does is a message of its own."""
+        self._left -= size
+        return self._left != 0
 
     def _check(self) -> None:
         if self.refusal is not None:

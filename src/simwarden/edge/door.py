@@ -56,7 +56,9 @@ class FrontDoor:
         address = self._proxies.client(peer, scope["headers"])
         scope["client"] = (address, port if address == peer else 0)
         counted_as = scope["address"] = group(address)
-        body = Body(self._bodies, receive, counted_as, complete=not has_body)
+        is_1_1 = scope.get("http_version") == "1.1"  # HTTP/2 has an end of its own, which may be a frame later
+        declared = length if is_1_1 else 0
+        body = Body(self._bodies, receive, counted_as, complete=not has_body, declared=declared)
         started = False
 
         def answer(message: Message) -> Awaitable[None]:  # a coroutine only where there is something to wait for
@@ -67,7 +69,7 @@ class FrontDoor:
             started = True
             return self._drained(body, length, send, message)
 
-        if hosts != 1 and scope.get("http_version") == "1.1":
+        if hosts != 1 and is_1_1:
             self._counted("no_host")
             refusal = errors.error(scope["headers"], 400, "INVALID_ARGUMENT", "HTTP/1.1 asks for one Host header")
             await refusal(scope, body.receive, answer)
@@ -94,7 +96,7 @@ class FrontDoor:
 
 def _framing(scope: Scope) -> tuple[int, bool, int]:
     """How many Host headers there are, whether a body follows, and its length as declared (0: it is not)."""
-    hosts, has_body, length = 0, scope.get("http_version") != "1.1", 0
+    hosts, has_body, length, chunked = 0, scope.get("http_version") != "1.1", 0, False
     for name, value in scope["headers"]:
         if name == b"host":
             hosts += value != b""  # a missing one is handed on by Granian as an empty one
@@ -102,5 +104,5 @@ def _framing(scope: Scope) -> tuple[int, bool, int]:
             length = int(value) if value.isdigit() and len(value) < 19 else 0
             has_body = has_body or length > 0
         elif name == b"transfer-encoding":
-            has_body = True
-    return hosts, has_body, length
+            has_body = chunked = True
+    return hosts, has_body, 0 if chunked else length

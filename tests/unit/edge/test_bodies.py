@@ -38,9 +38,9 @@ def piece(body: bytes, *, more: bool = True) -> Message:
 class Wire:
     """A connection: what is put on it is received."""
 
-    def __init__(self, bodies: Bodies, address: str = "192.0.2.1") -> None:
+    def __init__(self, bodies: Bodies, address: str = "192.0.2.1", declared: int = 0) -> None:
         self.pieces: asyncio.Queue[Message] = asyncio.Queue()
-        self.body = Body(bodies, self.pieces.get, address, complete=False)
+        self.body = Body(bodies, self.pieces.get, address, complete=False, declared=declared)
         self.reading = asyncio.create_task(read_body(self.body.receive, None, 1000))
 
     async def send(self, message: Message) -> None:
@@ -74,6 +74,18 @@ async def test_a_body_in_pieces_is_read_whole(clock: Clock) -> None:
         await wire.send(piece(part))
     await wire.send(piece(b"e", more=False))
     assert await wire.reading == b"abcde"
+    assert (counted, bodies._open, bodies._held) == ([], {}, 0)
+
+
+@pytest.mark.parametrize("parts", [[b"abcde"], [b"ab", b"cde"], [b"", b"abcd", b"", b"e"]])
+async def test_a_body_is_complete_with_the_last_byte_that_was_declared(clock: Clock, parts: list[bytes]) -> None:
+    bodies, counted = counting(clock)
+    wire = Wire(bodies, declared=5)
+    for part in parts:
+        assert not wire.reading.done()
+        await wire.send(piece(part))
+    assert await wire.reading == b"abcde"
+    assert wire.body.complete
     assert (counted, bodies._open, bodies._held) == ([], {}, 0)
 
 
