@@ -31,6 +31,7 @@ from benchmarks import (
     place,
     pool,
     radius,
+    reads,
     retention,
     rules,
     s13,
@@ -69,13 +70,13 @@ async def measure_calls(given: argparse.Namespace) -> None:
 
 async def measure_reads(given: argparse.Namespace) -> None:
     """Calls that ask what the record knows of a number, and one that every figure can be compared with."""
-    os.environ["SIMWARDEN_WORKERS"] = str(given.workers or 1)
+    os.environ["SIMWARDEN_WORKERS"] = str(given.workers or os.cpu_count() or 1)
     async with bench() as world, bare.serving() as beside:
         app_key, app_secret = await world.fill(0)
         await growth.fill(world, given.sims)
         await world.log_in(app_key, app_secret)
         for operation in ("query", *calls.READS):
-            await calls.measure(world, operation, given.sims, given.seconds, given.rounds, given.connections, beside)
+            await reads.measure(world, operation, given.sims, given.seconds, given.rounds, given.connections, beside)
 
 
 async def measure_eir(given: argparse.Namespace) -> None:
@@ -298,7 +299,9 @@ def main() -> None:
     parser.add_argument(
         "--moves", type=int, default=100, help="moves, or received messages, of a latency (default 100)"
     )
-    workers = "rules: processes beside each other (default 2); radius, reads: worker processes (default 1)"
+    workers = (
+        "rules: processes beside each other (default 2); worker processes of radius (default 1), reads (the cores)"
+    )
     parser.add_argument("--workers", type=int, help=workers)
     parser.add_argument("--messages", type=int, default=5_000, help="by SMPP, in each direction (default 5,000)")
     parser.add_argument("--pages", type=int, default=60, help="console: how often each page is asked for (default 60)")

@@ -57,6 +57,16 @@ async def serving() -> AsyncIterator[str]:
 
 async def paced(url: str, seconds: float, rate: float, connections: int = 64) -> str:
     """The times of the bare server at a rate, in words."""
-    request = http_load.request(url, _REQUEST_BODY, _TOKEN)
-    run = await http_load.run(url, lambda _n: request, seconds=seconds, connections=connections, rate=rate)
+    run = await _run(url, seconds, rate, connections)
     return f"a bare server at the same rate: {machine.percentiles(run.latencies)}"
+
+
+async def p99(url: str, seconds: float, rate: float) -> float:
+    """What the p99 of the bare server is at a rate, in milliseconds."""
+    run = await _run(url, seconds, rate, 64)
+    return sorted(run.latencies)[int(0.99 * len(run.latencies))]
+
+
+async def _run(url: str, seconds: float, rate: float, connections: int) -> http_load.Result:
+    request = http_load.request(url, _REQUEST_BODY, _TOKEN)
+    return await http_load.run(url, lambda _n: request, seconds=seconds, connections=connections, rate=rate)

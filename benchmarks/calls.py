@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import bare, http_load, machine
+from benchmarks import http_load, machine
 from benchmarks.setup import Bench
 from simwarden.demo.story import FRAUD
 
@@ -94,19 +94,17 @@ async def measure(
     seconds: float,
     rounds: int,
     connections: int = 48,
-    beside: str | None = None,
 ) -> float:
-    """Print the most that goes through, and the times at a steady rate: that of the busy hour, for reads READS_RATE.
+    """Print the most that goes through, and the times at a steady rate: that of the busy hour, or HOTZONE_RATE.
 
-    `connections`: kept ones over which the most is asked for. `beside`: the URL of a bare server, whose times at the
-    same rate are printed too. Returns the most, in requests/s.
+    `connections`: kept ones over which the most is asked for. Returns the most, in requests/s.
     """
     url, make = requests(world, operation, sims)
     await http_load.run(url, make, seconds=2, connections=16)
     runs = [await http_load.run(url, make, seconds=seconds, connections=connections) for _ in range(rounds)]
     _check(operation, runs)
     middle, ceiling = machine.median([run.rate for run in runs]), CEILING.get(operation, CEILING["query"])
-    aim = READS_AIM if operation in READS else {**AIM, HOTZONE: HOTZONE_AIM}.get(operation)
+    aim = {**AIM, HOTZONE: HOTZONE_AIM}.get(operation)
     each = ", ".join(f"{run.rate:,.0f}" for run in runs)
     print(
         f"CAMARA {operation}, most: {middle:,.0f} requests/s (rounds {each}; {connections} connections, "
@@ -114,13 +112,12 @@ async def measure(
         + (f"; aim {aim}" if aim else ""),
         flush=True,
     )
-    rate = HOTZONE_RATE if operation == HOTZONE else READS_RATE if operation in READS else BUSY
+    rate = HOTZONE_RATE if operation == HOTZONE else BUSY
     paced = [await http_load.run(url, make, seconds=seconds, connections=64, rate=rate) for _ in range(rounds)]
     _check(operation, paced)
     usual = sorted(paced, key=lambda run: sorted(run.latencies)[int(0.99 * len(run.latencies))])[rounds // 2]
     print(
-        f"CAMARA {operation} at {rate:,}/s: {usual.rate:,.0f}/s answered, {machine.percentiles(usual.latencies)}"
-        + (f"; {await bare.paced(beside, seconds, rate)}" if beside else ""),
+        f"CAMARA {operation} at {rate:,}/s: {usual.rate:,.0f}/s answered, {machine.percentiles(usual.latencies)}",
         flush=True,
     )
     return middle
