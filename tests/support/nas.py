@@ -1,4 +1,4 @@
-"""A network access server for tests: sends accounting, answers Disconnect-Requests, both on real sockets."""
+"""A network access server for tests: sends accounting, answers Disconnect- and CoA-Requests, on real sockets."""
 
 from __future__ import annotations
 
@@ -66,9 +66,11 @@ def access(
 
 
 class TestNas:
-    """Bound to 127.0.0.1. `live` holds the sessions that it has; a Disconnect-Request ends one of them.
+    """Bound to 127.0.0.1. `live` holds the sessions that it has; a Disconnect-Request ends one of them, a CoA-Request
+    changes its filter.
 
-    `on_disconnect(packet)` may give another answer than the usual one: a code with its attributes, or None for none.
+    `on_disconnect(packet)` and `on_change(packet)` may give another answer than the usual one: a code with its
+    attributes, or None for none.
     """
 
     __test__ = False
@@ -77,12 +79,18 @@ class TestNas:
         self,
         secret: bytes = SECRET,
         on_disconnect: Callable[[Packet], tuple[Code, list[bytes]] | None] | None = None,
+        on_change: Callable[[Packet], tuple[Code, list[bytes]] | None] | None = None,
     ) -> None:
         self.secret = secret
         self.live: set[str] = set()
+        self.filters: dict[str, str | None] = {}
+        """By session, where one was set."""
         self.disconnects: list[Packet] = []
-        """Authentic Disconnect-Requests, sent again or not."""
+        """Authentic Disconnect-Requests, sent again or not;"""
+        self.changes: list[Packet] = []
+        """and CoA-Requests."""
         self._on_disconnect = on_disconnect or self._usual
+        self._on_change = on_change or self._filtered
         self._next = 0
         self._waiting: dict[int, asyncio.Future[Packet]] = {}
         self._client: asyncio.DatagramTransport | None = None
@@ -176,6 +184,13 @@ class TestNas:
         self.live.discard(session)
         return Code.DISCONNECT_ACK, []
 
+    def _filtered(self, packet: Packet) -> tuple[Code, list[bytes]]:
+        session = packet.text(Attribute.ACCT_SESSION_ID)
+        if session is None or session not in self.live:
+            return Code.COA_NAK, [codec.integer(Attribute.ERROR_CAUSE, 503)]
+        self.filters[session] = packet.text(Attribute.FILTER_ID)
+        return Code.COA_ACK, []
+
     def _answered(self, data: bytes, _address: tuple[Any, ...]) -> None:
         packet = codec.decode(data)
         future = self._waiting.get(packet.identifier)
@@ -185,10 +200,16 @@ class TestNas:
     def _asked(self, data: bytes, address: tuple[Any, ...]) -> None:
         with contextlib.suppress(InvalidPacket):
             packet = codec.decode(data)
-            if packet.code != Code.DISCONNECT_REQUEST or not codec.is_authentic_request(packet, self.secret):
+            if not codec.is_authentic_request(packet, self.secret):
                 return
-            self.disconnects.append(packet)
-            answer = self._on_disconnect(packet)
+            if packet.code == Code.DISCONNECT_REQUEST:
+                self.disconnects.append(packet)
+                answer = self._on_disconnect(packet)
+            elif packet.code == Code.COA_REQUEST:
+                self.changes.append(packet)
+                answer = self._on_change(packet)
+            else:
+                return
             if answer is not None and self._server is not None:
                 code, attributes = answer
                 self._server.sendto(codec.encode_response(code, packet, self.secret, attributes, prove=True), address)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from simwarden.demo.world import expect, until
-from simwarden.simulator.nas import START, SessionRefused, VirtualDevice, VirtualNas
+from simwarden.simulator.nas import BARRED_FILTER, OPEN_FILTER, START, SessionRefused, VirtualDevice, VirtualNas
 from simwarden.simulator.packet_path import NoNamespaces, PacketPath
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from simwarden.simulator.nas import VirtualSession
 
 FRAUD = "/iot-sim-fraud-prevention/v0.1"
+FUNCTIONS = "/device-communication-function/vwip"
 SHARED = "secret of the demo's packet gateway"
 IMSI, MSISDN, ICCID = "460000990888888", "+8613900888888", "89860099088888888888"
 HOME_IMEI, THIEF_IMEI = "35368953070790", "35900000088888"
@@ -92,9 +93,29 @@ class MobileCard:
             self._say(
                 "time", f"{(first - back_at) / 1e6:8.0f} ms  after it asked for a session, the first ping is answered"
             )
+            await self._filtered(nas, path, again)
             used = again.up + again.down
             await nas.detach(again)
             self._say("see", f"Its session is accounted for: {used} octets")
+
+    async def _filtered(self, nas: VirtualNas, path: PacketPath, session: VirtualSession) -> None:
+        """The customer closes data, and opens it again: the same session is filtered, and passes packets again."""
+        world, body = self._world, {"device": {"phoneNumber": MSISDN}, "functionType": "DATA"}
+        filters = f"barred-filter={BARRED_FILTER}&open-filter={OPEN_FILTER}"
+        url = f"radius://127.0.0.1:{nas.disconnect_port}?{filters}"
+        await world.processes.command("gateway", "update", "pgw", "--command-url", url)
+        closed_at = time.time_ns()
+        await world.call(f"{FUNCTIONS}/deactivate", body)
+        last = await self._silence(path)
+        took = f"{(last - closed_at) / 1e6:.0f}" if last > closed_at else "0"
+        self._say("see", "The customer closes data, where the gateway has a filter for that: a CoA-Request names it")
+        self._say("time", f"{took:>8} ms  after the call began, the last ping is answered; the session goes on")
+        opened_at = time.time_ns()
+        await world.call(f"{FUNCTIONS}/activate", body)
+        expect(await path.answered_after(opened_at, 20), "no ping was answered")
+        expect(not session.ended.is_set(), "the session was ended")
+        first = next(at for at in path.answered_ns if at > opened_at)
+        self._say("time", f"{(first - opened_at) / 1e6:8.0f} ms  after data was opened, a ping is answered in it again")
 
     async def _attached(self, nas: VirtualNas, path: PacketPath) -> VirtualSession:
         """The card in its own device, as soon as the server knows the gateway."""

@@ -18,6 +18,8 @@ CONFIRM_WAIT = timedelta(seconds=2)
 """How long the report that proves a command may take before the element is asked for its state."""
 BACKOFF_FIRST = timedelta(seconds=1)
 BACKOFF_CAP = timedelta(seconds=60)
+MOST_TARGETS = 32
+"""Targets of a SIM at an element that are no slots. An element that invents access points fills no table."""
 LINGER_LOOK = timedelta(seconds=60)
 """How often the element is asked about what goes on although it is switched off there."""
 
@@ -68,8 +70,8 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     commanded_at: datetime | None = None
     last_error: str | None = None
     held: int | None = None
-    """Where the element keeps what is switched off (a subscriber of an HLR): the functions that we switched off. What
-    somebody else did there is left alone. None at other targets."""
+    """Where the element keeps what is switched off (a subscriber of an HLR, a session that goes on and is filtered):
+    the functions that we switched off. What somebody else did there is left alone. None at other targets."""
     lingering: int = 0
     """Functions that are switched off there, and go on all the same until the device registers again. Who is registered
     is not asked; only new registrations are refused."""
@@ -187,6 +189,18 @@ def attach(
     return msgspec.structs.replace(made, status=AttachmentStatus.PENDING, next_attempt_at=now)
 
 
+def make_room(items: dict[NetworkTarget, Attachment], element_id: int) -> bool:
+    """Whether a SIM may have one more target at an element. One where nothing is to be done is taken out for it."""
+    here = [item for item in items.values() if item.target.element_id == element_id and not item.target.holds_card]
+    if len(here) < MOST_TARGETS:
+        return True
+    idle = [item for item in here if not item.is_open and not item.wanted]
+    if not idle:
+        return False
+    del items[min(idle, key=lambda item: (item.since, item.target.key)).target]
+    return True
+
+
 def detach(attachment: Attachment, event: int | None, now: datetime, *, ours: bool) -> Attachment | None:
     """The SIM went elsewhere: what we switched off is to be switched on. None when nothing is left to do."""
     if not ours:
@@ -236,7 +250,7 @@ def observe(attachment: Attachment, now: datetime, *, off: int | None, ours: boo
         if attachment.wanted:
             return msgspec.structs.replace(attachment, next_attempt_at=None)
         off = int(attachment.switchable) if attachment.is_open and attachment.phase is not CommandPhase.ANSWERED else 0
-    after = msgspec.structs.replace(attachment, applied=off)
+    after = msgspec.structs.replace(attachment, applied=off, lingering=0)
     if _matches(after, off) and attachment.phase is not CommandPhase.CROSSED:
         return _applied(after)
     if attachment.is_open:  # not yet, or without effect: the next attempt stands

@@ -27,6 +27,15 @@ class Phase(enum.StrEnum):
     ENDED = "ENDED"
 
 
+class Restriction(enum.StrEnum):
+    """Whether an element lets no packets of a session pass, though it goes on."""
+
+    NONE = "NONE"
+    ASKED = "ASKED"
+    """It was, or is about to be, asked to; whether it does is not known."""
+    IN_FORCE = "IN_FORCE"
+
+
 class Octets(msgspec.Struct, frozen=True):
     """A volume of data."""
 
@@ -85,6 +94,8 @@ class SessionNote(msgspec.Struct, frozen=True, kw_only=True):
     """or since the part before, where it counts in parts."""
     decision: str | None = None
     """What this server answered when it was asked to admit the session, as the element repeats it."""
+    restriction: Restriction | None = None
+    """Not the element, but who commands it says so, and nothing else: what it was asked for, or took."""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +125,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """See SessionNote."""
     parts: int = -1
     """Number of the last part that is counted, at an element that counts in parts."""
+    restriction: Restriction = Restriction.NONE
 
     @property
     def target(self) -> NetworkTarget:
@@ -124,6 +136,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     def is_live(self) -> bool:
         """Whether it goes on."""
         return self.ended_at is None
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether its element has taken the command to let no packets pass."""
+        return self.restriction is Restriction.IN_FORCE
 
 
 class News(enum.StrEnum):
@@ -151,7 +168,7 @@ def follow(
     if known is not None and known.is_live and restarted_at is not None and known.began_at < restarted_at:
         known = msgspec.structs.replace(known, ended_at=restarted_at)
     if known is not None and _goes_on_all_the_same(known, note):
-        known = msgspec.structs.replace(known, ended_at=None, presumed=False)
+        known = msgspec.structs.replace(known, ended_at=None, presumed=False, restriction=Restriction.NONE)
     if known is None or (not known.is_live and note.phase is Phase.BEGAN and _after(note.at, known.ended_at)):
         begun = Session(
             imsi=imsi,
@@ -198,6 +215,13 @@ def follow(
     if note.phase is Phase.ENDED:
         return session, News.ENDED
     return session, News.WENT_ON if note.at > known.seen_at else News.REPEATED
+
+
+def restrict(known: Session | None, note: SessionNote) -> Session | None:
+    """Take in what an element was asked for, or took: the session, or None where it is not this one any more."""
+    if known is None or not known.is_live or known.began_at > note.began_at or note.restriction is None:
+        return None
+    return msgspec.structs.replace(known, restriction=note.restriction)
 
 
 def used_between(before: Session | None, after: Session) -> Octets:

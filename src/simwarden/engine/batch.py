@@ -225,7 +225,8 @@ class Batch:
             changes.vacate(slot.target, port.imsi, port.iccid)
         for imsi, target, report in shown:
             off = 0 if target in self._sessions.live else int(Function.DATA)
-            changes.show(imsi, target, (Function.DATA,), off, cause_of(report))
+            held = int(Function.DATA) if target in self._sessions.restricted else None
+            changes.show(imsi, target, (Function.DATA,), off, cause_of(report), held=held)
         for report, note in self._subscribers.shown:
             if note.imsi in changes.sims:
                 changes.show_subscriber(report.gateway_id, note, cause_of(report, "subscriber"))

@@ -14,7 +14,17 @@ import msgspec
 
 from simwarden.domain.counters import CounterUse, Meter
 from simwarden.domain.reports import Evidence
-from simwarden.domain.session import MOST_OCTETS, News, Octets, Phase, follow, says_too_much, used_between
+from simwarden.domain.session import (
+    MOST_OCTETS,
+    News,
+    Octets,
+    Phase,
+    Restriction,
+    follow,
+    restrict,
+    says_too_much,
+    used_between,
+)
 from simwarden.store import attachments, sessions, sims, volumes
 from simwarden.store.places import CellReport
 
@@ -54,7 +64,9 @@ class SessionBook:
         self.evidence: list[tuple[Report, Evidence]] = []
         """What the reports say of devices, in the order in which they came."""
         self.live: set[NetworkTarget] = set()
-        """Targets of which `to_be_shown` found that a session goes on."""
+        """Targets of which `to_be_shown` found that a session goes on, and that its packets pass;"""
+        self.restricted: set[NetworkTarget] = set()
+        """and those of which it found one that goes on, whose packets pass no more, perhaps."""
         self.cells: list[CellReport] = []
         """What they say of cells, of SIMs that may say so to this element."""
         self.written: dict[str, tuple[Report, str]] = {}
@@ -124,7 +136,7 @@ class SessionBook:
 
         A SIM is attached at an element when its first session of an access point name begins there. From then on only
         what may prove a command, or call for one, is to be shown: while something is to be off, or the command is under
-        way.
+        way; and what shows that something is not off any more, because the next bar would take it for done.
         """
         if not self._carried:
             return []
@@ -133,7 +145,8 @@ class SessionBook:
         if shown:
             carried = sorted({(imsi, target.element_id) for imsi, target in shown})
             found = await sessions.live_at(self._connection, carried, self._restarts)
-            self.live |= {session.target for session in found}
+            self.live |= {session.target for session in found if not session.is_restricted}
+            self.restricted |= {one.target for one in found if one.restriction is not Restriction.NONE}
         return [(imsi, to, self._carried[imsi, to]) for imsi, to in shown if to in known or to in self.live]
 
     async def _name(self, notes: Sequence[SessionNote]) -> _Named:
@@ -158,6 +171,12 @@ class SessionBook:
     def _take(self, report: Report, note: SessionNote, imsi: str, account_id: str) -> None:
         key = (imsi, report.gateway_id, note.key)
         known = self._now.get(key) or self._stored.get(key)
+        if note.restriction is not None:
+            changed = restrict(known, note)
+            if changed is not None:
+                self._now[key] = changed
+                self._carried[imsi, changed.target] = report
+            return
         session, news = follow(known, note, imsi, report.gateway_id, self._restarts.get(report.gateway_id))
         self._now[key] = session
         self.news[news] += 1

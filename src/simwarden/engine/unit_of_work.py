@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from simwarden.domain.sim import Function, Sim
 
 
-MOST_TARGETS = 32
-"""Targets of a SIM at an element that are no slots. An element that invents access points fills no table."""
-
-
 class TargetView(msgspec.Struct, frozen=True):
     """What a network element shows of one target."""
 
@@ -146,16 +142,28 @@ class UnitOfWork:
                     if not after.current:
                         del items[target]
 
-    def show(self, imsi: str, target: NetworkTarget, groups: tuple[Function, ...], off: int, cause: Cause) -> None:
+    def show(
+        self,
+        imsi: str,
+        target: NetworkTarget,
+        groups: tuple[Function, ...],
+        off: int,
+        cause: Cause,
+        *,
+        held: int | None = None,
+    ) -> None:
         """An element shows a locked SIM at a target that holds no card, and which functions are off there.
 
-        `groups`: what can be switched there, for a target at which the SIM was not yet.
+        `groups`: what can be switched there, for a target at which the SIM was not yet. `held`: what we switched off
+        for something that goes on there; where that is not to be off, it counts as off, whatever else goes on there.
         """
         items, sim = self._attachments[imsi], self.sims[imsi]
         if target in items:
+            items[target] = msgspec.structs.replace(items[target], held=held)
+            off |= (held or 0) & ~int(items[target].wanted)
             self.observe(target, TargetView(off, ours=False), cause)
             return
-        if not _has_room(items, target.element_id):
+        if not rules.make_room(items, target.element_id):
             return
         reason = sim.bars[-1].event if sim.bars else None
         items[target] = rules.attach(target, groups, int(sim.off_at(target)), reason, self._now, off=off, ours=False)
@@ -364,18 +372,6 @@ def _told(sim: Sim) -> tuple[Function, int | None]:
 def _switches_off(attachment: Attachment | None) -> bool:
     """Whether we switch something off there, or will: from then on what is off counts as ours."""
     return attachment is not None and bool(attachment.wanted) and attachment.is_open
-
-
-def _has_room(items: dict[NetworkTarget, Attachment], element_id: int) -> bool:
-    """Whether a SIM may have one more target at an element. One where nothing is to be done makes room for it."""
-    here = [item for item in items.values() if item.target.element_id == element_id and not item.target.holds_card]
-    if len(here) < MOST_TARGETS:
-        return True
-    idle = [item for item in here if not item.is_open and not item.wanted]
-    if not idle:
-        return False
-    del items[min(idle, key=lambda item: (item.since, item.target.key)).target]
-    return True
 
 
 def enforcement_data(target: NetworkTarget, gateway: str | None = None, **facts: object) -> dict[str, object]:

@@ -69,6 +69,7 @@ def _session(one: Session, gateway: str) -> dict[str, Any]:
         "seenAt": one.seen_at,
         "endedAt": one.ended_at,
         "endPresumed": one.presumed or None,
+        "filtered": (one.is_live and one.is_restricted) or None,
     }
     return {name: value for name, value in shown.items() if value is not None}
 

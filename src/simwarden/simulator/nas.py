@@ -1,4 +1,4 @@
-"""A network access server: asks for admission, reports its sessions, and ends them when it is told to.
+"""A network access server: asks for admission, reports its sessions, and ends or filters them when it is told to.
 
 RADIUS as a packet gateway speaks it (RFC 2865, 2866, 5176; 3GPP TS 29.061 16.4). What the sessions carry is their
 user's business: see `on_end` and the octets of a session.
@@ -28,7 +28,9 @@ FIRST_WAIT = 0.5
 """Seconds until a request is sent again for the first time; then 1, 2, 4 ..."""
 PATIENCE = 15.0
 """Seconds after which a request that got no answer is given up."""
-_NOT_FOUND = 503
+BARRED_FILTER, OPEN_FILTER = "barred", "open"
+"""The filters that it has (Filter-Id): one that lets no packet pass, and one that lets all."""
+_INVALID_VALUE, _NOT_FOUND = 407, 503
 _ANSWERS = {
     Code.ACCESS_REQUEST: (Code.ACCESS_ACCEPT, Code.ACCESS_REJECT),
     Code.ACCOUNTING_REQUEST: (Code.ACCOUNTING_RESPONSE,),
@@ -65,6 +67,8 @@ class VirtualSession:
         self.up = 0
         """Octets from the device so far."""
         self.down = 0
+        self.is_barred = False
+        """Its packets do not pass."""
         self.ended = asyncio.Event()
 
     def attributes(self, status: int, now: float) -> list[bytes]:
@@ -89,7 +93,8 @@ class VirtualSession:
 
 
 class VirtualNas:
-    """Asks servers at 127.0.0.1 (`access_port`, `accounting_port`); takes Disconnect-Requests at `disconnect_port`.
+    """Asks servers at 127.0.0.1 (`access_port`, `accounting_port`); takes Disconnect- and CoA-Requests at
+    `disconnect_port`.
 
     `access_port` None: it admits everybody. `disconnect_secret`: another one, where a proxy stands before the server.
     `on_end(session)` is called when a session has ended, before its Stop goes.
@@ -118,7 +123,7 @@ class VirtualNas:
 
     @property
     def disconnect_port(self) -> int:
-        """Where it takes Disconnect-Requests."""
+        """Where it takes Disconnect- and CoA-Requests."""
         assert self._server is not None
         return int(self._server.get_extra_info("sockname")[1])
 
@@ -181,23 +186,39 @@ class VirtualNas:
         return True
 
     def _told(self, data: bytes, address: tuple[Any, ...]) -> None:
-        """A Disconnect-Request, or what somebody takes for one: what is not proved gets no answer (RFC 5176 3)."""
+        """A request, or what somebody takes for one: what is not proved gets no answer (RFC 5176 3)."""
         with contextlib.suppress(InvalidPacket):
             packet = codec.decode(data)
-            if packet.code != Code.DISCONNECT_REQUEST or not codec.is_authentic_request(
-                packet, self._disconnect_secret
-            ):
+            carry_out = {int(Code.DISCONNECT_REQUEST): self._disconnect, int(Code.COA_REQUEST): self._filter}.get(
+                packet.code
+            )
+            if carry_out is None or not codec.is_authentic_request(packet, self._disconnect_secret):
                 return
-            session = self.sessions.get(packet.text(Attribute.ACCT_SESSION_ID) or "")
-            code, more = Code.DISCONNECT_ACK, []
-            if session is None:
-                code, more = Code.DISCONNECT_NAK, [codec.integer(Attribute.ERROR_CAUSE, _NOT_FOUND)]
-            else:
-                self._end(session)
-                self._later(self.report(session, STOP))
+            code, cause = carry_out(packet)
+            more = [] if cause is None else [codec.integer(Attribute.ERROR_CAUSE, cause)]
             assert self._server is not None
             answer = codec.encode_response(code, packet, self._disconnect_secret, more, prove=True)
             self._server.sendto(answer, address)
+
+    def _disconnect(self, packet: Packet) -> tuple[Code, int | None]:
+        session = self._named(packet)
+        if session is None:
+            return Code.DISCONNECT_NAK, _NOT_FOUND
+        self._end(session)
+        self._later(self.report(session, STOP))
+        return Code.DISCONNECT_ACK, None
+
+    def _filter(self, packet: Packet) -> tuple[Code, int | None]:
+        session, wanted = self._named(packet), packet.text(Attribute.FILTER_ID)
+        if session is None:
+            return Code.COA_NAK, _NOT_FOUND
+        if wanted not in (BARRED_FILTER, OPEN_FILTER):
+            return Code.COA_NAK, _INVALID_VALUE
+        session.is_barred = wanted == BARRED_FILTER
+        return Code.COA_ACK, None
+
+    def _named(self, packet: Packet) -> VirtualSession | None:
+        return self.sessions.get(packet.text(Attribute.ACCT_SESSION_ID) or "")
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         async def carried_out() -> None:

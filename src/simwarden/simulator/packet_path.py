@@ -1,8 +1,8 @@
 """Packets of a device's session, carried between two network namespaces while the session lives.
 
 The device and the internet are processes in namespaces of their own (`namespace.py`). Between them this process is the
-user plane of a packet gateway: a packet passes only when the device's address belongs to a session that goes on, and
-its octets count for that.
+user plane of a packet gateway: a packet passes only when the device's address belongs to a session that goes on and
+is not barred, and its octets count for that.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class PacketPath:
                 packet = os.read(come, _LARGEST)
                 session = self._session
                 at = 12 if come == self._device else 16  # the source's address, or the destination's (RFC 791 3.1)
-                if session is None or packet[:1] < b"\x40" or packet[:1] > b"\x4f":
+                if session is None or session.is_barred or packet[:1] < b"\x40" or packet[:1] > b"\x4f":
                     continue
                 if packet[at : at + 4] != socket.inet_aton(session.device.ipv4):
                     continue

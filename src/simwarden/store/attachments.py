@@ -90,8 +90,8 @@ async def at_targets(connection: asyncpg.Connection, targets: Sequence[NetworkTa
 async def settled_at(
     connection: asyncpg.Connection, items: Sequence[tuple[str, NetworkTarget]]
 ) -> dict[NetworkTarget, bool]:
-    """Of these SIMs, by IMSI, at targets of theirs: where one is attached, whether nothing is to be off there, or to
-    be done."""
+    """Of these SIMs, by IMSI, at targets of theirs: where one is attached, whether nothing is to be off there, is known
+    to be off, or is to be done."""
     buckets, imsis = [bucket_of(imsi) for imsi, _ in items], [imsi for imsi, _ in items]
     rows = await connection.fetch(Q["settled_at"], buckets, imsis, *_columns([target for _, target in items]))
     return {NetworkTarget(row["element_id"], row["target"]): row["settled"] for row in rows}

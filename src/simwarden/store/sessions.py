@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from simwarden.domain.identifiers import ALL_BUCKETS, bucket_of
-from simwarden.domain.session import Session
+from simwarden.domain.session import Restriction, Session
 from simwarden.store.columns import keys_of, lines, numbers, sparse_lines, sparse_texts, texts
 from simwarden.store.queries import load
 
@@ -62,6 +62,7 @@ def _from_row(row: asyncpg.Record) -> Session:
         down=row["down"],
         parts=row["parts"],
         decision=row["decision"],
+        restriction=Restriction(row["restriction"] or Restriction.NONE),
     )
 
 
@@ -183,6 +184,7 @@ async def save(connection: asyncpg.Connection, sessions: Iterable[Session]) -> N
         numbers(item.down for item in ordered),
         numbers(item.parts for item in ordered),
         lines(item.decision for item in ordered),
+        lines(None if item.restriction is Restriction.NONE else item.restriction for item in ordered),
     )
 
 

@@ -15,10 +15,12 @@ from simwarden.domain.session import (
     News,
     Octets,
     Phase,
+    Restriction,
     Session,
     SessionNote,
     UsedPart,
     follow,
+    restrict,
     says_too_much,
     used_between,
 )
@@ -243,3 +245,46 @@ def test_where_a_session_is_comes_from_its_newest_report() -> None:
     session, _ = play(of(0, rat="EUTRA", ipv4="10.0.0.1", apn="iot"), of(9, rat="NR"), late)
     assert session is not None
     assert (session.rat, session.ipv4, session.apn, session.plmn) == ("NR", "10.0.0.1", "iot", "26201")
+
+
+def restricted(minutes: float, began: float = 0) -> SessionNote:
+    return msgspec.structs.replace(note(Phase.GOES_ON, minutes, began=began), restriction=Restriction.IN_FORCE)
+
+
+def test_a_restriction_stays_while_the_session_goes_on() -> None:
+    session, _ = play(note(Phase.BEGAN, 0))
+    session = restrict(session, restricted(1))
+    assert session is not None
+    assert session.is_restricted
+    assert session.seen_at == at(0), "the element did not show it"
+    session, _ = follow(session, note(Phase.GOES_ON, 5, began=0), session.imsi, 1, None)
+    assert session.is_restricted
+
+
+def test_what_is_not_this_session_is_not_restricted() -> None:
+    assert restrict(None, restricted(1)) is None
+    ended, _ = play(note(Phase.BEGAN, 0), note(Phase.ENDED, 5, began=0))
+    assert restrict(ended, restricted(6)) is None
+    another, _ = play(note(Phase.BEGAN, 0), note(Phase.ENDED, 5, began=0), note(Phase.BEGAN, 7))
+    assert restrict(another, restricted(8)) is None, "the one that was asked for began before"
+
+
+def test_a_new_session_under_an_old_name_is_not_restricted() -> None:
+    session, _ = play(note(Phase.BEGAN, 0))
+    session = restrict(session, restricted(1))
+    assert session is not None
+    for each in (note(Phase.ENDED, 5, began=0), note(Phase.BEGAN, 7)):
+        session, _ = follow(session, each, session.imsi, 1, None)
+    assert session.is_live
+    assert not session.is_restricted
+
+
+def test_a_session_that_goes_on_although_it_was_taken_for_gone_is_not_restricted() -> None:
+    session, _ = play(note(Phase.BEGAN, 0))
+    session = restrict(session, restricted(1))
+    assert session is not None
+    gone = msgspec.structs.replace(note(Phase.ENDED, 2, began=0), presumed=True)
+    for each in (gone, note(Phase.GOES_ON, 10, began=0)):
+        session, _ = follow(session, each, session.imsi, 1, None)
+    assert session.is_live
+    assert not session.is_restricted, "it is acted upon again"

@@ -1,7 +1,7 @@
 """RADIUS packets: bytes to attributes and back, and the digests that prove who made them. No I/O.
 
 RFC 2865 (packets, attributes), RFC 2866 (accounting), RFC 2869 (Message-Authenticator, Event-Timestamp), RFC 5176
-(Disconnect), RFC 6929 section 3 (limits of a decoder); 3GPP TS 29.061 16.4.7 (attributes of vendor 10415).
+(Disconnect and CoA), RFC 6929 section 3 (limits of a decoder); 3GPP TS 29.061 16.4.7 (attributes of vendor 10415).
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ class Code(enum.IntEnum):
     DISCONNECT_REQUEST = 40
     DISCONNECT_ACK = 41
     DISCONNECT_NAK = 42
+    COA_REQUEST = 43
+    COA_ACK = 44
+    COA_NAK = 45
 
 
 class Attribute:
@@ -60,6 +63,7 @@ class Attribute:
     USER_PASSWORD = 2
     NAS_IP_ADDRESS = 4
     FRAMED_IP_ADDRESS = 8
+    FILTER_ID = 11
     REPLY_MESSAGE = 18
     CLASS = 25
     SESSION_TIMEOUT = 27

@@ -8,7 +8,9 @@ select a.bucket, a.imsi from attachment a
 join unnest($1::int[], $2::text[]) as i (element_id, target) on a.element_id = i.element_id and a.target = i.target
 
 -- name: settled_at
-select a.element_id, a.target, a.desired = 0 and a.status = 'APPLIED' as settled from attachment a
+-- Where sessions were ended nothing is to be done when the bar ends, and applied stays: until a session begins again.
+select a.element_id, a.target,
+       a.desired = 0 and a.status = 'APPLIED' and coalesce(a.applied, 0) = 0 as settled from attachment a
 join unnest($1::smallint[], $2::text[], $3::int[], $4::text[]) as i (bucket, imsi, element_id, target)
   on a.bucket = i.bucket and a.imsi = i.imsi and a.element_id = i.element_id and a.target = i.target
   and a.bucket = any ($1::smallint[]) /* shards */

@@ -14,22 +14,23 @@ order by s.bucket, s.imsi, s.began_at, s.key
 
 -- name: save
 insert into session (bucket, imsi, gateway_id, key, began_at, seen_at, ended_at, imei, presumed,
-                     svn, plmn, apn, rat, ipv4, ipv6, up, down, parts, decision)
+                     svn, plmn, apn, rat, ipv4, ipv6, up, down, parts, decision,
+                     restriction)
 select * from unnest(string_to_array($1, e'\n')::smallint[], string_to_array($2, e'\n'),
                      string_to_array($3, e'\n')::int[], $4::text[], $5::timestamptz[], $6::timestamptz[],
                      $7::timestamptz[], string_to_array($8, e'\n', ''), string_to_array($9, e'\n')::boolean[],
                      string_to_array($10, e'\n', ''), string_to_array($11, e'\n', ''), $12::text[],
                      string_to_array($13, e'\n', ''), string_to_array($14, e'\n', ''), string_to_array($15, e'\n', ''),
                      string_to_array($16, e'\n')::bigint[], string_to_array($17, e'\n')::bigint[],
-                     string_to_array($18, e'\n')::int[], string_to_array($19, e'\n', ''))
+                     string_to_array($18, e'\n')::int[], string_to_array($19, e'\n', ''), string_to_array($20, e'\n', ''))
 on conflict (bucket, imsi, gateway_id, key) do update
 set began_at = excluded.began_at, seen_at = excluded.seen_at, ended_at = excluded.ended_at, imei = excluded.imei,
     presumed = excluded.presumed, svn = excluded.svn, plmn = excluded.plmn, apn = excluded.apn, rat = excluded.rat,
     ipv4 = excluded.ipv4, ipv6 = excluded.ipv6, up = excluded.up, down = excluded.down, parts = excluded.parts,
-    decision = excluded.decision
+    decision = excluded.decision, restriction = excluded.restriction
 
 -- name: count
--- What each report of a session that goes on changes: 4 columns in place of 19.
+-- What each report of a session that goes on changes: 4 columns in place of 20.
 update session s set seen_at = i.seen_at, up = i.up, down = i.down, parts = i.parts
 from unnest($1::smallint[], string_to_array($2, e'\n'), string_to_array($3, e'\n')::int[], $4::text[],
             $5::timestamptz[], string_to_array($6, e'\n')::bigint[], string_to_array($7, e'\n')::bigint[],
@@ -92,7 +93,7 @@ known as materialized (
            or m.seen_gateway is null and m.state is distinct from 'DIFFERED' and coalesce(m.bars, '[]') = '[]'
               and (i.cell is null or i.cell_at - p.cell_at < $21
                    or p.ref is not distinct from coalesce(c.key, n.key) and (p.ref is not null or p.latitude is null)))
-      and a.desired = 0 and a.status = 'APPLIED'
+      and a.desired = 0 and a.status = 'APPLIED' and coalesce(a.applied, 0) = 0
       and w.imsi is null and k.account_id is null
 ),
 written as (

@@ -11,6 +11,8 @@ from tests.support.world import device, imsi
 from simwarden.domain.attachment import AttachmentStatus
 from simwarden.domain.events import EventType
 from simwarden.domain.identifiers import full_imei
+from simwarden.domain.rules.functions import FunctionState, SetFunctions
+from simwarden.domain.sim import Function
 from simwarden.engine.explain import explain
 from simwarden.southbound.radius import codec
 from simwarden.southbound.radius.accounting import AccountingStatus
@@ -118,3 +120,17 @@ async def test_a_nas_that_is_deaf_for_a_while_is_asked_until_it_answers(mobile: 
     mobile.nas._on_disconnect = usual
     await world.eventually(lambda: world.enforced(1))
     assert mobile.nas.live == set()
+
+
+async def test_a_session_that_began_after_a_bar_is_ended_by_the_next(mobile: Mobile) -> None:
+    world = mobile.world
+    await mobile.tell(START, "S1", HOME)
+    await world.start_enforcement(driver_for=mobile.driver_for)
+    for key in ("S1", "S2", "S3"):
+        await mobile.tell(START, key, HOME)
+        await world.do(1, SetFunctions(FunctionState.CLOSED, int(Function.DATA)))
+        await world.eventually(lambda: world.enforced(1))
+        assert mobile.nas.live == set()
+        assert await mobile.live() == []
+        await world.do(1, SetFunctions(FunctionState.OPEN, int(Function.DATA)))
+        await world.eventually(lambda: world.enforced(1))

@@ -17,7 +17,9 @@ from tests.support.world import imsi
 
 from simwarden.demo.processes import free_port
 from simwarden.domain.identifiers import full_imei
+from simwarden.domain.rules.functions import FunctionState, SetFunctions
 from simwarden.domain.session import Octets
+from simwarden.domain.sim import Function
 from simwarden.southbound.radius.accounting import AccountingStatus
 from simwarden.store import sessions
 
@@ -75,7 +77,13 @@ server nas {{
 		port = {port}
 	}}
 	recv-coa {{
-		if (&3GPP-IMSI == "{imsi}" && &Acct-Session-Id == "S1" && &Event-Timestamp && &Message-Authenticator) {{
+		if ("%{{Packet-Type}}" == "CoA-Request" && &Filter-Id != "{filter}") {{
+			update reply {{
+				&Error-Cause := Unsupported-Attribute
+			}}
+			reject
+		}}
+		elsif (&3GPP-IMSI == "{imsi}" && &Acct-Session-Id == "S1" && &Event-Timestamp && &Message-Authenticator) {{
 			ok
 		}}
 		else {{
@@ -196,7 +204,7 @@ async def test_freeradius_drops_what_is_not_proved(mobile: Mobile, tmp_path: Pat
 
 async def test_freeradius_as_a_nas_ends_the_session_of_a_stolen_card(mobile: Mobile, tmp_path: Path) -> None:
     world, port = mobile.world, free_port()
-    text = NAS.format(logs=tmp_path, secret=SECRET.decode(), port=port, imsi=imsi(1))
+    text = NAS.format(logs=tmp_path, secret=SECRET.decode(), port=port, imsi=imsi(1), filter="barred")
     (tmp_path / "radiusd.conf").write_text(text)
     await world.db.execute("update gateway set command_url = $1", f"radius://127.0.0.1:{port}")
     async with freeradius(tmp_path, {}) as said:
@@ -208,3 +216,27 @@ async def test_freeradius_as_a_nas_ends_the_session_of_a_stolen_card(mobile: Mob
     assert await mobile.live() == []
     assert sum("Sent Disconnect-ACK" in line for line in said) >= 1
     assert sum("Sent Disconnect-NAK" in line for line in said) >= 1
+
+
+async def test_freeradius_as_a_nas_filters_the_session_of_a_barred_card(mobile: Mobile, tmp_path: Path) -> None:
+    world, port = mobile.world, free_port()
+    text = NAS.format(logs=tmp_path, secret=SECRET.decode(), port=port, imsi=imsi(1), filter="barred")
+    (tmp_path / "radiusd.conf").write_text(text)
+    url = f"radius://127.0.0.1:{port}?barred-filter=barred&open-filter=unknown"
+    await world.db.execute("update gateway set command_url = $1", url)
+    async with freeradius(tmp_path, {}) as said:
+        await mobile.tell(AccountingStatus.START, "S1", HOME)
+        await mobile.tell(AccountingStatus.START, "S2", HOME)  # which FreeRADIUS does not know: gone already
+        await world.start_enforcement(driver_for=mobile.driver_for)
+        await world.do(1, SetFunctions(FunctionState.CLOSED, int(Function.DATA)))
+        await world.eventually(lambda: world.enforced(1))
+        assert await mobile.live() == ["S1"]
+        await world.do(
+            1, SetFunctions(FunctionState.OPEN, int(Function.DATA))
+        )  # FreeRADIUS refuses the other filter: the session is ended
+        await world.eventually(lambda: world.enforced(1))
+        await world.stop_enforcement()
+    assert await mobile.live() == []
+    assert sum("Sent CoA-ACK" in line for line in said) >= 1
+    assert sum("Sent CoA-NAK" in line for line in said) >= 2
+    assert sum("Sent Disconnect-ACK" in line for line in said) >= 1

@@ -14,7 +14,9 @@ from tests.support.nas import SECRET
 from tests.support.patience import PATIENCE
 from tests.support.world import imsi
 
-from simwarden.simulator.nas import SessionRefused, VirtualDevice, VirtualNas
+from simwarden.domain.rules.functions import FunctionState, SetFunctions
+from simwarden.domain.sim import Function
+from simwarden.simulator.nas import BARRED_FILTER, OPEN_FILTER, SessionRefused, VirtualDevice, VirtualNas
 from simwarden.simulator.packet_path import NoNamespaces, PacketPath
 
 if TYPE_CHECKING:
@@ -73,6 +75,21 @@ async def test_pings_stop_when_the_card_is_stolen_and_come_back(mobile: Mobile, 
             again = await nas.attach(device(HOME))
             path.open(again)
             assert await path.answered_after(time.time_ns(), PATIENCE)
+
+            # The same session is barred, and works on, where the gateway has filters.
+            filters = f"?barred-filter={BARRED_FILTER}&open-filter={OPEN_FILTER}"
+            await world.db.execute("update gateway set command_url = command_url || $1", filters)
+            await world.do(1, SetFunctions(FunctionState.CLOSED, int(Function.DATA)))
+            await world.eventually(lambda: world.enforced(1))
+            carried = again.up, again.down
+            async with asyncio.timeout(PATIENCE):
+                while await path.answered_after(time.time_ns(), 0.5):
+                    pass
+            assert (again.up, again.down) == carried
+            await world.do(1, SetFunctions(FunctionState.OPEN, int(Function.DATA)))
+            assert await path.answered_after(time.time_ns(), PATIENCE)
+            assert not again.ended.is_set()
+            await world.eventually(lambda: world.enforced(1))
             await nas.detach(again)
             await world.stop_enforcement()
     finally:

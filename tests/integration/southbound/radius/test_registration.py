@@ -8,7 +8,7 @@ import pytest
 from tests.integration.management.conftest import house
 from tests.integration.management.house import House
 
-from simwarden.southbound.radius.driver import command_address
+from simwarden.southbound.radius.driver import Filters, command_address
 
 if TYPE_CHECKING:
     from tests.unit.northbound.asgi import Reply
@@ -47,6 +47,12 @@ async def test_a_nas_is_registered_without_a_report_url_and_its_secret_is_never_
         ({"commandUrl": "radius://192.0.2.10:0"}, "commandUrl must be radius://HOST[:PORT]"),
         ({"commandUrl": "radius://192.0.2.10:99999"}, "commandUrl must be radius://HOST[:PORT]"),
         ({"commandUrl": "radius://192.0.2.10/path"}, "commandUrl must be radius://HOST[:PORT]"),
+        ({"commandUrl": "radius://192.0.2.10?barred-filter=a"}, "?barred-filter=NAME&open-filter=NAME"),
+        ({"commandUrl": "radius://192.0.2.10?barred-filter=a&open-filter=b&x=c"}, "?barred-filter=NAME&open-filter"),
+        ({"commandUrl": "radius://192.0.2.10?barred-filter=a&barred-filter=b"}, "?barred-filter=NAME&open-filter=NAME"),
+        ({"commandUrl": "radius://192.0.2.10?barred-filter=a&open-filter=%0A"}, "1 to 253 octets long and printable"),
+        ({"commandUrl": f"radius://192.0.2.10?barred-filter=a&open-filter={254 * 'b'}"}, "1 to 253 octets long"),
+        ({"commandUrl": "radius://192.0.2.10?barred-filter=a&open-filter=a"}, "are two different filters"),
     ],
 )
 async def test_what_a_nas_needs(house: House, changes: dict[str, Any], message: str) -> None:
@@ -67,6 +73,11 @@ async def test_without_a_command_url_its_only_address_is_asked(house: House) -> 
     for changes in (alone, several):
         assert (await house.manage("POST", "/gateways", NAS | changes)).status == 201
     first, second = await house.gateways.of_kind("radius")
-    assert command_address(first.url, first.source_addresses) == ("192.0.2.10", 3799)
+    assert command_address(first.url, first.source_addresses) == ("192.0.2.10", 3799, None)
     with pytest.raises(ValueError, match="no commandUrl"):
         command_address(second.url, second.source_addresses)  # it is only listened to
+
+
+def test_the_filters_of_a_nas() -> None:
+    url = "radius://192.0.2.10:3800?barred-filter=walled%20garden&open-filter=internet"
+    assert command_address(url, ()) == ("192.0.2.10", 3800, Filters("walled garden", "internet"))

@@ -7,8 +7,17 @@ from tests.integration.southbound.radius.mobile import HOME, OTHER, Mobile
 from tests.support.nas import SECRET
 from tests.support.world import imsi
 
+from simwarden.domain.rules.functions import FunctionState, SetFunctions
 from simwarden.domain.session import Octets
-from simwarden.simulator.nas import SessionRefused, VirtualDevice, VirtualNas, VirtualSession
+from simwarden.domain.sim import Function
+from simwarden.simulator.nas import (
+    BARRED_FILTER,
+    OPEN_FILTER,
+    SessionRefused,
+    VirtualDevice,
+    VirtualNas,
+    VirtualSession,
+)
 from simwarden.store import sessions
 
 
@@ -41,3 +50,25 @@ async def test_a_stolen_card_loses_its_session_gets_none_and_is_let_in_at_home(m
     assert not found.is_live
     rows = await world.db.fetch("select up, down from session order by began_at, key")
     assert [Octets(row["up"], row["down"]) for row in rows] == [Octets(5 << 32, 7), Octets()]
+
+
+async def test_a_closed_card_is_filtered_in_its_session_and_opened_again(mobile: Mobile) -> None:
+    world = mobile.world
+    access, accounting = mobile.source.access_receiver.address[1], mobile.source.receiver.address[1]
+    async with VirtualNas(SECRET, access_port=access, accounting_port=accounting) as nas:
+        filters = f"?barred-filter={BARRED_FILTER}&open-filter={OPEN_FILTER}"
+        url = f"radius://127.0.0.1:{nas.disconnect_port}{filters}"
+        await world.db.execute("update gateway set command_url = $1", url)
+        await world.start_enforcement(driver_for=mobile.driver_for)
+        session = await nas.attach(device(HOME))
+        for state in (FunctionState.CLOSED, FunctionState.OPEN):
+            await world.do(1, SetFunctions(state, int(Function.DATA)))
+            await world.eventually(lambda: world.enforced(1))
+            assert session.is_barred is (state is FunctionState.CLOSED)
+        assert not session.ended.is_set()
+
+        await world.db.execute("update gateway set command_url = replace(command_url, '=barred', '=unknown')")
+        await world.do(1, SetFunctions(FunctionState.CLOSED, int(Function.DATA)))
+        await world.eventually(lambda: world.enforced(1))
+        assert session.ended.is_set(), "it has no such filter"
+        await world.stop_enforcement()

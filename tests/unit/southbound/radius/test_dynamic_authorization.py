@@ -1,4 +1,4 @@
-"""Ending sessions at a NAS: what counts as ended, what as refused, and what is sent again."""
+"""Ending and filtering sessions at a NAS: what counts as done, what as refused, and what is sent again."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tests.support.nas import SECRET, TestNas
 from simwarden.engine.ports import CommandFailed
 from simwarden.southbound.radius import codec
 from simwarden.southbound.radius.codec import Attribute, Code, Packet
-from simwarden.southbound.radius.disconnect import DisconnectClient, SessionName
+from simwarden.southbound.radius.dynamic_authorization import DynamicAuthorizationClient, SessionGone, SessionName
 
 ONE = SessionName("0A0B0C0D00000001", "460000990123698")
 
 
-def client(nas: TestNas, secret: bytes = SECRET, timeout: float = 60.0) -> DisconnectClient:
-    return DisconnectClient("127.0.0.1", nas.disconnect_port, secret, timeout)
+def client(nas: TestNas, secret: bytes = SECRET, timeout: float = 60.0) -> DynamicAuthorizationClient:
+    return DynamicAuthorizationClient("127.0.0.1", nas.disconnect_port, secret, timeout)
 
 
 def refusing(cause: int | None) -> TestNas:
@@ -57,6 +57,42 @@ async def test_a_refusal_is_reported_with_its_cause(cause: int | None, text: str
     assert (error.message, error.reached) == (text, True)
 
 
+async def test_the_filter_of_a_session_is_changed() -> None:
+    async with TestNas() as nas:
+        nas.live.add(ONE.id)
+        assert await client(nas).filter([ONE], "barred") == {ONE: None}
+        asked = nas.changes[0]
+    assert nas.filters == {ONE.id: "barred"}
+    assert nas.live == {ONE.id}
+    assert asked.vendor[1].decode() == ONE.imsi
+    assert 19 not in asked.vendor, "3GPP-Teardown-Indicator"
+    assert abs((asked.integer(Attribute.EVENT_TIMESTAMP) or 0) - time.time()) < 300
+    assert Attribute.MESSAGE_AUTHENTICATOR in asked.attributes
+
+
+async def test_a_session_to_be_filtered_that_the_nas_does_not_know_is_gone() -> None:
+    async with TestNas() as nas:
+        assert isinstance((await client(nas).filter([ONE], "barred"))[ONE], SessionGone)
+
+
+async def test_a_refused_change_is_reported_with_its_cause() -> None:
+    cause = [codec.integer(Attribute.ERROR_CAUSE, 401)]
+    async with TestNas(on_change=lambda _packet: (Code.COA_NAK, cause)) as nas:
+        nas.live.add(ONE.id)
+        error = (await client(nas).filter([ONE], "barred"))[ONE]
+    assert error is not None
+    assert (error.message, error.reached) == ("The NAS refused a CoA-Request: 401 Unsupported Attribute", True)
+
+
+async def test_a_disconnect_ack_is_no_answer_to_a_change() -> None:
+    async with TestNas(on_change=lambda _packet: (Code.DISCONNECT_ACK, [])) as nas:
+        nas.live.add(ONE.id)
+        error = (await client(nas, timeout=0.2).filter([ONE], "barred"))[ONE]
+        port = nas.disconnect_port
+    assert error is not None
+    assert error.message == f"No answer to a CoA-Request within 0.2 s: 127.0.0.1 port {port}"
+
+
 async def test_a_request_that_was_lost_is_sent_again_octet_by_octet() -> None:
     def deaf_at_first(packet: Packet) -> tuple[Code, list[bytes]] | None:
         return None if len(nas.disconnects) < 3 else (Code.DISCONNECT_ACK, [])
@@ -86,7 +122,7 @@ async def test_nobody_listens_there() -> None:
 
 async def test_a_name_that_cannot_be_resolved() -> None:
     with pytest.raises(CommandFailed) as failed:
-        await DisconnectClient("nas.invalid", 3799, SECRET, 1.0).end([ONE])
+        await DynamicAuthorizationClient("nas.invalid", 3799, SECRET, 1.0).end([ONE])
     assert not failed.value.reached
 
 

@@ -1,4 +1,5 @@
-"""Asking a NAS to end sessions: Disconnect-Request (RFC 5176), sent again until it answers or the time is over."""
+"""Asking a NAS to end sessions, or to filter their packets: Disconnect-Request and CoA-Request (RFC 5176), sent again
+until it answers or the time is over."""
 
 from __future__ import annotations
 
@@ -53,11 +54,15 @@ class SessionName(msgspec.Struct, frozen=True):
     imsi: str
 
 
-class DisconnectRefused(CommandFailed):
-    """The NAS answered, and did not end the session."""
+class ChangeRefused(CommandFailed):
+    """The NAS answered, and did not do what it was asked to."""
 
 
-class DisconnectClient:
+class SessionGone(ChangeRefused):
+    """It does not know the session (any more)."""
+
+
+class DynamicAuthorizationClient:
     """One NAS. Each batch of sessions gets a socket of its own, so that no late answer is taken for another's."""
 
     def __init__(
@@ -75,51 +80,80 @@ class DisconnectClient:
 
         Raises CommandFailed when the NAS cannot even be sent to (its name cannot be resolved, for instance).
         """
+        teardown = codec.vendor_attribute(Vendor3gpp.TEARDOWN_INDICATOR, b"\x01")  # all bearers of the connection
+        answers = await self._ask(_DISCONNECT, sessions, teardown)
+        return {name: None if isinstance(error, SessionGone) else error for name, error in answers.items()}
+
+    async def filter(self, sessions: Sequence[SessionName], filter_id: str) -> dict[SessionName, CommandFailed | None]:
+        """Ask for this filter on the packets of each session (Filter-Id, RFC 2865 section 5.11); what failed, None
+        where the NAS took it. Raises CommandFailed as `end` does."""
+        return await self._ask(_COA, sessions, codec.attribute(Attribute.FILTER_ID, filter_id.encode()))
+
+    async def _ask(
+        self, change: _Change, sessions: Sequence[SessionName], what: bytes
+    ) -> dict[SessionName, CommandFailed | None]:
+        if not sessions:
+            return {}
         loop = asyncio.get_running_loop()
         try:
             transport, protocol = await loop.create_datagram_endpoint(
-                lambda: _Exchange(self._secret), remote_addr=(self._host, self._port)
+                lambda: _Exchange(self._secret, change), remote_addr=(self._host, self._port)
             )
         except OSError as error:
             raise CommandFailed(f"{self._host} port {self._port}: {error.strerror or error}", reached=False) from error
         try:
             places = asyncio.Semaphore(AT_ONCE)
-            ended = await asyncio.gather(*(self._end(protocol, places, session) for session in sessions))
+            answers = await asyncio.gather(*(self._one(protocol, places, session, what) for session in sessions))
         finally:
             transport.close()
-        return dict(zip(sessions, ended, strict=True))
+        return dict(zip(sessions, answers, strict=True))
 
-    async def _end(self, exchange: _Exchange, places: asyncio.Semaphore, session: SessionName) -> CommandFailed | None:
+    async def _one(
+        self, exchange: _Exchange, places: asyncio.Semaphore, session: SessionName, what: bytes
+    ) -> CommandFailed | None:
         attributes = [
             codec.attribute(Attribute.ACCT_SESSION_ID, session.id.encode()),
             codec.integer(Attribute.EVENT_TIMESTAMP, int(self._clock())),
             codec.vendor_attribute(Vendor3gpp.IMSI, session.imsi.encode()),
-            codec.vendor_attribute(Vendor3gpp.TEARDOWN_INDICATOR, b"\x01"),  # all bearers of the connection
+            what,
         ]
         async with places:
             answer = await exchange.ask(attributes, self._timeout)
+        name = exchange.change.name
         if answer is None:
             where = f"{self._host} port {self._port}"
-            return CommandFailed(
-                f"No answer to a Disconnect-Request within {self._timeout:g} s: {where}", reached=False
-            )
-        if answer.code == Code.DISCONNECT_ACK:
+            return CommandFailed(f"No answer to a {name} within {self._timeout:g} s: {where}", reached=False)
+        if answer.code == exchange.change.ack:
             return None
         try:
             cause = answer.integer(Attribute.ERROR_CAUSE)
         except InvalidPacket:
             cause = None
         if cause == SESSION_NOT_FOUND:
-            return None
+            return SessionGone(f"The NAS does not know the session of a {name}")
         if cause is None:
-            return DisconnectRefused("The NAS refused a Disconnect-Request without a cause")
-        return DisconnectRefused(f"The NAS refused a Disconnect-Request: {cause} {_CAUSES.get(cause, '')}".rstrip())
+            return ChangeRefused(f"The NAS refused a {name} without a cause")
+        return ChangeRefused(f"The NAS refused a {name}: {cause} {_CAUSES.get(cause, '')}".rstrip())
+
+
+class _Change(msgspec.Struct, frozen=True):
+    """One of the two requests."""
+
+    name: str
+    request: Code
+    ack: Code
+    nak: Code
+
+
+_DISCONNECT = _Change("Disconnect-Request", Code.DISCONNECT_REQUEST, Code.DISCONNECT_ACK, Code.DISCONNECT_NAK)
+_COA = _Change("CoA-Request", Code.COA_REQUEST, Code.COA_ACK, Code.COA_NAK)
 
 
 class _Exchange(asyncio.DatagramProtocol):
     """Requests that wait for their answers on one connected socket."""
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, change: _Change) -> None:
+        self.change = change
         self._secret = secret
         self._transport: asyncio.DatagramTransport | None = None
         self._waiting: dict[int, tuple[bytes, asyncio.Future[Packet]]] = {}
@@ -134,7 +168,7 @@ class _Exchange(asyncio.DatagramProtocol):
         with contextlib.suppress(InvalidPacket):
             packet = codec.decode(data)
             waiting = self._waiting.get(packet.identifier)
-            if waiting is None or packet.code not in (Code.DISCONNECT_ACK, Code.DISCONNECT_NAK):
+            if waiting is None or packet.code not in (self.change.ack, self.change.nak):
                 return
             authenticator, future = waiting
             if codec.is_authentic_response(packet, authenticator, self._secret) and not future.done():
@@ -149,7 +183,7 @@ class _Exchange(asyncio.DatagramProtocol):
         while self._next in self._waiting:
             self._next = (self._next + 1) % 256
         identifier, self._next = self._next, (self._next + 1) % 256
-        request = codec.encode_request(Code.DISCONNECT_REQUEST, identifier, attributes, self._secret)
+        request = codec.encode_request(self.change.request, identifier, attributes, self._secret)
         future: asyncio.Future[Packet] = asyncio.get_running_loop().create_future()
         self._waiting[identifier] = (request[4 : codec.HEADER], future)
         wait = FIRST_WAIT
