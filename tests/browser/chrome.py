@@ -32,6 +32,8 @@ _OPTIONS = (
     "--remote-debugging-port=0",
     "--window-size=1280,1600",
 )
+LOADED = "document.readyState === 'complete'"
+"""The page is parsed and its scripts have run."""
 _LEFT = ("navigated or closed", "context was destroyed", "Cannot find", "Promise was collected")
 """In what the browser says of an expression whose page is left meanwhile."""
 
@@ -90,13 +92,14 @@ class Page:
             raise Broken(f"not within {limit} s: {script}; complaints: {self.errors}") from None
 
     async def type(self, selector: str, text: str) -> None:
-        """Type into a field as a person would."""
+        """Type into a field of a page that is loaded with its scripts, as a person would."""
+        await self.until(LOADED)
         await self.evaluate(f"document.querySelector({selector!r}).focus()")
         await self.send("Input.insertText", text=text)
 
     async def click(self, selector: str) -> None:
-        """Click with the mouse, in the middle of what the selector finds."""
-        await self.until(f"document.querySelector({selector!r}) !== null")
+        """Click with the mouse, in the middle of what the selector finds on a page that is loaded."""
+        await self.until(f"{LOADED} && document.querySelector({selector!r}) !== null")
         box = await self.evaluate(
             f"(() => {{ const e = document.querySelector({selector!r}); e.scrollIntoView({{block: 'center'}});"
             " const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"

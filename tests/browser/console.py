@@ -7,6 +7,7 @@ import base64
 import re
 from typing import TYPE_CHECKING
 
+from tests.browser.chrome import LOADED
 from tests.support.console_sample import PASSWORD, SAMPLES, email
 
 from simwarden.console.page import all_pages
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 SIZES = {"light": (1440, 900), "dark": (1440, 900), "phone": (390, 844)}
 KEYS = {"Enter": ("\r", 13), "Tab": ("\t", 9), " ": (" ", 32), "Escape": ("", 27)}
-FRAMED = "document.readyState === 'complete' && document.querySelector('#main h1') !== null"
+FRAMED = f"{LOADED} && document.querySelector('#main h1') !== null"
 
 
 ASKED = (
@@ -79,7 +80,8 @@ class Tab:
         await self.page.until(f"document.querySelector('header.top') !== null && {FRAMED}")
 
     async def press(self, key: str) -> None:
-        """A key of the keyboard."""
+        """A key of the keyboard, on a page that is loaded."""
+        await self.page.until(LOADED)
         text, code = KEYS.get(key, (key, ord(key[0])))
         named = {"key": key, "windowsVirtualKeyCode": code, **({"text": text} if text not in ("", "\t") else {})}
         await self.page.send("Input.dispatchKeyEvent", type="keyDown", **named)

@@ -108,6 +108,28 @@ async def test_the_stolen_sim_by_mouse(tab: Tab) -> None:
     assert texts["word.NEUTRAL"] in await tab.text("h1")
 
 
+EARLY = """
+document.addEventListener("readystatechange", () => {
+  const field = document.querySelector("[data-search] input[type=search]");
+  if (document.readyState === "interactive" && field) field.value = %r;
+});
+"""
+"""Fills the field when the page is parsed and its module scripts have not run (HTML, 13.2.7 "The end")."""
+
+
+async def test_what_is_typed_before_the_script_runs_is_searched(tab: Tab) -> None:
+    """On a slow line the field is there before its script: nobody types twice."""
+    await tab.sign_in("operator")
+    early = await tab.page.send("Page.addScriptToEvaluateOnNewDocument", source=EARLY % imsi(STOLEN))
+    try:
+        await tab.go("/console/sims")
+        await tab.page.until("document.querySelectorAll('[data-part=results] tbody tr').length === 1")
+        assert imsi(STOLEN) in await tab.text("[data-part=results]")
+        await tab.page.until("location.search.includes('q=')")
+    finally:
+        await tab.page.send("Page.removeScriptToEvaluateOnNewDocument", identifier=early["identifier"])
+
+
 async def test_the_same_by_keyboard_only(tab: Tab) -> None:
     """Binding it again to where it is, without a mouse."""
     await tab.sign_in("operator")

@@ -19,6 +19,14 @@ async function fetched(address, name) {
   return page.querySelector(`[data-part="${name}"]`);
 }
 
+// What the fields say, and what they would say as the server sent them.
+const said = (form) => String(new URLSearchParams(new FormData(form)));
+function served(form) {
+  const copy = form.cloneNode(true);
+  copy.reset();
+  return said(copy);
+}
+
 function search(form) {
   const name = form.dataset.search;
   let timer = 0;
@@ -38,6 +46,7 @@ function search(form) {
     clearTimeout(timer);
     timer = setTimeout(load, event.target.type === "search" || event.target.type === "text" ? 200 : 0);
   });
+  if (said(form) !== served(form)) load(); // typed before this script ran
 }
 
 function refresh(part) {
